@@ -1,0 +1,28 @@
+"""Shared fixtures: real data when it is there, and one rule for the whole suite: no network."""
+
+import os
+import socket
+from pathlib import Path
+from typing import NoReturn
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """Folder of real data: ``$STERLING_SHARED_DATA``, or ``shared/data`` beside the checkout."""
+    folder = Path(os.environ.get("STERLING_SHARED_DATA", REPOSITORY.parent / "shared" / "data"))
+    if not folder.is_dir():
+        pytest.skip(f"real data not present at {folder}; set STERLING_SHARED_DATA to use it")
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def _no_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_self: socket.socket, address: object) -> NoReturn:
+        message = f"a test tried to reach {address!r}"
+        raise AssertionError(message)
+
+    monkeypatch.setattr(socket.socket, "connect", refuse)
