@@ -1,0 +1,6 @@
+"""Face data: manifests of presentations and the face crops that belong to them."""
+
+from sterling.face.data.faces import Faces
+from sterling.face.data.manifest import ATTACK, BONA_FIDE, SPLITS, Manifest
+
+__all__ = ["ATTACK", "BONA_FIDE", "SPLITS", "Faces", "Manifest"]
