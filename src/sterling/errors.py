@@ -1,6 +1,9 @@
-"""The one family of errors that a user's input can cause."""
+"""The errors that a user can cause or must be told of."""
 
-__all__ = ["InputError", "NothingMeasuredError"]
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+__all__ = ["InputError", "NothingMeasuredError", "unknown_name"]
 
 
 class InputError(ValueError):
@@ -12,3 +15,17 @@ class InputError(ValueError):
 
 class NothingMeasuredError(RuntimeError):
     """No item could be scored, so there is no result. The command line exits with status 3."""
+
+
+def unknown_name(kind: str, name: str, available: Iterable[str]) -> InputError:
+    """An error for a name that nobody has, with the nearest names that exist.
+
+    Args:
+        kind: What the name should have been, as the user knows it ("study", "protocol", ...).
+        name: What the user wrote.
+        available: Every name of that kind.
+    """
+    names = sorted(available)
+    near = get_close_matches(name, names, n=3, cutoff=0.5)
+    hint = f"did you mean {' or '.join(near)}? " if near else ""
+    return InputError(f"unknown {kind} {name!r}: {hint}available: {', '.join(names)}")

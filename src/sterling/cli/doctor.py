@@ -1,0 +1,88 @@
+"""`sterling doctor`: versions, extras, device and caches of this installation."""
+
+from importlib import metadata
+from importlib.util import find_spec
+from pathlib import Path
+
+import typer
+from packaging.requirements import Requirement
+from rich.console import Console
+from rich.table import Table as RichTable
+
+from sterling.cli.studies import JsonFlag, show_json
+from sterling.runs import record_versions
+
+__all__ = ["examine", "register"]
+
+
+def register(app: typer.Typer) -> None:
+    """Add this module's command to the application."""
+    app.command("doctor")(doctor)
+
+
+def doctor(as_json: JsonFlag = False) -> None:
+    """What is installed, which device is used, where caches lie."""
+    found = examine()
+    if as_json:
+        show_json(found)
+        return
+    table = RichTable("what", "found", show_header=False)
+    for group, values in found.items():
+        for name, value in values.items():
+            table.add_row(f"{group}: {name}", value)
+    Console().print(table)
+
+
+def examine() -> dict[str, dict[str, str]]:
+    """Versions, state of each extra, device, and caches, as text by group and name."""
+    import torch
+
+    cuda = torch.cuda.is_available()
+    return {
+        "version": record_versions(),
+        "extra": _extras(),
+        "device": {
+            "used": torch.cuda.get_device_name() if cuda else "CPU",
+            "threads": str(torch.get_num_threads()),
+        },
+        "cache": {
+            "torch compile": _cache_state(Path(torch.hub.get_dir())),
+            "runs": _cache_state(Path("runs")),
+        },
+    }
+
+
+def _extras() -> dict[str, str]:
+    requirements = [Requirement(text) for text in metadata.requires("sterling") or []]
+    states = {}
+    for extra in metadata.metadata("sterling").get_all("Provides-Extra") or []:
+        needed = [
+            requirement.name
+            for requirement in requirements
+            if requirement.marker
+            and requirement.marker.evaluate({"extra": extra})
+            and not requirement.marker.evaluate({"extra": ""})
+            and requirement.name != "sterling"
+        ]
+        missing = [name for name in needed if not _installed(name)]
+        states[extra] = (
+            f"missing {', '.join(missing)}: pip install 'sterling[{extra}]'"
+            if missing
+            else "installed"
+        )
+    return states
+
+
+def _installed(name: str) -> bool:
+    try:
+        metadata.distribution(name)
+    except metadata.PackageNotFoundError:
+        return find_spec(name.replace("-", "_")) is not None
+    return True
+
+
+def _cache_state(folder: Path) -> str:
+    if not folder.is_dir():
+        return f"{folder}: none"
+    size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+    return f"{folder}: {size / 2**20:.0f} MiB"

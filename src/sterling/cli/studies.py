@@ -1,0 +1,152 @@
+"""`sterling list | run | verify | cite`: the studies."""
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table as RichTable
+
+from sterling.errors import InputError
+from sterling.study import Claim, Evidence, Study, find_study, override, run_study
+
+__all__ = ["JsonFlag", "claims_table", "register", "show_json"]
+
+JsonFlag = Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")]
+PresetOption = Annotated[str, typer.Option(help="smoke, quick or paper.")]
+SeedOption = Annotated[int, typer.Option(min=0, help="The same seed gives the same evidence.")]
+SetOption = Annotated[
+    list[str] | None, typer.Option("--set", help="key=value; outer.inner=value for nested fields.")
+]
+DataOption = Annotated[Path | None, typer.Option(help="Folder of your own or the paper's data.")]
+
+VERDICTS = {True: "[green]holds[/]", False: "[red]does not hold[/]", None: "[yellow]cannot tell[/]"}
+
+
+def register(app: typer.Typer) -> None:
+    """Add this module's commands to the application."""
+    app.command("list")(list_studies)
+    app.command("run")(run)
+    app.command("verify")(verify)
+    app.command("cite")(cite)
+
+
+def show_json(value: Any) -> None:
+    """Write one JSON document on standard output."""
+    typer.echo(json.dumps(value, indent=1))
+
+
+def _studies() -> dict[str, Study[Any]]:
+    # Imported here so that `sterling --help` does not wait for torch.
+    from sterling.studies import STUDIES
+
+    return STUDIES
+
+
+def list_studies(as_json: JsonFlag = False) -> None:
+    """Every study: name, paper, domain, presets."""
+    rows = [
+        {
+            "name": study.name,
+            "summary": study.summary,
+            "paper": study.paper.title,
+            "domain": study.domain,
+            "presets": list(study.presets),
+        }
+        for study in _studies().values()
+    ]
+    if as_json:
+        show_json(rows)
+        return
+    table = RichTable("name", "what it tests", "paper", "presets")
+    for row in rows:
+        table.add_row(row["name"], row["summary"], row["paper"], ", ".join(row["presets"]))
+    Console().print(table)
+
+
+def run(
+    name: Annotated[str, typer.Argument(help="The study; see `sterling list`.")],
+    preset: PresetOption = "quick",
+    data: DataOption = None,
+    seed: SeedOption = 0,
+    assignments: SetOption = None,
+    out: Annotated[Path | None, typer.Option(help="Run folder; the same one goes on.")] = None,
+    as_json: JsonFlag = False,
+) -> int:
+    """Run a study and test its claims. A killed run goes on when started with the same --out."""
+    folder = out or Path("runs") / f"{name}-{preset}-{seed}"
+    evidence = _run(name, preset, data, seed, assignments or [], folder)
+    if as_json:
+        typer.echo(evidence.model_dump_json(indent=1))
+    else:
+        console = Console()
+        console.print(claims_table(evidence.claims))
+        console.print(f"{evidence.outcome}. Evidence: {folder / 'evidence.json'}", soft_wrap=True)
+    return _claims_status(evidence)
+
+
+def verify(
+    names: Annotated[list[str] | None, typer.Argument(help="Studies.")] = None,
+    every: Annotated[bool, typer.Option("--all", help="Every study.")] = False,
+    preset: PresetOption = "smoke",
+    seed: SeedOption = 0,
+    out: Annotated[Path, typer.Option(help="Folder that gets one run folder per study.")] = Path(
+        "runs"
+    ),
+    as_json: JsonFlag = False,
+) -> int:
+    """Run studies and show their claims as one table."""
+    if bool(names) == every:
+        raise InputError("name the studies to verify, or give --all, and not both")
+    chosen = list(_studies()) if every else list(names or [])
+    for name in chosen:
+        find_study(name, _studies())
+    evidences = [
+        _run(name, preset, None, seed, [], out / f"{name}-{preset}-{seed}") for name in chosen
+    ]
+    if as_json:
+        show_json([evidence.model_dump(mode="json") for evidence in evidences])
+    else:
+        console = Console()
+        for evidence in evidences:
+            console.print(claims_table(evidence.claims, title=evidence.study))
+            console.print(evidence.outcome)
+    return max(map(_claims_status, evidences))
+
+
+def cite(name: Annotated[str, typer.Argument(help="The study.")]) -> None:
+    """The paper to cite, as BibTeX."""
+    typer.echo(find_study(name, _studies()).paper.bibtex())
+
+
+def _run(
+    name: str, preset: str, data: Path | None, seed: int, assignments: list[str], folder: Path
+) -> Evidence:
+    study = find_study(name, _studies())
+    if preset not in study.presets:
+        raise InputError(f"preset {preset!r} unknown; use one of {', '.join(study.presets)}")
+    config = study.presets[preset]  # type: ignore[index]  # checked the line above
+    if data is not None:
+        if not data.is_dir():
+            raise InputError(f"--data {data}: no such folder")
+        config = config.model_copy(update={"data": data})
+    return run_study(study, override(config, assignments), preset=preset, seed=seed, folder=folder)
+
+
+def _claims_status(evidence: Evidence) -> int:
+    return 0 if all(claim.holds is True for claim in evidence.claims) else 1
+
+
+def claims_table(claims: list[Claim], title: str = "") -> RichTable:
+    """Claims as a table for the terminal."""
+    table = RichTable("claim", "paper", "measured", "95 % interval", "verdict", title=title or None)
+    for claim in claims:
+        measured = "-" if claim.measured is None else f"{claim.measured:.4g}"
+        interval = (
+            "-"
+            if claim.low is None or claim.high is None
+            else f"{claim.low:.4g} … {claim.high:.4g}"
+        )
+        table.add_row(claim.claim, claim.paper or "-", measured, interval, VERDICTS[claim.holds])
+    return table
