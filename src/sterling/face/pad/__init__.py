@@ -1,0 +1,1 @@
+"""Presentation attack detection: the CDCN network, its training and the detector it becomes."""
