@@ -1,4 +1,4 @@
-"""The grammar that every paper is written in: a study, its claims, and the evidence a run leaves."""
+"""The grammar that every paper is written in: studies, claims, and the evidence of a run."""
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence

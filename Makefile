@@ -1,0 +1,29 @@
+# Two commands: `make demo` runs the main job, `make test` runs every check.
+PYTHON ?= python3.11
+PRESET ?= quick
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+
+.PHONY: demo test clean
+
+demo: $(INSTALLED)
+	$(BIN)/python -m sterling.demo --preset $(PRESET)
+
+test: $(INSTALLED)
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/coverage run -m pytest
+	$(BIN)/coverage report --skip-covered --fail-under=85
+
+# torch goes first: asked for by exact version it is the CPU build where one is at hand.
+$(INSTALLED): pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --constraint constraints.txt torch==2.13.0
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[report,onnx,dev]'
+	touch $@
+
+clean:
+	rm -rf $(VENV) runs
