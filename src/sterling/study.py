@@ -107,7 +107,7 @@ class Table(_Record):
 class Figure(_Record):
     """A picture as data, so that every surface can draw it.
 
-    ``data`` by ``kind``: "det" holds ``{"scores": file, "system": name}``; "lines" holds
+    ``data`` by ``kind``: "det" holds ``{"scores": file, "systems": [name, ...]}``; "lines" holds
     ``{"x": [...], "series": {name: [...]}, "x_label": ..., "y_label": ...}``; "bars" holds
     ``{"names": [...], "values": [...], "low": [...], "high": [...], "value_label": ...}``;
     "gallery" holds ``{"items": [{"images": [file, ...], "text": ...}]}``. Files are relative to
@@ -150,7 +150,7 @@ class Evidence(Findings):
 
     @property
     def outcome(self) -> str:
-        """ "5 of 6 claims hold; does not hold: x; cannot tell: y", for people."""
+        """For people, as: 5 of 6 claims hold; does not hold: x; cannot tell: y."""
         held = sum(claim.holds is True for claim in self.claims)
         text = f"{held} of {len(self.claims)} claims hold"
         for verdict, words in ((False, "does not hold"), (None, "cannot tell")):
