@@ -1,0 +1,10 @@
+"""One file per paper. A study becomes known by its line in ``STUDIES``."""
+
+from typing import Any
+
+from sterling.studies.cdcn import CDCN_STUDY
+from sterling.study import Study
+
+__all__ = ["STUDIES"]
+
+STUDIES: dict[str, Study[Any]] = {study.name: study for study in (CDCN_STUDY,)}
