@@ -84,13 +84,11 @@ SYSTEMS = (*ARMS, BASELINE)
 
 def measure(config: CdcnConfig, run: Run) -> Findings:
     """Train and test every arm on every seed, and test the claims."""
-    results = []
     with track("training", config.seeds * len(ARMS)) as advance:
-        for index in range(config.seeds):
-            results.append(_one_seed(config, run, index, advance))
+        results = [_one_seed(config, run, index, advance) for index in range(config.seeds)]
     _write_scores(results, run.folder / "scores.parquet")
     return Findings(
-        scope="SIMULATED captures. Error rates here say nothing about real cameras or real attacks.",
+        scope="SIMULATED captures: these error rates say nothing about real cameras and attacks.",
         not_scored=0,
         metrics=_metrics(results),
         claims=_claims(results, run.stage("fold", lambda: _fold_difference(config, run))),
@@ -334,7 +332,8 @@ def _claims(results: list[SeedResult], fold_difference: float) -> list[Claim]:
         ),
         Claim(
             id="acer_below_bar",
-            claim=f"ACER on unseen subjects, sessions, sensors and species is below {ACER_BAR:.0%}.",
+            claim="ACER on unseen subjects, sessions, sensors and species is below "
+            f"{ACER_BAR:.0%}.",
             measured=float(np.mean(acers)),
             low=interval.low if interval else None,
             high=interval.high if interval else None,
