@@ -1,0 +1,263 @@
+"""From a detector and labelled crops to findings: error rates in the vocabulary of ISO/IEC 30107-3."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+from torch import Tensor
+
+from sterling.errors import InputError
+from sterling.face.data import DEGRADATIONS, Faces, Manifest, NonResponse, degrade
+from sterling.face.pad import Detector, score_thumbnails
+from sterling.measure import PadErrors, Rate, Scores, Threshold, auc, evaluate, threshold_at_eer
+from sterling.study import Figure, Findings, Metric, Table
+
+__all__ = ["detector_findings", "scores_of"]
+
+SCORES_FILE = "scores.parquet"
+
+
+def scores_of(values: NDArray[np.float64], manifest: Manifest) -> Scores:
+    """Scores (N,) of a manifest's N rows, higher meaning bona fide."""
+    return Scores(
+        values,
+        manifest.bona_fide,
+        item=manifest.column("item"),
+        subject=manifest.column("subject"),
+        group=manifest.column("species"),
+    )
+
+
+@dataclass(frozen=True)
+class _System:
+    """One row of the comparison: a scorer on some version of the same test crops."""
+
+    name: str
+    scores: Scores
+    threshold: Threshold
+
+    @property
+    def errors(self) -> PadErrors:
+        return evaluate(self.scores, self.threshold)
+
+
+def detector_findings(
+    detector: Detector,
+    test: Faces,
+    *,
+    non_responses: Sequence[NonResponse],
+    manifest: Manifest,
+    folder: Path,
+    development: tuple[Faces, Faces] | None = None,
+    degraded: bool = False,
+    seed: int = 0,
+) -> Findings:
+    """Evaluate a detector at its own threshold.
+
+    Args:
+        detector: With a threshold, chosen on other items than those of `test`.
+        test: The crops to evaluate on, both classes present.
+        non_responses: Test presentations without a crop; they count into the non-response rates.
+        manifest: All test presentations, those without a crop included.
+        folder: Receives ``scores.parquet``.
+        development: Training and development crops; when given, the trivial baseline is fitted on
+            them and stands beside the detector.
+        degraded: Also evaluate on degraded copies of the same crops.
+        seed: For the noise of degraded copies.
+
+    Raises:
+        InputError: The detector has no threshold, or it was chosen on items of `test`.
+    """
+    if detector.threshold is None:
+        raise InputError("this detector has no threshold; train it with development data first")
+    threshold = detector.threshold
+    main = _System("detector", scores_of(detector.score(test.images), test.manifest), threshold)
+    systems = [main]
+    if development is not None:
+        systems.append(_baseline(*development, test))
+    if degraded:
+        for name in DEGRADATIONS:
+            images: Tensor = degrade(test.images, name, seed=seed)
+            values = scores_of(detector.score(images), test.manifest)
+            systems.append(_System(f"detector, {name.replace('_', ' ')}", values, threshold))
+    _write_scores(systems, folder / SCORES_FILE)
+    simulated = "SIMULATED captures" if detector.provenance.simulated else "Recorded captures"
+    return Findings(
+        scope=f"Test data: {manifest.source}. Detector trained on: {detector.provenance.data} "
+        f"({simulated}). The figures hold for presentations like these, and for no others.",
+        not_scored=len(non_responses),
+        metrics=[*_error_metrics(main), *_non_response_metrics(non_responses, manifest)],
+        claims=[],
+        tables=[_species_table(main), _systems_table(systems), _origin_table(detector)],
+        figures=_figures(main, systems),
+    )
+
+
+def _baseline(training: Faces, development: Faces, test: Faces) -> _System:
+    labels = training.manifest.bona_fide
+    dev, values = (
+        scores_of(score_thumbnails(training.images, labels, faces.images), faces.manifest)
+        for faces in (development, test)
+    )
+    return _System("thumbnails", values, threshold_at_eer(dev, source="development crops"))
+
+
+def _metric(name: str, rate: Rate) -> Metric:
+    interval = rate.interval()
+    return Metric(
+        name=name,
+        value=rate.value,
+        low=interval.low,
+        high=interval.high,
+        n=rate.trials,
+        unit="rate",
+    )
+
+
+def _error_metrics(system: _System) -> list[Metric]:
+    errors = system.errors
+    area = auc(system.scores)
+    return [
+        _metric(f"APCER of the worst species ({errors.worst})", errors.apcer[errors.worst]),
+        _metric("BPCER", errors.bpcer),
+        Metric(
+            name="ACER (for comparison with papers)",
+            value=errors.acer,
+            n=len(system.scores),
+            unit="rate",
+        ),
+        Metric(
+            name="AUC",
+            value=area.value,
+            low=area.interval.low,
+            high=area.interval.high,
+            n=len(system.scores),
+            unit="area",
+        ),
+    ]
+
+
+def _non_response_metrics(missing: Sequence[NonResponse], manifest: Manifest) -> list[Metric]:
+    unanswered = manifest.matches(item={entry.item for entry in missing})
+    metrics = []
+    for name, rows in (("APNRR", ~manifest.bona_fide), ("BPNRR", manifest.bona_fide)):
+        if rows.any():
+            rate = Rate(int((unanswered & rows).sum()), int(rows.sum()))
+            metrics.append(_metric(f"{name} (no face found or file unreadable)", rate))
+    return metrics
+
+
+def _species_table(system: _System) -> Table:
+    rows: list[list[str | int | float | None]] = []
+    for name, rate in sorted(system.errors.apcer.items(), key=lambda entry: -entry[1].value):
+        interval = rate.interval()
+        rows.append([name, rate.errors, rate.trials, rate.value, interval.low, interval.high])
+    return Table(
+        name="species",
+        title="APCER per attack instrument species",
+        columns=["species", "accepted", "presented", "APCER", "low", "high"],
+        rows=rows,
+        caption="Exact 95 % intervals for independent presentations; several presentations of one "
+        "subject are not independent.",
+    )
+
+
+def _systems_table(systems: Sequence[_System]) -> Table:
+    return Table(
+        name="systems",
+        title="Beside the trivial baseline and on degraded copies",
+        columns=["system", "worst APCER", "BPCER", "ACER", "AUC"],
+        rows=[
+            [
+                system.name,
+                system.errors.apcer[system.errors.worst].value,
+                system.errors.bpcer.value,
+                system.errors.acer,
+                auc(system.scores).value,
+            ]
+            for system in systems
+        ],
+        caption="Degraded copies are scored at the detector's own threshold.",
+    )
+
+
+def _origin_table(detector: Detector) -> Table:
+    card = detector.card()
+    facts: dict[str, Any] = {
+        **card["model"],
+        **card["preprocessing"],
+        **{key: card["provenance"][key] for key in ("data", "licence", "items", "digest")},
+    }
+    if detector.threshold is not None:
+        facts |= {
+            "threshold": detector.threshold.value,
+            "threshold rule": detector.threshold.rule,
+            "threshold chosen on": f"{detector.threshold.source} (n = {detector.threshold.n})",
+        }
+    return Table(
+        name="item under test",
+        title="Item under test",
+        columns=["what", "value"],
+        rows=[[name, None if value is None else str(value)] for name, value in facts.items()],
+    )
+
+
+def _figures(main: _System, systems: Sequence[_System]) -> list[Figure]:
+    species = _species_table(main).rows
+    names = [system.name for system in systems]
+    return [
+        Figure(
+            name="det",
+            title="Detection error trade-off",
+            kind="det",
+            caption="Dots: at the threshold. Band: exact 95 % interval of the BPCER.",
+            data={"scores": SCORES_FILE, "systems": names},
+        ),
+        Figure(
+            name="species",
+            title="Worst species first",
+            kind="bars",
+            caption="APCER per species with exact 95 % intervals.",
+            data={
+                "names": [row[0] for row in species],
+                "values": [row[3] for row in species],
+                "low": [row[4] for row in species],
+                "high": [row[5] for row in species],
+                "value_label": "APCER",
+            },
+        ),
+    ]
+
+
+def _write_scores(systems: Sequence[_System], path: Path) -> None:
+    tables = [
+        pl.DataFrame(
+            {
+                "item": system.scores.item.tolist(),
+                "subject": system.scores.subject.tolist(),
+                "group": system.scores.group.tolist(),
+                "label": system.scores.label,
+                "value": system.scores.values,
+            }
+        ).with_columns(
+            set=pl.lit("test"),
+            system=pl.lit(system.name),
+            seed=pl.lit(0),
+            threshold=pl.lit(system.threshold.value),
+        )
+        for system in systems
+    ]
+    temporary = path.with_suffix(".tmp")
+    pl.concat(tables).write_parquet(temporary)
+    temporary.replace(path)
+
+
+def count_reasons(missing: Sequence[NonResponse]) -> str:
+    """ "3 no_face, 1 unreadable", for people; "none" without any."""
+    counts = Counter(entry.reason for entry in missing)
+    return ", ".join(f"{count} {reason}" for reason, count in counts.most_common()) or "none"
