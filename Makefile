@@ -8,7 +8,7 @@ INSTALLED := $(VENV)/.installed
 .PHONY: demo test clean
 
 demo: $(INSTALLED)
-	$(BIN)/python -m sterling.demo --preset $(PRESET)
+	$(BIN)/sterling demo examples/photographs --preset $(PRESET)
 
 test: $(INSTALLED)
 	$(BIN)/ruff check

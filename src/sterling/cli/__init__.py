@@ -11,7 +11,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from sterling.cli import doctor, face, runs, studies
+from sterling.cli import demo, doctor, face, runs, studies
 from sterling.errors import InputError
 
 __all__ = ["app", "main"]
@@ -24,6 +24,7 @@ app = typer.Typer(
 studies.register(app)
 runs.register(app)
 doctor.register(app)
+demo.register(app)
 app.add_typer(face.app, name="face")
 
 

@@ -11,7 +11,7 @@ from rich.table import Table as RichTable
 from sterling.errors import InputError
 from sterling.study import Claim, Evidence, Study, find_study, override, run_study
 
-__all__ = ["JsonFlag", "claims_table", "register", "show_json"]
+__all__ = ["JsonFlag", "claims_table", "register", "run_named", "show_json"]
 
 JsonFlag = Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")]
 PresetOption = Annotated[str, typer.Option(help="smoke, quick or paper.")]
@@ -76,7 +76,7 @@ def run(
 ) -> int:
     """Run a study and test its claims. A killed run goes on when started with the same --out."""
     folder = out or Path("runs") / f"{name}-{preset}-{seed}"
-    evidence = _run(name, preset, data, seed, assignments or [], folder)
+    evidence = run_named(name, preset, data, seed, assignments or [], folder)
     if as_json:
         typer.echo(evidence.model_dump_json(indent=1))
     else:
@@ -103,7 +103,7 @@ def verify(
     for name in chosen:
         find_study(name, _studies())
     evidences = [
-        _run(name, preset, None, seed, [], out / f"{name}-{preset}-{seed}") for name in chosen
+        run_named(name, preset, None, seed, [], out / f"{name}-{preset}-{seed}") for name in chosen
     ]
     if as_json:
         show_json([evidence.model_dump(mode="json") for evidence in evidences])
@@ -120,9 +120,10 @@ def cite(name: Annotated[str, typer.Argument(help="The study.")]) -> None:
     typer.echo(find_study(name, _studies()).paper.bibtex())
 
 
-def _run(
+def run_named(
     name: str, preset: str, data: Path | None, seed: int, assignments: list[str], folder: Path
 ) -> Evidence:
+    """Run a study by name, with everything a user may have got wrong checked first."""
     study = find_study(name, _studies())
     if preset not in study.presets:
         raise InputError(f"preset {preset!r} unknown; use one of {', '.join(study.presets)}")

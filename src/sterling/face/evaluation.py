@@ -1,4 +1,4 @@
-"""From a detector and labelled crops to findings: error rates in the vocabulary of ISO/IEC 30107-3."""
+"""From a detector and labelled crops to findings, in the vocabulary of ISO/IEC 30107-3."""
 
 from collections import Counter
 from collections.abc import Sequence

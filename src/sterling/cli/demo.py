@@ -1,0 +1,43 @@
+"""`sterling demo`: the main job from captures to a judged photograph."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from sterling.cli.studies import run_named
+
+__all__ = ["register"]
+
+
+def register(app: typer.Typer) -> None:
+    """Add this module's command to the application."""
+    app.command("demo")(demo)
+
+
+def demo(
+    photographs: Annotated[list[str], typer.Argument(help="Real photographs to judge at the end.")],
+    preset: Annotated[str, typer.Option(help="smoke or quick.")] = "quick",
+    seed: Annotated[int, typer.Option(min=0)] = 0,
+    out: Annotated[Path | None, typer.Option(help="Run folder.")] = None,
+) -> None:
+    """Simulate captures, train, test the claims, report, export, and judge photographs."""
+    from sterling.face.pad import Detector, export_onnx
+    from sterling.face.prediction import predict_sources
+    from sterling.report import render_report
+
+    folder = out or Path("runs") / f"demo-{preset}"
+    evidence = run_named("cdcn", preset, None, seed, [], folder)
+    render_report([folder], folder / "report.html")
+    detector = Detector.from_pretrained(folder / "detector")
+    exported = export_onnx(detector, folder / "detector.onnx")
+    typer.echo(
+        f"exported {exported.path}, largest score difference to PyTorch "
+        f"{exported.max_difference:.1e}"
+    )
+    for answer in predict_sources(detector, photographs, boxes=folder / "photographs"):
+        typer.echo(answer.line())
+    typer.echo("(a detector trained on simulated captures: its answers on photographs are a trial)")
+    typer.echo(f"claims: {evidence.outcome}")
+    typer.echo(f"report: {folder / 'report.html'}")
+    typer.echo(f"next:   sterling face predict YOUR_PHOTO.jpg --detector {folder / 'detector'}")

@@ -1,0 +1,174 @@
+"""Judge photographs, folders, videos and a camera with a trained detector."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image, ImageDraw
+from torch import Tensor
+
+from sterling.errors import InputError
+from sterling.face.data import (
+    IMAGE_SUFFIXES,
+    VIDEO_SUFFIXES,
+    CropSpec,
+    Face,
+    FaceDetector,
+    crop_face,
+    read_frames,
+    read_image,
+)
+from sterling.face.pad import Decision, Detector, Outcome
+
+__all__ = ["Prediction", "predict_sources"]
+
+SMALLEST_FACE = 24  # pixels; below this the crop would be mostly interpolation (our own rule)
+COLOURS = {Outcome.BONA_FIDE: "#12a150", Outcome.ATTACK: "#d33a2c", Outcome.CANNOT_TELL: "#c99a00"}
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """The answer for one face, or for a source in which none was found.
+
+    Attributes:
+        source: File, or ``file#frame`` for a frame of a video or camera.
+        box: Left, top, right, bottom in pixels; None when no face was found.
+        decision: Outcome, reason, score and threshold.
+    """
+
+    source: str
+    box: tuple[float, float, float, float] | None
+    decision: Decision
+
+    @property
+    def score(self) -> float | None:
+        """Higher means bona fide; None when there is no face to score."""
+        return self.decision.score
+
+    def to_dict(self) -> dict[str, Any]:
+        """As a JSON object."""
+        return {
+            "source": self.source,
+            "box": None if self.box is None else [round(side, 1) for side in self.box],
+            "outcome": self.decision.outcome.value,
+            "reason": self.decision.reason,
+            "score": self.decision.score,
+            "threshold": self.decision.threshold,
+        }
+
+    def line(self) -> str:
+        """For people."""
+        score = "" if self.score is None else f", score {self.score:.4f}"
+        return f"{self.source}: {self.decision.outcome.value} ({self.decision.reason}{score})"
+
+
+def predict_sources(
+    detector: Detector, sources: Sequence[str], *, frames: int = 8, boxes: Path | None = None
+) -> list[Prediction]:
+    """Answer for every face in every source.
+
+    Args:
+        detector: With a threshold.
+        sources: Files, folders, or the number of a camera.
+        frames: How many frames are read of a video or camera.
+        boxes: Folder that receives each picture with its answers drawn in.
+
+    Raises:
+        InputError: A source does not exist, is of no known kind, or a folder holds no picture.
+    """
+    finder = FaceDetector()
+    predictions = []
+    for name, picture in _pictures(sources, frames):
+        found = () if isinstance(picture, str) else finder.detect(picture)
+        answers = _judge(detector, name, picture, found)
+        predictions += answers
+        if boxes is not None and not isinstance(picture, str):
+            _draw(picture, answers, boxes / f"{_plain(name)}.png")
+    return predictions
+
+
+def _judge(
+    detector: Detector, name: str, picture: Tensor | str, found: Sequence[Face]
+) -> list[Prediction]:
+    if isinstance(picture, str):
+        return [Prediction(name, None, detector.decide([picture])[0])]
+    if not found:
+        return [Prediction(name, None, detector.decide(["no_face"])[0])]
+    preprocessing = detector.preprocessing
+    spec = CropSpec(size=preprocessing.size, scale=preprocessing.crop_scale or 1.3)
+    crops: list[Tensor | str] = [
+        "too_small" if _side(face) < SMALLEST_FACE else crop_face(picture, face, spec)
+        for face in found
+    ]
+    decisions = detector.decide(crops)
+    return [
+        Prediction(name, face.box, decision)
+        for face, decision in zip(found, decisions, strict=True)
+    ]
+
+
+def _side(face: Face) -> float:
+    left, top, right, bottom = face.box
+    return max(right - left, bottom - top)
+
+
+def _pictures(sources: Sequence[str], frames: int) -> Iterator[tuple[str, Tensor | str]]:
+    """Name and picture (3, H, W), or the reason why a file has none."""
+    for source in sources:
+        if source.isdigit() and not Path(source).exists():
+            yield from _frames(int(source), f"camera {source}", frames)
+            continue
+        path = Path(source)
+        if not path.exists():
+            raise InputError(f"{path}: no such file or folder")
+        yield from _pictures_of_folder(path, frames) if path.is_dir() else _of_file(path, frames)
+
+
+def _pictures_of_folder(folder: Path, frames: int) -> Iterator[tuple[str, Tensor | str]]:
+    known = (*IMAGE_SUFFIXES, *VIDEO_SUFFIXES)
+    files = sorted(path for path in folder.rglob("*") if path.suffix.lower() in known)
+    if not files:
+        raise InputError(f"{folder} holds no picture or video ({', '.join(sorted(known))})")
+    for path in files:
+        try:
+            yield from _of_file(path, frames)
+        except InputError:
+            # One damaged file must not end a folder of thousands; it is answered "cannot tell".
+            yield str(path), "unreadable"
+
+
+def _of_file(path: Path, frames: int) -> Iterator[tuple[str, Tensor | str]]:
+    if path.suffix.lower() in VIDEO_SUFFIXES:
+        yield from _frames(path, str(path), frames)
+    else:
+        yield str(path), read_image(path)
+
+
+def _frames(source: Path | int, name: str, count: int) -> Iterator[tuple[str, Tensor | str]]:
+    for index, frame in enumerate(read_frames(source, count=count)):
+        yield f"{name}#{index}", frame
+
+
+def _plain(name: str) -> str:
+    return "".join(letter if letter.isalnum() else "-" for letter in name).strip("-")
+
+
+def _draw(picture: Tensor, answers: Sequence[Prediction], path: Path) -> None:
+    image = Image.fromarray(np.ascontiguousarray(picture.permute(1, 2, 0).numpy()))
+    canvas = ImageDraw.Draw(image)
+    for answer in answers:
+        if answer.box is None:
+            continue
+        colour = COLOURS[answer.decision.outcome]
+        canvas.rectangle(answer.box, outline=colour, width=max(2, image.width // 300))
+        text = answer.decision.outcome.value
+        if answer.score is not None:
+            text += f" {answer.score:.3f}"
+        canvas.text((answer.box[0] + 3, answer.box[1] + 3), text, fill=colour)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        image.save(path)
+    except OSError as error:
+        raise InputError(f"cannot write {path}: {error}; choose another --boxes folder") from error
