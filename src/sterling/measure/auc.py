@@ -1,0 +1,56 @@
+"""Area under the ROC curve with its interval."""
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import special, stats
+
+from sterling.measure.interval import Estimate, Interval, check_level
+from sterling.measure.rate import Rate
+from sterling.measure.scores import Scores
+
+__all__ = ["area_under_roc"]
+
+
+def area_under_roc(scores: Scores, level: float = 0.95) -> Estimate:
+    """Chance that a bona fide scores above an attack, ties counting half; 1 is best, 0.5 chance.
+
+    The value is the Mann–Whitney statistic over all pairs. The interval is DeLong's (Biometrics,
+    1988), taken on the logit scale so that it stays within (0, 1). Completely separated scores
+    have no DeLong variance; there the limit is the exact Clopper–Pearson limit of
+    ``min(bona fides, attacks)`` disjoint, hence independent, pairs that are all in order.
+
+    Raises:
+        NothingMeasuredError: When bona fides or attacks are missing.
+    """
+    check_level(level)
+    bona_fide = np.sort(scores.bona_fides())
+    attacks = np.sort(scores.attacks()["pooled"])
+    m, n = len(bona_fide), len(attacks)
+    # DeLong's placements: the share of the other class that each presentation beats.
+    over = _share_below(bona_fide, attacks)
+    under = 1 - _share_below(attacks, bona_fide)
+    value = float(over.mean())
+    if value in (0.0, 1.0):
+        reach = Rate(0, min(m, n)).interval(level).high
+        interval = Interval(1 - reach, 1.0) if value else Interval(0.0, reach)
+        return Estimate(value, interval, level, "Clopper–Pearson on disjoint pairs")
+    variance = (_variance(over) / m) + (_variance(under) / n)
+    z = float(stats.norm.ppf((1 + level) / 2))
+    half = z * math.sqrt(variance) / (value * (1 - value))
+    logit = float(special.logit(value))
+    interval = Interval(float(special.expit(logit - half)), float(special.expit(logit + half)))
+    return Estimate(value, interval, level, "DeLong on the logit scale")
+
+
+def _share_below(values: NDArray[np.float64], others: NDArray[np.float64]) -> NDArray[np.float64]:
+    """For each value the share of sorted ``others`` below it, ties counting half."""
+    left = np.searchsorted(others, values, side="left")
+    right = np.searchsorted(others, values, side="right")
+    return (left + right) / (2 * len(others))
+
+
+def _variance(placements: NDArray[np.float64]) -> float:
+    # A single presentation shows no spread; 1/4 is the most that a share can have.
+    return float(placements.var(ddof=1)) if len(placements) > 1 else 0.25

@@ -1,0 +1,141 @@
+"""Intervals that respect that presentations of one subject belong together."""
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sterling.errors import InputError, NothingMeasuredError
+from sterling.measure.interval import Estimate, Interval, check_level
+from sterling.measure.scores import Scores
+
+__all__ = ["bootstrap_by_subject", "paired_difference"]
+
+Statistic = Callable[[Scores], float]
+
+
+def bootstrap_by_subject(
+    scores: Scores,
+    statistic: Statistic,
+    *,
+    seed: int | np.random.Generator,
+    repetitions: int = 1000,
+    level: float = 0.95,
+) -> Estimate:
+    """Percentile interval of a statistic when whole subjects are drawn with replacement.
+
+    At zero errors the interval has no width: read it beside the exact interval of a ``Rate``.
+    Draws on which the statistic cannot be measured (no attack drawn, say) are drawn again.
+
+    Args:
+        scores: With the subject of every presentation.
+        statistic: From scores to a finite number. Use a fixed threshold, or choose it within.
+        seed: Integer or generator.
+        repetitions: Number of draws, 1 or more.
+        level: Confidence in (0, 1).
+
+    Raises:
+        InputError: When a subject is unknown (``""``). To treat presentations as independent,
+            make the items the subjects.
+        NothingMeasuredError: When more draws fail than succeed.
+    """
+    value = float(statistic(scores))
+    draws = _draws(scores, np.random.default_rng(seed))
+    values = _collect(lambda rows: statistic(scores.resample(rows)), draws, repetitions)
+    return _percentile(value, values, level)
+
+
+def paired_difference(
+    first: Scores,
+    second: Scores,
+    statistic: Statistic,
+    *,
+    seed: int | np.random.Generator,
+    repetitions: int = 1000,
+    level: float = 0.95,
+) -> Estimate:
+    """``statistic(first) - statistic(second)`` for two systems scored on the same items.
+
+    Both are resampled with the same subjects, so that what the items have in common cancels.
+
+    Args:
+        first: Scores of one system.
+        second: Scores of the other on the same items, in any order; directions may differ.
+        statistic: From scores to a finite number.
+        seed: Integer or generator.
+        repetitions: Number of draws, 1 or more.
+        level: Confidence in (0, 1).
+
+    Raises:
+        InputError: When the items, or their labels, subjects or groups differ.
+        NothingMeasuredError: When more draws fail than succeed.
+    """
+    second = _in_order_of(first, second)
+    value = float(statistic(first)) - float(statistic(second))
+    draws = _draws(first, np.random.default_rng(seed))
+
+    def difference(rows: NDArray[np.intp]) -> float:
+        return statistic(first.resample(rows)) - statistic(second.resample(rows))
+
+    return _percentile(value, _collect(difference, draws, repetitions), level)
+
+
+def _draws(scores: Scores, rng: np.random.Generator) -> Iterator[NDArray[np.intp]]:
+    """Endless draws of row positions, subject by subject."""
+    unknown = scores.subject == ""
+    if unknown.any():
+        raise InputError(
+            f"{unknown.sum()} of {len(scores)} subjects are unknown; pass subject= to Scores "
+            "(the items themselves, if presentations are independent)"
+        )
+    _, subject_of, counts = np.unique(scores.subject, return_inverse=True, return_counts=True)
+    rows = np.split(np.argsort(subject_of, kind="stable"), np.cumsum(counts)[:-1])
+    while True:
+        yield np.concatenate([rows[i] for i in rng.integers(len(rows), size=len(rows))])
+
+
+def _collect(
+    measure: Callable[[NDArray[np.intp]], float],
+    draws: Iterator[NDArray[np.intp]],
+    repetitions: int,
+) -> list[float]:
+    if repetitions < 1:
+        raise InputError(f"repetitions {repetitions}: give 1 or more")
+    values: list[float] = []
+    failed = 0
+    for rows in draws:
+        try:
+            values.append(float(measure(rows)))
+        except NothingMeasuredError:
+            failed += 1
+        if len(values) == repetitions:
+            break
+        if failed > repetitions:
+            raise NothingMeasuredError(
+                f"{failed} of {failed + len(values)} draws of subjects could not be measured; "
+                "there are too few subjects for a bootstrap"
+            )
+    return values
+
+
+def _percentile(value: float, values: list[float], level: float) -> Estimate:
+    tail = (1 - check_level(level)) / 2
+    low, high = np.quantile(values, [tail, 1 - tail])
+    return Estimate(value, Interval(float(low), float(high)), level, "bootstrap by subject")
+
+
+def _in_order_of(first: Scores, second: Scores) -> Scores:
+    """``second`` with its rows in the order of ``first``."""
+    here, there = np.argsort(first.item), np.argsort(second.item)
+    if not np.array_equal(first.item[here], second.item[there]):
+        odd = sorted(set(first.item.tolist()) ^ set(second.item.tolist()))
+        raise InputError(f"{len(odd)} items are scored by one system only (first: {odd[0]!r})")
+    positions = np.empty_like(here)
+    positions[here] = there
+    second = second.resample(positions)
+    for name in ("label", "subject", "group"):
+        differs = getattr(first, name) != getattr(second, name)
+        if differs.any():
+            item = str(first.item[differs.argmax()])
+            raise InputError(f"item {item!r} has a different {name} in the two sets of scores")
+    return second

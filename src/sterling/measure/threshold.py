@@ -1,0 +1,123 @@
+"""A decision threshold that remembers the rule and the items it was chosen on."""
+
+import json
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from hashlib import blake2b
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sterling.errors import InputError
+from sterling.measure.scores import Direction, Scores
+
+__all__ = ["Threshold", "digest_items"]
+
+
+def digest_items(items: Iterable[str]) -> frozenset[str]:
+    """Digests of item ids, 16 hexadecimal digits each: they recognise items without naming them."""
+    return frozenset(blake2b(item.encode(), digest_size=8).hexdigest() for item in items)
+
+
+@dataclass(frozen=True)
+class Threshold:
+    """Where to decide, and how that was chosen.
+
+    A presentation is accepted as bona fide when its score is **at or beyond** the threshold:
+    ``score >= value`` with direction ``"up"``, ``score <= value`` with ``"down"``.
+
+    Attributes:
+        value: Finite, in the scores' own scale and direction.
+        direction: That of the scores it applies to.
+        rule: How it was chosen, in words.
+        source: Name of the data it was chosen on.
+        n: Number of presentations the rule counted.
+        items: Digests of the items it was chosen on; empty for a threshold set by hand.
+        resolved: False when the data was too small for the rule's target (fewer than 1/target
+            presentations), so that the nearest safe side was taken instead.
+    """
+
+    value: float
+    direction: Direction = "up"
+    rule: str = "set by hand"
+    source: str = ""
+    n: int = 0
+    items: frozenset[str] = frozenset()
+    resolved: bool = True
+
+    def __post_init__(self) -> None:
+        if not math.isfinite(self.value):
+            raise InputError(f"threshold {self.value}: give a finite number")
+        if self.direction not in ("up", "down"):
+            raise InputError(f"threshold direction {self.direction!r}: use 'up' or 'down'")
+
+    def overlap(self, scores: Scores) -> int:
+        """How many of the scored items the threshold was chosen on."""
+        if not self.items:
+            return 0
+        return len(self.items & digest_items(scores.item.tolist()))
+
+    def accept(self, scores: Scores, in_sample: bool = False) -> NDArray[np.bool_]:
+        """Which presentations are accepted as bona fide, bool (N,).
+
+        Args:
+            scores: Of the same direction as the threshold.
+            in_sample: Allow items that the threshold was chosen on. Error rates on such items
+                are optimistic.
+
+        Raises:
+            InputError: When the directions differ, or when scored items were used to choose the
+                threshold and ``in_sample`` is false.
+        """
+        if scores.direction != self.direction:
+            raise InputError(
+                f"threshold of direction {self.direction!r} on scores of direction "
+                f"{scores.direction!r}; bona fide must lie on the same side of both"
+            )
+        if not in_sample and (shared := self.overlap(scores)):
+            raise InputError(
+                f"{shared} of {len(scores)} scored items were used to choose the threshold; score "
+                "held-out items (with item ids of their own) or say in_sample=True"
+            )
+        if self.direction == "up":
+            return scores.values >= self.value
+        return scores.values <= self.value
+
+    def to_json(self) -> str:
+        """The threshold as one JSON object; ``from_json`` gives back an equal threshold."""
+        fields = {
+            "value": self.value,
+            "direction": self.direction,
+            "rule": self.rule,
+            "source": self.source,
+            "n": self.n,
+            "items": sorted(self.items),
+            "resolved": self.resolved,
+        }
+        return json.dumps(fields)
+
+    @classmethod
+    def from_json(cls, text: str) -> "Threshold":
+        """Read what ``to_json`` wrote.
+
+        Raises:
+            InputError: When the text is not such an object.
+        """
+        try:
+            fields = json.loads(text)
+            return cls(
+                value=float(fields["value"]),
+                direction=fields["direction"],
+                rule=str(fields["rule"]),
+                source=str(fields["source"]),
+                n=int(fields["n"]),
+                items=frozenset(map(str, fields["items"])),
+                resolved=bool(fields["resolved"]),
+            )
+        except (json.JSONDecodeError, KeyError, TypeError, ValueError) as error:
+            if isinstance(error, InputError):
+                raise
+            raise InputError(
+                f"not a threshold in JSON ({error!r}); write it with to_json"
+            ) from error
