@@ -17,7 +17,7 @@ from sterling.face.pad import Detector, score_thumbnails
 from sterling.measure import PadErrors, Rate, Scores, Threshold, auc, evaluate, threshold_at_eer
 from sterling.study import Figure, Findings, Metric, Table
 
-__all__ = ["detector_findings", "scores_of"]
+__all__ = ["count_reasons", "detector_findings", "scores_of"]
 
 SCORES_FILE = "scores.parquet"
 
@@ -258,6 +258,6 @@ def _write_scores(systems: Sequence[_System], path: Path) -> None:
 
 
 def count_reasons(missing: Sequence[NonResponse]) -> str:
-    """ "3 no_face, 1 unreadable", for people; "none" without any."""
+    """For people, as: 3 no_face, 1 unreadable; or: none."""
     counts = Counter(entry.reason for entry in missing)
     return ", ".join(f"{count} {reason}" for reason, count in counts.most_common()) or "none"
