@@ -1,1 +1,43 @@
-"""Presentation attack detection: the CDCN network, its training and the detector it becomes."""
+"""Presentation attack detection on face crops: network, training, detector, export.
+
+`CDCN` predicts a depth map from a crop, `train` fits it, `Detector` is the trained network with its
+preprocessing, threshold and origin, and `export_onnx` writes it for ONNX Runtime. Scores are
+liveness: higher means bona fide.
+"""
+
+from sterling.face.pad.augment import augment
+from sterling.face.pad.cdc import CentralDifferenceConv2d, fold, two_path
+from sterling.face.pad.cdcn import CDCN, CDCNConfig
+from sterling.face.pad.decision import Decision, Outcome, decide, margin_for
+from sterling.face.pad.detector import Detector, Provenance
+from sterling.face.pad.export import ExportReport, OnnxDetector, export_onnx
+from sterling.face.pad.losses import ContrastiveDepthLoss, DepthLoss
+from sterling.face.pad.preprocessing import Preprocessing, normalise
+from sterling.face.pad.train import EpochRecord, TrainConfig, TrainHistory, TrainingError, train
+
+__all__ = [
+    "CDCN",
+    "CDCNConfig",
+    "CentralDifferenceConv2d",
+    "ContrastiveDepthLoss",
+    "Decision",
+    "DepthLoss",
+    "Detector",
+    "EpochRecord",
+    "ExportReport",
+    "OnnxDetector",
+    "Outcome",
+    "Preprocessing",
+    "Provenance",
+    "TrainConfig",
+    "TrainHistory",
+    "TrainingError",
+    "augment",
+    "decide",
+    "export_onnx",
+    "fold",
+    "margin_for",
+    "normalise",
+    "train",
+    "two_path",
+]

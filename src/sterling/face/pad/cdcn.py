@@ -68,15 +68,16 @@ class CDCN(nn.Module):
         super().__init__()
         self.config = CDCNConfig(width, theta, in_channels)
         base, expanded = 2 * width, round(196 / 64 * width)
-        self.stem = _layer(in_channels, width, theta)
-        self.low = _block(width, base, expanded, theta)
-        self.mid = _block(base, base, expanded, theta)
-        self.high = _block(base, base, expanded, theta)
-        self.head = nn.Sequential(
-            _layer(3 * base, base, theta),
-            _layer(base, width, theta),
-            nn.Sequential(CentralDifferenceConv2d(width, 1, theta=theta), nn.ReLU()),
-        )
+        with torch.random.fork_rng(devices=[]):  # PyTorch's layers draw weights that we replace
+            self.stem = _layer(in_channels, width, theta)
+            self.low = _block(width, base, expanded, theta)
+            self.mid = _block(base, base, expanded, theta)
+            self.high = _block(base, base, expanded, theta)
+            self.head = nn.Sequential(
+                _layer(3 * base, base, theta),
+                _layer(base, width, theta),
+                nn.Sequential(CentralDifferenceConv2d(width, 1, theta=theta), nn.ReLU()),
+            )
         generator = torch.Generator().manual_seed(seed)
         for module in self.modules():
             if isinstance(module, nn.Conv2d):

@@ -1,0 +1,271 @@
+"""Export of a detector to ONNX, optionally in 8-bit integers, with a check of equal scores."""
+
+import hashlib
+import json
+import logging
+import tempfile
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from sterling.errors import InputError
+from sterling.face.pad.cdc import fold
+from sterling.face.pad.detector import Detector
+from sterling.face.pad.preprocessing import Preprocessing
+from sterling.face.pad.weights import write_whole
+from sterling.measure import Threshold
+
+__all__ = ["ExportReport", "OnnxDetector", "export_onnx"]
+
+_OPSET = 18
+_CARD = "sterling.card"
+
+
+@dataclass(frozen=True)
+class ExportReport:
+    """What an export wrote and how near its scores are to PyTorch's.
+
+    Attributes:
+        path: The file.
+        size: Its bytes.
+        sha256: Its digest.
+        max_difference: Largest absolute difference of a score on the compared images.
+        compared: How many images were compared.
+    """
+
+    path: Path
+    size: int
+    sha256: str
+    max_difference: float
+    compared: int
+
+
+class _Graph(nn.Module):
+    """Pixels in, score and map out."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        maps = self.network((images.float() - 127.5) / 128)
+        return maps.mean(dim=(1, 2)), maps
+
+
+@dataclass(frozen=True, eq=False)
+class OnnxDetector:
+    """An exported detector under ONNX Runtime, with the input checks of `Detector`.
+
+    Attributes:
+        session: The ``onnxruntime.InferenceSession``.
+        channels: Channels of the crops.
+        preprocessing: What its crops look like; other input is refused.
+        threshold: Decision threshold with its origin, or None.
+    """
+
+    session: Any
+    channels: int
+    preprocessing: Preprocessing
+    threshold: Threshold | None
+
+    @classmethod
+    def load(cls, path: Path | str) -> "OnnxDetector":
+        """Read a file that `export_onnx` wrote, on the CPU.
+
+        Raises:
+            InputError: The file is missing, damaged, or was not written by `export_onnx`.
+        """
+        path = Path(path)
+        if not path.is_file():
+            raise InputError(f"{path}: no such file")
+        return cls._from_bytes(path.read_bytes(), path)
+
+    @classmethod
+    def _from_bytes(cls, content: bytes, path: Path) -> "OnnxDetector":
+        import onnxruntime
+
+        try:
+            session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
+            card = json.loads(session.get_modelmeta().custom_metadata_map[_CARD])
+        except Exception as error:  # onnxruntime's errors have no common public base
+            detail = (str(error).splitlines() or [""])[0]
+            raise InputError(f"{path}: not an exported detector ({detail})") from error
+        threshold = card["threshold"]
+        return cls(
+            session=session,
+            channels=card["model"]["in_channels"],
+            preprocessing=Preprocessing.from_dict(card["preprocessing"]),
+            threshold=None if threshold is None else Threshold.from_json(threshold),
+        )
+
+    def score(self, images: Tensor, *, batch_size: int = 16) -> NDArray[np.float64]:
+        """Score crops uint8 (N, C, S, S); (N,), higher means bona fide.
+
+        Raises:
+            InputError: Images of another type, size or number of channels.
+        """
+        self.preprocessing.require(images, self.channels)
+        parts = [
+            self.session.run(["score"], {"images": part.numpy(force=True)})[0]
+            for part in torch.split(images, batch_size)
+        ]
+        return np.concatenate(parts).astype(np.float64)
+
+
+def export_onnx(
+    detector: Detector,
+    path: Path | str,
+    *,
+    int8: bool = False,
+    calibration: Tensor | None = None,
+    tolerance: float | None = None,
+) -> ExportReport:
+    """Write `detector` as one ONNX file: ``images`` uint8 (N, C, S, S) to ``score`` and ``map``.
+
+    The convolutions are folded and batch norm is fused. Normalisation is part of the graph, so
+    nothing is left to guess; threshold, preprocessing and provenance travel in the file's metadata
+    under ``sterling.card``. Before the file appears its scores are compared with PyTorch's, on
+    random pixels and on `calibration`.
+
+    Args:
+        detector: What to export.
+        path: The file to write.
+        int8: Quantise weights (per channel) and activations to 8 bits, statically.
+        calibration: uint8 (N, C, S, S), typical crops: needed with `int8` for the ranges of the
+            activations, and otherwise only compared.
+        tolerance: Largest difference allowed between a score here and in PyTorch. By default 1e-4,
+            and 0.05 with `int8`.
+
+    Raises:
+        InputError: `int8` without calibration images, images that do not fit, or scores that differ
+            by more than `tolerance`; no file is written then.
+    """
+    path = Path(path)
+    channels, size = detector.model.config.in_channels, detector.preprocessing.size
+    if calibration is not None:
+        detector.preprocessing.require(calibration, channels)
+    if int8 and (calibration is None or len(calibration) == 0):
+        raise InputError("int8 export needs calibration images: pass some typical crops")
+    if tolerance is None:
+        tolerance = 0.05 if int8 else 1e-4
+
+    pixels = np.random.default_rng(0).integers(0, 256, (4, channels, size, size), dtype=np.uint8)
+    compared = torch.from_numpy(pixels)
+    if calibration is not None:
+        # Quantisation ranges come from real crops; noise lies outside them and says nothing.
+        compared = calibration if int8 else torch.cat([compared, calibration.cpu()])
+    content = _graph_bytes(detector, compared[:2].cpu())
+    if int8 and calibration is not None:
+        content = _quantised(content, calibration)
+    content = _with_card(content, detector)
+
+    ours = detector.score(compared)
+    theirs = OnnxDetector._from_bytes(content, path).score(compared)
+    difference = float(np.abs(ours - theirs).max())
+    if not difference <= tolerance:
+        raise InputError(
+            f"{path}: not written, ONNX scores differ from PyTorch's by up to {difference:.2g}, "
+            f"more than the tolerance {tolerance:g}"
+        )
+    write_whole(path, content)
+    digest = hashlib.sha256(content).hexdigest()
+    return ExportReport(path, len(content), digest, difference, len(compared))
+
+
+def _graph_bytes(detector: Detector, example: Tensor) -> bytes:
+    graph = _Graph(fold(detector.model).cpu()).eval()
+    with _quiet():
+        program = torch.onnx.export(
+            graph,
+            (example,),
+            input_names=["images"],
+            output_names=["score", "map"],
+            dynamic_shapes={"images": {0: torch.export.Dim("N")}},
+            opset_version=_OPSET,
+            dynamo=True,
+            verbose=False,
+        )
+    if program is None:
+        raise AssertionError
+    content: bytes = program.model_proto.SerializeToString()
+    return content
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep the exporter's notes to its own developers off the user's screen."""
+    loggers = [logging.getLogger(name) for name in ("torch.onnx", "onnxscript", "onnx_ir")]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FutureWarning)
+            yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
+
+
+def _quantised(content: bytes, calibration: Tensor) -> bytes:
+    from onnxruntime.quantization import (
+        CalibrationDataReader,
+        QuantFormat,
+        QuantType,
+        quantize_static,
+    )
+    from onnxruntime.quantization.shape_inference import quant_pre_process
+
+    class Crops(CalibrationDataReader):  # type: ignore[misc]
+        def __init__(self) -> None:
+            self.parts = iter(torch.split(calibration.cpu(), 8))
+
+        def get_next(self) -> dict[str, NDArray[np.uint8]] | None:
+            part = next(self.parts, None)
+            return None if part is None else {"images": part.numpy()}
+
+    with tempfile.TemporaryDirectory() as folder, _quiet_root():
+        plain, ready, small = (Path(folder) / f"{name}.onnx" for name in ("plain", "ready", "int8"))
+        plain.write_bytes(content)
+        quant_pre_process(str(plain), str(ready), skip_symbolic_shape=True)
+        quantize_static(
+            str(ready),
+            str(small),
+            Crops(),
+            quant_format=QuantFormat.QDQ,
+            per_channel=True,
+            activation_type=QuantType.QUInt8,
+            weight_type=QuantType.QInt8,
+            op_types_to_quantize=["Conv", "MaxPool", "Concat", "Resize"],
+        )
+        return small.read_bytes()
+
+
+@contextmanager
+def _quiet_root() -> Iterator[None]:
+    """The quantiser advises through the root logger; we already do what it says."""
+    root = logging.getLogger()
+    level = root.level
+    root.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        root.setLevel(level)
+
+
+def _with_card(content: bytes, detector: Detector) -> bytes:
+    import onnx
+
+    model = onnx.load_from_string(content)
+    onnx.helper.set_model_props(model, {_CARD: json.dumps(detector.card())})
+    onnx.checker.check_model(model)
+    stored: bytes = model.SerializeToString()
+    return stored

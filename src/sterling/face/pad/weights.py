@@ -1,0 +1,91 @@
+"""Reading and writing weights as safetensors: never a pickle, never half a file."""
+
+import hashlib
+import os
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+import safetensors.torch
+from safetensors import SafetensorError, safe_open
+from torch import Tensor, nn
+
+from sterling.errors import InputError
+
+__all__ = ["digest", "encode", "load_weights", "read_tensors", "write_whole"]
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Write `content` to `path` at once: a reader sees the old file or the new one.
+
+    Raises:
+        InputError: The folder cannot be written to.
+    """
+    temporary: str | None = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(temporary).chmod(0o644)  # mkstemp's 0600 would hide the file from colleagues
+        Path(temporary).replace(path)
+    except OSError as error:
+        raise InputError(f"{path}: cannot be written ({error.strerror})") from error
+    finally:
+        if temporary is not None:
+            Path(temporary).unlink(missing_ok=True)
+
+
+def encode(tensors: Mapping[str, Tensor], metadata: Mapping[str, str] | None = None) -> bytes:
+    """Return a safetensors file's bytes."""
+    stored = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    content: bytes = safetensors.torch.save(stored, dict(metadata or {}))
+    return content
+
+
+def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """Return the tensors and the metadata of a safetensors file.
+
+    Raises:
+        InputError: The file is missing or is not a whole safetensors file.
+    """
+    if not path.is_file():
+        raise InputError(f"{path}: no such file")
+    try:
+        with safe_open(path, framework="pt") as file:
+            return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}  # noqa: SIM118
+    except (SafetensorError, OSError) as error:
+        raise InputError(
+            f"{path}: not a whole safetensors file ({str(error).splitlines()[0]}); save it again"
+        ) from error
+
+
+def load_weights(module: nn.Module, tensors: Mapping[str, Tensor], path: Path) -> None:
+    """Copy `tensors` into `module`; `path` is named in errors.
+
+    Raises:
+        InputError: Names or shapes differ from the module's.
+    """
+    expected = module.state_dict()
+    if odd := sorted(expected.keys() ^ tensors.keys()):
+        side = "lacks" if odd[0] in expected else "has an unknown"
+        raise InputError(f"{path}: {side} tensor {odd[0]!r} ({len(odd)} such): another network's")
+    for name, value in expected.items():
+        if value.shape != tensors[name].shape or value.dtype != tensors[name].dtype:
+            raise InputError(
+                f"{path}: tensor {name!r} is {tensors[name].dtype} {tuple(tensors[name].shape)}, "
+                f"the network needs {value.dtype} {tuple(value.shape)}"
+            )
+    module.load_state_dict(dict(tensors))
+
+
+def digest(*tensors: Tensor) -> str:
+    """Return the SHA-256 (hex) of the tensors' types, shapes and values, in order."""
+    total = hashlib.sha256()
+    for tensor in tensors:
+        array = tensor.detach().cpu().contiguous().numpy()
+        total.update(f"{array.dtype.str}{array.shape}".encode())
+        total.update(array.data)
+    return total.hexdigest()

@@ -1,0 +1,80 @@
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from sterling.errors import InputError
+from sterling.face.pad import Detector, OnnxDetector, export_onnx
+
+onnx = pytest.importorskip("onnx")
+pytest.importorskip("onnxruntime")
+Task = Callable[[int, int], tuple[Tensor, Tensor]]
+
+
+@pytest.fixture(scope="module")
+def exported(detector: Detector, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return export_onnx(detector, tmp_path_factory.mktemp("onnx") / "detector.onnx").path
+
+
+def test_scores_equal_pytorch_for_any_batch(
+    detector: Detector, exported: Path, texture_task: Task
+) -> None:
+    images, _ = texture_task(11, 3)
+    loaded = OnnxDetector.load(exported)
+    for count in (1, 2, 11):
+        np.testing.assert_allclose(
+            loaded.score(images[:count]), detector.score(images[:count]), atol=1e-4
+        )
+    assert loaded.preprocessing == detector.preprocessing
+    assert loaded.threshold == detector.threshold
+    with pytest.raises(InputError, match="takes uint8"):
+        loaded.score(torch.zeros(1, 3, 40, 40, dtype=torch.uint8))
+
+
+def test_graph_is_plain_convolutions(exported: Path) -> None:
+    kinds = [node.op_type for node in onnx.load(exported).graph.node]
+    assert kinds.count("Conv") == 13
+    assert "BatchNormalization" not in kinds
+
+
+def test_int8_is_smaller_and_keeps_every_decision(
+    detector: Detector, exported: Path, texture_task: Task, tmp_path: Path
+) -> None:
+    calibration, _ = texture_task(32, 7)
+    report = export_onnx(detector, tmp_path / "int8.onnx", int8=True, calibration=calibration)
+    assert report.size == report.path.stat().st_size < exported.stat().st_size
+    assert 0 < report.max_difference < 0.05
+    images, maps = texture_task(40, 8)
+    scores = OnnxDetector.load(report.path).score(images)
+    assert np.array_equal(scores > 0.5, maps[:, 0, 0].numpy() == 1)
+    assert np.abs(scores - detector.score(images)).max() < 0.1
+
+
+def test_a_difference_above_the_tolerance_writes_nothing(
+    detector: Detector, tmp_path: Path, texture_task: Task
+) -> None:
+    with pytest.raises(InputError, match="not written"):
+        export_onnx(
+            detector,
+            tmp_path / "a.onnx",
+            int8=True,
+            calibration=texture_task(8, 7)[0],
+            tolerance=1e-9,
+        )
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_int8_needs_calibration(detector: Detector, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="calibration"):
+        export_onnx(detector, tmp_path / "a.onnx", int8=True)
+
+
+def test_other_files_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no such file"):
+        OnnxDetector.load(tmp_path / "a.onnx")
+    (tmp_path / "a.onnx").write_bytes(b"not a graph")
+    with pytest.raises(InputError, match="not an exported detector"):
+        OnnxDetector.load(tmp_path / "a.onnx")
