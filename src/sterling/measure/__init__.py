@@ -1,10 +1,9 @@
 """Typed values and figures of merit: pure functions on arrays, each with its exact interval."""
 
 from sterling.measure.aggregate import aggregate
-from sterling.measure.auc import area_under_roc
-from sterling.measure.bootstrap import bootstrap_by_subject, paired_difference
+from sterling.measure.bootstrap import bootstrap_by_subject, compare_paired
 from sterling.measure.curve import ErrorCurve, error_curve
-from sterling.measure.eer import equal_error_rate
+from sterling.measure.equal_error import eer
 from sterling.measure.interval import Estimate, Interval, mean_interval
 from sterling.measure.mcnemar import McNemar, mcnemar
 from sterling.measure.operating_point import (
@@ -18,6 +17,7 @@ from sterling.measure.operating_point import (
 )
 from sterling.measure.pad import PadErrors, evaluate, non_response_rates
 from sterling.measure.rate import Rate
+from sterling.measure.roc_area import auc
 from sterling.measure.scores import BONA_FIDE, Scores
 from sterling.measure.threshold import Threshold
 
@@ -34,16 +34,16 @@ __all__ = [
     "Threshold",
     "aggregate",
     "apcer_at_bpcer",
-    "area_under_roc",
+    "auc",
     "bootstrap_by_subject",
     "bpcer_at_apcer",
-    "equal_error_rate",
+    "compare_paired",
+    "eer",
     "error_curve",
     "evaluate",
     "mcnemar",
     "mean_interval",
     "non_response_rates",
-    "paired_difference",
     "threshold_at_apcer",
     "threshold_at_bpcer",
     "threshold_at_eer",

@@ -9,7 +9,7 @@ from sterling.errors import InputError, NothingMeasuredError
 from sterling.measure.interval import Estimate, Interval, check_level
 from sterling.measure.scores import Scores
 
-__all__ = ["bootstrap_by_subject", "paired_difference"]
+__all__ = ["bootstrap_by_subject", "compare_paired"]
 
 Statistic = Callable[[Scores], float]
 
@@ -45,7 +45,7 @@ def bootstrap_by_subject(
     return _percentile(value, values, level)
 
 
-def paired_difference(
+def compare_paired(
     first: Scores,
     second: Scores,
     statistic: Statistic,

@@ -20,7 +20,7 @@ class PadErrors:
     """Error rates of a detector at one threshold; lower is better throughout.
 
     Attributes:
-        apcer_by_species: Attack presentation classification error rate of each PAI species: the
+        apcer: Attack presentation classification error rate of each PAI species: the
             share of its presentations accepted as bona fide.
         bpcer: Bona fide presentation classification error rate: the share rejected.
         threshold: The threshold applied, with its origin.
@@ -28,52 +28,52 @@ class PadErrors:
             rates optimistic.
     """
 
-    apcer_by_species: Mapping[str, Rate]
+    apcer: Mapping[str, Rate]
     bpcer: Rate
     threshold: Threshold
     in_sample: bool
 
     @property
-    def worst_species(self) -> str:
+    def worst(self) -> str:
         """The species with the highest APCER; of equals, the one with the fewest trials."""
-        rates = self.apcer_by_species
+        rates = self.apcer
         return max(rates, key=lambda name: (rates[name].value, -rates[name].trials))
 
     @property
-    def apcer(self) -> Rate:
+    def apcer_max(self) -> Rate:
         """APCER of the worst species: the figure that counts."""
-        return self.apcer_by_species[self.worst_species]
+        return self.apcer[self.worst]
 
     @property
     def apcer_pooled(self) -> Rate:
-        """All attacks as one species, as many papers report it; never above ``apcer``."""
-        rates = self.apcer_by_species.values()
+        """All attacks as one species, as many papers report it; never above ``apcer_max``."""
+        rates = self.apcer_max.values()
         return Rate(sum(rate.errors for rate in rates), sum(rate.trials for rate in rates))
 
     @property
     def acer(self) -> float:
         """Mean of APCER (worst species) and BPCER; only for comparison with papers."""
-        return (self.apcer.value + self.bpcer.value) / 2
+        return (self.apcer_max.value + self.bpcer.value) / 2
 
     @property
     def hter(self) -> float:
         """Mean of pooled APCER and BPCER (half total error rate); for comparison with papers."""
         return (self.apcer_pooled.value + self.bpcer.value) / 2
 
-    def apcer_interval(self, level: float = 0.95) -> Interval:
+    def apcer_max_interval(self, level: float = 0.95) -> Interval:
         """Interval of the highest true APCER of all species, whichever species that is.
 
         Exact and conservative: every species has its Clopper–Pearson interval at confidence
         ``1 - (1 - level) / K``, so that all K hold at once (Bonferroni).
         """
-        each = 1 - (1 - check_level(level)) / len(self.apcer_by_species)
-        intervals = [rate.interval(each) for rate in self.apcer_by_species.values()]
+        each = 1 - (1 - check_level(level)) / len(self.apcer)
+        intervals = [rate.interval(each) for rate in self.apcer_max.values()]
         return Interval(max(i.low for i in intervals), max(i.high for i in intervals))
 
     def acer_interval(self, level: float = 0.95) -> Interval:
         """Conservative interval of the ACER: both of its parts hold at once (Bonferroni)."""
         each = 1 - (1 - check_level(level)) / 2
-        return _midpoint(self.apcer_interval(each), self.bpcer.interval(each))
+        return _midpoint(self.apcer_max_interval(each), self.bpcer.interval(each))
 
     def hter_interval(self, level: float = 0.95) -> Interval:
         """Conservative interval of the HTER: both of its parts hold at once (Bonferroni)."""

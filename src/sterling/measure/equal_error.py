@@ -9,10 +9,10 @@ from sterling.measure.interval import Estimate, Interval, check_level
 from sterling.measure.rate import clopper_pearson
 from sterling.measure.scores import Scores
 
-__all__ = ["equal_error_rate"]
+__all__ = ["eer"]
 
 
-def equal_error_rate(scores: Scores, level: float = 0.95) -> Estimate:
+def eer(scores: Scores, level: float = 0.95) -> Estimate:
     """The rate at which pooled APCER and BPCER are equal; lower is better, 0.5 is chance.
 
     The operating points are joined by straight lines, which is what breaking ties at random

@@ -10,10 +10,10 @@ from sterling.measure.interval import Estimate, Interval, check_level
 from sterling.measure.rate import Rate
 from sterling.measure.scores import Scores
 
-__all__ = ["area_under_roc"]
+__all__ = ["auc"]
 
 
-def area_under_roc(scores: Scores, level: float = 0.95) -> Estimate:
+def auc(scores: Scores, level: float = 0.95) -> Estimate:
     """Chance that a bona fide scores above an attack, ties counting half; 1 is best, 0.5 chance.
 
     The value is the Mann–Whitney statistic over all pairs. The interval is DeLong's (Biometrics,
