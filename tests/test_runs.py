@@ -117,7 +117,7 @@ def test_two_processes_cannot_share_a_run(tmp_path: Path) -> None:
 def test_write_atomically_keeps_the_old_file_when_it_fails(tmp_path: Path) -> None:
     path = tmp_path / "a.json"
     write_atomically(path, "old")
-    with pytest.raises(AttributeError):
+    with pytest.raises(TypeError):
         write_atomically(path, None)  # type: ignore[arg-type]
     assert path.read_text() == "old"
     assert [entry.name for entry in tmp_path.iterdir()] == ["a.json"]

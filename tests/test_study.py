@@ -160,7 +160,7 @@ def test_override_sets_nested_fields() -> None:
     ("assignment", "message"),
     [
         ("n", "key=value"),
-        ("m=1", "did you mean n"),
+        ("m=1", "available: data, inner.data, inner.depth, n"),
         ("inner.deep=1", "did you mean inner.depth"),
         ("n.x=1", "unknown configuration field"),
         ("n=many", "n: .*integer"),

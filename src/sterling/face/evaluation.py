@@ -14,7 +14,17 @@ from torch import Tensor
 from sterling.errors import InputError
 from sterling.face.data import DEGRADATIONS, Faces, Manifest, NonResponse, degrade
 from sterling.face.pad import Detector, score_thumbnails
-from sterling.measure import PadErrors, Rate, Scores, Threshold, auc, evaluate, threshold_at_eer
+from sterling.measure import (
+    BONA_FIDE,
+    PadErrors,
+    Rate,
+    Scores,
+    Threshold,
+    area_under_roc,
+    evaluate,
+    non_response_rates,
+    threshold_at_eer,
+)
 from sterling.study import Figure, Findings, Metric, Table
 
 __all__ = ["count_reasons", "detector_findings", "scores_of"]
@@ -121,13 +131,15 @@ def _metric(name: str, rate: Rate) -> Metric:
 
 def _error_metrics(system: _System) -> list[Metric]:
     errors = system.errors
-    area = auc(system.scores)
+    area = area_under_roc(system.scores)
     return [
-        _metric(f"APCER of the worst species ({errors.worst})", errors.apcer[errors.worst]),
+        _metric(f"APCER of the worst species ({errors.worst_species})", errors.apcer),
         _metric("BPCER", errors.bpcer),
         Metric(
             name="ACER (for comparison with papers)",
             value=errors.acer,
+            low=errors.acer_interval().low,
+            high=errors.acer_interval().high,
             n=len(system.scores),
             unit="rate",
         ),
@@ -143,18 +155,19 @@ def _error_metrics(system: _System) -> list[Metric]:
 
 
 def _non_response_metrics(missing: Sequence[NonResponse], manifest: Manifest) -> list[Metric]:
-    unanswered = manifest.matches(item={entry.item for entry in missing})
-    metrics = []
-    for name, rows in (("APNRR", ~manifest.bona_fide), ("BPNRR", manifest.bona_fide)):
-        if rows.any():
-            rate = Rate(int((unanswered & rows).sum()), int(rows.sum()))
-            metrics.append(_metric(f"{name} (no face found or file unreadable)", rate))
-    return metrics
+    responded = ~manifest.matches(item={entry.item for entry in missing})
+    rates = non_response_rates(manifest.column("species"), responded)
+    return [
+        _metric("BPNRR (no score)" if name == BONA_FIDE else f"APNRR of {name} (no score)", rate)
+        for name, rate in rates.items()
+    ]
 
 
 def _species_table(system: _System) -> Table:
     rows: list[list[str | int | float | None]] = []
-    for name, rate in sorted(system.errors.apcer.items(), key=lambda entry: -entry[1].value):
+    for name, rate in sorted(
+        system.errors.apcer_by_species.items(), key=lambda entry: -entry[1].value
+    ):
         interval = rate.interval()
         rows.append([name, rate.errors, rate.trials, rate.value, interval.low, interval.high])
     return Table(
@@ -175,10 +188,10 @@ def _systems_table(systems: Sequence[_System]) -> Table:
         rows=[
             [
                 system.name,
-                system.errors.apcer[system.errors.worst].value,
+                system.errors.apcer.value,
                 system.errors.bpcer.value,
                 system.errors.acer,
-                auc(system.scores).value,
+                area_under_roc(system.scores).value,
             ]
             for system in systems
         ],

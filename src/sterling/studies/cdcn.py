@@ -34,7 +34,15 @@ from sterling.face.pad import (
     train,
     two_path,
 )
-from sterling.measure import Rate, Scores, Threshold, auc, evaluate, mean_interval, threshold_at_eer
+from sterling.measure import (
+    Rate,
+    Scores,
+    Threshold,
+    area_under_roc,
+    evaluate,
+    mean_interval,
+    threshold_at_eer,
+)
 from sterling.runs import Run, derive_seed, track
 from sterling.study import Claim, Config, Figure, Findings, Metric, Paper, Study, Table
 from sterling.study import claim_that_positive as paired
@@ -359,7 +367,9 @@ def _metrics(results: list[SeedResult]) -> list[Metric]:
                 [result.acer(system) for result in results],
             ),
             _over_seeds(
-                f"AUC of {system}", "area", [auc(result.test[system]).value for result in results]
+                f"AUC of {system}",
+                "area",
+                [area_under_roc(result.test[system]).value for result in results],
             ),
         ]
     metrics.append(_pooled_rate("BPCER of cdcn, all seeds", _pooled(results, "cdcn")["bona_fide"]))
@@ -440,7 +450,7 @@ def _systems_table(results: list[SeedResult]) -> Table:
                 )
                 for pick in (lambda _result: None, lambda result: result.unseen_domain)
             ),
-            float(np.mean([auc(result.test[system]).value for result in results])),
+            float(np.mean([area_under_roc(result.test[system]).value for result in results])),
         ]
         for system in SYSTEMS
     ]

@@ -13,6 +13,7 @@ from sterling.face.pad.detector import Detector, Provenance
 from sterling.face.pad.export import ExportReport, OnnxDetector, export_onnx
 from sterling.face.pad.losses import ContrastiveDepthLoss, DepthLoss
 from sterling.face.pad.preprocessing import Preprocessing, normalise
+from sterling.face.pad.thumbnail import score_thumbnails
 from sterling.face.pad.train import EpochRecord, TrainConfig, TrainHistory, TrainingError, train
 
 __all__ = [
@@ -38,6 +39,7 @@ __all__ = [
     "fold",
     "margin_for",
     "normalise",
+    "score_thumbnails",
     "train",
     "two_path",
 ]
