@@ -265,7 +265,8 @@ def override(config: C, assignments: Sequence[str]) -> C:
         key, separator, text = assignment.partition("=")
         if not separator:
             raise InputError(f"--set {assignment}: write it as key=value")
-        target, (*outer, last) = values, key.split(".")
+        *outer, last = key.split(".")
+        target: Any = values
         for part in outer:
             target = target.get(part) if isinstance(target, dict) else None
         if not isinstance(target, dict) or last not in target:
