@@ -47,7 +47,7 @@ class PadErrors:
     @property
     def apcer_pooled(self) -> Rate:
         """All attacks as one species, as many papers report it; never above ``apcer_max``."""
-        rates = self.apcer_max.values()
+        rates = self.apcer.values()
         return Rate(sum(rate.errors for rate in rates), sum(rate.trials for rate in rates))
 
     @property
@@ -67,7 +67,7 @@ class PadErrors:
         ``1 - (1 - level) / K``, so that all K hold at once (Bonferroni).
         """
         each = 1 - (1 - check_level(level)) / len(self.apcer)
-        intervals = [rate.interval(each) for rate in self.apcer_max.values()]
+        intervals = [rate.interval(each) for rate in self.apcer.values()]
         return Interval(max(i.low for i in intervals), max(i.high for i in intervals))
 
     def acer_interval(self, level: float = 0.95) -> Interval:

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from scipy import special, stats
 
 from sterling.measure.interval import Estimate, Interval, check_level
-from sterling.measure.rate import Rate
+from sterling.measure.rate import clopper_pearson
 from sterling.measure.scores import Scores
 
 __all__ = ["auc"]
@@ -17,9 +17,9 @@ def auc(scores: Scores, level: float = 0.95) -> Estimate:
     """Chance that a bona fide scores above an attack, ties counting half; 1 is best, 0.5 chance.
 
     The value is the Mann–Whitney statistic over all pairs. The interval is DeLong's (Biometrics,
-    1988), taken on the logit scale so that it stays within (0, 1). Completely separated scores
-    have no DeLong variance; there the limit is the exact Clopper–Pearson limit of
-    ``min(bona fides, attacks)`` disjoint, hence independent, pairs that are all in order.
+    1988), taken on the logit scale so that it stays within (0, 1). Completely separated scores,
+    and constant ones, show no DeLong variance; there the interval is Clopper–Pearson's for
+    ``min(bona fides, attacks)`` disjoint, hence independent, pairs.
 
     Raises:
         NothingMeasuredError: When bona fides or attacks are missing.
@@ -32,11 +32,11 @@ def auc(scores: Scores, level: float = 0.95) -> Estimate:
     over = _share_below(bona_fide, attacks)
     under = 1 - _share_below(attacks, bona_fide)
     value = float(over.mean())
-    if value in (0.0, 1.0):
-        reach = Rate(0, min(m, n)).interval(level).high
-        interval = Interval(1 - reach, 1.0) if value else Interval(0.0, reach)
+    variance = _variance(over) / m + _variance(under) / n
+    if variance == 0:
+        pairs = min(m, n)
+        interval = clopper_pearson(value * pairs, pairs, level)
         return Estimate(value, interval, level, "Clopper–Pearson on disjoint pairs")
-    variance = (_variance(over) / m) + (_variance(under) / n)
     z = float(stats.norm.ppf((1 + level) / 2))
     half = z * math.sqrt(variance) / (value * (1 - value))
     logit = float(special.logit(value))
