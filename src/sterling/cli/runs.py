@@ -76,7 +76,7 @@ def _metric_differences(run_a: Path, run_b: Path) -> list[dict[str, Any]]:
 
 def _paired_differences(run_a: Path, run_b: Path) -> list[dict[str, Any]]:
     """AUC differences of systems that scored the same test items in both runs."""
-    from sterling.measure import area_under_roc, paired_difference
+    from sterling.measure import auc, compare_paired
 
     tables = [folder / "scores.parquet" for folder in (run_a, run_b)]
     if not all(path.is_file() for path in tables):
@@ -92,14 +92,12 @@ def _paired_differences(run_a: Path, run_b: Path) -> list[dict[str, Any]]:
         if a["item"].to_list() != b["item"].to_list():
             continue
         scores_a, scores_b = _scores(a), _scores(b)
-        estimate = paired_difference(
-            scores_b, scores_a, lambda scores: area_under_roc(scores).value, seed=0
-        )
+        estimate = compare_paired(scores_b, scores_a, lambda scores: auc(scores).value, seed=0)
         rows.append(
             {
                 "name": f"AUC of {system}, first seed, same items",
-                "a": area_under_roc(scores_a).value,
-                "b": area_under_roc(scores_b).value,
+                "a": auc(scores_a).value,
+                "b": auc(scores_b).value,
                 "difference": estimate.value,
                 "low": estimate.interval.low,
                 "high": estimate.interval.high,

@@ -20,7 +20,7 @@ from sterling.measure import (
     Rate,
     Scores,
     Threshold,
-    area_under_roc,
+    auc,
     evaluate,
     non_response_rates,
     threshold_at_eer,
@@ -131,9 +131,9 @@ def _metric(name: str, rate: Rate) -> Metric:
 
 def _error_metrics(system: _System) -> list[Metric]:
     errors = system.errors
-    area = area_under_roc(system.scores)
+    area = auc(system.scores)
     return [
-        _metric(f"APCER of the worst species ({errors.worst_species})", errors.apcer),
+        _metric(f"APCER of the worst species ({errors.worst})", errors.apcer_max),
         _metric("BPCER", errors.bpcer),
         Metric(
             name="ACER (for comparison with papers)",
@@ -165,9 +165,7 @@ def _non_response_metrics(missing: Sequence[NonResponse], manifest: Manifest) ->
 
 def _species_table(system: _System) -> Table:
     rows: list[list[str | int | float | None]] = []
-    for name, rate in sorted(
-        system.errors.apcer_by_species.items(), key=lambda entry: -entry[1].value
-    ):
+    for name, rate in sorted(system.errors.apcer.items(), key=lambda entry: -entry[1].value):
         interval = rate.interval()
         rows.append([name, rate.errors, rate.trials, rate.value, interval.low, interval.high])
     return Table(
@@ -188,10 +186,10 @@ def _systems_table(systems: Sequence[_System]) -> Table:
         rows=[
             [
                 system.name,
-                system.errors.apcer.value,
+                system.errors.apcer_max.value,
                 system.errors.bpcer.value,
                 system.errors.acer,
-                area_under_roc(system.scores).value,
+                auc(system.scores).value,
             ]
             for system in systems
         ],

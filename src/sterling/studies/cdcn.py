@@ -38,7 +38,7 @@ from sterling.measure import (
     Rate,
     Scores,
     Threshold,
-    area_under_roc,
+    auc,
     evaluate,
     mean_interval,
     threshold_at_eer,
@@ -369,7 +369,7 @@ def _metrics(results: list[SeedResult]) -> list[Metric]:
             _over_seeds(
                 f"AUC of {system}",
                 "area",
-                [area_under_roc(result.test[system]).value for result in results],
+                [auc(result.test[system]).value for result in results],
             ),
         ]
     metrics.append(_pooled_rate("BPCER of cdcn, all seeds", _pooled(results, "cdcn")["bona_fide"]))
@@ -450,7 +450,7 @@ def _systems_table(results: list[SeedResult]) -> Table:
                 )
                 for pick in (lambda _result: None, lambda result: result.unseen_domain)
             ),
-            float(np.mean([area_under_roc(result.test[system]).value for result in results])),
+            float(np.mean([auc(result.test[system]).value for result in results])),
         ]
         for system in SYSTEMS
     ]
