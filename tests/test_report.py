@@ -1,0 +1,151 @@
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+from PIL import Image
+
+from sterling.errors import InputError
+from sterling.report import render_report
+from sterling.study import Claim, Evidence, Figure, Metric, Table
+
+
+def _run_folder(folder: Path) -> Path:
+    rng = np.random.default_rng(0)
+    label = np.arange(60) < 30
+    folder.mkdir()
+    pl.DataFrame(
+        {
+            "item": [f"i{k}" for k in range(60)],
+            "subject": [f"s{k % 6}" for k in range(60)],
+            "group": ["bona_fide"] * 30 + ["print"] * 30,
+            "label": label,
+            "value": rng.normal(label.astype(float)),
+        }
+    ).with_columns(
+        set=pl.lit("test"), system=pl.lit("cdcn"), seed=pl.lit(0), threshold=pl.lit(0.5)
+    ).write_parquet(folder / "scores.parquet")
+    Image.fromarray(np.zeros((4, 4, 3), np.uint8)).save(folder / "a.png")
+    evidence = Evidence(
+        scope="SIMULATED <captures>",
+        not_scored=3,
+        metrics=[Metric(name="BPCER", value=0.25, low=0.1, high=0.4, n=30, unit="rate")],
+        claims=[
+            Claim(id=str(holds), claim=f"claim {holds}", measured=0.5, holds=holds, test="rule")
+            for holds in (True, False, None)
+        ],
+        tables=[Table(name="t", title="Per species", columns=["a", "b"], rows=[["x", 0.125]])],
+        figures=[
+            Figure(
+                name="det",
+                title="DET",
+                kind="det",
+                caption="",
+                data={"scores": "scores.parquet", "systems": ["cdcn"]},
+            ),
+            Figure(
+                name="bars",
+                title="Bars",
+                kind="bars",
+                caption="",
+                data={
+                    "names": ["p"],
+                    "values": [0.2],
+                    "low": [0.1],
+                    "high": [0.4],
+                    "value_label": "APCER",
+                },
+            ),
+            Figure(
+                name="lines",
+                title="Lines",
+                kind="lines",
+                caption="",
+                data={
+                    "x": [1, 2],
+                    "series": {"loss": [1.0, 0.5]},
+                    "x_label": "epoch",
+                    "y_label": "loss",
+                },
+            ),
+            Figure(
+                name="gallery",
+                title="Gallery",
+                kind="gallery",
+                caption="",
+                data={"items": [{"images": ["a.png"], "text": "a capture"}]},
+            ),
+        ],
+        study="cdcn",
+        preset="smoke",
+        seed=0,
+        config={"n": 1},
+        versions={"python": "3"},
+        started="2020-01-01",
+        wall_s=1.0,
+    )
+    (folder / "evidence.json").write_text(evidence.model_dump_json())
+    return folder
+
+
+class _Links(HTMLParser):
+    """Collects everything a browser would fetch."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.fetched: list[str] = []
+        self.tags: set[str] = set()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.add(tag)
+        self.fetched += [
+            value or ""
+            for name, value in attrs
+            if name in ("src", "srcset") or (tag == "link" and name == "href")
+        ]
+
+
+def test_page_is_self_contained_and_shows_everything(tmp_path: Path) -> None:
+    page = tmp_path / "out" / "report.html"
+    render_report([_run_folder(tmp_path / "run")], page)
+    html = page.read_text()
+    links = _Links()
+    links.feed(html)
+    assert len(links.fetched) == 1
+    assert links.fetched[0].startswith("data:image/png;base64,")
+    assert "script" not in links.tags
+    assert len(re.findall(r"url\((?!#)", html)) == 0
+    assert html.count("<svg") == 3
+    for text in (
+        "SIMULATED &lt;captures&gt;",
+        "1 of 3 claims supported",
+        "not supported",
+        "not enough data",
+        "0.2500",
+        "0.1000 … 0.4000",
+        "3 presentations could not",
+    ):
+        assert text in html
+
+
+def test_same_evidence_gives_the_same_page(tmp_path: Path) -> None:
+    folder = _run_folder(tmp_path / "run")
+    for name in ("a.html", "b.html"):
+        render_report([folder], tmp_path / name)
+    assert (tmp_path / "a.html").read_bytes() == (tmp_path / "b.html").read_bytes()
+
+
+def test_missing_evidence_or_files_are_named(tmp_path: Path) -> None:
+    folder = _run_folder(tmp_path / "run")
+    with pytest.raises(InputError, match="at least one run folder"):
+        render_report([], tmp_path / "a.html")
+    with pytest.raises(InputError, match="holds no evidence"):
+        render_report([tmp_path / "none"], tmp_path / "a.html")
+    with pytest.raises(InputError, match="is a folder"):
+        render_report([folder], tmp_path)
+    (folder / "a.png").unlink()
+    with pytest.raises(InputError, match=r"a\.png is missing"):
+        render_report([folder], tmp_path / "a.html")
+    assert not (tmp_path / "a.html").exists()
