@@ -1,5 +1,6 @@
 """Face data: manifests of presentations and the face crops that belong to them."""
 
+from sterling.face.data.detect import Face, FaceDetector
 from sterling.face.data.faces import Faces
 from sterling.face.data.images import IMAGE_SUFFIXES, read_image
 from sterling.face.data.manifest import ATTACK, BONA_FIDE, SPLITS, Manifest
@@ -9,6 +10,8 @@ __all__ = [
     "BONA_FIDE",
     "IMAGE_SUFFIXES",
     "SPLITS",
+    "Face",
+    "FaceDetector",
     "Faces",
     "Manifest",
     "read_image",

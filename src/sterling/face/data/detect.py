@@ -1,0 +1,180 @@
+"""Finding faces in a picture with the CenterFace network that is shipped beside this file.
+
+Source: Xu, Yan, Yang, Lin, Zhang and Liang, "CenterFace: Joint Face Detection and Alignment Using
+Face as Point", arXiv:1911.03599. ``centerface.json`` says where the weights come from.
+"""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from sterling.errors import InputError
+
+__all__ = ["Face", "FaceDetector"]
+
+_MODEL = Path(__file__).with_name("centerface.onnx")
+_OUTPUTS = ("537", "538", "539", "540")  # confidence, scale, offset, landmarks
+_STRIDE = 4  # pixels per cell of the network's output
+_MULTIPLE = 32  # the network halves its input five times
+_OVERLAP = 0.3  # intersection over union above which two boxes are one face
+
+
+@dataclass(frozen=True)
+class Face:
+    """One face found in a picture; coordinates in pixels, x to the right, y down.
+
+    Attributes:
+        box: Left, top, right, bottom; within the picture.
+        landmarks: (x, y) of the eye, the other eye, nose tip, mouth corner, other mouth corner;
+            of each pair first the one on the left of the picture when the face is upright. They
+            may lie outside the picture.
+        confidence: 0 to 1, higher is surer.
+    """
+
+    box: tuple[float, float, float, float]
+    landmarks: tuple[tuple[float, float], ...]
+    confidence: float
+
+    @property
+    def side(self) -> float:
+        """Length of the longer side of the box."""
+        left, top, right, bottom = self.box
+        return max(right - left, bottom - top)
+
+
+@dataclass(frozen=True)
+class FaceDetector:
+    """CenterFace, run by OpenCV on the CPU. Not to be shared between threads.
+
+    Attributes:
+        longest_side: Larger pictures are scaled down to this many pixels before the search; faces
+            below about 1/60 of it are then missed. Our documented default.
+        min_confidence: Faces below it are not reported. Our documented default.
+
+    Raises:
+        InputError: An attribute is out of range.
+    """
+
+    longest_side: int = 640
+    min_confidence: float = 0.5
+    _network: cv2.dnn.Net = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        if self.longest_side < _MULTIPLE:
+            raise InputError(
+                f"longest_side is {self.longest_side}: it must be at least {_MULTIPLE} pixels"
+            )
+        if not 0 < self.min_confidence < 1:
+            raise InputError(f"min_confidence is {self.min_confidence}: it must be between 0 and 1")
+        object.__setattr__(self, "_network", cv2.dnn.readNetFromONNX(str(_MODEL)))
+
+    @property
+    def name(self) -> str:
+        """What found the box, to be kept with whatever was trained on the crops."""
+        return f"CenterFace, longest side {self.longest_side}"
+
+    def detect(self, image: Tensor) -> tuple[Face, ...]:
+        """Find every face, largest box first.
+
+        Args:
+            image: uint8 (3, H, W), RGB, upright. Faces lying on their side are often missed.
+
+        Raises:
+            InputError: The image has another type or shape.
+        """
+        if image.dtype != torch.uint8 or image.ndim != 3 or len(image) != 3 or not image.numel():
+            kind = str(image.dtype).removeprefix("torch.")
+            raise InputError(
+                f"image is {kind} {tuple(image.shape)}: faces are searched in uint8 (3, H, W), RGB"
+            )
+        height, width = image.shape[1:]
+        pixels, shrink = _network_input(image.permute(1, 2, 0).numpy(force=True), self.longest_side)
+        self._network.setInput(cv2.dnn.blobFromImage(pixels))
+        heat, scale, offset, points = (
+            np.asarray(out)[0] for out in self._network.forward(_OUTPUTS)
+        )
+        boxes, landmarks, confidence = _decode(heat[0], scale, offset, points, self.min_confidence)
+        kept = _best_of_each(boxes, confidence, self.min_confidence)
+        faces = [
+            Face(
+                _within(boxes[i] / shrink[[0, 1, 0, 1]], width, height),
+                tuple((float(x), float(y)) for x, y in landmarks[i] / shrink),
+                min(float(confidence[i]), 1.0),
+            )
+            for i in kept
+        ]
+        return tuple(sorted(faces, key=_area, reverse=True))
+
+
+def _network_input(
+    pixels: NDArray[np.uint8], longest_side: int
+) -> tuple[NDArray[np.uint8], NDArray[np.float64]]:
+    """Scale (H, W, 3) down where needed and pad it to the right and below.
+
+    Returns:
+        The padded picture and the (x, y) factors by which it was shrunk.
+    """
+    height, width = pixels.shape[:2]
+    factor = min(1.0, longest_side / max(height, width))
+    size = (max(1, round(width * factor)), max(1, round(height * factor)))
+    if factor < 1:
+        pixels = np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
+    padded = np.pad(pixels, ((0, -size[1] % _MULTIPLE), (0, -size[0] % _MULTIPLE), (0, 0)))
+    return padded, np.array([size[0] / width, size[1] / height])
+
+
+def _decode(
+    confidence: NDArray[np.float32],
+    scale: NDArray[np.float32],
+    offset: NDArray[np.float32],
+    landmarks: NDArray[np.float32],
+    threshold: float,
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """Read boxes off the network's maps.
+
+    Args:
+        confidence: (h, w), one cell per 4×4 pixels.
+        scale: (2, h, w), log of the box's height and width in cells.
+        offset: (2, h, w), of the box's centre from the cell's, y and x, in cells.
+        landmarks: (10, h, w), five times y and x from the box's corner, in box heights and widths.
+        threshold: Cells of at most this confidence hold no face.
+
+    Returns:
+        Boxes (n, 4) as left, top, right, bottom; landmarks (n, 5, 2) as x, y; confidence (n,).
+    """
+    cells = np.argwhere(confidence > threshold)  # (n, 2), y and x
+    rows, columns = cells.T
+    extent = _STRIDE * np.exp(scale[:, rows, columns].T.astype(np.float64))
+    centre = _STRIDE * (cells + 0.5 + offset[:, rows, columns].T)
+    corner = centre - extent / 2
+    points = landmarks[:, rows, columns].T.reshape(-1, 5, 2).astype(np.float64)
+    points = corner[:, None] + points * extent[:, None]
+    boxes = np.concatenate([corner[:, ::-1], (corner + extent)[:, ::-1]], axis=1)
+    return boxes, points[:, :, ::-1], confidence[rows, columns].astype(np.float64)
+
+
+def _best_of_each(
+    boxes: NDArray[np.float64], confidence: NDArray[np.float64], threshold: float
+) -> list[int]:
+    """Positions of the boxes that are left when each face keeps only its surest one."""
+    if not len(boxes):
+        return []
+    corner_and_extent = np.concatenate([boxes[:, :2], boxes[:, 2:] - boxes[:, :2]], axis=1)
+    kept = cv2.dnn.NMSBoxes(corner_and_extent.tolist(), confidence.tolist(), threshold, _OVERLAP)
+    return [int(i) for i in kept]
+
+
+def _within(box: NDArray[np.float64], width: int, height: int) -> tuple[float, float, float, float]:
+    left, right = np.clip(box[[0, 2]], 0, width)
+    top, bottom = np.clip(box[[1, 3]], 0, height)
+    return float(left), float(top), float(right), float(bottom)
+
+
+def _area(face: Face) -> float:
+    left, top, right, bottom = face.box
+    return (right - left) * (bottom - top)

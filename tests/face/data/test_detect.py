@@ -1,0 +1,174 @@
+"""Faces are found where people marked them, and decoding inverts what the network was taught."""
+
+import hashlib
+import json
+import xml.etree.ElementTree as ET
+from dataclasses import FrozenInstanceError
+from importlib.resources import files
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from sterling.errors import InputError
+from sterling.face.data import FaceDetector, read_image
+from sterling.face.data.detect import _best_of_each, _decode
+
+Box = tuple[float, float, float, float]
+
+
+@pytest.fixture(scope="module")
+def detector() -> FaceDetector:
+    return FaceDetector()
+
+
+def overlap(a: Box, b: Box) -> float:
+    width = max(0.0, min(a[2], b[2]) - max(a[0], b[0]))
+    height = max(0.0, min(a[3], b[3]) - max(a[1], b[1]))
+    both = width * height
+    return both / ((a[2] - a[0]) * (a[3] - a[1]) + (b[2] - b[0]) * (b[3] - b[1]) - both)
+
+
+def marked_by_people(folder: Path) -> dict[str, list[Box]]:
+    marked: dict[str, list[Box]] = {}
+    for name in ("training.xml", "testing.xml"):
+        for image in ET.parse(folder / name).iter("image"):
+            boxes = [{k: float(v) for k, v in box.attrib.items()} for box in image.iter("box")]
+            marked[str(image.get("file"))] = [
+                (b["left"], b["top"], b["left"] + b["width"], b["top"] + b["height"]) for b in boxes
+            ]
+    return marked
+
+
+def test_finds_the_faces_that_people_marked(shared_data: Path, detector: FaceDetector) -> None:
+    folder = shared_data / "faces" / "detect_samples" / "dlib"
+    found = marked = extra = 0
+    for file, boxes in marked_by_people(folder).items():
+        faces = detector.detect(read_image(folder / file))
+        hits = [any(overlap(box, face.box) >= 0.5 for face in faces) for box in boxes]
+        found, marked = found + sum(hits), marked + len(boxes)
+        extra += len(faces) - sum(hits)
+    assert marked > 40
+    assert found >= marked - 1
+    assert extra <= 1
+
+
+@pytest.fixture(scope="module")
+def portrait(shared_data: Path) -> Tensor:
+    return read_image(shared_data / "faces" / "lfw_grey" / "Al_Gore" / "Al_Gore_0001.jpg")
+
+
+def test_face_coordinates_are_those_of_the_picture(
+    portrait: Tensor, detector: FaceDetector
+) -> None:
+    (face, *_) = detector.detect(portrait)
+    left, top, right, bottom = face.box
+    eye, other_eye, nose, mouth, other_mouth = face.landmarks
+    assert left < eye[0] < nose[0] < other_eye[0] < right
+    assert left < mouth[0] < nose[0] < other_mouth[0] < right
+    assert top < eye[1] < nose[1] < mouth[1] < bottom
+    assert abs((left + right) / 2 - 125) < 15  # these pictures are centred on the face
+    assert face.side == max(right - left, bottom - top)
+    assert 0.5 < face.confidence <= 1
+    with pytest.raises(FrozenInstanceError):
+        face.confidence = 1.0  # type: ignore[misc]
+
+
+def test_a_picture_scaled_down_gives_boxes_of_its_own_size(
+    portrait: Tensor, detector: FaceDetector
+) -> None:
+    face_only = portrait[:, 45:205, 45:205]
+    at_limit = face_only.repeat_interleave(4, dim=1).repeat_interleave(4, dim=2)
+    above = face_only.repeat_interleave(8, dim=1).repeat_interleave(8, dim=2)
+    (face, *_), (again, *_) = detector.detect(at_limit), detector.detect(above)
+    assert again.box == pytest.approx([2 * v for v in face.box])
+    for point, scaled in zip(face.landmarks, again.landmarks, strict=True):
+        assert scaled == pytest.approx([2 * v for v in point])
+
+
+def test_largest_face_first_and_the_same_every_time(
+    portrait: Tensor, detector: FaceDetector
+) -> None:
+    small = portrait[:, ::2, ::2]
+    both = torch.zeros(3, 250, 375, dtype=torch.uint8)
+    both[:, :125, :125] = small
+    both[:, :, 125:] = portrait
+    faces = detector.detect(both)
+    assert len(faces) == 2
+    assert faces[0].side > 1.5 * faces[1].side
+    assert faces[0].box[0] > 125 > faces[1].box[2]
+    detector.detect(small)  # another input size in between changes nothing
+    assert detector.detect(both) == faces
+
+
+def test_box_stays_within_the_picture(portrait: Tensor, detector: FaceDetector) -> None:
+    half = portrait[:, 60:190, 125:]
+    for face in detector.detect(half):
+        left, top, right, bottom = face.box
+        assert 0 <= left < right <= half.shape[2]
+        assert 0 <= top < bottom <= half.shape[1]
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 5000), (37, 53)])
+def test_no_face_in_an_empty_picture_of_any_shape(
+    detector: FaceDetector, shape: tuple[int, int]
+) -> None:
+    assert detector.detect(torch.full((3, *shape), 127, dtype=torch.uint8)) == ()
+
+
+@pytest.mark.parametrize(
+    "image",
+    [
+        torch.zeros(3, 8, 8),
+        torch.zeros(8, 8, 3, dtype=torch.uint8),
+        torch.zeros(1, 3, 8, 8, dtype=torch.uint8),
+        torch.zeros(3, 0, 8, dtype=torch.uint8),
+    ],
+)
+def test_wrong_image_is_refused(detector: FaceDetector, image: Tensor) -> None:
+    with pytest.raises(InputError, match=r"uint8 \(3, H, W\)"):
+        detector.detect(image)
+
+
+def test_wrong_settings_are_refused() -> None:
+    with pytest.raises(InputError, match="longest_side is 10"):
+        FaceDetector(longest_side=10)
+    for confidence in (0.0, 1.0, float("nan")):
+        with pytest.raises(InputError, match="min_confidence"):
+            FaceDetector(min_confidence=confidence)
+
+
+def test_decode_inverts_the_encoding() -> None:
+    rng = np.random.default_rng(0)
+    box = np.array([21.0, 10.0, 52.0, 50.0])  # left, top, right, bottom
+    centre, extent = (box[:2] + box[2:]) / 2, box[2:] - box[:2]
+    points = rng.uniform(10, 50, (5, 2))
+    column, row = (int(c // 4) for c in centre)
+    confidence = np.zeros((16, 20), dtype=np.float32)
+    confidence[row, column] = 0.75
+    scale, offset = np.zeros((2, 2, 16, 20), dtype=np.float32)
+    scale[:, row, column] = np.log(extent[::-1] / 4)
+    offset[:, row, column] = (centre[::-1] / 4) - (row + 0.5, column + 0.5)
+    landmarks = np.zeros((10, 16, 20), dtype=np.float32)
+    landmarks[:, row, column] = ((points - box[:2]) / extent)[:, ::-1].reshape(10)
+    boxes, found, sure = _decode(confidence, scale, offset, landmarks, 0.5)
+    np.testing.assert_allclose(boxes, box[None], atol=1e-4)
+    np.testing.assert_allclose(found, points[None], atol=1e-4)
+    assert sure.tolist() == [0.75]
+    assert len(_decode(confidence, scale, offset, landmarks, 0.8)[0]) == 0
+
+
+def test_one_box_per_face() -> None:
+    boxes = np.array([[0, 0, 10, 10], [1, 0, 11, 10], [20, 0, 30, 10.0]])
+    assert _best_of_each(boxes, np.array([0.6, 0.9, 0.7]), 0.5) == [1, 2]
+    assert _best_of_each(boxes[:0], np.zeros(0), 0.5) == []
+
+
+def test_shipped_network_is_the_one_described() -> None:
+    room = files("sterling.face.data")
+    described = json.loads((room / "centerface.json").read_text(encoding="utf-8"))
+    weights = (room / "centerface.onnx").read_bytes()
+    assert hashlib.sha256(weights).hexdigest() == described["sha256"]
+    assert "MIT License" in (room / "centerface.LICENSE").read_text(encoding="utf-8")
