@@ -52,5 +52,7 @@ def _share_below(values: NDArray[np.float64], others: NDArray[np.float64]) -> ND
 
 
 def _variance(placements: NDArray[np.float64]) -> float:
-    # A single presentation shows no spread; 1/4 is the most that a share can have.
-    return float(placements.var(ddof=1)) if len(placements) > 1 else 0.25
+    if len(placements) > 1:
+        return float(placements.var(ddof=1))
+    # One presentation shows no spread; this is the most that a share of this mean can have.
+    return float(placements[0] * (1 - placements[0]))
