@@ -110,5 +110,10 @@ def _paired_differences(run_a: Path, run_b: Path) -> list[dict[str, Any]]:
 def _scores(table: pl.DataFrame) -> Any:
     from sterling.measure import Scores
 
-    columns = {name: table[name].to_list() for name in ("item", "subject", "group")}
-    return Scores(table["value"].to_numpy(), table["label"].to_numpy(), **columns)
+    return Scores(
+        table["value"].to_numpy(),
+        table["label"].to_numpy(),
+        item=table["item"].to_list(),
+        subject=table["subject"].to_list(),
+        group=table["group"].to_list(),
+    )

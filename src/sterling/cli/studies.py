@@ -46,22 +46,24 @@ def _studies() -> dict[str, Study[Any]]:
 
 def list_studies(as_json: JsonFlag = False) -> None:
     """Every study: name, paper, domain, presets."""
-    rows = [
-        {
-            "name": study.name,
-            "summary": study.summary,
-            "paper": study.paper.title,
-            "domain": study.domain,
-            "presets": list(study.presets),
-        }
-        for study in _studies().values()
-    ]
+    known = _studies().values()
     if as_json:
-        show_json(rows)
+        show_json(
+            [
+                {
+                    "name": study.name,
+                    "summary": study.summary,
+                    "paper": study.paper.title,
+                    "domain": study.domain,
+                    "presets": list(study.presets),
+                }
+                for study in known
+            ]
+        )
         return
     table = RichTable("name", "what it tests", "paper", "presets")
-    for row in rows:
-        table.add_row(row["name"], row["summary"], row["paper"], ", ".join(row["presets"]))
+    for study in known:
+        table.add_row(study.name, study.summary, study.paper.title, ", ".join(study.presets))
     Console().print(table)
 
 

@@ -1,0 +1,132 @@
+import json
+from pathlib import Path
+
+import pytest
+
+import sterling.studies
+from sterling.cli import main
+from sterling.runs import Run
+from sterling.study import Claim, Config, Findings, Metric, Paper, Study
+
+
+class ToyConfig(Config):
+    outcome: str = "holds"
+
+
+def _measure(config: ToyConfig, run: Run) -> Findings:
+    if config.outcome == "breaks":
+        raise ZeroDivisionError("toy broke")
+    value = None if config.outcome == "nothing" else float(run.seed)
+    holds = {"holds": True, "fails": False}.get(config.outcome)
+    return Findings(
+        scope="toy",
+        not_scored=0,
+        metrics=[Metric(name="seed", value=value, n=1, unit="-")],
+        claims=[Claim(id="toy", claim="Toys work.", measured=value, holds=holds, test="rule")],
+    )
+
+
+TOY = Study(
+    name="toy",
+    summary="A toy.",
+    domain="test",
+    paper=Paper("a2020", "A title", ("Doe, A",), "A venue", 2020),
+    presets={"smoke": ToyConfig(), "quick": ToyConfig()},
+    measure=_measure,
+)
+
+
+@pytest.fixture(autouse=True)
+def _toy_studies(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(sterling.studies, "STUDIES", {"toy": TOY})
+    monkeypatch.chdir(tmp_path)
+
+
+def run(*arguments: str) -> int:
+    with pytest.raises(SystemExit) as stopped:
+        main(list(arguments))
+    assert isinstance(stopped.value.code, int)
+    return stopped.value.code
+
+
+@pytest.mark.parametrize(
+    ("outcome", "status"),
+    [("holds", 0), ("fails", 1), ("open", 1), ("breaks", 3), ("nothing", 3)],
+)
+def test_exit_status_of_run(outcome: str, status: int) -> None:
+    assert run("run", "toy", "--set", f"outcome={outcome}", "--out", "r") == status
+    assert Path("r/evidence.json").exists() == (status < 2)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["run", "toi"], "did you mean toy"),
+        (["run", "toy", "--preset", "huge"], "smoke, quick"),
+        (["run", "toy", "--data", "nowhere"], "nowhere: no such folder"),
+        (["run", "toy", "--set", "outcom=1"], "did you mean outcome"),
+        (["run", "toy", "--seed", "x"], "--seed"),
+        (["run", "toy", "--out", "/proc/r"], "cannot write"),
+        (["verify"], "--all"),
+        (["verify", "toy", "nope"], "unknown study 'nope'"),
+        (["report", "nowhere"], "holds no evidence"),
+        (["compare", "nowhere", "here"], "holds no evidence"),
+        (["cite", "toi"], "did you mean toy"),
+        (["runn"], "runn"),
+        (["face", "export", "nowhere", "-o", "x.onnx"], "nowhere"),
+        (["face", "predict", "x.jpg", "--detector", "nowhere"], "nowhere"),
+        (["face", "train", "--data", "nowhere", "--out", "d"], "nowhere"),
+    ],
+)
+def test_bad_input_is_one_line_and_status_2(
+    arguments: list[str], words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(*arguments) == 2
+    output = capsys.readouterr()
+    assert output.out == ""
+    assert len(output.err.strip().splitlines()) == 1
+    assert words in output.err
+    assert not Path("x.onnx").exists()
+
+
+def test_json_is_the_whole_of_standard_output(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("run", "toy", "--seed", "7", "--out", "r", "--json") == 0
+    evidence = json.loads(capsys.readouterr().out)
+    assert evidence == json.loads(Path("r/evidence.json").read_text())
+    assert evidence["metrics"][0]["value"] == 7.0
+    assert {"study", "preset", "seed", "config", "versions", "started", "wall_s", "metrics",
+            "claims", "tables", "figures"} <= evidence.keys()  # fmt: skip
+
+
+def test_list_and_verify_as_json(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("list", "--json") == 0
+    assert [study["name"] for study in json.loads(capsys.readouterr().out)] == ["toy"]
+    assert run("verify", "--all", "--json") == 0
+    assert json.loads(capsys.readouterr().out)[0]["claims"][0]["holds"] is True
+
+
+def test_tables_for_people(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("list") == 0
+    assert "toy" in capsys.readouterr().out
+    assert run("run", "toy", "--out", "r") == 0
+    output = capsys.readouterr().out
+    assert "1 of 1 claims hold" in output
+    assert run("cite", "toy") == 0
+    assert "@inproceedings{a2020" in capsys.readouterr().out
+
+
+def test_compare_two_runs(capsys: pytest.CaptureFixture[str]) -> None:
+    for seed in ("1", "4"):
+        assert run("run", "toy", "--seed", seed, "--out", seed) == 0
+    capsys.readouterr()
+    assert run("compare", "1", "4", "--json") == 0
+    (row,) = json.loads(capsys.readouterr().out)
+    assert (row["a"], row["b"], row["difference"], row["paired"]) == (1.0, 4.0, 3.0, False)
+
+
+def test_doctor_names_versions_extras_and_device(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("doctor", "--json") == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["version"]["torch"]
+    assert found["extra"]["report"] == "installed"
+    assert {"used", "threads"} == found["device"].keys()
