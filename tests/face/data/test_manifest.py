@@ -64,7 +64,7 @@ def test_files_beside_the_manifest_move_with_it(tmp_path: Path) -> None:
         ({"frame": ["0", "x", "2", "3"]}, "row 2, column 'frame': 'x'"),
         ({"subject": ["1", "", "2", "2"]}, "row 2, column 'subject': ''"),
         ({"video": ["v", "v", "", ""]}, "row 1, column 'video': 'v'"),
-        ({"sesion": ["1"] * 4}, "unknown column 'sesion'; did you mean 'session'?"),
+        ({"sesion": ["1"] * 4}, "unknown column 'sesion': did you mean session"),
     ],
 )
 def test_a_bad_row_is_named_with_its_remedy(change: dict[str, list[object]], message: str) -> None:
@@ -107,7 +107,7 @@ def test_where_and_select_agree() -> None:
     assert manifest.select([False, True, False, False]).column("item").tolist() == ["b"]
     assert manifest.select(np.array([3, 0])).column("item").tolist() == ["d", "a"]
     assert len(manifest.where(split="dev")) == 0
-    with pytest.raises(InputError, match="did you mean 'split'"):
+    with pytest.raises(InputError, match="did you mean split"):
         manifest.where(splt="dev")
     with pytest.raises(InputError, match="mask has shape"):
         manifest.select([True])

@@ -1,10 +1,9 @@
 """The manifest: one validated row per presentation, saying what it is and where it came from."""
 
-import difflib
 import os
-import tempfile
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 from typing import Any, Self
 
@@ -12,7 +11,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import ArrayLike, NDArray
 
-from sterling.errors import InputError
+from sterling.errors import InputError, unknown_name
+from sterling.runs import write_atomically
 
 __all__ = ["ATTACK", "BONA_FIDE", "SPLITS", "Manifest"]
 
@@ -154,20 +154,12 @@ class Manifest:
         table = self.table.with_columns(
             path=pl.Series([_relative(p, folder) for p in self.column("path")], dtype=pl.String)
         )
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            handle, temporary = tempfile.mkstemp(dir=folder, prefix=f".{path.name}.")
-        except OSError as error:
-            raise InputError(f"{path}: cannot be written ({error.strerror})") from error
-        os.close(handle)
-        try:
-            if suffix == ".csv":
-                table.write_csv(temporary)
-            else:
-                table.write_parquet(temporary)
-            Path(temporary).replace(path)
-        finally:
-            Path(temporary).unlink(missing_ok=True)
+        content = BytesIO()
+        if suffix == ".csv":
+            table.write_csv(content)
+        else:
+            table.write_parquet(content)
+        write_atomically(path, content.getvalue())
 
     def __len__(self) -> int:
         return self.table.height
@@ -189,7 +181,7 @@ class Manifest:
         found = np.ones(len(self), dtype=np.bool_)
         for name, values in wanted.items():
             if name not in _COLUMNS:
-                raise InputError(f"column {name!r} unknown{_suggest(name)}")
+                raise unknown_name("column", name, _COLUMNS)
             values = [values] if isinstance(values, str) else list(values)
             found &= self.table[name].is_in(values).to_numpy()
         return found
@@ -224,17 +216,11 @@ def _relative(path: str, folder: Path) -> str:
     return str(absolute.relative_to(folder) if absolute.is_relative_to(folder) else absolute)
 
 
-def _suggest(name: str) -> str:
-    close = difflib.get_close_matches(name, _COLUMNS, n=1)
-    hint = f"; did you mean {close[0]!r}?" if close else ""
-    return f"{hint} (columns: {', '.join(_COLUMNS)})"
-
-
 def _with_all_columns(table: pl.DataFrame, source: str) -> pl.DataFrame:
     """Complete, ordered and typed columns; text is never null."""
     for name in table.columns:
         if name not in _COLUMNS:
-            raise InputError(f"{source}: unknown column {name!r}{_suggest(name)}")
+            raise InputError(f"{source}: {unknown_name('column', name, _COLUMNS)}")
     for name in _REQUIRED:
         if name not in table.columns:
             raise InputError(f"{source}: column {name!r} is missing; add it")
