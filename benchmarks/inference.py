@@ -5,7 +5,7 @@ released (two convolutions per layer, batch norm apart). The score's largest dif
 printed beside, with the released network's mean score for scale. Weights are random and batch-norm
 statistics are those of the images, so the differences are of arithmetic only.
 
-    python benchmarks/inference.py [--quick]
+    python -m benchmarks.inference [--quick]
 """
 
 import argparse
@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from cdc import as_released, medians
+from benchmarks.cdc import as_released, medians
 from numpy.typing import NDArray
 from torch import nn
 
@@ -91,7 +91,8 @@ def main() -> None:
     reference = ways["PyTorch, as released"]()
     print(f"CDCN width 64, {batch} images of {size}×{size}, {torch.get_num_threads()} threads")
     print(
-        f"mean score {reference.mean():.3f}; {plain.size / 1e6:.1f} MB, int8 {small.size / 1e6:.1f} MB"
+        f"mean score {reference.mean():.3f}; "
+        f"ONNX file {plain.size / 1e6:.1f} MB, int8 {small.size / 1e6:.1f} MB"
     )
     for name, way in ways.items():
         difference = np.abs(way() - reference).max()

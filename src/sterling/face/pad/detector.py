@@ -151,7 +151,7 @@ class Detector:
             "model": {"name": "CDCN", **self.model.to_dict()},
             "preprocessing": self.preprocessing.to_dict(),
             "provenance": asdict(self.provenance),
-            "threshold": None if self.threshold is None else self.threshold.to_json(),
+            "threshold": None if self.threshold is None else json.loads(self.threshold.to_json()),
             "margin": self.margin,
         }
 
@@ -180,7 +180,7 @@ class Detector:
                 model=CDCN(**network),
                 preprocessing=Preprocessing.from_dict(config["preprocessing"]),
                 provenance=Provenance(**config["provenance"]),
-                threshold=None if threshold is None else Threshold.from_json(threshold),
+                threshold=None if threshold is None else Threshold.from_json(json.dumps(threshold)),
                 margin=float(config["margin"]),
             )
             expected = config["sha256"]

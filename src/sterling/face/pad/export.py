@@ -103,7 +103,7 @@ class OnnxDetector:
             session=session,
             channels=card["model"]["in_channels"],
             preprocessing=Preprocessing.from_dict(card["preprocessing"]),
-            threshold=None if threshold is None else Threshold.from_json(threshold),
+            threshold=None if threshold is None else Threshold.from_json(json.dumps(threshold)),
         )
 
     def score(self, images: Tensor, *, batch_size: int = 16) -> NDArray[np.float64]:

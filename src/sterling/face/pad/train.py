@@ -279,7 +279,9 @@ def _run_epoch(
         totals[0] += torch.tensor([value.item() * len(mine), len(mine)], dtype=torch.float64)
         for row, kind in ((1, bona_fide), (2, ~bona_fide)):
             totals[row] += torch.tensor([scores[kind].sum(), kind.sum()], dtype=torch.float64)
-    sums, counts = accelerator.reduce(totals.to(accelerator.device), "sum").cpu().unbind(dim=1)
+    if accelerator.num_processes > 1:
+        totals = accelerator.reduce(totals.to(accelerator.device), "sum").cpu()
+    sums, counts = totals.unbind(dim=1)
     mean_loss, live, attack = (sums / counts).tolist()
     return mean_loss, live, attack
 
