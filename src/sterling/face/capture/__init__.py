@@ -1,0 +1,26 @@
+"""Simulated captures with known truth: faces and presentation attacks before many cameras.
+
+No data set of presentation attacks may be passed on, so the embedded one is simulated: heads from
+a linear model of CC0 shapes are ray-cast once and shaded many times, under several lights and
+through several sensors, bona fide and behind twelve kinds of attack instruments.
+"""
+
+from sterling.face.capture.captures import Captures
+from sterling.face.capture.illumination import ILLUMINATIONS, Illumination
+from sterling.face.capture.protocols import PROTOCOLS, SPECIES, Protocol, Scale, SplitRule
+from sterling.face.capture.sensor import SENSORS, Sensor
+from sterling.face.capture.simulate import simulate
+
+__all__ = [
+    "ILLUMINATIONS",
+    "PROTOCOLS",
+    "SENSORS",
+    "SPECIES",
+    "Captures",
+    "Illumination",
+    "Protocol",
+    "Scale",
+    "Sensor",
+    "SplitRule",
+    "simulate",
+]

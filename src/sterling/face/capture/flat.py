@@ -1,0 +1,142 @@
+"""Planar presentation attacks: a photograph on an instrument, lit and seen by a camera."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from sterling.face.capture.geometry import Camera
+from sterling.face.capture.planar import (
+    Sheet,
+    SheetBuffer,
+    average,
+    beyond,
+    hand_tremor,
+    meet_sheet,
+    sample_photo,
+)
+from sterling.face.capture.printing import PRINTS, Print, print_reflectance, sample_print
+from sterling.face.capture.screen import Screen, sample_screen, screen_radiance
+from sterling.face.capture.shading import Light
+from sterling.face.capture.studio import CROP, Scene
+
+__all__ = ["PLANAR", "Held", "Photo", "hold", "see_held"]
+
+PLANAR = (*PRINTS, "replay")
+# Native samples along each axis of a cast pixel: the sensor's own grid, on which moiré arises.
+FACTOR = 2
+
+
+@dataclass(frozen=True)
+class Held:
+    """An instrument in someone's hand before the camera, over the frames of a clip."""
+
+    instrument: Print | Screen
+    camera: Camera
+    poses: list[Sheet]
+
+
+@dataclass(frozen=True, eq=False)
+class Photo:
+    """The photograph on an instrument.
+
+    Attributes:
+        pixels: Linear RGB in [0, 1] (3, P, P).
+        crop: Its side over the side of the face box.
+        face: Where the face is, in [0, 1] (1, P, P).
+        eyes: Where the eyes are, in [0, 1] (1, P, P), for holes.
+        living: Scene radiance of the wearer in the same picture (3, P, P), seen through holes;
+            None where the instrument has none.
+    """
+
+    pixels: Tensor
+    crop: float
+    face: Tensor
+    eyes: Tensor
+    living: Tensor | None = None
+
+
+def hold(species: str, ratio: float, frames: int, rng: np.random.Generator) -> Held:
+    """Draw an instrument and its pose; ``ratio`` is distance over half the field of view."""
+    instrument = sample_screen(rng) if species == "replay" else sample_print(PRINTS[species], rng)
+    half = instrument.half * CROP / instrument.margin * float(rng.uniform(0.94, 1.10))
+    x, y = rng.normal(0, 0.045 * half, 2).tolist()
+    curl = 0.0 if isinstance(instrument, Screen) else instrument.curl
+    sheet = Sheet(*rng.normal(0, (9, 7, 3)).tolist(), curl=curl)
+    poses = [sheet] if frames == 1 else hand_tremor(sheet, frames, rng)
+    return Held(instrument, Camera(ratio * half, half, x, y), poses)
+
+
+def see_held(held: Held, frame: int, photo: Photo, light: Light, resolution: int) -> Scene:
+    """One frame of an instrument, as a scene with B = 1 and nothing around it."""
+    fine = meet_sheet(held.poses[frame], held.camera, FACTOR * resolution)
+    coarse = meet_sheet(held.poses[frame], held.camera, resolution)
+    instrument = held.instrument
+    shown = _trim(photo, instrument.margin)
+    position = torch.tensor([0.0, 0.0, held.camera.distance])
+    view = F.normalize(position - coarse.position, dim=-1)
+    facing = (coarse.normal * view).sum(-1)
+    irradiance, highlight = _light_on(coarse, view, light, held.camera)
+    face = sample_photo(shown.face, coarse.place, instrument.half)[..., 0]
+    if isinstance(instrument, Screen):
+        aperture = 0.8 * held.camera.half / (FACTOR * resolution)
+        lit, on = screen_radiance(instrument, shown.pixels, fine.place, FACTOR, aperture)
+        sky = light.ambient[0] * instrument.glare
+        radiance = instrument.white * lit + sky + 0.4 * highlight * instrument.glare
+        edge = beyond(coarse.place, instrument.half)
+        present = edge < instrument.bezel
+        rim = torch.full_like(radiance, instrument.bezel_tone) * irradiance
+        radiance = torch.where(on[..., None] > 0, radiance, rim + 0.1 * highlight)
+        infrared = torch.where(edge < 0, 0.035, 0.10 + 0.5 * instrument.bezel_tone) * facing
+        infrared = infrared + 0.5 * instrument.glare * facing.clamp_min(0) ** 400 * 30
+    else:
+        reflectance, near = print_reflectance(instrument, shown.pixels, fine.place, FACTOR)
+        radiance = reflectance * irradiance + instrument.gloss * highlight
+        infrared = near * facing + instrument.gloss * facing.clamp_min(0) ** 80 * 2
+        present = beyond(coarse.place, instrument.half) < instrument.border
+    depth = coarse.depth
+    if photo.living is not None:
+        hole = average(sample_photo(shown.eyes, fine.place, instrument.half), FACTOR)[..., 0]
+        behind = sample_photo(shown.living, coarse.place, instrument.half)  # type: ignore[arg-type]
+        rim = (1 - 0.8 * 4 * hole * (1 - hole))[..., None]
+        radiance = torch.lerp(radiance, 0.75 * behind, hole[..., None]) * rim
+        depth = depth + 0.018 * (hole > 0.5)
+    return Scene(
+        (radiance * present[..., None])[None],
+        (infrared * present)[None],
+        (depth * present)[None],
+        facing[None],
+        ((face > 0.5) & present)[None],
+    )
+
+
+def _trim(photo: Photo, margin: float) -> Photo:
+    """Cut the middle out of a photograph, so that its side is ``margin`` face boxes."""
+    side = photo.pixels.shape[-1]
+    cut = round(side * (1 - min(margin / photo.crop, 1)) / 2)
+    inner = slice(cut, side - cut)
+    return Photo(
+        photo.pixels[:, inner, inner],
+        margin,
+        photo.face[:, inner, inner],
+        photo.eyes[:, inner, inner],
+        None if photo.living is None else photo.living[:, inner, inner],
+    )
+
+
+def _light_on(
+    sheet: SheetBuffer, view: Tensor, light: Light, camera: Camera
+) -> tuple[Tensor, Tensor]:
+    """Irradiance of a sheet and the light it mirrors, linear RGB (R, R, 3) each."""
+    toward = light.direction[0]
+    # Lamps stand about six fields of view away, so one side of the sheet is a little nearer.
+    falloff = 1 + (sheet.position @ toward)[..., None] / (6 * camera.half)
+    facing = (sheet.normal @ toward).clamp_min(0)[..., None]
+    sky = 0.65 + 0.35 * sheet.normal[..., 1:2]
+    half = F.normalize(toward + view, dim=-1)
+    gloss = 40 + 200 * (1 - light.softness[0])
+    lobe = (sheet.normal * half).sum(-1).clamp_min(0) ** gloss
+    mirrored = light.key[0] * (lobe * (gloss + 8) / 25)[..., None] + 0.5 * light.ambient[0]
+    return light.key[0] * facing * falloff + light.ambient[0] * sky, mirrored

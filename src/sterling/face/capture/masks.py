@@ -1,0 +1,139 @@
+"""Three-dimensional masks: rigid casts and flexible skins, worn over or instead of a face."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from sterling.face.capture.geometry import GBuffer
+from sterling.face.capture.head import EYE, SKIN, Subject, head_model, mean_normals, shape_head
+from sterling.face.capture.noise import fractal
+from sterling.face.capture.skin import Canvas, smoothstep
+from sterling.face.capture.surface import Surface
+
+__all__ = ["MASKS", "MaskMaterial", "mask_shape", "wear_mask"]
+
+
+@dataclass(frozen=True)
+class MaskMaterial:
+    """What a mask is made of.
+
+    Attributes:
+        offset: Thickness over the face, metres.
+        smoothing: Rounds of Laplacian smoothing: the detail that casting loses.
+        likeness: How much of the person's own colour pattern is painted on, 0 to 1.
+        even: How much of that pattern's fine texture is gone, 0 to 1.
+        specular, gloss: Highlight of the material.
+        wrap: Light that bleeds through, for red, green and blue.
+        infrared: Reflectance at 850 nm.
+        grain: Relief of the material's own grain; `wavelength` its scale in metres.
+        eye_holes: Living eyes look through holes; otherwise the eyes are painted.
+        region: Heights on the mean head between which the mask covers (metres).
+    """
+
+    offset: float
+    smoothing: int
+    likeness: float
+    even: float
+    specular: float
+    gloss: float
+    wrap: tuple[float, float, float]
+    infrared: float
+    grain: float
+    wavelength: float
+    eye_holes: bool
+    region: tuple[float, float] = (-0.2, 0.2)
+
+
+MASKS: dict[str, MaskMaterial] = {
+    "mask_plaster": MaskMaterial(
+        0.0030, 6, 0.55, 0.85, 0.010, 6, (0.03, 0.03, 0.03), 0.72, 0.10, 0.0022, False
+    ),
+    "mask_resin": MaskMaterial(
+        0.0015, 2, 0.80, 0.60, 0.085, 55, (0.08, 0.06, 0.05), 0.55, 0.03, 0.0030, False
+    ),
+    "mask_silicone": MaskMaterial(
+        0.0022, 3, 0.75, 0.75, 0.050, 22, (0.62, 0.52, 0.46), 0.48, 0.04, 0.0040, True
+    ),
+    "mask_latex": MaskMaterial(
+        0.0028, 5, 0.65, 0.80, 0.022, 9, (0.18, 0.15, 0.13), 0.60, 0.14, 0.0060, True
+    ),
+    "mask_partial": MaskMaterial(
+        0.0020, 3, 0.70, 0.75, 0.045, 25, (0.30, 0.25, 0.22), 0.50, 0.05, 0.0035, True, (-0.2, -0.012)
+    ),
+}
+
+
+def mask_shape(subject: Subject, material: MaskMaterial) -> Tensor:
+    """Vertices (V, 3) of a mask of a subject, with a neutral expression."""
+    model = head_model()
+    vertices = shape_head(subject, {})
+    covered = _coverage(model.mean, material)
+    movable = torch.zeros(len(vertices), dtype=torch.bool)
+    movable[model.triangles[model.part == SKIN].unique()] = True
+    movable[model.triangles[model.part != SKIN].unique()] = False
+    amount = (covered * movable)[:, None]
+    a, b, c = model.triangles.unbind(1)
+    edges = torch.cat([torch.stack(pair, 1) for pair in ((a, b), (b, c), (c, a))])
+    degree = torch.zeros(len(vertices)).index_add_(0, edges[:, 0], torch.ones(len(edges)))
+    for _ in range(material.smoothing):
+        total = torch.zeros_like(vertices).index_add_(0, edges[:, 0], vertices[edges[:, 1]])
+        vertices = torch.lerp(vertices, total / degree.clamp_min(1)[:, None], 0.6 * amount)
+    return vertices + material.offset * amount * mean_normals(vertices, model.triangles)
+
+
+def wear_mask(
+    surface: Surface, buffer: GBuffer, where: Canvas, material: MaskMaterial, tint: Tensor
+) -> Surface:
+    """Replace skin by the material of a mask.
+
+    Args:
+        surface: The painted person, B pictures.
+        buffer: Cast from :func:`mask_shape`.
+        where: Its canvas.
+        material: Of all B masks.
+        tint: Colour error of the mask maker's pigments, linear RGB factors (B, 3).
+    """
+    at, part = where.canonical, where.part
+    covered = _coverage(at, material) * (part == SKIN) * (1 - where.hair) * (at[..., 1] > -0.13)
+    if not material.eye_holes:
+        covered = torch.where(part == EYE, 1.0, covered)
+    skin = ((part == SKIN) & (where.hair < 0.5)).float()[..., None]
+    base = (surface.albedo * skin).sum((1, 2)) / skin.sum((1, 2)).clamp_min(1)
+    base = (base * tint)[:, None, None]
+    coarse = fractal(at, (0.020, 0.009), where.offset + 17.0)[..., None]
+    marked = torch.maximum(where.lips, where.brow).unsqueeze(-1)
+    marked = torch.maximum(marked, (part == EYE)[..., None].float())
+    pattern = torch.lerp(surface.albedo * tint[:, None, None], base, material.even * (1 - marked))
+    colour = torch.lerp(base, pattern, material.likeness) * (1 + 0.05 * coarse)
+    if material.eye_holes:
+        x, y = at[..., 0].abs(), at[..., 1]
+        around = (((x - 0.0327) / 0.0150) ** 2 + ((y + 0.0015) / 0.0078) ** 2).sqrt()
+        rim = smoothstep(0.22, 0.0, (around - 1).abs()) * (part == SKIN)
+        colour = colour * (1 - 0.75 * rim[..., None])
+        covered = covered * smoothstep(0.85, 0.95, around)
+    edge = _edge(at, material) * (part == SKIN)
+    colour = colour * (1 - 0.7 * edge[..., None])
+    grain = fractal(at, (material.wavelength, material.wavelength / 2), where.offset + 23.0)
+    normal = torch.nn.functional.normalize(
+        where.normal + material.grain * grain[..., None] * torch.tensor([1.0, -1.0, 0.0]), dim=-1
+    )
+    amount = covered[..., None]
+    return Surface(
+        torch.lerp(surface.albedo, colour, amount).clamp(0.002, 0.95),
+        torch.lerp(surface.infrared, material.infrared * (1 + 0.05 * grain), covered),
+        torch.lerp(surface.specular, torch.tensor(material.specular), covered),
+        torch.lerp(surface.gloss, torch.tensor(float(material.gloss)), covered),
+        torch.lerp(surface.wrap, torch.tensor(material.wrap).expand_as(surface.wrap), amount),
+        torch.nn.functional.normalize(torch.lerp(surface.bump, normal, amount), dim=-1),
+    )
+
+
+def _coverage(at: Tensor, material: MaskMaterial) -> Tensor:
+    low, high = material.region
+    y = at[..., 1]
+    return smoothstep(low - 0.001, low + 0.001, y) * smoothstep(high + 0.001, high - 0.001, y)
+
+
+def _edge(at: Tensor, material: MaskMaterial) -> Tensor:
+    return torch.exp(-(((at[..., 1] - material.region[1]) / 0.0015) ** 2))

@@ -1,0 +1,45 @@
+"""Procedural noise: one periodic random volume, looked up at any point and scale."""
+
+from functools import cache
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+__all__ = ["fractal", "solid_noise"]
+
+_SIDE = 32
+
+
+@cache
+def _volume() -> Tensor:
+    values = np.random.default_rng(0).uniform(-1, 1, (_SIDE, _SIDE, _SIDE)).astype(np.float32)
+    # One more layer on each axis repeats the first, so that interpolation wraps around.
+    return torch.from_numpy(np.pad(values, (0, 1), mode="wrap"))[None, None]
+
+
+def solid_noise(points: Tensor, wavelength: float, offset: Tensor) -> Tensor:
+    """Smooth noise in [-1, 1] at points of space.
+
+    Args:
+        points: (B, H, W, 3), metres.
+        wavelength: Spacing of the noise lattice, metres.
+        offset: Which noise, (B, 3), in lattice steps; equal offsets give equal noise.
+
+    Returns:
+        (B, H, W).
+    """
+    b, h, w, _ = points.shape
+    lattice = torch.remainder(points / wavelength + offset[:, None, None], _SIDE)
+    grid = (lattice * (2 / _SIDE) - 1).view(1, 1, b * h, w, 3)
+    found = F.grid_sample(_volume(), grid, align_corners=True, padding_mode="border")
+    return found.view(b, h, w)
+
+
+def fractal(points: Tensor, wavelengths: tuple[float, ...], offset: Tensor) -> Tensor:
+    """Sum of octaves of :func:`solid_noise`, each weighing 0.6 of the one before; (B, H, W)."""
+    total = torch.zeros(points.shape[:-1])
+    for i, wavelength in enumerate(wavelengths):
+        total += 0.6**i * solid_noise(points, wavelength, offset + 7.3 * i)
+    return total

@@ -1,0 +1,138 @@
+"""Protocols as data: which subjects, species and domains belong to training, choosing and testing."""
+
+import difflib
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from sterling.errors import InputError
+
+__all__ = ["PROTOCOLS", "SPECIES", "Protocol", "Scale", "SplitRule", "find_protocol"]
+
+SPECIES: tuple[str, ...] = (
+    "print",
+    "print_cut_eyes",
+    "replay",
+    "poster",
+    "portrait",
+    "mask_plaster",
+    "mask_resin",
+    "mask_silicone",
+    "mask_latex",
+    "mask_partial",
+    "makeup",
+    "adversarial_patch",
+)
+
+
+@dataclass(frozen=True)
+class Scale:
+    """How many subjects and captures each split has, as (train, dev, test).
+
+    Half of the captures of a split are bona fide.
+    """
+
+    subjects: tuple[int, int, int] = (18, 8, 18)
+    captures: tuple[int, int, int] = (700, 250, 700)
+
+
+@dataclass(frozen=True)
+class SplitRule:
+    """What a split draws from. Subjects are always a split's own."""
+
+    species: tuple[str, ...]
+    sensors: tuple[str, ...]
+    illuminations: tuple[str, ...]
+    sessions: tuple[str, ...]
+    distances: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """One rule a split, and the scale used unless another is asked for."""
+
+    name: str
+    train: SplitRule
+    dev: SplitRule
+    test: SplitRule
+    scale: Scale = Scale()
+
+    @property
+    def splits(self) -> Mapping[str, SplitRule]:
+        """The rules by name of their split."""
+        return {"train": self.train, "dev": self.dev, "test": self.test}
+
+
+_SEEN_SPECIES = (
+    "print", "print_cut_eyes", "replay", "portrait", "mask_plaster", "mask_latex", "makeup",
+)  # fmt: skip
+_SEEN_SENSORS = ("phone", "webcam", "terminal")
+_SEEN_LIGHT = ("office", "window", "overcast", "lamp")
+_NEAR = ("near", "middle")
+_seen = SplitRule(_SEEN_SPECIES, _SEEN_SENSORS, _SEEN_LIGHT, ("1", "2"), _NEAR)
+_everything = SplitRule(
+    SPECIES,
+    (*_SEEN_SENSORS, "tablet", "laptop"),
+    (*_SEEN_LIGHT, "sunlight", "hard_side", "low_light"),
+    ("1", "2", "3"),
+    (*_NEAR, "far"),
+)
+_all_species = SplitRule(SPECIES, _SEEN_SENSORS, _SEEN_LIGHT, ("1", "2"), _NEAR)
+
+PROTOCOLS: dict[str, Protocol] = {
+    protocol.name: protocol
+    for protocol in (
+        Protocol("default", _seen, _seen, _everything),
+        Protocol("intra", _all_species, _all_species, _all_species),
+        Protocol(
+            "cross_sensor",
+            _all_species,
+            _all_species,
+            SplitRule(
+                SPECIES, ("tablet", "laptop", "surveillance"), _SEEN_LIGHT, ("1", "2"), _NEAR
+            ),
+        ),
+        Protocol(
+            "cross_illumination",
+            _all_species,
+            _all_species,
+            SplitRule(
+                SPECIES,
+                _SEEN_SENSORS,
+                ("sunlight", "hard_side", "top_light", "low_light"),
+                ("1", "2"),
+                _NEAR,
+            ),
+        ),
+        Protocol("smoke", _seen, _seen, _everything, Scale((3, 2, 3), (28, 14, 24))),
+    )
+}
+_LEAVE_OUT = "leave_one_species_out:"
+
+
+def find_protocol(name: str) -> Protocol:
+    """A protocol by its name: one of :data:`PROTOCOLS`, or ``leave_one_species_out:<species>``.
+
+    Leaving a species out means that training and choosing see all others, and testing sees that
+    one only.
+
+    Raises:
+        InputError: On an unknown name, with the nearest known one.
+    """
+    if name in PROTOCOLS:
+        return PROTOCOLS[name]
+    if name.startswith(_LEAVE_OUT):
+        species = name.removeprefix(_LEAVE_OUT)
+        if species not in SPECIES:
+            raise InputError(unknown("species", species, SPECIES))
+        others = tuple(s for s in SPECIES if s != species)
+        seen = SplitRule(others, _SEEN_SENSORS, _SEEN_LIGHT, ("1", "2"), _NEAR)
+        alone = SplitRule((species,), _SEEN_SENSORS, _SEEN_LIGHT, ("1", "2"), _NEAR)
+        return Protocol(name, seen, seen, alone)
+    raise InputError(unknown("protocol", name, (*PROTOCOLS, f"{_LEAVE_OUT}<species>")))
+
+
+def unknown(kind: str, name: str, known: tuple[str, ...]) -> str:
+    """One line for an unknown name, with the nearest known one."""
+    close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+    hint = f"; did you mean {close[0]!r}?" if close else ""
+    return f"{kind} {name!r} unknown{hint} (available: {', '.join(known)})"
