@@ -1,5 +1,6 @@
 """Face data: manifests of presentations and the face crops that belong to them."""
 
+from sterling.face.data.align import CropSpec, crop_face
 from sterling.face.data.detect import Face, FaceDetector
 from sterling.face.data.faces import Faces
 from sterling.face.data.images import IMAGE_SUFFIXES, read_image
@@ -10,9 +11,11 @@ __all__ = [
     "BONA_FIDE",
     "IMAGE_SUFFIXES",
     "SPLITS",
+    "CropSpec",
     "Face",
     "FaceDetector",
     "Faces",
     "Manifest",
+    "crop_face",
     "read_image",
 ]

@@ -1,0 +1,135 @@
+"""Cutting a face out of a picture: how much of its surroundings, which size, levelled or not."""
+
+import math
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from sterling.errors import InputError
+from sterling.face.data.detect import Face
+
+__all__ = ["CropSpec", "crop_face"]
+
+# Where eyes, nose and mouth corners lie on average, from the centre of the box in lengths of its
+# longer side: the mean over the faces that the shipped detector found in 1,400 photographs of four
+# public sets, made symmetric. An aligned crop so shows as much as one that is not.
+_TEMPLATE = np.array([-0.18 - 0.115j, 0.18 - 0.115j, 0.09j, -0.15 + 0.245j, 0.15 + 0.245j])
+
+
+@dataclass(frozen=True)
+class CropSpec:
+    """How a face is cut out; it belongs to every detector that was trained on such crops.
+
+    Attributes:
+        size: Side of the crop in pixels.
+        scale: Side of the crop, in the picture, over the longer side of the face box. 1.3 is the
+            test-time value of the depth-supervised detectors of the CDCN family.
+        align: Whether the face is turned level and centred by its five landmarks. Without, the
+            crop keeps the picture's axes and is centred on the box.
+
+    Raises:
+        InputError: `size` or `scale` is out of range.
+    """
+
+    size: int
+    scale: float = 1.3
+    align: bool = False
+
+    def __post_init__(self) -> None:
+        if type(self.size) is not int or self.size < 1:
+            raise InputError(f"size is {self.size!r}: a crop's side is a whole number of pixels")
+        if not 0 < self.scale < math.inf:
+            raise InputError(f"scale is {self.scale}: it must be above 0, such as 1.3")
+
+    @property
+    def alignment(self) -> str:
+        """Name of the alignment: ``"five landmarks"`` or ``"none"``."""
+        return "five landmarks" if self.align else "none"
+
+
+def crop_face(image: Tensor, face: Face, spec: CropSpec) -> Tensor:
+    """Cut one face out as a square.
+
+    Where the square leaves the picture, the picture's edge is repeated. Crops larger than
+    `spec.size` are shrunk by averaging areas, smaller ones enlarged linearly.
+
+    Args:
+        image: uint8 (3, H, W), the picture in which `face` was found.
+        face: Where the face is.
+        spec: How to cut.
+
+    Returns:
+        uint8 (3, size, size).
+
+    Raises:
+        InputError: The box is empty, or the landmarks coincide though `spec.align` needs them.
+    """
+    if not 0 < face.side < math.inf:
+        raise InputError(f"face box {face.box} is empty: it is left, top, right, bottom in pixels")
+    square = _level(image, face, spec.scale) if spec.align else _upright(image, face, spec.scale)
+    shrinks = len(square) > spec.size
+    resized = cv2.resize(
+        square,
+        (spec.size, spec.size),
+        interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR,
+    )
+    return torch.from_numpy(np.asarray(resized, dtype=np.uint8)).permute(2, 0, 1).contiguous()
+
+
+def _upright(image: Tensor, face: Face, scale: float) -> NDArray[np.uint8]:
+    """The square around the box, (side, side, 3), at the picture's own resolution."""
+    left, top, right, bottom = face.box
+    side = max(1, round(scale * face.side))
+    return _window(image, round((left + right - side) / 2), round((top + bottom - side) / 2), side)
+
+
+def _level(image: Tensor, face: Face, scale: float) -> NDArray[np.uint8]:
+    """The square turned by the landmarks, (side, side, 3), at the picture's own resolution."""
+    turn, centre = _similarity(face)
+    extent = scale * abs(turn)
+    side = max(1, round(extent))
+    # A window that holds the square however it is turned, so that only it is resampled.
+    reach = math.ceil(extent / math.sqrt(2)) + 2
+    left, top = math.floor(centre.real) - reach, math.floor(centre.imag) - reach
+    window = _window(image, left, top, 2 * reach)
+    step = turn / abs(turn) * extent / side
+    # Pixel centres are at half-integers: (u, v) of the square is centre + step × (u + vi - middle).
+    start = centre - complex(left, top) - complex(0.5, 0.5) - step * complex(1, 1) * (side - 1) / 2
+    to_window = np.array([[step.real, -step.imag, start.real], [step.imag, step.real, start.imag]])
+    turned = cv2.warpAffine(
+        window,
+        to_window,
+        (side, side),
+        flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
+        borderMode=cv2.BORDER_REPLICATE,
+    )
+    return np.asarray(turned, dtype=np.uint8)
+
+
+def _similarity(face: Face) -> tuple[complex, complex]:
+    """Turn-and-scale, and shift, that bring the template nearest to the landmarks.
+
+    The least-squares similarity without reflection: with points as complex numbers about their
+    means, landmarks = turn × template + centre.
+    """
+    points = np.array([complex(x, y) for x, y in face.landmarks])
+    if points.shape != _TEMPLATE.shape:
+        raise InputError(f"the face has {len(points)} landmarks: alignment needs five")
+    template = _TEMPLATE - _TEMPLATE.mean()
+    turn = complex(np.vdot(template, points - points.mean()) / np.vdot(template, template).real)
+    if not 0 < abs(turn) < math.inf:
+        raise InputError(f"face landmarks {face.landmarks} coincide: the face cannot be aligned")
+    return turn, complex(points.mean() - turn * _TEMPLATE.mean())
+
+
+def _window(image: Tensor, left: int, top: int, side: int) -> NDArray[np.uint8]:
+    """A square of whole pixels, (side, side, 3); outside the picture its edge is repeated."""
+    height, width = image.shape[1:]
+    rows = np.clip(np.arange(top, top + side), 0, height - 1)
+    columns = np.clip(np.arange(left, left + side), 0, width - 1)
+    pixels = image.permute(1, 2, 0).numpy(force=True)
+    return np.ascontiguousarray(pixels[rows[:, None], columns], dtype=np.uint8)
