@@ -159,6 +159,13 @@ def test_a_threshold_says_how_it_was_chosen() -> None:
     assert bpcer_at_apcer(scores, 0.5).species == "mask"
 
 
+@pytest.mark.parametrize(("target", "n"), [(0.29, 100), (0.07, 100), (0.1, 30), (0.58, 50)])
+def test_a_rate_of_exactly_the_target_is_allowed(target: float, n: int) -> None:
+    # 0.29 * 100 is 28.999999999999996 in floating point, but 29 of 100 is a rate of 0.29.
+    scores = Scores([*range(n), n], [False] * n + [True])
+    assert bpcer_at_apcer(scores, target).realised.errors == round(target * n)
+
+
 def test_impossible_targets_and_missing_classes_are_refused() -> None:
     scores = Scores([1.0, 0.0], [1, 0])
     for figure in (threshold_at_apcer, bpcer_at_apcer, tpr_at_fpr):

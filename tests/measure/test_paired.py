@@ -80,10 +80,13 @@ def test_draws_without_a_class_are_drawn_again() -> None:
 
 def test_pairing_cancels_what_the_subjects_share() -> None:
     first = clustered(2)
+    order = np.random.default_rng(0).permutation(len(first))
     second = Scores(
-        first.values[::-1] - 0.2, first.label[::-1], item=first.item[::-1],
-        subject=first.subject[::-1],
-    )  # fmt: skip
+        first.values[order] - 0.2,
+        first.label[order],
+        item=first.item[order],
+        subject=first.subject[order],
+    )
     estimate = compare_paired(first, second, mean_value, seed=0, repetitions=100)
     assert estimate.value == pytest.approx(0.2)
     assert estimate.interval.low == pytest.approx(0.2)
