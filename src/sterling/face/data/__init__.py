@@ -4,18 +4,23 @@ from sterling.face.data.align import CropSpec, crop_face
 from sterling.face.data.detect import Face, FaceDetector
 from sterling.face.data.faces import Faces
 from sterling.face.data.images import IMAGE_SUFFIXES, read_image
+from sterling.face.data.load import SMALLEST_FACE, LoadedFaces, NonResponse, load_faces
 from sterling.face.data.manifest import ATTACK, BONA_FIDE, SPLITS, Manifest
 
 __all__ = [
     "ATTACK",
     "BONA_FIDE",
     "IMAGE_SUFFIXES",
+    "SMALLEST_FACE",
     "SPLITS",
     "CropSpec",
     "Face",
     "FaceDetector",
     "Faces",
+    "LoadedFaces",
     "Manifest",
+    "NonResponse",
     "crop_face",
+    "load_faces",
     "read_image",
 ]
