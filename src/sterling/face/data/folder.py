@@ -1,0 +1,131 @@
+"""Reading a folder of pictures, sorted into sub-folders by what they show, as a manifest."""
+
+import hashlib
+import os
+import re
+from pathlib import Path, PurePosixPath
+
+from sterling.errors import InputError
+from sterling.face.data.images import IMAGE_SUFFIXES
+from sterling.face.data.manifest import ATTACK, BONA_FIDE, Manifest
+
+__all__ = ["read_folder"]
+
+_BONA_FIDE_FOLDERS = frozenset({"live", BONA_FIDE})
+_ATTACK_FOLDERS = frozenset({"spoof", ATTACK})
+_LAYOUT = "live/ or bona_fide/, and spoof/<species>/ or spoof_<species>/ (or attack for spoof)"
+
+
+def read_folder(path: str | os.PathLike[str], *, subject_pattern: str | None = None) -> Manifest:
+    r"""Read a folder whose sub-folders say what the pictures show.
+
+    Bona fide presentations lie in ``live/`` or ``bona_fide/``, attack presentations in
+    ``spoof/<species>/``, ``attack/<species>/``, ``spoof_<species>/`` or ``attack_<species>/``.
+    Files that are no pictures by their suffix, and hidden files, are left alone.
+
+    The subject is what the group ``subject`` of `subject_pattern` matches in the path below the
+    folder (with ``/``), or else the next sub-folder, or else the file name up to its first ``_``.
+    The item's id is a digest of the file's bytes (BLAKE2b, 64 bits), so that it stays the same
+    wherever the file goes.
+
+    Args:
+        path: The folder.
+        subject_pattern: Regular expression with a named group, such as
+            ``r"(?P<subject>\d{4})_session"``.
+
+    Returns:
+        One row per picture, sorted by path, without splits (see `split_by_subject`).
+
+    Raises:
+        InputError: The folder is missing or holds no pictures; a picture lies where its label is
+            not told, or is there twice (the same bytes); the pattern is wrong or fails to match.
+    """
+    folder = Path(os.path.abspath(path))  # noqa: PTH100 - resolve() would follow links
+    if not folder.is_dir():
+        raise InputError(f"{folder}: no such folder; give the one that holds {_LAYOUT}")
+    pattern = _compiled(subject_pattern)
+    rows: list[dict[str, str]] = []
+    seen: dict[str, Path] = {}
+    for file in _pictures(folder):
+        relative = PurePosixPath(file.relative_to(folder).as_posix())
+        label, species, below = _label(folder, relative)
+        item = _digest(file)
+        if item in seen:
+            raise InputError(f"{file}: the same picture as {seen[item]}; remove one of them")
+        seen[item] = file
+        subject = _subject(relative, below, pattern)
+        rows.append(
+            {
+                "item": item,
+                "path": str(file),
+                "label": label,
+                "species": species,
+                "subject": subject,
+            }
+        )
+    if not rows:
+        kinds = ", ".join(sorted(suffix[1:] for suffix in IMAGE_SUFFIXES))
+        raise InputError(f"{folder}: no pictures ({kinds}) in it; put them into {_LAYOUT}")
+    columns = {name: [row[name] for row in rows] for name in rows[0]}
+    return Manifest.from_columns(columns, str(folder))
+
+
+def _pictures(folder: Path) -> list[Path]:
+    return [
+        file
+        for file in sorted(folder.rglob("*"))
+        if file.suffix.lower() in IMAGE_SUFFIXES
+        and file.is_file()
+        and not any(part.startswith((".", "__MACOSX")) for part in file.relative_to(folder).parts)
+    ]
+
+
+def _label(folder: Path, relative: PurePosixPath) -> tuple[str, str, tuple[str, ...]]:
+    """Label, species, and the parts of the path below the folder that told them."""
+    top, *below = relative.parts
+    kind, _, species = top.partition("_")
+    if below and top.lower() in _BONA_FIDE_FOLDERS:
+        return BONA_FIDE, BONA_FIDE, tuple(below)
+    if len(below) > 1 and top.lower() in _ATTACK_FOLDERS:
+        return ATTACK, below[0], tuple(below[1:])
+    if below and kind.lower() in _ATTACK_FOLDERS and species:
+        return ATTACK, species, tuple(below)
+    raise InputError(f"{folder / relative}: the folders do not say what it shows; use {_LAYOUT}")
+
+
+def _subject(
+    relative: PurePosixPath, below: tuple[str, ...], pattern: re.Pattern[str] | None
+) -> str:
+    if pattern is None:
+        return below[0] if len(below) > 1 else relative.stem.split("_")[0]
+    match = pattern.search(str(relative))
+    subject = match["subject"] if match else None
+    if not subject:
+        raise InputError(
+            f"{relative}: subject pattern {pattern.pattern!r} finds no subject in it; change either"
+        )
+    return subject
+
+
+def _compiled(pattern: str | None) -> re.Pattern[str] | None:
+    if pattern is None:
+        return None
+    try:
+        compiled = re.compile(pattern)
+    except re.error as error:
+        raise InputError(
+            f"subject pattern {pattern!r} is not a regular expression ({error})"
+        ) from error
+    if "subject" not in compiled.groupindex:
+        raise InputError(
+            f"subject pattern {pattern!r} has no group named subject; write (?P<subject>...)"
+        )
+    return compiled
+
+
+def _digest(file: Path) -> str:
+    try:
+        with file.open("rb") as stream:
+            return hashlib.file_digest(stream, lambda: hashlib.blake2b(digest_size=8)).hexdigest()
+    except OSError as error:
+        raise InputError(f"{file}: cannot be read ({error.strerror}); check it") from error
