@@ -1,6 +1,7 @@
 """Face data: manifests of presentations and the face crops that belong to them."""
 
 from sterling.face.data.align import CropSpec, crop_face
+from sterling.face.data.degrade import Degradation, degrade
 from sterling.face.data.detect import Face, FaceDetector
 from sterling.face.data.faces import Faces
 from sterling.face.data.folder import read_folder
@@ -17,6 +18,7 @@ __all__ = [
     "SMALLEST_FACE",
     "SPLITS",
     "CropSpec",
+    "Degradation",
     "Face",
     "FaceDetector",
     "Faces",
@@ -25,6 +27,7 @@ __all__ = [
     "Manifest",
     "NonResponse",
     "crop_face",
+    "degrade",
     "label_maps",
     "load_faces",
     "read_folder",
