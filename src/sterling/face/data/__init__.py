@@ -1,4 +1,8 @@
-"""Face data: manifests of presentations and the face crops that belong to them."""
+"""Face data: from folders, pictures and videos to manifests, face crops and their label maps.
+
+Reading (`read_folder`, `read_image`, `read_frames`), finding and cutting out faces
+(`FaceDetector`, `crop_face`, `load_faces`), splitting by subject, labels per pixel, degraded copies.
+"""
 
 from sterling.face.data.align import CropSpec, crop_face
 from sterling.face.data.degrade import Degradation, degrade
@@ -10,6 +14,7 @@ from sterling.face.data.labels import LabelKind, label_maps
 from sterling.face.data.load import SMALLEST_FACE, LoadedFaces, NonResponse, load_faces
 from sterling.face.data.manifest import ATTACK, BONA_FIDE, SPLITS, Manifest
 from sterling.face.data.split import split_by_subject
+from sterling.face.data.video import VIDEO_SUFFIXES, Frames, read_frames
 
 __all__ = [
     "ATTACK",
@@ -17,11 +22,13 @@ __all__ = [
     "IMAGE_SUFFIXES",
     "SMALLEST_FACE",
     "SPLITS",
+    "VIDEO_SUFFIXES",
     "CropSpec",
     "Degradation",
     "Face",
     "FaceDetector",
     "Faces",
+    "Frames",
     "LabelKind",
     "LoadedFaces",
     "Manifest",
@@ -31,6 +38,7 @@ __all__ = [
     "label_maps",
     "load_faces",
     "read_folder",
+    "read_frames",
     "read_image",
     "split_by_subject",
 ]

@@ -1,0 +1,125 @@
+"""Reading single frames, evenly spread over a video file or straight from a camera."""
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+
+from sterling.errors import InputError
+
+__all__ = ["VIDEO_SUFFIXES", "Frames", "read_frames"]
+
+VIDEO_SUFFIXES = frozenset({".avi", ".m4v", ".mkv", ".mov", ".mp4", ".webm"})
+
+
+@dataclass(frozen=True, eq=False)
+class Frames:
+    """Frames of one video.
+
+    Attributes:
+        images: uint8 (T, 3, H, W), RGB.
+        numbers: Which frame of the video each is, from 0; ascending.
+    """
+
+    images: Tensor
+    numbers: tuple[int, ...]
+
+
+def read_frames(source: str | os.PathLike[str] | int, *, count: int) -> Frames:
+    """Read frames from a video file, evenly spread over it, or the next ones from a camera.
+
+    Of a file, each frame is the middle one of `count` equal parts, counted over the frames that
+    can be read. Files are turned upright as their metadata says.
+
+    Args:
+        source: A file, or the number of a camera (0 is the first).
+        count: How many frames; no more than the video has.
+
+    Raises:
+        InputError: The file is missing, no video or damaged, the camera does not answer, `count`
+            is below 1 or the video has fewer frames.
+    """
+    if count < 1:
+        raise InputError(f"count is {count}: at least 1 frame is read")
+    if isinstance(source, int):
+        return _from_camera(source, count)
+    path = Path(source)
+    if not path.is_file():
+        raise InputError(f"{path}: no such video; check the path")
+    if path.suffix.lower() not in VIDEO_SUFFIXES:
+        kinds = ", ".join(sorted(suffix[1:] for suffix in VIDEO_SUFFIXES))
+        raise InputError(f"{path}: not a video by its name; videos end in {kinds}")
+    return _from_file(path, count)
+
+
+def _from_file(path: Path, count: int) -> Frames:
+    remedy = f"{path}: no video that can be read; copy it again or convert it to mp4"
+    with _opened(str(path), remedy) as capture:
+        promised = int(capture.get(cv2.CAP_PROP_FRAME_COUNT))
+        numbers = _spread(promised, count) if promised >= count else []
+        images = _read(capture, numbers)
+    if len(images) < count:
+        # Containers may promise too many frames, or none: go by those that are there.
+        with _opened(str(path), remedy) as capture:
+            available = 0
+            while capture.grab():
+                available += 1
+        if available < count:
+            raise InputError(
+                f"{path}: {available} frames can be read, {count} were asked for; ask for fewer"
+            )
+        numbers = _spread(available, count)
+        with _opened(str(path), remedy) as capture:
+            images = _read(capture, numbers)
+    return Frames(torch.stack(images), tuple(numbers))
+
+
+def _from_camera(number: int, count: int) -> Frames:
+    remedy = f"camera {number}: does not answer; check its number, cable and permission"
+    with _opened(number, remedy) as capture:
+        images = _read(capture, range(count))
+    if len(images) < count:
+        raise InputError(f"camera {number}: stopped after {len(images)} of {count} frames; retry")
+    return Frames(torch.stack(images), tuple(range(count)))
+
+
+@contextmanager
+def _opened(source: str | int, remedy: str) -> Iterator[cv2.VideoCapture]:
+    capture = cv2.VideoCapture(source)
+    try:
+        if not capture.isOpened():
+            raise InputError(remedy)
+        yield capture
+    finally:
+        capture.release()
+
+
+def _spread(available: int, count: int) -> list[int]:
+    """The middle frames of `count` equal parts; distinct as long as count ≤ available."""
+    return [(2 * k + 1) * available // (2 * count) for k in range(count)]
+
+
+def _read(capture: cv2.VideoCapture, numbers: Sequence[int]) -> list[Tensor]:
+    """The frames with these ascending numbers, (3, H, W), as far as the stream goes.
+
+    Every frame before is passed over one by one: seeking is inexact in many files.
+    """
+    images: list[Tensor] = []
+    position = 0
+    for number in numbers:
+        while position <= number and capture.grab():
+            position += 1
+        if position <= number:
+            break
+        readable, pixels = capture.retrieve()
+        if not readable:
+            break
+        rgb = cv2.cvtColor(np.asarray(pixels, dtype=np.uint8), cv2.COLOR_BGR2RGB)
+        images.append(torch.from_numpy(np.asarray(rgb)).permute(2, 0, 1).contiguous())
+    return images
