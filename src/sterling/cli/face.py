@@ -35,7 +35,9 @@ def _crops(manifest: Any, size: int, scale: float) -> Any:
     from sterling.runs import track
 
     with track("finding faces", len(manifest)) as advance:
-        return load_faces(manifest, CropSpec(size=size, scale=scale), progress=advance)
+        return load_faces(
+            manifest, CropSpec(size=size, scale=scale), progress=lambda _done, _total: advance()
+        )
 
 
 @app.command()

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from sterling.errors import InputError
-from sterling.face.data import DEGRADATIONS, Faces, Manifest, NonResponse, degrade
+from sterling.face.data import Degradation, Faces, Manifest, NonResponse, degrade
 from sterling.face.pad import Detector, score_thumbnails
 from sterling.measure import (
     BONA_FIDE,
@@ -30,6 +30,10 @@ from sterling.study import Figure, Findings, Metric, Table
 __all__ = ["count_reasons", "detector_findings", "scores_of"]
 
 SCORES_FILE = "scores.parquet"
+
+# Strengths of the degraded copies, our documented choice: a quarter of the resolution, noise of 20
+# grey levels, JPEG quality 20.
+DEGRADATIONS: dict[Degradation, float] = {"low_resolution": 3, "noise": 20, "jpeg": 80}
 
 
 def scores_of(values: NDArray[np.float64], manifest: Manifest) -> Scores:
@@ -91,8 +95,8 @@ def detector_findings(
     if development is not None:
         systems.append(_baseline(*development, test))
     if degraded:
-        for name in DEGRADATIONS:
-            images: Tensor = degrade(test.images, name, seed=seed)
+        for name, strength in DEGRADATIONS.items():
+            images: Tensor = degrade(test.images, name, strength, seed=seed)
             values = scores_of(detector.score(images), test.manifest)
             systems.append(_System(f"detector, {name.replace('_', ' ')}", values, threshold))
     _write_scores(systems, folder / SCORES_FILE)

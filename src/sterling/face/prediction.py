@@ -12,6 +12,7 @@ from torch import Tensor
 from sterling.errors import InputError
 from sterling.face.data import (
     IMAGE_SUFFIXES,
+    SMALLEST_FACE,
     VIDEO_SUFFIXES,
     CropSpec,
     Face,
@@ -24,7 +25,6 @@ from sterling.face.pad import Decision, Detector, Outcome
 
 __all__ = ["Prediction", "predict_sources"]
 
-SMALLEST_FACE = 24  # pixels; below this the crop would be mostly interpolation (our own rule)
 COLOURS = {Outcome.BONA_FIDE: "#12a150", Outcome.ATTACK: "#d33a2c", Outcome.CANNOT_TELL: "#c99a00"}
 
 
@@ -99,7 +99,7 @@ def _judge(
     preprocessing = detector.preprocessing
     spec = CropSpec(size=preprocessing.size, scale=preprocessing.crop_scale or 1.3)
     crops: list[Tensor | str] = [
-        "too_small" if _side(face) < SMALLEST_FACE else crop_face(picture, face, spec)
+        "too_small" if face.side < SMALLEST_FACE else crop_face(picture, face, spec)
         for face in found
     ]
     decisions = detector.decide(crops)
@@ -107,11 +107,6 @@ def _judge(
         Prediction(name, face.box, decision)
         for face, decision in zip(found, decisions, strict=True)
     ]
-
-
-def _side(face: Face) -> float:
-    left, top, right, bottom = face.box
-    return max(right - left, bottom - top)
 
 
 def _pictures(sources: Sequence[str], frames: int) -> Iterator[tuple[str, Tensor | str]]:
@@ -147,8 +142,9 @@ def _of_file(path: Path, frames: int) -> Iterator[tuple[str, Tensor | str]]:
 
 
 def _frames(source: Path | int, name: str, count: int) -> Iterator[tuple[str, Tensor | str]]:
-    for index, frame in enumerate(read_frames(source, count=count)):
-        yield f"{name}#{index}", frame
+    frames = read_frames(source, count=count)
+    for number, image in zip(frames.numbers, frames.images, strict=True):
+        yield f"{name}#{number}", image
 
 
 def _plain(name: str) -> str:
