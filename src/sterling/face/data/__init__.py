@@ -1,7 +1,7 @@
 """Face data: from folders, pictures and videos to manifests, face crops and their label maps.
 
 Reading (`read_folder`, `read_image`, `read_frames`), finding and cutting out faces
-(`FaceDetector`, `crop_face`, `load_faces`), splitting by subject, labels per pixel, degraded copies.
+(`FaceDetector`, `crop_face`, `load_faces`), splitting by subject, label maps, degraded copies.
 """
 
 from sterling.face.data.align import CropSpec, crop_face
