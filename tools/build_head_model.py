@@ -54,7 +54,8 @@ Array = NDArray[np.float64]
 def to_frame(vertices: Array, eyes: NDArray[np.int64]) -> Array:
     """Metres, x left, y up, z forwards, origin midway between the eyeballs; (..., V, 3)."""
     turned = np.stack([vertices[..., 0], vertices[..., 2], -vertices[..., 1]], -1)
-    return turned - turned[..., eyes, :].mean(-2, keepdims=True)
+    placed: Array = turned - turned[..., eyes, :].mean(-2, keepdims=True)
+    return placed
 
 
 def sample_arguments(
@@ -69,7 +70,7 @@ def sample_arguments(
     ancestry = rng.dirichlet((0.35, 0.35, 0.35), n)
     for i, name in enumerate(("african", "asian", "caucasian")):
         phenotypes[name] = torch.from_numpy(ancestry[:, i].copy())
-    changes = {}
+    changes: dict[str, torch.Tensor] = {}
     for name in model.local_change_labels:
         if not any(word in name for word in FACE_WORDS):
             continue
@@ -196,8 +197,8 @@ def main() -> None:
         "heads": HEADS,
         "components": COMPONENTS,
         "explained_variance": round(explained, 5),
-        "vertices": int(len(used)),
-        "triangles": int(len(triangles)),
+        "vertices": len(used),
+        "triangles": len(triangles),
         "parts": PARTS,
         "expressions": EXPRESSIONS,
         "units": "metres; origin midway between the eyeballs; x subject's left, y up, z forwards",

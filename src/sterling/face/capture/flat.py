@@ -11,7 +11,6 @@ from sterling.face.capture.geometry import Camera
 from sterling.face.capture.planar import (
     Sheet,
     SheetBuffer,
-    average,
     beyond,
     hand_tremor,
     meet_sheet,
@@ -25,17 +24,22 @@ from sterling.face.capture.studio import CROP, Scene
 __all__ = ["PLANAR", "Held", "Photo", "hold", "see_held"]
 
 PLANAR = (*PRINTS, "replay")
-# Native samples along each axis of a cast pixel: the sensor's own grid, on which moiré arises.
-FACTOR = 2
+FACTOR = 2  # samples along each axis of a cast pixel, fine enough for dots of ink
+NATIVE = (280, 1100)  # pixels of a sensor across a face crop before it is reduced
 
 
 @dataclass(frozen=True)
 class Held:
-    """An instrument in someone's hand before the camera, over the frames of a clip."""
+    """An instrument in someone's hand before the camera, over the frames of a clip.
+
+    Attributes:
+        native: Pixels of the sensor across the picture, before it is reduced.
+    """
 
     instrument: Print | Screen
     camera: Camera
     poses: list[Sheet]
+    native: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,14 +68,14 @@ def hold(species: str, ratio: float, frames: int, rng: np.random.Generator) -> H
     half = instrument.half * CROP / instrument.margin * float(rng.uniform(0.94, 1.10))
     x, y = rng.normal(0, 0.045 * half, 2).tolist()
     curl = 0.0 if isinstance(instrument, Screen) else instrument.curl
-    sheet = Sheet(*rng.normal(0, (9, 7, 3)).tolist(), curl=curl)
+    yaw, pitch, roll = rng.normal(0, (9, 7, 3)).tolist()
+    sheet = Sheet(yaw, pitch, roll, curl)
     poses = [sheet] if frames == 1 else hand_tremor(sheet, frames, rng)
-    return Held(instrument, Camera(ratio * half, half, x, y), poses)
+    return Held(instrument, Camera(ratio * half, half, x, y), poses, int(rng.integers(*NATIVE)))
 
 
 def see_held(held: Held, frame: int, photo: Photo, light: Light, resolution: int) -> Scene:
     """One frame of an instrument, as a scene with B = 1 and nothing around it."""
-    fine = meet_sheet(held.poses[frame], held.camera, FACTOR * resolution)
     coarse = meet_sheet(held.poses[frame], held.camera, resolution)
     instrument = held.instrument
     shown = _trim(photo, instrument.margin)
@@ -81,24 +85,27 @@ def see_held(held: Held, frame: int, photo: Photo, light: Light, resolution: int
     irradiance, highlight = _light_on(coarse, view, light, held.camera)
     face = sample_photo(shown.face, coarse.place, instrument.half)[..., 0]
     if isinstance(instrument, Screen):
-        aperture = 0.8 * held.camera.half / (FACTOR * resolution)
-        lit, on = screen_radiance(instrument, shown.pixels, fine.place, FACTOR, aperture)
+        lit, on = screen_radiance(instrument, shown.pixels, coarse.place, held.native)
         sky = light.ambient[0] * instrument.glare
         radiance = instrument.white * lit + sky + 0.4 * highlight * instrument.glare
         edge = beyond(coarse.place, instrument.half)
         present = edge < instrument.bezel
         rim = torch.full_like(radiance, instrument.bezel_tone) * irradiance
-        radiance = torch.where(on[..., None] > 0, radiance, rim + 0.1 * highlight)
+        radiance = torch.where(on[..., None], radiance, rim + 0.1 * highlight)
         infrared = torch.where(edge < 0, 0.035, 0.10 + 0.5 * instrument.bezel_tone) * facing
         infrared = infrared + 0.5 * instrument.glare * facing.clamp_min(0) ** 400 * 30
     else:
-        reflectance, near = print_reflectance(instrument, shown.pixels, fine.place, FACTOR)
+        fine = meet_sheet(held.poses[frame], held.camera, FACTOR * resolution)
+        aperture = 1.3 * held.camera.half / resolution
+        reflectance, near = print_reflectance(
+            instrument, shown.pixels, fine.place, FACTOR, aperture
+        )
         radiance = reflectance * irradiance + instrument.gloss * highlight
         infrared = near * facing + instrument.gloss * facing.clamp_min(0) ** 80 * 2
         present = beyond(coarse.place, instrument.half) < instrument.border
     depth = coarse.depth
     if photo.living is not None:
-        hole = average(sample_photo(shown.eyes, fine.place, instrument.half), FACTOR)[..., 0]
+        hole = sample_photo(shown.eyes, coarse.place, instrument.half)[..., 0]
         behind = sample_photo(shown.living, coarse.place, instrument.half)  # type: ignore[arg-type]
         rim = (1 - 0.8 * 4 * hole * (1 - hole))[..., None]
         radiance = torch.lerp(radiance, 0.75 * behind, hole[..., None]) * rim

@@ -33,6 +33,7 @@ class HeadModel:
         left_eye, right_eye: Vertices of the eyeballs, int64.
         sky: Unit vectors float32 (D, 3).
         visible: bool (V, D), whether a vertex of the mean head sees that direction unobstructed.
+        frame_vertices: How many vertices, the last ones, belong to glasses.
     """
 
     mean: Tensor
@@ -44,6 +45,7 @@ class HeadModel:
     right_eye: Tensor
     sky: Tensor
     visible: Tensor
+    frame_vertices: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -127,6 +129,7 @@ def head_model() -> HeadModel:
         right_eye=data["right_eye"].long(),
         sky=data["sky"],
         visible=F.pad(visible, (0, 0, 0, len(frame)), value=True),
+        frame_vertices=len(frame),
     )
 
 
@@ -136,12 +139,14 @@ def _glasses() -> tuple[Tensor, Tensor]:
     rim = np.stack([0.0245 * np.cos(turn), 0.0195 * np.sin(turn), 0 * turn], 1)
     curves = []
     for side in (-1, 1):
-        curves.append(rim + [side * 0.0335, -0.004, 0.031])
+        curves.append(rim + np.array([side * 0.0335, -0.004, 0.031]))
         curves.append(np.array([[side * x, 0.002, z] for x, z in ((0.058, 0.03), (0.079, -0.06))]))
     curves.append(np.array([[x, 0.003, 0.032] for x in (-0.0095, 0.0, 0.0095)]))
-    vertices, triangles, radius, sides = [], [], 0.0016, 6
+    radius, sides = 0.0016, 6
+    vertices: list[NDArray[np.float64]] = []
+    triangles: list[list[int]] = []
     for curve in curves:
-        start = sum(len(v) for v in vertices)
+        start = sum(map(len, vertices))
         along = np.gradient(curve, axis=0)
         along /= np.linalg.norm(along, axis=1, keepdims=True)
         reference = np.where(np.abs(along[:, 2:]) > 0.9, [[0.0, 1.0, 0.0]], [[0.0, 0.0, 1.0]])
@@ -171,7 +176,7 @@ def hair_field(canonical: Tensor, hairline: Tensor | float) -> Tensor:
     """
     x, y, z = canonical.unbind(-1)
     field = y - hairline + 1.1 * (0.005 - z).clamp_min(0)
-    ear = (x.abs() > 0.071) & (y < 0.025) & (z > -0.085)
+    ear = (x.abs() > 0.0735) & (y < 0.03) & (z > -0.115) & (z < -0.02)
     return torch.where(ear | (y < -0.11), -0.05, field)
 
 
@@ -193,8 +198,8 @@ def sample_subject(name: str, rng: np.random.Generator) -> Subject:
         freckles=float(rng.beta(0.6, 2.0)) * (1 - 0.7 * melanin),
         wrinkles=float(rng.beta(1.2, 2.0)),
         hair=hair,
-        hairline=float(0.16 if bald else rng.uniform(0.055, 0.078)),
-        hair_depth=float(0.0 if bald else rng.uniform(0.006, 0.022)),
+        hairline=float(0.16 if bald else rng.uniform(0.046, 0.082)),
+        hair_depth=float(0.0 if bald else rng.uniform(0.005, 0.028)),
         stubble=float(rng.beta(0.5, 0.8)) if rng.random() < 0.45 else 0.0,
         iris=iris,
         brow_height=float(rng.normal(0, 1)),
@@ -211,7 +216,7 @@ def shape_head(subject: Subject, expression: dict[str, float]) -> Tensor:
     bridge = (model.mean[:, 0].abs() < 0.03) & (model.mean[:, 1].abs() < 0.025)
     bridge &= model.mean[:, 2] > 0.02
     forwards = (vertices - model.mean)[bridge, 2].mean()
-    vertices[model.triangles[model.part == GLASSES].unique(), 2] += forwards
+    vertices[-model.frame_vertices :, 2] += forwards
     if subject.hair_depth > 0:
         field = hair_field(model.mean, subject.hairline)
         thickness = subject.hair_depth * (field / 0.02).clamp(0, 1)
@@ -228,7 +233,7 @@ def mean_normals(vertices: Tensor, triangles: Tensor) -> Tensor:
     normals = torch.zeros_like(vertices)
     for i in range(3):
         normals.index_add_(0, triangles[:, i], across)
-    return normals / normals.norm(dim=1, keepdim=True).clamp_min(1e-12)
+    return F.normalize(normals, dim=1)
 
 
 def rotation(yaw: float, pitch: float, roll: float) -> NDArray[np.float32]:
@@ -237,4 +242,5 @@ def rotation(yaw: float, pitch: float, roll: float) -> NDArray[np.float32]:
     about_y = np.array([[np.cos(y), 0, np.sin(y)], [0, 1, 0], [-np.sin(y), 0, np.cos(y)]])
     about_x = np.array([[1, 0, 0], [0, np.cos(p), -np.sin(p)], [0, np.sin(p), np.cos(p)]])
     about_z = np.array([[np.cos(r), -np.sin(r), 0], [np.sin(r), np.cos(r), 0], [0, 0, 1]])
-    return (about_z @ about_x @ about_y).astype(np.float32)
+    turn: NDArray[np.float32] = (about_z @ about_x @ about_y).astype(np.float32)
+    return turn

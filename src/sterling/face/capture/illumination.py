@@ -72,4 +72,5 @@ def black_body(kelvin: float) -> NDArray[np.float32]:
             [0.0556434, -0.2040259, 1.0572252],
         ]
     )
-    return (to_rgb @ xyz).clip(0.01).astype(np.float32)
+    colour: NDArray[np.float32] = (to_rgb @ xyz).clip(0.01).astype(np.float32)
+    return colour

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from sterling.face.capture.geometry import GBuffer
 from sterling.face.capture.head import EYE, SKIN, Subject, head_model, mean_normals, shape_head
 from sterling.face.capture.noise import fractal
 from sterling.face.capture.skin import Canvas, smoothstep
@@ -59,7 +58,18 @@ MASKS: dict[str, MaskMaterial] = {
         0.0028, 5, 0.65, 0.80, 0.022, 9, (0.18, 0.15, 0.13), 0.60, 0.14, 0.0060, True
     ),
     "mask_partial": MaskMaterial(
-        0.0020, 3, 0.70, 0.75, 0.045, 25, (0.30, 0.25, 0.22), 0.50, 0.05, 0.0035, True, (-0.2, -0.012)
+        0.0020,
+        3,
+        0.70,
+        0.75,
+        0.045,
+        25,
+        (0.30, 0.25, 0.22),
+        0.50,
+        0.05,
+        0.0035,
+        True,
+        (-0.2, -0.012),
     ),
 }
 
@@ -70,8 +80,8 @@ def mask_shape(subject: Subject, material: MaskMaterial) -> Tensor:
     vertices = shape_head(subject, {})
     covered = _coverage(model.mean, material)
     movable = torch.zeros(len(vertices), dtype=torch.bool)
-    movable[model.triangles[model.part == SKIN].unique()] = True
-    movable[model.triangles[model.part != SKIN].unique()] = False
+    movable[model.triangles[model.part == SKIN].flatten()] = True
+    movable[model.triangles[model.part != SKIN].flatten()] = False
     amount = (covered * movable)[:, None]
     a, b, c = model.triangles.unbind(1)
     edges = torch.cat([torch.stack(pair, 1) for pair in ((a, b), (b, c), (c, a))])
@@ -82,15 +92,12 @@ def mask_shape(subject: Subject, material: MaskMaterial) -> Tensor:
     return vertices + material.offset * amount * mean_normals(vertices, model.triangles)
 
 
-def wear_mask(
-    surface: Surface, buffer: GBuffer, where: Canvas, material: MaskMaterial, tint: Tensor
-) -> Surface:
+def wear_mask(surface: Surface, where: Canvas, material: MaskMaterial, tint: Tensor) -> Surface:
     """Replace skin by the material of a mask.
 
     Args:
         surface: The painted person, B pictures.
-        buffer: Cast from :func:`mask_shape`.
-        where: Its canvas.
+        where: Their canvas, on the shape of :func:`mask_shape`.
         material: Of all B masks.
         tint: Colour error of the mask maker's pigments, linear RGB factors (B, 3).
     """
@@ -105,7 +112,8 @@ def wear_mask(
     marked = torch.maximum(where.lips, where.brow).unsqueeze(-1)
     marked = torch.maximum(marked, (part == EYE)[..., None].float())
     pattern = torch.lerp(surface.albedo * tint[:, None, None], base, material.even * (1 - marked))
-    colour = torch.lerp(base, pattern, material.likeness) * (1 + 0.05 * coarse)
+    likeness = material.likeness + (1 - material.likeness) * 0.75 * marked
+    colour = torch.lerp(base, pattern, likeness) * (1 + 0.05 * coarse)
     if material.eye_holes:
         x, y = at[..., 0].abs(), at[..., 1]
         around = (((x - 0.0327) / 0.0150) ** 2 + ((y + 0.0015) / 0.0078) ** 2).sqrt()

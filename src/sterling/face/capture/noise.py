@@ -23,23 +23,22 @@ def solid_noise(points: Tensor, wavelength: float, offset: Tensor) -> Tensor:
     """Smooth noise in [-1, 1] at points of space.
 
     Args:
-        points: (B, H, W, 3), metres.
+        points: (..., 3), metres.
         wavelength: Spacing of the noise lattice, metres.
-        offset: Which noise, (B, 3), in lattice steps; equal offsets give equal noise.
+        offset: Which noise, in lattice steps, broadcastable to `points`; equal offsets give equal
+            noise.
 
     Returns:
-        (B, H, W).
+        (...).
     """
-    b, h, w, _ = points.shape
-    lattice = torch.remainder(points / wavelength + offset[:, None, None], _SIDE)
-    grid = (lattice * (2 / _SIDE) - 1).view(1, 1, b * h, w, 3)
-    found = F.grid_sample(_volume(), grid, align_corners=True, padding_mode="border")
-    return found.view(b, h, w)
+    grid = torch.remainder(points * (2 / _SIDE / wavelength) + offset * (2 / _SIDE), 2).sub_(1)
+    found = F.grid_sample(_volume(), grid.view(1, 1, 1, -1, 3), align_corners=True)
+    return found.view(points.shape[:-1])
 
 
 def fractal(points: Tensor, wavelengths: tuple[float, ...], offset: Tensor) -> Tensor:
-    """Sum of octaves of :func:`solid_noise`, each weighing 0.6 of the one before; (B, H, W)."""
-    total = torch.zeros(points.shape[:-1])
-    for i, wavelength in enumerate(wavelengths):
-        total += 0.6**i * solid_noise(points, wavelength, offset + 7.3 * i)
+    """Sum of octaves of :func:`solid_noise`, each weighing 0.6 of the one before; (...)."""
+    total = solid_noise(points, wavelengths[0], offset)
+    for i, wavelength in enumerate(wavelengths[1:], start=1):
+        total = total + 0.6**i * solid_noise(points, wavelength, offset + 7.3 * i)
     return total

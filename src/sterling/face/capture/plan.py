@@ -36,7 +36,7 @@ class Presentation:
         return self.species == "bona_fide"
 
 
-VIEWS = 8  # poses of one subject at one distance
+VIEWS = 5  # poses of one subject at one distance
 
 
 def stream(seed: int, *key: str | int) -> np.random.Generator:

@@ -62,9 +62,7 @@ def meet_sheet(sheet: Sheet, camera: Camera, resolution: int) -> SheetBuffer:
     t = 2 * c / (root - b)
     point = o + t[:, None] * d
     along = torch.asin((k * point[:, 0]).clamp(-1, 1)) / k if k else point[:, 0]
-    normal = torch.stack(
-        [k * point[:, 0], torch.zeros_like(along), 1 + k * point[:, 2]], 1
-    )
+    normal = torch.stack([k * point[:, 0], torch.zeros_like(along), 1 + k * point[:, 2]], 1)
     normal = torch.nn.functional.normalize(normal @ turn.T, dim=1)
     side = (resolution, resolution)
     return SheetBuffer(

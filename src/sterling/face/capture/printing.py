@@ -66,15 +66,15 @@ class Print:
 
 PRINTS: dict[str, PrintKind] = {
     "print": PrintKind(
-        (0.055, 0.12), (1.35, 1.9), (2200, 4200), (0.045, 0.08), (0.72, 0.92), (0.0, 0.02),
+        (0.055, 0.12), (1.35, 1.75), (2200, 4200), (0.045, 0.08), (0.72, 0.92), (0.0, 0.02),
         (0.0, 3.5), 0.008,
     ),
     "print_cut_eyes": PrintKind(
-        (0.09, 0.14), (1.35, 1.8), (2200, 4000), (0.045, 0.08), (0.72, 0.92), (0.0, 0.02),
+        (0.09, 0.14), (1.35, 1.75), (2200, 4000), (0.045, 0.08), (0.72, 0.92), (0.0, 0.02),
         (1.0, 4.5), 0.008, True,
     ),
     "poster": PrintKind(
-        (0.16, 0.40), (1.7, 2.6), (700, 1500), (0.03, 0.07), (0.80, 1.0), (0.0, 0.06),
+        (0.16, 0.40), (1.55, 1.75), (700, 1500), (0.03, 0.07), (0.80, 1.0), (0.0, 0.06),
         (0.0, 0.4), 0.0,
     ),
     "portrait": PrintKind(
@@ -86,19 +86,21 @@ PRINTS: dict[str, PrintKind] = {
 
 def sample_print(kind: PrintKind, rng: np.random.Generator) -> Print:
     """Draw one instrument of a kind."""
+    r, g, b = (0.80 * (1 + rng.normal(0, 0.02, 3))).tolist()
     return Print(
-        *(
-            float(rng.uniform(*span))
-            for span in (
-                kind.half, kind.margin, kind.lines, kind.ink, kind.gamut, kind.gloss, kind.curl,
-            )
-        ),
-        kind.border,
-        kind.eyes_cut,
-        float(rng.uniform(0, 90)),
-        tuple((0.80 * (1 + rng.normal(0, 0.02, 3))).tolist()),
-        int(rng.integers(2**31)),
-    )  # fmt: skip
+        half=float(rng.uniform(*kind.half)),
+        margin=float(rng.uniform(*kind.margin)),
+        lines=float(rng.uniform(*kind.lines)),
+        ink=float(rng.uniform(*kind.ink)),
+        gamut=float(rng.uniform(*kind.gamut)),
+        gloss=float(rng.uniform(*kind.gloss)),
+        curl=float(rng.uniform(*kind.curl)),
+        border=kind.border,
+        eyes_cut=kind.eyes_cut,
+        angle=float(rng.uniform(0, 90)),
+        tint=(r, g, b),
+        seed=int(rng.integers(2**31)),
+    )
 
 
 def halftone(tone: Tensor, place: Tensor, lines: float, angle: float, softness: float) -> Tensor:
@@ -143,7 +145,7 @@ def _spot_table() -> tuple[Tensor, Tensor]:
 
 
 def print_reflectance(
-    instrument: Print, photo: Tensor, place: Tensor, factor: int
+    instrument: Print, photo: Tensor, place: Tensor, factor: int, aperture: float
 ) -> tuple[Tensor, Tensor]:
     """Reflectance of a print, seen through a grid of ``factor`` × ``factor`` samples a pixel.
 
@@ -152,6 +154,7 @@ def print_reflectance(
         photo: The photograph, linear RGB in [0, 1] (3, P, P).
         place: Coordinates on the sheet, metres (factor·R, factor·R, 2).
         factor: Samples a pixel along each axis.
+        aperture: Side of the area on the sheet over which a sample's light is gathered, metres.
 
     Returns:
         Linear RGB (R, R, 3), and reflectance at 850 nm (R, R): dyes hardly absorb there, so the
@@ -170,13 +173,12 @@ def print_reflectance(
     if instrument.lines:
         # The usual spread of screen angles keeps cyan, magenta and yellow from beating.
         turns = (instrument.angle + 15, instrument.angle + 75, instrument.angle)
-        cover = torch.stack(
-            [
-                halftone(cover[..., i], place, instrument.lines, turns[i], 0.22)
-                for i in range(3)
-            ],
+        dots = torch.stack(
+            [halftone(cover[..., i], place, instrument.lines, turns[i], 0.22) for i in range(3)],
             -1,
         )
+        # Dots finer than the aperture blend into the tone that they stand for.
+        cover = torch.lerp(cover, dots, abs(float(np.sinc(instrument.lines * aperture))))
         mottle = 1 + 0.05 * fractal(sheet, (0.004, 0.0011), offset)[0]
         cover = (cover * mottle[..., None]).clamp(0, 1)
         fibre = 1 + 0.025 * fractal(sheet + 0.5, (0.0025, 0.0008), offset)[0]

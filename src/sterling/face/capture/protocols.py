@@ -1,4 +1,4 @@
-"""Protocols as data: which subjects, species and domains belong to training, choosing and testing."""
+"""Protocols as data: which subjects, species and domains train, choose and test a detector."""
 
 import difflib
 from collections.abc import Mapping

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from sterling.face.capture.planar import average, beyond, sample_photo
+from sterling.face.capture.planar import beyond, sample_photo
 
 __all__ = ["Screen", "sample_screen", "screen_radiance"]
 
@@ -48,7 +48,7 @@ def sample_screen(rng: np.random.Generator) -> Screen:
     )[int(rng.integers(3))]
     return Screen(
         half=float(rng.uniform(*half)),
-        margin=float(rng.uniform(1.3, 1.8)),
+        margin=float(rng.uniform(1.3, 1.75)),
         pitch=float(rng.uniform(*pitch)),
         contrast=float(rng.uniform(0.45, 0.9)),
         black=float(rng.uniform(0.003, 0.03)),
@@ -61,37 +61,55 @@ def sample_screen(rng: np.random.Generator) -> Screen:
 
 
 def screen_radiance(
-    screen: Screen, photo: Tensor, place: Tensor, factor: int, aperture: float
+    screen: Screen, photo: Tensor, place: Tensor, native: int
 ) -> tuple[Tensor, Tensor]:
-    """Emitted light, sampled by the sensor's own pixels; moiré is what that sampling aliases.
+    """Emitted light as the pixels of a sensor sample it; moiré is what that sampling aliases.
 
-    Red, green and blue stripes lie side by side in a pixel, rows are parted by dark lines. The
-    grid is evaluated at each native sample, softened only by the sample's aperture.
+    Red, green and blue stripes lie side by side in a pixel, rows are parted by dark lines. At the
+    centres of the sensor's pixels a wave of the grid is the same as that wave less a whole number
+    of cycles a pixel, and the pixels' apertures weaken it by a sinc. This folded wave is what
+    remains when the sensor's picture is reduced to R × R.
 
     Args:
         screen: The screen.
         photo: The photograph, linear RGB in [0, 1] (3, P, P).
-        place: Coordinates on the screen at the native samples, metres (factor·R, factor·R, 2).
-        factor: Native samples a stored pixel along each axis.
-        aperture: Side of a native sample's light-sensitive area on the screen, metres.
+        place: Coordinates on the screen, metres (R, R, 2).
+        native: Pixels of the sensor across the picture.
 
     Returns:
         Linear RGB (R, R, 3) relative to the screen's white, and whether each pixel is on the
         lit area (R, R).
     """
     picture = sample_photo(photo, place, screen.half)
-    phase = 2 * np.pi * place / screen.pitch
-    shift = torch.tensor([-1.0, 0.0, 1.0]) * 2 * np.pi / 3
-    # A box aperture multiplies each harmonic by a sinc.
-    first = float(np.sinc(aperture / screen.pitch))
-    second = float(np.sinc(2 * aperture / screen.pitch))
-    stripe = phase[..., :1] - shift
+    shift = torch.tensor([-1.0, 0.0, 1.0]) / 3
+    cycles = place / screen.pitch
     columns = 1 + screen.contrast * (
-        1.1 * first * torch.cos(stripe) + 0.35 * second * torch.cos(2 * stripe)
+        1.1 * _folded(cycles[..., :1] - shift, native)
+        + 0.35 * _folded(2 * (cycles[..., :1] - shift), native)
     )
-    row = phase[..., 1:]
-    rows = 1 + 0.5 * screen.contrast * first * torch.cos(row)
+    rows = 1 + 0.5 * screen.contrast * _folded(cycles[..., 1:], native)
     lit = torch.tensor(screen.tint) * (screen.black + (1 - screen.black) * picture)
-    emitted = (lit * columns * rows).clamp_min(0)
-    inside = (beyond(place, screen.half) < 0).float()
-    return average(emitted * inside[..., None], factor), average(inside, factor)
+    inside = beyond(place, screen.half) < 0
+    return (lit * columns * rows).clamp_min(0) * inside[..., None], inside
+
+
+def _folded(cycles: Tensor, native: int) -> Tensor:
+    """cos(2π cycles) on (R, R, C), as a sensor of ``native`` pixels a side leaves it at R × R."""
+    side = cycles.shape[0]
+    step = (torch.arange(side) + 0.5) / side
+    grid = (step[None, :, None], -step[:, None, None])
+    slopes = [
+        float(cycles[:, -1].mean() - cycles[:, 0].mean()) * side / (side - 1),
+        float(cycles[0].mean() - cycles[-1].mean()) * side / (side - 1),
+    ]
+    kept, left = 1.0, []
+    for along, slope in zip(grid, slopes, strict=True):
+        whole = round(slope / native)
+        cycles = cycles - whole * native * along
+        kept *= float(np.sinc(0.8 * slope / native))
+        left.append(slope - whole * native)
+    return (
+        kept
+        * float(np.sinc(float(np.hypot(left[0], left[1])) / side))
+        * torch.cos(2 * np.pi * cycles)
+    )

@@ -1,6 +1,7 @@
 """Sensors: from scene radiance to the pixels that are stored, as pure functions of one picture."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -8,7 +9,7 @@ from numpy.typing import NDArray
 
 __all__ = ["SENSORS", "Sensor", "develop", "exposure", "white_balance"]
 
-Picture = NDArray[np.float32]
+Picture = NDArray[Any]  # float32
 LUMINANCE = np.array([0.2126, 0.7152, 0.0722], dtype=np.float32)
 
 
@@ -45,10 +46,10 @@ SENSORS: dict[str, Sensor] = {
     sensor.name: sensor
     for sensor in (
         Sensor("phone", 190, 0.55, 9000, 6, 0.92, 0.45, 1.15, 0.55, 92),
-        Sensor("webcam", 140, 0.75, 2500, 9, 0.75, 0.30, 1.00, 0.35, 80),
-        Sensor("terminal", 160, 0.65, 5000, 7, 0.85, 0.20, 0.95, 0.15, 88),
-        Sensor("tablet", 150, 0.60, 3500, 8, 0.88, 0.35, 1.10, 0.75, 86),
-        Sensor("laptop", 110, 0.80, 1500, 10, 0.65, 0.40, 0.85, 0.25, 74),
+        Sensor("webcam", 150, 0.70, 4000, 8, 0.80, 0.30, 1.00, 0.35, 84),
+        Sensor("terminal", 170, 0.62, 6000, 7, 0.87, 0.20, 0.95, 0.20, 90),
+        Sensor("tablet", 160, 0.62, 5000, 7, 0.88, 0.35, 1.10, 0.60, 88),
+        Sensor("laptop", 136, 0.75, 3000, 9, 0.72, 0.40, 0.88, 0.25, 80),
         Sensor("reflex", 240, 0.50, 30000, 4, 0.97, 0.25, 1.00, 0.20, 96),
         Sensor("surveillance", 44, 0.70, 1200, 12, 0.60, 0.35, 0.90, 0.60, 60),
     )
@@ -110,7 +111,7 @@ def develop(
     side = radiance.shape[0]
     native = min(sensor.sharpness, side)
     spread = sensor.blur * side / native
-    seen = cv2.GaussianBlur(radiance, (0, 0), spread, borderType=cv2.BORDER_REFLECT)
+    seen: Picture = cv2.GaussianBlur(radiance, (0, 0), spread, borderType=cv2.BORDER_REFLECT)
     if native < side:
         seen = cv2.resize(seen, (native, native), interpolation=cv2.INTER_AREA)
     electrons = np.float32(sensor.full_well * min(level, 2.0) ** 0.7)
@@ -136,11 +137,12 @@ def develop(
 def jpeg(pixels: NDArray[np.uint8], quality: int) -> NDArray[np.uint8]:
     """Encode and decode one RGB picture (H, W, 3)."""
     _, code = cv2.imencode(".jpg", pixels[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, quality])
-    return np.ascontiguousarray(cv2.imdecode(code, cv2.IMREAD_COLOR)[..., ::-1])
+    decoded = np.asarray(cv2.imdecode(code, cv2.IMREAD_COLOR), dtype=np.uint8)
+    return np.ascontiguousarray(decoded[..., ::-1])
 
 
 def to_srgb(linear: Picture) -> Picture:
-    """SRGB code values of linear light in [0, 1]."""
+    """Code values in sRGB of linear light in [0, 1]."""
     curved = 1.055 * linear.clip(0.0031308) ** (1 / 2.4) - 0.055
     coded = np.where(linear <= 0.0031308, 12.92 * linear, curved)
     return coded.astype(np.float32)

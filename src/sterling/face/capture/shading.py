@@ -68,7 +68,8 @@ def shade(
         surface: B surfaces.
         view: Unit vectors towards the camera (B, R, R, 3).
         light: The light of each.
-        key_seen, sky_seen: Visible share of key light and sky (B, R, R).
+        key_seen: Visible share of the key light (B, R, R).
+        sky_seen: Visible share of the sky (B, R, R).
 
     Returns:
         Linear RGB (B, R, R, 3).

@@ -55,7 +55,7 @@ class Canvas:
         canonical: Coordinates on the mean head (B, R, R, 3).
         normal: Smooth unit normals in camera axes (B, R, R, 3).
         part: int64, -1 where nothing was hit.
-        offset: Which skin texture (B, 3).
+        offset: Which skin texture (B, 1, 1, 3).
         lips, brow, hair, lid: Weights in [0, 1].
     """
 
@@ -93,12 +93,10 @@ def canvas(buffer: GBuffer, subjects: Sequence[Subject]) -> Canvas:
     per_vertex = torch.cat([normals, model.mean.expand_as(normals)], -1)
     found = buffer.gather(per_vertex, model.triangles)
     normal, canonical = F.normalize(found[..., :3], dim=-1), found[..., 3:]
-    part = torch.where(
-        buffer.hit, model.part[buffer.triangle.long().clamp_min(0)].long(), -1
-    )
+    part = torch.where(buffer.hit, model.part[buffer.triangle.long().clamp_min(0)].long(), -1)
     offset = torch.tensor(
         [[(s.texture >> shift) % 1024 / 32 for shift in (0, 10, 20)] for s in subjects]
-    )
+    )[:, None, None]
     x, y, z = canonical.unbind(-1)
     skin = part == SKIN
     ragged = solid_noise(canonical, 0.0035, offset)
@@ -121,23 +119,21 @@ def canvas(buffer: GBuffer, subjects: Sequence[Subject]) -> Canvas:
     brow = brow * skin * (z > -0.01)
 
     hairline = column([s.hairline for s in subjects])
-    field = hair_field(canonical, hairline) + 0.004 * ragged
+    wave = solid_noise(canonical, 0.03, offset + 31.0)
+    field = hair_field(canonical, hairline) + 0.004 * ragged + 0.008 * wave
     hair = smoothstep(-0.003, 0.005, field) * skin
 
     eye_x, eye_y = (x.abs() - 0.0327) / 0.0123, (y + 0.0015) / 0.0049
-    lid = torch.exp(-(((eye_x**2 + eye_y**2).sqrt() - 1.08) / 0.17) ** 2) * skin
+    lid = torch.exp(-((((eye_x**2 + eye_y**2).sqrt() - 1.08) / 0.17) ** 2)) * skin
     lid = lid * smoothstep(-0.006, -0.001, y) * (z > 0)
     return Canvas(canonical, normal, part, offset, lips, brow, hair, lid)
 
 
-def paint(
-    buffer: GBuffer, where: Canvas, subjects: Sequence[Subject], moments: Sequence[Moment]
-) -> Surface:
+def paint(where: Canvas, subjects: Sequence[Subject], moments: Sequence[Moment]) -> Surface:
     """The surface of living people.
 
     Args:
-        buffer: B cast pictures.
-        where: Their canvas.
+        where: B canvases.
         subjects: Whose they are, B.
         moments: The state of each, B.
     """
@@ -150,9 +146,7 @@ def paint(
 
     melanin = column([s.melanin for s in subjects]) * (1 + 0.10 * blotch + 0.07 * fine)
     melanin = melanin + 0.35 * column([s.freckles for s in subjects]) * spots * (y < 0.02)
-    under_eye = torch.exp(
-        -(((x.abs() - 0.031) / 0.014) ** 2) - ((y + 0.014) / 0.007) ** 2
-    )
+    under_eye = torch.exp(-(((x.abs() - 0.031) / 0.014) ** 2) - ((y + 0.014) / 0.007) ** 2)
     stubble_area = (
         smoothstep(-0.045, -0.060, y + 0.25 * (x.abs() - 0.03).clamp_min(0))
         * smoothstep(-0.05, -0.01, z)
@@ -172,7 +166,9 @@ def paint(
     blood = blood + 0.55 * ruddy + 0.25 * under_eye
     blood = blood + (0.9 + 1.1 * column([s.lips for s in subjects])) * where.lips
     blood = blood.clamp_min(0) * (1 + 0.02 * column([m.pulse for m in moments]))
-    albedo = DERMIS * torch.exp(-melanin[..., None].clamp_min(0) * MELANIN - blood[..., None] * BLOOD)
+    albedo = DERMIS * torch.exp(
+        -melanin[..., None].clamp_min(0) * MELANIN - blood[..., None] * BLOOD
+    )
     infrared = 0.62 * torch.exp(-0.22 * melanin.clamp_min(0) - 0.05 * blood)
 
     hair_rgb = torch.tensor([s.hair for s in subjects])[:, None, None]
@@ -196,13 +192,13 @@ def paint(
     bump = bump + 0.35 * where.hair * (strand - 1) + 0.2 * where.brow * fine
     normal = perturb(where.normal, bump)
 
-    eye, eye_gloss = _eyes(where, subjects, moments)
     is_eye = part == EYE
-    albedo = torch.where(is_eye[..., None], eye, albedo)
-    infrared = torch.where(is_eye, 0.25 + 0.45 * eye.mean(-1), infrared)
-    specular = torch.where(is_eye, eye_gloss, specular)
-    gloss = torch.where(is_eye, 350.0, gloss)
-    normal = torch.where(is_eye[..., None], where.normal, normal)
+    eye, wet = _eyes(where, is_eye, subjects, moments)
+    albedo[is_eye] = eye
+    infrared[is_eye] = 0.25 + 0.45 * eye.mean(-1)
+    specular[is_eye] = wet
+    gloss[is_eye] = 350.0
+    normal[is_eye] = where.normal[is_eye]
 
     # Inside the mouth, teeth stand behind the lips; the rest is dark red.
     teeth = (part == CAVITY) & (y < -0.05) & (z > 0.010) & (y > -0.078) & (x.abs() < 0.021)
@@ -217,14 +213,16 @@ def paint(
     albedo = torch.where(clothed[..., None], cloth * weave[..., None], albedo)
     infrared = torch.where(clothed, 0.35 + 0.3 * cloth.mean(-1), infrared)
     frame = part == GLASSES
-    albedo = torch.where(frame[..., None], torch.tensor([0.02, 0.018, 0.02]), albedo)
+    albedo = torch.where(frame[..., None], torch.tensor([0.012, 0.011, 0.012]), albedo)
     infrared = torch.where(frame, 0.08, infrared)
-    specular = torch.where(frame, 0.25, torch.where(clothed, 0.0, specular))
+    specular = torch.where(frame, 0.05, torch.where(clothed, 0.0, specular))
     gloss = torch.where(frame, 90.0, gloss)
 
     soft = ((part == SKIN) & ~clothed)[..., None] * (1 - where.hair[..., None])
     wrap = soft * torch.tensor([0.38, 0.22, 0.16]) + (is_eye | (part == CAVITY))[..., None] * 0.2
-    return Surface(albedo.clamp(0.002, 0.95), infrared.clamp(0.02, 0.95), specular, gloss, wrap, normal)
+    return Surface(
+        albedo.clamp(0.002, 0.95), infrared.clamp(0.02, 0.95), specular, gloss, wrap, normal
+    )
 
 
 def perturb(normal: Tensor, height: Tensor) -> Tensor:
@@ -237,30 +235,30 @@ def perturb(normal: Tensor, height: Tensor) -> Tensor:
 
 
 def _eyes(
-    where: Canvas, subjects: Sequence[Subject], moments: Sequence[Moment]
+    where: Canvas, is_eye: Tensor, subjects: Sequence[Subject], moments: Sequence[Moment]
 ) -> tuple[Tensor, Tensor]:
-    """Albedo (B, R, R, 3) and highlight (B, R, R) of eyeballs: sclera, iris, pupil."""
+    """Albedo (P, 3) and highlight (P,) of the P points on eyeballs: sclera, iris, pupil."""
     model = head_model()
-    at = where.canonical
-    left = at[..., 0] > 0
+    at, picture = where.canonical[is_eye], is_eye.nonzero()[:, 0]
+    offset = where.offset[picture, 0, 0]
     centres = torch.stack([model.mean[model.right_eye].mean(0), model.mean[model.left_eye].mean(0)])
-    ray = F.normalize(at - centres[left.long()], dim=-1)
+    ray = F.normalize(at - centres[(at[:, 0] > 0).long()], dim=-1)
     turn = torch.deg2rad(torch.tensor([m.gaze for m in moments]))
     gaze = F.normalize(
         torch.stack([turn[:, 0].sin(), turn[:, 1].sin(), torch.ones(len(turn))], -1), dim=-1
     )
-    angle = torch.arccos((ray * gaze[:, None, None]).sum(-1).clamp(-1, 1))
+    angle = torch.arccos((ray * gaze[picture]).sum(-1).clamp(-1, 1))
     iris_edge, pupil_edge = 0.36, 0.145
-    veins = fractal(at, (0.003, 0.0012), where.offset + 2.2)
-    sclera = torch.tensor([0.66, 0.61, 0.56]) * (1 - 0.06 * veins[..., None])
-    corner = smoothstep(0.55, 0.95, angle)[..., None]
+    veins = fractal(at, (0.003, 0.0012), offset + 2.2)
+    sclera = torch.tensor([0.66, 0.61, 0.56]) * (1 - 0.06 * veins[:, None])
+    corner = smoothstep(0.55, 0.95, angle)[:, None]
     sclera = sclera * (1 - corner * torch.tensor([0.35, 0.5, 0.5]))
-    iris = torch.tensor([s.iris for s in subjects])[:, None, None]
-    spokes = 1 + 0.5 * solid_noise(ray * torch.tensor([1.0, 1.0, 0.1]), 0.06, where.offset)
-    iris = iris * spokes[..., None] * (1.25 - 0.9 * (angle[..., None] / iris_edge - 0.45).abs())
-    limbal = smoothstep(0.06, 0.0, (angle - iris_edge).abs())[..., None]
-    colour = torch.lerp(iris, sclera, smoothstep(iris_edge - 0.03, iris_edge + 0.04, angle)[..., None])
-    colour = colour * (1 - 0.55 * limbal)
-    colour = colour * smoothstep(pupil_edge - 0.04, pupil_edge + 0.03, angle)[..., None]
+    iris = torch.tensor([s.iris for s in subjects])[picture]
+    spokes = 1 + 0.5 * solid_noise(ray * torch.tensor([1.0, 1.0, 0.1]), 0.06, offset)
+    iris = iris * spokes[:, None] * (1.25 - 0.9 * (angle[:, None] / iris_edge - 0.45).abs())
+    limbal = smoothstep(0.06, 0.0, (angle - iris_edge).abs())[:, None]
+    outside = smoothstep(iris_edge - 0.03, iris_edge + 0.04, angle)[:, None]
+    colour = torch.lerp(iris, sclera, outside) * (1 - 0.55 * limbal)
+    colour = colour * smoothstep(pupil_edge - 0.04, pupil_edge + 0.03, angle)[:, None]
     wet = 0.03 + 0.05 * smoothstep(iris_edge + 0.05, iris_edge - 0.05, angle)
     return colour.clamp_min(0.004), wet

@@ -1,7 +1,8 @@
 """People before a camera: poses and motion, cast and painted, lit and seen."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -23,10 +24,26 @@ from sterling.face.capture.illumination import Illumination, black_body
 from sterling.face.capture.masks import MASKS, mask_shape, wear_mask
 from sterling.face.capture.plan import stream
 from sterling.face.capture.shading import Light, infrared_radiance, key_visibility, shade
-from sterling.face.capture.skin import Moment, canvas, paint
+from sterling.face.capture.skin import Canvas, Moment, canvas, paint
+from sterling.face.capture.surface import Surface
 from sterling.face.capture.worn import make_up, random_pattern, stick_patch
 
-__all__ = ["DISTANCES", "Person", "Scene", "Studio", "View", "scene_light", "see_people"]
+__all__ = [
+    "CROP",
+    "DISTANCES",
+    "SOURCE_CROP",
+    "Person",
+    "Scene",
+    "Studio",
+    "View",
+    "motion",
+    "sample_view",
+    "scene_light",
+    "see_people",
+    "take",
+]
+
+Batch = TypeVar("Batch", bound="GBuffer | Canvas | Surface | Scene")
 
 # Metres between camera and face.
 DISTANCES: dict[str, tuple[float, float]] = {
@@ -34,13 +51,17 @@ DISTANCES: dict[str, tuple[float, float]] = {
     "middle": (0.6, 1.2),
     "far": (1.2, 2.5),
 }
+KEPT = 256  # casts held in memory at once
 CROP = 1.3  # side of the crop over the side of the face box, as is usual in the field
-SOURCE_CROP = 1.9  # of the photographs that attacks are made from
+SOURCE_CROP = 1.75  # of the photographs that attacks are made from
 
 
 @dataclass(frozen=True)
 class View:
-    """A pose before the camera. Angles in degrees, lengths in metres, shares of the crop."""
+    """A sitting before the camera: pose, expression and clothes.
+
+    Angles in degrees, lengths in metres, shifts as shares of the crop, `cloth` in linear RGB.
+    """
 
     yaw: float
     pitch: float
@@ -50,6 +71,7 @@ class View:
     shift: tuple[float, float]
     gaze: tuple[float, float]
     expression: tuple[tuple[str, float], ...]
+    cloth: tuple[float, float, float]
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,7 +109,6 @@ class Person:
     view: View
     crop: float
     pulse: float
-    cloth: tuple[float, float, float]
     seed: str
 
 
@@ -112,11 +133,17 @@ class Studio:
             self._subjects[name] = sample_subject(name, stream(self.seed, "subject", name))
         return self._subjects[name]
 
+    def view(self, subject: str, distance: str, index: int) -> View:
+        """One of the few sittings of a subject."""
+        return sample_view(stream(self.seed, "view", subject, distance, index), distance)
+
     def buffer(self, person: Person, resolution: int) -> GBuffer:
         """Cast a picture of a person, or return the one cast before."""
         mask = person.species if person.species in MASKS else ""
         key = (person.subject, mask, person.view, person.crop, resolution)
         if key not in self._casts:
+            if len(self._casts) >= KEPT:
+                del self._casts[next(iter(self._casts))]
             self._casts[key] = self._cast(person, mask, resolution)
         return self._casts[key]
 
@@ -150,7 +177,7 @@ def face_camera(vertices: Tensor, view: View, crop: float) -> Camera:
     model = head_model()
     y, z = model.mean[:, 1], model.mean[:, 2]
     face = torch.zeros(len(vertices), dtype=torch.bool)
-    face[model.triangles[model.part == SKIN].unique()] = True
+    face[model.triangles[model.part == SKIN].flatten()] = True
     face &= (y > -0.112) & (y < 0.062) & (z > -0.035)
     low, high = vertices[face, :2].amin(0), vertices[face, :2].amax(0)
     half = float((high - low).max()) / 2 * crop * view.scale
@@ -162,11 +189,13 @@ def sample_view(rng: np.random.Generator, distance: str) -> View:
     """A pose of someone who looks roughly at the camera."""
     expression = {
         "smile": float(rng.beta(0.6, 1.8)),
-        "jaw_open": float(rng.beta(0.5, 5.0)),
+        "jaw_open": float(min(rng.beta(0.5, 9.0), 0.3)),
         "brow_up": float(rng.beta(0.7, 3.0)),
         "frown": float(rng.beta(0.5, 6.0)),
         "blink": float(rng.uniform(0.5, 1.0)) if rng.random() < 0.06 else 0.0,
     }
+    grey = rng.uniform(0.03, 0.5)
+    r, g, b = (grey * np.exp(rng.normal(0, 0.3, 3))).clip(0.02, 0.7).tolist()
     return View(
         yaw=float(rng.normal(0, 11)),
         pitch=float(rng.normal(0, 6)),
@@ -176,10 +205,13 @@ def sample_view(rng: np.random.Generator, distance: str) -> View:
         shift=(float(rng.normal(0, 0.045)), float(rng.normal(0, 0.045))),
         gaze=(float(rng.normal(0, 7)), float(rng.normal(0, 4))),
         expression=tuple(expression.items()),
+        cloth=(r, g, b),
     )
 
 
-def motion(view: View, frames: int, rate: float, living: bool, rng: np.random.Generator) -> list[View]:
+def motion(
+    view: View, frames: int, rate: float, living: bool, rng: np.random.Generator
+) -> list[View]:
     """A view over the frames of a clip: sway of the head, gaze, and blinks where there is life.
 
     Args:
@@ -242,17 +274,22 @@ def see_people(
 ) -> Scene:
     """Cast, paint and light people of one species, without background (radiance 0 there)."""
     species = people[0].species
-    subjects = [studio.subject(p.subject) for p in people]
-    buffer = GBuffer.stack([studio.buffer(p, resolution) for p in people])
+    # Pictures that differ in light only share their paint.
+    keys = [(p.subject, p.view, p.crop, p.pulse) for p in people]
+    unique = dict(zip(keys, people, strict=True))
+    order = {key: i for i, key in enumerate(unique)}
+    painted = [studio.subject(p.subject) for p in unique.values()]
+    cast_once = GBuffer.stack([studio.buffer(p, resolution) for p in unique.values()])
+    where_once = canvas(cast_once, painted)
+    moments = [Moment(p.view.gaze, p.pulse, p.view.cloth) for p in unique.values()]
+    surface_once = paint(where_once, painted, moments)
+    rows = torch.tensor([order[key] for key in keys])
+    buffer, where, surface = take(cast_once, rows), take(where_once, rows), take(surface_once, rows)
     light = Light.stack(lights)
-    where = canvas(buffer, subjects)
-    surface = paint(
-        buffer, where, subjects, [Moment(p.view.gaze, p.pulse, p.cloth) for p in people]
-    )
     streams = [stream(studio.seed, "worn", p.seed) for p in people]
     if species in MASKS:
         tint = np.stack([np.exp(rng.normal(0, 0.08, 3)) for rng in streams]).astype(np.float32)
-        surface = wear_mask(surface, buffer, where, MASKS[species], torch.from_numpy(tint))
+        surface = wear_mask(surface, where, MASKS[species], torch.from_numpy(tint))
     elif species == "makeup":
         strength = torch.tensor([float(rng.uniform(0.75, 1.0)) for rng in streams])
         colour = torch.tensor([_lipstick(rng) for rng in streams], dtype=torch.float32)
@@ -270,6 +307,11 @@ def see_people(
     infrared = infrared_radiance(surface, view, buffer.depth) * distance**2 * hit
     grazing = (where.normal * view).sum(-1)
     return Scene(radiance, infrared, buffer.depth, grazing, where.face & hit)
+
+
+def take(batch: Batch, rows: Tensor) -> Batch:
+    """The given pictures of a batch."""
+    return type(batch)(**{f.name: getattr(batch, f.name)[rows] for f in fields(batch)})
 
 
 def _lipstick(rng: np.random.Generator) -> tuple[float, float, float]:
