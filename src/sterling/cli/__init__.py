@@ -6,10 +6,10 @@ line on standard error says what and how to mend it. 3: nothing could be measure
 
 import sys
 
-import click
 import typer
 from rich.console import Console
 from rich.markup import escape
+from typer.exceptions import TyperException
 
 from sterling.cli import demo, doctor, face, runs, studies
 from sterling.errors import InputError
@@ -38,9 +38,9 @@ def _status(arguments: list[str] | None) -> int:
         result = app(args=arguments, standalone_mode=False)
     except InputError as error:
         return _complain(str(error), 2)
-    except click.UsageError as error:
+    except TyperException as error:
         return _complain(error.format_message(), 2)
-    except (click.exceptions.Abort, KeyboardInterrupt):
+    except (typer.Abort, KeyboardInterrupt):
         return _complain("stopped; start again with the same --out to go on", 3)
     except Exception as error:
         return _complain(f"{type(error).__name__}: {error}", 3)
