@@ -1,0 +1,45 @@
+"""Every package's public list is true, and the names that others import are there."""
+
+import importlib
+import pkgutil
+
+import pytest
+
+import sterling
+
+PACKAGES = [
+    "sterling",
+    *(
+        module.name
+        for module in pkgutil.walk_packages(sterling.__path__, "sterling.")
+        if not module.name.endswith("__main__")
+    ),
+]
+
+
+@pytest.mark.parametrize("name", PACKAGES)
+def test_all_is_true_and_sorted_without_repeats(name: str) -> None:
+    module = importlib.import_module(name)
+    public = module.__all__
+    assert len(set(public)) == len(public)
+    for entry in public:
+        assert hasattr(module, entry), f"{name}.__all__ names {entry}, which is not there"
+
+
+def test_contract_names() -> None:
+    from sterling.face.capture import simulate
+    from sterling.face.pad import CDCN, CentralDifferenceConv2d
+    from sterling.measure import Rate, Scores, Threshold
+    from sterling.study import Claim, Evidence, Study
+
+    everything = (simulate, CDCN, CentralDifferenceConv2d, Rate, Scores, Threshold)
+    assert all(callable(entry) for entry in (*everything, Claim, Evidence, Study))
+    assert Rate(0, 150).interval(0.95).high == pytest.approx(0.0243, abs=5e-5)
+
+
+def test_measure_does_not_load_torch() -> None:
+    import subprocess
+    import sys
+
+    program = "import sys, sterling.measure; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
