@@ -1,9 +1,9 @@
 """What folding central difference convolution saves: one convolution against the released two.
 
-Timed in one run, repetitions interleaved; a figure is the ratio of medians (above 1: one convolution
-is faster). One convolution runs in channels-last memory, as `sterling` does. The first ratio is to
-two convolutions in the same layout: what folding saves. The second is to two convolutions in the
-contiguous layout of the authors' release: what a user gains in all.
+Timed in one run, repetitions interleaved; a figure is the ratio of medians (above 1: one
+convolution is faster). One convolution runs in channels-last memory, as `sterling` does. The first
+ratio is to two convolutions in the same layout: what folding saves. The second is to two
+convolutions in the contiguous layout of the authors' release: what a user gains in all.
 
     python -m benchmarks.cdc [--quick]
 """
@@ -14,7 +14,7 @@ import functools
 import statistics
 import time
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import torch
 from torch import Tensor, nn
@@ -52,7 +52,7 @@ def as_released(model: nn.Module) -> nn.Module:
     return changed
 
 
-def medians(actions: dict[str, Callable[[], object]], repetitions: int) -> dict[str, float]:
+def medians(actions: Mapping[str, Callable[[], object]], repetitions: int) -> dict[str, float]:
     """Median seconds of each action, after one warm-up."""
     times: dict[str, list[float]] = {name: [] for name in actions}
     for repetition in range(repetitions + 1):
