@@ -148,7 +148,7 @@ def test_wrong_size_is_refused(size: int) -> None:
         CropSpec(size=size)
 
 
-@pytest.mark.parametrize("scale", [0.0, -1.0, math.nan, math.inf])
+@pytest.mark.parametrize("scale", [0.0, -1.0, 20.1, math.nan, math.inf])
 def test_wrong_scale_is_refused(scale: float) -> None:
     with pytest.raises(InputError, match="scale is"):
         CropSpec(size=8, scale=scale)

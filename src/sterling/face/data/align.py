@@ -19,6 +19,8 @@ __all__ = ["CropSpec", "crop_face"]
 # public sets, made symmetric. An aligned crop so shows as much as one that is not.
 _TEMPLATE = np.array([-0.18 - 0.115j, 0.18 - 0.115j, 0.09j, -0.15 + 0.245j, 0.15 + 0.245j])
 
+_LARGEST_SCALE = 20  # beyond, a crop is mostly repeated edge and needs much memory
+
 
 @dataclass(frozen=True)
 class CropSpec:
@@ -42,8 +44,10 @@ class CropSpec:
     def __post_init__(self) -> None:
         if type(self.size) is not int or self.size < 1:
             raise InputError(f"size is {self.size!r}: a crop's side is a whole number of pixels")
-        if not 0 < self.scale < math.inf:
-            raise InputError(f"scale is {self.scale}: it must be above 0, such as 1.3")
+        if not 0 < self.scale <= _LARGEST_SCALE:
+            raise InputError(
+                f"scale is {self.scale}: it must be above 0, at most {_LARGEST_SCALE}, such as 1.3"
+            )
 
     @property
     def alignment(self) -> str:
