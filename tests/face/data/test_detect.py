@@ -172,3 +172,8 @@ def test_shipped_network_is_the_one_described() -> None:
     weights = (room / "centerface.onnx").read_bytes()
     assert hashlib.sha256(weights).hexdigest() == described["sha256"]
     assert "MIT License" in (room / "centerface.LICENSE").read_text(encoding="utf-8")
+
+
+def test_name_tells_apart_detectors_that_give_other_boxes() -> None:
+    assert FaceDetector(longest_side=320).name != FaceDetector(longest_side=640).name
+    assert "CenterFace" in FaceDetector().name
