@@ -25,7 +25,7 @@ __all__ = ["PLANAR", "Held", "Photo", "hold", "see_held"]
 
 PLANAR = (*PRINTS, "replay")
 FACTOR = 2  # samples along each axis of a cast pixel, fine enough for dots of ink
-NATIVE = (280, 1100)  # pixels of a sensor across a face crop before it is reduced
+NATIVE = (450, 1400)  # pixels of a sensor across a face crop before it is reduced
 
 
 @dataclass(frozen=True)
@@ -51,8 +51,8 @@ class Photo:
         crop: Its side over the side of the face box.
         face: Where the face is, in [0, 1] (1, P, P).
         eyes: Where the eyes are, in [0, 1] (1, P, P), for holes.
-        living: Scene radiance of the wearer in the same picture (3, P, P), seen through holes;
-            None where the instrument has none.
+        living: Scene radiance of the wearer in the same picture (T, 3, P, P) over the frames of a
+            clip, seen through holes; None where the instrument has none.
     """
 
     pixels: Tensor
@@ -104,9 +104,9 @@ def see_held(held: Held, frame: int, photo: Photo, light: Light, resolution: int
         infrared = near * facing + instrument.gloss * facing.clamp_min(0) ** 80 * 2
         present = beyond(coarse.place, instrument.half) < instrument.border
     depth = coarse.depth
-    if photo.living is not None:
+    if shown.living is not None:
         hole = sample_photo(shown.eyes, coarse.place, instrument.half)[..., 0]
-        behind = sample_photo(shown.living, coarse.place, instrument.half)  # type: ignore[arg-type]
+        behind = sample_photo(shown.living[frame], coarse.place, instrument.half)
         rim = (1 - 0.8 * 4 * hole * (1 - hole))[..., None]
         radiance = torch.lerp(radiance, 0.75 * behind, hole[..., None]) * rim
         depth = depth + 0.018 * (hole > 0.5)
@@ -129,7 +129,7 @@ def _trim(photo: Photo, margin: float) -> Photo:
         margin,
         photo.face[:, inner, inner],
         photo.eyes[:, inner, inner],
-        None if photo.living is None else photo.living[:, inner, inner],
+        None if photo.living is None else photo.living[..., inner, inner],
     )
 
 

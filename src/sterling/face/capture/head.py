@@ -66,6 +66,10 @@ class Subject:
         iris: Linear RGB of the iris.
         brow_height, brow_thickness: Of the brows, relative to the standard.
         lips: Redness of the lips in [0, 1].
+        flush: Redness of cheeks and nose, 0 to 1.2.
+        cosmetics: Everyday make-up in [0, 1]: evens the skin and colours the lips. People who wear
+            it are bona fide.
+        lipstick: Its linear RGB.
         glasses: Whether the person wears glasses.
     """
 
@@ -84,6 +88,9 @@ class Subject:
     brow_height: float
     brow_thickness: float
     lips: float
+    flush: float
+    cosmetics: float
+    lipstick: tuple[float, float, float]
     glasses: bool
 
 
@@ -103,6 +110,14 @@ IRIS_COLOURS = (
     (0.10, 0.13, 0.06),
     (0.10, 0.17, 0.26),
     (0.17, 0.21, 0.24),
+)
+
+LIPSTICKS = (
+    (0.42, 0.09, 0.08),
+    (0.30, 0.02, 0.03),
+    (0.38, 0.13, 0.15),
+    (0.24, 0.04, 0.09),
+    (0.26, 0.10, 0.07),
 )
 
 
@@ -204,7 +219,10 @@ def sample_subject(name: str, rng: np.random.Generator) -> Subject:
         iris=iris,
         brow_height=float(rng.normal(0, 1)),
         brow_thickness=float(rng.uniform(0.75, 1.3)),
-        lips=float(rng.uniform(0.3, 1.0)),
+        lips=float(rng.uniform(0.0, 1.0)),
+        flush=float(rng.uniform(0.0, 1.2)),
+        cosmetics=float(rng.uniform(0.2, 1.0)) if rng.random() < 0.4 else 0.0,
+        lipstick=LIPSTICKS[rng.integers(len(LIPSTICKS))],
         glasses=bool(rng.random() < 0.2),
     )
 

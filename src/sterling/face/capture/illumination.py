@@ -40,8 +40,8 @@ ILLUMINATIONS: dict[str, Illumination] = {
         Illumination("window", 0.35, 1.0, 6800, 5800, -55, 20, 0.7, 1.4),
         Illumination("overcast", 0.95, 0.35, 7200, 6800, 20, 70, 1.0, 2.5),
         Illumination("lamp", 0.25, 0.9, 3000, 2800, 40, 30, 0.4, 0.5),
-        Illumination("sunlight", 0.30, 1.6, 8000, 5400, 35, 45, 0.1, 5.0),
-        Illumination("hard_side", 0.12, 1.3, 4800, 4300, 75, 12, 0.1, 0.7),
+        Illumination("sunlight", 0.40, 1.4, 7500, 5400, 35, 40, 0.25, 5.0),
+        Illumination("hard_side", 0.18, 1.2, 4800, 4300, 68, 12, 0.15, 0.8),
         Illumination("top_light", 0.22, 1.1, 4000, 3800, -5, 78, 0.4, 0.7),
         Illumination("low_light", 0.55, 0.35, 3300, 3600, -25, 35, 0.8, 0.12),
     )

@@ -92,7 +92,9 @@ def mask_shape(subject: Subject, material: MaskMaterial) -> Tensor:
     return vertices + material.offset * amount * mean_normals(vertices, model.triangles)
 
 
-def wear_mask(surface: Surface, where: Canvas, material: MaskMaterial, tint: Tensor) -> Surface:
+def wear_mask(
+    surface: Surface, where: Canvas, material: MaskMaterial, tint: Tensor, vivid: Tensor
+) -> Surface:
     """Replace skin by the material of a mask.
 
     Args:
@@ -100,6 +102,7 @@ def wear_mask(surface: Surface, where: Canvas, material: MaskMaterial, tint: Ten
         where: Their canvas, on the shape of :func:`mask_shape`.
         material: Of all B masks.
         tint: Colour error of the mask maker's pigments, linear RGB factors (B, 3).
+        vivid: How strongly the painted pattern was laid on, 1 as in life (B,).
     """
     at, part = where.canonical, where.part
     covered = _coverage(at, material) * (part == SKIN) * (1 - where.hair) * (at[..., 1] > -0.13)
@@ -112,6 +115,7 @@ def wear_mask(surface: Surface, where: Canvas, material: MaskMaterial, tint: Ten
     marked = torch.maximum(where.lips, where.brow).unsqueeze(-1)
     marked = torch.maximum(marked, (part == EYE)[..., None].float())
     pattern = torch.lerp(surface.albedo * tint[:, None, None], base, material.even * (1 - marked))
+    pattern = (base + vivid[:, None, None, None] * (pattern - base)).clamp_min(0.002)
     likeness = material.likeness + (1 - material.likeness) * 0.75 * marked
     colour = torch.lerp(base, pattern, likeness) * (1 + 0.05 * coarse)
     if material.eye_holes:

@@ -15,7 +15,14 @@ from sterling.face.capture.printing import PRINTS
 from sterling.face.capture.record import fill_background, illuminant
 from sterling.face.capture.sensor import SENSORS, develop, exposure, to_linear, white_balance
 from sterling.face.capture.shading import Light
-from sterling.face.capture.studio import SOURCE_CROP, Person, Studio, scene_light, see_people
+from sterling.face.capture.studio import (
+    SOURCE_CROP,
+    Person,
+    Studio,
+    motion,
+    scene_light,
+    see_people,
+)
 
 __all__ = ["PhotoAlbum", "held_photos"]
 
@@ -27,9 +34,17 @@ PhotoAlbum = dict[tuple[str, int], Photo]
 
 
 def held_photos(
-    studio: Studio, album: PhotoAlbum, batch: Sequence[Presentation], lights: Sequence[Light]
+    studio: Studio,
+    album: PhotoAlbum,
+    batch: Sequence[Presentation],
+    lights: Sequence[Light],
+    frames: int,
+    rate: float,
 ) -> list[Photo]:
-    """The photograph of each planar attack; those not in the album yet are taken and added."""
+    """The photograph of each planar attack; those not in the album yet are taken and added.
+
+    Behind cut-out eyes there is the wearer, who blinks over the frames of a clip.
+    """
     wanted = [
         (p.subject, int(stream(studio.seed, "source", p.item).integers(PHOTOS))) for p in batch
     ]
@@ -40,12 +55,18 @@ def held_photos(
     species = batch[0].species
     if species in PRINTS and PRINTS[species].eyes_cut:
         # The living eyes behind the holes are in the light of the scene, not of the photograph.
-        people = [_sitter(studio, *key) for key in wanted]
-        behind = see_people(studio, people, lights, _resolution(studio)).radiance
-        photos = [
-            replace(photo, living=seen.movedim(-1, 0))
-            for photo, seen in zip(photos, behind, strict=True)
-        ]
+        for i, (key, p) in enumerate(zip(wanted, batch, strict=True)):
+            wearer = _sitter(studio, *key)
+            rng = stream(studio.seed, "wearer", p.item)
+            people = [
+                replace(wearer, view=replace(wearer.view, expression=moved.expression))
+                for moved in motion(wearer.view, frames, rate, True, rng)
+            ]
+            seen = [
+                see_people(studio, [person], [lights[i]], _resolution(studio)).radiance[0]
+                for person in people
+            ]
+            photos[i] = replace(photos[i], living=torch.stack(seen).movedim(-1, 1))
     return photos
 
 
@@ -56,7 +77,9 @@ def _resolution(studio: Studio) -> int:
 def _sitter(studio: Studio, subject: str, index: int) -> Person:
     rng = stream(studio.seed, "sitter", subject, index)
     view = studio.view(subject, "middle", VIEWS + int(rng.integers(VIEWS)))
-    return Person(subject, "bona_fide", view, SOURCE_CROP, 0.0, "")
+    # Nobody attacks with a photograph of closed eyes.
+    awake = tuple({**dict(view.expression), "blink": 0.0}.items())
+    return Person(subject, "bona_fide", replace(view, expression=awake), SOURCE_CROP, 0.0, "")
 
 
 def _take_photos(studio: Studio, keys: Sequence[tuple[str, int]]) -> list[Photo]:
@@ -71,7 +94,7 @@ def _take_photos(studio: Studio, keys: Sequence[tuple[str, int]]) -> list[Photo]
         sensor = SENSORS[str(rng.choice(SOURCE_SENSORS))]
         filled = fill_background(scene.radiance[i], scene.depth[i], light, rng)
         face = scene.face[i].float()
-        gain = exposure(filled, face.numpy() + 0.02, rng)
+        gain = exposure(filled, face.numpy() + 0.08, rng)
         balance = white_balance(sensor, illuminant(light, "bona_fide"), rng)
         pixels = develop(filled * gain, sensor, balance, rooms[i].level, resolution, rng)
         linear = torch.from_numpy(to_linear(pixels.astype(np.float32) / 255))

@@ -1,7 +1,7 @@
 """Recording a scene: every channel's sensor, and the labels, at the size that is stored."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -41,8 +41,9 @@ def illuminant(light: Light, species: str) -> NDArray[np.float32]:
     Before a lit screen that is the screen more than the room.
     """
     total: NDArray[np.float32] = (0.6 * light.key[0] + light.ambient[0]).numpy()
-    room = total / (total @ LUMINANCE)
-    return room if species != "replay" else 0.3 * room + np.float32(0.7)
+    room: NDArray[np.float32] = total / np.float32(total @ LUMINANCE)
+    share = np.float32(0.3 if species == "replay" else 1.0)
+    return share * room + (1 - share)
 
 
 def fill_background(
@@ -57,15 +58,22 @@ def fill_background(
     colour = (wall * np.exp(soft)).clip(0.01, 0.95).astype(np.float32)
     lit = colour * (0.55 * light.ambient[0] + 0.35 * light.key[0]).numpy()
     hit = (depth > 0).numpy()[..., None]
-    filled: Picture = np.where(hit, radiance.numpy(), lit).astype(np.float32)
-    return filled
+    return np.asarray(np.where(hit, radiance.numpy(), lit), dtype=np.float32)
 
 
 def store(
     p: Presentation, clip: Sequence[Scene], light: Light, size: int, rng: np.random.Generator
 ) -> list[Shot]:
     """Sensors of all channels over the frames of one presentation."""
-    sensor, level = SENSORS[p.sensor], ILLUMINATIONS[p.illumination].level
+    level = ILLUMINATIONS[p.illumination].level
+    sensor = SENSORS[p.sensor]
+    # Cameras adapt their tone to the scene, and stray light veils it more or less.
+    sensor = replace(
+        sensor,
+        contrast=sensor.contrast * float(rng.uniform(0.4, 1.6)),
+        saturation=sensor.saturation * float(rng.uniform(0.75, 1.25)),
+    )
+    veil = np.float32(rng.uniform(0, 0.08))
     balance = white_balance(sensor, illuminant(light, p.species), rng)
     behind = float(rng.uniform(0.5, 2.0))
     wall = float(clip[0].depth[0].max()) + behind
@@ -78,7 +86,8 @@ def store(
         )
         face = scene.face[0].numpy()
         if gain is None:
-            gain = exposure(filled, face.astype(np.float32) + 0.02, rng)
+            gain = exposure(filled, face.astype(np.float32) + 0.08, rng)
+        filled = filled + veil * (filled.mean((0, 1)) - filled)
         step = filled.shape[0] // size
         centre = (slice(step // 2, None, step),) * 2
         shots.append(
@@ -93,7 +102,7 @@ def store(
     return shots
 
 
-def _relief(scene: Scene, size: int) -> NDArray[np.float32]:
+def _relief(scene: Scene, size: int) -> Picture:
     """The depth label: 1 at the nearest point of the face, 0.1 at its farthest, 0 elsewhere."""
     depth, face = scene.depth[0].numpy(), scene.face[0].numpy()
     near, far = depth[face].min(), depth[face].max()

@@ -50,7 +50,7 @@ def sample_screen(rng: np.random.Generator) -> Screen:
         half=float(rng.uniform(*half)),
         margin=float(rng.uniform(1.3, 1.75)),
         pitch=float(rng.uniform(*pitch)),
-        contrast=float(rng.uniform(0.45, 0.9)),
+        contrast=float(rng.uniform(0.6, 1.0)),
         black=float(rng.uniform(0.003, 0.03)),
         tint=tuple((np.array([0.97, 1.0, 1.06]) * (1 + rng.normal(0, 0.03, 3))).tolist()),
         white=float(rng.uniform(0.7, 2.0)),

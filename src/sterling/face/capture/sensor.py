@@ -80,10 +80,10 @@ def white_balance(
     Args:
         sensor: The camera.
         illuminant: Linear RGB of the light, luminance 1, (3,).
-        rng: Source of the estimate's error (6 % a channel).
+        rng: Source of the estimate's error (10 % a channel).
     """
     gains = illuminant ** np.float32(-sensor.white_balance)
-    gains = gains * np.exp(rng.normal(0, 0.06, 3)).astype(np.float32)
+    gains = gains * np.exp(rng.normal(0, 0.10, 3)).astype(np.float32)
     return (gains / (gains @ LUMINANCE)).astype(np.float32)
 
 

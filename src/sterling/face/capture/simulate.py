@@ -128,7 +128,7 @@ def _render_batch(
 ) -> list[list[Shot]]:
     lights = [_light(studio, p.illumination, p.session, p.item) for p in batch]
     if batch[0].species in PLANAR:
-        photos = held_photos(studio, album, batch, lights)
+        photos = held_photos(studio, album, batch, lights, frames, rate)
         clips = []
         for presentation, light, photo in zip(batch, lights, photos, strict=True):
             rng = stream(studio.seed, "held", presentation.item)

@@ -80,6 +80,10 @@ def column(values: Sequence[float]) -> Tensor:
     return torch.tensor(values, dtype=torch.float32)[:, None, None]
 
 
+def _per_picture(colours: Sequence[tuple[float, float, float]]) -> Tensor:
+    return torch.tensor(colours)[:, None, None]
+
+
 def smoothstep(low: float, high: float, x: Tensor) -> Tensor:
     """0 below ``low``, 1 above ``high``, smooth between; reversed when ``low > high``."""
     t = ((x - low) / (high - low)).clamp(0, 1)
@@ -144,7 +148,7 @@ def paint(where: Canvas, subjects: Sequence[Subject], moments: Sequence[Moment])
     fine = fractal(at, (0.0052, 0.0026, 0.0014), where.offset + 3.1)
     spots = smoothstep(0.35, 0.75, solid_noise(at, 0.0042, where.offset + 11.7))
 
-    melanin = column([s.melanin for s in subjects]) * (1 + 0.10 * blotch + 0.07 * fine)
+    melanin = column([s.melanin for s in subjects]) * (1 + 0.10 * blotch + 0.09 * fine)
     melanin = melanin + 0.35 * column([s.freckles for s in subjects]) * spots * (y < 0.02)
     under_eye = torch.exp(-(((x.abs() - 0.031) / 0.014) ** 2) - ((y + 0.014) / 0.007) ** 2)
     stubble_area = (
@@ -162,16 +166,20 @@ def paint(where: Canvas, subjects: Sequence[Subject], moments: Sequence[Moment])
 
     ruddy = torch.exp(-(((x.abs() - 0.042) / 0.02) ** 2) - ((y + 0.038) / 0.02) ** 2)
     ruddy = ruddy + torch.exp(-((x / 0.013) ** 2) - ((y + 0.040) / 0.012) ** 2)
+    cosmetics = column([s.cosmetics for s in subjects])
     blood = column([s.haemoglobin for s in subjects]) * (0.75 + 0.30 * blotch + 0.12 * fine)
-    blood = blood + 0.55 * ruddy + 0.25 * under_eye
-    blood = blood + (0.9 + 1.1 * column([s.lips for s in subjects])) * where.lips
+    blood = blood + column([s.flush for s in subjects]) * ruddy + 0.25 * under_eye
+    lips = 0.5 + 1.6 * column([s.lips for s in subjects])
+    blood = blood * (1 - 0.5 * cosmetics) + lips * where.lips
     blood = blood.clamp_min(0) * (1 + 0.02 * column([m.pulse for m in moments]))
     albedo = DERMIS * torch.exp(
         -melanin[..., None].clamp_min(0) * MELANIN - blood[..., None] * BLOOD
     )
+    painted = (0.8 * cosmetics * where.lips)[..., None]
+    albedo = torch.lerp(albedo, _per_picture([s.lipstick for s in subjects]), painted)
     infrared = 0.62 * torch.exp(-0.22 * melanin.clamp_min(0) - 0.05 * blood)
 
-    hair_rgb = torch.tensor([s.hair for s in subjects])[:, None, None]
+    hair_rgb = _per_picture([s.hair for s in subjects])
     strand = 1 + 0.55 * solid_noise(at * torch.tensor([1.0, 0.22, 1.0]), 0.0022, where.offset)
     strand = strand + 0.25 * blotch
     hair_colour = hair_rgb * strand[..., None].clamp(0.25, 2.0)
@@ -188,7 +196,7 @@ def paint(where: Canvas, subjects: Sequence[Subject], moments: Sequence[Moment])
     gloss = torch.full(shape, 14.0) + 12 * where.lips
     relief = column([0.5 + 1.3 * s.wrinkles for s in subjects])
     creases = solid_noise(at * torch.tensor([0.35, 1.6, 1.0]), 0.006, where.offset + 5.9)
-    bump = 0.10 * fine + 0.05 * relief * creases * smoothstep(0.01, 0.035, y)
+    bump = 0.13 * fine + 0.05 * relief * creases * smoothstep(0.01, 0.035, y)
     bump = bump + 0.35 * where.hair * (strand - 1) + 0.2 * where.brow * fine
     normal = perturb(where.normal, bump)
 
@@ -207,7 +215,7 @@ def paint(where: Canvas, subjects: Sequence[Subject], moments: Sequence[Moment])
     )
     albedo = torch.where((part == CAVITY)[..., None], inside, albedo)
     infrared = torch.where(part == CAVITY, inside.mean(-1), infrared)
-    cloth = torch.tensor([m.cloth for m in moments])[:, None, None]
+    cloth = _per_picture([m.cloth for m in moments])
     weave = 1 + 0.15 * fine + 0.15 * blotch
     clothed = (part == BODY) | ((part == SKIN) & (y < -0.165))
     albedo = torch.where(clothed[..., None], cloth * weave[..., None], albedo)

@@ -289,7 +289,8 @@ def see_people(
     streams = [stream(studio.seed, "worn", p.seed) for p in people]
     if species in MASKS:
         tint = np.stack([np.exp(rng.normal(0, 0.08, 3)) for rng in streams]).astype(np.float32)
-        surface = wear_mask(surface, where, MASKS[species], torch.from_numpy(tint))
+        vivid = torch.tensor([float(rng.uniform(0.7, 1.7)) for rng in streams])
+        surface = wear_mask(surface, where, MASKS[species], torch.from_numpy(tint), vivid)
     elif species == "makeup":
         strength = torch.tensor([float(rng.uniform(0.75, 1.0)) for rng in streams])
         colour = torch.tensor([_lipstick(rng) for rng in streams], dtype=torch.float32)
