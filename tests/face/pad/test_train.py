@@ -10,6 +10,7 @@ from torch import Tensor
 
 from sterling.errors import InputError
 from sterling.face.pad import CDCN, Detector, EpochRecord, TrainConfig, TrainingError, train
+from sterling.face.pad.weights import encode
 
 Task = Callable[[int, int], tuple[Tensor, Tensor]]
 SHORT = TrainConfig(epochs=4, batch_size=8, step_epochs=2)
@@ -101,7 +102,11 @@ def test_checkpoint_of_another_run_is_refused(texture_task: Task, tmp_path: Path
         train(CDCN(4), *texture_task(8, 1), once, checkpoint=file)
     with pytest.raises(InputError, match="another model"):
         train(CDCN(5), images, maps, once, checkpoint=file)
-    file.write_bytes(file.read_bytes()[:-100])
+    content = file.read_bytes()
+    file.write_bytes(encode(CDCN(4).state_dict()))
+    with pytest.raises(InputError, match="not a training checkpoint"):
+        train(CDCN(4), images, maps, once, checkpoint=file)
+    file.write_bytes(content[:-100])
     with pytest.raises(InputError, match="not a whole safetensors file"):
         train(CDCN(4), images, maps, once, checkpoint=file)
 

@@ -16,14 +16,11 @@ _FIXED = {"colour": "RGB", "dtype": "uint8", "normalisation": "(x - 127.5) / 128
 
 
 def normalise(images: Tensor) -> Tensor:
-    """Map pixel values 0 to 255 (any dtype, any shape) to float (x - 127.5) / 128.
+    """Map pixel values 0 to 255, (N, C, H, W) of any dtype, to float (x - 127.5) / 128.
 
     The result is channels-last in memory, in which convolutions are faster on CPUs and on GPUs.
     """
-    floats = (images.float() - 127.5) / 128
-    if floats.ndim != 4:
-        return floats
-    return floats.contiguous(memory_format=torch.channels_last)
+    return ((images.float() - 127.5) / 128).contiguous(memory_format=torch.channels_last)
 
 
 @dataclass(frozen=True)
