@@ -87,7 +87,7 @@ def see_held(held: Held, frame: int, photo: Photo, light: Light, resolution: int
     if isinstance(instrument, Screen):
         lit, on = screen_radiance(instrument, shown.pixels, coarse.place, held.native)
         sky = light.ambient[0] * instrument.glare
-        radiance = instrument.white * lit + sky + 0.4 * highlight * instrument.glare
+        radiance = instrument.white * lit + sky + 1.2 * highlight * instrument.glare
         edge = beyond(coarse.place, instrument.half)
         present = edge < instrument.bezel
         rim = torch.full_like(radiance, instrument.bezel_tone) * irradiance

@@ -106,7 +106,7 @@ def cast(
     """
     origin, directions = rays(camera, resolution)
     scene = EmbreeScene()
-    TriangleMesh(scene, vertices[triangles].numpy())
+    TriangleMesh(scene, vertices.numpy(), triangles.int().numpy())
     found = scene.run(np.tile(origin, (len(directions), 1)), directions, output=True)
     triangle = torch.from_numpy(found["primID"].astype(np.int32))
     hit = triangle >= 0

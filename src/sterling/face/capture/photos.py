@@ -1,6 +1,5 @@
 """The photographs that planar attacks show: taken of the victim elsewhere, by another sensor."""
 
-from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -8,10 +7,10 @@ import torch
 from torch import Tensor
 
 from sterling.face.capture.flat import Photo
+from sterling.face.capture.geometry import GBuffer
 from sterling.face.capture.head import head_model
 from sterling.face.capture.illumination import ILLUMINATIONS
-from sterling.face.capture.plan import VIEWS, Presentation, stream
-from sterling.face.capture.printing import PRINTS
+from sterling.face.capture.plan import VIEWS, stream
 from sterling.face.capture.record import fill_background, illuminant
 from sterling.face.capture.sensor import SENSORS, develop, exposure, to_linear, white_balance
 from sterling.face.capture.shading import Light
@@ -19,55 +18,56 @@ from sterling.face.capture.studio import (
     SOURCE_CROP,
     Person,
     Studio,
+    light_up,
     motion,
     scene_light,
-    see_people,
+    sit,
 )
 
-__all__ = ["PhotoAlbum", "held_photos"]
+__all__ = ["PHOTOS", "take_photo", "wearer_behind"]
 
 PHOTOS = 4  # photographs that attackers have of each subject
 SOURCE_SENSORS = ("reflex", "phone", "terminal")
 SOURCE_LIGHT = ("office", "window", "overcast", "lamp")
 
-PhotoAlbum = dict[tuple[str, int], Photo]
+
+def take_photo(studio: Studio, subject: str, index: int) -> Photo:
+    """One of the few photographs that attackers have of a subject."""
+    rng = stream(studio.seed, "photo", subject, index)
+    room = ILLUMINATIONS[str(rng.choice(SOURCE_LIGHT))]
+    sensor = SENSORS[str(rng.choice(SOURCE_SENSORS))]
+    light = scene_light(room, rng)
+    person = _sitter(studio, subject, index)
+    resolution = _resolution(studio)
+    sitting = sit(studio, person, resolution)
+    scene = light_up(sitting, person, light, rng)
+    filled = fill_background(scene.radiance[0], scene.depth[0], light, rng)
+    face = scene.face[0].float()
+    gain = exposure(filled, face.numpy() + 0.08, rng)
+    balance = white_balance(sensor, illuminant(light, "bona_fide"), rng)
+    pixels = develop(filled * gain, sensor, balance, room.level, resolution, rng)
+    linear = torch.from_numpy(to_linear(pixels.astype(np.float32) / 255))
+    return Photo(linear.movedim(-1, 0), SOURCE_CROP, face[None], _eye_holes(sitting.buffer))
 
 
-def held_photos(
+def wearer_behind(
     studio: Studio,
-    album: PhotoAlbum,
-    batch: Sequence[Presentation],
-    lights: Sequence[Light],
+    subject: str,
+    index: int,
+    light: Light,
     frames: int,
     rate: float,
-) -> list[Photo]:
-    """The photograph of each planar attack; those not in the album yet are taken and added.
-
-    Behind cut-out eyes there is the wearer, who blinks over the frames of a clip.
-    """
-    wanted = [
-        (p.subject, int(stream(studio.seed, "source", p.item).integers(PHOTOS))) for p in batch
-    ]
-    missing = [key for key in dict.fromkeys(wanted) if key not in album]
-    if missing:
-        album.update(zip(missing, _take_photos(studio, missing), strict=True))
-    photos = [album[key] for key in wanted]
-    species = batch[0].species
-    if species in PRINTS and PRINTS[species].eyes_cut:
-        # The living eyes behind the holes are in the light of the scene, not of the photograph.
-        for i, (key, p) in enumerate(zip(wanted, batch, strict=True)):
-            wearer = _sitter(studio, *key)
-            rng = stream(studio.seed, "wearer", p.item)
-            people = [
-                replace(wearer, view=replace(wearer.view, expression=moved.expression))
-                for moved in motion(wearer.view, frames, rate, True, rng)
-            ]
-            seen = [
-                see_people(studio, [person], [lights[i]], _resolution(studio)).radiance[0]
-                for person in people
-            ]
-            photos[i] = replace(photos[i], living=torch.stack(seen).movedim(-1, 1))
-    return photos
+    rng: np.random.Generator,
+) -> Tensor:
+    """The wearer behind cut-out eyes, in the light of the scene, blinking; (T, 3, P, P)."""
+    person = _sitter(studio, subject, index)
+    moved = motion(person.view, frames, rate, True, rng)
+    seen = []
+    for view in moved:
+        now = replace(person, view=replace(person.view, expression=view.expression))
+        sitting = sit(studio, now, _resolution(studio))
+        seen.append(light_up(sitting, now, light, rng).radiance[0].movedim(-1, 0))
+    return torch.stack(seen)
 
 
 def _resolution(studio: Studio) -> int:
@@ -79,34 +79,12 @@ def _sitter(studio: Studio, subject: str, index: int) -> Person:
     view = studio.view(subject, "middle", VIEWS + int(rng.integers(VIEWS)))
     # Nobody attacks with a photograph of closed eyes.
     awake = tuple({**dict(view.expression), "blink": 0.0}.items())
-    return Person(subject, "bona_fide", replace(view, expression=awake), SOURCE_CROP, 0.0, "")
+    return Person(subject, "bona_fide", replace(view, expression=awake), SOURCE_CROP, 0.0)
 
 
-def _take_photos(studio: Studio, keys: Sequence[tuple[str, int]]) -> list[Photo]:
-    resolution = _resolution(studio)
-    people = [_sitter(studio, *key) for key in keys]
-    streams = [stream(studio.seed, "photo", *key) for key in keys]
-    rooms = [ILLUMINATIONS[str(rng.choice(SOURCE_LIGHT))] for rng in streams]
-    lights = [scene_light(room, rng) for room, rng in zip(rooms, streams, strict=True)]
-    scene = see_people(studio, people, lights, resolution)
-    photos = []
-    for i, (rng, light) in enumerate(zip(streams, lights, strict=True)):
-        sensor = SENSORS[str(rng.choice(SOURCE_SENSORS))]
-        filled = fill_background(scene.radiance[i], scene.depth[i], light, rng)
-        face = scene.face[i].float()
-        gain = exposure(filled, face.numpy() + 0.08, rng)
-        balance = white_balance(sensor, illuminant(light, "bona_fide"), rng)
-        pixels = develop(filled * gain, sensor, balance, rooms[i].level, resolution, rng)
-        linear = torch.from_numpy(to_linear(pixels.astype(np.float32) / 255))
-        eyes = _eye_holes(studio, people[i], resolution)
-        photos.append(Photo(linear.movedim(-1, 0), SOURCE_CROP, face[None], eyes))
-    return photos
-
-
-def _eye_holes(studio: Studio, person: Person, resolution: int) -> Tensor:
+def _eye_holes(buffer: GBuffer) -> Tensor:
     """Where an attacker cuts: an oval about each eye, (1, P, P) in [0, 1]."""
     model = head_model()
-    buffer = studio.buffer(person, resolution)
     at = buffer.gather(model.mean, model.triangles)[0]
     oval = ((at[..., 0].abs() - 0.0327) / 0.0165) ** 2 + ((at[..., 1] + 0.0015) / 0.0085) ** 2
     front = buffer.hit[0] & (at[..., 2] > -0.01)

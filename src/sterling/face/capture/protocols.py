@@ -29,10 +29,20 @@ class Scale:
     """How many subjects and captures each split has, as (train, dev, test).
 
     Half of the captures of a split are bona fide.
+
+    Raises:
+        InputError: When a number is below 1, or there are not three.
     """
 
-    subjects: tuple[int, int, int] = (18, 8, 18)
+    subjects: tuple[int, int, int] = (30, 12, 24)
     captures: tuple[int, int, int] = (700, 250, 700)
+
+    def __post_init__(self) -> None:
+        for field in ("subjects", "captures"):
+            if len(getattr(self, field)) != 3 or min(getattr(self, field)) < 1:
+                raise InputError(
+                    f"scale: {field} {getattr(self, field)!r}; use three numbers from 1"
+                )
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from sterling.face.capture.protocols import unknown
 from sterling.face.capture.record import fill_background, illuminant
 from sterling.face.capture.sensor import SENSORS, develop, exposure, to_linear, white_balance
 from sterling.face.capture.studio import CROP, scene_light
+from sterling.face.capture.workers import spread
 
 __all__ = ["RECAPTURED", "recapture"]
 
@@ -58,10 +59,12 @@ def recapture(
     ):
         if name is not None and name not in known:
             raise InputError(unknown(kind, name, known))
-    found = [
-        _recapture_one(image, species, stream(seed, "recapture", species, i), sensor, illumination)
-        for i, image in enumerate(images)
-    ]
+
+    def one(i: int) -> Tensor:
+        rng = stream(seed, "recapture", species, i)
+        return _recapture_one(images[i], species, rng, sensor, illumination)
+
+    found = spread(one, range(len(images)))
     return torch.stack(found) if found else images.clone()
 
 

@@ -54,7 +54,7 @@ def sample_screen(rng: np.random.Generator) -> Screen:
         black=float(rng.uniform(0.003, 0.03)),
         tint=tuple((np.array([0.97, 1.0, 1.06]) * (1 + rng.normal(0, 0.03, 3))).tolist()),
         white=float(rng.uniform(0.7, 2.0)),
-        glare=float(rng.uniform(0.01, 0.06)),
+        glare=float(rng.uniform(0.02, 0.09)),
         bezel=float(rng.uniform(0.004, 0.02)),
         bezel_tone=float(rng.choice([0.015, 0.03, 0.5])),
     )

@@ -1,7 +1,7 @@
 """Simulated captures: bona fide and attack presentations, end to end."""
 
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 import polars as pl
@@ -10,10 +10,12 @@ from torch import Tensor
 
 from sterling.errors import InputError
 from sterling.face.capture.captures import Captures
-from sterling.face.capture.flat import PLANAR, hold, see_held
+from sterling.face.capture.flat import PLANAR, Photo, hold, see_held
 from sterling.face.capture.illumination import ILLUMINATIONS
-from sterling.face.capture.photos import PhotoAlbum, held_photos
+from sterling.face.capture.masks import MASKS
+from sterling.face.capture.photos import PHOTOS, take_photo, wearer_behind
 from sterling.face.capture.plan import Presentation, plan, stream
+from sterling.face.capture.printing import PRINTS
 from sterling.face.capture.protocols import Scale, find_protocol
 from sterling.face.capture.record import Shot, store
 from sterling.face.capture.shading import Light
@@ -21,17 +23,20 @@ from sterling.face.capture.studio import (
     CROP,
     DISTANCES,
     Person,
+    Scene,
+    Sitting,
     Studio,
+    View,
+    light_up,
     motion,
     scene_light,
-    see_people,
-    take,
+    sit,
 )
+from sterling.face.capture.workers import spread
 from sterling.face.data import Manifest
 
 __all__ = ["simulate"]
 
-BATCH = 16
 CAST = 128  # fewest rays along one side; smaller pictures are averaged from these
 SMALLEST = 32
 
@@ -83,26 +88,23 @@ def render(
     size: int,
     frames: int = 1,
     rate: float = 25.0,
-    batch: int = BATCH,
-    studio: Studio | None = None,
 ) -> Captures:
-    """Render presentations in batches of one species; how they are batched changes nothing."""
-    if studio is None:
-        studio = Studio(seed, size * -(-CAST // size))
-    album: PhotoAlbum = {}
+    """Render presentations; which others are rendered beside one changes nothing of it.
+
+    Presentations that share geometry make up one task, so that it is cast and painted once.
+    """
+    studio = Studio(seed, size * -(-CAST // size))
+    tasks: dict[tuple[str | int, ...], list[int]] = {}
+    for i, p in enumerate(presentations):
+        tasks.setdefault(_shared_geometry(studio, p), []).append(i)
+
+    def run(members: list[int]) -> list[list[Shot]]:
+        chosen = [presentations[i] for i in members]
+        return list(_render_task(studio, chosen, size, frames, rate))
+
     shots: dict[int, list[Shot]] = {}
-    groups: dict[str, list[int]] = {}
-    for i, presentation in enumerate(presentations):
-        groups.setdefault(presentation.species, []).append(i)
-    for members in groups.values():
-        # Presentations of the same pose lie side by side, so that it is painted once a batch.
-        members.sort(key=lambda i: _sitting(presentations[i]))
-        for start in range(0, len(members), batch):
-            chunk = members[start : start + batch]
-            taken = _render_batch(
-                studio, album, [presentations[i] for i in chunk], size, frames, rate
-            )
-            shots.update(zip(chunk, taken, strict=True))
+    for members, taken in zip(tasks.values(), spread(run, list(tasks.values())), strict=True):
+        shots.update(zip(members, taken, strict=True))
     ordered = [shots[i] for i in range(len(presentations))]
 
     def channel(name: str) -> Tensor:
@@ -118,62 +120,66 @@ def render(
     return Captures(manifest, *(channel(n) for n in ("rgb", "depth", "nir", "true_depth", "mask")))
 
 
-def _render_batch(
-    studio: Studio,
-    album: PhotoAlbum,
-    batch: Sequence[Presentation],
-    size: int,
-    frames: int,
-    rate: float,
-) -> list[list[Shot]]:
-    lights = [_light(studio, p.illumination, p.session, p.item) for p in batch]
-    if batch[0].species in PLANAR:
-        photos = held_photos(studio, album, batch, lights, frames, rate)
-        clips = []
-        for presentation, light, photo in zip(batch, lights, photos, strict=True):
-            rng = stream(studio.seed, "held", presentation.item)
-            low, high = DISTANCES[presentation.distance]
-            # A face's crop is about 0.23 m across; a smaller instrument is held nearer.
-            ratio = float(rng.uniform(low, high)) / 0.115
-            held = hold(presentation.species, ratio, frames, rng)
-            clips.append(
-                [see_held(held, t, photo, light, studio.resolution) for t in range(frames)]
-            )
-    else:
-        people = [person for p in batch for person in _people(studio, p, frames, rate)]
-        spread = [light for light in lights for _ in range(frames)]
-        scenes = []
-        for start in range(0, len(people), BATCH):
-            part = slice(start, start + BATCH)
-            scene = see_people(studio, people[part], spread[part], studio.resolution)
-            scenes += [take(scene, torch.tensor([i])) for i in range(len(people[part]))]
-        clips = [scenes[i : i + frames] for i in range(0, len(scenes), frames)]
-    with ThreadPoolExecutor(2) as pool:
-        return list(
-            pool.map(
-                lambda p, clip, light: store(
-                    p, clip, light, size, stream(studio.seed, "sensor", p.item)
-                ),
-                batch,
-                clips,
-                lights,
-            )
-        )
-
-
-def _sitting(p: Presentation) -> tuple[str, str, int]:
+def _shared_geometry(studio: Studio, p: Presentation) -> tuple[str | int, ...]:
+    if p.species in PLANAR:
+        return p.subject, "photo", _photo_index(studio, p)
     return p.subject, p.distance, p.view
 
 
-def _light(studio: Studio, name: str, session: str, item: str) -> Light:
-    # The session places the lamp; the presentation turns within it.
-    rng = stream(studio.seed, "light", name, session, item)
-    return scene_light(ILLUMINATIONS[name], rng)
+def _photo_index(studio: Studio, p: Presentation) -> int:
+    return int(stream(studio.seed, "source", p.item).integers(PHOTOS))
+
+
+def _render_task(
+    studio: Studio, task: Sequence[Presentation], size: int, frames: int, rate: float
+) -> Iterator[list[Shot]]:
+    photos: dict[int, Photo] = {}
+    sittings: dict[tuple[str, View, float], Sitting] = {}
+    for p in task:
+        light = _light(studio, p)
+        if p.species in PLANAR:
+            index = _photo_index(studio, p)
+            if index not in photos:
+                photos[index] = take_photo(studio, p.subject, index)
+            clip = _hold_up(studio, p, photos[index], light, frames, rate)
+        else:
+            clip = []
+            for person in _people(studio, p, frames, rate):
+                shape = p.species if p.species in MASKS else ""
+                key = (shape, person.view, person.pulse)
+                if key not in sittings:
+                    if frames > 1:
+                        sittings.clear()
+                    sittings[key] = sit(studio, person, studio.resolution)
+                rng = stream(studio.seed, "worn", p.item)
+                clip.append(light_up(sittings[key], person, light, rng))
+        yield store(p, clip, light, size, stream(studio.seed, "sensor", p.item))
+
+
+def _hold_up(
+    studio: Studio, p: Presentation, photo: Photo, light: Light, frames: int, rate: float
+) -> list[Scene]:
+    rng = stream(studio.seed, "held", p.item)
+    low, high = DISTANCES[p.distance]
+    # A face's crop is about 0.23 m across; a smaller instrument is held nearer.
+    held = hold(p.species, float(rng.uniform(low, high)) / 0.115, frames, rng)
+    if p.species in PRINTS and PRINTS[p.species].eyes_cut:
+        index = _photo_index(studio, p)
+        behind = wearer_behind(studio, p.subject, index, light, frames, rate, rng)
+        photo = replace(photo, living=behind)
+    return [see_held(held, t, photo, light, studio.resolution) for t in range(frames)]
+
+
+def _light(studio: Studio, p: Presentation) -> Light:
+    rng = stream(studio.seed, "light", p.illumination, p.session, p.item)
+    return scene_light(ILLUMINATIONS[p.illumination], rng)
 
 
 def _people(studio: Studio, p: Presentation, frames: int, rate: float) -> list[Person]:
     view = studio.view(p.subject, p.distance, p.view)
     living = p.species in ("bona_fide", "makeup", "adversarial_patch")
+    # A still shows no pulse, and without it sittings can be shared.
+    beats = living and frames > 1
     rng = stream(studio.seed, "motion", p.item)
     beat, phase = rng.uniform(0.8, 2.2), rng.uniform(0, 2 * np.pi)
     return [
@@ -182,8 +188,7 @@ def _people(studio: Studio, p: Presentation, frames: int, rate: float) -> list[P
             species=p.species,
             view=moved,
             crop=CROP,
-            pulse=float(np.sin(2 * np.pi * beat * t / rate + phase)) if living else 0.0,
-            seed=p.item,
+            pulse=float(np.sin(2 * np.pi * beat * t / rate + phase)) if beats else 0.0,
         )
         for t, moved in enumerate(motion(view, frames, rate, living, rng))
     ]

@@ -145,7 +145,7 @@ def paint(where: Canvas, subjects: Sequence[Subject], moments: Sequence[Moment])
     x, y, z = at.unbind(-1)
     shape = part.shape
     blotch = fractal(at, (0.030, 0.011), where.offset)
-    fine = fractal(at, (0.0052, 0.0026, 0.0014), where.offset + 3.1)
+    fine = fractal(at, (0.0072, 0.0036, 0.0017), where.offset + 3.1)
     spots = smoothstep(0.35, 0.75, solid_noise(at, 0.0042, where.offset + 11.7))
 
     melanin = column([s.melanin for s in subjects]) * (1 + 0.10 * blotch + 0.09 * fine)

@@ -1,13 +1,10 @@
 """People before a camera: poses and motion, cast and painted, lit and seen."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field, fields, replace
-from typing import TypeVar
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 import torch.nn.functional as F
-from numpy.typing import NDArray
 from torch import Tensor
 
 from sterling.face.capture.geometry import Camera, GBuffer, cast
@@ -34,16 +31,15 @@ __all__ = [
     "SOURCE_CROP",
     "Person",
     "Scene",
+    "Sitting",
     "Studio",
     "View",
+    "light_up",
     "motion",
     "sample_view",
     "scene_light",
-    "see_people",
-    "take",
+    "sit",
 ]
-
-Batch = TypeVar("Batch", bound="GBuffer | Canvas | Surface | Scene")
 
 # Metres between camera and face.
 DISTANCES: dict[str, tuple[float, float]] = {
@@ -51,9 +47,18 @@ DISTANCES: dict[str, tuple[float, float]] = {
     "middle": (0.6, 1.2),
     "far": (1.2, 2.5),
 }
-KEPT = 256  # casts held in memory at once
 CROP = 1.3  # side of the crop over the side of the face box, as is usual in the field
 SOURCE_CROP = 1.75  # of the photographs that attacks are made from
+
+# Linear RGB of lips and eye shadow in obfuscating make-up.
+PAINTS = ((0.30, 0.02, 0.03), (0.20, 0.02, 0.09), (0.07, 0.03, 0.15), (0.05, 0.02, 0.02))
+# Centre and half sides of stickers on the mean head, metres: forehead, cheeks, nose.
+PLACES = (
+    (0.0, 0.040, 0.034, 0.015),
+    (0.044, -0.040, 0.018, 0.018),
+    (-0.044, -0.040, 0.018, 0.018),
+    (0.0, -0.035, 0.024, 0.016),
+)
 
 
 @dataclass(frozen=True)
@@ -101,7 +106,6 @@ class Person:
         species: ``"bona_fide"``, a mask, or another instrument worn on the living face.
         crop: Side of the picture over the side of the face box.
         pulse: See `Moment`.
-        seed: Key of the random numbers of what is worn.
     """
 
     subject: str
@@ -109,12 +113,11 @@ class Person:
     view: View
     crop: float
     pulse: float
-    seed: str
 
 
 @dataclass(frozen=True)
 class Studio:
-    """The subjects of one seed, and geometry that was already cast.
+    """The people of one seed.
 
     Attributes:
         seed: Of everything.
@@ -123,53 +126,54 @@ class Studio:
 
     seed: int
     resolution: int
-    _subjects: dict[str, Subject] = field(default_factory=dict)
-    _shapes: dict[tuple[str, str], Tensor] = field(default_factory=dict)
-    _casts: dict[tuple[object, ...], GBuffer] = field(default_factory=dict)
 
     def subject(self, name: str) -> Subject:
         """The person of that name."""
-        if name not in self._subjects:
-            self._subjects[name] = sample_subject(name, stream(self.seed, "subject", name))
-        return self._subjects[name]
+        return sample_subject(name, stream(self.seed, "subject", name))
 
     def view(self, subject: str, distance: str, index: int) -> View:
         """One of the few sittings of a subject."""
         return sample_view(stream(self.seed, "view", subject, distance, index), distance)
 
-    def buffer(self, person: Person, resolution: int) -> GBuffer:
-        """Cast a picture of a person, or return the one cast before."""
-        mask = person.species if person.species in MASKS else ""
-        key = (person.subject, mask, person.view, person.crop, resolution)
-        if key not in self._casts:
-            if len(self._casts) >= KEPT:
-                del self._casts[next(iter(self._casts))]
-            self._casts[key] = self._cast(person, mask, resolution)
-        return self._casts[key]
 
-    def _cast(self, person: Person, mask: str, resolution: int) -> GBuffer:
-        model, view = head_model(), person.view
-        subject = self.subject(person.subject)
-        if mask:
-            if (person.subject, mask) not in self._shapes:
-                self._shapes[person.subject, mask] = mask_shape(subject, MASKS[mask])
-            vertices = self._shapes[person.subject, mask]
-            moving = {k: 0.5 * v for k, v in view.expression if k == "jaw_open"}
-            if MASKS[mask].eye_holes:
-                vertices = vertices + sum(
-                    (v * model.expressions[k] for k, v in moving.items()),
-                    torch.zeros_like(vertices),
-                )
-        else:
-            vertices = shape_head(subject, dict(view.expression))
-        turn = rotation(view.yaw, view.pitch, view.roll)
-        pivot = torch.tensor([0.0, -0.06, -0.07])
-        placed = (vertices - pivot) @ torch.from_numpy(turn).T + pivot
-        camera = face_camera(placed, view, person.crop)
-        triangles = model.triangles
-        if not subject.glasses or mask:
-            triangles = triangles[model.part != GLASSES]
-        return cast(placed, triangles, turn, camera, resolution)
+@dataclass(frozen=True, eq=False)
+class Sitting:
+    """One person cast and painted, to be lit as often as needed; every batch axis is 1."""
+
+    buffer: GBuffer
+    where: Canvas
+    surface: Surface
+    distance: float
+
+
+def sit(studio: Studio, person: Person, resolution: int) -> Sitting:
+    """Cast and paint a person, or the mask of one, without what is worn on the skin."""
+    subject = studio.subject(person.subject)
+    buffer = cast_person(subject, person, resolution)
+    where = canvas(buffer, [subject])
+    moment = Moment(person.view.gaze, person.pulse, person.view.cloth)
+    return Sitting(buffer, where, paint(where, [subject], [moment]), person.view.distance)
+
+
+def cast_person(subject: Subject, person: Person, resolution: int) -> GBuffer:
+    """Cast one picture of a person, or of a mask of that person."""
+    model, view = head_model(), person.view
+    expression = dict(view.expression)
+    material = MASKS.get(person.species)
+    if material is None:
+        vertices = shape_head(subject, expression)
+    else:
+        vertices = mask_shape(subject, material)
+        if material.eye_holes:
+            # A flexible mask follows the wearer's jaw by half.
+            vertices = vertices + 0.5 * expression["jaw_open"] * model.expressions["jaw_open"]
+    turn = rotation(view.yaw, view.pitch, view.roll)
+    pivot = torch.tensor([0.0, -0.06, -0.07])
+    placed = (vertices - pivot) @ torch.from_numpy(turn).T + pivot
+    triangles = model.triangles
+    if material is not None or not subject.glasses:
+        triangles = triangles[model.part != GLASSES]
+    return cast(placed, triangles, turn, face_camera(placed, view, person.crop), resolution)
 
 
 def face_camera(vertices: Tensor, view: View, crop: float) -> Camera:
@@ -269,70 +273,36 @@ def scene_light(light: Illumination, rng: np.random.Generator) -> Light:
     )
 
 
-def see_people(
-    studio: Studio, people: Sequence[Person], lights: Sequence[Light], resolution: int
-) -> Scene:
-    """Cast, paint and light people of one species, without background (radiance 0 there)."""
-    species = people[0].species
-    # Pictures that differ in light only share their paint.
-    keys = [(p.subject, p.view, p.crop, p.pulse) for p in people]
-    unique = dict(zip(keys, people, strict=True))
-    order = {key: i for i, key in enumerate(unique)}
-    painted = [studio.subject(p.subject) for p in unique.values()]
-    cast_once = GBuffer.stack([studio.buffer(p, resolution) for p in unique.values()])
-    where_once = canvas(cast_once, painted)
-    moments = [Moment(p.view.gaze, p.pulse, p.view.cloth) for p in unique.values()]
-    surface_once = paint(where_once, painted, moments)
-    rows = torch.tensor([order[key] for key in keys])
-    buffer, where, surface = take(cast_once, rows), take(where_once, rows), take(surface_once, rows)
-    light = Light.stack(lights)
-    streams = [stream(studio.seed, "worn", p.seed) for p in people]
-    if species in MASKS:
-        tint = np.stack([np.exp(rng.normal(0, 0.08, 3)) for rng in streams]).astype(np.float32)
-        vivid = torch.tensor([float(rng.uniform(0.7, 1.7)) for rng in streams])
-        surface = wear_mask(surface, where, MASKS[species], torch.from_numpy(tint), vivid)
-    elif species == "makeup":
-        strength = torch.tensor([float(rng.uniform(0.75, 1.0)) for rng in streams])
-        colour = torch.tensor([_lipstick(rng) for rng in streams], dtype=torch.float32)
+def light_up(sitting: Sitting, person: Person, light: Light, rng: np.random.Generator) -> Scene:
+    """Put on what the attack wears, and light the sitting; radiance 0 where there is nobody.
+
+    Args:
+        sitting: Of that person.
+        person: Whose species says what is worn.
+        light: On the scene.
+        rng: Source of pigments, colours and stickers.
+    """
+    buffer, where, surface = sitting.buffer, sitting.where, sitting.surface
+    if person.species in MASKS:
+        tint = torch.from_numpy(np.exp(rng.normal(0, 0.08, (1, 3))).astype(np.float32))
+        vivid = torch.tensor([float(rng.uniform(0.7, 1.7))])
+        surface = wear_mask(surface, where, MASKS[person.species], tint, vivid)
+    elif person.species == "makeup":
+        strength = torch.tensor([float(rng.uniform(0.8, 1.0))])
+        colour = torch.tensor([PAINTS[int(rng.integers(len(PAINTS)))]])
         surface = make_up(surface, where, strength, colour)
-    elif species == "adversarial_patch":
-        pattern = torch.stack([random_pattern(rng) for rng in streams])
-        surface = stick_patch(surface, where, pattern, _places(streams))
-    distance = torch.tensor([p.view.distance for p in people])[:, None, None]
-    eye = torch.zeros(len(people), 1, 1, 3)
-    eye[..., 2] = distance
-    view = F.normalize(eye - buffer.position, dim=-1)
+    elif person.species == "adversarial_patch":
+        place = np.array(PLACES[int(rng.integers(len(PLACES)))]) * rng.uniform(0.9, 1.15)
+        pattern = random_pattern(rng)[None]
+        surface = stick_patch(surface, where, pattern, torch.from_numpy(place).float()[None])
+    view = F.normalize(torch.tensor([0.0, 0.0, sitting.distance]) - buffer.position, dim=-1)
     key_seen, sky_seen = key_visibility(buffer, light)
     hit = buffer.hit
-    radiance = shade(surface, view, light, key_seen, sky_seen) * hit[..., None]
-    infrared = infrared_radiance(surface, view, buffer.depth) * distance**2 * hit
-    grazing = (where.normal * view).sum(-1)
-    return Scene(radiance, infrared, buffer.depth, grazing, where.face & hit)
-
-
-def take(batch: Batch, rows: Tensor) -> Batch:
-    """The given pictures of a batch."""
-    return type(batch)(**{f.name: getattr(batch, f.name)[rows] for f in fields(batch)})
-
-
-def _lipstick(rng: np.random.Generator) -> tuple[float, float, float]:
-    colours = ((0.30, 0.02, 0.03), (0.20, 0.02, 0.09), (0.07, 0.03, 0.15), (0.05, 0.02, 0.02))
-    return colours[int(rng.integers(len(colours)))]
-
-
-def _places(streams: Sequence[np.random.Generator]) -> Tensor:
-    """Where stickers go: forehead, cheek, over the nose, or across the eyes as glasses do."""
-    spots: NDArray[np.float64] = np.array(
-        [
-            [0.0, 0.040, 0.034, 0.015],
-            [0.044, -0.040, 0.018, 0.018],
-            [-0.044, -0.040, 0.018, 0.018],
-            [0.0, -0.035, 0.024, 0.016],
-        ]
-    )
-    return torch.stack(
-        [
-            torch.from_numpy(spots[rng.integers(4)] * rng.uniform(0.9, 1.15)).float()
-            for rng in streams
-        ]
+    infrared = infrared_radiance(surface, view, buffer.depth) * sitting.distance**2
+    return Scene(
+        radiance=shade(surface, view, light, key_seen, sky_seen) * hit[..., None],
+        infrared=infrared * hit,
+        depth=buffer.depth,
+        grazing=(where.normal * view).sum(-1),
+        face=where.face & hit,
     )

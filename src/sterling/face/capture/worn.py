@@ -27,7 +27,7 @@ def make_up(surface: Surface, where: Canvas, strength: Tensor, colour: Tensor) -
     base = (surface.albedo * skin).sum((1, 2)) / skin.sum((1, 2)).clamp_min(1)
     foundation = (base * torch.tensor([1.12, 1.08, 1.02]))[:, None, None]
     keep = torch.maximum(torch.maximum(where.lips, where.brow), where.lid)
-    albedo = torch.lerp(surface.albedo, foundation, (0.8 * amount * (1 - keep))[..., None])
+    albedo = torch.lerp(surface.albedo, foundation, (0.9 * amount * (1 - keep))[..., None])
     # Dark hollows of the cheeks and sides of the nose, bright ridge: another relief is painted on.
     hollow = torch.exp(-(((x - 0.052 - 0.25 * (y + 0.04)) / 0.009) ** 2) - ((y + 0.05) / 0.02) ** 2)
     hollow = hollow + torch.exp(-(((x - 0.0125) / 0.0035) ** 2) - ((y + 0.020) / 0.022) ** 2)
@@ -46,7 +46,7 @@ def make_up(surface: Surface, where: Canvas, strength: Tensor, colour: Tensor) -
         surface.gloss,
         surface.wrap * (1 - 0.5 * amount)[..., None],
         torch.nn.functional.normalize(
-            torch.lerp(surface.bump, where.normal, (0.5 * amount)[..., None]), dim=-1
+            torch.lerp(surface.bump, where.normal, (0.75 * amount)[..., None]), dim=-1
         ),
     )
 
