@@ -20,7 +20,7 @@ from PIL import Image
 from pydantic import Field
 from torch import Tensor, nn
 
-from sterling.face.capture import simulate
+from sterling.face.capture import Scale, simulate
 from sterling.face.data import Faces
 from sterling.face.pad import (
     CDCN,
@@ -43,7 +43,7 @@ from sterling.measure import (
     mean_interval,
     threshold_at_eer,
 )
-from sterling.runs import Run, derive_seed, track
+from sterling.runs import Run, derive_seed, in_processes
 from sterling.study import Claim, Config, Figure, Findings, Metric, Paper, Study, Table
 from sterling.study import claim_that_positive as paired
 
@@ -59,21 +59,28 @@ class CdcnConfig(Config):
 
     Attributes:
         protocol: Protocol of the simulated captures.
+        subjects: Simulated subjects for training, development and test.
+        captures: Captures for training, development and test, half of them bona fide.
         size: Side of the crops in pixels.
         seeds: How many times everything is repeated with other captures and other weights.
         width: Channels of the network's stem; 64 is the published network.
         epochs: Passes over the training captures.
         learning_rate: Of Adam.
         batch_size: Captures per step.
+        augment: The paper's augmentation. Off in `quick`: in a few epochs it costs more accuracy
+            on the development captures than it gains.
     """
 
     protocol: str = "default"
+    subjects: tuple[int, int, int] = (18, 8, 18)
+    captures: tuple[int, int, int] = (300, 120, 240)
     size: int = Field(default=64, ge=16, multiple_of=8)
     seeds: int = Field(default=5, ge=1)
     width: int = Field(default=8, ge=1)
     epochs: int = Field(default=8, ge=1)
-    learning_rate: float = Field(default=2e-3, gt=0)
+    learning_rate: float = Field(default=4e-3, gt=0)
     batch_size: int = Field(default=16, ge=1)
+    augment: bool = False
 
 
 @dataclass(frozen=True)
@@ -91,8 +98,8 @@ SYSTEMS = (*ARMS, BASELINE)
 
 def measure(config: CdcnConfig, run: Run) -> Findings:
     """Train and test every arm on every seed, and test the claims."""
-    with track("training", config.seeds * len(ARMS)) as advance:
-        results = [_one_seed(config, run, index, advance) for index in range(config.seeds)]
+    calls = [(config, run, index) for index in range(config.seeds)]
+    results = in_processes(_one_seed, calls, "seeds")
     _write_scores(results, run.folder / "scores.parquet")
     return Findings(
         scope="SIMULATED captures: these error rates say nothing about real cameras and attacks.",
@@ -134,19 +141,19 @@ class SeedResult:
         return evaluate(scores, self.thresholds[system]).acer
 
 
-def _one_seed(config: CdcnConfig, run: Run, index: int, advance: Callable[[], None]) -> SeedResult:
+def _one_seed(config: CdcnConfig, run: Run, index: int) -> SeedResult:
     seed = derive_seed(run.seed, "cdcn", index)
 
     @cache
     def faces() -> Faces:
-        return simulate(config.protocol, seed=seed, size=config.size).faces()
+        scale = Scale(config.subjects, config.captures)
+        return simulate(config.protocol, seed=seed, size=config.size, scale=scale).faces()
 
     results = {}
     for arm in ARMS:
         folder = run.folder / "detector" if (index, arm) == (0, "cdcn") else None
         train_arm = partial(_train_arm, config, arm, faces, seed, folder, run.folder)
         results[arm] = run.stage(f"{arm}-{index}", train_arm)
-        advance()
     results[BASELINE] = run.stage(f"{BASELINE}-{index}", lambda: _baseline(faces()))
     items = run.stage(f"items-{index}", lambda: _items(faces()))
     dev = {name: _scores(result["dev"], items["dev"]) for name, result in results.items()}
@@ -224,6 +231,7 @@ def _train_arm(
             epochs=config.epochs,
             batch_size=config.batch_size,
             learning_rate=config.learning_rate,
+            augment=config.augment,
             cdl_weight=1.0 if arm.label == "depth" else 0.0,
             seed=seed % 2**31,
         ),
@@ -577,9 +585,19 @@ CDCN_STUDY = Study(
         year=2020,
     ),
     presets={
-        "smoke": CdcnConfig(protocol="smoke", size=32, seeds=2, width=4, epochs=2),
+        "smoke": CdcnConfig(
+            subjects=(3, 2, 3), captures=(28, 24, 40), size=32, seeds=2, width=4, epochs=2
+        ),
         "quick": CdcnConfig(),
-        "paper": CdcnConfig(size=256, width=64, epochs=1400, learning_rate=1e-4, batch_size=7),
+        "paper": CdcnConfig(
+            captures=(1200, 900, 600),
+            size=256,
+            width=64,
+            epochs=1400,
+            learning_rate=1e-4,
+            batch_size=7,
+            augment=True,
+        ),
     },
     measure=measure,
 )
