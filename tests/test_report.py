@@ -81,6 +81,7 @@ def _run_folder(folder: Path) -> Path:
         study="cdcn",
         preset="smoke",
         seed=0,
+        command="sterling run",
         config={"n": 1},
         versions={"python": "3"},
         started="2020-01-01",

@@ -143,6 +143,7 @@ def test_outcome_names_what_does_not_hold() -> None:
         study="toy",
         preset="smoke",
         seed=0,
+        command="sterling run",
         config={},
         versions={},
         started="",

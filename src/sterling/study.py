@@ -138,11 +138,13 @@ class Evidence(Findings):
     Attributes:
         scope: What the numbers are about, first of all whether the data are simulated.
         not_scored: How many items could not be scored.
+        command: What to type to get it again.
     """
 
     study: str
     preset: str
     seed: int
+    command: str
     config: dict[str, Any]
     versions: dict[str, str]
     started: str
@@ -311,6 +313,7 @@ def run_study(study: Study[C], config: C, *, preset: str, seed: int, folder: Pat
             study=study.name,
             preset=preset,
             seed=seed,
+            command=f"sterling run {study.name} --preset {preset} --seed {seed}",
             config=recorded,
             versions=dict(run.versions),
             started=run.started,

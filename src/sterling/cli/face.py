@@ -54,7 +54,7 @@ def train(
     """Train CDCN on labelled photographs; the threshold is chosen on held-out subjects."""
     from dataclasses import replace
 
-    from sterling.face.data import label_maps, split_by_subject
+    from sterling.face.data import FaceDetector, label_maps, split_by_subject
     from sterling.face.evaluation import count_reasons, scores_of
     from sterling.face.pad import CDCN, Detector, Preprocessing, Provenance, TrainConfig
     from sterling.face.pad import train as train_network
@@ -64,7 +64,9 @@ def train(
     manifest = _manifest(data, subject_pattern)
     if not manifest.matches(split=("train", "dev")).any():
         manifest = split_by_subject(manifest, seed=seed)
-    preprocessing = Preprocessing(size=size, crop_scale=1.3, face_detector="centerface")
+    preprocessing = Preprocessing(
+        size=size, crop_scale=1.3, face_detector=FaceDetector().name, alignment="none"
+    )
     loaded = _crops(manifest.where(split=("train", "dev")), size, 1.3)
     training, development = loaded.faces.split("train"), loaded.faces.split("dev")
     model = CDCN(width=width, seed=seed)
@@ -140,6 +142,8 @@ def evaluate(
             study="face-evaluate",
             preset="own data",
             seed=seed,
+            command=f"sterling face evaluate {detector} --data {data} --seed {seed}"
+            + (" --degraded" if degraded else ""),
             config=config,
             versions=dict(run.versions),
             started=run.started,
