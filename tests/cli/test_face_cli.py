@@ -1,0 +1,152 @@
+"""The whole way on photographs: train, evaluate, predict, export, and what can go wrong."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+from PIL import Image, ImageEnhance, ImageFilter
+
+from sterling.cli import main
+
+ASTRONAUT = Path(__file__).resolve().parents[2] / "examples" / "photographs" / "astronaut.jpg"
+
+
+def run(*arguments: str) -> int:
+    with pytest.raises(SystemExit) as stopped:
+        main([str(argument) for argument in arguments])
+    assert isinstance(stopped.value.code, int)
+    return stopped.value.code
+
+
+@pytest.fixture(scope="module")
+def photographs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Six 'subjects': one face, each time in another light; the attacks are blurred."""
+    folder = tmp_path_factory.mktemp("photographs")
+    face = Image.open(ASTRONAUT)
+    for index in range(6):
+        light = ImageEnhance.Brightness(face).enhance(0.6 + 0.15 * index)
+        for name, picture in (
+            ("live", light),
+            ("spoof/print", light.filter(ImageFilter.GaussianBlur(4))),
+        ):
+            place = folder / name / f"subject{index}"
+            place.mkdir(parents=True)
+            picture.save(place / "a.png")
+            picture.transpose(Image.Transpose.FLIP_LEFT_RIGHT).save(place / "b.png")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def detector(photographs: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("trained") / "detector"
+    small = ("--size", "32", "--width", "4", "--epochs", "2")
+    assert run("face", "train", "--data", str(photographs), "--out", str(out), *small) == 0
+    return out
+
+
+@pytest.mark.smoke
+def test_evaluate_leaves_evidence_and_report(detector: Path, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    data = str(detector / "manifest.csv")
+    arguments = ("face", "evaluate", str(detector), "--data", data, "--degraded", "--out", str(out))
+    assert run(*arguments) == 0
+    evidence = json.loads((out / "evidence.json").read_text())
+    names = [metric["name"] for metric in evidence["metrics"]]
+    assert names[:2] == ["APCER of the worst species (print)", "BPCER"]
+    systems = [row[0] for row in evidence["tables"][1]["rows"]]
+    assert systems[:2] == ["detector", "thumbnails"]
+    assert len(systems) == 5
+    assert "<svg" in (out / "report.html").read_text()
+
+
+def test_the_development_items_are_refused(
+    detector: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    manifest = pl.read_csv(detector / "manifest.csv", infer_schema=False)
+    absolute = [str((detector / path).resolve()) for path in manifest["path"]]
+    development = manifest.with_columns(path=pl.Series(absolute)).filter(pl.col("split") == "dev")
+    development.with_columns(split=pl.lit("test")).write_csv(tmp_path / "again.csv")
+    data, out = str(tmp_path / "again.csv"), str(tmp_path / "run")
+    assert run("face", "evaluate", str(detector), "--data", data, "--out", out) == 2
+    assert "used to choose the threshold" in " ".join(capsys.readouterr().err.split())
+    assert not (tmp_path / "run" / "evidence.json").exists()
+
+
+def test_predict_answers_each_face_and_draws_it(
+    detector: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    boxes = tmp_path / "boxes"
+    photo = (str(ASTRONAUT), "--detector", str(detector), "--boxes", str(boxes), "--json")
+    assert run("face", "predict", *photo) == 0
+    document = json.loads(capsys.readouterr().out)
+    (answer,) = document["answers"]
+    assert answer["outcome"] in ("bona fide", "attack")
+    assert answer["reason"] == "score"
+    assert answer["score"] >= 0
+    assert document["threshold"]["rule"]
+    left, top, right, bottom = answer["box"]
+    assert 150 < left < right < 300
+    assert 40 < top < bottom < 230
+    assert len(list(boxes.glob("*.png"))) == 1
+
+
+def test_a_folder_without_faces_cannot_be_told(
+    detector: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rng = np.random.default_rng(0)
+    noise = rng.integers(0, 256, (200, 200, 3), dtype=np.uint8)
+    Image.fromarray(noise).save(tmp_path / "noise.png")
+    (tmp_path / "broken.jpg").write_bytes(ASTRONAUT.read_bytes()[:5000])
+    assert run("face", "predict", str(tmp_path), "--detector", str(detector), "--json") == 3
+    answers = json.loads(capsys.readouterr().out)["answers"]
+    assert [(answer["outcome"], answer["reason"]) for answer in answers] == [
+        ("cannot tell", "unreadable"),
+        ("cannot tell", "no_face"),
+    ]
+
+
+def test_export_runs_with_the_same_scores(detector: Path, tmp_path: Path) -> None:
+    out = tmp_path / "detector.onnx"
+    assert run("face", "export", str(detector), "-o", str(out)) == 0
+    assert out.stat().st_size > 10_000
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["predict", "nowhere.jpg"], "no such file"),
+        (["predict", "."], "holds no picture"),
+        (["export", "DETECTOR", "-o", "x.onnx", "--int8"], "--calibration"),
+        (["evaluate", "DETECTOR", "--data", "live"], "live"),
+    ],
+)
+def test_bad_input_is_one_line_and_status_2(
+    arguments: list[str],
+    words: str,
+    detector: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    given = [str(detector) if argument == "DETECTOR" else argument for argument in arguments]
+    if given[0] == "predict":
+        given += ["--detector", str(detector)]
+    assert run("face", *given) == 2
+    message = capsys.readouterr().err.strip()
+    assert len(message.splitlines()) == 1
+    assert words in message
+    assert not list(tmp_path.glob("*.onnx"))
+
+
+def test_training_needs_both_classes(
+    photographs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    only = tmp_path / "only"
+    (only / "live" / "s").mkdir(parents=True)
+    (only / "live" / "s" / "a.png").write_bytes(next(photographs.rglob("a.png")).read_bytes())
+    assert run("face", "train", "--data", str(only), "--out", str(tmp_path / "d")) == 2
+    assert len(capsys.readouterr().err.strip().splitlines()) == 1
+    assert not (tmp_path / "d").exists()
