@@ -50,7 +50,7 @@ def test_print_hides_the_picture_in_infrared() -> None:
 
 
 def test_replay_grid_is_a_spectral_peak_where_folding_puts_it() -> None:
-    screen = Screen(0.05, 1.5, 1e-4, 0.9, 0.01, (1.0, 1.0, 1.0), 1.0, 0.0, 0.01, 0.03)
+    screen = Screen(0.05, 1.5, 1e-4, 0.9, 0.01, (1.0, 1.0, 1.0), 1.0, 0.0, 3.0, 0.0, 0.01, 0.03)
     place = meet_sheet(Sheet(0, 0, 0), Camera(0.3, 0.04), 128).place
     flat = torch.full((3, 32, 32), 0.5)
     # 8 cm of pixels of 0.1 mm are 800 cycles; 780 native samples fold them to 20.

@@ -25,7 +25,7 @@ __all__ = ["PLANAR", "Held", "Photo", "hold", "see_held"]
 
 PLANAR = (*PRINTS, "replay")
 FACTOR = 2  # samples along each axis of a cast pixel, fine enough for dots of ink
-NATIVE = (450, 1400)  # pixels of a sensor across a face crop before it is reduced
+NATIVE = (220, 640)  # pixels of a sensor across a face crop before it is reduced
 
 
 @dataclass(frozen=True)

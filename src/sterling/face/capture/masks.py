@@ -124,7 +124,7 @@ def wear_mask(
         rim = smoothstep(0.22, 0.0, (around - 1).abs()) * (part == SKIN)
         colour = colour * (1 - 0.75 * rim[..., None])
         covered = covered * smoothstep(0.85, 0.95, around)
-    edge = _edge(at, material) * (part == SKIN)
+    edge = torch.maximum(_edge(at, material), _seam(where)) * (part == SKIN)
     colour = colour * (1 - 0.7 * edge[..., None])
     grain = fractal(at, (material.wavelength, material.wavelength / 2), where.offset + 23.0)
     normal = torch.nn.functional.normalize(
@@ -149,3 +149,9 @@ def _coverage(at: Tensor, material: MaskMaterial) -> Tensor:
 
 def _edge(at: Tensor, material: MaskMaterial) -> Tensor:
     return torch.exp(-(((at[..., 1] - material.region[1]) / 0.0015) ** 2))
+
+
+def _seam(where: Canvas) -> Tensor:
+    """Where a mask ends: under the chin, and against the hair."""
+    under = torch.exp(-(((where.canonical[..., 1] + 0.127) / 0.0022) ** 2))
+    return torch.maximum(under, 4 * where.hair * (1 - where.hair))

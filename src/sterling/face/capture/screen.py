@@ -23,6 +23,8 @@ class Screen:
         black: Light of a black pixel relative to white.
         tint: Linear RGB of white.
         white: Radiance of white relative to a white wall in office light.
+        flicker: Depth of the bands that a rolling shutter makes of a dimmed backlight, and
+            `bands` how many cross the picture.
         glare: Share of the ambient light that the glass reflects.
         bezel: Width of the bezel, metres; its reflectance is `bezel_tone`.
     """
@@ -34,6 +36,8 @@ class Screen:
     black: float
     tint: tuple[float, float, float]
     white: float
+    flicker: float
+    bands: float
     glare: float
     bezel: float
     bezel_tone: float
@@ -54,6 +58,8 @@ def sample_screen(rng: np.random.Generator) -> Screen:
         black=float(rng.uniform(0.003, 0.03)),
         tint=tuple((np.array([0.97, 1.0, 1.06]) * (1 + rng.normal(0, 0.03, 3))).tolist()),
         white=float(rng.uniform(0.7, 2.0)),
+        flicker=float(rng.uniform(0.02, 0.16)),
+        bands=float(rng.uniform(2.0, 9.0)),
         glare=float(rng.uniform(0.02, 0.09)),
         bezel=float(rng.uniform(0.004, 0.02)),
         bezel_tone=float(rng.choice([0.015, 0.03, 0.5])),
@@ -88,6 +94,9 @@ def screen_radiance(
         + 0.35 * _folded(2 * (cycles[..., :1] - shift), native)
     )
     rows = 1 + 0.5 * screen.contrast * _folded(cycles[..., 1:], native)
+    side = place.shape[0]
+    down = (torch.arange(side) + 0.5) / side
+    rows = rows * (1 + screen.flicker * torch.sin(2 * np.pi * screen.bands * down))[:, None, None]
     lit = torch.tensor(screen.tint) * (screen.black + (1 - screen.black) * picture)
     inside = beyond(place, screen.half) < 0
     return (lit * columns * rows).clamp_min(0) * inside[..., None], inside

@@ -148,7 +148,7 @@ def paint(where: Canvas, subjects: Sequence[Subject], moments: Sequence[Moment])
     fine = fractal(at, (0.0072, 0.0036, 0.0017), where.offset + 3.1)
     spots = smoothstep(0.35, 0.75, solid_noise(at, 0.0042, where.offset + 11.7))
 
-    melanin = column([s.melanin for s in subjects]) * (1 + 0.10 * blotch + 0.09 * fine)
+    melanin = column([s.melanin for s in subjects]) * (1 + 0.12 * blotch + 0.14 * fine)
     melanin = melanin + 0.35 * column([s.freckles for s in subjects]) * spots * (y < 0.02)
     under_eye = torch.exp(-(((x.abs() - 0.031) / 0.014) ** 2) - ((y + 0.014) / 0.007) ** 2)
     stubble_area = (
@@ -167,7 +167,7 @@ def paint(where: Canvas, subjects: Sequence[Subject], moments: Sequence[Moment])
     ruddy = torch.exp(-(((x.abs() - 0.042) / 0.02) ** 2) - ((y + 0.038) / 0.02) ** 2)
     ruddy = ruddy + torch.exp(-((x / 0.013) ** 2) - ((y + 0.040) / 0.012) ** 2)
     cosmetics = column([s.cosmetics for s in subjects])
-    blood = column([s.haemoglobin for s in subjects]) * (0.75 + 0.30 * blotch + 0.12 * fine)
+    blood = column([s.haemoglobin for s in subjects]) * (0.75 + 0.32 * blotch + 0.20 * fine)
     blood = blood + column([s.flush for s in subjects]) * ruddy + 0.25 * under_eye
     lips = 0.5 + 1.6 * column([s.lips for s in subjects])
     blood = blood * (1 - 0.5 * cosmetics) + lips * where.lips
@@ -196,7 +196,7 @@ def paint(where: Canvas, subjects: Sequence[Subject], moments: Sequence[Moment])
     gloss = torch.full(shape, 14.0) + 12 * where.lips
     relief = column([0.5 + 1.3 * s.wrinkles for s in subjects])
     creases = solid_noise(at * torch.tensor([0.35, 1.6, 1.0]), 0.006, where.offset + 5.9)
-    bump = 0.13 * fine + 0.05 * relief * creases * smoothstep(0.01, 0.035, y)
+    bump = 0.18 * fine + 0.06 * relief * creases * smoothstep(0.01, 0.035, y)
     bump = bump + 0.35 * where.hair * (strand - 1) + 0.2 * where.brow * fine
     normal = perturb(where.normal, bump)
 

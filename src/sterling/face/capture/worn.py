@@ -32,7 +32,7 @@ def make_up(surface: Surface, where: Canvas, strength: Tensor, colour: Tensor) -
     hollow = torch.exp(-(((x - 0.052 - 0.25 * (y + 0.04)) / 0.009) ** 2) - ((y + 0.05) / 0.02) ** 2)
     hollow = hollow + torch.exp(-(((x - 0.0125) / 0.0035) ** 2) - ((y + 0.020) / 0.022) ** 2)
     ridge = torch.exp(-((x / 0.0035) ** 2) - ((y + 0.018) / 0.022) ** 2)
-    albedo = albedo * (1 + amount * (0.35 * ridge - 0.45 * hollow))[..., None]
+    albedo = albedo * (1 + amount * (0.40 * ridge - 0.58 * hollow))[..., None]
     shadow = torch.exp(-(((x - 0.034) / 0.016) ** 2) - ((y - 0.007) / 0.0085) ** 2) * (z > -0.01)
     tone = colour[:, None, None]
     albedo = torch.lerp(albedo, 0.35 * tone, (0.75 * amount * shadow)[..., None])
