@@ -1,5 +1,6 @@
 """From a detector and labelled crops to findings, in the vocabulary of ISO/IEC 30107-3."""
 
+import io
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -25,9 +26,10 @@ from sterling.measure import (
     non_response_rates,
     threshold_at_eer,
 )
+from sterling.runs import write_atomically
 from sterling.study import Figure, Findings, Metric, Table
 
-__all__ = ["count_reasons", "detector_findings", "scores_of"]
+__all__ = ["count_reasons", "detector_findings", "score_table", "scores_of", "write_scores"]
 
 SCORES_FILE = "scores.parquet"
 
@@ -99,7 +101,8 @@ def detector_findings(
             images: Tensor = degrade(test.images, name, strength, seed=seed)
             values = scores_of(detector.score(images), test.manifest)
             systems.append(_System(f"detector, {name.replace('_', ' ')}", values, threshold))
-    _write_scores(systems, folder / SCORES_FILE)
+    tables = [score_table(one.scores, one.threshold, system=one.name) for one in systems]
+    write_scores(tables, folder)
     simulated = "SIMULATED captures" if detector.provenance.simulated else "Recorded captures"
     return Findings(
         scope=f"Test data: {manifest.source}. Detector trained on: {detector.provenance.data} "
@@ -249,27 +252,39 @@ def _figures(main: _System, systems: Sequence[_System]) -> list[Figure]:
     ]
 
 
-def _write_scores(systems: Sequence[_System], path: Path) -> None:
-    tables = [
-        pl.DataFrame(
-            {
-                "item": system.scores.item.tolist(),
-                "subject": system.scores.subject.tolist(),
-                "group": system.scores.group.tolist(),
-                "label": system.scores.label,
-                "value": system.scores.values,
-            }
-        ).with_columns(
-            set=pl.lit("test"),
-            system=pl.lit(system.name),
-            seed=pl.lit(0),
-            threshold=pl.lit(system.threshold.value),
-        )
-        for system in systems
-    ]
-    temporary = path.with_suffix(".tmp")
-    pl.concat(tables).write_parquet(temporary)
-    temporary.replace(path)
+def score_table(
+    scores: Scores, threshold: Threshold, *, system: str, split: str = "test", seed: int = 0
+) -> pl.DataFrame:
+    """Per-item scores as rows of ``scores.parquet``, which reports and comparisons read.
+
+    Args:
+        scores: Of one system on one split.
+        threshold: The one applied to them.
+        system: Name of the system.
+        split: "dev" or "test"; the column is called ``set``.
+        seed: Which repetition.
+    """
+    return pl.DataFrame(
+        {
+            "item": scores.item.tolist(),
+            "subject": scores.subject.tolist(),
+            "group": scores.group.tolist(),
+            "label": scores.label,
+            "value": scores.values,
+        }
+    ).with_columns(
+        set=pl.lit(split),
+        system=pl.lit(system),
+        seed=pl.lit(seed),
+        threshold=pl.lit(threshold.value),
+    )
+
+
+def write_scores(tables: Sequence[pl.DataFrame], folder: Path) -> None:
+    """Write ``scores.parquet`` into a run folder, whole or not at all."""
+    buffer = io.BytesIO()
+    pl.concat(tables).write_parquet(buffer)
+    write_atomically(folder / SCORES_FILE, buffer.getvalue())
 
 
 def count_reasons(missing: Sequence[NonResponse]) -> str:

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-import polars as pl
 import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
@@ -22,6 +21,7 @@ from torch import Tensor, nn
 
 from sterling.face.capture import Scale, simulate
 from sterling.face.data import Faces
+from sterling.face.evaluation import score_table, write_scores
 from sterling.face.pad import (
     CDCN,
     CentralDifferenceConv2d,
@@ -100,7 +100,13 @@ def measure(config: CdcnConfig, run: Run) -> Findings:
     """Train and test every arm on every seed, and test the claims."""
     calls = [(config, run, index) for index in range(config.seeds)]
     results = in_processes(_one_seed, calls, "seeds")
-    _write_scores(results, run.folder / "scores.parquet")
+    tables = [
+        score_table(scores, result.thresholds[system], system=system, split=split, seed=seed)
+        for seed, result in enumerate(results)
+        for split, systems in (("dev", result.dev), ("test", result.test))
+        for system, scores in systems.items()
+    ]
+    write_scores(tables, run.folder)
     return Findings(
         scope="SIMULATED captures: these error rates say nothing about real cameras and attacks.",
         not_scored=0,
@@ -536,32 +542,6 @@ def _figures(results: list[SeedResult]) -> list[Figure]:
             },
         ),
     ]
-
-
-def _write_scores(results: list[SeedResult], path: Path) -> None:
-    frames = []
-    for seed, result in enumerate(results):
-        for kind, systems in (("dev", result.dev), ("test", result.test)):
-            for system, scores in systems.items():
-                frames.append(
-                    pl.DataFrame(
-                        {
-                            "item": scores.item.tolist(),
-                            "subject": scores.subject.tolist(),
-                            "group": scores.group.tolist(),
-                            "label": scores.label,
-                            "value": scores.values,
-                        }
-                    ).with_columns(
-                        set=pl.lit(kind),
-                        system=pl.lit(system),
-                        seed=pl.lit(seed),
-                        threshold=pl.lit(result.thresholds[system].value),
-                    )
-                )
-    temporary = path.with_suffix(".tmp")
-    pl.concat(frames).write_parquet(temporary)
-    temporary.replace(path)
 
 
 CDCN_STUDY = Study(
