@@ -73,11 +73,11 @@ class CdcnConfig(Config):
 
     protocol: str = "default"
     subjects: tuple[int, int, int] = (18, 8, 18)
-    captures: tuple[int, int, int] = (400, 120, 240)
+    captures: tuple[int, int, int] = (300, 120, 240)
     size: int = Field(default=64, ge=16, multiple_of=8)
     seeds: int = Field(default=5, ge=1)
     width: int = Field(default=8, ge=1)
-    epochs: int = Field(default=10, ge=1)
+    epochs: int = Field(default=8, ge=1)
     learning_rate: float = Field(default=4e-3, gt=0)
     batch_size: int = Field(default=16, ge=1)
     augment: bool = False
