@@ -60,7 +60,7 @@ def test_shapes_types_and_manifest(smoke: Captures) -> None:
     assert 0.4 < smoke.manifest.bona_fide.mean() < 0.6
     assert len(set(smoke.manifest.column("item"))) == n
     faces = smoke.faces()
-    assert len(faces.split("train")) == 28
+    assert len(faces.split("train")) == 32
     assert torch.isfinite(smoke.depth).all()
     # Pictures are neither black nor washed out.
     brightness = smoke.rgb.float().mean((1, 2, 3))

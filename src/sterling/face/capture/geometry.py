@@ -5,8 +5,7 @@ origin and the camera on the z axis. Since the camera faces the subject, the sub
 the picture's right.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -56,12 +55,6 @@ class GBuffer:
 
     def __len__(self) -> int:
         return len(self.triangle)
-
-    @classmethod
-    def stack(cls, buffers: Sequence["GBuffer"]) -> "GBuffer":
-        """Join buffers along the batch axis."""
-        names = [field.name for field in fields(cls)]
-        return cls(**{name: torch.cat([getattr(b, name) for b in buffers]) for name in names})
 
     @property
     def hit(self) -> Tensor:

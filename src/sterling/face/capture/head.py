@@ -213,7 +213,7 @@ def sample_subject(name: str, rng: np.random.Generator) -> Subject:
         freckles=float(rng.beta(0.6, 2.0)) * (1 - 0.7 * melanin),
         wrinkles=float(rng.beta(1.2, 2.0)),
         hair=hair,
-        hairline=float(0.16 if bald else rng.uniform(0.046, 0.082)),
+        hairline=float(0.40 if bald else rng.uniform(0.046, 0.082)),
         hair_depth=float(0.0 if bald else rng.uniform(0.005, 0.028)),
         stubble=float(rng.beta(0.5, 0.8)) if rng.random() < 0.45 else 0.0,
         iris=iris,

@@ -73,8 +73,15 @@ class Protocol:
 
 
 _SEEN_SPECIES = (
-    "print", "print_cut_eyes", "replay", "portrait", "mask_plaster", "mask_latex", "makeup",
-)  # fmt: skip
+    "print",
+    "print_cut_eyes",
+    "replay",
+    "portrait",
+    "mask_plaster",
+    "mask_latex",
+    "makeup",
+    "adversarial_patch",
+)
 _SEEN_SENSORS = ("phone", "webcam", "terminal")
 _SEEN_LIGHT = ("office", "window", "overcast", "lamp")
 _NEAR = ("near", "middle")
@@ -113,7 +120,7 @@ PROTOCOLS: dict[str, Protocol] = {
                 _NEAR,
             ),
         ),
-        Protocol("smoke", _seen, _seen, _everything, Scale((3, 2, 3), (28, 14, 24))),
+        Protocol("smoke", _seen, _seen, _everything, Scale((3, 2, 3), (32, 16, 24))),
     )
 }
 _LEAVE_OUT = "leave_one_species_out:"

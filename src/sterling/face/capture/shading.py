@@ -1,6 +1,5 @@
 """Light on surfaces: visible light from sky and key light, and active infrared illumination."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -28,16 +27,6 @@ class Light:
     key: Tensor
     ambient: Tensor
     softness: Tensor
-
-    @classmethod
-    def stack(cls, lights: Sequence["Light"]) -> "Light":
-        """Join along the batch axis."""
-        return cls(
-            torch.cat([a.direction for a in lights]),
-            torch.cat([a.key for a in lights]),
-            torch.cat([a.ambient for a in lights]),
-            torch.cat([a.softness for a in lights]),
-        )
 
 
 def key_visibility(buffer: GBuffer, light: Light) -> tuple[Tensor, Tensor]:

@@ -148,7 +148,8 @@ def paint(where: Canvas, subjects: Sequence[Subject], moments: Sequence[Moment])
     fine = fractal(at, (0.0072, 0.0036, 0.0017), where.offset + 3.1)
     spots = smoothstep(0.35, 0.75, solid_noise(at, 0.0042, where.offset + 11.7))
 
-    melanin = column([s.melanin for s in subjects]) * (1 + 0.12 * blotch + 0.14 * fine)
+    pigment = column([s.melanin for s in subjects])
+    melanin = pigment * (1 + 0.11 * blotch) + (0.04 + 0.06 * pigment) * fine
     melanin = melanin + 0.35 * column([s.freckles for s in subjects]) * spots * (y < 0.02)
     under_eye = torch.exp(-(((x.abs() - 0.031) / 0.014) ** 2) - ((y + 0.014) / 0.007) ** 2)
     stubble_area = (
