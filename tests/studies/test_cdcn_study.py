@@ -4,6 +4,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from sterling.errors import InputError
 from sterling.face.pad import Detector
 from sterling.report import render_report
 from sterling.studies import STUDIES
@@ -73,3 +74,10 @@ def test_lost_stages_are_computed_again_to_the_same_evidence(
     assert {path.name: json.loads(path.read_text()) for path in stages.iterdir()} == kept
     volatile = {"wall_s"}
     assert after.model_dump(exclude=volatile) == before.model_dump(exclude=volatile)
+
+
+def test_own_data_is_refused_instead_of_ignored(tmp_path: Path) -> None:
+    study = STUDIES["cdcn"]
+    config = study.presets["smoke"].model_copy(update={"data": tmp_path})
+    with pytest.raises(InputError, match="simulated captures only"):
+        run_study(study, config, preset="smoke", seed=0, folder=tmp_path / "run")

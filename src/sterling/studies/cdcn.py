@@ -19,6 +19,7 @@ from PIL import Image
 from pydantic import Field
 from torch import Tensor, nn
 
+from sterling.errors import InputError
 from sterling.face.capture import Scale, simulate
 from sterling.face.data import Faces
 from sterling.face.evaluation import score_table, write_scores
@@ -67,8 +68,7 @@ class CdcnConfig(Config):
         epochs: Passes over the training captures.
         learning_rate: Of Adam.
         batch_size: Captures per step.
-        augment: The paper's augmentation. Off in `quick`: in a few epochs it costs more accuracy
-            on the development captures than it gains.
+        augment: The released code's augmentation. Off in `quick`: our choice for few epochs.
     """
 
     protocol: str = "default"
@@ -98,6 +98,11 @@ SYSTEMS = (*ARMS, BASELINE)
 
 def measure(config: CdcnConfig, run: Run) -> Findings:
     """Train and test every arm on every seed, and test the claims."""
+    if config.data is not None:
+        raise InputError(
+            f"--data {config.data}: this study reads simulated captures only; for photographs use "
+            "sterling face train --data"
+        )
     calls = [(config, run, index) for index in range(config.seeds)]
     results = in_processes(_one_seed, calls, "seeds")
     tables = [
