@@ -9,7 +9,7 @@ from typing import Any, Generic, Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from sterling.errors import InputError, NothingMeasuredError, unknown_name
-from sterling.measure import mean_interval
+from sterling.measure import Rate, mean_interval
 from sterling.runs import Run, open_run
 
 __all__ = [
@@ -26,6 +26,8 @@ __all__ = [
     "claim_that_positive",
     "find_study",
     "load_evidence",
+    "metric_of_rate",
+    "metric_over_seeds",
     "override",
     "run_study",
 ]
@@ -240,6 +242,36 @@ def claim_that_positive(
         high=interval.high,
         holds=interval.low > 0,
         test=test,
+    )
+
+
+def metric_over_seeds(name: str, unit: str, values: Sequence[float]) -> Metric:
+    """The mean of a figure over several seeds, with its Student-t interval.
+
+    ``n`` is the number of seeds. One value has no interval; none at all is a metric that could not
+    be measured.
+    """
+    interval = mean_interval(values) if len(values) > 1 else None
+    return Metric(
+        name=name,
+        value=sum(values) / len(values) if values else None,
+        low=interval.low if interval else None,
+        high=interval.high if interval else None,
+        n=len(values),
+        unit=f"{unit}, mean over seeds",
+    )
+
+
+def metric_of_rate(name: str, rate: Rate) -> Metric:
+    """A rate with its exact interval; ``n`` is the number of trials."""
+    interval = rate.interval()
+    return Metric(
+        name=name,
+        value=rate.value,
+        low=interval.low,
+        high=interval.high,
+        n=rate.trials,
+        unit="rate",
     )
 
 

@@ -45,7 +45,18 @@ from sterling.measure import (
     threshold_at_eer,
 )
 from sterling.runs import Run, derive_seed, in_processes
-from sterling.study import Claim, Config, Figure, Findings, Metric, Paper, Study, Table
+from sterling.study import (
+    Claim,
+    Config,
+    Figure,
+    Findings,
+    Metric,
+    Paper,
+    Study,
+    Table,
+    metric_of_rate,
+    metric_over_seeds,
+)
 from sterling.study import claim_that_positive as paired
 
 __all__ = ["CDCN_STUDY", "CdcnConfig"]
@@ -409,35 +420,13 @@ def _metrics(results: list[SeedResult]) -> list[Metric]:
     for system in SYSTEMS:
         title = f"ACER of {system} (worst species; for comparison with papers)"
         metrics += [
-            _over_seeds(title, "rate", _acers(results, system)),
-            _over_seeds(f"AUC of {system}", "area", _aucs(results, system)),
+            metric_over_seeds(title, "rate", _acers(results, system)),
+            metric_over_seeds(f"AUC of {system}", "area", _aucs(results, system)),
         ]
-    metrics.append(_pooled_rate("BPCER of cdcn, all seeds", _pooled(results, "cdcn")["bona_fide"]))
+    metrics.append(
+        metric_of_rate("BPCER of cdcn, all seeds", _pooled(results, "cdcn")["bona_fide"])
+    )
     return metrics
-
-
-def _over_seeds(name: str, unit: str, values: list[float]) -> Metric:
-    interval = mean_interval(values) if len(values) > 1 else None
-    return Metric(
-        name=name,
-        value=float(np.mean(values)) if values else None,
-        low=interval.low if interval else None,
-        high=interval.high if interval else None,
-        n=len(values),
-        unit=f"{unit}, mean over seeds",
-    )
-
-
-def _pooled_rate(name: str, rate: Rate) -> Metric:
-    interval = rate.interval()
-    return Metric(
-        name=name,
-        value=rate.value,
-        low=interval.low,
-        high=interval.high,
-        n=rate.trials,
-        unit="rate",
-    )
 
 
 def _pooled(results: list[SeedResult], system: str) -> dict[str, Rate]:
