@@ -29,17 +29,24 @@ def test_all_is_true_and_sorted_without_repeats(name: str) -> None:
 def test_contract_names() -> None:
     from sterling.face.capture import simulate
     from sterling.face.pad import CDCN, CentralDifferenceConv2d
+    from sterling.guarantee import (
+        SplitConformalClassifier,
+        benjamini_hochberg,
+        conformal_p_values,
+    )
     from sterling.measure import Rate, Scores, Threshold
     from sterling.study import Claim, Evidence, Study
 
     everything = (simulate, CDCN, CentralDifferenceConv2d, Rate, Scores, Threshold)
     assert all(callable(entry) for entry in (*everything, Claim, Evidence, Study))
+    assert all(map(callable, (SplitConformalClassifier, benjamini_hochberg, conformal_p_values)))
     assert Rate(0, 150).interval(0.95).high == pytest.approx(0.0243, abs=5e-5)
 
 
-def test_measure_does_not_load_torch() -> None:
+@pytest.mark.parametrize("room", ["measure", "guarantee"])
+def test_rooms_of_arrays_do_not_load_torch(room: str) -> None:
     import subprocess
     import sys
 
-    program = "import sys, sterling.measure; sys.exit('torch' in sys.modules)"
+    program = f"import sys, sterling.{room}; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0

@@ -1,0 +1,3 @@
+"""Explanations with a stated error rate."""
+
+__all__: list[str] = []

@@ -1,0 +1,49 @@
+"""What is promised, on which assumptions, and which of them were checked."""
+
+from dataclasses import dataclass
+
+__all__ = ["Assumption", "Guarantee", "ResolutionWarning"]
+
+
+class ResolutionWarning(UserWarning):
+    """The calibration set is too small for the level: the statement holds, and says little."""
+
+
+@dataclass(frozen=True)
+class Assumption:
+    """One condition of a guarantee.
+
+    Attributes:
+        text: The condition.
+        checked: How it was checked and what came out; None when it is taken on trust.
+    """
+
+    text: str
+    checked: str | None = None
+
+
+@dataclass(frozen=True)
+class Guarantee:
+    """A statement that holds in finite samples, with everything it rests on.
+
+    Attributes:
+        statement: One sentence.
+        assumptions: All conditions; without them the statement is empty.
+        n: Number of calibration items behind it.
+        level: The number in the statement: the least coverage, or the largest error rate.
+        confidence: Probability, over the draw of the calibration set, that the statement holds;
+            None when the statement averages over that draw.
+    """
+
+    statement: str
+    assumptions: tuple[Assumption, ...]
+    n: int
+    level: float
+    confidence: float | None = None
+
+    def rows(self) -> list[list[str | int | float | None]]:
+        """Two columns for a table of the evidence: what, and its content."""
+        assumed: list[list[str | int | float | None]] = [
+            ["assumes", f"{one.text} ({one.checked or 'not checked'})"] for one in self.assumptions
+        ]
+        return [["statement", self.statement], *assumed, ["calibration items", self.n]]
