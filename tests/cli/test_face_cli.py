@@ -150,3 +150,50 @@ def test_training_needs_both_classes(
     assert run("face", "train", "--data", str(only), "--out", str(tmp_path / "d")) == 2
     assert len(capsys.readouterr().err.strip().splitlines()) == 1
     assert not (tmp_path / "d").exists()
+
+
+def test_attack_makes_a_folder_that_trains(
+    photographs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    made = tmp_path / "attacks"
+    arguments = ("face", "attack", str(photographs), "--size", "160", "--out", str(made))
+    assert run(*arguments, "--species", "poster, replay") == 0
+    assert "12 bona fide crops, 24 SIMULATED attacks" in capsys.readouterr().out
+    table = pl.read_csv(made / "manifest.csv")
+    counts = dict(table["species"].value_counts().iter_rows())
+    assert counts == {"bona_fide": 12, "poster": 12, "replay": 12}
+    assert all((made / path).is_file() for path in table["path"])
+    small = ("--size", "32", "--width", "4", "--epochs", "1")
+    data = ("--data", str(made / "manifest.csv"))
+    assert run("face", "train", *data, "--out", str(tmp_path / "detector"), *small) == 0
+
+
+@pytest.mark.parametrize(
+    ("species", "message"),
+    [
+        ("print,print", "name each attack instrument once"),
+        ("mask_latex", "unknown species 'mask_latex'"),
+    ],
+)
+def test_attack_refuses_in_one_line_and_writes_nothing(
+    species: str,
+    message: str,
+    photographs: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    made = tmp_path / "attacks"
+    arguments = ("face", "attack", str(photographs), "--size", "64", "--out", str(made))
+    assert run(*arguments, "--species", species) == 2
+    error = capsys.readouterr().err
+    assert message in error
+    assert not made.exists()
+
+
+def test_attack_never_writes_into_a_full_folder(
+    photographs: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = sorted(photographs.rglob("*"))
+    assert run("face", "attack", str(photographs), "--out", str(photographs)) == 2
+    assert "not an empty folder" in capsys.readouterr().err
+    assert sorted(photographs.rglob("*")) == before

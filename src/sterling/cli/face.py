@@ -10,7 +10,9 @@ from sterling.errors import InputError
 
 __all__ = ["app"]
 
-app = typer.Typer(no_args_is_help=True, help="Liveness of faces: train, evaluate, predict, export.")
+app = typer.Typer(
+    no_args_is_help=True, help="Liveness of faces: train, evaluate, predict, export, attack."
+)
 
 DetectorArgument = Annotated[Path, typer.Argument(help="Folder of a trained detector.")]
 DataOption = Annotated[
@@ -212,3 +214,31 @@ def export(
         f"{report.path}: {report.size / 1e6:.2f} MB, largest score difference to PyTorch "
         f"{report.max_difference:.2g} on {report.compared} images"
     )
+
+
+@app.command()
+def attack(
+    photographs: Annotated[
+        Path, typer.Argument(help="Folder with live/, or a manifest; only bona fide rows are used.")
+    ],
+    out: Annotated[Path, typer.Option(help="New folder that receives crops and attacks.")],
+    species: Annotated[
+        str, typer.Option(help="Instruments, comma-separated: print, poster, portrait, replay.")
+    ] = "print,replay",
+    subject_pattern: PatternOption = None,
+    size: Annotated[int, typer.Option(min=32, help="Side of the written crops in pixels.")] = 256,
+    seed: Annotated[int, typer.Option(min=0)] = 0,
+) -> None:
+    """Simulate prints and replays of your own bona fide photographs, ready to train on."""
+    from sterling.face.attack import make_attacks
+    from sterling.face.evaluation import count_reasons
+    from sterling.runs import track
+
+    manifest = _manifest(photographs, subject_pattern)
+    names = [name.strip() for name in species.split(",")]
+    with track("faces, then instruments", int(manifest.bona_fide.sum()) + len(names)) as advance:
+        made = make_attacks(manifest, names, out, size=size, seed=seed, progress=advance)
+    live = int(made.manifest.bona_fide.sum())
+    typer.echo(f"{out}: {live} bona fide crops, {len(made.manifest) - live} SIMULATED attacks")
+    typer.echo(f"not used: {count_reasons(made.non_responses)}")
+    typer.echo(f"next: sterling face train --data {out / 'manifest.csv'} --out detector")

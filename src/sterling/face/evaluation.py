@@ -18,7 +18,6 @@ from sterling.face.pad import Detector, score_thumbnails
 from sterling.measure import (
     BONA_FIDE,
     PadErrors,
-    Rate,
     Scores,
     Threshold,
     auc,
@@ -27,7 +26,7 @@ from sterling.measure import (
     threshold_at_eer,
 )
 from sterling.runs import write_atomically
-from sterling.study import Figure, Findings, Metric, Table
+from sterling.study import Figure, Findings, Metric, Table, metric_of_rate
 
 __all__ = ["count_reasons", "detector_findings", "score_table", "scores_of", "write_scores"]
 
@@ -124,24 +123,12 @@ def _baseline(training: Faces, development: Faces, test: Faces) -> _System:
     return _System("thumbnails", values, threshold_at_eer(dev, source="development crops"))
 
 
-def _metric(name: str, rate: Rate) -> Metric:
-    interval = rate.interval()
-    return Metric(
-        name=name,
-        value=rate.value,
-        low=interval.low,
-        high=interval.high,
-        n=rate.trials,
-        unit="rate",
-    )
-
-
 def _error_metrics(system: _System) -> list[Metric]:
     errors = system.errors
     area = auc(system.scores)
     return [
-        _metric(f"APCER of the worst species ({errors.worst})", errors.apcer_max),
-        _metric("BPCER", errors.bpcer),
+        metric_of_rate(f"APCER of the worst species ({errors.worst})", errors.apcer_max),
+        metric_of_rate("BPCER", errors.bpcer),
         Metric(
             name="ACER (for comparison with papers)",
             value=errors.acer,
@@ -165,7 +152,9 @@ def _non_response_metrics(missing: Sequence[NonResponse], manifest: Manifest) ->
     responded = ~manifest.matches(item={entry.item for entry in missing})
     rates = non_response_rates(manifest.column("species"), responded)
     return [
-        _metric("BPNRR (no score)" if name == BONA_FIDE else f"APNRR of {name} (no score)", rate)
+        metric_of_rate(
+            "BPNRR (no score)" if name == BONA_FIDE else f"APNRR of {name} (no score)", rate
+        )
         for name, rate in rates.items()
     ]
 
