@@ -197,3 +197,33 @@ def test_attack_never_writes_into_a_full_folder(
     assert run("face", "attack", str(photographs), "--out", str(photographs)) == 2
     assert "not an empty folder" in capsys.readouterr().err
     assert sorted(photographs.rglob("*")) == before
+
+
+def test_a_guarantee_is_in_evidence_and_report(
+    detector: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data, out = str(detector / "manifest.csv"), tmp_path / "run"
+    arguments = ("face", "evaluate", str(detector), "--data", data, "--out", str(out))
+    few = ("--guarantee", "bpcer=0.05")
+    assert run(*arguments, *few) == 2
+    message = " ".join(capsys.readouterr().err.split())
+    assert "calibration items are too few" in message
+    assert "59 are needed" in message
+    assert run(*arguments[:-1], str(tmp_path / "second"), "--guarantee", "bpcer=0.9") == 0
+    evidence = json.loads((tmp_path / "second" / "evidence.json").read_text())
+    (claim,) = evidence["claims"]
+    assert claim["id"] == "bpcer_bound"
+    (table,) = [table for table in evidence["tables"] if table["name"] == "guarantee"]
+    assert "NOT MET" in str(table["rows"])
+    assert evidence["command"].endswith("--guarantee bpcer=0.9")
+    page = (tmp_path / "second" / "report.html").read_text()
+    assert "What the threshold promises" in page
+    assert "captures of one subject are not independent" in page
+
+
+def test_a_guarantee_needs_calibration_captures(
+    detector: Path, photographs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ("face", "evaluate", str(detector), "--data", str(photographs))
+    assert run(*arguments, "--guarantee", "bpcer=0.5", "--out", str(tmp_path / "run")) == 2
+    assert "split 'dev'" in " ".join(capsys.readouterr().err.split())

@@ -98,6 +98,13 @@ def evaluate(
     data: DataOption,
     subject_pattern: PatternOption = None,
     degraded: Annotated[bool, typer.Option(help="Also on degraded copies.")] = False,
+    guarantee: Annotated[
+        str | None,
+        typer.Option(
+            help="bpcer=0.05[,confidence=0.95]: choose the threshold on the split dev so that "
+            "the BPCER is bounded with confidence."
+        ),
+    ] = None,
     seed: Annotated[int, typer.Option(min=0)] = 0,
     out: Annotated[Path, typer.Option(help="Run folder for evidence and report.")] = Path(
         "runs/face-evaluate"
@@ -108,8 +115,11 @@ def evaluate(
 
     Of a manifest with splits the test split is evaluated; otherwise everything is.
     """
+    from dataclasses import replace
+
+    from sterling.face.bounded_threshold import bounded_threshold, parse_guarantee
     from sterling.face.data import CropSpec, load_faces
-    from sterling.face.evaluation import detector_findings
+    from sterling.face.evaluation import detector_findings, scores_of
     from sterling.face.pad import Detector
     from sterling.report import render_report
     from sterling.runs import open_run
@@ -121,7 +131,18 @@ def evaluate(
     manifest = everything.where(split="test") if has_test else everything
     scale = judge.preprocessing.crop_scale or 1.3
     spec = CropSpec(size=judge.preprocessing.size, scale=scale)
-    config = {"detector": str(detector), "data": str(data), "degraded": degraded}
+    config = {
+        "detector": str(detector),
+        "data": str(data),
+        "degraded": degraded,
+        "guarantee": guarantee,
+    }
+    wanted = None if guarantee is None else parse_guarantee(guarantee)
+    if wanted and not (has_test and everything.matches(split="dev").any()):
+        raise InputError(
+            f"--guarantee: {data} needs captures of split 'dev' to calibrate on and of split "
+            "'test'; give a manifest with both"
+        )
     identity = {"study": "face-evaluate", "seed": seed, "config": config}
     with open_run(out, identity=identity, seed=seed) as run:
         loaded = _crops(manifest, spec.size, spec.scale)
@@ -129,6 +150,12 @@ def evaluate(
         if has_test and everything.matches(split="train").any():
             known = load_faces(everything.where(split=("train", "dev")), spec).faces
             development = (known.split("train"), known.split("dev"))
+        promise = None
+        if wanted:
+            held_out = load_faces(everything.where(split="dev"), spec).faces
+            scores = scores_of(judge.score(held_out.images), held_out.manifest)
+            threshold, promise = bounded_threshold(scores, *wanted, source=f"{data}, split dev")
+            judge = replace(judge, threshold=threshold)
         findings = detector_findings(
             judge,
             loaded.faces,
@@ -138,6 +165,7 @@ def evaluate(
             development=development,
             degraded=degraded,
             seed=seed,
+            guarantee=promise,
         )
         evidence = Evidence(
             **dict(findings),
@@ -145,7 +173,8 @@ def evaluate(
             preset="own data",
             seed=seed,
             command=f"sterling face evaluate {detector} --data {data} --seed {seed}"
-            + (" --degraded" if degraded else ""),
+            + (" --degraded" if degraded else "")
+            + (f" --guarantee {guarantee}" if guarantee else ""),
             config=config,
             versions=dict(run.versions),
             started=run.started,
@@ -159,6 +188,9 @@ def evaluate(
     for metric in evidence.metrics:
         interval = "" if metric.low is None else f" ({metric.low:.4f} … {metric.high:.4f})"
         typer.echo(f"{metric.name}: {metric.value:.4f}{interval}, n = {metric.n}")
+    for claim in evidence.claims:
+        verdict = {True: "agree", False: "DISAGREE", None: "cannot tell"}[claim.holds]
+        typer.echo(f"{claim.claim} Test captures: {verdict}.")
     typer.echo(f"report: {out / 'report.html'}")
 
 

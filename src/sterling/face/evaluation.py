@@ -13,8 +13,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from sterling.errors import InputError
+from sterling.face.bounded_threshold import bpcer_claim
 from sterling.face.data import Degradation, Faces, Manifest, NonResponse, degrade
 from sterling.face.pad import Detector, score_thumbnails
+from sterling.guarantee import Guarantee
 from sterling.measure import (
     BONA_FIDE,
     PadErrors,
@@ -71,6 +73,7 @@ def detector_findings(
     development: tuple[Faces, Faces] | None = None,
     degraded: bool = False,
     seed: int = 0,
+    guarantee: Guarantee | None = None,
 ) -> Findings:
     """Evaluate a detector at its own threshold.
 
@@ -84,6 +87,8 @@ def detector_findings(
             them and stands beside the detector.
         degraded: Also evaluate on degraded copies of the same crops.
         seed: For the noise of degraded copies.
+        guarantee: What the threshold promises about the BPCER, when it promises something; it
+            becomes a table, and a claim that the test captures are held against.
 
     Raises:
         InputError: The detector has no threshold, or it was chosen on items of `test`.
@@ -108,8 +113,13 @@ def detector_findings(
         f"({simulated}). The figures hold for presentations like these, and for no others.",
         not_scored=len(non_responses),
         metrics=[*_error_metrics(main), *_non_response_metrics(non_responses, manifest)],
-        claims=[],
-        tables=[_species_table(main), _systems_table(systems), _origin_table(detector)],
+        claims=[bpcer_claim(guarantee, main.errors)] if guarantee else [],
+        tables=[
+            _species_table(main),
+            _systems_table(systems),
+            *([_guarantee_table(guarantee)] if guarantee else []),
+            _origin_table(detector),
+        ],
         figures=_figures(main, systems),
     )
 
@@ -190,6 +200,15 @@ def _systems_table(systems: Sequence[_System]) -> Table:
             for system in systems
         ],
         caption="Degraded copies are scored at the detector's own threshold.",
+    )
+
+
+def _guarantee_table(guarantee: Guarantee) -> Table:
+    return Table(
+        name="guarantee",
+        title="What the threshold promises",
+        columns=["what", "value"],
+        rows=guarantee.rows(),
     )
 
 

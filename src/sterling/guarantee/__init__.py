@@ -20,6 +20,7 @@ from sterling.guarantee.raps import RAPS
 from sterling.guarantee.saps import SAPS
 from sterling.guarantee.split_classifier import SplitConformalClassifier
 from sterling.guarantee.statement import Assumption, Guarantee, ResolutionWarning
+from sterling.guarantee.tolerance_limit import ToleranceLimit, tolerance_limit
 
 __all__ = [
     "APS",
@@ -33,6 +34,7 @@ __all__ = [
     "ResolutionWarning",
     "SplitConformalClassifier",
     "Standing",
+    "ToleranceLimit",
     "adjusted_p_values",
     "benjamini_hochberg",
     "benjamini_yekutieli",
@@ -48,4 +50,5 @@ __all__ = [
     "online_p_values",
     "saffron",
     "storey_benjamini_hochberg",
+    "tolerance_limit",
 ]
