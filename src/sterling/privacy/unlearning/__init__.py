@@ -1,0 +1,23 @@
+"""Unlearning: make a trained model forget some of its records. One file per method."""
+
+from sterling.privacy.unlearning.catalogue import catalogue
+from sterling.privacy.unlearning.descent import Descent
+from sterling.privacy.unlearning.examples import IGNORED, Examples, split_request
+from sterling.privacy.unlearning.method import Method
+from sterling.privacy.unlearning.retrain import RetrainConfig, train_by_recipe
+from sterling.privacy.unlearning.sisa import Sisa, SisaConfig, fit_sisa, sisa
+
+__all__ = [
+    "IGNORED",
+    "Descent",
+    "Examples",
+    "Method",
+    "RetrainConfig",
+    "Sisa",
+    "SisaConfig",
+    "catalogue",
+    "fit_sisa",
+    "sisa",
+    "split_request",
+    "train_by_recipe",
+]

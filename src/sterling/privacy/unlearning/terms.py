@@ -1,0 +1,70 @@
+"""Loss terms that unlearning methods are made of, for classifiers and language models alike.
+
+Logits are (N, C) with labels (N,), or (N, T, V) with labels (N, T). Positions labelled
+``IGNORED`` count in no term: where other code averages over prompts and padding too, ours differs.
+"""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from sterling.privacy.unlearning.examples import IGNORED
+
+__all__ = [
+    "counted_mean",
+    "example_loss",
+    "label_probabilities",
+    "mean_kl",
+    "mean_loss",
+    "mean_soft_loss",
+    "position_losses",
+    "sequence_losses",
+]
+
+
+def position_losses(logits: Tensor, labels: Tensor) -> Tensor:
+    """Cross-entropy at every position, in the shape of the labels; 0 where ignored."""
+    flat = F.cross_entropy(
+        logits.flatten(0, -2), labels.flatten(), ignore_index=IGNORED, reduction="none"
+    )
+    return flat.view(labels.shape)
+
+
+def counted_mean(values: Tensor, labels: Tensor) -> Tensor:
+    """Mean of values over the positions that count."""
+    counts = labels != IGNORED
+    return (values * counts).sum() / counts.sum().clamp_min(1)
+
+
+def mean_loss(logits: Tensor, labels: Tensor) -> Tensor:
+    """Mean cross-entropy over the positions that count."""
+    return counted_mean(position_losses(logits, labels), labels)
+
+
+def sequence_losses(logits: Tensor, labels: Tensor) -> Tensor:
+    """Negative log-likelihood of every example (N,): the sum over its positions."""
+    losses = position_losses(logits, labels)
+    return losses if labels.ndim == 1 else losses.sum(1)
+
+
+def example_loss(logits: Tensor, labels: Tensor) -> Tensor:
+    """Summed negative log-likelihood; with one example the loss of gradients per record."""
+    return position_losses(logits, labels).sum()
+
+
+def label_probabilities(logits: Tensor, labels: Tensor) -> Tensor:
+    """The model's probability of the label at every position; 1 where ignored."""
+    return torch.exp(-position_losses(logits, labels))
+
+
+def mean_kl(reference: Tensor, logits: Tensor, labels: Tensor) -> Tensor:
+    """KL(reference ‖ model) from logits, mean over the positions that count; 0 at best."""
+    divergence = F.kl_div(
+        logits.log_softmax(-1), reference.log_softmax(-1), reduction="none", log_target=True
+    ).sum(-1)
+    return counted_mean(divergence, labels)
+
+
+def mean_soft_loss(target: Tensor, logits: Tensor, labels: Tensor) -> Tensor:
+    """Cross-entropy to target probabilities, mean over the positions that count."""
+    return counted_mean(-(target * logits.log_softmax(-1)).sum(-1), labels)
