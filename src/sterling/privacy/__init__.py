@@ -1,3 +1,5 @@
 """Privacy of training data: target models, membership inference, unlearning."""
 
-__all__: list[str] = []
+from sterling.privacy.membership import MembershipFDR
+
+__all__ = ["MembershipFDR"]

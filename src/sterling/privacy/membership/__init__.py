@@ -3,11 +3,14 @@
 Every score is higher for members. One file per attack.
 """
 
+from sterling.privacy.membership.audit import MembershipAudit, audit
 from sterling.privacy.membership.confidence import confidence_score
 from sterling.privacy.membership.conformity import nonmember_conformity
 from sterling.privacy.membership.difficulty import difficulty_score
 from sterling.privacy.membership.entropy import entropy_score
+from sterling.privacy.membership.fdr import MembershipFDR, ShiftWarning
 from sterling.privacy.membership.gradient_norm import gradient_norms, learned_sign
+from sterling.privacy.membership.lifelong import select_over_stages
 from sterling.privacy.membership.lira import lira_offline, lira_online
 from sterling.privacy.membership.loss import loss_score
 from sterling.privacy.membership.min_k import min_k_score
@@ -20,8 +23,12 @@ from sterling.privacy.membership.shadow_classifier import ShadowClassifier
 from sterling.privacy.membership.text_reference import reference_score, zlib_score
 
 __all__ = [
+    "MembershipAudit",
+    "MembershipFDR",
     "QuantileRegression",
     "ShadowClassifier",
+    "ShiftWarning",
+    "audit",
     "class_thresholds",
     "confidence_score",
     "difficulty_score",
@@ -39,6 +46,7 @@ __all__ = [
     "phi",
     "reference_score",
     "rmia_score",
+    "select_over_stages",
     "tune_offline_a",
     "zlib_score",
 ]

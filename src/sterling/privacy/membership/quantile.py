@@ -2,7 +2,7 @@
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.ensemble import HistGradientBoostingRegressor
+from sklearn.ensemble import GradientBoostingRegressor
 
 from sterling.errors import InputError
 
@@ -22,8 +22,8 @@ class QuantileRegression:
     def __init__(self, quantile: float = 0.9, seed: int = 0) -> None:
         if not 0 < quantile < 1:
             raise InputError(f"quantile {quantile}: give a number between 0 and 1")
-        self._regressor = HistGradientBoostingRegressor(
-            loss="quantile", quantile=quantile, max_iter=50, random_state=seed
+        self._regressor = GradientBoostingRegressor(
+            loss="quantile", alpha=quantile, max_features="sqrt", random_state=seed
         )
 
     def fit(self, features: ArrayLike, phi: ArrayLike) -> "QuantileRegression":

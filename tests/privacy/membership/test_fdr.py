@@ -1,0 +1,247 @@
+import math
+import warnings
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+from scipy import stats
+from sklearn.base import clone
+
+from sterling.errors import InputError
+from sterling.guarantee import (
+    ResolutionWarning,
+    benjamini_hochberg,
+    benjamini_yekutieli,
+    e_benjamini_hochberg,
+    storey_benjamini_hochberg,
+)
+from sterling.privacy import MembershipFDR
+from sterling.privacy.membership import ShiftWarning, audit
+from sterling.privacy.membership.fdr import METHODS, Method, harmonic_e_values
+
+T, REPEATS = 1000, 200
+
+
+def gaussian(
+    rng: np.random.Generator, pi0: float, mu: float
+) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """Scores of T records, members higher by mu, and the truth."""
+    truth = np.arange(T) >= round(T * pi0)
+    return rng.normal(mu * truth, 1), truth
+
+
+# n_cal, pi0, alpha, method, power that 500 repeats gave with another implementation.
+ROWS = [
+    (1000, 0.5, 0.10, "bh", 0.532),
+    (1000, 0.9, 0.10, "bh", 0.155),
+    (200, 0.5, 0.10, "bh", 0.498),
+    (50, 0.5, 0.10, "bh", 0.333),
+    (1000, 0.5, 0.20, "bh", 0.723),
+    (1000, 0.5, 0.10, "storey", 0.708),
+    (1000, 0.5, 0.10, "by", None),
+    (1000, 0.5, 0.10, "ebh", None),
+]
+
+
+@pytest.mark.filterwarnings("ignore::sterling.guarantee.ResolutionWarning")
+@pytest.mark.parametrize(("n", "pi0", "alpha", "method", "power"), ROWS)
+def test_the_false_discovery_rate_is_what_was_promised(
+    n: int, pi0: float, alpha: float, method: Method, power: float | None
+) -> None:
+    rng = np.random.default_rng(n + int(100 * pi0))
+    proportions, powers, marginal = [], [], []
+    for _ in range(REPEATS):
+        scores, truth = gaussian(rng, pi0, 2)
+        wrapper = MembershipFDR(method).calibrate(rng.normal(size=n))
+        outcome = audit(wrapper.select(scores, alpha), truth)
+        assert outcome.power is not None
+        proportions.append(outcome.fdp)
+        powers.append(outcome.power.value)
+        marginal.append((wrapper.p_values(scores)[~truth] <= alpha).mean())
+
+    def error(values: list[float]) -> float:
+        return float(np.std(values, ddof=1)) / math.sqrt(REPEATS)
+
+    bound = alpha if method == "storey" else alpha * pi0
+    # One-sided, 3 s.e.: a true rate at the bound fails once in 700.
+    assert np.mean(proportions) <= bound + 3 * error(proportions)
+    assert np.mean(marginal) <= alpha + 3 * error(marginal)
+    assert np.mean(marginal) >= alpha - 1 / (n + 1) - 3 * error(marginal)
+    if power is not None:
+        assert np.mean(powers) == pytest.approx(power, abs=4 * error(powers) + 0.005)
+
+
+@pytest.mark.filterwarnings("ignore::sterling.guarantee.ResolutionWarning")
+def test_shifted_calibration_breaks_the_promise_and_is_flagged() -> None:
+    rng = np.random.default_rng(0)
+    proportions, flagged, false_alarms = [], 0, 0
+    for _ in range(100):
+        scores, truth = gaussian(rng, 0.5, 2)
+        shifted = MembershipFDR().calibrate(rng.normal(-0.3, 1, 1000))
+        proportions.append(audit(shifted.select(scores, 0.1), truth).fdp)
+        honest = MembershipFDR().calibrate(rng.normal(size=1000))
+        with warnings.catch_warnings(record=True) as seen:
+            warnings.simplefilter("always", ShiftWarning)
+            held_out = rng.normal(size=500)
+            flagged += shifted.diagnose(held_out) < 0.01
+            assert bool(seen) == (shifted.shift_p_ is not None and shifted.shift_p_ < 0.01)
+            false_alarms += honest.diagnose(held_out) < 0.01
+    assert np.mean(proportions) > 0.05 + 3 * np.std(proportions) / 10
+    assert flagged >= 90
+    assert false_alarms <= 5  # binomial(100, 0.01) exceeds 5 once in 2000
+
+
+def test_the_guarantee_says_what_was_checked() -> None:
+    wrapper = MembershipFDR().calibrate(np.arange(100.0), scored_by="surrogate")
+    texts = {one.text: one.checked for one in wrapper.guarantee(0.1).assumptions}
+    assert any(text.startswith("surrogate = target") for text in texts)
+    assert set(texts.values()) == {None}
+    checked = MembershipFDR().calibrate(
+        np.arange(100.0),
+        ids=[f"r{i}" for i in range(100)],
+        members=["m"],
+        fitted_on=["f"],
+        groups=np.arange(100) % 2,
+    )
+    with pytest.warns(ShiftWarning, match="does not apply"):
+        checked.diagnose(np.arange(100.0) + 1000)
+    guarantee = checked.guarantee(0.1)
+    assert [one.checked for one in guarantee.assumptions][1:] == ["by record id"] * 2
+    assert guarantee.assumptions[0].text.endswith("within each group")
+    assert guarantee.assumptions[0].checked is not None
+    assert guarantee.assumptions[0].checked.startswith("REFUTED")
+    assert "alpha = 0.1" in guarantee.statement
+    assert (guarantee.n, guarantee.level) == (100, 0.1)
+
+
+@given(st.integers(0, 10**6), st.sampled_from(METHODS), st.booleans())
+@settings(max_examples=40, deadline=None)
+def test_declaring_is_the_procedure_of_that_name(seed: int, method: Method, smooth: bool) -> None:
+    rng = np.random.default_rng(seed)
+    scores = np.append(rng.normal(size=60), rng.normal(4, 1, size=40)).round(1)
+    wrapper = MembershipFDR(method, smooth=smooth, random_state=seed)
+    wrapper.calibrate(rng.normal(size=400).round(1))
+    p = wrapper.p_values(scores)
+    expected = {
+        "bh": lambda: benjamini_hochberg(p, 0.13),
+        "by": lambda: benjamini_yekutieli(p, 0.13),
+        "storey": lambda: storey_benjamini_hochberg(p, 0.13),
+        "ebh": lambda: e_benjamini_hochberg(harmonic_e_values(p, 400), 0.13),
+    }[method]()
+    np.testing.assert_array_equal(wrapper.select(scores, 0.13), expected)
+
+
+def test_p_values_by_counting() -> None:
+    wrapper = MembershipFDR().calibrate([1.0, 2.0, 2.0, 5.0])
+    p = wrapper.p_values([0.0, 2.0, 4.0, 6.0])
+    assert p.tolist() == [1.0, 4 / 5, 2 / 5, 1 / 5]
+
+
+def test_smooth_p_values_of_tied_non_members_are_uniform() -> None:
+    rng = np.random.default_rng(0)
+    p = np.concatenate(
+        [
+            MembershipFDR(smooth=True, random_state=seed)
+            .calibrate(rng.integers(3, size=50))
+            .p_values(rng.integers(3, size=1))
+            for seed in range(800)
+        ]
+    )
+    assert stats.kstest(p, "uniform").pvalue > 0.001
+
+
+def test_groups_are_calibrated_apart() -> None:
+    rng = np.random.default_rng(1)
+    level = np.array([0.0, 10.0])
+    false = []
+    for _ in range(60):
+        groups = (rng.random(800) < 0.9).astype(int)  # the mix differs from calibration's
+        truth = rng.random(800) < 0.3
+        scores = level[groups] + rng.normal(3 * truth, 1)
+        known = np.repeat([0, 1], 1000)
+        grouped = MembershipFDR().calibrate(level[known] + rng.normal(size=2000), groups=known)
+        false.append(audit(grouped.select(scores, 0.2, groups=groups), truth).fdp)
+    assert np.mean(false) <= 0.2 * 0.7 + 3 * np.std(false) / math.sqrt(60)
+    p = grouped.p_values(scores, groups=groups)
+    for group in (0, 1):
+        alone = MembershipFDR().calibrate(grouped.scores_[known == group])
+        np.testing.assert_array_equal(p[groups == group], alone.p_values(scores[groups == group]))
+
+
+def test_e_values_average_one_over_the_ranks() -> None:
+    for n in (1, 4, 99):
+        e = harmonic_e_values(np.arange(1, n + 2) / (n + 1), n)
+        assert e.mean() == pytest.approx(1)
+        assert (np.diff(e) < 0).all()
+    mixed = harmonic_e_values([0.5, 0.5], [1, 3])
+    assert mixed.tolist() == [
+        harmonic_e_values([0.5], 1)[0],
+        harmonic_e_values([0.5], 3)[0],
+    ]
+
+
+def test_too_small_a_calibration_set() -> None:
+    wrapper = MembershipFDR().calibrate(np.arange(8.0))
+    with pytest.raises(InputError, match=r"8 calibration records can declare nobody .* least 10"):
+        wrapper.select(np.arange(20.0), 0.1)
+    with pytest.warns(ResolutionWarning, match="about 16 must stand out together"):
+        mask = wrapper.select(np.append(np.zeros(4), np.full(16, 9.0)), 0.14)
+    assert mask.sum() == 16
+    with pytest.raises(InputError, match="per group"):
+        MembershipFDR().calibrate(np.arange(12.0), groups=[0] * 11 + [1]).select(
+            [1.0], 0.1, groups=[0]
+        )
+    with pytest.raises(InputError, match="can declare nobody"):
+        MembershipFDR("ebh", smooth=True).calibrate(np.arange(20.0)).select([30.0], 0.1)
+
+
+def test_records_that_may_not_calibrate_are_refused() -> None:
+    scores, ids = np.arange(50.0), [f"r{i}" for i in range(50)]
+    with pytest.raises(InputError, match="2 calibration records are members of the target"):
+        MembershipFDR().calibrate(scores, ids=ids, members=["r7", "r9", "x"])
+    with pytest.raises(InputError, match=r"1 calibration records are used for the fit .*'r3'"):
+        MembershipFDR().calibrate(scores, ids=ids, fitted_on=["r3"])
+    with pytest.raises(InputError, match="name the calibration records"):
+        MembershipFDR().calibrate(scores, members=["r7"])
+    wrapper = MembershipFDR().calibrate(scores, ids=ids)
+    with pytest.raises(InputError, match="to be judged by this calibration"):
+        wrapper.select([1.0, 2.0], 0.2, ids=["x", "r0"])
+
+
+@pytest.mark.parametrize(
+    ("scores", "message"),
+    [
+        ([1.0, math.nan], "1 of 2 are NaN"),
+        ([3.0] * 20, r"all 20 are 3; the attack tells nothing apart"),
+        ([[1.0]], "one score per record"),
+    ],
+)
+def test_scores_that_cannot_calibrate(scores: object, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        MembershipFDR().calibrate(scores)  # type: ignore[arg-type]
+
+
+def test_wrong_use_is_refused() -> None:
+    with pytest.raises(InputError, match="calibrate with known non-members first"):
+        MembershipFDR().select([1.0], 0.1)
+    with pytest.raises(InputError, match="method 'holm'"):
+        MembershipFDR("holm").calibrate([1.0, 2.0])  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="scored_by"):
+        MembershipFDR().calibrate([1.0, 2.0], scored_by="x")  # type: ignore[arg-type]
+    wrapper = MembershipFDR().calibrate(np.arange(100.0))
+    with pytest.raises(InputError, match="alpha 1"):
+        wrapper.select([1.0], 1.0)
+    with pytest.raises(InputError, match="to neither"):
+        wrapper.select([1.0], 0.1, groups=[0])
+    with pytest.raises(InputError, match="NaN"):
+        wrapper.select([math.nan], 0.1)
+    assert wrapper.select([], 0.1).tolist() == []
+
+
+def test_it_is_a_scikit_learn_estimator() -> None:
+    wrapper = MembershipFDR("by", smooth=True, random_state=3)
+    again = clone(wrapper).set_params(method="bh")
+    assert again.get_params() == {"method": "bh", "smooth": True, "random_state": 3}
+    assert not hasattr(clone(wrapper.calibrate([1.0, 2.0])), "scores_")

@@ -1,0 +1,69 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from sterling.errors import InputError
+from sterling.measure import Scores, auc
+from sterling.privacy.membership import likelihood_ratio, rmia_score, tune_offline_a
+from sterling.privacy.training import balanced_membership
+
+RATIOS = hnp.arrays(np.float64, st.integers(1, 40), elements=st.floats(0, 4, width=16))
+
+
+@given(RATIOS, RATIOS, st.floats(0.25, 4))
+def test_the_sort_equals_the_matrix_of_all_pairs(
+    x: np.ndarray,
+    z: np.ndarray,
+    gamma: float,
+) -> None:
+    matrix = (x[:, None] > gamma * z[None, :]).mean(axis=1)
+    np.testing.assert_array_equal(rmia_score(x, z, gamma=gamma), matrix)
+
+
+def test_also_at_size() -> None:
+    rng = np.random.default_rng(0)
+    x, z = rng.lognormal(size=5000).round(2), rng.lognormal(size=1501).round(2)
+    np.testing.assert_array_equal(rmia_score(x, z), (x[:, None] > z).mean(axis=1))
+
+
+def test_ratio_in_closed_form() -> None:
+    reference = [[0.2, 0.9], [0.4, 0.1]]
+    outside = [[True, False], [True, True]]
+    ratio = likelihood_ratio([0.6, 0.5], reference, outside, offline_a=0.5)
+    marginal = [(1.5 * 0.3 + 0.5) / 2, (1.5 * 0.1 + 0.5) / 2]
+    np.testing.assert_allclose(ratio, [0.6 / marginal[0], 0.5 / marginal[1]])
+    assert likelihood_ratio([0.0, 0.5], [[0.0, 0.0]], [[True, True]], offline_a=1.0)[0] == 0
+
+
+def test_tuning_keeps_the_best_a_on_the_paired_model() -> None:
+    rng = np.random.default_rng(3)
+    records = 600
+    membership = balanced_membership(6, records, rng)
+    hard = rng.random(records)
+    p = np.clip(hard + 0.3 * membership * (1 - hard) + 0.1 * rng.normal(size=(6, records)), 0, 1)
+    population = rng.random(records) < 0.3
+    references, outside = p[2:], ~membership[2:]
+    a = tune_offline_a(p[1], membership[1], references, outside, population)
+
+    def area(value: float) -> float:
+        ratio = likelihood_ratio(p[1], references, outside, offline_a=value)
+        matrix = (ratio[~population][:, None] > ratio[population]).mean(axis=1)
+        return auc(Scores(matrix, membership[1][~population])).value
+
+    areas = {value: area(value) for value in np.linspace(0, 1, 11).round(1).tolist()}
+    assert areas[a] == max(areas.values()) > min(areas.values())
+
+
+def test_wrong_input_is_refused() -> None:
+    with pytest.raises(InputError, match="between 0 and 1"):
+        likelihood_ratio([1.5], [[0.5]], [[True]])
+    with pytest.raises(InputError, match="record 0 is in the training set of every"):
+        likelihood_ratio([0.5], [[0.5]], [[False]])
+    with pytest.raises(InputError, match="offline_a 2"):
+        likelihood_ratio([0.5], [[0.5]], [[True]], offline_a=2)
+    with pytest.raises(InputError, match="gamma"):
+        rmia_score([1.0], [], gamma=1)
+    with pytest.raises(InputError, match="not a number"):
+        rmia_score([1.0], [np.nan])
