@@ -138,15 +138,9 @@ class Studio:
 
 @dataclass(frozen=True, eq=False)
 class Sitting:
-    """One person cast and painted, to be lit as often as needed; every batch axis is 1.
-
-    Attributes:
-        buffer: The whole picture.
-        points: What of it was hit, in a row, as are `where` and `surface`.
-    """
+    """One person cast and painted, to be lit as often as needed; every batch axis is 1."""
 
     buffer: GBuffer
-    points: GBuffer
     where: Canvas
     surface: Surface
     distance: float
@@ -156,11 +150,9 @@ def sit(studio: Studio, person: Person, resolution: int) -> Sitting:
     """Cast and paint a person, or the mask of one, without what is worn on the skin."""
     subject = studio.subject(person.subject)
     buffer = cast_person(subject, person, resolution)
-    points = buffer.seen()
-    where = canvas(points, buffer.hit, [subject])
+    where = canvas(buffer, [subject])
     moment = Moment(person.view.gaze, person.pulse, person.view.cloth)
-    surface = paint(where, [subject], [moment])
-    return Sitting(buffer, points, where, surface, person.view.distance)
+    return Sitting(buffer, where, paint(where, [subject], [moment]), person.view.distance)
 
 
 def cast_person(subject: Subject, person: Person, resolution: int) -> GBuffer:
@@ -303,19 +295,14 @@ def light_up(sitting: Sitting, person: Person, light: Light, rng: np.random.Gene
         place = np.array(PLACES[int(rng.integers(len(PLACES)))]) * rng.uniform(0.9, 1.15)
         pattern = random_pattern(rng)[None]
         surface = stick_patch(surface, where, pattern, torch.from_numpy(place).float()[None])
-    points = sitting.points
-    view = F.normalize(torch.tensor([0.0, 0.0, sitting.distance]) - points.position, dim=-1)
-    key_seen, sky_seen = key_visibility(points, light)
-
-    def picture(values: Tensor) -> Tensor:
-        whole = values.new_zeros((*buffer.hit.shape, *values.shape[3:]))
-        whole[buffer.hit] = values[0, 0]
-        return whole
-
+    view = F.normalize(torch.tensor([0.0, 0.0, sitting.distance]) - buffer.position, dim=-1)
+    key_seen, sky_seen = key_visibility(buffer, light)
+    hit = buffer.hit
+    infrared = infrared_radiance(surface, view, buffer.depth) * sitting.distance**2
     return Scene(
-        radiance=picture(shade(surface, view, light, key_seen, sky_seen)),
-        infrared=picture(infrared_radiance(surface, view, points.depth) * sitting.distance**2),
+        radiance=shade(surface, view, light, key_seen, sky_seen) * hit[..., None],
+        infrared=infrared * hit,
         depth=buffer.depth,
-        grazing=picture((where.normal * view).sum(-1)),
-        face=picture(where.face),
+        grazing=(where.normal * view).sum(-1),
+        face=where.face & hit,
     )

@@ -4,7 +4,7 @@ from sterling.privacy.unlearning.catalogue import catalogue
 from sterling.privacy.unlearning.descent import Descent
 from sterling.privacy.unlearning.examples import IGNORED, Examples, split_request
 from sterling.privacy.unlearning.method import Method
-from sterling.privacy.unlearning.retrain import RetrainConfig, train_by_recipe
+from sterling.privacy.unlearning.retrain import RetrainConfig, train_by_recipe, train_by_steps
 from sterling.privacy.unlearning.sisa import Sisa, SisaConfig, fit_sisa, sisa
 
 __all__ = [
@@ -20,4 +20,5 @@ __all__ = [
     "sisa",
     "split_request",
     "train_by_recipe",
+    "train_by_steps",
 ]

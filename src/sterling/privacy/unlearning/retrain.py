@@ -4,14 +4,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from sterling.privacy.models import Models
 from sterling.privacy.training import Recipe, train_many
-from sterling.privacy.unlearning.descent import draw_seed, reset
+from sterling.privacy.unlearning.descent import Descent, descend, draw_seed, reset
 from sterling.privacy.unlearning.examples import Examples
+from sterling.privacy.unlearning.terms import mean_loss
 
-__all__ = ["RetrainConfig", "Train", "retrain", "train_by_recipe"]
+__all__ = ["RetrainConfig", "Train", "retrain", "train_by_recipe", "train_by_steps"]
 
 Train = Callable[[nn.Module, Examples, int], nn.Module]
 """From an untrained network, examples and a seed, to the trained network."""
@@ -43,6 +44,19 @@ def train_by_recipe(recipe: Recipe) -> Train:
             seeds=[seed],
         )
         return trained.module(0)
+
+    return train
+
+
+def train_by_steps(descent: Descent) -> Train:
+    """Training by Adam for a fixed number of steps, for language models too."""
+
+    def train(network: nn.Module, examples: Examples, seed: int) -> nn.Module:
+        def objective(student: nn.Module, batch: Examples, _same: Examples) -> Tensor:
+            return mean_loss(student(batch.inputs), batch.labels)
+
+        rng = torch.Generator().manual_seed(seed)
+        return descend(network, objective, examples, examples, rng, descent)
 
     return train
 
