@@ -72,7 +72,9 @@ def stages(size: int, repeats: int = 12) -> dict[str, float]:
     scene: Scene = light_up(sitting, person, light, stream(0, "worn"))
     work: dict[str, Callable[[], object]] = {
         "cast geometry": lambda: cast_person(subject, person, size),
-        "paint surfaces": lambda: paint(canvas(sitting.buffer, [subject]), [subject], [moment]),
+        "paint surfaces": lambda: paint(
+            canvas(sitting.points, sitting.buffer.hit, [subject]), [subject], [moment]
+        ),
         "light": lambda: light_up(sitting, person, light, stream(0, "worn")),
         "sensors and labels": lambda: store(p, [scene], light, size, stream(0, "sensor")),
     }

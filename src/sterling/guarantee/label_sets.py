@@ -79,6 +79,7 @@ def calibrate_label_sets(
     *,
     condition: Condition = "none",
     groups: ArrayLike | None = None,
+    clusters: ArrayLike | None = None,
     rng: np.random.Generator | None = None,
 ) -> LabelSetRule:
     """Choose thresholds on calibration items that the model was not trained on.
@@ -91,6 +92,9 @@ def calibrate_label_sets(
         condition: ``"none"``: coverage over all items; ``"class"``: within every true class;
             ``"group"``: within every group.
         groups: Group of each item (n,), known without the label; for ``"group"``.
+        clusters: Cluster of each class (C,), for ``"class"`` with few items per class: classes of
+            one cluster share a threshold, those of cluster -1 the threshold of all items. See
+            :func:`sterling.guarantee.class_clusters`.
         rng: Randomises the score, which makes coverage exact; None takes u = 1: larger sets.
 
     Raises:
@@ -109,13 +113,8 @@ def calibrate_label_sets(
         limits = np.array([conformal_quantile(scores, alpha)])
         within = ""
     elif condition == "class":
-        absent = np.flatnonzero(np.bincount(of_item, minlength=classes) == 0)
-        if len(absent):
-            raise InputError(
-                f"class {absent[0]} has no calibration item; add some, or use condition='none'"
-            )
-        limits = group_quantiles(scores, of_item, classes, alpha)
-        within = " within every true class"
+        limits = _class_limits(scores, of_item, classes, alpha, clusters)
+        within = " within every " + ("true class" if clusters is None else "cluster of classes")
     else:
         if groups is None:
             raise InputError("condition='group' needs the group of every calibration item")
@@ -133,6 +132,34 @@ def calibrate_label_sets(
         level=1 - alpha,
     )
     return LabelSetRule(score, limits, condition, known, classes, guarantee)
+
+
+def _class_limits(
+    scores: NDArray[np.float64],
+    labels: NDArray[np.intp],
+    classes: int,
+    alpha: float,
+    clusters: ArrayLike | None,
+) -> NDArray[np.float64]:
+    of_class = np.arange(classes) if clusters is None else np.asarray(clusters)
+    if of_class.shape != (classes,) or of_class.dtype.kind not in "iu" or of_class.min() < -1:
+        raise InputError(f"clusters: give one number per class ({classes}), from -1 on")
+    n_clusters = int(of_class.max()) + 1
+    of_item = of_class[labels]
+    counts = np.bincount(of_item[of_item >= 0], minlength=n_clusters)
+    absent = [
+        c for c, cluster in enumerate(of_class.tolist()) if cluster >= 0 and not counts[cluster]
+    ]
+    if absent:
+        raise InputError(
+            f"class {absent[0]} has no calibration item; add some, or use condition='none'"
+        )
+    inside = of_item >= 0
+    limits = np.zeros(n_clusters + 1)
+    limits[:-1] = group_quantiles(scores[inside], of_item[inside], n_clusters, alpha)
+    if (of_class < 0).any():
+        limits[-1] = conformal_quantile(scores, alpha)
+    return limits[of_class]
 
 
 def _labels(labels: ArrayLike, n: int, classes: int) -> NDArray[np.intp]:

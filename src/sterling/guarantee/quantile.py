@@ -56,7 +56,7 @@ def group_quantiles(
     scores: NDArray[np.float64], groups: NDArray[np.intp], n_groups: int, alpha: float
 ) -> NDArray[np.float64]:
     """The conformal quantile of every group, (G,); ``groups`` holds numbers from 0 to G - 1."""
-    order = np.lexsort((scores, groups))
+    order = np.argsort(groups, kind="stable")
     ends = np.cumsum(np.bincount(groups, minlength=n_groups))
-    parts = np.split(scores[order], ends[:-1])
+    parts = np.split(scores[order], ends)[:n_groups]
     return np.array([conformal_quantile(part, alpha) for part in parts])

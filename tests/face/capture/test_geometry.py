@@ -41,6 +41,41 @@ def test_depth_of_a_sphere_is_the_closed_form() -> None:
     assert (want > 0).mean() > 0.2
 
 
+def test_heads_are_hit_where_an_independent_ray_caster_hits_them() -> None:
+    from embreex.mesh_construction import TriangleMesh
+    from embreex.rtcore_scene import EmbreeScene
+
+    model, rng = head.head_model(), np.random.default_rng(2)
+    camera = Camera(distance=0.45, half=0.11, x=0.004, y=-0.03)
+    for name in ("a", "b", "c"):
+        turn = head.rotation(*rng.normal(0, 12, 3))
+        vertices = head.shape_head(head.sample_subject(name, rng), {"smile": 0.7})
+        placed = vertices @ torch.from_numpy(turn).T
+        found = cast(placed, model.triangles, turn, camera, 128)
+        scene = EmbreeScene()
+        TriangleMesh(scene, placed.numpy(), model.triangles.int().numpy())
+        origin, directions = rays(camera, 128)
+        want = scene.run(np.tile(origin, (len(directions), 1)), directions, output=True)
+        triangle = found.triangle.flatten().numpy()
+        same = triangle == want["primID"].astype(np.int32)
+        assert same.mean() > 0.999  # a ray through an edge may take either side
+        both = same & (triangle >= 0)
+        assert both.mean() > 0.3
+        depth, weight = found.depth.flatten().numpy(), found.weight.view(-1, 2).numpy()
+        assert np.abs(depth - want["tfar"])[both].max() < 5e-6
+        barycentric = np.stack([want["u"], want["v"]], -1)
+        assert np.quantile(np.abs(weight - barycentric)[both], 0.999) < 1e-3
+
+
+def test_what_reaches_behind_the_camera_is_left_out_and_the_nearest_wins() -> None:
+    plane = torch.tensor([[-9.0, -9.0, 0.0], [9.0, -9.0, 0.0], [0.0, 9.0, 0.0]])
+    near, behind = plane + torch.tensor([0, 0, 0.4]), plane * torch.tensor([1, 1, 0.0]) + 2.0
+    triangles = torch.arange(9).view(3, 3)
+    found = cast(torch.cat([plane, behind, near]), triangles, UPRIGHT, Camera(1.0, 0.5), 16)
+    assert (found.triangle == 2).all()
+    assert torch.allclose(found.depth, torch.full((1, 16, 16), 0.6))
+
+
 def test_attributes_interpolate_linearly_inside_a_triangle() -> None:
     vertices = torch.tensor([[-1.0, -1.0, 0.0], [1.0, -1.0, 0.0], [0.0, 1.5, 0.0]])
     triangles = torch.tensor([[0, 1, 2]])

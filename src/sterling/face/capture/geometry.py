@@ -1,4 +1,4 @@
-"""Geometry: heads and planes before a pinhole camera, cast once and shaded many times.
+"""Geometry: heads and planes before a pinhole camera, projected once and shaded many times.
 
 Camera axes: x to the right of the picture, y up, z towards the camera; the target stands at the
 origin and the camera on the z axis. Since the camera faces the subject, the subject's left is on
@@ -9,8 +9,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from embreex.mesh_construction import TriangleMesh
-from embreex.rtcore_scene import EmbreeScene
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -35,7 +33,10 @@ class Camera:
 
 @dataclass(frozen=True, eq=False)
 class GBuffer:
-    """What B pictures of R × R rays hit, before any light.
+    """What the rays of B pictures hit, before any light.
+
+    `cast` gives pictures of R × R rays. `seen` keeps the rays that hit something, in a row: there
+    R × R is 1 × P below. Light and paint work on rows, since half of a picture is background.
 
     Attributes:
         triangle: int32 (B, R, R), -1 where nothing was hit.
@@ -61,6 +62,18 @@ class GBuffer:
         """Where a ray met the mesh, bool (B, R, R)."""
         return self.triangle >= 0
 
+    def seen(self) -> "GBuffer":
+        """The P points of one picture that were hit, row by row, as a picture of 1 × P."""
+        hit = self.hit
+        return GBuffer(
+            self.triangle[hit][None, None],
+            self.weight[hit][None, None],
+            self.depth[hit][None, None],
+            self.position[hit][None, None],
+            self.turn,
+            self.vertices,
+        )
+
     def gather(self, attribute: Tensor, triangles: Tensor) -> Tensor:
         """Interpolate a vertex attribute, (V, C) or one per picture (B, V, C), to (B, R, R, C)."""
         corner = triangles[self.triangle.long().clamp_min(0)]
@@ -85,11 +98,15 @@ def rays(camera: Camera, resolution: int) -> tuple[NDArray[np.float32], NDArray[
 def cast(
     vertices: Tensor, triangles: Tensor, turn: NDArray[np.float32], camera: Camera, resolution: int
 ) -> GBuffer:
-    """Cast one picture of a mesh.
+    """Cast one picture of a mesh: for every ray the nearest triangle, seen from either side.
+
+    The triangles are projected and each tests the pixel centres in its bounding box, all at once;
+    the nearest answer wins. For meshes of small triangles this needs neither a hierarchy nor
+    building one.
 
     Args:
         vertices: Camera-space vertices, float32 (V, 3).
-        triangles: int64 (F, 3).
+        triangles: int64 (F, 3). Those that reach behind the camera are left out.
         turn: Rotation (3, 3) that took the head into camera axes; kept for shading.
         camera: The camera.
         resolution: R, rays along one side.
@@ -97,23 +114,90 @@ def cast(
     Returns:
         A buffer with B = 1.
     """
+    corners = np.ascontiguousarray(triangles.numpy().T)
+    away = np.float32(camera.distance) - vertices.numpy()[:, 2]
+    ahead = np.flatnonzero(np.logical_and.reduce(away[corners] > 0))
+    corners = corners[:, ahead]
+    x, y = (at[corners] for at in _project(vertices.numpy(), away, camera, resolution))
+    face, column, row = _candidates(x, y, resolution)
+    inside, w1, w2 = _barycentric(x, y, face, column, row)
+    face, pixel = face[inside], row[inside] * resolution + column[inside]
+
+    # Weights on the screen become weights on the triangle: 1/distance is what is linear in pixels.
+    near = (1 / away)[corners[:, face]]
+    nearness = near[0] * (1 - w1 - w2) + near[1] * w1 + near[2] * w2
+    nearest = np.zeros(resolution * resolution, dtype=np.float32)
+    np.maximum.at(nearest, pixel, nearness)
+    won = np.flatnonzero(nearness == nearest[pixel])
+    hit = pixel[won]
+
+    triangle = np.full(len(nearest), -1, dtype=np.int32)
+    weight = np.zeros((len(nearest), 2), dtype=np.float32)
+    triangle[hit] = ahead[face[won]]
+    weight[hit, 0] = w1[won] * near[1, won] / nearness[won]
+    weight[hit, 1] = w2[won] * near[2, won] / nearness[won]
+    depth = np.divide(1, nearest, out=np.zeros_like(nearest), where=nearest > 0)
     origin, directions = rays(camera, resolution)
-    scene = EmbreeScene()
-    TriangleMesh(scene, vertices.numpy(), triangles.int().numpy())
-    found = scene.run(np.tile(origin, (len(directions), 1)), directions, output=True)
-    triangle = torch.from_numpy(found["primID"].astype(np.int32))
-    hit = triangle >= 0
     # Directions have z = -1, so the ray parameter is the distance along the optical axis.
-    depth = torch.from_numpy(found["tfar"]) * hit
-    depth = torch.where(hit, depth, 0.0)
-    position = torch.from_numpy(origin) + depth[:, None] * torch.from_numpy(directions)
-    weight = torch.stack([torch.from_numpy(found["u"]), torch.from_numpy(found["v"])], -1)
+    position = origin + depth[:, None] * directions
     side = (1, resolution, resolution)
     return GBuffer(
-        triangle.view(side),
-        weight.view(*side, 2).contiguous(),
-        depth.view(side),
-        position.view(*side, 3),
+        torch.from_numpy(triangle).view(side),
+        torch.from_numpy(weight).view(*side, 2),
+        torch.from_numpy(depth).view(side),
+        torch.from_numpy(position).view(*side, 3),
         torch.from_numpy(turn)[None],
         vertices[None],
     )
+
+
+def _project(
+    vertices: NDArray[np.float32], away: NDArray[np.float32], camera: Camera, resolution: int
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Pixel coordinates (V,), x to the right and y down; the first pixel's centre is 0.5."""
+    single = np.float32
+    magnified = np.divide(camera.distance, np.maximum(away, 1e-6), dtype=single)
+    scale, middle = single(resolution / 2 / camera.half), single(resolution / 2)
+    x = (vertices[:, 0] * magnified - single(camera.x)) * scale + middle
+    y = (single(camera.y) - vertices[:, 1] * magnified) * scale + middle
+    return x, y
+
+
+def _candidates(
+    x: NDArray[np.float32], y: NDArray[np.float32], resolution: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """All pairs of a triangle (3, F) and a pixel centre in its bounding box: face, column, row."""
+
+    def span(at: NDArray[np.float32]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        first = np.ceil(np.minimum.reduce(at) - 0.5).clip(0, resolution).astype(np.int64)
+        last = np.floor(np.maximum.reduce(at) - 0.5).clip(-1, resolution - 1).astype(np.int64)
+        return first, (last - first + 1).clip(0)
+
+    left, wide = span(x)
+    top, tall = span(y)
+    count = wide * tall
+    face = np.repeat(np.arange(len(count)), count)
+    place = np.arange(len(face)) - np.repeat(np.cumsum(count) - count, count)
+    row, column = np.divmod(place, wide[face])
+    return face, column + left[face], row + top[face]
+
+
+def _barycentric(
+    x: NDArray[np.float32],
+    y: NDArray[np.float32],
+    face: NDArray[np.int64],
+    column: NDArray[np.int64],
+    row: NDArray[np.int64],
+) -> tuple[NDArray[np.int64], NDArray[np.float32], NDArray[np.float32]]:
+    """Which pairs have the pixel's centre in the triangle, and their weights of corners 1 and 2."""
+    x1, y1, x2, y2 = (at[i] - at[0] for i in (1, 2) for at in (x, y))
+    area = x1 * y2 - x2 * y1
+    inverse = np.divide(1, area, out=np.full_like(area, np.nan), where=area != 0)
+    dx = column.astype(np.float32) + np.float32(0.5) - x[0, face]
+    dy = row.astype(np.float32) + np.float32(0.5) - y[0, face]
+    w1 = dx * (y2 * inverse)[face] - dy * (x2 * inverse)[face]
+    w2 = dy * (x1 * inverse)[face] - dx * (y1 * inverse)[face]
+    # A centre on a shared edge may round to just outside both triangles.
+    slack = np.float32(1e-6)
+    inside = np.flatnonzero((w1 >= -slack) & (w2 >= -slack) & (w1 + w2 <= 1 + slack))
+    return inside, w1[inside], w2[inside]

@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
 from safetensors.torch import load_file
+from scipy.sparse import csr_array
 from torch import Tensor
 
 __all__ = ["HeadModel", "Subject", "head_model", "sample_subject", "shape_head"]
@@ -238,20 +239,26 @@ def shape_head(subject: Subject, expression: dict[str, float]) -> Tensor:
     if subject.hair_depth > 0:
         field = hair_field(model.mean, subject.hairline)
         thickness = subject.hair_depth * (field / 0.02).clamp(0, 1)
-        vertices = vertices + thickness[:, None] * mean_normals(vertices, model.triangles)
+        vertices = vertices + thickness[:, None] * mean_normals(vertices)
     for name, weight in expression.items():
         vertices = vertices + weight * model.expressions[name]
     return vertices
 
 
-def mean_normals(vertices: Tensor, triangles: Tensor) -> Tensor:
-    """Area-weighted unit vertex normals, float32 (V, 3)."""
-    a, b, c = vertices[triangles].unbind(1)
+def mean_normals(vertices: Tensor) -> Tensor:
+    """Area-weighted unit normals of the model's vertices, float32 (V, 3)."""
+    a, b, c = vertices[head_model().triangles].unbind(1)
     across = torch.linalg.cross(b - a, c - a)
-    normals = torch.zeros_like(vertices)
-    for i in range(3):
-        normals.index_add_(0, triangles[:, i], across)
-    return F.normalize(normals, dim=1)
+    return F.normalize(torch.from_numpy(_corners_of() @ across.numpy()), dim=1)
+
+
+@cache
+def _corners_of() -> csr_array:
+    """Which triangles meet in each vertex, float32 (V, F): the same sum for every head."""
+    triangles = head_model().triangles.numpy()
+    pairs = (triangles.ravel(), np.repeat(np.arange(len(triangles)), 3))
+    ones = np.ones(triangles.size, dtype=np.float32)
+    return csr_array((ones, pairs), shape=(len(head_model().mean), len(triangles)))
 
 
 def rotation(yaw: float, pitch: float, roll: float) -> NDArray[np.float32]:

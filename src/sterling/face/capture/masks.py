@@ -129,7 +129,7 @@ def mask_shape(subject: Subject, material: MaskMaterial) -> Tensor:
     for _ in range(material.smoothing):
         total = torch.zeros_like(vertices).index_add_(0, edges[:, 0], vertices[edges[:, 1]])
         vertices = torch.lerp(vertices, total / degree.clamp_min(1)[:, None], 0.6 * amount)
-    return vertices + material.offset * amount * mean_normals(vertices, model.triangles)
+    return vertices + material.offset * amount * mean_normals(vertices)
 
 
 def wear_mask(

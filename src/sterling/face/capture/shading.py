@@ -1,6 +1,7 @@
 """Light on surfaces: visible light from sky and key light, and active infrared illumination."""
 
 from dataclasses import dataclass
+from functools import cache
 
 import torch
 import torch.nn.functional as F
@@ -39,13 +40,23 @@ def key_visibility(buffer: GBuffer, light: Light) -> tuple[Tensor, Tensor]:
     local = torch.einsum("bji,bj->bi", buffer.turn, light.direction)
     sharpness = 60 * (1 - light.softness[:, None]) + 6
     weight = torch.softmax(sharpness * (local @ model.sky.T), dim=1)
-    seen = model.visible.float()
-    key = torch.stack([seen @ w for w in weight])
-    up = torch.tensor([0.0, 1.0, 0.0])
-    sky = seen @ F.normalize((1 + 0.6 * model.sky @ up)[:, None], p=1, dim=0)
-    both = torch.stack([key, sky.T.expand_as(key)], -1)
+    key = weight @ _visible().T
+    both = torch.stack([key, _openness().expand_as(key)], -1)
     found = buffer.gather(both, model.triangles)
     return found[..., 0], (2.2 * found[..., 1]).clamp(0, 1)
+
+
+@cache
+def _visible() -> Tensor:
+    """`HeadModel.visible` as numbers, float32 (V, D)."""
+    return head_model().visible.float()
+
+
+@cache
+def _openness() -> Tensor:
+    """The share of the sky, brighter above, that each vertex of the mean head sees, (V,)."""
+    up = torch.tensor([0.0, 1.0, 0.0])
+    return _visible() @ F.normalize(1 + 0.6 * head_model().sky @ up, p=1, dim=0)
 
 
 def shade(

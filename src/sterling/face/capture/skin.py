@@ -54,9 +54,10 @@ class Canvas:
     Attributes:
         canonical: Coordinates on the mean head (B, R, R, 3).
         normal: Smooth unit normals in camera axes (B, R, R, 3).
-        part: int64, -1 where nothing was hit.
+        part: int64, see `HeadModel`.
         offset: Which skin texture (B, 1, 1, 3).
         lips, brow, hair, lid: Weights in [0, 1].
+        hit: The pixels that the points fill, row by row, bool (B, S, S).
     """
 
     canonical: Tensor
@@ -67,6 +68,7 @@ class Canvas:
     brow: Tensor
     hair: Tensor
     lid: Tensor
+    hit: Tensor
 
     @property
     def face(self) -> Tensor:
@@ -90,14 +92,20 @@ def smoothstep(low: float, high: float, x: Tensor) -> Tensor:
     return t * t * (3 - 2 * t)
 
 
-def canvas(buffer: GBuffer, subjects: Sequence[Subject]) -> Canvas:
-    """Locate every point of a buffer on the person it belongs to."""
+def canvas(buffer: GBuffer, hit: Tensor, subjects: Sequence[Subject]) -> Canvas:
+    """Locate points on the person they belong to.
+
+    Args:
+        buffer: Points in a row, see `GBuffer.seen`.
+        hit: The pixels they fill, bool (B, S, S).
+        subjects: Whose they are, B.
+    """
     model = head_model()
-    normals = torch.stack([mean_normals(v, model.triangles) for v in buffer.vertices])
+    normals = torch.stack([mean_normals(v) for v in buffer.vertices])
     per_vertex = torch.cat([normals, model.mean.expand_as(normals)], -1)
     found = buffer.gather(per_vertex, model.triangles)
     normal, canonical = F.normalize(found[..., :3], dim=-1), found[..., 3:]
-    part = torch.where(buffer.hit, model.part[buffer.triangle.long().clamp_min(0)].long(), -1)
+    part = model.part[buffer.triangle.long()].long()
     offset = torch.tensor(
         [[(s.texture >> shift) % 1024 / 32 for shift in (0, 10, 20)] for s in subjects]
     )[:, None, None]
@@ -130,7 +138,7 @@ def canvas(buffer: GBuffer, subjects: Sequence[Subject]) -> Canvas:
     eye_x, eye_y = (x.abs() - 0.0327) / 0.0123, (y + 0.0015) / 0.0049
     lid = torch.exp(-((((eye_x**2 + eye_y**2).sqrt() - 1.08) / 0.17) ** 2)) * skin
     lid = lid * smoothstep(-0.006, -0.001, y) * (z > 0)
-    return Canvas(canonical, normal, part, offset, lips, brow, hair, lid)
+    return Canvas(canonical, normal, part, offset, lips, brow, hair, lid, hit)
 
 
 def paint(where: Canvas, subjects: Sequence[Subject], moments: Sequence[Moment]) -> Surface:
@@ -199,7 +207,7 @@ def paint(where: Canvas, subjects: Sequence[Subject], moments: Sequence[Moment])
     creases = solid_noise(at * torch.tensor([0.35, 1.6, 1.0]), 0.006, where.offset + 5.9)
     bump = 0.18 * fine + 0.06 * relief * creases * smoothstep(0.01, 0.035, y)
     bump = bump + 0.35 * where.hair * (strand - 1) + 0.2 * where.brow * fine
-    normal = perturb(where.normal, bump)
+    normal = perturb(where.normal, bump, where.hit)
 
     is_eye = part == EYE
     eye, wet = _eyes(where, is_eye, subjects, moments)
@@ -234,13 +242,19 @@ def paint(where: Canvas, subjects: Sequence[Subject], moments: Sequence[Moment])
     )
 
 
-def perturb(normal: Tensor, height: Tensor) -> Tensor:
-    """Tilt normals (B, R, R, 3) by the screen-space slope of a height map (B, R, R)."""
-    padded = F.pad(height[:, None], (1, 1, 1, 1), mode="replicate")[:, 0]
-    slope_x = (padded[:, 1:-1, 2:] - padded[:, 1:-1, :-2]) / 2
-    slope_y = (padded[:, :-2, 1:-1] - padded[:, 2:, 1:-1]) / 2
-    tilted = normal - torch.stack([slope_x, slope_y, torch.zeros_like(slope_x)], -1)
-    return F.normalize(tilted, dim=-1)
+def perturb(normal: Tensor, height: Tensor, hit: Tensor) -> Tensor:
+    """Tilt normals by the screen-space slope of a height map.
+
+    Args:
+        normal: Of P points in a row (1, 1, P, 3).
+        height: Of the same points (1, 1, P); 0 on the background.
+        hit: The pixels they fill, bool (1, S, S).
+    """
+    picture = F.pad(torch.zeros(hit.shape).masked_scatter(hit, height), (1, 1, 1, 1))
+    slope_x = (picture[:, 1:-1, 2:] - picture[:, 1:-1, :-2]) / 2
+    slope_y = (picture[:, 2:, 1:-1] - picture[:, :-2, 1:-1]) / 2
+    slopes = torch.stack([slope_x[hit], slope_y[hit], torch.zeros(height.numel())], -1)
+    return F.normalize(normal - slopes.view_as(normal), dim=-1)
 
 
 def _eyes(

@@ -138,9 +138,15 @@ class Studio:
 
 @dataclass(frozen=True, eq=False)
 class Sitting:
-    """One person cast and painted, to be lit as often as needed; every batch axis is 1."""
+    """One person cast and painted, to be lit as often as needed; every batch axis is 1.
+
+    Attributes:
+        buffer: The whole picture.
+        points: What of it was hit, in a row, as are `where` and `surface`.
+    """
 
     buffer: GBuffer
+    points: GBuffer
     where: Canvas
     surface: Surface
     distance: float
@@ -150,9 +156,11 @@ def sit(studio: Studio, person: Person, resolution: int) -> Sitting:
     """Cast and paint a person, or the mask of one, without what is worn on the skin."""
     subject = studio.subject(person.subject)
     buffer = cast_person(subject, person, resolution)
-    where = canvas(buffer, [subject])
+    points = buffer.seen()
+    where = canvas(points, buffer.hit, [subject])
     moment = Moment(person.view.gaze, person.pulse, person.view.cloth)
-    return Sitting(buffer, where, paint(where, [subject], [moment]), person.view.distance)
+    surface = paint(where, [subject], [moment])
+    return Sitting(buffer, points, where, surface, person.view.distance)
 
 
 def cast_person(subject: Subject, person: Person, resolution: int) -> GBuffer:
@@ -295,14 +303,19 @@ def light_up(sitting: Sitting, person: Person, light: Light, rng: np.random.Gene
         place = np.array(PLACES[int(rng.integers(len(PLACES)))]) * rng.uniform(0.9, 1.15)
         pattern = random_pattern(rng)[None]
         surface = stick_patch(surface, where, pattern, torch.from_numpy(place).float()[None])
-    view = F.normalize(torch.tensor([0.0, 0.0, sitting.distance]) - buffer.position, dim=-1)
-    key_seen, sky_seen = key_visibility(buffer, light)
-    hit = buffer.hit
-    infrared = infrared_radiance(surface, view, buffer.depth) * sitting.distance**2
+    points = sitting.points
+    view = F.normalize(torch.tensor([0.0, 0.0, sitting.distance]) - points.position, dim=-1)
+    key_seen, sky_seen = key_visibility(points, light)
+
+    def picture(values: Tensor) -> Tensor:
+        whole = values.new_zeros((*buffer.hit.shape, *values.shape[3:]))
+        whole[buffer.hit] = values[0, 0]
+        return whole
+
     return Scene(
-        radiance=shade(surface, view, light, key_seen, sky_seen) * hit[..., None],
-        infrared=infrared * hit,
+        radiance=picture(shade(surface, view, light, key_seen, sky_seen)),
+        infrared=picture(infrared_radiance(surface, view, points.depth) * sitting.distance**2),
         depth=buffer.depth,
-        grazing=(where.normal * view).sum(-1),
-        face=where.face & hit,
+        grazing=picture((where.normal * view).sum(-1)),
+        face=picture(where.face),
     )

@@ -1,0 +1,54 @@
+import warnings
+
+import numpy as np
+import pytest
+from sklearn.base import clone
+
+from sterling.errors import InputError
+from sterling.guarantee import (
+    ConformalSelector,
+    ResolutionWarning,
+    benjamini_hochberg,
+    conformal_p_values,
+)
+
+
+def test_it_is_the_procedure_on_the_p_values() -> None:
+    rng = np.random.default_rng(0)
+    known, test = rng.normal(size=500), np.append(rng.normal(size=100), rng.normal(size=50) - 4)
+    selector = clone(ConformalSelector(alpha=0.2)).fit(known)
+    expected = benjamini_hochberg(conformal_p_values(known, test), 0.2)
+    assert np.array_equal(selector.predict(test), expected)
+    assert expected[100:].mean() > 0.8
+    storey = ConformalSelector(alpha=0.2, procedure="storey").fit(known).predict(test)
+    assert storey.sum() >= expected.sum()
+    assert ConformalSelector(alpha=0.2, procedure="by").fit(known).predict(test).sum() > 0
+    assert selector.guarantee_.n == 500
+
+
+def test_groups_are_compared_within() -> None:
+    known, groups = np.arange(40.0), np.repeat(["a", "b"], 20)
+    selector = ConformalSelector(alpha=0.2).fit(known, groups)
+    assert selector.p_values([20.0], ["b"])[0] == pytest.approx(2 / 21)
+    with pytest.raises(InputError, match="both to fit and to predict"):
+        selector.predict([20.0])
+
+
+def test_too_small_a_calibration_set_warns_with_the_number_needed() -> None:
+    # n = 50, T = 1000, alpha = 0.1: k discoveries need 51 >= 1000 / (0.1 k).
+    rng = np.random.default_rng(1)
+    selector = ConformalSelector(alpha=0.1).fit(rng.normal(size=50))
+    with pytest.warns(ResolutionWarning, match="fewer than 197 discoveries .* give 2000"):
+        selector.predict(rng.normal(size=1000))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        selector.predict(rng.normal(size=25))
+
+
+def test_bad_input_is_refused() -> None:
+    with pytest.raises(InputError, match="did you mean bh"):
+        ConformalSelector(procedure="bhh").fit([1.0])  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="alpha"):
+        ConformalSelector(alpha=1.5).fit([1.0])
+    with pytest.raises(InputError, match="NaN"):
+        ConformalSelector().fit([np.nan])
