@@ -22,6 +22,7 @@ from sterling.measure import (
     PadErrors,
     Scores,
     Threshold,
+    aggregate,
     auc,
     evaluate,
     non_response_rates,
@@ -40,14 +41,18 @@ DEGRADATIONS: dict[Degradation, float] = {"low_resolution": 3, "noise": 20, "jpe
 
 
 def scores_of(values: NDArray[np.float64], manifest: Manifest) -> Scores:
-    """Scores (N,) of a manifest's N rows, higher meaning bona fide."""
-    return Scores(
+    """One score per presentation, higher meaning bona fide, from those of a manifest's N rows.
+
+    The frames of a video are averaged, as the papers do: the video is what is presented.
+    """
+    scores = Scores(
         values,
         manifest.bona_fide,
         item=manifest.column("item"),
         subject=manifest.column("subject"),
         group=manifest.column("species"),
     )
+    return aggregate(scores, manifest.presentation) if manifest.column("video").any() else scores
 
 
 @dataclass(frozen=True)
@@ -159,8 +164,11 @@ def _error_metrics(system: _System) -> list[Metric]:
 
 
 def _non_response_metrics(missing: Sequence[NonResponse], manifest: Manifest) -> list[Metric]:
-    responded = ~manifest.matches(item={entry.item for entry in missing})
-    rates = non_response_rates(manifest.column("species"), responded)
+    scored = ~manifest.matches(item={entry.item for entry in missing})
+    # A video responds when one of its frames does.
+    presented, first = np.unique(manifest.presentation, return_index=True)
+    responded = np.isin(presented, manifest.presentation[scored])
+    rates = non_response_rates(manifest.column("species")[first], responded)
     return [
         metric_of_rate(
             "BPNRR (no score)" if name == BONA_FIDE else f"APNRR of {name} (no score)", rate

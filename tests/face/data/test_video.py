@@ -9,6 +9,7 @@ import torch
 
 from sterling.errors import InputError
 from sterling.face.data import VIDEO_SUFFIXES, read_frames
+from sterling.face.data.video import read_numbered_frames, spread_frames
 
 STEP = 10  # grey levels from one frame to the next
 
@@ -129,3 +130,16 @@ def test_camera_that_does_not_answer(fake: type[FakeCapture]) -> None:
     fake.delivered = -1
     assert refusal(7).startswith("camera 7: does not answer")
     assert fake.released == 1
+
+
+def test_numbered_frames_are_those_of_one_pass(video: Path) -> None:
+    spread = read_frames(video, count=4)
+    found = read_numbered_frames(video, [17, 2, 99, 7, 2])
+    assert sorted(found) == [2, 7, 17]
+    for number, image in zip(spread.numbers, spread.images, strict=True):
+        assert number == 12 or torch.equal(found[number], image)
+
+
+def test_a_short_video_gives_all_its_frames(video: Path) -> None:
+    assert spread_frames(video, count=2) == (5, 15)
+    assert spread_frames(video, count=50) == tuple(range(20))

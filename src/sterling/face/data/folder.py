@@ -1,4 +1,4 @@
-"""Reading a folder of pictures, sorted into sub-folders by what they show, as a manifest."""
+"""Reading a folder of pictures and videos, sorted into sub-folders by what they show."""
 
 import hashlib
 import os
@@ -8,6 +8,7 @@ from pathlib import Path, PurePosixPath
 from sterling.errors import InputError
 from sterling.face.data.images import IMAGE_SUFFIXES
 from sterling.face.data.manifest import ATTACK, BONA_FIDE, Manifest
+from sterling.face.data.video import VIDEO_SUFFIXES, spread_frames
 
 __all__ = ["read_folder"]
 
@@ -16,25 +17,30 @@ _ATTACK_FOLDERS = frozenset({"spoof", ATTACK})
 _LAYOUT = "live/ or bona_fide/, and spoof/<species>/ or spoof_<species>/ (or attack for spoof)"
 
 
-def read_folder(path: str | os.PathLike[str], *, subject_pattern: str | None = None) -> Manifest:
-    r"""Read a folder whose sub-folders say what the pictures show.
+def read_folder(
+    path: str | os.PathLike[str], *, subject_pattern: str | None = None, frames: int = 8
+) -> Manifest:
+    r"""Read a folder whose sub-folders say what the pictures and videos show.
 
     Bona fide presentations lie in ``live/`` or ``bona_fide/``, attack presentations in
     ``spoof/<species>/``, ``attack/<species>/``, ``spoof_<species>/`` or ``attack_<species>/``.
-    Files that are no pictures by their suffix, and hidden files, are left alone.
+    Files that are neither pictures nor videos by their suffix, and hidden files, are left alone.
 
     The subject is what the group ``subject`` of `subject_pattern` matches in the path below the
     folder (with ``/``), or else the next sub-folder, or else the file name up to its first ``_``.
     The item's id is a digest of the file's bytes (BLAKE2b, 64 bits), so that it stays the same
-    wherever the file goes.
+    wherever the file goes. A video becomes one row per frame, with ``#`` and the frame's number
+    behind the digest, and the digest as ``video``.
 
     Args:
         path: The folder.
         subject_pattern: Regular expression with a named group, such as
             ``r"(?P<subject>\d{4})_session"``.
+        frames: How many frames of each video, evenly spread; fewer where it has fewer. Our
+            default.
 
     Returns:
-        One row per picture, sorted by path, without splits (see `split_by_subject`).
+        One row per picture or frame, sorted by path, without splits (see `split_by_subject`).
 
     Raises:
         InputError: The folder is missing or holds no pictures; a picture lies where its label is
@@ -44,7 +50,7 @@ def read_folder(path: str | os.PathLike[str], *, subject_pattern: str | None = N
     if not folder.is_dir():
         raise InputError(f"{folder}: no such folder; give the one that holds {_LAYOUT}")
     pattern = _compiled(subject_pattern)
-    rows: list[dict[str, str]] = []
+    rows: list[dict[str, str | int]] = []
     seen: dict[str, Path] = {}
     for file in _pictures(folder):
         relative = PurePosixPath(file.relative_to(folder).as_posix())
@@ -54,27 +60,40 @@ def read_folder(path: str | os.PathLike[str], *, subject_pattern: str | None = N
             raise InputError(f"{file}: the same picture as {seen[item]}; remove one of them")
         seen[item] = file
         subject = _subject(relative, below, pattern)
-        rows.append(
-            {
-                "item": item,
-                "path": str(file),
-                "label": label,
-                "species": species,
-                "subject": subject,
-            }
-        )
+        known: dict[str, str | int] = {
+            "path": str(file),
+            "label": label,
+            "species": species,
+            "subject": subject,
+        }
+        if file.suffix.lower() in VIDEO_SUFFIXES:
+            rows += [
+                {"item": f"{item}#{number}", **known, "video": item, "frame": number}
+                for number in _frames(file, frames)
+            ]
+        else:
+            rows.append({"item": item, **known, "video": "", "frame": 0})
     if not rows:
-        kinds = ", ".join(sorted(suffix[1:] for suffix in IMAGE_SUFFIXES))
-        raise InputError(f"{folder}: no pictures ({kinds}) in it; put them into {_LAYOUT}")
+        kinds = ", ".join(sorted(suffix[1:] for suffix in IMAGE_SUFFIXES | VIDEO_SUFFIXES))
+        raise InputError(
+            f"{folder}: no pictures or videos ({kinds}) in it; put them into {_LAYOUT}"
+        )
     columns = {name: [row[name] for row in rows] for name in rows[0]}
     return Manifest.from_columns(columns, str(folder))
+
+
+def _frames(file: Path, count: int) -> tuple[int, ...]:
+    try:
+        return spread_frames(file, count=count)
+    except InputError:
+        return (0,)  # loading it will name what is wrong, without stopping at the first such file
 
 
 def _pictures(folder: Path) -> list[Path]:
     return [
         file
         for file in sorted(folder.rglob("*"))
-        if file.suffix.lower() in IMAGE_SUFFIXES
+        if file.suffix.lower() in IMAGE_SUFFIXES | VIDEO_SUFFIXES
         and file.is_file()
         and not any(part.startswith((".", "__MACOSX")) for part in file.relative_to(folder).parts)
     ]

@@ -1,8 +1,10 @@
-"""From a manifest of picture files to face crops, with an account of every file that gave none."""
+"""From a manifest of pictures and videos to face crops, with an account of what gave none."""
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import groupby
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -15,6 +17,7 @@ from sterling.face.data.detect import FaceDetector
 from sterling.face.data.faces import Faces
 from sterling.face.data.images import read_image
 from sterling.face.data.manifest import Manifest
+from sterling.face.data.video import VIDEO_SUFFIXES, read_numbered_frames
 
 __all__ = ["SMALLEST_FACE", "LoadedFaces", "NonResponse", "load_faces"]
 
@@ -62,12 +65,13 @@ def load_faces(
     detector: FaceDetector | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> LoadedFaces:
-    """Read every picture of a manifest and cut out its largest face.
+    """Read every picture or frame of a manifest and cut out its largest face.
 
-    One picture is held at a time, beside the crops.
+    One picture, or the wanted frames of one video, is held at a time, beside the crops.
 
     Args:
-        manifest: The rows; ``path`` names a picture file.
+        manifest: The rows; ``path`` names a picture file, or a video file of which ``frame`` is
+            the wanted frame. Rows of one video follow each other.
         spec: How to cut.
         detector: What finds the face; None for one with its default settings.
         progress: Called after each row with the number of rows done and the number of all.
@@ -81,8 +85,9 @@ def load_faces(
     found: list[int] = []
     missing: list[NonResponse] = []
     rows = zip(manifest.column("item").tolist(), manifest.column("path").tolist(), strict=True)
+    pictures = _pictures(manifest)
     for position, (item, path) in enumerate(rows):
-        crop = _crop(path, spec, detector)
+        crop = _crop(path, next(pictures), spec, detector)
         if isinstance(crop, Tensor):
             crops[len(found)] = crop
             found.append(position)
@@ -96,14 +101,36 @@ def load_faces(
     return LoadedFaces(faces, tuple(missing))
 
 
-def _crop(path: str, spec: CropSpec, detector: FaceDetector) -> Tensor | tuple[Reason, str]:
+def _pictures(manifest: Manifest) -> Iterator[Tensor | str]:
+    """The picture of each row, or what is wrong with it; each video is decoded once."""
+    paths, numbers = manifest.column("path"), manifest.column("frame")
+    for path, rows in groupby(range(len(manifest)), key=lambda row: str(paths[row])):
+        if not path:
+            yield from ("the manifest names no file for this item" for _ in rows)
+        elif Path(path).suffix.lower() in VIDEO_SUFFIXES:
+            wanted = [int(numbers[row]) for row in rows]
+            try:
+                frames = read_numbered_frames(path, wanted)
+            except InputError as error:
+                yield from (str(error) for _ in wanted)
+                continue
+            for number in wanted:
+                missing = f"{path}: has no frame {number}; correct the column 'frame'"
+                yield frames.get(number, missing)
+        else:
+            for _ in rows:
+                try:
+                    yield read_image(path)
+                except InputError as error:
+                    yield str(error)
+
+
+def _crop(
+    path: str, image: Tensor | str, spec: CropSpec, detector: FaceDetector
+) -> Tensor | tuple[Reason, str]:
     """The crop of the largest face, or why there is none."""
-    if not path:
-        return "unreadable", "the manifest names no file for this item"
-    try:
-        image = read_image(path)
-    except InputError as error:
-        return "unreadable", str(error)
+    if isinstance(image, str):
+        return "unreadable", image
     faces = detector.detect(image)
     if not faces:
         return "no_face", f"{path}: no face found; show it upright, lit and not cut off"

@@ -169,6 +169,12 @@ class Manifest:
         """Whether each row is a bona fide presentation, bool (N,)."""
         return (self.table["label"] == BONA_FIDE).to_numpy()
 
+    @property
+    def presentation(self) -> NDArray[np.str_]:
+        """What each row is a frame of, text (N,): its video, or the item itself where none is."""
+        video = self.column("video")
+        return np.where(video == "", self.column("item"), video)
+
     def column(self, name: str) -> NDArray[Any]:
         """One column as an array (N,): text, or int64 for ``frame``."""
         values = self.table[name]

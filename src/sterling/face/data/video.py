@@ -13,7 +13,7 @@ from torch import Tensor
 
 from sterling.errors import InputError
 
-__all__ = ["VIDEO_SUFFIXES", "Frames", "read_frames"]
+__all__ = ["VIDEO_SUFFIXES", "Frames", "read_frames", "read_numbered_frames", "spread_frames"]
 
 VIDEO_SUFFIXES = frozenset({".avi", ".m4v", ".mkv", ".mov", ".mp4", ".webm"})
 
@@ -49,33 +49,72 @@ def read_frames(source: str | os.PathLike[str] | int, *, count: int) -> Frames:
         raise InputError(f"count is {count}: at least 1 frame is read")
     if isinstance(source, int):
         return _from_camera(source, count)
+    return _from_file(_checked(source), count)
+
+
+def spread_frames(path: str | os.PathLike[str], *, count: int) -> tuple[int, ...]:
+    """The numbers of `count` frames evenly spread over a video file, or of all if it has fewer.
+
+    Raises:
+        InputError: The file is missing, no video or damaged.
+    """
+    available = _available(_checked(path))
+    return tuple(_spread(available, min(count, available)))
+
+
+def read_numbered_frames(path: str | os.PathLike[str], numbers: Sequence[int]) -> dict[int, Tensor]:
+    """Read the frames of a video file with these numbers, in one pass.
+
+    Returns:
+        uint8 (3, H, W), RGB, by number; a frame that the video does not have is left out.
+
+    Raises:
+        InputError: The file is missing, no video or damaged.
+    """
+    path = _checked(path)
+    wanted = sorted(set(numbers))
+    with _opened(str(path), _remedy(path)) as capture:
+        return dict(zip(wanted, _read(capture, wanted), strict=False))
+
+
+def _checked(source: str | os.PathLike[str]) -> Path:
     path = Path(source)
     if not path.is_file():
         raise InputError(f"{path}: no such video; check the path")
     if path.suffix.lower() not in VIDEO_SUFFIXES:
         kinds = ", ".join(sorted(suffix[1:] for suffix in VIDEO_SUFFIXES))
         raise InputError(f"{path}: not a video by its name; videos end in {kinds}")
-    return _from_file(path, count)
+    return path
+
+
+def _remedy(path: Path) -> str:
+    return f"{path}: no video that can be read; copy it again or convert it to mp4"
+
+
+def _available(path: Path) -> int:
+    """How many frames can be read; containers may promise too many, or none."""
+    with _opened(str(path), _remedy(path)) as capture:
+        available = 0
+        while capture.grab():
+            available += 1
+    if not available:
+        raise InputError(_remedy(path))
+    return available
 
 
 def _from_file(path: Path, count: int) -> Frames:
-    remedy = f"{path}: no video that can be read; copy it again or convert it to mp4"
-    with _opened(str(path), remedy) as capture:
+    with _opened(str(path), _remedy(path)) as capture:
         promised = int(capture.get(cv2.CAP_PROP_FRAME_COUNT))
         numbers = _spread(promised, count) if promised >= count else []
         images = _read(capture, numbers)
     if len(images) < count:
-        # Containers may promise too many frames, or none: go by those that are there.
-        with _opened(str(path), remedy) as capture:
-            available = 0
-            while capture.grab():
-                available += 1
+        available = _available(path)
         if available < count:
             raise InputError(
                 f"{path}: {available} frames can be read, {count} were asked for; ask for fewer"
             )
         numbers = _spread(available, count)
-        with _opened(str(path), remedy) as capture:
+        with _opened(str(path), _remedy(path)) as capture:
             images = _read(capture, numbers)
     return Frames(torch.stack(images), tuple(numbers))
 
