@@ -1,0 +1,69 @@
+"""Explanations without concept labels: which typical training items does an item resemble?"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.cluster import KMeans
+
+from sterling.errors import InputError
+
+__all__ = ["Prototypes", "fit_prototypes"]
+
+
+@dataclass(frozen=True, eq=False)
+class Prototypes:
+    """Typical embeddings of each class.
+
+    Attributes:
+        centres: (P, d), of length 1.
+        classes: Class of each centre (P,).
+    """
+
+    centres: NDArray[np.float64]
+    classes: NDArray[np.intp]
+
+    def scores(self, embedding: NDArray[np.float64]) -> NDArray[np.float64]:
+        """``1 - cosine similarity`` to every prototype, (N, P), in [0, 2]; larger fits worse.
+
+        The set at a threshold is the prototypes at or below it; its labels are their classes.
+        """
+        return np.asarray(1 - _unit(embedding) @ self.centres.T)
+
+    def class_scores(self, embedding: NDArray[np.float64], n_classes: int) -> NDArray[np.float64]:
+        """Score of the nearest prototype of each class, (N, C).
+
+        Calibrated at the item's own class: the pseudo-truth is its class's nearest prototype.
+        """
+        scores = self.scores(embedding)
+        columns = [scores[:, self.classes == one].min(axis=1) for one in range(n_classes)]
+        return np.stack(columns, axis=1)
+
+
+def fit_prototypes(
+    embedding: NDArray[np.float64], labels: NDArray[np.intp], per_class: int, *, seed: int = 0
+) -> Prototypes:
+    """k-means centres of each class's training embeddings, scaled to length 1.
+
+    Args:
+        embedding: (n, d) of training items.
+        labels: Class numbers (n,); every class from 0 on has at least ``per_class`` items.
+        per_class: Prototypes per class.
+        seed: Of k-means.
+    """
+    centres, classes = [], []
+    for one in range(int(labels.max()) + 1):
+        members = _unit(embedding[labels == one])
+        if len(members) < per_class:
+            raise InputError(
+                f"class {one} has {len(members)} training items; {per_class} prototypes need more"
+            )
+        means = KMeans(per_class, n_init=4, random_state=seed).fit(members)
+        centres.append(_unit(means.cluster_centers_))
+        classes += [one] * per_class
+    return Prototypes(np.concatenate(centres), np.array(classes, dtype=np.intp))
+
+
+def _unit(rows: NDArray[np.float64]) -> NDArray[np.float64]:
+    length = np.linalg.norm(rows, axis=1, keepdims=True)
+    return np.asarray(rows / np.maximum(length, 1e-12))
