@@ -39,8 +39,9 @@ def test_the_label_sees_the_concepts_only() -> None:
 def test_importance_of_a_linear_head_is_its_winning_weights() -> None:
     model = ConceptNetwork((4,), 3, 2)
     with torch.no_grad():
-        model.head[0].weight[:] = torch.tensor([[4.0, -1.0, 0.0], [-4.0, 1.0, 0.0]])
-        model.head[0].bias[:] = 0
+        weight, bias = model.head.parameters()
+        weight.copy_(torch.tensor([[4.0, -1.0, 0.0], [-4.0, 1.0, 0.0]]))
+        bias.zero_()
     importance = concept_importance(model, np.array([[1, 0, 1], [0, 1, 1]], dtype=bool))
     assert importance == pytest.approx([1, 0.25, 0])
 

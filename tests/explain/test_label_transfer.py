@@ -24,11 +24,11 @@ def random_head(
     rng: np.random.Generator, classes: int, m: int
 ) -> tuple[nn.Sequential, NDArray[np.float64], NDArray[np.float64]]:
     weight, bias = rng.normal(size=(classes, m)), 0.3 * rng.normal(size=classes)
-    head = nn.Sequential(nn.Linear(m, classes).double())
+    layer = nn.Linear(m, classes).double()
     with torch.no_grad():
-        head[0].weight[:] = torch.from_numpy(weight)
-        head[0].bias[:] = torch.from_numpy(bias)
-    return head, weight, bias
+        layer.weight.copy_(torch.from_numpy(weight))
+        layer.bias.copy_(torch.from_numpy(bias))
+    return nn.Sequential(layer), weight, bias
 
 
 def feasible(
