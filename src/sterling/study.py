@@ -110,7 +110,8 @@ class Figure(_Record):
     """A picture as data, so that every surface can draw it.
 
     ``data`` by ``kind``: "det" holds ``{"scores": file, "systems": [name, ...]}``; "lines" holds
-    ``{"x": [...], "series": {name: [...]}, "x_label": ..., "y_label": ...}``; "bars" holds
+    ``{"x": [...], "series": {name: [...]}, "x_label": ..., "y_label": ...}``, a gap being
+    None, and ``"log": true`` for two logarithmic axes; "bars" holds
     ``{"names": [...], "values": [...], "low": [...], "high": [...], "value_label": ...}``;
     "gallery" holds ``{"items": [{"images": [file, ...], "text": ...}]}``. Files are relative to
     the run folder.

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.markup import escape
 from typer.exceptions import TyperException
 
-from sterling.cli import demo, doctor, face, runs, studies
+from sterling.cli import demo, doctor, face, privacy, runs, studies
 from sterling.errors import InputError
 
 __all__ = ["app", "main"]
@@ -26,6 +26,7 @@ runs.register(app)
 doctor.register(app)
 demo.register(app)
 app.add_typer(face.app, name="face")
+app.add_typer(privacy.app, name="privacy")
 
 
 def main(arguments: list[str] | None = None) -> None:

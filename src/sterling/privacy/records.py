@@ -100,7 +100,7 @@ def simulated_records(
     centres = rng.normal(size=(classes, features)) * separation / np.sqrt(features)
     y = rng.integers(classes, size=size)
     x = centres[y] + rng.normal(size=(size, features))
-    records = _tabular(x, y, f"simulated {classes}-class problem")
+    records = _tabular(x, y, "simulated")
     return Records(records.x, records.y, records.ids, records.name, simulated=True)
 
 

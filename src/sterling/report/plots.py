@@ -59,8 +59,11 @@ def draw(figure: Figure, folder: Path) -> str:
 
 def _lines(axes: Any, data: dict[str, Any], _folder: Path) -> None:
     for colour, (name, values) in zip(CYCLE, data["series"].items(), strict=False):
-        axes.plot(data["x"], values, color=colour, label=name, linewidth=1.8)
+        heights = np.array(values, dtype=float)  # None, a gap, becomes NaN
+        axes.plot(data["x"], heights, color=colour, label=name, linewidth=1.8)
     axes.set(xlabel=data["x_label"], ylabel=data["y_label"])
+    if data.get("log"):
+        axes.set(xscale="log", yscale="log")
     axes.legend()
 
 

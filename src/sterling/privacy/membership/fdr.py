@@ -199,7 +199,7 @@ class MembershipFDR(BaseEstimator):  # type: ignore[misc]
         self._check_calibrated()
         held_out = _scores("nonmember_scores", nonmember_scores)
         self.shift_p_ = float(stats.ks_2samp(self.scores_, held_out).pvalue)
-        if self.shift_p_ < SHIFT_LEVEL:
+        if self.shift_refuted:
             warnings.warn(
                 f"{len(held_out)} known non-members differ from the calibration set (KS p = "
                 f"{self.shift_p_:.2g}): the guarantee does not apply",
@@ -208,18 +208,24 @@ class MembershipFDR(BaseEstimator):  # type: ignore[misc]
             )
         return self.shift_p_
 
+    @property
+    def shift_refuted(self) -> bool:
+        """Whether the last diagnosis refuted the guarantee; False before any."""
+        shift = getattr(self, "shift_p_", None)
+        return shift is not None and shift < SHIFT_LEVEL
+
     def guarantee(self, alpha: float) -> Guarantee:
         """What is promised of ``select`` at this level, and on which conditions."""
         self._check_calibrated()
-        shift = "not diagnosed"
+        shift = None
         if self.shift_p_ is not None:
-            verdict = "REFUTED" if self.shift_p_ < SHIFT_LEVEL else "not refuted"
+            verdict = "REFUTED" if self.shift_refuted else "not refuted"
             shift = f"{verdict} on held-out non-members, KS p = {self.shift_p_:.2g}"
         within = " within each group" if self.grouped_ else ""
         assumptions = [
             Assumption(
                 "calibration records and non-members in question are exchangeable" + within,
-                None if self.shift_p_ is None else shift,
+                shift,
             ),
             Assumption(
                 "no calibration record is in the target's training set",

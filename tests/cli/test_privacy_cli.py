@@ -1,0 +1,129 @@
+import json
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+
+from sterling.cli import main
+from sterling.privacy import MembershipFDR
+
+
+def run(*arguments: str) -> int:
+    with pytest.raises(SystemExit) as stopped:
+        main(["privacy", "mia", *arguments])
+    assert isinstance(stopped.value.code, int)
+    return stopped.value.code
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> list[str]:
+    """Scores of 40 members and 40 non-members, and of 300 known non-members."""
+    rng = np.random.default_rng(0)
+    member = np.arange(80) < 40
+    pl.DataFrame(
+        {
+            "record": [f"r{row}" for row in range(80)],
+            "score": rng.normal(4.0 * member, 1),
+            "member": member,
+        }
+    ).write_csv(tmp_path / "scores.csv")
+    known = pl.DataFrame(
+        {"record": [f"k{row}" for row in range(300)], "score": rng.normal(size=300)}
+    )
+    known.write_parquet(tmp_path / "known.parquet")
+    return [
+        *("--scores", str(tmp_path / "scores.csv")),
+        *("--calibration", str(tmp_path / "known.parquet")),
+    ]
+
+
+@pytest.mark.smoke
+def test_the_declared_list_as_json(
+    files: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(*files, "--alpha", "0.2", "--json") == 0
+    document = json.loads(capsys.readouterr().out)
+    scores = pl.read_csv(tmp_path / "scores.csv")
+    known = pl.read_parquet(tmp_path / "known.parquet")
+    mask = MembershipFDR().calibrate(known["score"]).select(scores["score"], 0.2)
+    assert {line["record"] for line in document["declared"]} == set(
+        scores["record"].to_numpy()[mask]
+    )
+    assert len(document["declared"]) > 30
+    assert document["tested"] == 80
+    assert document["guarantee"]["level"] == 0.2
+    assert document["guarantee"]["n"] == 300
+    assert document["audit"]["power"]["trials"] == 40
+    p = [line["adjusted_p"] for line in document["declared"]]
+    assert p == sorted(p)
+    assert p[-1] <= 0.2
+
+
+def test_for_people(files: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(*files, "--alpha", "0.01") == 0
+    shown = capsys.readouterr()
+    assert "of 80 records declared members" in shown.out
+    assert "no calibration record is in the target's training set (not checked)" in shown.out
+    assert "false discovery proportion" in shown.out
+    assert "must stand out together" in shown.err
+
+
+def test_losses_are_turned_around(files: list[str], tmp_path: Path) -> None:
+    document = tmp_path / "losses.csv"
+    pl.read_csv(tmp_path / "scores.csv").with_columns(-pl.col("score")).write_csv(document)
+    known = tmp_path / "known.csv"
+    pl.read_parquet(tmp_path / "known.parquet").with_columns(-pl.col("score")).write_csv(known)
+    arguments = ["--scores", str(document), "--calibration", str(known), "--alpha", "0.2"]
+    assert run(*arguments, "--lower-is-member") == 0
+    assert run(*files, "--alpha", "0.2") == 0
+
+
+def test_a_refuted_guarantee_has_status_1(
+    files: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shifted = tmp_path / "holdout.csv"
+    pl.DataFrame({"score": np.random.default_rng(1).normal(1, 1, 200)}).write_csv(shifted)
+    assert run(*files, "--alpha", "0.2", "--holdout", str(shifted)) == 1
+    shown = capsys.readouterr()
+    assert "REFUTED" in shown.out
+    assert "does not apply" in shown.err
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("scores.csv", "record,value\na,1\n", "no column 'score'"),
+        ("scores.csv", "record,score\na,1\na,2\n", "'a' occurs more than once"),
+        ("scores.csv", "record,score\na,1\nb,\n", "1 of 2 scores are missing"),
+        ("scores.csv", "record,score\na,x\n", "missing or no numbers"),
+        ("scores.csv", "record,score,member\na,1,yes\n", "member is 'yes'"),
+        ("scores.csv", "record,score\nk7,1\n", "to be judged by this calibration"),
+        ("scores.csv", "record,score,group\nz,1,g\n", "to neither"),
+        ("members.csv", "record\nk7\n", "members of the target"),
+        ("members.csv", "name\nk7\n", "no column 'record'"),
+    ],
+)
+def test_wrong_input_has_status_2_and_one_line(
+    files: list[str],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    name: str,
+    content: str,
+    message: str,
+) -> None:
+    (tmp_path / name).write_text(content)
+    extra = ["--members", str(tmp_path / name)] if name == "members.csv" else []
+    assert run(*files, *extra) == 2
+    error = capsys.readouterr().err
+    assert message in error
+    assert error.count("\n") == 1
+
+
+def test_unusable_arguments(files: list[str], tmp_path: Path) -> None:
+    assert run(*files, "--method", "holm") == 2
+    assert run(*files, "--alpha", "0.001") == 2
+    assert run("--scores", str(tmp_path / "absent.csv"), *files[2:]) == 2
+    assert run("--scores", str(tmp_path / "scores.txt"), *files[2:]) == 2
+    (tmp_path / "empty.csv").write_text("record,score\n")
+    assert run("--scores", str(tmp_path / "empty.csv"), *files[2:]) == 3
