@@ -9,6 +9,7 @@ import pytest
 from PIL import Image, ImageEnhance, ImageFilter
 
 from sterling.cli import main
+from sterling.face.pad import TrainHistory
 
 ASTRONAUT = Path(__file__).resolve().parents[2] / "examples" / "photographs" / "astronaut.jpg"
 
@@ -227,3 +228,17 @@ def test_a_guarantee_needs_calibration_captures(
     arguments = ("face", "evaluate", str(detector), "--data", str(photographs))
     assert run(*arguments, "--guarantee", "bpcer=0.5", "--out", str(tmp_path / "run")) == 2
     assert "split 'dev'" in " ".join(capsys.readouterr().err.split())
+
+
+def test_a_collapsed_training_is_no_detector(
+    photographs: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(TrainHistory, "collapsed", True)
+    small = ("--size", "32", "--width", "2", "--epochs", "1")
+    out = tmp_path / "detector"
+    assert run("face", "train", "--data", str(photographs), "--out", str(out), *small) == 3
+    assert "lower --learning-rate or change --seed" in capsys.readouterr().err
+    assert not (out / "manifest.csv").exists()

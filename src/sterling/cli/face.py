@@ -58,7 +58,14 @@ def train(
 
     from sterling.face.data import FaceDetector, label_maps, split_by_subject
     from sterling.face.evaluation import count_reasons, scores_of
-    from sterling.face.pad import CDCN, Detector, Preprocessing, Provenance, TrainConfig
+    from sterling.face.pad import (
+        CDCN,
+        Detector,
+        Preprocessing,
+        Provenance,
+        TrainConfig,
+        TrainingError,
+    )
     from sterling.face.pad import train as train_network
     from sterling.measure import threshold_at_eer
     from sterling.runs import track
@@ -81,6 +88,10 @@ def train(
             config,
             checkpoint=out / "training.safetensors",
             progress=lambda _record: advance(),
+        )
+    if history.collapsed:
+        raise TrainingError(
+            "training ended with maps of 0, of no use: lower --learning-rate or change --seed"
         )
     provenance = Provenance(str(data), False, "unknown", seed, history.items, history.digest)
     detector = Detector(model, preprocessing, provenance)
