@@ -17,14 +17,13 @@ import polars as pl
 import torch
 from numpy.typing import NDArray
 from pydantic import Field
-from scipy import stats
 
 from sterling.errors import unknown_name
-from sterling.guarantee import ResolutionWarning, benjamini_hochberg
+from sterling.guarantee import ResolutionWarning, benjamini_hochberg, exchangeability_p_value
 from sterling.measure import Scores, auc, error_curve, mean_interval, tpr_at_fpr
 from sterling.privacy.membership import MembershipFDR, ShiftWarning, audit, select_over_stages
 from sterling.privacy.membership.battery import ATTACKS, attack_scores
-from sterling.privacy.membership.fdr import METHODS, Method
+from sterling.privacy.membership.fdr import METHODS, SHIFT_LEVEL, Method
 from sterling.privacy.membership.lifelong import STAGE_RULES, StageRule
 from sterling.privacy.membership.lira import lira_online
 from sterling.privacy.membership.phi import phi
@@ -374,7 +373,7 @@ def _shifted(
             truth = member[split.test]
             tested = scores[split.test]
             false.append(audit(wrapper.select(tested, ALPHA), truth).fdp)
-            flagged.append(wrapper.diagnose(tested[~truth]) < 0.01)
+            flagged.append(wrapper.diagnose(tested[~truth]) < SHIFT_LEVEL)
     return [float(np.mean(false)), float(np.mean(flagged))]
 
 
@@ -402,8 +401,10 @@ def _transfer(
     mine, theirs = by_target[free], by_surrogate[free]
     flagged = np.mean(
         [
-            stats.ks_2samp(theirs[split.calibration], mine[split.test[~member[split.test]]]).pvalue
-            < 0.01
+            exchangeability_p_value(
+                theirs[split.calibration], mine[split.test[~member[split.test]]]
+            )
+            < SHIFT_LEVEL
             for split in splits
         ]
     )

@@ -1,5 +1,7 @@
+import json
 import math
 import warnings
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -245,3 +247,29 @@ def test_it_is_a_scikit_learn_estimator() -> None:
     again = clone(wrapper).set_params(method="bh")
     assert again.get_params() == {"method": "bh", "smooth": True, "random_state": 3}
     assert not hasattr(clone(wrapper.calibrate([1.0, 2.0])), "scores_")
+
+
+def test_real_losses_of_a_fine_tuned_language_model(shared_data: Path) -> None:
+    # A model fine-tuned on the "retain" facts only; the "forget" facts are its non-members.
+    name = "text/tofu_eval/ft_epoch5_lr2e-05_phi_retain90_wd0.jsonl"
+    rows = [json.loads(line) for line in (shared_data / name).read_text().splitlines()]
+    loss = {
+        kind: np.array([row["avg_gt_loss"] for row in rows if row["set"] == kind])
+        for kind in ("eval_log", "eval_log_forget")
+    }
+    rng = np.random.default_rng(0)
+    truth = np.repeat([False, True], [75, 150])
+    outcomes = []
+    for _ in range(200):
+        unseen = rng.permutation(loss["eval_log_forget"])
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ResolutionWarning)
+            mask = (
+                MembershipFDR()
+                .calibrate(-unseen[:75])
+                .select(-np.append(unseen[75:], loss["eval_log"]), 0.1)
+            )
+        outcomes.append(audit(mask, truth))
+    false = [outcome.fdp for outcome in outcomes]
+    assert np.mean(false) <= 0.1 * 75 / 225 + 3 * np.std(false, ddof=1) / math.sqrt(200)
+    assert min(outcome.power.value for outcome in outcomes if outcome.power) > 0.9

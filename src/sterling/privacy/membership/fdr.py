@@ -11,7 +11,6 @@ from typing import Literal, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import stats
 from sklearn.base import BaseEstimator
 
 from sterling.errors import InputError
@@ -20,11 +19,19 @@ from sterling.guarantee import (
     Guarantee,
     ResolutionWarning,
     adjusted_p_values,
+    exchangeability_p_value,
     mondrian_p_values,
     null_share,
 )
 
-__all__ = ["METHODS", "MembershipFDR", "Method", "ShiftWarning", "harmonic_e_values"]
+__all__ = [
+    "METHODS",
+    "SHIFT_LEVEL",
+    "MembershipFDR",
+    "Method",
+    "ShiftWarning",
+    "harmonic_e_values",
+]
 
 Method = Literal["bh", "by", "storey", "ebh"]
 METHODS: tuple[Method, ...] = ("bh", "by", "storey", "ebh")
@@ -188,9 +195,9 @@ class MembershipFDR(BaseEstimator):  # type: ignore[misc]
     def diagnose(self, nonmember_scores: ArrayLike) -> float:
         """Whether further known non-members look like the calibration set: a p-value.
 
-        The two-sample Kolmogorov-Smirnov test. It is exact where a test of their conformal p-values
-        against uniform is not, because those share the calibration set. Below 0.01 the shift is
-        flagged: a :class:`ShiftWarning` now, and in every guarantee from now on.
+        :func:`sterling.guarantee.exchangeability_p_value`, a two-sample Kolmogorov-Smirnov test.
+        Below 0.01 the shift is flagged: a :class:`ShiftWarning` now, and in every guarantee from
+        now on.
 
         Args:
             nonmember_scores: Of known non-members that are not in the calibration set, drawn like
@@ -198,7 +205,7 @@ class MembershipFDR(BaseEstimator):  # type: ignore[misc]
         """
         self._check_calibrated()
         held_out = _scores("nonmember_scores", nonmember_scores)
-        self.shift_p_ = float(stats.ks_2samp(self.scores_, held_out).pvalue)
+        self.shift_p_ = exchangeability_p_value(self.scores_, held_out)
         if self.shift_refuted:
             warnings.warn(
                 f"{len(held_out)} known non-members differ from the calibration set (KS p = "
