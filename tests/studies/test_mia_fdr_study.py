@@ -38,6 +38,7 @@ def test_the_whole_path_leaves_evidence_scores_and_report(
         "black_box",
         "black_box_transfer",
         "shifted_calibration_is_flagged",
+        "fdr_min_kpp",
     } <= ids
     assert {table.name for table in evidence.tables} == {
         *("attacks", "levels", "rules", "stages", "declared")

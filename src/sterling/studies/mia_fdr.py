@@ -20,8 +20,20 @@ from pydantic import Field
 
 from sterling.errors import unknown_name
 from sterling.guarantee import ResolutionWarning, benjamini_hochberg, exchangeability_p_value
+from sterling.lm import TokenStats, token_stats
+from sterling.lm.small_transformer import SmallTransformer
 from sterling.measure import Scores, auc, error_curve, mean_interval, tpr_at_fpr
-from sterling.privacy.membership import MembershipFDR, ShiftWarning, audit, select_over_stages
+from sterling.privacy.author_facts import AuthorFacts, author_facts
+from sterling.privacy.membership import (
+    MembershipFDR,
+    ShiftWarning,
+    audit,
+    min_k_plus_score,
+    min_k_score,
+    reference_score,
+    select_over_stages,
+    zlib_score,
+)
 from sterling.privacy.membership.battery import ATTACKS, attack_scores
 from sterling.privacy.membership.fdr import METHODS, SHIFT_LEVEL, Method
 from sterling.privacy.membership.lifelong import STAGE_RULES, StageRule
@@ -36,6 +48,9 @@ from sterling.privacy.records import (
     simulated_records,
 )
 from sterling.privacy.training import Recipe, balanced_membership, train_many
+from sterling.privacy.unlearning.descent import Descent, descend
+from sterling.privacy.unlearning.examples import IGNORED
+from sterling.privacy.unlearning.terms import mean_loss
 from sterling.runs import Run, derive_seed, in_processes
 from sterling.study import (
     Claim,
@@ -58,6 +73,7 @@ BASE = "LiRA online"
 SHOWN = ("LiRA online", "RMIA", "LiRA offline", "shadow classifier", "loss")
 FLAGGED_SHARE = 0.9  # our bar for the shift diagnostic
 SHOWN_RECORDS = 25
+TOKEN_SHARE = 0.4  # K of Min-K on answers of three tokens: the one lowest
 OTHER_RULES: dict[Method, str] = {
     "storey": "Storey's scaling",
     "by": "Benjamini-Yekutieli",
@@ -82,6 +98,8 @@ class MiaFdrConfig(Config):
         learning_rate: Of stochastic gradient descent.
         resplits: Splits into calibration and test, per seed.
         stages: Stages of learning in the lifelong setting.
+        authors: Invented authors, of five facts each, that the language model learns about.
+        text_steps: Steps of its training; few enough that not every fact is learned by heart.
     """
 
     records: tuple[str, ...] = ("simulated", "digits")
@@ -96,6 +114,8 @@ class MiaFdrConfig(Config):
     learning_rate: float = Field(default=0.1, gt=0)
     resplits: int = Field(default=200, ge=2)
     stages: int = Field(default=3, ge=1)
+    authors: int = Field(default=400, ge=30, le=400)
+    text_steps: int = Field(default=100, ge=1)
 
 
 def measure(config: MiaFdrConfig, run: Run) -> Findings:
@@ -105,19 +125,23 @@ def measure(config: MiaFdrConfig, run: Run) -> Findings:
         raise unknown_name("records", name, ("simulated", *EMBEDDED))
     calls = [(config, run, name, seed) for name in names for seed in range(config.seeds)]
     units = in_processes(_one_unit, calls, "targets")
+    texts = [
+        run.stage(f"texts-{seed}", partial(_texts, config, run.seed, seed))
+        for seed in range(config.seeds)
+    ]
     _write_scores(units, run)
-    simulated = sorted({unit.data for unit in units if unit.simulated})
+    simulated = sorted({unit.data for unit in units if unit.simulated}) + ["invented facts"]
     real = sorted({unit.data for unit in units if not unit.simulated})
     scope = "; ".join(
-        [f"SIMULATED records: {', '.join(simulated)}"] * bool(simulated)
+        [f"SIMULATED records: {', '.join(simulated)}"]
         + [f"real records: {', '.join(real)}"] * bool(real)
     )
     return Findings(
-        scope=f"{scope}. Small {config.architecture} targets trained here: the rates say nothing "
+        scope=f"{scope}. Small targets ({config.architecture}, transformer) trained here: the rates say nothing "
         "about other models.",
         not_scored=0,
-        metrics=_metrics(units),
-        claims=_claims(units),
+        metrics=[*_metrics(units), *_text_metrics(texts)],
+        claims=[*_claims(units), *_text_claims(texts)],
         tables=[
             _attack_table(units),
             _level_table(units),
@@ -494,6 +518,88 @@ def _remembered(
     """Share of the first stage's members that are declared, tested with all that have arrived."""
     first = member[split.test] & (arrival[split.test] == 0)
     return float(benjamini_hochberg(_stage_p(scores, split), ALPHA)[first].mean())
+
+
+def _texts(config: MiaFdrConfig, run_seed: int, index: int) -> dict[str, dict[str, float]]:
+    """The attacks on language models: a small transformer learns half of some invented facts.
+
+    A third of the facts is the attacker's, who trains a reference on them. Half of the other
+    non-members calibrate.
+    """
+    seed = derive_seed(run_seed, "mia_fdr", "texts", index) % 2**31
+    facts = author_facts(config.authors, seed=seed)
+    n = len(facts.examples)
+    rng = np.random.default_rng(seed)
+    learned = _half(n, rng)
+    auxiliary = np.isin(np.arange(n), rng.permutation(n)[: n // 3])
+    target, reference = (
+        _token_stats(config, facts, own, derive_seed(seed, role) % 2**31)
+        for role, own in (("target", learned), ("reference", auxiliary))
+    )
+    sentences = [facts.text(row) for row in facts.examples.inputs]
+    scores = {
+        "Min-K": min_k_score(target, share=TOKEN_SHARE),
+        "Min-K++": min_k_plus_score(target, share=TOKEN_SHARE),
+        "zlib": zlib_score(target, sentences),
+        "reference": reference_score(target, reference),
+    }
+    free = ~auxiliary
+    member = learned[free]
+    splits = [_split(member, rng) for _ in range(config.resplits)]
+    found = {}
+    for attack, tensor in scores.items():
+        values = tensor.double().numpy()[free]
+        fdp, power, _, _ = _outcome(values, member, splits, ALPHA)
+        found[attack] = {"fdp": fdp, "power": power, "auc": auc(Scores(values, member)).value}
+    return found
+
+
+def _token_stats(
+    config: MiaFdrConfig, facts: AuthorFacts, own: NDArray[np.bool_], seed: int
+) -> TokenStats:
+    """Train a transformer on some facts, and what it then says about all of them."""
+    examples = facts.examples
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        start = SmallTransformer(len(facts.vocabulary), context=examples.inputs.shape[1])
+    known = examples.select(torch.from_numpy(own))
+    model = descend(
+        start,
+        lambda student, batch, _: mean_loss(student(batch.inputs), batch.labels),
+        known,
+        known,
+        torch.Generator().manual_seed(seed),
+        Descent(steps=config.text_steps, learning_rate=2e-3),
+    )
+    with torch.no_grad():
+        logits = model(examples.inputs)
+    return token_stats(logits, examples.labels, examples.labels != IGNORED)
+
+
+def _text_claims(texts: Sequence[dict[str, dict[str, float]]]) -> list[Claim]:
+    return [
+        _at_most(
+            f"fdr_{attack.lower().replace('+', 'p').replace('-', '_')}",
+            f"Declared by {attack} on a language model, a false discovery rate of at most "
+            f"{ALPHA:.0%}.",
+            [found[attack]["fdp"] for found in texts],
+        )
+        for attack in texts[0]
+    ]
+
+
+def _text_metrics(texts: Sequence[dict[str, dict[str, float]]]) -> list[Metric]:
+    return [
+        metric_over_seeds(
+            f"{title} of {attack}, invented facts", unit, [found[attack][key] for found in texts]
+        )
+        for attack in texts[0]
+        for key, title, unit in (
+            ("auc", "AUC", "area"),
+            ("fdp", f"FDR at alpha {ALPHA:g}", "rate"),
+            ("power", f"power at alpha {ALPHA:g}", "rate"),
+        )
+    ]
 
 
 PARTS: dict[str, Callable[[MiaFdrConfig, str, int], Any]] = {
@@ -979,6 +1085,8 @@ MIA_FDR_STUDY = Study(
             epochs=8,
             resplits=10,
             stages=2,
+            authors=60,
+            text_steps=20,
         ),
         "quick": MiaFdrConfig(),
         "paper": MiaFdrConfig(
