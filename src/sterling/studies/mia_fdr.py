@@ -130,15 +130,15 @@ def measure(config: MiaFdrConfig, run: Run) -> Findings:
         for seed in range(config.seeds)
     ]
     _write_scores(units, run)
-    simulated = sorted({unit.data for unit in units if unit.simulated}) + ["invented facts"]
+    simulated = [*sorted({unit.data for unit in units if unit.simulated}), "invented facts"]
     real = sorted({unit.data for unit in units if not unit.simulated})
     scope = "; ".join(
         [f"SIMULATED records: {', '.join(simulated)}"]
         + [f"real records: {', '.join(real)}"] * bool(real)
     )
     return Findings(
-        scope=f"{scope}. Small targets ({config.architecture}, transformer) trained here: the rates say nothing "
-        "about other models.",
+        scope=f"{scope}. Small targets ({config.architecture}, transformer) trained here: rates "
+        "say nothing about other models.",
         not_scored=0,
         metrics=[*_metrics(units), *_text_metrics(texts)],
         claims=[*_claims(units), *_text_claims(texts)],
