@@ -133,20 +133,17 @@ def _step(
     active: Tensor,
     recipe: Recipe,
 ) -> None:
-    everyone = bool(active.all())
+    # A model whose epoch is over waits for those with more records: its gradient is 0, its velocity
+    # and parameters stay.
+    momentum = torch.where(active, recipe.momentum, 1.0).to(rate)
+    rate = rate.where(active, 0)
     for (name, parameter), gradient in zip(parameters.items(), gradients, strict=True):
         each = (-1,) + (1,) * (parameter.ndim - 1)
-        pushed = recipe.momentum * velocity[name] + gradient
+        velocity[name].mul_(momentum.view(each)).add_(gradient)
         if recipe.weight_decay:
-            pushed += recipe.weight_decay * parameter
-        moved = parameter - rate.view(each) * pushed
-        # A model whose epoch is over waits for those with more records.
-        if not everyone:
-            mask = active.view(each)
-            pushed = torch.where(mask, pushed, velocity[name])
-            moved = torch.where(mask, moved, parameter)
-        velocity[name] = pushed
-        parameter.copy_(moved)
+            decay = (recipe.weight_decay * active).to(rate)
+            velocity[name].addcmul_(parameter, decay.view(each))
+        parameter.addcmul_(velocity[name], rate.view(each), value=-1)
 
 
 def _batches(
