@@ -22,7 +22,7 @@ from sterling.errors import unknown_name
 from sterling.guarantee import ResolutionWarning, benjamini_hochberg, exchangeability_p_value
 from sterling.lm import TokenStats, token_stats
 from sterling.lm.small_transformer import SmallTransformer
-from sterling.measure import Scores, auc, error_curve, mean_interval, tpr_at_fpr
+from sterling.measure import Interval, Scores, auc, error_curve, mean_interval, tpr_at_fpr
 from sterling.privacy.author_facts import AuthorFacts, author_facts
 from sterling.privacy.membership import (
     MembershipFDR,
@@ -630,10 +630,16 @@ def _write_scores(units: Sequence[Unit], run: Run) -> None:
     pl.concat(frames).write_parquet(run.folder / "scores.parquet")
 
 
-def _at_most(
-    claim_id: str, claim: str, values: Sequence[float], *, paper: str | None = None
+def _judged(
+    claim_id: str,
+    claim: str,
+    values: Sequence[float],
+    rule: Callable[[Interval], bool],
+    test: str,
+    *,
+    paper: str | None = None,
 ) -> Claim:
-    """A claim that a rate is at most ``ALPHA``, from its values over targets."""
+    """A claim about a mean over targets; ``rule`` judges its 95 % Student-t interval."""
     interval = mean_interval(values) if len(values) > 1 else None
     return Claim(
         id=claim_id,
@@ -642,9 +648,23 @@ def _at_most(
         measured=sum(values) / len(values),
         low=interval.low if interval else None,
         high=interval.high if interval else None,
-        holds=interval.high <= ALPHA if interval else None,
-        test=f"mean over {len(values)} targets of the mean over resplits; holds if the 95 % "
-        f"Student-t interval ends at or below alpha = {ALPHA:g} (it does where nobody is declared)",
+        holds=rule(interval) if interval else None,
+        test=f"mean over {len(values)} targets of the mean over resplits; {test}",
+    )
+
+
+def _at_most(
+    claim_id: str, claim: str, values: Sequence[float], *, paper: str | None = None
+) -> Claim:
+    """A claim that a false discovery rate is at most ``ALPHA``."""
+    return _judged(
+        claim_id,
+        claim,
+        values,
+        lambda interval: interval.high <= ALPHA,
+        f"holds if the 95 % Student-t interval ends at or below alpha = {ALPHA:g}, as it does "
+        "where nobody is declared",
+        paper=paper,
     )
 
 
@@ -668,7 +688,15 @@ def _claims(units: Sequence[Unit]) -> list[Claim]:
             )
             for attack in ATTACKS
         ),
-        _marginal_claim(outcomes(BASE, 2)),
+        _judged(
+            "marginal_error",
+            f"A non-member has p <= {ALPHA:g} under {BASE} with probability at most {ALPHA:g}.",
+            outcomes(BASE, 2),
+            lambda interval: interval.low <= ALPHA,
+            "the rate lies within 1 / (n + 1) below alpha, so the claim holds unless the whole "
+            "95 % Student-t interval lies above alpha",
+            paper="theorem 1",
+        ),
         claim_that_positive(
             "lira_declares_members",
             f"{BASE} declares members at alpha = {ALPHA:g} (its power is above 0).",
@@ -742,38 +770,15 @@ def _claims(units: Sequence[Unit]) -> list[Claim]:
             f"surrogate = target), the false discovery rate is at most {ALPHA:.0%}.",
             [unit.black_box["surrogate"][0] for unit in units],
         ),
-        _flagged_claim([unit.shift[1] for unit in units]),
+        _judged(
+            "shifted_calibration_is_flagged",
+            "Calibration on the harder half of the non-members is flagged by the shift diagnostic "
+            f"in at least {FLAGGED_SHARE:.0%} of the resplits.",
+            [unit.shift[1] for unit in units],
+            lambda interval: interval.low >= FLAGGED_SHARE,
+            f"holds if the 95 % Student-t interval starts at or above {FLAGGED_SHARE:g}",
+        ),
     ]
-
-
-def _marginal_claim(values: Sequence[float]) -> Claim:
-    interval = mean_interval(values) if len(values) > 1 else None
-    return Claim(
-        id="marginal_error",
-        claim=f"A non-member has p <= {ALPHA:g} under {BASE} with probability at most {ALPHA:g}.",
-        paper="theorem 1",
-        measured=sum(values) / len(values),
-        low=interval.low if interval else None,
-        high=interval.high if interval else None,
-        holds=interval.low <= ALPHA if interval else None,
-        test=f"{len(values)} targets; the rate lies within 1/(n + 1) of alpha, so the claim holds "
-        "unless the whole 95 % Student-t interval lies above alpha",
-    )
-
-
-def _flagged_claim(values: Sequence[float]) -> Claim:
-    interval = mean_interval(values) if len(values) > 1 else None
-    return Claim(
-        id="shifted_calibration_is_flagged",
-        claim="Calibration on the harder half of the non-members is flagged by the shift "
-        f"diagnostic in at least {FLAGGED_SHARE:.0%} of the resplits.",
-        measured=sum(values) / len(values),
-        low=interval.low if interval else None,
-        high=interval.high if interval else None,
-        holds=interval.low >= FLAGGED_SHARE if interval else None,
-        test=f"{len(values)} targets; holds if the 95 % Student-t interval starts at or above "
-        f"{FLAGGED_SHARE:g}",
-    )
 
 
 def _scored(unit: Unit, attack: str) -> Scores:
