@@ -82,12 +82,14 @@ def attack_scores(
     classifier = ShadowClassifier().fit(logits[:, own], y[own], shadow_members[:, own])
     u = classifier.nonmember_probability(target_logits, y)
     probability, references = expit(odds), expit(shadow_odds)
+    # Every other non-member of the attacked shadow stands for the population.
+    population = ~shadow_members[0, own] & (np.arange(own.sum()) % 2 == 0)
     a = tune_offline_a(
-        references[0],
-        shadow_members[0],
-        references[2:],
-        outside[2:],
-        own & ~shadow_members[0],
+        references[0, own],
+        shadow_members[0, own],
+        references[2:, own],
+        outside[2:, own],
+        population,
     )
     return {
         "loss": log_expit(odds),
