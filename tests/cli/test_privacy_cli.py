@@ -88,6 +88,17 @@ def test_a_refuted_guarantee_has_status_1(
     shown = capsys.readouterr()
     assert "REFUTED" in shown.out
     assert "does not apply" in shown.err
+    known = str(tmp_path / "known.parquet")
+    assert run(*files, "--alpha", "0.2", "--holdout", known) == 2
+    assert "300 calibration records are held out, too" in capsys.readouterr().err
+
+
+def test_calibration_by_a_surrogate_is_said(
+    files: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(*files, "--alpha", "0.2", "--scored-by", "surrogate") == 0
+    assert "assumes: surrogate = target" in capsys.readouterr().out
+    assert run(*files, "--scored-by", "somebody") == 2
 
 
 @pytest.mark.parametrize(

@@ -192,7 +192,7 @@ class MembershipFDR(BaseEstimator):  # type: ignore[misc]
             self._check_resolution(len(values), alpha)
         return self.adjusted_p_values(values, groups=groups) <= alpha
 
-    def diagnose(self, nonmember_scores: ArrayLike) -> float:
+    def diagnose(self, nonmember_scores: ArrayLike, *, ids: ArrayLike | None = None) -> float:
         """Whether further known non-members look like the calibration set: a p-value.
 
         :func:`sterling.guarantee.exchangeability_p_value`, a two-sample Kolmogorov-Smirnov test.
@@ -201,10 +201,13 @@ class MembershipFDR(BaseEstimator):  # type: ignore[misc]
 
         Args:
             nonmember_scores: Of known non-members that are not in the calibration set, drawn like
-                the records in question.
+                the records in question, (m,).
+            ids: What they are called, (m,); none may be a calibration record.
         """
         self._check_calibrated()
         held_out = _scores("nonmember_scores", nonmember_scores)
+        if ids is not None:
+            _refuse_shared(self.ids_, _column("ids", ids, len(held_out)), "held out, too")
         self.shift_p_ = exchangeability_p_value(self.scores_, held_out)
         if self.shift_refuted:
             warnings.warn(
