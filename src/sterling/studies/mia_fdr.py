@@ -18,7 +18,7 @@ import torch
 from numpy.typing import NDArray
 from pydantic import Field
 
-from sterling.errors import unknown_name
+from sterling.errors import InputError, unknown_name
 from sterling.guarantee import ResolutionWarning, benjamini_hochberg, exchangeability_p_value
 from sterling.lm import TokenStats, token_stats
 from sterling.lm.small_transformer import SmallTransformer
@@ -73,6 +73,7 @@ BASE = "LiRA online"
 SHOWN = ("LiRA online", "RMIA", "LiRA offline", "shadow classifier", "loss")
 FLAGGED_SHARE = 0.9  # our bar for the shift diagnostic
 SHOWN_RECORDS = 25
+LEAST_RECORDS = 400
 TOKEN_SHARE = 0.4  # K of Min-K on answers of three tokens: the one lowest
 OTHER_RULES: dict[Method, str] = {
     "storey": "Storey's scaling",
@@ -103,7 +104,7 @@ class MiaFdrConfig(Config):
     """
 
     records: tuple[str, ...] = ("simulated", "digits")
-    size: int = Field(default=4000, ge=200)
+    size: int = Field(default=4000, ge=LEAST_RECORDS)
     seeds: int = Field(default=5, ge=1)
     architecture: Literal["softmax", "mlp", "cnn"] = "mlp"
     width: int = Field(default=128, ge=1)
@@ -199,6 +200,11 @@ def _records(config: MiaFdrConfig, name: str, seed: int) -> Records:
         records = simulated_records(config.size, seed=seed)
     else:
         records = embedded_records(name)
+    if len(records) < LEAST_RECORDS:
+        raise InputError(
+            f"{records.name}: {len(records)} records; give {LEAST_RECORDS} or more, so that every "
+            "procedure can declare somebody"
+        )
     return records.draw(config.size, np.random.default_rng(seed))
 
 

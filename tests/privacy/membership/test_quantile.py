@@ -24,7 +24,7 @@ def test_it_learns_the_quantile_and_so_beats_the_plain_score() -> None:
 
 
 def test_wrong_input_is_refused() -> None:
-    with pytest.raises(InputError, match="40 records"):
+    with pytest.raises(InputError, match="20 records"):
         QuantileRegression().fit(np.zeros((5, 2)), np.zeros(5))
     with pytest.raises(InputError, match="quantile 1"):
         QuantileRegression(1.0)

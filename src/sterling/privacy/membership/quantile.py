@@ -34,10 +34,11 @@ class QuantileRegression:
             phi: φ under the target, (records,). These records cannot calibrate a guarantee.
         """
         x, value = np.asarray(features), np.asarray(phi)
-        if x.ndim != 2 or value.shape != x.shape[:1] or len(value) < 40:
+        least = round(2 / (1 - self._regressor.alpha))
+        if x.ndim != 2 or value.shape != x.shape[:1] or len(value) < least:
             raise InputError(
                 f"features have shape {x.shape}, phi {value.shape}; give (records, features) and "
-                "(records,), 40 records or more"
+                f"(records,), {least} records or more"
             )
         self._regressor.fit(x, value)
         return self
