@@ -71,7 +71,7 @@ def test_real_class_attributes_give_simulated_birds(shared_data: Path) -> None:
     data = read_concept_data(folder, np.random.default_rng(4), 500)
     assert "SIMULATED" in data.source
     assert data.n_classes == 20
-    assert data.inputs.shape == (500, 24)
+    assert data.inputs.shape == (500, 12)
 
 
 def test_a_folder_of_something_else_is_refused(tmp_path: Path) -> None:

@@ -185,7 +185,7 @@ def _simulate_cub(path: Path, rng: np.random.Generator, n: int) -> ConceptData:
     """
     table = pl.read_csv(path)
     rates = table.drop("class_id", "class_name").to_numpy() / 100
-    classes, m, spread = 20, 24, 0.45
+    classes, m, spread = 20, 12, 0.35
     if rates.shape[0] < classes or rates.shape[1] < m or not (rates >= 0).all():
         raise InputError(f"{path}: expected percentages of {m} attributes for {classes} classes")
     rates = rates[:classes].clip(0, 1)

@@ -34,9 +34,10 @@ def shortfalls(
     step = max(1, CHUNK // len(logits))
     for start in range(0, len(scores), step):
         rows = slice(start, start + step)
-        outside = scores[rows] > limits[rows, None]
-        for label in range(logits.shape[1]):
-            result[rows, label] = np.where(outside, np.inf, short[:, label]).min(axis=1)
+        inside = scores[rows] <= limits[rows, None]
+        for label, order in enumerate(np.argsort(short, axis=0).T):
+            first = inside[:, order].argmax(axis=1)
+            result[rows, label] = short[order[first], label]
     return result
 
 

@@ -1,0 +1,162 @@
+import math
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from sterling.guarantee import (
+    APS,
+    LAC,
+    benjamini_hochberg,
+    benjamini_yekutieli,
+    calibrate_label_sets,
+    storey_benjamini_hochberg,
+)
+from sterling.runs import Run
+from sterling.study import Config, Findings, Metric, Paper, Study, claim_that_positive
+from sterling.testing import Dependence, check_conformal, check_detector, check_fdr, check_study
+
+Floats = NDArray[np.float64]
+ALPHA = 0.2
+
+
+def ours(score: Any, known: Floats, labels: NDArray[Any], new: Floats, seed: int) -> NDArray[Any]:
+    rng = np.random.default_rng(seed)
+    rule = calibrate_label_sets(known, labels, ALPHA, score, rng=rng)
+    return rule.sets(new, rng=rng)
+
+
+def plug_in(known: Floats, labels: NDArray[Any], new: Floats, seed: int) -> NDArray[Any]:  # noqa: ARG001
+    """Forgets the test item: the empirical quantile of the calibration scores."""
+    if np.isnan(known).any():
+        raise ValueError("NaN")
+    scores = np.sort(1 - known[np.arange(len(labels)), labels])
+    return np.asarray(1 - new <= scores[math.ceil(len(scores) * (1 - ALPHA)) - 1])
+
+
+def cumulative(known: Floats, labels: NDArray[Any], new: Floats, seed: int) -> NDArray[Any]:  # noqa: ARG001
+    """Trusts the probabilities: labels until their sum is 1 - alpha."""
+    if np.isnan(known).any():
+        raise ValueError("NaN")
+    order = np.argsort(-new[0])
+    before = np.cumsum(new[0][order]) - new[0][order]
+    sets = np.zeros(new.shape, dtype=bool)
+    sets[0, order[before < 1 - ALPHA]] = True
+    return sets
+
+
+def no_nan_check(known: Floats, labels: NDArray[Any], new: Floats, seed: int) -> NDArray[Any]:
+    return ours(APS(), np.nan_to_num(known, nan=1 - np.nansum(known[0])), labels, new, seed)
+
+
+@pytest.mark.filterwarnings("ignore:.*calibration items are too few")
+@pytest.mark.parametrize("score", [LAC(), APS()])
+def test_our_label_sets_pass(score: Any) -> None:
+    outcomes = check_conformal(partial(ours, score), ALPHA, repeats=600)
+    assert [one.scenario for one in outcomes][-1] == "too few calibration items"
+    assert outcomes[-1].rate == 0  # every label is kept
+
+
+@pytest.mark.filterwarnings("ignore:.*calibration items are too few")
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        (plug_in, "misses the true label"),
+        (cumulative, "overconfident probabilities: misses"),
+        (no_nan_check, "NaN"),
+        (lambda known, labels, new, seed: ours(LAC(), known, labels, new, seed)[0], "shape"),
+    ],
+)
+def test_wrong_label_sets_are_found(wrong: Callable[..., Any], words: str) -> None:
+    with pytest.raises(AssertionError, match=words):
+        check_conformal(wrong, ALPHA)
+
+
+def test_fdr_procedures_pass_under_what_they_promise() -> None:
+    for procedure in (benjamini_hochberg, storey_benjamini_hochberg):
+        assert len(check_fdr(procedure, 0.1, repeats=600)) == 4
+    everything: tuple[Dependence, ...] = ("independent", "conformal", "arbitrary")
+    outcomes = check_fdr(benjamini_yekutieli, 0.1, dependence=everything, repeats=600)
+    assert outcomes[-1].scenario.startswith("adversarial")
+
+
+@pytest.mark.parametrize(
+    ("wrong", "dependence", "words"),
+    [
+        (lambda p, alpha: p <= alpha, ("independent",), "independent, all null"),
+        (benjamini_hochberg, ("arbitrary",), "adversarial"),
+        (lambda p, alpha: benjamini_hochberg(p, 3 * alpha), ("conformal",), "discovers falsely"),
+        (lambda p, alpha: benjamini_hochberg(p, alpha).astype(int), ("conformal",), "int64"),
+    ],
+)
+def test_wrong_procedures_are_found(wrong: Any, dependence: Any, words: str) -> None:
+    with pytest.raises(AssertionError, match=words):
+        check_fdr(wrong, 0.1, dependence=dependence)
+
+
+def test_the_adversarial_p_values_are_uniform_and_hit_as_computed() -> None:
+    from scipy import stats
+
+    from sterling.testing import _adversarial
+
+    rng = np.random.default_rng(0)
+    draws = np.array([_adversarial(10, 0.2, rng) for _ in range(4000)])
+    assert stats.kstest(draws[:, 0], "uniform").pvalue > 1e-4
+    hits = sum(int(benjamini_hochberg(p, 0.2).any()) for p in draws)
+    assert stats.binomtest(hits, 4000, 0.2 * float(np.sum(1 / np.arange(1, 11)))).pvalue > 1e-4
+
+
+def test_detectors_are_held_to_form_batch_and_direction() -> None:
+    rng = np.random.default_rng(0)
+    real, fake = rng.normal(size=(12, 4)) + 1, rng.normal(size=(10, 4))
+    check_detector(lambda batch: batch.mean(axis=1), real, fake)
+    for wrong, words in (
+        (lambda batch: -batch.mean(axis=1), "must mean bona fide"),
+        (lambda batch: batch.mean(axis=1) - batch.mean(), "depends on its batch"),
+        (lambda batch: batch, "shape"),
+        (lambda batch: np.full(len(batch), np.nan), "nan"),
+        (lambda batch: np.zeros(len(batch)), "same score"),
+        (lambda batch: batch.mean(axis=1) + 1e-7 * rng.random(len(batch)), "second time"),
+    ):
+        with pytest.raises(AssertionError, match=words):
+            check_detector(wrong, real, fake)
+
+
+class ToyConfig(Config):
+    n: int = 3
+
+
+def _toy(presets: dict[Any, ToyConfig], *, forgetful: bool = False, claims: int = 1) -> Study[Any]:
+    runs: list[int] = []
+
+    def measure(config: ToyConfig, run: Run) -> Findings:
+        runs.append(1)
+        values = [run.stage(f"s{i}", partial(math.sin, run.seed + i)) for i in range(config.n)]
+        if forgetful:
+            values.append(float(len(runs)))
+        return Findings(
+            scope="toy",
+            not_scored=0,
+            metrics=[Metric(name="mean", value=sum(values), n=len(values), unit="-")],
+            claims=[claim_that_positive("one", "Positive.", values)] * claims,
+        )
+
+    paper = Paper("k", "t", ("a",), "v", 2020)
+    return Study("toy", "", "test", paper, presets, measure)
+
+
+def test_studies_are_held_to_presets_evidence_and_resuming(tmp_path: Path) -> None:
+    presets: dict[Any, ToyConfig] = dict.fromkeys(("smoke", "quick", "paper"), ToyConfig())
+    assert check_study(_toy(presets), tmp_path / "good").study == "toy"
+    for study, words in (
+        (_toy({"smoke": ToyConfig()}), "lacks the preset"),
+        (_toy(presets, forgetful=True), "resumes to other evidence"),
+        (_toy(presets, claims=2), "of one name"),
+        (_toy(presets, claims=0), "no claims"),
+    ):
+        with pytest.raises(AssertionError, match=words):
+            check_study(study, tmp_path / words)
