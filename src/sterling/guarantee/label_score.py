@@ -16,31 +16,40 @@ from sterling.errors import InputError
 
 __all__ = ["LabelScore", "Standing", "check_probabilities", "label_scores", "label_sets"]
 
-CHUNK = 1 << 17  # numbers handled at a time: 1 MB, so that intermediate results stay in cache
+CHUNK = 1 << 15  # numbers handled at a time: 256 kB, so that intermediate results stay in cache
 SUM_TOLERANCE = 1e-3  # single-precision softmax over many classes stays well within
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Standing:
     """Labels among the probabilities of their items; the arrays broadcast together.
 
     Attributes:
         probability: Of the label.
-        before: Sum of the probabilities ranked before it.
+        before: Sum of the probabilities ranked before it; NaN for a score that is not ranked.
         rank: 1 for the most probable label; equal probabilities rank in the order of the classes.
-        top: The largest probability of the item.
+            0 for a score that is not ranked.
         u: The item's random number in [0, 1); 1 for a deterministic score.
+        items: All probabilities of the items (N, C), in any order.
     """
 
     probability: NDArray[np.float64]
     before: NDArray[np.float64]
     rank: NDArray[np.intp]
-    top: NDArray[np.float64]
     u: NDArray[np.float64]
+    items: NDArray[np.floating]
+
+    @property
+    def top(self) -> NDArray[np.float64]:
+        """The largest probability of the item."""
+        return np.asarray(self.items.max(axis=1), dtype=np.float64).reshape(self.u.shape)
 
 
 class LabelScore(Protocol):
-    """How badly a label fits; must not fall when the rank grows within one item."""
+    """How badly a label fits; must not fall when the rank grows within one item.
+
+    A score with an attribute ``ranked = False`` looks at the probability alone, and is faster.
+    """
 
     def __call__(self, standing: Standing) -> NDArray[np.float64]:
         """One score per label; larger fits worse."""
@@ -90,24 +99,22 @@ def label_scores(
         u: (N,), random numbers of the items.
     """
     scores = np.empty(len(probabilities))
-    columns = np.arange(probabilities.shape[1])
+    ones = np.ones(probabilities.shape[1])
     for rows, chunk in _chunks(probabilities):
         label, of_label = labels[rows], chunk[np.arange(len(chunk)), labels[rows]]
+        own = of_label.astype(np.float64)
+        if not getattr(score, "ranked", True):
+            scores[rows] = score(_unranked(own, u[rows], chunk))
+            continue
         ahead = chunk > of_label[:, None]
-        # A label that ties with others ranks behind those of smaller class number.
-        tied = np.flatnonzero((chunk == of_label[:, None]).sum(axis=1) > 1)
-        if len(tied):
-            equal = chunk[tied] == of_label[tied, None]
-            ahead[tied] |= equal & (columns < label[tied, None])
-        scores[rows] = score(
-            Standing(
-                of_label.astype(np.float64),
-                np.einsum("ij,ij->i", chunk, ahead, dtype=np.float64),
-                ahead.sum(axis=1) + 1,
-                chunk.max(axis=1).astype(np.float64),
-                u[rows],
-            )
-        )
+        equal = chunk == of_label[:, None]
+        if np.count_nonzero(equal) > len(chunk):
+            # A label that ties with others ranks behind those of smaller class number.
+            ahead |= equal & (np.arange(len(ones)) < label[:, None])
+        counted = ahead.astype(np.float64)
+        rank = (counted @ ones).astype(np.intp) + 1
+        before = np.multiply(counted, chunk, out=counted) @ ones
+        scores[rows] = score(Standing(own, before, rank, u[rows], chunk))
     return scores
 
 
@@ -142,33 +149,49 @@ def _sets(
     u: NDArray[np.float64],
 ) -> NDArray[np.bool_]:
     n, classes = chunk.shape
-    order: NDArray[np.intp] | None = None
-    if limits.shape[1] == 1:
-        ranked = np.sort(chunk, axis=1)[:, ::-1]
-    else:
-        order = np.argsort(-chunk, axis=1, kind="stable")
-        ranked = np.take_along_axis(chunk, order, axis=1)
-    before = np.cumsum(ranked, axis=1) - ranked
+    if not getattr(score, "ranked", True):
+        return np.asarray(score(_unranked(chunk, u, chunk)) <= limits)
     ranks = np.arange(1, classes + 1)
-    by_rank = score(Standing(ranked, before, ranks, ranked[:, :1], u))
-    if order is not None:
-        inside = np.empty((n, classes), dtype=np.bool_)
-        np.put_along_axis(
-            inside, order, by_rank <= np.take_along_axis(limits, order, axis=1), axis=1
-        )
+    inside = np.empty((n, classes), dtype=np.bool_)
+    if limits.shape[1] > 1:
+        order = np.argsort(-chunk, axis=1, kind="stable")
+        by_rank = _score_by_rank(score, np.take_along_axis(chunk, order, axis=1), ranks, u)
+        fits = by_rank <= np.take_along_axis(limits, order, axis=1)
+        np.put_along_axis(inside, order, fits, axis=1)
         return inside
-    kept = (by_rank <= limits).sum(axis=1)
+    ranked = np.sort(chunk, axis=1)[:, ::-1]
+    fits = _score_by_rank(score, ranked, ranks, u) <= limits
+    kept = (fits @ np.ones(classes)).astype(np.intp)
     least = ranked[np.arange(n), np.maximum(kept, 1) - 1]
     least[kept == 0] = np.inf
-    sets: NDArray[np.bool_] = chunk >= least[:, None]
-    # Of labels that tie at the edge only those of smaller class number belong to the set.
-    tied = np.flatnonzero(sets.sum(axis=1) > kept)
-    if len(tied):
+    np.greater_equal(chunk, least[:, None], out=inside)
+    if np.count_nonzero(inside) > kept.sum():
+        # Of labels that tie at the edge only those of smaller class number belong to the set.
+        tied = np.flatnonzero(inside.sum(axis=1) > kept)
         order = np.argsort(-chunk[tied], axis=1, kind="stable")
-        inside = np.empty((len(tied), classes), dtype=np.bool_)
-        np.put_along_axis(inside, order, ranks <= kept[tied, None], axis=1)
-        sets[tied] = inside
-    return sets
+        among = np.empty((len(tied), classes), dtype=np.bool_)
+        np.put_along_axis(among, order, ranks <= kept[tied, None], axis=1)
+        inside[tied] = among
+    return inside
+
+
+def _score_by_rank(
+    score: LabelScore,
+    ranked: NDArray[np.float64],
+    ranks: NDArray[np.intp],
+    u: NDArray[np.float64],
+) -> NDArray[np.float64]:
+    before = np.cumsum(ranked, axis=1)
+    before -= ranked
+    return score(Standing(ranked, before, ranks, u, ranked))
+
+
+def _unranked(
+    probability: NDArray[np.float64], u: NDArray[np.float64], items: NDArray[np.floating]
+) -> Standing:
+    shape = probability.shape
+    before = np.broadcast_to(np.float64(np.nan), shape)
+    return Standing(probability, before, np.broadcast_to(np.intp(0), shape), u, items)
 
 
 def _chunks(array: NDArray[np.floating]) -> Iterator[tuple[slice, NDArray[np.floating]]]:

@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from sterling.guarantee.arrays import check_alpha
 from sterling.guarantee.family_wise import bonferroni
-from sterling.guarantee.risk_p_values import check_losses, hoeffding_bentkus_p_values
+from sterling.guarantee.risk_p_values import hoeffding_bentkus_p_values
 from sterling.guarantee.statement import Assumption, Guarantee
 
 __all__ = ["SafeSettings", "learn_then_test"]
@@ -55,10 +55,9 @@ def learn_then_test(
         correction: ``bonferroni``; ``fixed_sequence`` when the settings stand in an order chosen
             on other data; a ``graphical`` procedure with its weights bound by ``partial``.
     """
-    array = check_losses(losses)
-    check_alpha(epsilon, "epsilon")
+    array = np.asarray(losses, dtype=np.float64)
     check_alpha(delta, "delta")
-    p = risk_test(array, epsilon)
+    p = risk_test(array, epsilon)  # checks losses and epsilon
     return SafeSettings(
         safe=correction(p, delta),
         p=p,

@@ -54,11 +54,11 @@ def hoeffding_bentkus_p_values(losses: ArrayLike, epsilon: float) -> NDArray[np.
     """
     array = check_losses(losses)
     check_alpha(epsilon, "epsilon")
-    n, risk = len(array), array.mean(axis=0)
-    low = np.minimum(risk, epsilon)
+    n, total = len(array), array.sum(axis=0)
+    low = np.minimum(total / n, epsilon)
     entropy = xlogy(low, low / epsilon) + xlog1py(1 - low, (epsilon - low) / (1 - epsilon))
     # Forty losses of 0.05 are 2 in decimals, and a little more in floating point.
-    errors = np.ceil(array.sum(axis=0) * (1 - 1e-12))
+    errors = np.ceil(total * (1 - 1e-12))
     bentkus = np.e * stats.binom.cdf(errors, n, epsilon)
     p: NDArray[np.float64] = np.minimum(1, np.minimum(np.exp(-n * entropy), bentkus))
     return p

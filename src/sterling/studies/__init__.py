@@ -4,8 +4,11 @@ from typing import Any
 
 from sterling.studies.cdcn import CDCN_STUDY
 from sterling.studies.mia_fdr import MIA_FDR_STUDY
+from sterling.studies.senn_conformal import SENN_CONFORMAL_STUDY
 from sterling.study import Study
 
 __all__ = ["STUDIES"]
 
-STUDIES: dict[str, Study[Any]] = {study.name: study for study in (CDCN_STUDY, MIA_FDR_STUDY)}
+STUDIES: dict[str, Study[Any]] = {
+    study.name: study for study in (CDCN_STUDY, MIA_FDR_STUDY, SENN_CONFORMAL_STUDY)
+}

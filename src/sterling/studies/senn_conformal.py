@@ -143,6 +143,8 @@ class Judged:
 def measure(config: SennConfig, run: Run) -> Findings:
     """Train, calibrate and resplit on every source and seed, and test the claims."""
     sources = ["data"] if config.data else list(config.sources)
+    if config.data is not None:  # refused here, before processes start
+        read_concept_data(config.data, np.random.default_rng(0), 1)
     calls = [(config, run, source, seed) for source in sources for seed in range(config.seeds)]
     results = in_processes(_one_seed, calls, "sources and seeds")
     described = sorted({result["source"] for result in results})
@@ -271,11 +273,11 @@ def _set_results(
             results["conditional"] = _conditional(judged, own, score, limits)
     results["lost"] = lost
     results["Bonferroni over concepts"] = _bonferroni(config, judged)
-    # Items of few concepts allow small explanations only.
-    k = min(config.top, int(concepts.sum(axis=1).min()))
-    own = top_k_score(h, important_concepts(concepts, importance, k))
-    limits = [conformal_quantile(own[one.first], config.epsilon) for one in judged.resplits]
-    results["most important concepts"] = _arm(judged, own, subset_scores(h, k), None, limits)
+    # Items of few concepts allow small explanations only, and items of none no explanation.
+    if k := min(config.top, int(concepts.sum(axis=1).min())):
+        own = top_k_score(h, important_concepts(concepts, importance, k))
+        limits = [conformal_quantile(own[one.first], config.epsilon) for one in judged.resplits]
+        results["most important concepts"] = _arm(judged, own, subset_scores(h, k), None, limits)
     results["prototypes"] = _prototypes(config, judged, model, training)
     for name, label_score in LABEL_ONLY.items():
         results[f"labels only: {name}"] = _label_only(config, judged, label_score)
