@@ -52,7 +52,7 @@ def test_intervals_cover_one_new_item_at_the_promised_rate(
     model: Any, low: float, high: float
 ) -> None:
     rng = np.random.default_rng(0)
-    repeats, covered = 300, 0
+    repeats, covered = 200, 0
     for seed in range(repeats):
         X, y = draw(rng, 101)
         model.set_params(random_state=seed).fit(X[:100], y[:100])

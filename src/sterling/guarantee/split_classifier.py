@@ -5,6 +5,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
+from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
@@ -78,7 +79,7 @@ class SplitConformalClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[
         estimator = LogisticRegression() if self.estimator is None else self.estimator
         order = np.random.default_rng((self.random_state, 0)).permutation(len(y))
         calibrates = order
-        if type(estimator).__name__ == "FrozenEstimator":
+        if isinstance(estimator, FrozenEstimator):
             self.estimator_ = estimator
         else:
             check_alpha(self.calibration_share, "calibration_share")
