@@ -71,6 +71,19 @@ def _run_folder(folder: Path) -> Path:
                 },
             ),
             Figure(
+                name="matrix",
+                title="Matrix",
+                kind="matrix",
+                caption="",
+                data={
+                    "rows": ["method"],
+                    "columns": ["attack", "none"],
+                    "values": [[-0.25, None]],
+                    "centre": 0.0,
+                    "value_label": "difference",
+                },
+            ),
+            Figure(
                 name="gallery",
                 title="Gallery",
                 kind="gallery",
@@ -118,7 +131,7 @@ def test_page_is_self_contained_and_shows_everything(tmp_path: Path) -> None:
     assert links.fetched[0].startswith("data:image/png;base64,")
     assert "script" not in links.tags
     assert len(re.findall(r"url\((?!#)", html)) == 0
-    assert html.count("<svg") == 3
+    assert html.count("<svg") == 4
     for text in (
         "SIMULATED &lt;captures&gt;",
         "1 of 3 claims supported",

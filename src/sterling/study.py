@@ -113,13 +113,15 @@ class Figure(_Record):
     ``{"x": [...], "series": {name: [...]}, "x_label": ..., "y_label": ...}``, a gap being
     None, and ``"log": true`` for two logarithmic axes; "bars" holds
     ``{"names": [...], "values": [...], "low": [...], "high": [...], "value_label": ...}``;
+    "matrix" holds ``{"rows": [...], "columns": [...], "values": [[... or None]], "centre": ...,
+    "value_label": ...}``, drawn in two colours around ``centre``;
     "gallery" holds ``{"items": [{"images": [file, ...], "text": ...}]}``. Files are relative to
     the run folder.
     """
 
     name: str
     title: str
-    kind: Literal["det", "lines", "bars", "gallery"]
+    kind: Literal["det", "lines", "bars", "matrix", "gallery"]
     caption: str
     data: dict[str, Any]
 

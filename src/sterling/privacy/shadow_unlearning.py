@@ -4,7 +4,7 @@ Every model learns the base records and its own half of a pool; then it is asked
 half. All attacks read the same stored answers.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,7 +17,7 @@ from sterling.privacy.models import Models, initialise
 from sterling.privacy.training import Recipe, balanced_membership, train_many
 from sterling.privacy.unlearning import Examples, Method
 
-__all__ = ["Shadows", "forget_own_half", "train_shadows"]
+__all__ = ["Shadows", "forget_own_half", "retrain_shadows", "train_shadows"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,13 +79,27 @@ def train_shadows(
     return Shadows(trained, base, pool, membership)
 
 
+def retrain_shadows(
+    shadows: Shadows, build: Callable[[], nn.Module], recipe: Recipe, *, seed: int
+) -> Models:
+    """Every model exactly retrained: new initial weights, the base records only.
+
+    All at once, where the method "retrain" does one model after the other.
+    """
+    seeds = np.random.default_rng(seed).integers(2**62, size=len(shadows.models)).tolist()
+    everyone = np.ones((len(seeds), len(shadows.base)), dtype=np.bool_)
+    base = shadows.base
+    return train_many(
+        initialise(build, seeds), base.inputs, base.labels, everyone, recipe, seeds=seeds
+    )
+
+
 def forget_own_half(
     shadows: Shadows,
     method: Method,
     records: Tensor,
     *,
     seed: int,
-    rows: Sequence[int] | None = None,
 ) -> NDArray[np.float32]:
     """Logits of every unlearned model on some records, (models, records, classes).
 
@@ -94,10 +108,9 @@ def forget_own_half(
         method: How each model forgets its own half of the pool.
         records: Inputs to ask about, (records, ...).
         seed: Of the method's random draws, another for every model.
-        rows: Which models; None for all.
     """
     answers = []
-    for row in range(len(shadows.models)) if rows is None else rows:
+    for row in range(len(shadows.models)):
         forget, retain = shadows.request(row)
         rng = torch.Generator().manual_seed(seed + row)
         unlearned = method(shadows.models.module(row), forget, retain, rng)

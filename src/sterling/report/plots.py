@@ -37,7 +37,7 @@ DET_POINTS = 160
 
 
 def draw(figure: Figure, folder: Path) -> str:
-    """One figure of the kinds "det", "lines" and "bars" as an SVG element.
+    """One figure of any kind but "gallery" as an SVG element.
 
     Args:
         figure: What to draw; see :class:`sterling.study.Figure` for its data.
@@ -47,14 +47,21 @@ def draw(figure: Figure, folder: Path) -> str:
     from matplotlib.figure import Figure as Canvas
 
     with mpl.rc_context(STYLE):
-        canvas = Canvas(figsize=(6.4, 4.6 if figure.kind == "det" else 3.6), layout="constrained")
+        canvas = Canvas(figsize=(6.4, _height(figure)), layout="constrained")
         axes = canvas.add_subplot()
-        {"det": _det, "lines": _lines, "bars": _bars}[figure.kind](axes, figure.data, folder)
+        drawers = {"det": _det, "lines": _lines, "bars": _bars, "matrix": _matrix}
+        drawers[figure.kind](axes, figure.data, folder)
         output = io.StringIO()
         canvas.savefig(output, format="svg", metadata={"Date": None})
     svg = output.getvalue()
     label = f'<svg role="img" aria-label="{figure.title}" '
     return svg[svg.index("<svg") :].replace("<svg ", label, 1)
+
+
+def _height(figure: Figure) -> float:
+    if figure.kind == "matrix":
+        return 1.2 + 0.24 * len(figure.data["rows"])
+    return 4.6 if figure.kind == "det" else 3.6
 
 
 def _lines(axes: Any, data: dict[str, Any], _folder: Path) -> None:
@@ -78,6 +85,27 @@ def _bars(axes: Any, data: dict[str, Any], _folder: Path) -> None:
     axes.set(xlabel=data["value_label"])
     axes.set_xlim(left=min(0.0, float(np.nanmin(data["low"]))))
     axes.grid(visible=False, axis="y")
+
+
+def _matrix(axes: Any, data: dict[str, Any], _folder: Path) -> None:
+    from matplotlib.colors import LinearSegmentedColormap
+
+    values = np.array(data["values"], dtype=float)
+    centre = data["centre"]
+    reach = float(np.nanmax(np.abs(values - centre), initial=1e-9))
+    colours = LinearSegmentedColormap.from_list("two_sided", [ACCENT, "#ffffff", SECOND])
+    # Cells without a value stay white, and each cell says its number: colour alone tells nobody.
+    axes.imshow(values, cmap=colours, vmin=centre - reach, vmax=centre + reach, aspect="auto")
+    for (row, column), value in np.ndenumerate(values):
+        if math.isfinite(value):
+            ink = "#ffffff" if abs(value - centre) > 0.7 * reach else INK
+            axes.text(column, row, f"{value:.2f}", ha="center", va="center", color=ink, fontsize=8)
+    axes.set_xticks(range(values.shape[1]), data["columns"], rotation=25, ha="left", fontsize=8)
+    axes.set_yticks(range(values.shape[0]), data["rows"], fontsize=8)
+    axes.xaxis.tick_top()
+    axes.tick_params(length=0)
+    axes.grid(visible=False)
+    axes.set_xlabel(data["value_label"])
 
 
 def _det(axes: Any, data: dict[str, Any], folder: Path) -> None:

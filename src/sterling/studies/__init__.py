@@ -3,6 +3,7 @@
 from typing import Any
 
 from sterling.studies.cdcn import CDCN_STUDY
+from sterling.studies.forgetting_benchmark import FORGETTING_BENCHMARK_STUDY
 from sterling.studies.mia_fdr import MIA_FDR_STUDY
 from sterling.studies.senn_conformal import SENN_CONFORMAL_STUDY
 from sterling.study import Study
@@ -10,5 +11,11 @@ from sterling.study import Study
 __all__ = ["STUDIES"]
 
 STUDIES: dict[str, Study[Any]] = {
-    study.name: study for study in (CDCN_STUDY, MIA_FDR_STUDY, SENN_CONFORMAL_STUDY)
+    study.name: study
+    for study in (
+        CDCN_STUDY,
+        FORGETTING_BENCHMARK_STUDY,
+        MIA_FDR_STUDY,
+        SENN_CONFORMAL_STUDY,
+    )
 }

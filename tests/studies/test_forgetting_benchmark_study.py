@@ -1,0 +1,71 @@
+"""The whole path of the benchmark: cells, claims, resume, report, and what it refuses."""
+
+from pathlib import Path
+
+import pytest
+
+from sterling.errors import InputError
+from sterling.report import render_report
+from sterling.studies import STUDIES
+from sterling.study import Evidence, override, run_study
+
+STUDY = STUDIES["forgetting_benchmark"]
+
+
+def _smoke(folder: Path) -> Evidence:
+    return run_study(STUDY, STUDY.presets["smoke"], preset="smoke", seed=1, folder=folder)
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Evidence]:
+    folder = tmp_path_factory.mktemp("forgetting") / "run"
+    return folder, _smoke(folder)
+
+
+@pytest.mark.smoke
+def test_the_whole_path_leaves_tables_with_both_references_and_a_report(
+    finished: tuple[Path, Evidence], tmp_path: Path
+) -> None:
+    folder, evidence = finished
+    assert len(evidence.claims) == 11
+    for table in evidence.tables:
+        methods = [row[0] for row in table.rows]
+        assert {"retrain", "no unlearning"} <= set(methods)
+        if "PrivLeak of loss, %" in table.columns:
+            assert table.rows[methods.index("retrain")][-1] == 0.0
+    for figure in evidence.figures:
+        retrained = figure.data["values"][figure.data["rows"].index("retrain")]
+        assert all(value == 0 for value in retrained), "the reference is its own distance"
+    render_report([folder], tmp_path / "report.html")
+    assert "Which method leaks to which attack" in (tmp_path / "report.html").read_text()
+
+
+def test_lost_cells_are_computed_again_to_the_same_evidence(
+    finished: tuple[Path, Evidence],
+) -> None:
+    folder, before = finished
+    (folder / "evidence.json").unlink()
+    for name in ("mlp-random-1.json", "transformer-author-0.json"):
+        (folder / "stages" / name).unlink()
+    after = _smoke(folder)
+    assert after.model_dump(exclude={"wall_s"}) == before.model_dump(exclude={"wall_s"})
+
+
+@pytest.mark.parametrize(
+    ("assignment", "message"),
+    [
+        ('grid=[["mpl","random"]]', "did you mean mlp"),
+        ('grid=[["mlp","randon"]]', "did you mean random"),
+        ('methods=["NPQ"]', "did you mean NPO"),
+    ],
+)
+def test_unknown_names_are_told(assignment: str, message: str, tmp_path: Path) -> None:
+    config = override(STUDY.presets["smoke"], [assignment])
+    with pytest.raises(InputError, match=message):
+        run_study(STUDY, config, preset="smoke", seed=0, folder=tmp_path / "run")
+
+
+def test_an_empty_grid_is_refused(tmp_path: Path) -> None:
+    config = override(STUDY.presets["smoke"], ["grid=[]", "authors=[0,1,1]"])
+    with pytest.raises(InputError, match="nothing to run"):
+        run_study(STUDY, config, preset="smoke", seed=0, folder=tmp_path / "run")
