@@ -2,6 +2,12 @@
 
 from sterling.measure.aggregate import aggregate
 from sterling.measure.bootstrap import bootstrap_by_subject, compare_paired
+from sterling.measure.calibration import (
+    brier_score,
+    calibration_error,
+    classwise_calibration_error,
+    negative_log_likelihood,
+)
 from sterling.measure.curve import ErrorCurve, error_curve
 from sterling.measure.equal_error import eer
 from sterling.measure.interval import Estimate, Interval, mean_interval
@@ -37,12 +43,16 @@ __all__ = [
     "auc",
     "bootstrap_by_subject",
     "bpcer_at_apcer",
+    "brier_score",
+    "calibration_error",
+    "classwise_calibration_error",
     "compare_paired",
     "eer",
     "error_curve",
     "evaluate",
     "mcnemar",
     "mean_interval",
+    "negative_log_likelihood",
     "non_response_rates",
     "threshold_at_apcer",
     "threshold_at_bpcer",
