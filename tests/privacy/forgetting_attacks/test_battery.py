@@ -29,7 +29,7 @@ def test_planted_leaks_are_found_and_their_absence_is_not() -> None:
     for attack in ("loss", "U-LiRA"):
         assert planted[attack] > 0.9, attack
     assert planted["two-model"] > 0.6
-    assert planted["TPR at 1 % FPR"] > 0.5
+    assert planted["TPR at 1 % FPR"] > 0.2 > 0.05 > blank["TPR at 1 % FPR"]
     assert planted["DegCount"] > 0.6 > 0.55 > blank["DegCount"]
 
 
