@@ -112,8 +112,8 @@ def evaluate(
     guarantee: Annotated[
         str | None,
         typer.Option(
-            help="bpcer=0.05[,confidence=0.95]: choose the threshold on the split dev so that "
-            "the BPCER is bounded with confidence."
+            help="bpcer=0.05[,confidence=0.95][,unit=subject]: choose the threshold on the split "
+            "dev so that the BPCER is bounded with confidence."
         ),
     ] = None,
     seed: Annotated[int, typer.Option(min=0)] = 0,
@@ -128,7 +128,7 @@ def evaluate(
     """
     from dataclasses import replace
 
-    from sterling.face.bounded_threshold import bounded_threshold, parse_guarantee
+    from sterling.face.bounded_threshold import Promise, bounded_threshold
     from sterling.face.data import CropSpec, load_faces
     from sterling.face.evaluation import detector_findings, scores_of
     from sterling.face.pad import Detector
@@ -148,7 +148,7 @@ def evaluate(
         "degraded": degraded,
         "guarantee": guarantee,
     }
-    wanted = None if guarantee is None else parse_guarantee(guarantee)
+    wanted = None if guarantee is None else Promise.parse(guarantee)
     if wanted and not (has_test and everything.matches(split="dev").any()):
         raise InputError(
             f"--guarantee: {data} needs captures of split 'dev' to calibrate on and of split "
@@ -165,7 +165,9 @@ def evaluate(
         if wanted:
             held_out = load_faces(everything.where(split="dev"), spec).faces
             scores = scores_of(judge.score(held_out.images), held_out.manifest)
-            threshold, promise = bounded_threshold(scores, *wanted, source=f"{data}, split dev")
+            threshold, promise = bounded_threshold(
+                scores, wanted, source=f"{data}, split dev", seed=seed
+            )
             judge = replace(judge, threshold=threshold)
         findings = detector_findings(
             judge,

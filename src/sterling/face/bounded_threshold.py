@@ -1,6 +1,9 @@
 """A detector's threshold whose BPCER is bounded with confidence, not only on the data it saw."""
 
-from dataclasses import replace
+from dataclasses import dataclass, fields, replace
+from typing import Any, Literal
+
+import numpy as np
 
 from sterling.errors import InputError, unknown_name
 from sterling.guarantee import Assumption, Guarantee, tolerance_limit
@@ -8,72 +11,100 @@ from sterling.measure import PadErrors, Scores, Threshold
 from sterling.measure.threshold import digest_items
 from sterling.study import Claim
 
-__all__ = ["bounded_threshold", "bpcer_claim", "parse_guarantee"]
+__all__ = ["Promise", "bounded_threshold", "bpcer_claim"]
 
 
-def parse_guarantee(text: str) -> tuple[float, float]:
-    """BPCER and confidence from ``bpcer=0.05`` or ``bpcer=0.05,confidence=0.95``.
+@dataclass(frozen=True)
+class Promise:
+    """What a threshold shall promise.
 
-    Raises:
-        InputError: Another name, or a value that is no rate between 0 and 1.
+    Attributes:
+        bpcer: Bound of the bona fide presentation classification error rate, in (0, 1).
+        confidence: Probability over the draw of the calibration captures, in (0, 1).
+        unit: ``"capture"`` counts every bona fide capture as a trial; ``"subject"`` one capture
+            of each subject, drawn at random, so that the trials are as independent as the
+            subjects are.
     """
-    fields = {"confidence": 0.95}
-    for part in text.split(","):
-        name, _, value = part.partition("=")
-        if name not in ("bpcer", "confidence"):
-            raise unknown_name("guarantee", name, ("bpcer", "confidence"))
-        try:
-            fields[name] = float(value)
-        except ValueError as error:
-            raise InputError(f"--guarantee {part}: write it as {name}=0.05") from error
-        if not 0 < fields[name] < 1:
-            raise InputError(f"--guarantee {part}: give a rate between 0 and 1")
-    if "bpcer" not in fields:
-        raise InputError(f"--guarantee {text}: name the rate to bound, as bpcer=0.05")
-    return fields["bpcer"], fields["confidence"]
+
+    bpcer: float
+    confidence: float = 0.95
+    unit: Literal["capture", "subject"] = "capture"
+
+    @classmethod
+    def parse(cls, text: str) -> "Promise":
+        """Read ``bpcer=0.05[,confidence=0.95][,unit=subject]``.
+
+        Raises:
+            InputError: Another name, or a value that is no rate between 0 and 1.
+        """
+        names = [field.name for field in fields(cls)]
+        given: dict[str, Any] = {}
+        for part in text.split(","):
+            name, _, value = part.partition("=")
+            if name not in names:
+                raise unknown_name("guarantee", name, names)
+            if name == "unit":
+                if value not in ("capture", "subject"):
+                    raise unknown_name("unit", value, ("capture", "subject"))
+                given[name] = value
+                continue
+            try:
+                given[name] = float(value)
+            except ValueError as error:
+                raise InputError(f"--guarantee {part}: write it as {name}=0.05") from error
+            if not 0 < given[name] < 1:
+                raise InputError(f"--guarantee {part}: give a rate between 0 and 1")
+        if "bpcer" not in given:
+            raise InputError(f"--guarantee {text}: name the rate to bound, as bpcer=0.05")
+        return cls(**given)
 
 
 def bounded_threshold(
-    calibration: Scores, bpcer: float, confidence: float, *, source: str
+    calibration: Scores, promise: Promise, *, source: str, seed: int = 0
 ) -> tuple[Threshold, Guarantee]:
-    """The strictest threshold whose BPCER on new captures is at most ``bpcer``, with confidence.
+    """The strictest threshold whose BPCER on new captures is bounded, with confidence.
 
     An order statistic of the bona fide scores; see :func:`sterling.guarantee.tolerance_limit`.
 
     Args:
         calibration: Scores of captures that neither trained the detector nor are tested; only
             the bona fides count.
-        bpcer: Bound of the bona fide presentation classification error rate, in (0, 1).
-        confidence: In (0, 1).
+        promise: What to bound, how surely, and over what.
         source: Name of the calibration data.
+        seed: Of the draw of one capture per subject.
 
     Raises:
-        InputError: Too few bona fide captures; the message says how many are needed.
+        InputError: Too few bona fide captures (or subjects); the message says how many are
+            needed. Or subjects to be counted are not known.
     """
-    bona_fides = calibration.select(calibration.label)
-    limit = tolerance_limit(bona_fides.positive, bpcer, confidence)
-    subjects = len(set(bona_fides.subject.tolist()))
-    n = len(bona_fides)
-    known = (
-        "subjects not known"
-        if set(bona_fides.subject.tolist()) == {""}
-        else f"{n} captures of {subjects} subjects"
-    )
-    note = "" if subjects == n else ": NOT MET, captures of one subject are not independent trials"
+    counted = calibration.select(calibration.label)
+    subjects = set(counted.subject.tolist())
+    n, unknown = len(counted), "" in subjects
+    known = "subjects not known" if unknown else f"{n} captures of {len(subjects)} subjects"
+    if promise.unit == "subject":
+        if unknown:
+            raise InputError("unit=subject: the calibration captures name no subject; use capture")
+        order = np.random.default_rng(seed).permutation(n)
+        _, first = np.unique(counted.subject[order], return_index=True)
+        counted = counted.resample(order[first])
+        known += "; one of each counts"
+    elif unknown or len(subjects) < n:
+        known += ": NOT MET, captures of one subject are not independent trials"
+    limit = tolerance_limit(counted.positive, promise.bpcer, promise.confidence)
     threshold = Threshold(
         value=limit.value if calibration.direction == "up" else -limit.value,
         direction=calibration.direction,
-        rule=f"BPCER <= {bpcer:g} with confidence {confidence:g}",
+        rule=f"BPCER <= {promise.bpcer:g} with confidence {promise.confidence:g}",
         source=source,
-        n=n,
+        n=len(counted),
         items=digest_items(calibration.item.tolist()),
     )
     guarantee = replace(
         limit.guarantee,
-        statement=f"With confidence {confidence:g} over the draw of the calibration captures, the "
-        f"BPCER at this threshold is at most {bpcer:g}.",
+        statement=f"With confidence {promise.confidence:g} over the draw of the calibration "
+        f"captures, the BPCER at this threshold is at most {promise.bpcer:g}.",
         assumptions=(
-            Assumption("bona fide captures are independent draws", known + note),
+            Assumption("the bona fide captures counted are independent draws", known),
             Assumption("the captures judged later are drawn as the calibration captures were"),
             Assumption("the detector was trained without them", "they are of the split 'dev'"),
         ),
