@@ -13,11 +13,13 @@ from sterling.face.capture import (
     SPECIES,
     Captures,
     Scale,
+    flat,
     simulate,
 )
 from sterling.face.capture.flat import PLANAR
 from sterling.face.capture.geometry import Camera, rays
 from sterling.face.capture.head import head_model
+from sterling.face.capture.photos import film, take_photo
 from sterling.face.capture.plan import Presentation, plan, stream
 from sterling.face.capture.protocols import find_protocol
 from sterling.face.capture.simulate import _people, render
@@ -260,6 +262,31 @@ def test_eyes_blink_only_where_there_is_life() -> None:
     assert max(lids["bona_fide"]) > 0.8
     assert sum(lids["bona_fide"]) < 30
     assert max(lids["mask_latex"]) == 0
+
+
+def test_a_replayed_film_begins_with_its_photograph_and_then_moves() -> None:
+    studio = Studio(0, 64)
+    still = take_photo(studio, "s001", 2)
+    moving = film(studio, "s001", 2, 12, 6.0)
+    assert len(moving) == 12
+    assert torch.equal(moving[0].face, still.face)
+    # The photograph's own noise is drawn after one picture, the film's after many.
+    assert (moving[0].pixels - still.pixels).abs().mean() < 0.01
+    change = [(photo.pixels - moving[0].pixels).abs().mean() for photo in moving[1:]]
+    assert max(change) > 0.015
+    # The wall behind does not flicker: the top corners hold no face.
+    corners = [photo.pixels[:, :8, :8].mean() for photo in moving]
+    assert max(corners) - min(corners) < 0.02
+
+
+def test_replays_show_a_film_and_prints_a_still(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Without the hand's tremor only what the instrument shows can move.
+    monkeypatch.setattr(flat, "hand_tremor", lambda sheet, frames, _rng: [sheet] * frames)
+    people = [presentation(species, item=species) for species in ("replay", "print")]
+    clip = render(people, seed=3, size=64, frames=16, rate=4.0)
+    change = (clip.rgb[:, 1:].float() - clip.rgb[:, :1].float()).abs().mean((2, 3, 4)).amax(1)
+    assert change[0] > 2 * change[1]
+    assert not clip.true_depth.any()
 
 
 def test_coarse_colour_tells_little() -> None:

@@ -1,5 +1,6 @@
 """The photographs that planar attacks show: taken of the victim elsewhere, by another sensor."""
 
+import copy
 from dataclasses import replace
 
 import numpy as np
@@ -24,7 +25,7 @@ from sterling.face.capture.studio import (
     sit,
 )
 
-__all__ = ["PHOTOS", "take_photo", "wearer_behind"]
+__all__ = ["PHOTOS", "film", "take_photo", "wearer_behind"]
 
 PHOTOS = 4  # photographs that attackers have of each subject
 SOURCE_SENSORS = ("reflex", "phone", "terminal")
@@ -33,21 +34,45 @@ SOURCE_LIGHT = ("office", "window", "overcast", "lamp")
 
 def take_photo(studio: Studio, subject: str, index: int) -> Photo:
     """One of the few photographs that attackers have of a subject."""
+    return film(studio, subject, index, 1, 25.0)[0]
+
+
+def film(studio: Studio, subject: str, index: int, frames: int, rate: float) -> list[Photo]:
+    """What a replay shows: the subject of a photograph, moving and blinking.
+
+    Args:
+        studio: The people.
+        subject: Whose film.
+        index: Which photograph it begins with.
+        frames: How many.
+        rate: Frames per second.
+    """
     rng = stream(studio.seed, "photo", subject, index)
     room = ILLUMINATIONS[str(rng.choice(SOURCE_LIGHT))]
     sensor = SENSORS[str(rng.choice(SOURCE_SENSORS))]
     light = scene_light(room, rng)
     person = _sitter(studio, subject, index)
     resolution = _resolution(studio)
-    sitting = sit(studio, person, resolution)
-    scene = light_up(sitting, person, light, rng)
-    filled = fill_background(scene.radiance[0], scene.depth[0], light, rng)
-    face = scene.face[0].float()
-    gain = exposure(filled, face.numpy() + 0.08, rng)
+    moved = motion(person.view, frames, rate, True, stream(studio.seed, "film", subject, index))
+    sittings = [sit(studio, replace(person, view=view), resolution) for view in moved]
+    scenes = [light_up(sitting, person, light, rng) for sitting in sittings]
+    # One wall, one exposure and one white balance for the whole film.
+    wall = copy.deepcopy(rng)
+    pictures = [
+        fill_background(
+            scene.radiance[0], scene.depth[0], light, rng if t == 0 else copy.deepcopy(wall)
+        )
+        for t, scene in enumerate(scenes)
+    ]
+    gain = exposure(pictures[0], scenes[0].face[0].float().numpy() + 0.08, rng)
     balance = white_balance(sensor, illuminant(light, "bona_fide"), rng)
-    pixels = develop(filled * gain, sensor, balance, room.level, resolution, rng)
-    linear = torch.from_numpy(to_linear(pixels.astype(np.float32) / 255))
-    return Photo(linear.movedim(-1, 0), SOURCE_CROP, face[None], _eye_holes(sitting.buffer))
+    photos = []
+    for sitting, scene, picture in zip(sittings, scenes, pictures, strict=True):
+        pixels = develop(picture * gain, sensor, balance, room.level, resolution, rng)
+        linear = torch.from_numpy(to_linear(pixels.astype(np.float32) / 255)).movedim(-1, 0)
+        face = scene.face[0].float()[None]
+        photos.append(Photo(linear, SOURCE_CROP, face, _eye_holes(sitting.buffer)))
+    return photos
 
 
 def wearer_behind(

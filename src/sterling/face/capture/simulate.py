@@ -13,7 +13,7 @@ from sterling.face.capture.captures import Captures
 from sterling.face.capture.flat import PLANAR, Photo, hold, see_held
 from sterling.face.capture.illumination import ILLUMINATIONS
 from sterling.face.capture.masks import MASKS
-from sterling.face.capture.photos import PHOTOS, take_photo, wearer_behind
+from sterling.face.capture.photos import PHOTOS, film, take_photo, wearer_behind
 from sterling.face.capture.plan import Presentation, plan, stream
 from sterling.face.capture.printing import PRINTS
 from sterling.face.capture.protocols import Scale, find_protocol
@@ -167,7 +167,10 @@ def _hold_up(
         index = _photo_index(studio, p)
         behind = wearer_behind(studio, p.subject, index, light, frames, rate, rng)
         photo = replace(photo, living=behind)
-    return [see_held(held, t, photo, light, studio.resolution) for t in range(frames)]
+    shown = [photo] * frames
+    if p.species == "replay" and frames > 1:
+        shown = film(studio, p.subject, _photo_index(studio, p), frames, rate)
+    return [see_held(held, t, shown[t], light, studio.resolution) for t in range(frames)]
 
 
 def _light(studio: Studio, p: Presentation) -> Light:
