@@ -472,11 +472,11 @@ def _reaches(claim_id: str, claim: str, values: Sequence[Sequence[float]], floor
         id=claim_id,
         claim=claim,
         measured=mean,
-        low=mean - 3 * error,
-        high=mean + 3 * error,
+        low=mean - 1.96 * error,
+        high=mean + 1.96 * error,
         holds=mean + 3 * error >= floor,
-        test=f"mean over {len(table)} seeds of the mean over resplits; fails if it lies more than "
-        f"3 standard errors below {floor:g}",
+        test=f"mean over the resplits of {len(table)} networks with their own data; fails if it "
+        f"lies more than 3 standard errors below {floor:.4g}",
     )
 
 
