@@ -34,6 +34,12 @@ def test_the_label_sees_the_concepts_only() -> None:
     embedding, scores, logits = model(torch.randn(6, 4))
     assert embedding.shape == (6, 64)
     assert torch.equal(logits, model.head(scores))
+    # A temperature of 2 halves the log-odds.
+    inputs = torch.randn(6, 4)
+    _, before, _ = model(inputs)
+    model.temperature.fill_(2.0)
+    _, after, _ = model(inputs)
+    torch.testing.assert_close(torch.logit(after), torch.logit(before) / 2)
 
 
 def test_importance_of_a_linear_head_is_its_winning_weights() -> None:

@@ -93,6 +93,34 @@ def test_the_first_level_is_the_published_one() -> None:
     assert levels(saffron, np.array([1.0]), 0.1)[0] == pytest.approx(first / 2)
 
 
+def test_levels_after_two_rejections_are_the_published_sums() -> None:
+    # alpha = 0.1, w0 = 0.02: the first rejection earns alpha - w0, later ones alpha.
+    gamma = np.arange(1, 5) ** -1.6 / 2.2857656
+    p = np.array([0.0, 0.9, 0.0, 1.0])
+
+    def lord(values: NDArray[np.float64], alpha: float) -> NDArray[np.bool_]:
+        return lord_plus_plus(values, alpha, wealth=0.02)
+
+    def adaptive(values: NDArray[np.float64], alpha: float) -> NDArray[np.bool_]:
+        return saffron(values, alpha, wealth=0.02)
+
+    last = 0.02 * gamma[3] + 0.08 * gamma[2] + 0.1 * gamma[0]
+    assert levels(lord, p, 0.1)[3] == pytest.approx(last, rel=1e-5)
+    # Of the three steps only the second, above 1/2, has drawn on the accounts opened before it.
+    last = 0.5 * (0.02 * gamma[1] + 0.08 * gamma[1] + 0.1 * gamma[0])
+    assert levels(adaptive, p, 0.1)[3] == pytest.approx(last, rel=1e-5)
+
+
+def test_e_lond_rejects_from_its_published_bound_on() -> None:
+    gamma = np.arange(1, 4) ** -1.6 / 2.2857656
+    bound = 1 / (0.1 * gamma * np.array([1, 2, 3]))
+    assert e_lond(bound * 1.0001, 0.1).all()
+    for t in range(3):
+        e = bound * 1.0001
+        e[t] = bound[t] * 0.9999
+        assert not e_lond(e, 0.1)[t]
+
+
 def test_bad_input_is_refused() -> None:
     with pytest.raises(InputError, match="wealth"):
         lord_plus_plus([0.1], 0.1, wealth=0.2)

@@ -70,11 +70,12 @@ def test_quantile_intervals_widen_with_the_noise() -> None:
 
 
 def test_jackknife_plus_of_the_mean_in_closed_form() -> None:
-    # Least squares on no feature: leave-one-out means of 0, 0, 3 are 1.5, 1.5, 0; residuals
-    # 1.5, 1.5, 3. alpha = 0.45: rank ceil(4 * 0.55) = 3, so the ends are min of m - r and max.
-    X, y = np.ones((3, 1)), np.array([0.0, 0.0, 3.0])
+    # Least squares on no feature: leave-one-out means of 0, 1, 5 are 3, 2.5, 0.5; residuals
+    # 3, 1.5, 4.5. alpha = 0.45: rank ceil(4 * 0.55) = 3, so the ends are the extremes of
+    # m - r = 0, 1, -4 and m + r = 6, 4, 5.
+    X, y = np.ones((3, 1)), np.array([0.0, 1.0, 5.0])
     model = CrossConformalRegressor(LinearRegression(), alpha=0.45, folds=None).fit(X, y)
-    assert model.predict_interval([[1.0]])[0] == pytest.approx([-3.0, 3.0])
+    assert model.predict_interval([[1.0]])[0] == pytest.approx([-4.0, 6.0])
     assert model.guarantee_.level == pytest.approx(0.1)
 
 
