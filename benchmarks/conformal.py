@@ -32,7 +32,7 @@ from sterling.guarantee import (
 Actions = dict[str, Callable[[], object]]
 ALPHA = 0.1
 MAPIE_CELLS = 20_000_000  # it holds several double arrays of items x classes at a time
-TORCHCP_CELLS = 100_000_000
+TORCHCP_CELLS = 20_000_000
 CREPES_PAIRS = 10**9  # it compares every test score with every calibration score
 
 
@@ -228,7 +228,7 @@ def main() -> None:
     p_values(peers, [10_000] if quick else [10_000, 30_000, 100_000, 1_000_000])
     shapes = [(20_000, 10), (20_000, 100)]
     if not quick:
-        shapes += [(20_000, 1000), (200_000, 10), (200_000, 100), (2_000_000, 10), (200_000, 1000)]
+        shapes += [(20_000, 1000), (200_000, 10), (200_000, 100), (2_000_000, 10), (100_000, 1000)]
     label_sets(peers, shapes)
     grids(peers, [27] if quick else [27, 100])
     discoveries(peers, [10_000] if quick else [10_000, 100_000, 1_000_000])
