@@ -8,16 +8,13 @@ from typing import Annotated, Literal
 import typer
 
 from sterling.cli.studies import JsonFlag, show_json
-from sterling.errors import NothingMeasuredError
+from sterling.errors import InputError, NothingMeasuredError
 
 __all__ = ["app"]
 
-app = typer.Typer(no_args_is_help=True, help="Privacy of training data: membership inference.")
-
-
-@app.callback()
-def _group() -> None:
-    """Keep `mia` a command of its own while it is the only one."""
+app = typer.Typer(
+    no_args_is_help=True, help="Privacy of training data: membership inference, unlearning."
+)
 
 
 @app.command()
@@ -53,7 +50,8 @@ def mia(
     is within groups; with a column member in the scores, the list is held against that truth.
     Status 1: the shift diagnostic refutes the guarantee.
     """
-    from sterling.privacy.membership import MembershipFDR, audit
+    from sterling.privacy.membership import MembershipFDR
+    from sterling.privacy.membership import audit as audit_list
     from sterling.privacy.membership.score_file import read_record_ids, read_score_file
 
     asked, known = (
@@ -81,7 +79,7 @@ def mia(
     p = wrapper.p_values(asked.scores, groups=asked.groups)
     adjusted = wrapper.adjusted_p_values(asked.scores, groups=asked.groups)
     promise = wrapper.guarantee(alpha)
-    outcome = None if asked.member is None else audit(mask, asked.member)
+    outcome = None if asked.member is None else audit_list(mask, asked.member)
     declared = [
         {
             "record": str(asked.ids[row]),
@@ -115,3 +113,101 @@ def mia(
     for message in warned:
         typer.echo(f"warning: {message}", err=True)
     return int(wrapper.shift_refuted)
+
+
+@app.command()
+def audit(
+    forget: Annotated[
+        Path,
+        typer.Option(
+            help="Records to be forgotten: .csv, .parquet or .npz with loss, or label, p0, p1, ..."
+        ),
+    ],
+    holdout: Annotated[Path, typer.Option(help="The same of records that no model was given.")],
+    retain: Annotated[
+        Path | None, typer.Option(help="The same of records to be kept, for utility.")
+    ] = None,
+    retrained_forget: Annotated[
+        Path | None, typer.Option(help="What a model retrained without them says to --forget.")
+    ] = None,
+    retrained_holdout: Annotated[Path | None, typer.Option(help="And to --holdout.")] = None,
+    onnx: Annotated[
+        Path | None, typer.Option(help="Ask this model: the files are .npz with x and label.")
+    ] = None,
+    retrained_onnx: Annotated[
+        Path | None, typer.Option(help="Ask this retrained model about the same files.")
+    ] = None,
+    tolerance: Annotated[float, typer.Option(help="Distance of areas that still passes.")] = 0.05,
+    seed: Annotated[int, typer.Option(min=0, help="Of the bootstrap.")] = 0,
+    out: Annotated[Path, typer.Option(help="Run folder for evidence and report.")] = Path(
+        "runs/privacy-audit"
+    ),
+    as_json: JsonFlag = False,
+) -> int:
+    """Did an unlearned model forget? From its losses, best beside a truly retrained model.
+
+    Status 1: the records can be told apart, or there are too few to say.
+    """
+    from sterling.privacy.forgetting_audit import ask_onnx, audit_forgetting, read_signals
+    from sterling.report import render_report
+    from sterling.runs import open_run
+    from sterling.study import Evidence
+
+    if (retrained_forget is None) != (retrained_holdout is None):
+        raise InputError("--retrained-forget and --retrained-holdout: give both or none")
+    if retrained_onnx is not None and (onnx is None or retrained_forget is not None):
+        raise InputError("--retrained-onnx: give it with --onnx, and without --retrained-forget")
+    signals = [
+        None if path is None else read_signals(path) if onnx is None else ask_onnx(onnx, path)
+        for path in (forget, holdout, retain)
+    ]
+    retrained = None
+    if retrained_onnx is not None:
+        retrained = (ask_onnx(retrained_onnx, forget), ask_onnx(retrained_onnx, holdout))
+    elif retrained_forget is not None and retrained_holdout is not None:
+        retrained = (read_signals(retrained_forget), read_signals(retrained_holdout))
+    asked, unseen, kept = signals
+    if asked is None or unseen is None:
+        raise NothingMeasuredError("no records to audit")
+    findings = audit_forgetting(
+        asked, unseen, retain=kept, retrained=retrained, tolerance=tolerance, seed=seed
+    )
+    given = {
+        "forget": forget,
+        "holdout": holdout,
+        "retain": retain,
+        "retrained-forget": retrained_forget,
+        "retrained-holdout": retrained_holdout,
+        "onnx": onnx,
+        "retrained-onnx": retrained_onnx,
+    }
+    config = {name: str(path) for name, path in given.items() if path is not None}
+    command = " ".join(f"--{name} {path}" for name, path in config.items())
+    identity = {
+        "study": "privacy-audit",
+        "seed": seed,
+        "config": {**config, "tolerance": tolerance},
+    }
+    with open_run(out, identity=identity, seed=seed) as run:
+        evidence = Evidence(
+            **dict(findings),
+            study="privacy-audit",
+            preset="own data",
+            seed=seed,
+            command=f"sterling privacy audit {command} --tolerance {tolerance} --seed {seed}",
+            config={**config, "tolerance": tolerance},
+            versions=dict(run.versions),
+            started=run.started,
+            wall_s=round(run.elapsed(), 3),
+        )
+        run.finish(evidence.model_dump_json(indent=1))
+    render_report([out], out / "report.html")
+    if as_json:
+        typer.echo(evidence.model_dump_json(indent=1))
+    else:
+        for metric in evidence.metrics:
+            interval = "" if metric.low is None else f" ({metric.low:.4f} … {metric.high:.4f})"
+            value = "-" if metric.value is None else f"{metric.value:.4f}"
+            typer.echo(f"{metric.name}: {value}{interval}, n = {metric.n}")
+        typer.echo(f"{evidence.outcome}. Report: {out / 'report.html'}")
+    return 0 if all(claim.holds for claim in evidence.claims) else 1
