@@ -74,11 +74,15 @@ def run(
     seed: SeedOption = 0,
     assignments: SetOption = None,
     out: Annotated[Path | None, typer.Option(help="Run folder; the same one goes on.")] = None,
+    research_use: Annotated[
+        bool, typer.Option("--research-use", help="Let a study attack models that it trains.")
+    ] = False,
     as_json: JsonFlag = False,
 ) -> int:
     """Run a study and test its claims. A killed run goes on when started with the same --out."""
     folder = out or Path("runs") / f"{name}-{preset}-{seed}"
-    evidence = run_named(name, preset, data, seed, assignments or [], folder)
+    switched = ["research_use=true"] if research_use else []
+    evidence = run_named(name, preset, data, seed, [*(assignments or []), *switched], folder)
     if as_json:
         typer.echo(evidence.model_dump_json(indent=1))
     else:

@@ -6,6 +6,7 @@ from sterling.studies.cdcn import CDCN_STUDY
 from sterling.studies.forgetting_benchmark import FORGETTING_BENCHMARK_STUDY
 from sterling.studies.mia_fdr import MIA_FDR_STUDY
 from sterling.studies.senn_conformal import SENN_CONFORMAL_STUDY
+from sterling.studies.uncertainty_unlearning import UNCERTAINTY_UNLEARNING_STUDY
 from sterling.study import Study
 
 __all__ = ["STUDIES"]
@@ -17,5 +18,6 @@ STUDIES: dict[str, Study[Any]] = {
         FORGETTING_BENCHMARK_STUDY,
         MIA_FDR_STUDY,
         SENN_CONFORMAL_STUDY,
+        UNCERTAINTY_UNLEARNING_STUDY,
     )
 }
