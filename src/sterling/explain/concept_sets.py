@@ -2,8 +2,8 @@
 
 A score adds up, or takes the largest, of one cost per concept; the set at a threshold is every
 vector of {0, 1}^m whose score does not exceed it. The calibrated threshold is the conformal
-quantile of the scores of true vectors (unSENN, AAAI 2024; its exact score is not public, so this
-family is ours).
+quantile of the scores of true vectors (Qian et al., AAAI 2024; the paper's exact score could not be
+established, so this family is ours).
 """
 
 from dataclasses import dataclass
