@@ -22,6 +22,7 @@ from sterling.guarantee.online_fdr import e_lond, lord_plus_plus, saffron
 from sterling.guarantee.p_values import conformal_p_values, mondrian_p_values, online_p_values
 from sterling.guarantee.quantile import conformal_quantile
 from sterling.guarantee.raps import RAPS
+from sterling.guarantee.risk_classifier import RiskControlledClassifier
 from sterling.guarantee.risk_control import (
     ControlledRisk,
     conformal_risk_control,
@@ -59,6 +60,7 @@ __all__ = [
     "LabelScore",
     "LabelSetRule",
     "ResolutionWarning",
+    "RiskControlledClassifier",
     "SafeSettings",
     "SplitConformalClassifier",
     "SplitConformalRegressor",
