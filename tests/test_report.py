@@ -139,9 +139,31 @@ def test_page_is_self_contained_and_shows_everything(tmp_path: Path) -> None:
         "not enough data",
         "0.2500",
         "0.1000 … 0.4000",
-        "3 presentations could not",
+        "3 items could not",
+        "ISO/IEC 30107-3",
     ):
         assert text in html
+
+
+def test_what_does_not_hold_is_read_first_and_open(tmp_path: Path) -> None:
+    page = tmp_path / "report.html"
+    render_report([_run_folder(tmp_path / "run")], page)
+    html = page.read_text()
+    places = [html.index(f">claim {holds}<") for holds in (False, None, True)]
+    assert places == sorted(places)
+    assert re.findall(r"<details class=\"([a-z-]+)\"( open)?>", html) == [
+        ("not-supported", " open"),
+        ("not-enough-data", " open"),
+        ("supported", ""),
+    ]
+
+
+def test_the_standard_on_presentation_attacks_is_named_for_those_alone(tmp_path: Path) -> None:
+    folder = _run_folder(tmp_path / "run")
+    path = folder / "evidence.json"
+    path.write_text(path.read_text().replace('"BPCER"', '"AUC of an attack"'))
+    render_report([folder], tmp_path / "report.html")
+    assert "ISO/IEC" not in (tmp_path / "report.html").read_text()
 
 
 def test_same_evidence_gives_the_same_page(tmp_path: Path) -> None:

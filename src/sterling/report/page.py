@@ -14,6 +14,8 @@ from sterling.study import Evidence, Figure, load_evidence
 
 __all__ = ["render_report"]
 
+RANKS = {False: 0, None: 1, True: 2}  # what does not hold is read first
+
 
 def render_report(folders: Sequence[Path], out: Path) -> None:
     """Write one HTML page from the evidence in some run folders.
@@ -55,6 +57,8 @@ def render_report(folders: Sequence[Path], out: Path) -> None:
         runs.append(
             {
                 "evidence": evidence,
+                "claims": sorted(evidence.claims, key=lambda claim: RANKS[claim.holds]),
+                "presentation_attacks": any("BPCER" in m.name for m in evidence.metrics),
                 "drawings": drawings,
                 "galleries": galleries,
                 "counts": _counts(evidence),
