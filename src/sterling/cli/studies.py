@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.table import Column
 from rich.table import Table as RichTable
 
 from sterling.errors import InputError
@@ -61,7 +62,9 @@ def list_studies(as_json: JsonFlag = False) -> None:
             ]
         )
         return
-    table = RichTable("name", "what it tests", "paper", "presets")
+    # A name is to be copied, so it is never cut.
+    name = Column("name", no_wrap=True, overflow="fold")
+    table = RichTable(name, "what it tests", "paper", "presets")
     for study in known:
         table.add_row(study.name, study.summary, study.paper.title, ", ".join(study.presets))
     Console().print(table)

@@ -738,10 +738,10 @@ FORGETTING_BENCHMARK_STUDY = Study(
     summary="Victim data × unlearning methods × attacks × architectures, against retraining.",
     domain="privacy",
     paper=Paper(
-        key="privub2025",
+        key="qian2025benchmarking",
         title="Towards Benchmarking Privacy Vulnerabilities in Selective Forgetting with Large "
         "Language Models",
-        authors=("{Authors of arXiv:2512.18035}",),
+        authors=("Qian, Wei", "Zhao, Chenxu", "Li, Yangyi", "Huai, Mengdi"),
         venue="arXiv 2512.18035",
         year=2025,
     ),

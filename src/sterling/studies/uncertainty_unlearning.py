@@ -753,8 +753,9 @@ UNCERTAINTY_UNLEARNING_STUDY = Study(
     domain="privacy",
     paper=Paper(
         key="qian2025uncertainty",
-        title="Predictive-uncertainty vulnerabilities in machine unlearning",
-        authors=("Qian", "Zhao", "Li", "Ye", "Huai"),
+        title="Towards Unveiling Predictive Uncertainty Vulnerabilities in the Context of the "
+        "Right to Be Forgotten",
+        authors=("Qian, Wei", "Zhao, Chenxu", "Li, Yangyi", "Ye, Wenqian", "Huai, Mengdi"),
         venue="arXiv 2508.07458",
         year=2025,
     ),
