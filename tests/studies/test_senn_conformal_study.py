@@ -19,6 +19,7 @@ def test_the_whole_path_leaves_evidence_and_report_and_resumes(tmp_path: Path) -
         "joint_concept_coverage",
         "naive_threshold_falls_short",
         "joint_smaller_than_bonferroni",
+        "transfer_smaller_than_labels_only",
         "labels_follow_concepts",
         "transfer_is_nested",
         "transfer_alone_falls_short",
