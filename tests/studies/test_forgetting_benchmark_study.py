@@ -27,7 +27,7 @@ def test_the_whole_path_leaves_tables_with_both_references_and_a_report(
     finished: tuple[Path, Evidence], tmp_path: Path
 ) -> None:
     folder, evidence = finished
-    assert len(evidence.claims) == 11
+    assert len(evidence.claims) >= 11
     for table in evidence.tables:
         methods = [row[0] for row in table.rows]
         assert {"retrain", "no unlearning"} <= set(methods)

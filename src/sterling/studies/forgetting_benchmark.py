@@ -586,6 +586,15 @@ def _language_claims(cells: list[Cell]) -> list[Claim]:
                 test=f"share of {len(cells)} seeds; one-sided sign test, p = {p:.2g}, below 0.05",
             )
         )
+    if quiet := [_quiet_excess(cell) for cell in cells if _quiet(cell)]:
+        claims.append(
+            claim_that_positive(
+                "silence_is_not_forgetting",
+                "Methods after which the model says fewer than a tenth of the forgotten words "
+                "leave Min-K's area further from 1/2, on either side, than retraining does.",
+                quiet,
+            )
+        )
     methods = [name for name in _approximate(cells[0]) if name != "FT"]
     if methods:
         claims.append(
@@ -601,6 +610,15 @@ def _language_claims(cells: list[Cell]) -> list[Claim]:
             )
         )
     return claims
+
+
+def _quiet(cell: Cell) -> list[str]:
+    return [name for name in _approximate(cell) if cell[name]["greedy words"] < 0.1]
+
+
+def _quiet_excess(cell: Cell) -> float:
+    reference = two_sided(cell[RETRAINED]["Min-K"])
+    return float(np.mean([two_sided(cell[name]["Min-K"]) - reference for name in _quiet(cell)]))
 
 
 def _metrics(cells: Cells) -> list[Metric]:
