@@ -30,6 +30,7 @@ class ConvexModel:
         classes: C.
         ridge: Strength of the penalty, above 0.
         weights: The minimum, (C·D,).
+        tilt: b of a linear term bᵀθ in the objective, (C·D,); None for none.
     """
 
     features: Tensor
@@ -37,6 +38,7 @@ class ConvexModel:
     classes: int
     ridge: float
     weights: Tensor
+    tilt: Tensor | None = None
 
     def logits(self, features: Tensor) -> Tensor:
         """Logits (M, C) of features (M, D)."""
@@ -50,6 +52,11 @@ class ConvexModel:
         """Gradient of each training record's loss, (N, C·D)."""
         return softmax_record_gradients(self.features, self.posteriors(self.features), self.labels)
 
+    def objective_gradient(self) -> Tensor:
+        """Gradient of the whole objective at the weights, (C·D,); 0 at the minimum."""
+        gradient = self.record_gradients().sum(0) + self.ridge * self.weights
+        return gradient if self.tilt is None else gradient + self.tilt
+
     def hessian(self) -> Tensor:
         """Hessian of the sum, (C·D, C·D)."""
         n = len(self.features)
@@ -60,7 +67,12 @@ class ConvexModel:
         keep = torch.ones(len(self.features), dtype=torch.bool)
         keep[rows] = False
         return fit_convex(
-            self.features[keep], self.labels[keep], self.classes, self.ridge, start=self.weights
+            self.features[keep],
+            self.labels[keep],
+            self.classes,
+            self.ridge,
+            start=self.weights,
+            tilt=self.tilt,
         )
 
     def at(self, weights: Tensor) -> "ConvexModel":
@@ -75,6 +87,7 @@ def fit_convex(
     ridge: float,
     *,
     start: Tensor | None = None,
+    tilt: Tensor | None = None,
 ) -> ConvexModel:
     """Fit by Newton's method with step halving.
 
@@ -84,6 +97,7 @@ def fit_convex(
         classes: 2 or more.
         ridge: Above 0, so that there is one minimum.
         start: Weights to start from; None for zeros. The minimum does not depend on it.
+        tilt: b of a linear term bᵀθ in the objective; None for none.
 
     Raises:
         InputError: On bad values, or when Newton's method does not arrive.
@@ -99,10 +113,10 @@ def fit_convex(
         raise InputError(f"labels: give whole numbers from 0 to {classes - 1}")
     size = classes * features.shape[1]
     weights = torch.zeros(size, dtype=torch.float64) if start is None else start
-    model = ConvexModel(features, labels, classes, ridge, weights)
+    model = ConvexModel(features, labels, classes, ridge, weights, tilt)
     value = _objective(model)
     for _ in range(100):
-        gradient = model.record_gradients().sum(0) + ridge * model.weights
+        gradient = model.objective_gradient()
         if float(gradient.abs().max()) < 1e-9 * len(features):
             return model
         step = torch.linalg.solve(model.hessian(), gradient)
@@ -119,4 +133,5 @@ def _objective(model: ConvexModel) -> float:
     losses = torch.nn.functional.cross_entropy(
         model.logits(model.features), model.labels, reduction="sum"
     )
-    return float(losses + 0.5 * model.ridge * model.weights.square().sum())
+    value = losses + 0.5 * model.ridge * model.weights.square().sum()
+    return float(value if model.tilt is None else value + model.tilt.dot(model.weights))

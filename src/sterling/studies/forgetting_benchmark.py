@@ -687,7 +687,8 @@ def _figures(cells: Cells) -> list[Figure]:
                 "Which method leaks to which attack",
                 "Area minus that of the retrained model, for the data where it is furthest from "
                 "0, means over seeds. Both colours are leaks: positive, forgotten records look "
-                "like members; negative, they stand out by too much forgetting.",
+                "like members; negative, they stand out by too much forgetting. Two models show "
+                "nothing where nothing was unlearned.",
                 methods,
                 list(CLASSIFIER_ATTACKS),
                 lambda method, attack: max(
