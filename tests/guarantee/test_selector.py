@@ -34,6 +34,17 @@ def test_groups_are_compared_within() -> None:
         selector.predict([20.0])
 
 
+def test_held_out_items_check_the_assumption_and_the_guarantee_says_so() -> None:
+    rng = np.random.default_rng(2)
+    known = rng.normal(size=1000)
+    same = ConformalSelector().fit(known, held_out=rng.normal(size=300)).guarantee_
+    moved = ConformalSelector().fit(known, held_out=rng.normal(size=300) + 0.5).guarantee_
+    checks = [str(one.assumptions[0].checked) for one in (same, moved)]
+    assert checks[0].startswith("two-sample")
+    assert checks[1].startswith("NOT MET")
+    assert ConformalSelector().fit(known).guarantee_.assumptions[0].checked is None
+
+
 def test_too_small_a_calibration_set_warns_with_the_number_needed() -> None:
     # n = 50, T = 1000, alpha = 0.1: k discoveries need 51 >= 1000 / (0.1 k).
     rng = np.random.default_rng(1)

@@ -10,6 +10,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from sterling.errors import InputError, unknown_name
 from sterling.guarantee.arrays import check_alpha, check_scores
+from sterling.guarantee.exchangeability import exchangeability_p_value
 from sterling.guarantee.fdr import (
     benjamini_hochberg,
     benjamini_yekutieli,
@@ -45,12 +46,21 @@ class ConformalSelector(BaseEstimator):  # type: ignore[misc]
         self.alpha = alpha
         self.procedure = procedure
 
-    def fit(self, scores: ArrayLike, groups: ArrayLike | None = None) -> Self:
+    def fit(
+        self,
+        scores: ArrayLike,
+        groups: ArrayLike | None = None,
+        *,
+        held_out: ArrayLike | None = None,
+    ) -> Self:
         """Keep the scores of items known to be of the population.
 
         Args:
             scores: (n,); larger is more like the population.
             groups: Group of each item (n,): compare within groups only.
+            held_out: Scores (h,) of other such items, from where the test items come from: they
+                check that the calibration items are like them, and the guarantee says what came
+                out.
         """
         check_alpha(self.alpha)
         if self.procedure not in PROCEDURES:
@@ -63,7 +73,8 @@ class ConformalSelector(BaseEstimator):  # type: ignore[misc]
             assumptions=(
                 Assumption(
                     "calibration items are exchangeable with the test items of the population"
-                    + ("" if groups is None else ", within groups")
+                    + ("" if groups is None else ", within groups"),
+                    None if held_out is None else _checked(self.calibration_, held_out),
                 ),
                 Assumption("the score was chosen and fitted without the calibration items"),
             ),
@@ -95,3 +106,10 @@ class ConformalSelector(BaseEstimator):  # type: ignore[misc]
                 stacklevel=2,
             )
         return PROCEDURES[self.procedure](p, self.alpha)
+
+
+def _checked(calibration: NDArray[np.float64], held_out: ArrayLike) -> str:
+    p = exchangeability_p_value(calibration, held_out)
+    n = len(np.asarray(held_out))
+    verdict = "NOT MET, " if p < 0.01 else ""
+    return f"{verdict}two-sample Kolmogorov-Smirnov test on {n} held-out items: p = {p:.2g}"
