@@ -24,14 +24,19 @@ class SafeSettings:
     Attributes:
         safe: bool (L,). None may be: then abstain.
         p: p-value of each setting (L,).
-        risk: Mean calibration loss of each setting (L,).
+        losses: The calibration losses (n, L).
         guarantee: What using any safe setting, or several, promises.
     """
 
     safe: NDArray[np.bool_]
     p: NDArray[np.float64]
-    risk: NDArray[np.float64]
+    losses: NDArray[np.float64]
     guarantee: Guarantee
+
+    @property
+    def risk(self) -> NDArray[np.float64]:
+        """Mean calibration loss of each setting (L,)."""
+        return np.asarray(self.losses.mean(axis=0))
 
 
 def learn_then_test(
@@ -61,7 +66,7 @@ def learn_then_test(
     return SafeSettings(
         safe=correction(p, delta),
         p=p,
-        risk=array.mean(axis=0),
+        losses=array,
         guarantee=Guarantee(
             statement=f"With confidence {1 - delta:g} over the draw of the calibration items, the "
             f"risk of every safe setting is at most {epsilon:g}.",
