@@ -51,6 +51,19 @@ def test_lost_cells_are_computed_again_to_the_same_evidence(
     assert after.model_dump(exclude={"wall_s"}) == before.model_dump(exclude={"wall_s"})
 
 
+@pytest.mark.parametrize("folder", ["images/mnist", "tabular/location30"])
+def test_it_runs_on_other_data(folder: str, shared_data: Path, tmp_path: Path) -> None:
+    if not (shared_data / folder).is_dir():
+        pytest.skip(f"{shared_data / folder} is not there")
+    small = ['grid=[["mlp","random"]]', 'methods=["GA"]', "authors=[0,1,1]", "seeds=1"]
+    config = override(STUDY.presets["smoke"], small)
+    config = config.model_copy(update={"data": shared_data / folder})
+    evidence = run_study(STUDY, config, preset="smoke", seed=0, folder=tmp_path / "run")
+    assert folder in evidence.scope
+    assert [row[0] for row in evidence.tables[0].rows] == ["retrain", "no unlearning", "GA"]
+    assert all(claim.holds is None for claim in evidence.claims), "one seed tells nothing"
+
+
 @pytest.mark.parametrize(
     ("assignment", "message"),
     [

@@ -493,27 +493,29 @@ def _claims(config: ForgettingBenchmarkConfig, cells: Cells) -> list[Claim]:
             )
         )
     if by_class := next((value for key, value in cells.items() if key[1] == "class"), None):
-        named = round(
-            sum(row[RETRAINED]["class from confidence"] for row in by_class)
-            * min(config.models, 10)
-        )
-        trials = len(by_class) * min(config.models, 10)
-        interval = Rate(named, trials).interval()
-        claims.append(
-            Claim(
-                id="retraining_reveals_the_class",
-                claim="Which class was forgotten by exact retraining is told from probes more "
-                "often than by chance.",
-                measured=named / trials,
-                low=interval.low,
-                high=interval.high,
-                holds=interval.low > 0.1,
-                test="exact 95 % interval of the share named lies above one class in ten",
-            )
-        )
+        claims.append(_class_claim(config, by_class))
     if language := cells.get(("transformer", "author")):
         claims += _language_claims(language)
     return claims
+
+
+def _class_claim(config: ForgettingBenchmarkConfig, cells: list[Cell]) -> Claim:
+    # Without unlearning all classes tie: what is named then is chance, one class in so many.
+    chance = cells[0][UNTOUCHED]["class from confidence"]
+    models = min(config.models, round(1 / chance))
+    named = round(sum(cell[RETRAINED]["class from confidence"] for cell in cells) * models)
+    rate = Rate(named, models * len(cells))
+    interval = rate.interval()
+    return Claim(
+        id="retraining_reveals_the_class",
+        claim="Which class was forgotten by exact retraining is told from probes more often than "
+        "by chance.",
+        measured=rate.value,
+        low=interval.low,
+        high=interval.high,
+        holds=interval.low > chance,
+        test=f"{rate.errors} of {rate.trials} named; exact 95 % interval lies above {chance:.3g}",
+    )
 
 
 def _classifier_claims(cells: Cells) -> list[Claim]:

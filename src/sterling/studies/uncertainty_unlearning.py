@@ -233,6 +233,9 @@ def _attack(config: UncertaintyUnlearningConfig, problem: str, seed: int) -> Cas
             for name, draws in random.items()
         }
     }
+    case["cluster audit"] = [
+        auditor.z_score(rows) for rows in _clusters(world.model, config.budget, rng)
+    ]
     requests: dict[str, dict[str, Tensor]] = {}
     for direction in DIRECTIONS:
         requests[direction] = _requests(config, world, direction, seed)
@@ -242,6 +245,13 @@ def _attack(config: UncertaintyUnlearningConfig, problem: str, seed: int) -> Cas
     if config.networks:
         case["networks"] = _networks(config, world, requests, random["any"][0], seed)
     return case
+
+
+def _clusters(model: ConvexModel, budget: int, rng: np.random.Generator) -> list[Tensor]:
+    """Ten harmless requests that a user might make: a record and those nearest to it."""
+    starts = torch.from_numpy(rng.choice(len(model.features), 10, replace=False))
+    distance = torch.cdist(model.features[starts], model.features)
+    return list(distance.topk(budget, largest=False).indices)
 
 
 def _requests(
@@ -639,15 +649,14 @@ def _coverage_stays(cases: list[Case]) -> Claim:
     )
 
 
-def _audit_areas(cases: list[Case], arm: str) -> tuple[list[float], list[float]]:
-    name = "any" if arm == ANY_RECORD else "own"
-    attacked = [case[d][arm]["audit"] for case in cases for d in DIRECTIONS]
-    random = [row["audit"] for case in cases for row in case["random"][name]]
-    return attacked, random
+def _attack_audits(cases: list[Case], arm: str) -> list[float]:
+    return [case[d][arm]["audit"] for case in cases for d in DIRECTIONS]
 
 
 def _audit_claim(cases: list[Case], arm: str) -> Claim:
-    area = attack_area(*_audit_areas(cases, arm))
+    name = "any" if arm == ANY_RECORD else "own"
+    random = [row["audit"] for case in cases for row in case["random"][name]]
+    area = attack_area(_attack_audits(cases, arm), random)
     return Claim(
         id=f"audit_detects_{'any' if arm == ANY_RECORD else 'own'}",
         claim=f"The request audit tells attacks ({arm}) from random requests with an area above "
@@ -671,6 +680,18 @@ def _metrics(cases: Cases) -> list[Metric]:
         flips = sum(int(case[d][ANY_RECORD]["flips"]) for case in rows for d in DIRECTIONS)
         rate = Rate(flips, 2 * TARGETS * len(rows))
         metrics.append(metric_of_rate(f"labels flipped, {ANY_RECORD} ({problem})", rate))
+        clusters = [z for case in rows for z in case["cluster audit"]]
+        area = attack_area(_attack_audits(rows, ANY_RECORD), clusters)
+        metrics.append(
+            Metric(
+                name=f"area of the audit, {ANY_RECORD} against harmless clusters ({problem})",
+                value=area.value,
+                low=area.interval.low,
+                high=area.interval.high,
+                n=len(clusters),
+                unit="area",
+            )
+        )
     return metrics
 
 

@@ -1,25 +1,55 @@
 """Attacks on unlearning: what a model still tells about records that it was asked to forget."""
 
+from sterling.privacy.forgetting_attacks.battery import attack_classifiers, attack_language_model
+from sterling.privacy.forgetting_attacks.extraction import (
+    exact_memorisation,
+    extraction_strength,
+    leak_at_k,
+)
+from sterling.privacy.forgetting_attacks.inversion import Inversion, invert
 from sterling.privacy.forgetting_attacks.label_inference import (
     forgotten_class_from_bias,
     forgotten_class_from_probes,
 )
 from sterling.privacy.forgetting_attacks.lingering import lingering
+from sterling.privacy.forgetting_attacks.quantisation import round_to_nearest
+from sterling.privacy.forgetting_attacks.relearning import relearning_curve
 from sterling.privacy.forgetting_attacks.ridge_reconstruction import reconstruct_record
 from sterling.privacy.forgetting_attacks.separation import attack_area, privleak, two_sided
+from sterling.privacy.forgetting_attacks.truth_ratio import truth_ratio
 from sterling.privacy.forgetting_attacks.two_model import attack_two_models, degradation, posteriors
 from sterling.privacy.forgetting_attacks.ulira import ulira
+from sterling.privacy.forgetting_attacks.uncertainty_request import (
+    Aim,
+    plan_by_queries,
+    plan_request,
+    plan_verified_request,
+)
 
 __all__ = [
+    "Aim",
+    "Inversion",
     "attack_area",
+    "attack_classifiers",
+    "attack_language_model",
     "attack_two_models",
     "degradation",
+    "exact_memorisation",
+    "extraction_strength",
     "forgotten_class_from_bias",
     "forgotten_class_from_probes",
+    "invert",
+    "leak_at_k",
     "lingering",
+    "plan_by_queries",
+    "plan_request",
+    "plan_verified_request",
     "posteriors",
     "privleak",
     "reconstruct_record",
+    "relearning_curve",
+    "round_to_nearest",
+    "truth_ratio",
     "two_sided",
     "ulira",
 ]
