@@ -938,7 +938,9 @@ def _stage_table(units: Sequence[Unit]) -> Table:
         columns=["data", "rule", "FDR of all claims", "FDR of the worst stage", "power"],
         rows=rows,
         caption="stage: each stage at alpha, which promises nothing for all claims together. "
-        "spending: stage s at alpha / 2^s. LORD++ and SAFFRON assume independent p-values.",
+        "spending: stage s at alpha / 2^s. LORD++ and SAFFRON assume independent p-values. Without "
+        "discoveries the levels of the last three soon fall below 1 / (n + 1), the least p-value "
+        "there is: then nobody more is declared.",
     )
 
 
