@@ -640,12 +640,12 @@ def _judged(
     claim_id: str,
     claim: str,
     values: Sequence[float],
-    rule: Callable[[Interval], bool],
+    rule: Callable[[Interval], bool | None],
     test: str,
     *,
     paper: str | None = None,
 ) -> Claim:
-    """A claim about a mean over targets; ``rule`` judges its 95 % Student-t interval."""
+    """A claim about a mean over targets; ``rule`` judges its interval, None for "cannot tell"."""
     interval = mean_interval(values) if len(values) > 1 else None
     return Claim(
         id=claim_id,
@@ -663,13 +663,19 @@ def _at_most(
     claim_id: str, claim: str, values: Sequence[float], *, paper: str | None = None
 ) -> Claim:
     """A claim that a false discovery rate is at most ``ALPHA``."""
+
+    def rule(interval: Interval) -> bool | None:
+        if interval.low <= ALPHA < interval.high:
+            return None
+        return interval.high <= ALPHA
+
     return _judged(
         claim_id,
         claim,
         values,
-        lambda interval: interval.high <= ALPHA,
+        rule,
         f"holds if the 95 % Student-t interval ends at or below alpha = {ALPHA:g}, as it does "
-        "where nobody is declared",
+        "where nobody is declared; does not if it starts above; else it cannot be told",
         paper=paper,
     )
 
