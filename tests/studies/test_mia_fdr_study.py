@@ -67,7 +67,7 @@ def test_too_few_records_are_refused(tmp_path: Path) -> None:
     (tmp_path / "few.csv").write_text("1,0.5\n2,0.7\n" * 50)
     study = STUDIES["mia_fdr"]
     config = study.presets["smoke"].model_copy(update={"data": tmp_path})
-    with pytest.raises(InputError, match="few: 100 records; give 400 or more"):
+    with pytest.raises(InputError, match=": 100 records; give 400 or more"):
         run_study(study, config, preset="smoke", seed=0, folder=tmp_path / "run")
 
 

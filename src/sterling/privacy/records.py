@@ -30,7 +30,7 @@ class Records:
             tabular features have mean 0 and standard deviation 1 over all n records.
         y: int64 (n,), classes from 0.
         ids: Text (n,), unique: what a declared list names.
-        name: Of the data set.
+        name: Of the data set; of a folder, the folder's.
         simulated: Whether the records were drawn from a formula.
     """
 
@@ -227,7 +227,7 @@ def _read_table(path: Path) -> Records:
         table = table[1:]
     y = np.unique(table[label].fill_null("").to_numpy(), return_inverse=True)[1]
     columns = [_features(table[name], path) for name in table.columns if name != label]
-    return _tabular(np.concatenate(columns, axis=1), y, path.name.split(".")[0])
+    return _tabular(np.concatenate(columns, axis=1), y, path.parent.name)
 
 
 def _starts_with_text(column: pl.Series) -> bool:
