@@ -28,7 +28,10 @@ def test_the_whole_path_leaves_tables_with_both_references_and_a_report(
 ) -> None:
     folder, evidence = finished
     assert len(evidence.claims) >= 11
-    for table in evidence.tables:
+    *crossed, maps, cost = evidence.tables
+    assert len(maps.rows) == 5
+    assert {"retrain", "GA", "SISA, one record"} <= {row[0] for row in cost.rows}
+    for table in crossed:
         methods = [row[0] for row in table.rows]
         assert {"retrain", "no unlearning"} <= set(methods)
         if "PrivLeak of loss, %" in table.columns:

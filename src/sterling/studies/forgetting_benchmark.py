@@ -7,6 +7,7 @@ and schedules here are ours. Every figure stands beside the model that was truly
 beside the model that forgot nothing.
 """
 
+import time
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, Literal
@@ -24,6 +25,8 @@ from sterling.measure import Interval, Rate, mean_interval
 from sterling.privacy.author_facts import author_facts
 from sterling.privacy.forgetting_attacks import (
     attack_area,
+    attack_two_models,
+    degradation,
     forgotten_class_from_bias,
     forgotten_class_from_probes,
     lingering,
@@ -40,6 +43,7 @@ from sterling.privacy.forgetting_attacks.battery import (
 )
 from sterling.privacy.forgetting_attacks.extraction import exact_memorisation
 from sterling.privacy.forgetting_attacks.relearning import relearning_curve
+from sterling.privacy.forgetting_attacks.two_model import FEATURES
 from sterling.privacy.membership.phi import phi
 from sterling.privacy.models import ARCHITECTURES, initialise
 from sterling.privacy.records import embedded_records, read_records
@@ -49,7 +53,10 @@ from sterling.privacy.unlearning import (
     Descent,
     Examples,
     Method,
+    SisaConfig,
     catalogue,
+    fit_sisa,
+    sisa,
     split_request,
     train_by_recipe,
     train_by_steps,
@@ -151,10 +158,16 @@ def measure(config: ForgettingBenchmarkConfig, run: Run) -> Findings:
         calls += [
             (config, run, "language", "transformer", "author", s) for s in range(config.seeds)
         ]
+    if (architecture := _reference(config)) is not None:
+        calls += [(config, run, "maps", architecture, "random", s) for s in range(config.seeds)]
     results = in_processes(_cell, calls, "cells")
     cells: dict[tuple[str, str], list[Cell]] = {}
+    maps: list[Cell] = []
     for call, result in zip(calls, results, strict=True):
-        cells.setdefault((call[3], call[4]), []).append(result)
+        if call[2] == "maps":
+            maps.append(result)
+        else:
+            cells.setdefault((call[3], call[4]), []).append(result)
     claims, metrics = _claims(config, cells), _metrics(cells)
     if config.research_use:
         errors = run.stage("ridge", lambda: _ridge_errors(run.seed))
@@ -164,7 +177,11 @@ def measure(config: ForgettingBenchmarkConfig, run: Run) -> Findings:
         not_scored=0,
         metrics=metrics,
         claims=claims,
-        tables=_tables(cells),
+        tables=[
+            *_tables(cells),
+            *([_maps_table(maps)] if maps else []),
+            *([_cost_table(config, run, architecture)] if architecture else []),
+        ],
         figures=_figures(cells),
     )
 
@@ -183,6 +200,11 @@ def _check(config: ForgettingBenchmarkConfig) -> None:
         raise InputError("grid, authors: both are empty; there is nothing to run")
 
 
+def _reference(config: ForgettingBenchmarkConfig) -> str | None:
+    """The first architecture that forgets random records: feature maps and cost are taken there."""
+    return next((a for a, victim in config.grid if victim == "random"), None)
+
+
 def _scope(config: ForgettingBenchmarkConfig) -> str:
     data = f"records of {config.data}" if config.data else "8×8 handwritten digits (scikit-learn)"
     return (
@@ -197,13 +219,17 @@ def _scope(config: ForgettingBenchmarkConfig) -> str:
 def _cell(
     config: ForgettingBenchmarkConfig,
     run: Run,
-    kind: Literal["classifier", "language"],
+    kind: Literal["classifier", "language", "maps"],
     architecture: str,
     victim: str,
     index: int,
 ) -> Cell:
     """One architecture and victim on one seed: for every method a row of figures."""
     seed = derive_seed(run.seed, "forgetting", architecture, victim, index) % 2**31
+    if kind == "maps":
+        compute = partial(_maps_cell, config, architecture, victim, seed)
+        maps: Cell = run.stage(f"maps-{architecture}-{index}", compute)
+        return maps
     if kind == "language":
         compute = partial(_language_cell, config, seed)
     elif victim == "class":
@@ -275,6 +301,58 @@ def _classifier_cell(
         if name != RETRAINED:
             cell[name] = row(forget_own_half(shadows, method, records, seed=seed))
     return cell
+
+
+def _maps_cell(
+    config: ForgettingBenchmarkConfig, architecture: str, victim: str, seed: int
+) -> Cell:
+    """The two-model attack on exactly retrained models with each of its feature maps."""
+    data = _data(config, architecture, seed)
+    build, recipe = _builder(architecture, data), Recipe(epochs=config.epochs)
+    cut = choose_victim(victim, data, build, recipe, pool=config.pool, base=config.base, seed=seed)
+    shadows = train_shadows(build, cut.base, cut.pool, recipe, models=config.models, seed=seed)
+    before = posteriors(shadows.models.logits(cut.pool.inputs).numpy())
+    again = retrain_shadows(shadows, build, recipe, seed=seed + 1)
+    after = posteriors(again.logits(cut.pool.inputs).numpy())
+    inside = shadows.membership
+    alone = attack_two_models(before, before, inside, features="direct concatenation")
+    cell = {}
+    for name in FEATURES:
+        pair = attack_two_models(before, after, inside, features=name)
+        count, rate = degradation(pair, alone, inside)
+        area = attack_area(pair[inside], pair[~inside]).value
+        cell[name] = {"area": area, "DegCount": count, "DegRate": rate}
+    return cell
+
+
+def _cost(config: ForgettingBenchmarkConfig, architecture: str, seed: int) -> dict[str, float]:
+    """Seconds that each method takes to forget one request, the least of three."""
+    data = _data(config, architecture, seed)
+    build, recipe = _builder(architecture, data), Recipe(epochs=config.epochs)
+    train = train_by_recipe(recipe)
+    training = data.select(torch.arange(config.base + config.pool // 2))
+    forget, retain = split_request(training, training.ids[: config.pool // 2])
+    network = initialise(build, [seed]).module(0)
+    model = train(network, training, seed)
+    ensemble = SisaConfig(train, seed=seed)
+    sharded = fit_sisa(network, training, ensemble)
+    jobs: dict[str, tuple[Method, nn.Module, Examples, Examples]] = {
+        name: (method, model, forget, retain)
+        for name, method in _methods(config, architecture).items()
+    }
+    one, rest = split_request(training, training.ids[:1])
+    slices = Method("SISA", sisa, ensemble, "Bourtoule et al., IEEE S&P 2021")
+    jobs["SISA, one record"] = (slices, sharded, one, rest)
+    jobs["retrain, one record"] = (jobs[RETRAINED][0], model, one, rest)
+    seconds = {}
+    for name, (method, start, gone, kept) in jobs.items():
+        spent = []
+        for _ in range(3):
+            begin = time.perf_counter()
+            method(start, gone, kept, torch.Generator().manual_seed(seed))
+            spent.append(time.perf_counter() - begin)
+        seconds[name] = min(spent)
+    return seconds
 
 
 def _class_cell(config: ForgettingBenchmarkConfig, architecture: str, seed: int) -> Cell:
@@ -671,6 +749,38 @@ def _tables(cells: Cells) -> list[Table]:
             )
         )
     return tables
+
+
+def _maps_table(maps: list[Cell]) -> Table:
+    body: list[list[str | int | float | None]] = []
+    for name in maps[0]:
+        areas = _over_seeds(maps, name, "area")
+        interval = _interval(areas)
+        low, high = (interval.low, interval.high) if interval else (None, None)
+        rest = [_mean(_over_seeds(maps, name, figure)) for figure in ("DegCount", "DegRate")]
+        body.append([name, _mean(areas), low, high, *rest])
+    return Table(
+        name="feature-maps",
+        title="The two-model attack on exact retraining, by feature map",
+        columns=["features", "area", "low", "high", "DegCount", "DegRate"],
+        rows=body,
+        caption="Random records; means over seeds, 95 % Student-t intervals. DegCount above 0.5 "
+        "and DegRate above 0: both models tell more than the one before.",
+    )
+
+
+def _cost_table(config: ForgettingBenchmarkConfig, run: Run, architecture: str) -> Table:
+    seed = derive_seed(run.seed, "cost") % 2**31
+    seconds: dict[str, float] = run.stage("cost", partial(_cost, config, architecture, seed))
+    return Table(
+        name="cost",
+        title=f"What forgetting costs ({architecture})",
+        columns=["method", "seconds", "% of retraining"],
+        rows=[[name, s, 100 * s / seconds[RETRAINED]] for name, s in seconds.items()],
+        caption=f"{config.pool // 2} of {config.base + config.pool // 2} records, the least of "
+        "three runs on this machine. SISA: five shards of five slices, whose training the request "
+        "goes back into.",
+    )
 
 
 def _leak(rows: list[Cell], method: str) -> float | None:

@@ -45,8 +45,6 @@ def attack_classifiers(
     after: NDArray[np.floating],
     labels: NDArray[np.int64],
     membership: NDArray[np.bool_],
-    *,
-    features: str = "sorted difference",
 ) -> dict[str, float]:
     """Areas at which each attack tells forgotten from never-seen records, over all models.
 
@@ -55,7 +53,6 @@ def attack_classifiers(
         after: And after.
         labels: (records,), those that the models were trained on.
         membership: Whether the model learned and forgot the record; complementary pairs.
-        features: Of the two-model attack.
 
     Returns:
         ``CLASSIFIER_ATTACKS`` by name, each in [0, 1] with 0.5 for no leak; the true positive rate
@@ -63,7 +60,7 @@ def attack_classifiers(
     """
     first, second = phi(before, labels), phi(after, labels)
     old, new = posteriors(before), posteriors(after)
-    pair = attack_two_models(old, new, membership, features=features)
+    pair = attack_two_models(old, new, membership)
     alone = attack_two_models(old, old, membership, features="direct concatenation")
     likelihood = ulira(second, membership)
     scores = {

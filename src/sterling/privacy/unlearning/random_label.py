@@ -13,7 +13,7 @@ from sterling.privacy.unlearning.descent import Descent, descend
 from sterling.privacy.unlearning.examples import IGNORED, Examples
 from sterling.privacy.unlearning.terms import mean_loss
 
-__all__ = ["RandomLabelConfig", "random_label", "wrong_labels"]
+__all__ = ["RandomLabelConfig", "random_label", "relearn_wrong", "wrong_labels"]
 
 
 @dataclass(frozen=True)
@@ -37,12 +37,15 @@ def wrong_labels(labels: Tensor, classes: int, rng: torch.Generator) -> Tensor:
     return torch.where(labels == IGNORED, labels, (labels + shift) % classes)
 
 
-def random_label(
+def relearn_wrong(
     model: nn.Module,
     forget: Examples,
     retain: Examples,
     rng: torch.Generator,
-    config: RandomLabelConfig,
+    descent: Descent,
+    *,
+    retain_weight: float,
+    masks: list[Tensor] | None = None,
 ) -> nn.Module:
     """Minimise the loss of wrong labels on the forget set plus α L_retain."""
     with torch.no_grad():
@@ -51,6 +54,19 @@ def random_label(
 
     def objective(student: nn.Module, gone: Examples, kept: Examples) -> Tensor:
         wrong = mean_loss(student(gone.inputs), gone.labels)
-        return wrong + config.retain_weight * mean_loss(student(kept.inputs), kept.labels)
+        return wrong + retain_weight * mean_loss(student(kept.inputs), kept.labels)
 
-    return descend(model, objective, mislabelled, retain, rng, config.descent)
+    return descend(model, objective, mislabelled, retain, rng, descent, masks=masks)
+
+
+def random_label(
+    model: nn.Module,
+    forget: Examples,
+    retain: Examples,
+    rng: torch.Generator,
+    config: RandomLabelConfig,
+) -> nn.Module:
+    """Relearn the forget set with wrong labels, moving all weights."""
+    return relearn_wrong(
+        model, forget, retain, rng, config.descent, retain_weight=config.retain_weight
+    )

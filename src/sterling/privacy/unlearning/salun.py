@@ -10,9 +10,9 @@ import torch
 from torch import Tensor, nn
 
 from sterling.errors import InputError
-from sterling.privacy.unlearning.descent import Descent, descend
+from sterling.privacy.unlearning.descent import Descent
 from sterling.privacy.unlearning.examples import Examples
-from sterling.privacy.unlearning.random_label import wrong_labels
+from sterling.privacy.unlearning.random_label import relearn_wrong
 from sterling.privacy.unlearning.terms import mean_loss
 
 __all__ = ["SalUnConfig", "saliency_masks", "salun"]
@@ -50,13 +50,12 @@ def salun(
     model: nn.Module, forget: Examples, retain: Examples, rng: torch.Generator, config: SalUnConfig
 ) -> nn.Module:
     """Random labels on the forget set plus α L_retain, moving salient weights only."""
-    masks = saliency_masks(model, forget, config.share)
-    with torch.no_grad():
-        classes = model(forget.inputs[:1]).shape[-1]
-    mislabelled = forget.with_labels(wrong_labels(forget.labels, classes, rng))
-
-    def objective(student: nn.Module, gone: Examples, kept: Examples) -> Tensor:
-        wrong = mean_loss(student(gone.inputs), gone.labels)
-        return wrong + config.retain_weight * mean_loss(student(kept.inputs), kept.labels)
-
-    return descend(model, objective, mislabelled, retain, rng, config.descent, masks=masks)
+    return relearn_wrong(
+        model,
+        forget,
+        retain,
+        rng,
+        config.descent,
+        retain_weight=config.retain_weight,
+        masks=saliency_masks(model, forget, config.share),
+    )
