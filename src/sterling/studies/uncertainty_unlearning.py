@@ -86,7 +86,7 @@ class UncertaintyUnlearningConfig(Config):
     """
 
     problems: tuple[str, ...] = PROBLEMS
-    seeds: tuple[int, ...] = (20, 6)
+    seeds: tuple[int, ...] = (20, 7)
     records: int = Field(default=600, ge=60)
     owned: float = Field(default=0.1, gt=0, le=1)
     budget: int = Field(default=30, ge=3)

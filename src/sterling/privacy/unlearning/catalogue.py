@@ -84,7 +84,7 @@ def catalogue(train: Train, descent: Descent) -> dict[str, Method]:
                 "SatImp",
                 weighted_ascent,
                 WeightedAscentConfig(
-                    saturation=5.0, importance=1.0, forget_weight=0.1, descent=descent
+                    saturation=5.0, importance=1.0, retain_weight=0.1, descent=descent
                 ),
                 "Yang et al., 2025",
             ),

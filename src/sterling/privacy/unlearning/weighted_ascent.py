@@ -19,7 +19,7 @@ __all__ = ["WeightedAscentConfig", "weighted_ascent", "weighted_ascent_loss"]
 
 @dataclass(frozen=True)
 class WeightedAscentConfig:
-    """Constants: (1, 0) is WGA, (5, 1) with forget weight 0.1 is SatImp.
+    """Constants: (1, 0) is WGA, (5, 1) with retain weight 0.1 is SatImp.
 
     Attributes:
         saturation: Power a of p.
