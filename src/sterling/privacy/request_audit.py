@@ -14,7 +14,7 @@ from torch import Tensor
 from sterling.errors import InputError
 from sterling.privacy.convex import ConvexModel
 
-__all__ = ["RequestAuditor", "cap_requests"]
+__all__ = ["RequestAuditor"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,10 +63,3 @@ class RequestAuditor:
             dtype=torch.float64,
         )
         return float((self.alignment(rows) - drawn.mean()) / drawn.std())
-
-
-def cap_requests(rows: Tensor, cap: int) -> Tensor:
-    """At most `cap` deletions per account: the first ones asked for."""
-    if cap < 1:
-        raise InputError(f"cap {cap}: give 1 or more")
-    return rows[:cap]

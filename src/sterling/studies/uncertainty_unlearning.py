@@ -39,7 +39,7 @@ from sterling.privacy.forgetting_attacks.uncertainty_request import (
 )
 from sterling.privacy.models import initialise, mlp
 from sterling.privacy.records import embedded_records
-from sterling.privacy.request_audit import RequestAuditor, cap_requests
+from sterling.privacy.request_audit import RequestAuditor
 from sterling.privacy.training import Recipe, train_many
 from sterling.privacy.unlearning import Descent, Examples, train_by_steps
 from sterling.runs import Run, derive_seed, in_processes
@@ -294,9 +294,8 @@ def _requests(
     return {
         WHITE_BOX: plan_verified_request(model, owned, aim, budget, research_use=allowed),
         ANY_RECORD: plan_verified_request(model, everything, aim, budget, research_use=allowed),
-        "white box, capped to a third": cap_requests(
-            plan_verified_request(model, owned, aim, budget // 3, research_use=allowed),
-            budget // 3,
+        "white box, capped to a third": plan_verified_request(
+            model, owned, aim, budget // 3, research_use=allowed
         ),
         "first order": owned[
             plan_request([model], [owned], aim, budget, research_use=allowed, order="first")

@@ -20,7 +20,7 @@ from sterling.privacy.forgetting_attacks.uncertainty_request import (
     plan_verified_request,
     project_to_budget,
 )
-from sterling.privacy.request_audit import RequestAuditor, cap_requests
+from sterling.privacy.request_audit import RequestAuditor
 
 
 def mixture(rng: np.random.Generator, n: int) -> tuple[Tensor, Tensor]:
@@ -236,6 +236,3 @@ def test_what_cannot_be_asked_is_told() -> None:
         RequestAuditor.of(model).z_score(torch.zeros(0, dtype=torch.int64))
     with pytest.raises(InputError, match="draws 3"):
         RequestAuditor.of(model, draws=3)
-    with pytest.raises(InputError, match="cap 0"):
-        cap_requests(owned, 0)
-    assert cap_requests(owned, 4).tolist() == [0, 1, 2, 3]

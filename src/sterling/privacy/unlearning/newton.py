@@ -6,6 +6,7 @@ layers, where the Hessian is not positive definite.
 """
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 import torch
@@ -17,6 +18,7 @@ from sterling.guarantee.influence import (
     flatten_parameters,
     hessian_product,
     per_record_gradients,
+    removal_step,
     set_parameters,
 )
 from sterling.guarantee.kfac import fit_kfac
@@ -55,11 +57,11 @@ def newton(
     """θ + H_retain⁻¹ Σ_forget ∇l / n_retain, the curvature taken on the retained examples."""
     student = frozen(model).requires_grad_(True)
     gradients = per_record_gradients(student, forget.inputs, forget.labels, loss=example_loss)
-    push = gradients.sum(0) / len(retain)
     if config.curvature == "kfac":
-        move = fit_kfac(student, retain.inputs).solve(push, damping=config.damping)
+        solve = partial(fit_kfac(student, retain.inputs).solve, damping=config.damping)
     else:
         product = hessian_product(student, retain.inputs, retain.labels)
-        move = conjugate_gradient(product, push, damping=config.damping)
+        solve = partial(conjugate_gradient, product, damping=config.damping)
+    move = removal_step(gradients, solve, len(retain))
     set_parameters(student, flatten_parameters(student) + move)
     return student

@@ -4,7 +4,6 @@ Logits are (N, C) with labels (N,), or (N, T, V) with labels (N, T). Positions l
 ``IGNORED`` count in no term: where other code averages over prompts and padding too, ours differs.
 """
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -13,7 +12,6 @@ from sterling.privacy.unlearning.examples import IGNORED
 __all__ = [
     "counted_mean",
     "example_loss",
-    "label_probabilities",
     "mean_kl",
     "mean_loss",
     "mean_soft_loss",
@@ -50,11 +48,6 @@ def sequence_losses(logits: Tensor, labels: Tensor) -> Tensor:
 def example_loss(logits: Tensor, labels: Tensor) -> Tensor:
     """Summed negative log-likelihood; with one example the loss of gradients per record."""
     return position_losses(logits, labels).sum()
-
-
-def label_probabilities(logits: Tensor, labels: Tensor) -> Tensor:
-    """The model's probability of the label at every position; 1 where ignored."""
-    return torch.exp(-position_losses(logits, labels))
 
 
 def mean_kl(reference: Tensor, logits: Tensor, labels: Tensor) -> Tensor:
