@@ -15,8 +15,7 @@ test: $(INSTALLED)
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/coverage run -m pytest
-	$(BIN)/coverage report --skip-covered --fail-under=85
+	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses auto --cov --cov-report term:skip-covered --cov-fail-under 85
 
 # torch goes first: asked for by exact version it is the CPU build where one is at hand.
 $(INSTALLED): pyproject.toml constraints.txt

@@ -1,7 +1,7 @@
 """Simulated captures with known truth: faces and presentation attacks before many cameras.
 
 No data set of presentation attacks may be passed on, so the embedded one is simulated: heads from
-a linear model of CC0 shapes are ray-cast once and shaded many times, under several lights and
+a linear model of CC0 shapes are projected once and shaded many times, under several lights and
 through several sensors, bona fide and behind twelve kinds of attack instruments.
 """
 
