@@ -54,6 +54,20 @@ def test_lost_cells_are_computed_again_to_the_same_evidence(
     assert after.model_dump(exclude={"wall_s"}) == before.model_dump(exclude={"wall_s"})
 
 
+def test_reconstruction_runs_behind_the_switch_only(
+    finished: tuple[Path, Evidence], tmp_path: Path
+) -> None:
+    name = "ridge reconstruction error"
+    assert not any(metric.name == name for metric in finished[1].metrics)
+    small = ['grid=[["mlp","random"]]', 'methods=["GA"]', "authors=[0,1,1]", "seeds=1"]
+    config = override(STUDY.presets["smoke"], [*small, "research_use=true"])
+    evidence = run_study(STUDY, config, preset="smoke", seed=0, folder=tmp_path / "run")
+    (metric,) = (metric for metric in evidence.metrics if metric.name == name)
+    assert metric.n == 50
+    assert metric.value is not None
+    assert metric.value < 1e-8
+
+
 @pytest.mark.parametrize("folder", ["images/mnist", "tabular/location30"])
 def test_it_runs_on_other_data(folder: str, shared_data: Path, tmp_path: Path) -> None:
     if not (shared_data / folder).is_dir():
