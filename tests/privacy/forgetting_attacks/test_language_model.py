@@ -2,14 +2,18 @@
 
 import itertools
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import stats
 from torch import Tensor, nn
 
 from sterling.errors import InputError
+from sterling.lm.small_transformer import SmallTransformer
+from sterling.privacy.author_facts import author_facts
 from sterling.privacy.forgetting_attacks.extraction import (
     exact_memorisation,
     extraction_strength,
@@ -17,7 +21,13 @@ from sterling.privacy.forgetting_attacks.extraction import (
 )
 from sterling.privacy.forgetting_attacks.quantisation import round_to_nearest
 from sterling.privacy.forgetting_attacks.relearning import relearning_curve
-from sterling.privacy.unlearning import IGNORED, Descent, Examples
+from sterling.privacy.unlearning import (
+    IGNORED,
+    Descent,
+    Examples,
+    catalogue,
+    train_by_steps,
+)
 
 
 def logits_that_say(said: Tensor, vocabulary: int = 7) -> Tensor:
@@ -102,6 +112,43 @@ def test_relearning_measures_before_and_along_the_way_and_leaves_the_model() -> 
     assert curve[0] == pytest.approx(loss(model))
     assert all(later < sooner for sooner, later in itertools.pairwise(curve))
     assert torch.equal(model.weight, before)
+
+
+def relearning(seed: int) -> tuple[float, float, float]:
+    """Mean words said while relearning: after ascent, after retraining, and of new facts."""
+    facts = author_facts(18, seed=seed)
+    retain, forget, new = (facts.of(torch.arange(a, b)) for a, b in ((0, 10), (10, 14), (14, 18)))
+    torch.manual_seed(seed)
+    network = SmallTransformer(len(facts.vocabulary), context=8, width=32, layers=1)
+    train = train_by_steps(Descent(150, 5e-3))
+    model = train(network, facts.of(torch.arange(14)), seed)
+    methods = catalogue(train, Descent(60, 2e-3))
+
+    def curve(start: nn.Module, lesson: Examples) -> float:
+        def said(student: nn.Module) -> float:
+            with torch.no_grad():
+                return float(exact_memorisation(student(lesson.inputs), lesson.labels).mean())
+
+        rng = torch.Generator().manual_seed(seed)
+        return float(np.mean(relearning_curve(start, lesson, said, rng, Descent(20, 2e-3))))
+
+    ascended, retrained = (
+        methods[name](model, forget, retain, torch.Generator().manual_seed(seed))
+        for name in ("GradDiff", "retrain")
+    )
+    return curve(ascended, forget), curve(retrained, forget), curve(retrained, new)
+
+
+def test_ascent_relearns_faster_than_retraining_which_relearns_as_new() -> None:
+    """Sign test over 8 seeds: all must agree for p < 0.01; the second part within 4 errors of 0."""
+    ascended, retrained, new = np.array([relearning(seed) for seed in range(8)]).T
+    assert (
+        stats.binomtest(int((ascended > retrained).sum()), 8, alternative="greater").pvalue < 0.01
+    )
+    difference = retrained - new
+    error = difference.std(ddof=1) / np.sqrt(8)
+    assert abs(difference.mean()) < 4 * error
+    assert error < 0.05
 
 
 @settings(max_examples=20, deadline=None)
