@@ -65,8 +65,8 @@ ACER_BAR = 0.20  # our own bar for a usable demonstration, set before anything w
 FOLD_TOLERANCE = 1e-4  # single precision, whole network
 GALLERY_SIZE = 18
 
-# The paper's data hold prints and replays. A mask has relief of its own, and what is worn on the
-# skin leaves the face's own, so that a depth map has less to tell, or nothing.
+# The paper's data hold prints and replays, which are flat. A mask has relief of its own, and what is
+# worn on the skin leaves the face's own: both are learned later than flatness.
 INSTRUMENTS = {
     "flat": ("print", "print_cut_eyes", "replay", "poster", "portrait"),
     "masks": ("mask_plaster", "mask_resin", "mask_silicone", "mask_latex", "mask_partial"),
@@ -551,8 +551,8 @@ def _kinds_table(results: list[SeedResult]) -> Table:
         title="What each system tells apart, by kind of instrument",
         columns=["kind", "system", "AUC", "low", "high"],
         rows=rows,
-        caption="Means over seeds with Student-t intervals. Flat instruments are those of the "
-        "paper's data. A depth map cannot tell what is worn on a face with true relief.",
+        caption="Means over seeds with Student-t intervals; 0.5 is chance. Flat instruments are "
+        "those of the paper's data.",
     )
 
 
