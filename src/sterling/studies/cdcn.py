@@ -65,8 +65,8 @@ ACER_BAR = 0.20  # our own bar for a usable demonstration, set before anything w
 FOLD_TOLERANCE = 1e-4  # single precision, whole network
 GALLERY_SIZE = 18
 
-# The paper's data hold prints and replays, which are flat. A mask has relief of its own, and what is
-# worn on the skin leaves the face's own: both are learned later than flatness.
+# The paper's data hold prints and replays, which are flat. A mask has relief of its own, and what
+# is worn on the skin leaves the face's own: both are learned later than flatness.
 INSTRUMENTS = {
     "flat": ("print", "print_cut_eyes", "replay", "poster", "portrait"),
     "masks": ("mask_plaster", "mask_resin", "mask_silicone", "mask_latex", "mask_partial"),
