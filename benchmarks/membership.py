@@ -88,12 +88,12 @@ def training(
     seeds = list(range(models))
     start = initialise(lambda: ARCHITECTURES[architecture](shape, 10), seeds)
     recipe = Recipe(epochs=1, batch_size=batch_size, learning_rate=0.05)
-    together = train_many(start, x, y, membership, recipe, seeds=seeds)
-    apart = loop(start, x, y, membership, recipe, seeds)
+    # In double precision: in single, rounding grows along the steps of a network with kinks.
+    few = Models(start.network, {name: p[:4].double() for name, p in start.parameters.items()})
+    together = train_many(few, x, y, membership[:4], recipe, seeds=seeds[:4])
+    apart = loop(few, x.double(), y, membership[:4], recipe, seeds[:4])
     for name, parameter in together.parameters.items():
-        torch.testing.assert_close(
-            parameter, torch.stack([own[name] for own in apart]), rtol=1e-3, atol=1e-4
-        )
+        torch.testing.assert_close(parameter, torch.stack([own[name] for own in apart]))
     show(
         f"{models} shadows, {architecture} on {'×'.join(map(str, shape))}, batch {batch_size}",
         medians(
