@@ -1,0 +1,77 @@
+"""Every command of the README runs, in its order, in one folder, and so do its Python lines."""
+
+import re
+import shlex
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+from PIL import Image, ImageEnhance, ImageFilter
+
+from sterling.cli import main
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+README = (REPOSITORY / "README.md").read_text()
+ASTRONAUT = REPOSITORY / "examples" / "photographs" / "astronaut.jpg"
+BLOCKS = re.findall(r"^```(\w*)\n(.*?)^```$", README, flags=re.MULTILINE | re.DOTALL)
+BY_CI = ("make demo", "make test")
+# 0: claims hold or the verb did its work; 1: a claim does not hold, which is a finding.
+FINISHED = (0, 1)
+
+
+def commands() -> list[str]:
+    lines = [line for kind, block in BLOCKS if not kind for line in block.splitlines()]
+    return [line.split("  #")[0].strip() for line in lines if line and not line.startswith(" ")]
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with what the README calls the user's own files."""
+    face = Image.open(ASTRONAUT).convert("RGB")
+    face.save(tmp_path / "portrait.jpg")
+    for index in range(6):
+        light = ImageEnhance.Brightness(face).enhance(0.6 + 0.15 * index)
+        for name, picture in (
+            ("live", light),
+            ("spoof/print", light.filter(ImageFilter.GaussianBlur(4))),
+        ):
+            place = tmp_path / "photos" / name / f"subject{index}"
+            place.mkdir(parents=True)
+            picture.resize((256, 256)).save(place / "a.png")
+    rng = np.random.default_rng(0)
+    for name, shift in (("scores", 2.0), ("nonmembers", 0.0)):
+        table = {"record": [f"{name}{i}" for i in range(200)], "score": rng.normal(shift, 1, 200)}
+        pl.DataFrame(table).write_csv(tmp_path / f"{name}.csv")
+    for name in ("forget", "holdout"):
+        pl.DataFrame({"loss": rng.exponential(1, 200)}).write_csv(tmp_path / f"{name}.csv")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.mark.smoke
+def test_every_command_runs(folder: Path) -> None:
+    found = commands()
+    assert sum(line.startswith("sterling ") for line in found) >= 10
+    for line in found:
+        if line.startswith(BY_CI):
+            continue
+        program, *arguments = shlex.split(line)
+        assert program == "sterling", f"README: {line!r} is no command of ours"
+        with pytest.raises(SystemExit) as stopped:
+            main(arguments)
+        assert stopped.value.code in FINISHED, f"README: {line!r} ended with {stopped.value.code}"
+    assert (folder / "runs").is_dir()
+
+
+def test_python_lines_run() -> None:
+    blocks = [block for kind, block in BLOCKS if kind == "python"]
+    assert blocks
+    for block in blocks:
+        exec(compile(block, "README.md", "exec"), {})
+
+
+def test_files_that_the_readme_points_to_are_there() -> None:
+    links = re.findall(r"\]\(([^)#:]+)\)", README)
+    assert len(links) >= 3
+    assert not [link for link in links if not (REPOSITORY / link).exists()]
