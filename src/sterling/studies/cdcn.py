@@ -94,8 +94,8 @@ class CdcnConfig(Config):
     """
 
     protocol: str = "default"
-    subjects: tuple[int, int, int] = (24, 8, 18)
-    captures: tuple[int, int, int] = (1600, 160, 480)
+    subjects: tuple[int, int, int] = (18, 8, 18)
+    captures: tuple[int, int, int] = (800, 120, 360)
     size: int = Field(default=64, ge=16, multiple_of=8)
     seeds: int = Field(default=5, ge=1)
     width: int = Field(default=8, ge=1)
