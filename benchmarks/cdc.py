@@ -79,7 +79,8 @@ def ratios(model: nn.Module, image: Tensor, repetitions: int) -> list[float]:
 
     def backward(network: nn.Module, pixels: Tensor) -> None:
         network.zero_grad()
-        network(pixels).sum().backward()
+        output = network(pixels)  # a layer's tensor, or a network's maps
+        (output if isinstance(output, Tensor) else output.maps).sum().backward()
 
     figures: list[float] = []
     for action in (forward, backward):

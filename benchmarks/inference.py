@@ -58,7 +58,7 @@ def main() -> None:
     model.eval()
     with torch.no_grad():  # bring the map to a trained network's order of magnitude, 0 to 1
         last = list(model.head.parameters())[-1]
-        last.mul_(0.5 / model(normalise(calibration[:4])).mean())
+        last.mul_(0.5 / model(normalise(calibration[:4])).maps.mean())
 
     provenance = Provenance("smooth noise", True, "CC0-1.0", 0, 0, "")
     detector = Detector(model, Preprocessing(size), provenance)
@@ -67,7 +67,7 @@ def main() -> None:
 
     def in_torch(network: nn.Module, image: torch.Tensor) -> NDArray[np.float64]:
         with torch.inference_mode():
-            return network(image).mean(dim=(1, 2)).double().numpy()  # type: ignore[no-any-return]
+            return network(image).maps.mean(dim=(1, 2)).double().numpy()  # type: ignore[no-any-return]
 
     def in_bfloat16() -> NDArray[np.float64]:
         with torch.autocast("cpu", dtype=torch.bfloat16):

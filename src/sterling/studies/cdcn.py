@@ -378,12 +378,12 @@ def _fold_difference(config: CdcnConfig, run: Run) -> float:
 
     with torch.inference_mode():
         # Scaled so that the map is of order 1: an untrained network's is too small to differ in.
-        scale = model(images).abs().amax().clamp_min(1e-12)
-        folded = model(images) / scale
+        scale = model(images).maps.abs().amax().clamp_min(1e-12)
+        folded = model(images).maps / scale
         for layer in model.modules():
             if isinstance(layer, CentralDifferenceConv2d):
                 layer.register_forward_hook(as_defined)
-        return float((model(images) / scale - folded).abs().max())
+        return float((model(images).maps / scale - folded).abs().max())
 
 
 def _claims(results: list[SeedResult], fold_difference: float, theta: float) -> list[Claim]:

@@ -236,8 +236,9 @@ def test_pulse_is_in_living_skin_and_not_in_masks() -> None:
     people = [presentation("bona_fide", item="alive"), presentation("mask_silicone", item="dead")]
     clip = render(people, seed=3, size=64, frames=frames, rate=rate)
     assert clip.rgb.shape == (2, frames, 3, 64, 64)
-    with pytest.raises(InputError, match="frames=1"):
-        clip.faces()
+    faces = clip.faces(("ir", "rgb"))
+    assert torch.equal(faces.images[:, :, 1:], clip.rgb)
+    assert torch.equal(faces.images[:, :, 0], clip.nir)
     beat = float(stream(3, "motion", "alive").uniform(0.8, 2.2))
     time = np.arange(frames) / rate
     # Motion is slow: a cubic takes it out.

@@ -39,7 +39,7 @@ def test_split_and_select_cut_every_part_alike() -> None:
 
 
 def test_parts_that_do_not_fit_are_refused() -> None:
-    with pytest.raises(InputError, match=r"expected uint8 \(3, 3, S, S\)"):
+    with pytest.raises(InputError, match=r"expected uint8 \(3, \[T,\] 3, S, S\)"):
         Faces(manifest(), images(2))
     with pytest.raises(InputError, match="expected uint8"):
         Faces(manifest(), images().float())

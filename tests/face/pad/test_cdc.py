@@ -133,13 +133,13 @@ def test_fold_gives_an_equal_plain_network_and_leaves_the_original() -> None:
     torch.testing.assert_close(folded(x), model.eval()(x))
     for name, value in model.state_dict().items():
         assert torch.equal(value, before[name])
-    torch.testing.assert_close(fold(first)(x), first(x))
+    torch.testing.assert_close(fold(nn.Sequential(first))(x), first(x))
 
 
 def test_folding_draws_no_random_numbers() -> None:
     conv = layer(0.7)
     state = torch.get_rng_state()
-    fold(conv)
+    fold(nn.Sequential(conv))
     assert torch.equal(torch.get_rng_state(), state)
 
 

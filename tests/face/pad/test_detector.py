@@ -172,7 +172,7 @@ def test_a_save_that_fails_leaves_the_old_detector(
 
 def test_preprocessing_ranges() -> None:
     with pytest.raises(InputError, match="size"):
-        Preprocessing(size=33)
+        Preprocessing(size=0)
     with pytest.raises(InputError, match="crop_scale"):
         Preprocessing(size=32, crop_scale=0.0)
     assert "1.3" in Preprocessing(size=32, crop_scale=1.3).describe()

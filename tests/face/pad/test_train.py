@@ -113,7 +113,13 @@ def test_checkpoint_of_another_run_is_refused(texture_task: Task, tmp_path: Path
 
 def test_learning_rate_steps() -> None:
     config = TrainConfig(learning_rate=0.8, step_epochs=2, step_factor=0.5)
-    assert [config.rate(epoch) for epoch in range(5)] == [0.8, 0.8, 0.4, 0.4, 0.2]
+    assert [config.rate(epoch, 7) for epoch in range(5)] == [0.8, 0.8, 0.4, 0.4, 0.2]
+
+
+def test_learning_rate_warms_up_over_the_first_steps_of_the_run() -> None:
+    config = TrainConfig(learning_rate=0.8, warmup_steps=4, step_epochs=1, step_factor=0.5)
+    assert [config.rate(0, step) for step in range(3)] == pytest.approx([0.2, 0.4, 0.6])
+    assert config.rate(1, 3) == config.rate(1, 100) == 0.4
 
 
 def test_mixed_precision_leaves_an_ordinary_float32_model(texture_task: Task) -> None:
@@ -125,7 +131,7 @@ def test_mixed_precision_leaves_an_ordinary_float32_model(texture_task: Task) ->
         assert all(p.dtype == torch.float32 for p in model.parameters())
         assert "forward" not in vars(model)
         with torch.no_grad():
-            assert model(torch.zeros(1, 3, 32, 32)).dtype == torch.float32
+            assert model(torch.zeros(1, 3, 32, 32)).maps.dtype == torch.float32
 
 
 def test_a_dead_map_is_reported(texture_task: Task) -> None:
@@ -176,6 +182,9 @@ def test_wrong_items_are_refused(
         {"step_factor": 0.0},
         {"seed": -1},
         {"mixed_precision": "fp8"},
+        {"optimizer": "sgd"},
+        {"warmup_steps": -1},
+        {"drop_modality": 1.5},
     ],
 )
 def test_wrong_settings_are_refused(field: dict[str, Any]) -> None:

@@ -1,11 +1,11 @@
 """Captures: what the sensors stored, with the truth beside it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from torch import Tensor
 
-from sterling.errors import InputError
-from sterling.face.data import Faces, Manifest
+from sterling.face.data import Faces, Manifest, Modality, depth_picture, require_modalities, stack
 
 __all__ = ["Captures"]
 
@@ -34,12 +34,21 @@ class Captures:
     def __len__(self) -> int:
         return len(self.manifest)
 
-    def faces(self) -> Faces:
-        """The colour pictures with their labels, as detectors take them.
+    def faces(self, modalities: Sequence[Modality] = ("rgb",)) -> Faces:
+        """The pictures of the wanted modalities with their labels, as detectors take them.
 
         Raises:
-            InputError: When these are clips.
+            InputError: A modality is unknown or named twice.
         """
-        if self.rgb.ndim != 4:
-            raise InputError("captures: clips cannot become faces; simulate with frames=1")
-        return Faces(self.manifest, self.rgb, self.true_depth, self.mask)
+        modalities = require_modalities(modalities)
+        pictures = {name: self._picture(name) for name in modalities}
+        return Faces(self.manifest, stack(pictures), self.true_depth, self.mask, modalities)
+
+    def _picture(self, modality: Modality) -> Tensor:
+        match modality:
+            case "rgb":
+                return self.rgb
+            case "depth":
+                return depth_picture(self.depth)
+            case "ir":
+                return self.nir.unsqueeze(-3)

@@ -13,12 +13,21 @@ from sterling.face.data.images import IMAGE_SUFFIXES, read_image
 from sterling.face.data.labels import LabelKind, label_maps
 from sterling.face.data.load import SMALLEST_FACE, LoadedFaces, NonResponse, load_faces
 from sterling.face.data.manifest import ATTACK, BONA_FIDE, SPLITS, Manifest
+from sterling.face.data.modality import (
+    CHANNELS,
+    Modality,
+    channels_of,
+    depth_picture,
+    require_modalities,
+    stack,
+)
 from sterling.face.data.split import split_by_subject
 from sterling.face.data.video import VIDEO_SUFFIXES, Frames, read_frames
 
 __all__ = [
     "ATTACK",
     "BONA_FIDE",
+    "CHANNELS",
     "IMAGE_SUFFIXES",
     "SMALLEST_FACE",
     "SPLITS",
@@ -32,13 +41,18 @@ __all__ = [
     "LabelKind",
     "LoadedFaces",
     "Manifest",
+    "Modality",
     "NonResponse",
+    "channels_of",
     "crop_face",
     "degrade",
+    "depth_picture",
     "label_maps",
     "load_faces",
     "read_folder",
     "read_frames",
     "read_image",
+    "require_modalities",
     "split_by_subject",
+    "stack",
 ]

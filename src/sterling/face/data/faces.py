@@ -9,20 +9,24 @@ from torch import Tensor
 
 from sterling.errors import InputError
 from sterling.face.data.manifest import SPLITS, Manifest
+from sterling.face.data.modality import Modality, channels_of, require_modalities
 
 __all__ = ["Faces"]
 
 
 @dataclass(frozen=True, eq=False)
 class Faces:
-    """Aligned face crops, one per row of the manifest.
+    """Aligned face crops or clips of them, one per row of the manifest.
 
     Attributes:
         manifest: N rows.
-        images: uint8 (N, 3, S, S), RGB, 0 to 255.
-        depth: float32 (N, H, W) in [0, 1], the face's relief with 1 nearest to the camera; all
-            zeros on attacks and background. None where there is no such label.
-        mask: bool (N, H, W), true on the face. None where there is no such label.
+        images: uint8 (N, C, S, S), or (N, T, C, S, S) for clips of T frames, 0 to 255: the
+            modalities stacked along C (see `stack`).
+        depth: float32 (N, [T,] H, W) in [0, 1], the face's relief with 1 nearest to the camera; all
+            zeros on attacks and background. A label, not an input. None where there is none.
+        mask: bool (N, [T,] H, W), true on the face. None where there is no such label.
+        modalities: What the cameras recorded, in the order of the channels.
+        present: bool (N, M), which of the M modalities there are; None: all.
 
     Raises:
         InputError: When shapes, types or ranges differ from the above.
@@ -32,13 +36,17 @@ class Faces:
     images: Tensor
     depth: Tensor | None = None
     mask: Tensor | None = None
+    modalities: tuple[Modality, ...] = ("rgb",)
+    present: Tensor | None = None
 
     def __post_init__(self) -> None:
-        n = len(self.manifest)
+        n, channels = len(self.manifest), channels_of(require_modalities(self.modalities))
         shape = tuple(self.images.shape)
-        if self.images.dtype != torch.uint8 or len(shape) != 4 or shape[:2] != (n, 3):
+        fits = len(shape) in (4, 5) and (shape[0], shape[-3]) == (n, channels)
+        if self.images.dtype != torch.uint8 or not fits:
             raise InputError(
-                f"images: {self.images.dtype} {shape}; expected uint8 ({n}, 3, S, S), one per row"
+                f"images: {self.images.dtype} {shape}; expected uint8 ({n}, [T,] {channels}, S, S),"
+                f" one per row, the channels of {', '.join(self.modalities)}"
             )
         for name, labels, dtype in (
             ("depth", self.depth, torch.float32),
@@ -46,10 +54,13 @@ class Faces:
         ):
             if labels is None:
                 continue
-            if labels.dtype != dtype or labels.ndim != 3 or labels.shape[0] != n:
+            if labels.dtype != dtype or labels.shape[:-2] != shape[:-3]:
+                lead = ", ".join(map(str, shape[:-3]))
                 raise InputError(
-                    f"{name}: {labels.dtype} {tuple(labels.shape)}; expected {dtype} ({n}, H, W)"
+                    f"{name}: {labels.dtype} {tuple(labels.shape)}; expected {dtype} ({lead}, H, W)"
                 )
+        if self.present is not None:
+            self._require_present(self.present, (n, len(self.modalities)))
         if self.depth is None or n == 0:
             return
         low, high = self.depth.aminmax()
@@ -60,6 +71,16 @@ class Faces:
         if raised.any():
             item = str(self.manifest.column("item")[raised.argmax()])
             raise InputError(f"depth: item {item!r} is an attack but its depth is not all zeros")
+
+    def _require_present(self, present: Tensor, shape: tuple[int, int]) -> None:
+        if present.dtype != torch.bool or tuple(present.shape) != shape:
+            raise InputError(
+                f"present: {present.dtype} {tuple(present.shape)}; expected bool {shape}"
+            )
+        nothing = ~present.any(dim=1).numpy(force=True)
+        if nothing.any():
+            item = str(self.manifest.column("item")[nothing.argmax()])
+            raise InputError(f"present: item {item!r} has no modality; remove the row")
 
     def __len__(self) -> int:
         return len(self.manifest)
@@ -75,6 +96,8 @@ class Faces:
             self.images[index],
             None if self.depth is None else self.depth[index],
             None if self.mask is None else self.mask[index],
+            self.modalities,
+            None if self.present is None else self.present[index],
         )
 
     def split(self, name: str) -> "Faces":

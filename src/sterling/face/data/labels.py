@@ -31,7 +31,7 @@ def label_maps(faces: Faces, kind: LabelKind, size: int) -> Tensor:
         size: Side of the maps; for ``"depth"`` and ``"mask"`` no more than the side given.
 
     Returns:
-        float32 (N, size, size) in [0, 1].
+        float32 (N, size, size) in [0, 1]; (N, T, size, size) for clips.
 
     Raises:
         InputError: The kind is unknown, the faces lack what it needs, or `size` is out of range.
@@ -44,23 +44,23 @@ def label_maps(faces: Faces, kind: LabelKind, size: int) -> Tensor:
         case "mask":
             maps = _averaged(faces.mask, kind, size)
         case "ellipsoid":
-            maps = _ellipsoid(size).expand(len(faces), size, size)
+            maps = _ellipsoid(size).expand(*faces.images.shape[:-3], size, size)
         case "constant":
-            maps = torch.ones(len(faces), size, size)
+            maps = torch.ones(*faces.images.shape[:-3], size, size)
         case _:
             raise unknown_name("kind of label map", kind, get_args(LabelKind))
     bona_fide = torch.from_numpy(faces.manifest.bona_fide).to(maps.device)
-    return maps * bona_fide[:, None, None]
+    return maps * bona_fide.view(-1, *[1] * (maps.ndim - 1))
 
 
 def _averaged(given: Tensor | None, kind: str, size: int) -> Tensor:
     if given is None:
         raise InputError(f"these faces have no {kind}; use label maps of kind 'ellipsoid'")
-    if size > min(given.shape[1:]):
+    if size > min(given.shape[-2:]):
         raise InputError(
-            f"size is {size}: the {kind} given is {tuple(given.shape[1:])}, and is only averaged"
+            f"size is {size}: the {kind} given is {tuple(given.shape[-2:])}, and is only averaged"
         )
-    return adaptive_avg_pool2d(given.float().unsqueeze(1), size).squeeze(1)
+    return adaptive_avg_pool2d(given.float(), size)
 
 
 def _ellipsoid(size: int) -> Tensor:

@@ -5,9 +5,12 @@ scaled to the crop at hand.
 """
 
 import math
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
+
+from sterling.face.data import CHANNELS, Modality
 
 __all__ = ["augment"]
 
@@ -24,33 +27,43 @@ ERASE_VALUE = 0.0  # black
 CUTOUT_VALUE = 127.5  # 0 after normalisation
 
 
-def augment(images: Tensor, maps: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-    """Return one random variant of each image, and of its map where the geometry changes.
+def augment(
+    images: Tensor,
+    maps: Tensor,
+    generator: torch.Generator,
+    modalities: Sequence[Modality] = ("rgb",),
+) -> tuple[Tensor, Tensor]:
+    """Return one random variant of each presentation, and of its map where the geometry changes.
 
-    Additive colour and gamma change the picture's tone, a horizontal flip turns picture and map, a
-    random erasing and a cutout hide parts of the picture but not of the map.
+    Additive colour and gamma change the picture's tone, each modality's apart; a horizontal flip
+    turns picture and map, a random erasing and a cutout hide parts of all modalities but not of the
+    map. All frames of a clip are changed alike.
 
     Args:
-        images: (N, C, H, W) in 0 to 255, any dtype.
-        maps: (N, h, w) label maps.
+        images: (N, [T,] C, H, W) in 0 to 255, any dtype.
+        maps: (N, [T,] h, w) label maps.
         generator: CPU generator; every draw comes from it, whatever device the images are on.
+        modalities: What is stacked along C.
 
     Returns:
-        Float images (N, C, H, W) in [0, 255], not rounded, and maps (N, h, w).
+        Float images of the same shape in [0, 255], not rounded, and maps of the same shape.
     """
-    count, channels, height, width = images.shape
+    count, channels, height, width = len(images), *images.shape[-3:]
     device = images.device
 
     def draw(*shape: int, low: float = 0.0, high: float = 1.0) -> Tensor:
         return (low + (high - low) * torch.rand(shape, generator=generator)).to(device)
 
-    shift = draw(count, channels, 1, 1, low=-COLOUR_SHIFT, high=COLOUR_SHIFT)
-    gamma = draw(count, 1, 1, 1, low=GAMMA[0], high=GAMMA[1])
-    toned = ((images.float() + shift) / 255).clamp(0, 1).pow(gamma) * 255
+    clips = images.view(count, -1, channels, height, width)
+    shift = draw(count, 1, channels, 1, 1, low=-COLOUR_SHIFT, high=COLOUR_SHIFT)
+    gamma = draw(count, 1, len(modalities), 1, 1, low=GAMMA[0], high=GAMMA[1])
+    repeats = torch.tensor([CHANNELS[name] for name in modalities], device=device)
+    gamma = gamma.repeat_interleave(repeats, dim=2)
+    toned = ((clips.float() + shift) / 255).clamp(0, 1).pow(gamma) * 255
 
     flip = draw(count) < FLIP_PROBABILITY
-    toned = torch.where(flip.view(-1, 1, 1, 1), toned.flip(-1), toned)
-    maps = torch.where(flip.view(-1, 1, 1), maps.flip(-1), maps)
+    toned = torch.where(flip.view(-1, 1, 1, 1, 1), toned.flip(-1), toned)
+    maps = torch.where(flip.view(-1, *[1] * (maps.ndim - 1)), maps.flip(-1), maps)
 
     # Two erasing rectangles: the first happens with ERASE_PROBABILITY, the second half as often.
     happens = draw(count, 1) < ERASE_PROBABILITY
@@ -61,11 +74,11 @@ def augment(images: Tensor, maps: Tensor, generator: torch.Generator) -> tuple[T
     )
     tall, wide = (area * aspect).sqrt(), (area / aspect).sqrt()
     erased = _boxes(draw(count, 2), draw(count, 2), tall, wide, height, width)
-    toned = toned.masked_fill(erased.unsqueeze(1), ERASE_VALUE)
+    toned = toned.masked_fill(erased[:, None, None], ERASE_VALUE)
 
     side = draw(count, 1) * CUTOUT_SIDE
     hidden = _boxes(draw(count, 1), draw(count, 1), side, side, height, width)
-    return toned.masked_fill(hidden.unsqueeze(1), CUTOUT_VALUE), maps
+    return toned.masked_fill(hidden[:, None, None], CUTOUT_VALUE).view(images.shape), maps
 
 
 def _boxes(

@@ -13,6 +13,7 @@ gives the gradients of the definition.
 """
 
 import copy
+from typing import TypeVar
 
 import torch
 import torch.nn.functional as F
@@ -22,6 +23,8 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 from sterling.errors import InputError
 
 __all__ = ["CentralDifferenceConv2d", "fold", "two_path"]
+
+M = TypeVar("M", bound=nn.Module)
 
 
 def _require(weight: Tensor, theta: float) -> None:
@@ -178,7 +181,7 @@ def two_path(
     return window - theta * F.conv2d(centres, summed, None, stride, 0, 1, groups)
 
 
-def fold(model: nn.Module) -> nn.Module:
+def fold(model: M) -> M:
     """Return an equal copy for inference: ordinary convolutions, batch norm folded into them.
 
     Every `CentralDifferenceConv2d` becomes an `nn.Conv2d`; where an `nn.Sequential` has a batch
@@ -186,11 +189,9 @@ def fold(model: nn.Module) -> nn.Module:
     `model` is left as it was.
 
     Args:
-        model: Any module; one with batch norm should have been trained, because its running
-            statistics are used.
+        model: A network of such layers; one with batch norm should have been trained, because its
+            running statistics are used.
     """
-    if isinstance(model, CentralDifferenceConv2d):
-        return model.plain().eval()
     folded = copy.deepcopy(model).eval()
     _replace(folded)
     return folded

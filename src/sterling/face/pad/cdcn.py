@@ -1,17 +1,18 @@
 """CDCN: a depth-map network of central difference convolutions."""
 
-from dataclasses import asdict, dataclass
+from collections.abc import Collection
+from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from sterling.errors import InputError
+from sterling.face.data import Modality, channels_of, require_modalities
 from sterling.face.pad.cdc import CentralDifferenceConv2d
+from sterling.face.pad.network import Network, Output, initialise
 
 __all__ = ["CDCN", "CDCNConfig"]
-
-SHRINK = 8  # the map's sides are the image's divided by this
 
 
 @dataclass(frozen=True)
@@ -22,22 +23,21 @@ class CDCNConfig:
         width: Channels of the stem, 1 or more. 64 is the published network.
         theta: Share of the difference term in every convolution, in [0, 1]; 0 is the same network
             with ordinary convolutions.
-        in_channels: Channels of the image, 1 or more.
+        modalities: What is stacked along the image's channels (fusion at the input).
     """
 
     width: int = 64
     theta: float = 0.7
-    in_channels: int = 3
+    modalities: tuple[Modality, ...] = ("rgb",)
 
     def __post_init__(self) -> None:
-        for name in ("width", "in_channels"):
-            if type(getattr(self, name)) is not int or getattr(self, name) < 1:
-                raise InputError(f"{name} is {getattr(self, name)!r}: an integer of 1 or more")
+        if type(self.width) is not int or self.width < 1:
+            raise InputError(f"width is {self.width!r}: an integer of 1 or more")
         if not 0.0 <= self.theta <= 1.0:
             raise InputError(f"theta is {self.theta}: the share of the difference lies in [0, 1]")
 
 
-class CDCN(nn.Module):
+class CDCN(Network):
     """The depth-map network of Yu et al., CVPR 2020, section 3.2 and the authors' release.
 
     Stem, three blocks (low, mid, high) that each halve the size, the three block outputs brought to
@@ -55,21 +55,30 @@ class CDCN(nn.Module):
     Args:
         width: Channels of the stem.
         theta: Share of the difference term, in [0, 1].
-        in_channels: Channels of the image.
+        modalities: What is stacked along the image's channels: one modality, or several that are
+            fused at the input.
         seed: Seed of the initial weights (PyTorch's default distribution for convolutions).
 
     Raises:
         InputError: An argument is outside its range.
     """
 
+    name = "cdcn"
+
     def __init__(
-        self, width: int = 64, theta: float = 0.7, in_channels: int = 3, *, seed: int = 0
+        self,
+        width: int = 64,
+        theta: float = 0.7,
+        modalities: Collection[str] = ("rgb",),
+        *,
+        seed: int = 0,
     ) -> None:
         super().__init__()
-        self.config = CDCNConfig(width, theta, in_channels)
+        self.modalities = require_modalities(modalities)
+        self.config = CDCNConfig(width, theta, self.modalities)
         base, expanded = 2 * width, round(196 / 64 * width)
         with torch.random.fork_rng(devices=[]):  # PyTorch's layers draw weights that we replace
-            self.stem = _layer(in_channels, width, theta)
+            self.stem = _layer(channels_of(self.modalities), width, theta)
             self.low = _block(width, base, expanded, theta)
             self.mid = _block(base, base, expanded, theta)
             self.high = _block(base, base, expanded, theta)
@@ -78,39 +87,21 @@ class CDCN(nn.Module):
                 _layer(base, width, theta),
                 nn.Sequential(CentralDifferenceConv2d(width, 1, theta=theta), nn.ReLU()),
             )
-        generator = torch.Generator().manual_seed(seed)
-        for module in self.modules():
-            if isinstance(module, nn.Conv2d):
-                nn.init.kaiming_uniform_(module.weight, a=5**0.5, generator=generator)
+        initialise(self, seed)
 
-    def forward(self, images: Tensor) -> Tensor:
-        """Predict depth maps.
-
-        Args:
-            images: (N, in_channels, H, W) float, normalised (see `Preprocessing`), H and W
-                divisible by 8.
-
-        Returns:
-            (N, H/8, W/8), 0 or more.
-
-        Raises:
-            InputError: The shape does not fit.
-        """
-        _require_images(images, self.config.in_channels)
+    def forward(self, images: Tensor, present: Tensor | None = None) -> Output:
+        """Predict depth maps (N, H/8, W/8), 0 or more, of images (N, C, H, W): see `Network`."""
+        self.require(images, present)
         low = self.low(self.stem(images))
         mid = self.mid(low)
         high = self.high(mid)
-        size = (images.shape[-2] // SHRINK, images.shape[-1] // SHRINK)
+        size = (images.shape[-2] // self.shrink, images.shape[-1] // self.shrink)
         levels = [
             F.interpolate(level, size=size, mode="bilinear", align_corners=False)
             for level in (low, mid)
         ]
         depth: Tensor = self.head(torch.cat([*levels, high], dim=1))
-        return depth.squeeze(1)
-
-    def to_dict(self) -> dict[str, int | float]:
-        """Return the arguments that build this network again, without its weights."""
-        return asdict(self.config)
+        return Output(maps=depth.squeeze(1))
 
 
 def _layer(in_channels: int, out_channels: int, theta: float) -> nn.Sequential:
@@ -128,13 +119,3 @@ def _block(in_channels: int, base: int, expanded: int, theta: float) -> nn.Seque
         _layer(expanded, base, theta),
         nn.MaxPool2d(kernel_size=3, stride=2, padding=1),
     )
-
-
-def _require_images(images: Tensor, channels: int) -> None:
-    if images.ndim != 4 or images.shape[1] != channels:
-        raise InputError(f"images have shape {tuple(images.shape)}: expected (N, {channels}, H, W)")
-    height, width = images.shape[-2:]
-    if height % SHRINK or width % SHRINK or not height or not width:
-        raise InputError(
-            f"image size is {height}×{width}: the network needs sides divisible by {SHRINK}"
-        )

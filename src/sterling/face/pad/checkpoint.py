@@ -58,7 +58,8 @@ def load_checkpoint(
         progress: dict[str, Any] = json.loads(metadata["progress"])
     except (KeyError, json.JSONDecodeError) as error:
         raise InputError(f"{path}: not a training checkpoint; delete it to start anew") from error
-    differing = [name for name in run if stored.get(name) != run[name]]
+    wanted = json.loads(json.dumps(run))  # as it was stored: tuples are lists
+    differing = [name for name in wanted if stored.get(name) != wanted[name]]
     if differing:
         raise InputError(
             f"{path}: belongs to a run with another {', '.join(differing)}; "

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
 from pathlib import Path
@@ -15,15 +15,16 @@ from torch import Tensor
 
 from sterling.errors import InputError
 from sterling.face.pad.cdc import fold
-from sterling.face.pad.cdcn import CDCN
 from sterling.face.pad.decision import Decision, decide
+from sterling.face.pad.models import build_network
+from sterling.face.pad.network import Network, Output
 from sterling.face.pad.preprocessing import Preprocessing, normalise
 from sterling.face.pad.weights import encode, load_weights, read_tensors, write_whole
 from sterling.measure import Threshold
 
 __all__ = ["Detector", "Provenance"]
 
-_FORMAT = "sterling-pad-1"
+_FORMAT = "sterling-pad-2"
 _CONFIG, _WEIGHTS = "config.json", "model.safetensors"
 
 
@@ -56,9 +57,10 @@ class Provenance:
 
 @dataclass(frozen=True, eq=False)
 class Detector:
-    """A presentation attack detector for single face crops.
+    """A presentation attack detector for face crops: pictures or clips, of one modality or more.
 
-    Its score is the mean of the predicted depth map: 0 or more, higher means bona fide.
+    Its score is 0 or more, higher means bona fide: the mean of the predicted map, the probability
+    of bona fide, or a mixture, as the network has it (`Network.liveness`).
 
     Attributes:
         model: The network, in evaluation mode.
@@ -66,56 +68,81 @@ class Detector:
         provenance: Where it comes from.
         threshold: Decision threshold with its origin; None while there is none.
         margin: Scores nearer to the threshold than this are answered "cannot tell".
+
+    Raises:
+        InputError: The crop's size does not suit the network.
     """
 
-    model: CDCN
+    model: Network
     preprocessing: Preprocessing
     provenance: Provenance
     threshold: Threshold | None = None
     margin: float = 0.0
 
-    def score_maps(self, images: Tensor, *, batch_size: int = 16) -> NDArray[np.float32]:
-        """Predict depth maps.
+    def __post_init__(self) -> None:
+        if self.preprocessing.size % self.model.shrink:
+            raise InputError(
+                f"size is {self.preprocessing.size}: {self.model.name} needs crops whose side is "
+                f"divisible by {self.model.shrink}"
+            )
+
+    def score_maps(
+        self, images: Tensor, *, present: Tensor | None = None, batch_size: int = 16
+    ) -> NDArray[np.float32]:
+        """Predict liveness maps.
 
         Args:
-            images: uint8 (N, C, S, S) as `preprocessing` says.
-            batch_size: Images per forward pass.
+            images: uint8 (N, [T,] C, S, S) as `preprocessing` and the network say.
+            present: bool (N, M), which modalities there are; None: all.
+            batch_size: Presentations per forward pass.
 
         Returns:
-            (N, S/8, S/8), 0 or more.
+            (N, [F,] S/8, S/8), 0 or more.
 
         Raises:
-            InputError: Images of another type, size or number of channels.
+            InputError: Images of another type, size or number of channels, an absent modality that
+                is needed, or a network without maps.
         """
-        self.preprocessing.require(images, self.model.config.in_channels)
+        if not self.model.has_map:
+            raise InputError(f"{self.model.name} answers with a probability and has no maps")
+        parts = [output.maps for output in self._outputs(images, present, batch_size)]
+        return torch.cat([part for part in parts if part is not None]).float().cpu().numpy()
+
+    def score(
+        self, images: Tensor, *, present: Tensor | None = None, batch_size: int = 16
+    ) -> NDArray[np.float64]:
+        """Score presentations, higher means bona fide.
+
+        Args:
+            images: uint8 (N, [T,] C, S, S) as `preprocessing` and the network say.
+            present: bool (N, M), which modalities there are; None: all.
+            batch_size: Presentations per forward pass.
+
+        Returns:
+            (N,), 0 or more.
+
+        Raises:
+            InputError: Images of another type, size or number of channels, or an absent modality
+                that is needed.
+        """
+        outputs = self._outputs(images, present, batch_size)
+        scores = torch.cat([self.model.liveness(_double(output)) for output in outputs])
+        return scores.cpu().numpy()
+
+    def _outputs(self, images: Tensor, present: Tensor | None, batch_size: int) -> Iterator[Output]:
+        self.preprocessing.require(images, self.model)
         network = fold(self.model)
         device = next(network.parameters()).device
         with torch.inference_mode():
-            maps = [network(normalise(part.to(device))) for part in torch.split(images, batch_size)]
-            return torch.cat(maps).float().cpu().numpy()
-
-    def score(self, images: Tensor, *, batch_size: int = 16) -> NDArray[np.float64]:
-        """Score crops, higher means bona fide.
-
-        Args:
-            images: uint8 (N, C, S, S) as `preprocessing` says.
-            batch_size: Images per forward pass.
-
-        Returns:
-            (N,), each the mean of the predicted map.
-
-        Raises:
-            InputError: Images of another type, size or number of channels.
-        """
-        maps = self.score_maps(images, batch_size=batch_size)
-        scores: NDArray[np.float64] = maps.mean(axis=(1, 2), dtype=np.float64)
-        return scores
+            for rows in torch.split(torch.arange(len(images)), batch_size):
+                there = None if present is None else present[rows].to(device)
+                yield network(normalise(images[rows].to(device)), there)
 
     def decide(self, crops: Sequence[Tensor | str]) -> tuple[Decision, ...]:
         """Answer each presentation with bona fide, attack, or cannot tell.
 
         Args:
-            crops: Per presentation a crop uint8 (C, S, S), or the reason there is none
+            crops: Per presentation a crop uint8 ([T,] C, S, S), or the reason there is none
                 ("unreadable", "no_face", "too_small", ...), which is answered "cannot tell".
 
         Raises:
@@ -125,7 +152,7 @@ class Detector:
             raise InputError("this detector has no threshold: choose one on development data first")
         crops_only = [crop for crop in crops if isinstance(crop, Tensor)]
         for crop in crops_only:
-            self.preprocessing.require(crop.unsqueeze(0), self.model.config.in_channels)
+            self.preprocessing.require(crop.unsqueeze(0), self.model)
         scored = iter(self.score(torch.stack(crops_only)).tolist() if crops_only else [])
         answers = [crop if isinstance(crop, str) else next(scored) for crop in crops]
         return decide(answers, self.threshold, margin=self.margin)
@@ -148,7 +175,7 @@ class Detector:
     def card(self) -> dict[str, Any]:
         """Return everything but the weights as one JSON object."""
         return {
-            "model": {"name": "CDCN", **self.model.to_dict()},
+            "model": self.model.to_dict(),
             "preprocessing": self.preprocessing.to_dict(),
             "provenance": asdict(self.provenance),
             "threshold": None if self.threshold is None else json.loads(self.threshold.to_json()),
@@ -174,10 +201,9 @@ class Detector:
         if not isinstance(config, dict) or config.get("format") != _FORMAT:
             raise InputError(f"{path}: 'format' is not {_FORMAT!r}; not a detector of this version")
         try:
-            network = {k: v for k, v in config["model"].items() if k != "name"}
             threshold = config["threshold"]
             detector = cls(
-                model=CDCN(**network),
+                model=build_network(config["model"]),
                 preprocessing=Preprocessing.from_dict(config["preprocessing"]),
                 provenance=Provenance(**config["provenance"]),
                 threshold=None if threshold is None else Threshold.from_json(json.dumps(threshold)),
@@ -198,3 +224,11 @@ class Detector:
             )
         detector.model.eval()
         return detector
+
+
+def _double(output: Output) -> Output:
+    """In double precision: the mean over a map is taken exactly."""
+    return Output(
+        maps=None if output.maps is None else output.maps.double(),
+        logits=None if output.logits is None else output.logits.double(),
+    )

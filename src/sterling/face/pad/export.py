@@ -17,8 +17,11 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from sterling.errors import InputError
+from sterling.face.data import Modality
 from sterling.face.pad.cdc import fold
 from sterling.face.pad.detector import Detector
+from sterling.face.pad.models import build_network
+from sterling.face.pad.network import Network
 from sterling.face.pad.preprocessing import Preprocessing
 from sterling.face.pad.weights import write_whole
 from sterling.measure import Threshold
@@ -49,15 +52,16 @@ class ExportReport:
 
 
 class _Graph(nn.Module):
-    """Pixels in, score and map out."""
+    """Pixels in, and for flexible networks which modalities there are; score out, and the map."""
 
-    def __init__(self, network: nn.Module) -> None:
+    def __init__(self, network: Network) -> None:
         super().__init__()
         self.network = network
 
-    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        maps = self.network((images.float() - 127.5) / 128)
-        return maps.mean(dim=(1, 2)), maps
+    def forward(self, images: Tensor, present: Tensor | None = None) -> tuple[Tensor, ...]:
+        output = self.network((images.float() - 127.5) / 128, present)
+        score = self.network.liveness(output)
+        return (score,) if output.maps is None else (score, output.maps)
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,13 +70,19 @@ class OnnxDetector:
 
     Attributes:
         session: The ``onnxruntime.InferenceSession``.
-        channels: Channels of the crops.
+        network: Architecture and its arguments, as `Network.to_dict` gives them.
+        shape: Of one presentation, ([T,] C, S, S).
+        modalities: What is stacked along C.
+        flexible: Whether a modality may be absent.
         preprocessing: What its crops look like; other input is refused.
         threshold: Decision threshold with its origin, or None.
     """
 
     session: Any
-    channels: int
+    network: dict[str, Any]
+    shape: tuple[int, ...]
+    modalities: tuple[Modality, ...]
+    flexible: bool
     preprocessing: Preprocessing
     threshold: Threshold | None
 
@@ -95,29 +105,48 @@ class OnnxDetector:
         try:
             session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
             card = json.loads(session.get_modelmeta().custom_metadata_map[_CARD])
+            network = build_network(card["model"])
         except Exception as error:  # onnxruntime's errors have no common public base
             detail = (str(error).splitlines() or [""])[0]
             raise InputError(f"{path}: not an exported detector ({detail})") from error
-        threshold = card["threshold"]
+        threshold, preprocessing = card["threshold"], Preprocessing.from_dict(card["preprocessing"])
         return cls(
             session=session,
-            channels=card["model"]["in_channels"],
-            preprocessing=Preprocessing.from_dict(card["preprocessing"]),
+            network=card["model"],
+            shape=network.shape(preprocessing.size),
+            modalities=network.modalities,
+            flexible=network.flexible,
+            preprocessing=preprocessing,
             threshold=None if threshold is None else Threshold.from_json(json.dumps(threshold)),
         )
 
-    def score(self, images: Tensor, *, batch_size: int = 16) -> NDArray[np.float64]:
-        """Score crops uint8 (N, C, S, S); (N,), higher means bona fide.
+    def score(
+        self, images: Tensor, *, present: Tensor | None = None, batch_size: int = 16
+    ) -> NDArray[np.float64]:
+        """Score presentations uint8 (N, [T,] C, S, S); (N,), higher means bona fide.
+
+        Args:
+            images: The presentations.
+            present: bool (N, M), which modalities there are; None: all.
+            batch_size: Presentations per forward pass.
 
         Raises:
-            InputError: Images of another type, size or number of channels.
+            InputError: Images of another type, size or number of channels, or an absent modality
+                that is needed.
         """
-        self.preprocessing.require(images, self.channels)
-        parts = [
-            self.session.run(["score"], {"images": part.numpy(force=True)})[0]
-            for part in torch.split(images, batch_size)
-        ]
-        return np.concatenate(parts).astype(np.float64)
+        self.preprocessing.require_shape(images, self.shape)
+        count = len(images)
+        if present is None:
+            present = torch.ones(count, len(self.modalities), dtype=torch.bool)
+        elif not self.flexible and not bool(present.all()):
+            raise InputError(f"present: this detector needs {', '.join(self.modalities)}")
+        scores = []
+        for rows in torch.split(torch.arange(count), batch_size):
+            given = {"images": images[rows].numpy(force=True)}
+            if self.flexible:
+                given["present"] = present[rows].numpy(force=True)
+            scores.append(self.session.run(["score"], given)[0])
+        return np.concatenate(scores).astype(np.float64)
 
 
 def export_onnx(
@@ -128,19 +157,20 @@ def export_onnx(
     calibration: Tensor | None = None,
     tolerance: float | None = None,
 ) -> ExportReport:
-    """Write `detector` as one ONNX file: ``images`` uint8 (N, C, S, S) to ``score`` and ``map``.
+    """Write `detector` as one ONNX file: ``images`` uint8 (N, [T,] C, S, S) to ``score``, ``map``.
 
-    The convolutions are folded and batch norm is fused. Normalisation is part of the graph, so
-    nothing is left to guess; threshold, preprocessing and provenance travel in the file's metadata
-    under ``sterling.card``. Before the file appears its scores are compared with PyTorch's, on
+    A flexible-modal network has a second input, ``present`` bool (N, M); a network without maps has
+    no output ``map``. The convolutions are folded and batch norm is fused. Normalisation is part of
+    the graph, so nothing is left to guess; threshold, preprocessing and provenance travel in the
+    file's metadata under ``sterling.card``. Before the file appears its scores are compared with PyTorch's, on
     random pixels and on `calibration`.
 
     Args:
         detector: What to export.
         path: The file to write.
         int8: Quantise weights (per channel) and activations to 8 bits, statically.
-        calibration: uint8 (N, C, S, S), typical crops: needed with `int8` for the ranges of the
-            activations, and otherwise only compared.
+        calibration: uint8 (N, [T,] C, S, S), typical crops: needed with `int8` for the ranges of
+            the activations, and otherwise only compared.
         tolerance: Largest difference allowed between a score here and in PyTorch. By default 1e-4,
             and 0.05 with `int8`.
 
@@ -149,27 +179,33 @@ def export_onnx(
             by more than `tolerance`; no file is written then.
     """
     path = Path(path)
-    channels, size = detector.model.config.in_channels, detector.preprocessing.size
+    shape = detector.model.shape(detector.preprocessing.size)
     if calibration is not None:
-        detector.preprocessing.require(calibration, channels)
+        detector.preprocessing.require(calibration, detector.model)
     if int8 and (calibration is None or len(calibration) == 0):
         raise InputError("int8 export needs calibration images: pass some typical crops")
     if tolerance is None:
         tolerance = 0.05 if int8 else 1e-4
 
-    pixels = np.random.default_rng(0).integers(0, 256, (4, channels, size, size), dtype=np.uint8)
+    pixels = np.random.default_rng(0).integers(0, 256, (4, *shape), dtype=np.uint8)
     compared = torch.from_numpy(pixels)
     if calibration is not None:
         # Quantisation ranges come from real crops; noise lies outside them and says nothing.
         compared = calibration if int8 else torch.cat([compared, calibration.cpu()])
     content = _graph_bytes(detector, compared[:2].cpu())
     if int8 and calibration is not None:
-        content = _quantised(content, calibration)
+        modalities = len(detector.model.modalities) if detector.model.flexible else 0
+        content = _quantised(content, calibration, modalities)
     content = _with_card(content, detector)
 
-    ours = detector.score(compared)
-    theirs = OnnxDetector._from_bytes(content, path).score(compared)
-    difference = float(np.abs(ours - theirs).max())
+    exported = OnnxDetector._from_bytes(content, path)
+    differences = [
+        np.abs(
+            detector.score(compared, present=there) - exported.score(compared, present=there)
+        ).max()
+        for there in _presences(detector.model, len(compared))
+    ]
+    difference = float(max(differences))
     if not difference <= tolerance:
         raise InputError(
             f"{path}: not written, ONNX scores differ from PyTorch's by up to {difference:.2g}, "
@@ -180,15 +216,29 @@ def export_onnx(
     return ExportReport(path, len(content), digest, difference, len(compared))
 
 
+def _presences(network: Network, count: int) -> list[Tensor | None]:
+    """What may be there: everything, and for a flexible network each modality alone."""
+    if not network.flexible:
+        return [None]
+    alone = torch.eye(len(network.modalities), dtype=torch.bool)
+    return [None, *(row.expand(count, -1) for row in alone)]
+
+
 def _graph_bytes(detector: Detector, example: Tensor) -> bytes:
-    graph = _Graph(fold(detector.model).cpu()).eval()
+    folded = fold(detector.model).cpu()
+    graph = _Graph(folded).eval()
+    batch = torch.export.Dim("N")
+    given: tuple[Tensor, ...] = (example,)
+    if folded.flexible:
+        given = (example, torch.ones(len(example), len(folded.modalities), dtype=torch.bool))
+    names = ["images", "present"][: len(given)]
     with _quiet():
         program = torch.onnx.export(
             graph,
-            (example,),
-            input_names=["images"],
-            output_names=["score", "map"],
-            dynamic_shapes={"images": {0: torch.export.Dim("N")}},
+            given,
+            input_names=names,
+            output_names=["score", "map"][: 1 + folded.has_map],
+            dynamic_shapes={name: {0: batch} for name in names},
             opset_version=_OPSET,
             dynamo=True,
             verbose=False,
@@ -215,7 +265,8 @@ def _quiet() -> Iterator[None]:
             logger.setLevel(level)
 
 
-def _quantised(content: bytes, calibration: Tensor) -> bytes:
+def _quantised(content: bytes, calibration: Tensor, modalities: int) -> bytes:
+    """The graph in 8 bits; `modalities` is M where it has the input ``present``, else 0."""
     from onnxruntime.quantization import (
         CalibrationDataReader,
         QuantFormat,
@@ -228,9 +279,12 @@ def _quantised(content: bytes, calibration: Tensor) -> bytes:
         def __init__(self) -> None:
             self.parts = iter(torch.split(calibration.cpu(), 8))
 
-        def get_next(self) -> dict[str, NDArray[np.uint8]] | None:
+        def get_next(self) -> dict[str, NDArray[Any]] | None:
             part = next(self.parts, None)
-            return None if part is None else {"images": part.numpy()}
+            if part is None:
+                return None
+            whole = np.ones((len(part), modalities), dtype=np.bool_)
+            return {"images": part.numpy(), **({"present": whole} if modalities else {})}
 
     with tempfile.TemporaryDirectory() as folder, _quiet_root():
         plain, ready, small = (Path(folder) / f"{name}.onnx" for name in ("plain", "ready", "int8"))
@@ -247,7 +301,7 @@ def _quantised(content: bytes, calibration: Tensor) -> bytes:
             # Seven bits of weight: processors without VNNI add pairs of 8-bit products in 16 bits,
             # which overflow silently, so that one file would score differently on two machines.
             reduce_range=True,
-            op_types_to_quantize=["Conv", "MaxPool", "Concat", "Resize"],
+            op_types_to_quantize=["Conv", "Gemm", "MatMul", "MaxPool", "Concat", "Resize"],
         )
         return small.read_bytes()
 

@@ -1,12 +1,13 @@
-"""Losses on depth maps: mean squared error and contrastive depth loss."""
+"""Losses: mean squared error and contrastive depth loss on maps, cross-entropy on logits."""
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from sterling.errors import InputError
+from sterling.face.pad.network import Output
 
-__all__ = ["ContrastiveDepthLoss", "DepthLoss"]
+__all__ = ["ContrastiveDepthLoss", "DepthLoss", "OutputLoss", "bona_fide_of"]
 
 # Where the +1 of each of the eight kernels stands relative to the -1 at the centre.
 _NEIGHBOURS = tuple((dy, dx) for dy in (-1, 0, 1) for dx in (-1, 0, 1) if (dy, dx) != (0, 0))
@@ -81,3 +82,50 @@ class DepthLoss(nn.Module):
             return squared
         contrast: Tensor = self.contrast(predicted, target)
         return squared + self.cdl_weight * contrast
+
+
+def bona_fide_of(maps: Tensor) -> Tensor:
+    """Which label maps (N, ...) are of bona fide presentations: those with a positive value."""
+    return maps.flatten(1).amax(dim=1) > 0
+
+
+class OutputLoss(nn.Module):
+    """The loss of whatever a network answers; lower is better.
+
+    With ``b`` the network's ``logit_share``, it is b times the binary cross-entropy, summed over
+    the heads that speak and averaged over presentations, plus 1 - b times the `DepthLoss`,
+    averaged over the judged frames. (Wang et al., CVPR 2020, equation of the overall loss, with
+    b = 0.8; CDCN has b = 0.)
+
+    Args:
+        cdl_weight: Weight of the contrastive depth loss within the depth loss.
+        logit_share: In [0, 1].
+
+    Raises:
+        InputError: `cdl_weight` is negative.
+    """
+
+    def __init__(self, cdl_weight: float, logit_share: float) -> None:
+        super().__init__()
+        self.depth = DepthLoss(cdl_weight)
+        self.logit_share = logit_share
+
+    def forward(self, output: Output, maps: Tensor) -> Tensor:
+        """Return the scalar loss of an output, given label maps as `Network.map_shape` says.
+
+        Of a clip's label maps the first F are used where the network judges F frames.
+        """
+        parts = []
+        if output.maps is not None and self.logit_share < 1:
+            predicted, target = output.maps, maps
+            if predicted.ndim == 4:
+                target = maps[:, : predicted.shape[1]].flatten(0, 1)
+                predicted = predicted.flatten(0, 1)
+            parts.append((1 - self.logit_share) * self.depth(predicted, target))
+        if output.logits is not None and self.logit_share > 0:
+            wanted = bona_fide_of(maps).to(output.logits.dtype)[:, None].expand_as(output.logits)
+            entropy = F.binary_cross_entropy_with_logits(output.logits, wanted, reduction="none")
+            if output.heads is not None:
+                entropy = entropy.masked_fill(~output.heads, 0.0)
+            parts.append(self.logit_share * entropy.sum(dim=1).mean())
+        return torch.stack(parts).sum(dim=0)

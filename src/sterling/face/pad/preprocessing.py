@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from sterling.errors import InputError
-from sterling.face.pad.cdcn import SHRINK
+from sterling.face.pad.network import Network
 
 __all__ = ["Preprocessing", "normalise"]
 
@@ -16,11 +16,15 @@ _FIXED = {"colour": "RGB", "dtype": "uint8", "normalisation": "(x - 127.5) / 128
 
 
 def normalise(images: Tensor) -> Tensor:
-    """Map pixel values 0 to 255, (N, C, H, W) of any dtype, to float (x - 127.5) / 128.
+    """Map pixel values 0 to 255, (N, [T,] C, H, W) of any dtype, to float (x - 127.5) / 128.
 
-    The result is channels-last in memory, in which convolutions are faster on CPUs and on GPUs.
+    Pictures are channels-last in memory then, in which convolutions are faster on CPUs and on GPUs;
+    clips are when their frames are taken apart.
     """
-    return ((images.float() - 127.5) / 128).contiguous(memory_format=torch.channels_last)
+    normalised = (images.float() - 127.5) / 128
+    if images.ndim == 4:
+        return normalised.contiguous(memory_format=torch.channels_last)
+    return normalised
 
 
 @dataclass(frozen=True)
@@ -28,7 +32,7 @@ class Preprocessing:
     """How the crops were made that a detector was trained on, and so what it accepts.
 
     Attributes:
-        size: Side of the square crop in pixels, divisible by 8.
+        size: Side of the square crop in pixels.
         crop_scale: Side of the crop divided by the longer side of the face box; None when crops
             were not cut from a face box.
         face_detector: Name and version of what found the face box, "none" without one.
@@ -44,24 +48,32 @@ class Preprocessing:
     alignment: str = "none"
 
     def __post_init__(self) -> None:
-        if type(self.size) is not int or self.size <= 0 or self.size % SHRINK:
-            raise InputError(f"size is {self.size!r}: a crop's side must be divisible by {SHRINK}")
+        if type(self.size) is not int or self.size <= 0:
+            raise InputError(f"size is {self.size!r}: a crop's side is a whole number of pixels")
         if self.crop_scale is not None and not self.crop_scale > 0:
             raise InputError(f"crop_scale is {self.crop_scale}: it must be above 0, or None")
 
-    def require(self, images: Tensor, channels: int) -> None:
-        """Check that `images` is uint8 (N, channels, size, size).
+    def require(self, images: Tensor, network: Network) -> None:
+        """Check that `images` is uint8 (N, [T,] C, size, size) as `network` takes it.
+
+        Raises:
+            InputError: It is not.
+        """
+        self.require_shape(images, network.shape(self.size))
+
+    def require_shape(self, images: Tensor, expected: tuple[int, ...]) -> None:
+        """Check that `images` is uint8 (N, *expected).
 
         Raises:
             InputError: It is not.
         """
         shape = tuple(images.shape)
-        expected = (channels, self.size, self.size)
-        if images.dtype != torch.uint8 or len(shape) != 4 or shape[1:] != expected:
+        if images.dtype != torch.uint8 or not shape or shape[1:] != expected:
             kind = str(images.dtype).removeprefix("torch.")
+            wanted = ", ".join(["N", *map(str, expected)])
             raise InputError(
-                f"images are {kind} {shape}: this detector takes uint8 (N, {channels}, {self.size},"
-                f" {self.size}), RGB; crop and resize as it was trained ({self.describe()})"
+                f"images are {kind} {shape}: this detector takes uint8 ({wanted}); crop and resize "
+                f"as it was trained ({self.describe()})"
             )
 
     def describe(self) -> str:

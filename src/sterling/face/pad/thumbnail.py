@@ -22,9 +22,9 @@ def score_thumbnails(
     """Fit on the training images and score the test images; higher means bona fide.
 
     Args:
-        train: uint8 (N, C, S, S).
+        train: uint8 (N, [T,] C, S, S).
         bona_fide: bool (N,), the labels of `train`.
-        test: uint8 (M, C, S, S).
+        test: uint8 (M, [T,] C, S, S).
 
     Returns:
         (M,), log odds of bona fide.
@@ -45,5 +45,6 @@ def score_thumbnails(
 
 
 def _thumbnails(images: Tensor) -> NDArray[np.float32]:
-    small = F.adaptive_avg_pool2d(images.float(), THUMBNAIL_SIDE)
+    flat = images.float().reshape(len(images), -1, *images.shape[-2:])
+    small = F.adaptive_avg_pool2d(flat, THUMBNAIL_SIDE)
     return small.flatten(1).numpy(force=True)

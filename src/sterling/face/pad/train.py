@@ -1,4 +1,4 @@
-"""Training a depth-map network: one loop, through accelerate, that goes on after being killed."""
+"""Training any network: one loop, through accelerate, that goes on after being killed."""
 
 import math
 from collections.abc import Callable
@@ -12,9 +12,9 @@ from torch import Tensor, nn
 
 from sterling.errors import InputError
 from sterling.face.pad.augment import augment
-from sterling.face.pad.cdcn import CDCN, SHRINK
 from sterling.face.pad.checkpoint import load_checkpoint, save_checkpoint
-from sterling.face.pad.losses import DepthLoss
+from sterling.face.pad.losses import OutputLoss, bona_fide_of
+from sterling.face.pad.network import Network
 from sterling.face.pad.preprocessing import normalise
 from sterling.face.pad.weights import digest
 
@@ -24,6 +24,13 @@ if TYPE_CHECKING:
 __all__ = ["EpochRecord", "TrainConfig", "TrainHistory", "TrainingError", "train"]
 
 Precision = Literal["no", "bf16", "fp16"]
+Optimizer = Literal["adam", "adamw", "adadelta"]
+
+_OPTIMIZERS: dict[Optimizer, Callable[..., torch.optim.Optimizer]] = {
+    "adam": torch.optim.Adam,
+    "adamw": torch.optim.AdamW,
+    "adadelta": torch.optim.Adadelta,
+}
 
 
 class TrainingError(RuntimeError):
@@ -41,12 +48,16 @@ class TrainConfig:
     Attributes:
         epochs: Passes over the training items, 1 or more.
         batch_size: Items per step, over all devices together.
-        learning_rate: Adam's rate in the first epoch.
-        weight_decay: Adam's L2 penalty.
+        optimizer: "adam" (weight decay as an L2 penalty), "adamw" (decoupled) or "adadelta".
+        learning_rate: The optimiser's rate in the first epoch, after the warm-up.
+        weight_decay: The optimiser's.
+        warmup_steps: Steps over which the rate rises linearly from near 0, 0 or more.
         step_epochs: Epochs between two changes of the rate.
         step_factor: What the rate is multiplied by at each change, in (0, 1].
         cdl_weight: Weight of the contrastive depth loss beside the mean squared error.
         augment: Whether to augment (see `augment`).
+        drop_modality: Probability with which each modality but the first is absent from a
+            training item, on its own, in [0, 1] (modality dropout; only for flexible networks).
         seed: Decides the order of items and the augmentation.
         mixed_precision: "no", "bf16" or "fp16".
 
@@ -56,12 +67,15 @@ class TrainConfig:
 
     epochs: int = 30
     batch_size: int = 16
+    optimizer: Optimizer = "adam"
     learning_rate: float = 1e-3
     weight_decay: float = 5e-5
+    warmup_steps: int = 0
     step_epochs: int = 500
     step_factor: float = 0.5
     cdl_weight: float = 1.0
     augment: bool = True
+    drop_modality: float = 0.0
     seed: int = 0
     mixed_precision: Precision = "no"
 
@@ -74,16 +88,22 @@ class TrainConfig:
                 raise InputError(f"{name} is {getattr(self, name)}: a finite number of 0 or more")
         if not 0 < self.step_factor <= 1:
             raise InputError(f"step_factor is {self.step_factor}: it lies above 0, at most 1")
-        if type(self.seed) is not int or self.seed < 0:
-            raise InputError(f"seed is {self.seed!r}: an integer of 0 or more")
+        if not 0 <= self.drop_modality <= 1:
+            raise InputError(f"drop_modality is {self.drop_modality}: a probability, 0 to 1")
+        for name in ("seed", "warmup_steps"):
+            if type(getattr(self, name)) is not int or getattr(self, name) < 0:
+                raise InputError(f"{name} is {getattr(self, name)!r}: an integer of 0 or more")
+        if self.optimizer not in _OPTIMIZERS:
+            raise InputError(f"optimizer is {self.optimizer!r}: one of {tuple(_OPTIMIZERS)}")
         if self.mixed_precision not in get_args(Precision):
             raise InputError(
                 f"mixed_precision is {self.mixed_precision!r}: one of {get_args(Precision)}"
             )
 
-    def rate(self, epoch: int) -> float:
-        """Return the learning rate of `epoch`, counted from 0."""
-        return self.learning_rate * self.step_factor ** (epoch // self.step_epochs)
+    def rate(self, epoch: int, step: int) -> float:
+        """Return the learning rate of `epoch` at `step` of the whole run, both counted from 0."""
+        warm = min(1.0, (step + 1) / self.warmup_steps) if self.warmup_steps else 1.0
+        return warm * self.learning_rate * self.step_factor ** (epoch // self.step_epochs)
 
 
 @dataclass(frozen=True)
@@ -93,7 +113,7 @@ class EpochRecord:
     Attributes:
         epoch: Counted from 1.
         loss: Mean training loss over items, lower is better.
-        bona_fide_score: Mean predicted map over bona fide training items, while training.
+        bona_fide_score: Mean score over bona fide training items, while training.
         attack_score: The same over attacks. A detector that learns moves the two apart.
         dev_loss: Mean loss on the development items after the epoch; None without them.
     """
@@ -121,20 +141,21 @@ class TrainHistory:
 
     @property
     def collapsed(self) -> bool:
-        """Whether the last epoch's maps were zero on bona fide items: the network is of no use.
+        """Whether the last epoch's scores were zero on bona fide items: the network is of no use.
 
-        The last layer's ReLU passes no gradient where the map is zero, so training cannot recover
-        by itself; take a lower learning rate or another seed of the initial weights.
+        A map's last ReLU passes no gradient where the map is zero, so training cannot recover by
+        itself; take a lower learning rate or another seed of the initial weights.
         """
         return self.epochs[-1].bona_fide_score < 1e-4
 
 
 def train(
-    model: CDCN,
+    model: Network,
     images: Tensor,
     maps: Tensor,
     config: TrainConfig,
     *,
+    present: Tensor | None = None,
     dev: tuple[Tensor, Tensor] | None = None,
     checkpoint: Path | None = None,
     progress: Callable[[EpochRecord], None] | None = None,
@@ -147,11 +168,13 @@ def train(
     on from `checkpoint`.
 
     Args:
-        model: The network; its present weights are the start.
-        images: uint8 (N, C, S, S), RGB.
-        maps: float (N, S/8, S/8), the target maps; an item is bona fide where its map has a
-            positive value.
+        model: The network; its present weights are the start. Parameters that require no gradient
+            stay as they are.
+        images: uint8 (N, [T,] C, S, S) as `Network.shape` says.
+        maps: float (N, ...) as `Network.map_shape` says, the target maps; an item is bona fide
+            where its map has a positive value.
         config: How to train.
+        present: bool (N, M), which modalities there are; None: all.
         dev: Images and maps on which to report the loss after each epoch. They never influence
             the weights.
         checkpoint: File that receives the state after each epoch. When it exists, the run goes on
@@ -159,44 +182,50 @@ def train(
         progress: Called after each epoch (on the main process).
 
     Raises:
-        InputError: Shapes or types do not fit, a class is missing, or the checkpoint is of another
-            run.
+        InputError: Shapes or types do not fit, a class or a modality that the network needs is
+            missing, or the checkpoint is of another run.
         TrainingError: The loss stopped being finite.
     """
-    _require_items(images, maps, model.config.in_channels, "training")
-    positive = maps.flatten(1).amax(dim=1) > 0
-    if bool(positive.all()) or not bool(positive.any()):
-        present, absent = (
-            ("bona fide", "attack") if bool(positive.any()) else ("attack", "bona fide")
+    _require_items(images, maps, model, "training")
+    if present is not None:
+        model.require_present(present, len(images))
+    if config.drop_modality and not model.flexible:
+        raise InputError(
+            f"drop_modality is {config.drop_modality:g}: {model.name} needs every modality; "
+            "choose a flexible-modal network"
         )
-        raise InputError(f"training maps: all {len(maps)} items are {present}, add {absent} items")
+    positive = bona_fide_of(maps)
+    if bool(positive.all()) or not bool(positive.any()):
+        kind, missing = ("bona fide", "attack") if bool(positive.any()) else ("attack", "bona fide")
+        raise InputError(f"training maps: all {len(maps)} items are {kind}, add {missing} items")
     if dev is not None:
-        _require_items(*dev, model.config.in_channels, "development")
+        _require_items(*dev, model, "development")
 
     home = next(model.parameters()).device
-    loss = DepthLoss(config.cdl_weight)
-    adam = torch.optim.Adam(
-        model.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
+    loss = OutputLoss(config.cdl_weight, model.logit_share)
+    learned = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    chosen = _OPTIMIZERS[config.optimizer](
+        learned, lr=config.learning_rate, weight_decay=config.weight_decay
     )
     accelerator = _accelerator(config.mixed_precision)
-    network, optimizer = accelerator.prepare(model, adam)
-    history = TrainHistory((), digest(images, maps), len(images))
+    network, optimizer = accelerator.prepare(model, chosen)
+    given = (images, maps) if present is None else (images, maps, present)
+    history = TrainHistory((), digest(*given), len(images))
+    items = _Items(images, maps, present)
     run = {**asdict(config), "model": model.to_dict(), "data": history.digest}
     records: list[EpochRecord] = []
     if checkpoint is not None and checkpoint.exists():
-        stored = load_checkpoint(checkpoint, model, adam, run=run)
+        stored = load_checkpoint(checkpoint, model, chosen, run=run)
         records = [EpochRecord(**record) for record in stored["epochs"]]
         if accelerator.scaler is not None:
             accelerator.scaler.load_state_dict(stored["scaler"])
 
     for epoch in range(len(records), config.epochs):
-        for group in adam.param_groups:
-            group["lr"] = config.rate(epoch)
-        totals = _run_epoch(accelerator, network, optimizer, loss, images, maps, config, epoch)
+        totals = _run_epoch(accelerator, model, network, optimizer, loss, items, config, epoch)
         if not math.isfinite(totals[0]):
             raise TrainingError(
                 f"the loss is {totals[0]} in epoch {epoch + 1}: lower learning_rate "
-                f"(now {config.rate(epoch):g})"
+                f"(now {config.learning_rate:g})"
             )
         dev_loss = None if dev is None else _mean_loss(accelerator, network, loss, *dev, config)
         records.append(EpochRecord(epoch + 1, *totals, dev_loss))
@@ -204,7 +233,7 @@ def train(
             if checkpoint is not None:
                 scaler = None if accelerator.scaler is None else accelerator.scaler.state_dict()
                 stored = {"epochs": [asdict(record) for record in records], "scaler": scaler}
-                save_checkpoint(checkpoint, model, adam, run=run, progress=stored)
+                save_checkpoint(checkpoint, model, chosen, run=run, progress=stored)
             if progress is not None:
                 progress(records[-1])
         accelerator.wait_for_everyone()
@@ -216,11 +245,24 @@ def train(
     return TrainHistory(tuple(records), history.digest, history.items)
 
 
-def _require_items(images: Tensor, maps: Tensor, channels: int, name: str) -> None:
+@dataclass(frozen=True, eq=False)
+class _Items:
+    """Training items: pictures, label maps, and which modalities there are (None: all)."""
+
+    images: Tensor
+    maps: Tensor
+    present: Tensor | None
+
+
+def _require_items(images: Tensor, maps: Tensor, model: Network, name: str) -> None:
     shape, labels = tuple(images.shape), tuple(maps.shape)
-    if images.dtype != torch.uint8 or len(shape) != 4 or shape[1] != channels or not shape[0]:
-        raise InputError(f"{name} images are {images.dtype} {shape}: uint8 (N, {channels}, S, S)")
-    expected = (shape[0], shape[2] // SHRINK, shape[3] // SHRINK)
+    size = shape[-1] if shape else 0
+    if images.dtype != torch.uint8 or shape[1:] != model.shape(size) or not shape[0]:
+        wanted = ", ".join(["N", *map(str, model.shape(0)[:-2]), "S", "S"])
+        raise InputError(
+            f"{name} images are {images.dtype} {shape}: {model.name} takes uint8 ({wanted})"
+        )
+    expected = (shape[0], *model.map_shape(size))
     if not maps.is_floating_point() or labels != expected:
         raise InputError(f"{name} maps are {maps.dtype} {labels}: expected float {expected}")
     if not bool(torch.isfinite(maps).all()):
@@ -246,51 +288,75 @@ def _generator(*entropy: int) -> torch.Generator:
 
 def _run_epoch(
     accelerator: "Accelerator",
+    model: Network,
     network: nn.Module,
     optimizer: torch.optim.Optimizer,
-    loss: DepthLoss,
-    images: Tensor,
-    maps: Tensor,
+    loss: OutputLoss,
+    items: _Items,
     config: TrainConfig,
     epoch: int,
 ) -> tuple[float, float, float]:
     """Mean loss, mean score of bona fide items, mean score of attacks.
 
     Every process draws the same order and takes its share of each batch; the augmentation's draws
-    are its own.
+    are its own. `network` is `model` as accelerate has wrapped it.
     """
     network.train()
-    order = torch.randperm(len(images), generator=_generator(config.seed, epoch))
+    device = accelerator.device
+    order = torch.randperm(len(items.images), generator=_generator(config.seed, epoch))
     draws = _generator(config.seed, epoch, 1 + accelerator.process_index)
     totals = torch.zeros(3, 2, dtype=torch.float64)  # sum and count of each mean
-    for batch in torch.split(order, config.batch_size):
+    batches = torch.split(order, config.batch_size)
+    for step, batch in enumerate(batches, start=epoch * len(batches)):
+        for group in optimizer.param_groups:
+            group["lr"] = config.rate(epoch, step)
         with accelerator.split_between_processes(batch.tolist(), apply_padding=True) as mine:
-            inputs = images[mine].to(accelerator.device)
-            targets = maps[mine].to(accelerator.device, torch.float32)
+            inputs = items.images[mine].to(device)
+            targets = items.maps[mine].to(device, torch.float32)
+            present = None if items.present is None else items.present[mine].to(device)
         if config.augment:
-            inputs, targets = augment(inputs, targets, draws)
-        predicted = network(normalise(inputs))
-        value = loss(predicted, targets)
+            inputs, targets = augment(inputs, targets, draws, model.modalities)
+        if config.drop_modality:
+            present = _drop(present, len(mine), len(model.modalities), config.drop_modality, draws)
+            present = present.to(device)
+        output = network(normalise(inputs), present)
+        value = loss(output, targets)
         optimizer.zero_grad()
         accelerator.backward(value)
         optimizer.step()
-        scores = predicted.detach().flatten(1).mean(dim=1).cpu().double()
-        bona_fide = maps[mine].flatten(1).amax(dim=1).cpu() > 0
+        scores = model.liveness(output).detach().cpu().double()
+        bona_fide = bona_fide_of(items.maps[mine]).cpu()
         totals[0] += torch.tensor([value.item() * len(mine), len(mine)], dtype=torch.float64)
         for row, kind in ((1, bona_fide), (2, ~bona_fide)):
             totals[row] += torch.tensor([scores[kind].sum(), kind.sum()], dtype=torch.float64)
     if accelerator.num_processes > 1:
-        totals = accelerator.reduce(totals.to(accelerator.device), "sum").cpu()
+        totals = accelerator.reduce(totals.to(device), "sum").cpu()
     sums, counts = totals.unbind(dim=1)
     mean_loss, live, attack = (sums / counts).tolist()
     return mean_loss, live, attack
+
+
+def _drop(
+    present: Tensor | None, items: int, modalities: int, share: float, draws: torch.Generator
+) -> Tensor:
+    """What is left, bool (items, modalities), when each modality but the first may drop out.
+
+    An item keeps what it has where nothing would be left.
+    """
+    kept = torch.rand(items, modalities, generator=draws) >= share
+    kept[:, 0] = True
+    if present is None:
+        return kept
+    present = present.cpu()
+    left = present & kept
+    return torch.where(left.any(dim=1, keepdim=True), left, present)
 
 
 @torch.no_grad()
 def _mean_loss(
     accelerator: "Accelerator",
     network: nn.Module,
-    loss: DepthLoss,
+    loss: OutputLoss,
     images: Tensor,
     maps: Tensor,
     config: TrainConfig,

@@ -1,0 +1,28 @@
+"""The architectures by name."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from sterling.errors import InputError, unknown_name
+from sterling.face.pad.cdcn import CDCN
+from sterling.face.pad.network import Network
+
+__all__ = ["MODELS", "build_network"]
+
+MODELS: dict[str, type[Network]] = {model.name: model for model in (CDCN,)}
+
+
+def build_network(stored: Mapping[str, Any]) -> Network:
+    """Build a network from `Network.to_dict`'s object, with initial weights.
+
+    Raises:
+        InputError: The name is unknown, or an argument is unknown or out of range.
+    """
+    arguments = dict(stored)
+    name = arguments.pop("name", None)
+    if name not in MODELS:
+        raise unknown_name("architecture", str(name), tuple(MODELS))
+    try:
+        return MODELS[name](**arguments)
+    except TypeError as error:
+        raise InputError(f"architecture {name}: {error}") from error
