@@ -162,8 +162,9 @@ def export_onnx(
     A flexible-modal network has a second input, ``present`` bool (N, M); a network without maps has
     no output ``map``. The convolutions are folded and batch norm is fused. Normalisation is part of
     the graph, so nothing is left to guess; threshold, preprocessing and provenance travel in the
-    file's metadata under ``sterling.card``. Before the file appears its scores are compared with PyTorch's, on
-    random pixels and on `calibration`.
+    file's metadata under ``sterling.card``. Before the file appears its scores are compared with
+    PyTorch's, on random pixels and on `calibration`, for a flexible network also with each modality
+    alone.
 
     Args:
         detector: What to export.
