@@ -7,13 +7,14 @@ through several sensors, bona fide and behind twelve kinds of attack instruments
 
 from sterling.face.capture.captures import Captures
 from sterling.face.capture.illumination import ILLUMINATIONS, Illumination
-from sterling.face.capture.protocols import PROTOCOLS, SPECIES, Protocol, Scale, SplitRule
+from sterling.face.capture.protocols import KINDS, PROTOCOLS, SPECIES, Protocol, Scale, SplitRule
 from sterling.face.capture.recapture import RECAPTURED, recapture
 from sterling.face.capture.sensor import SENSORS, Sensor
 from sterling.face.capture.simulate import simulate
 
 __all__ = [
     "ILLUMINATIONS",
+    "KINDS",
     "PROTOCOLS",
     "RECAPTURED",
     "SENSORS",

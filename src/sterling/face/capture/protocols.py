@@ -6,22 +6,17 @@ from dataclasses import dataclass
 
 from sterling.errors import InputError
 
-__all__ = ["PROTOCOLS", "SPECIES", "Protocol", "Scale", "SplitRule", "find_protocol"]
+__all__ = ["KINDS", "PROTOCOLS", "SPECIES", "Protocol", "Scale", "SplitRule", "find_protocol"]
 
-SPECIES: tuple[str, ...] = (
-    "print",
-    "print_cut_eyes",
-    "replay",
-    "poster",
-    "portrait",
-    "mask_plaster",
-    "mask_resin",
-    "mask_silicone",
-    "mask_latex",
-    "mask_partial",
-    "makeup",
-    "adversarial_patch",
-)
+KINDS: dict[str, tuple[str, ...]] = {
+    "flat": ("print", "print_cut_eyes", "replay", "poster", "portrait"),
+    "masks": ("mask_plaster", "mask_resin", "mask_silicone", "mask_latex", "mask_partial"),
+    "worn on the living face": ("makeup", "adversarial_patch"),
+}
+"""Species by what they are: most published data hold flat ones. A mask has relief of its own, and
+what is worn on the skin leaves the face's own."""
+
+SPECIES: tuple[str, ...] = tuple(name for kind in KINDS.values() for name in kind)
 
 
 @dataclass(frozen=True)

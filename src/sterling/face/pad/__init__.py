@@ -1,8 +1,8 @@
 """Presentation attack detection on face crops: network, training, detector, export.
 
-`CDCN` predicts a depth map from a crop, `train` fits it, `Detector` is the trained network with its
-preprocessing, threshold and origin, and `export_onnx` writes it for ONNX Runtime. Scores are
-liveness: higher means bona fide.
+`MODELS` holds the architectures by name, `train` fits any of them, `Detector` is the trained
+network with its preprocessing, threshold and origin, and `export_onnx` writes it for ONNX Runtime.
+Scores are liveness: higher means bona fide.
 """
 
 from sterling.face.pad.augment import augment
@@ -12,12 +12,15 @@ from sterling.face.pad.decision import Decision, Outcome, decide, margin_for
 from sterling.face.pad.detector import Detector, Provenance
 from sterling.face.pad.export import ExportReport, OnnxDetector, export_onnx
 from sterling.face.pad.losses import ContrastiveDepthLoss, DepthLoss
+from sterling.face.pad.models import MODELS, build_network
+from sterling.face.pad.network import Network, Output
 from sterling.face.pad.preprocessing import Preprocessing, normalise
 from sterling.face.pad.thumbnail import score_thumbnails
 from sterling.face.pad.train import EpochRecord, TrainConfig, TrainHistory, TrainingError, train
 
 __all__ = [
     "CDCN",
+    "MODELS",
     "CDCNConfig",
     "CentralDifferenceConv2d",
     "ContrastiveDepthLoss",
@@ -26,14 +29,17 @@ __all__ = [
     "Detector",
     "EpochRecord",
     "ExportReport",
+    "Network",
     "OnnxDetector",
     "Outcome",
+    "Output",
     "Preprocessing",
     "Provenance",
     "TrainConfig",
     "TrainHistory",
     "TrainingError",
     "augment",
+    "build_network",
     "decide",
     "export_onnx",
     "fold",
