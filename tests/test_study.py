@@ -25,6 +25,7 @@ from sterling.study import (
     find_study,
     load_evidence,
     override,
+    row_over_seeds,
     run_study,
 )
 
@@ -132,6 +133,14 @@ def test_claim_follows_its_interval(differences: Sequence[float], holds: bool | 
         )
         assert claim.low == pytest.approx(low)
         assert claim.high == pytest.approx(high)
+
+
+def test_a_row_holds_mean_and_interval_of_each_sequence() -> None:
+    values = [1.0, 2.0, 4.0]
+    low, high = stats.t.interval(0.95, 2, np.mean(values), stats.sem(values))
+    row = row_over_seeds(values, [3.0], [])
+    assert row[:3] == pytest.approx([7 / 3, low, high])
+    assert row[3:] == [3.0, None, None, None, None, None]
 
 
 def test_outcome_names_what_does_not_hold() -> None:

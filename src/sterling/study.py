@@ -21,6 +21,7 @@ __all__ = [
     "Metric",
     "Paper",
     "Preset",
+    "Row",
     "Study",
     "Table",
     "claim_that_positive",
@@ -29,6 +30,7 @@ __all__ = [
     "metric_of_rate",
     "metric_over_seeds",
     "override",
+    "row_over_seeds",
     "run_study",
 ]
 
@@ -96,13 +98,16 @@ class Claim(_Record):
     test: str
 
 
+Row = list[str | int | float | None]
+
+
 class Table(_Record):
     """A table of the evidence; every row has one cell per column."""
 
     name: str
     title: str
     columns: list[str]
-    rows: list[list[str | int | float | None]]
+    rows: list[Row]
     caption: str = ""
 
 
@@ -276,6 +281,18 @@ def metric_of_rate(name: str, rate: Rate) -> Metric:
         n=rate.trials,
         unit="rate",
     )
+
+
+def row_over_seeds(*values: Sequence[float]) -> Row:
+    """Cells of a table: mean over seeds, low and high of its Student-t interval, per sequence.
+
+    One value has no interval (None, None); an empty sequence gives three times None.
+    """
+    cells: Row = []
+    for each in values:
+        metric = metric_over_seeds("", "", each)
+        cells += [metric.value, metric.low, metric.high]
+    return cells
 
 
 def find_study(name: str, studies: Mapping[str, Study[Any]]) -> Study[Any]:

@@ -18,11 +18,12 @@ import torch
 from numpy.typing import NDArray
 from pydantic import Field
 
+from sterling.claims import bounded_above, bounded_below, within
 from sterling.errors import InputError, unknown_name
 from sterling.guarantee import ResolutionWarning, benjamini_hochberg, exchangeability_p_value
 from sterling.lm import TokenStats, token_stats
 from sterling.lm.small_transformer import SmallTransformer
-from sterling.measure import Interval, Scores, auc, error_curve, mean_interval, tpr_at_fpr
+from sterling.measure import Scores, auc, error_curve, tpr_at_fpr
 from sterling.privacy.author_facts import AuthorFacts, author_facts
 from sterling.privacy.membership import (
     MembershipFDR,
@@ -59,10 +60,12 @@ from sterling.study import (
     Findings,
     Metric,
     Paper,
+    Row,
     Study,
     Table,
     claim_that_positive,
     metric_over_seeds,
+    row_over_seeds,
 )
 
 __all__ = ["MIA_FDR_STUDY", "MiaFdrConfig"]
@@ -71,6 +74,7 @@ ALPHAS = (0.05, 0.10, 0.15, 0.20)  # the paper's
 ALPHA = 0.10
 BASE = "LiRA online"
 SHOWN = ("LiRA online", "RMIA", "LiRA offline", "shadow classifier", "loss")
+MARGIN = 0.01  # ours: theorem 1 leaves at most 1 / (n + 1) below alpha and nothing above
 FLAGGED_SHARE = 0.9  # our bar for the shift diagnostic
 SHOWN_RECORDS = 25
 LEAST_RECORDS = 400
@@ -636,48 +640,11 @@ def _write_scores(units: Sequence[Unit], run: Run) -> None:
     pl.concat(frames).write_parquet(run.folder / "scores.parquet")
 
 
-def _judged(
-    claim_id: str,
-    claim: str,
-    values: Sequence[float],
-    rule: Callable[[Interval], bool | None],
-    test: str,
-    *,
-    paper: str | None = None,
-) -> Claim:
-    """A claim about a mean over targets; ``rule`` judges its interval, None for "cannot tell"."""
-    interval = mean_interval(values) if len(values) > 1 else None
-    return Claim(
-        id=claim_id,
-        claim=claim,
-        paper=paper,
-        measured=sum(values) / len(values),
-        low=interval.low if interval else None,
-        high=interval.high if interval else None,
-        holds=rule(interval) if interval else None,
-        test=f"mean over {len(values)} targets of the mean over resplits; {test}",
-    )
-
-
 def _at_most(
     claim_id: str, claim: str, values: Sequence[float], *, paper: str | None = None
 ) -> Claim:
     """A claim that a false discovery rate is at most ``ALPHA``."""
-
-    def rule(interval: Interval) -> bool | None:
-        if interval.low <= ALPHA < interval.high:
-            return None
-        return interval.high <= ALPHA
-
-    return _judged(
-        claim_id,
-        claim,
-        values,
-        rule,
-        f"holds if the 95 % Student-t interval ends at or below alpha = {ALPHA:g}, as it does "
-        "where nobody is declared; does not if it starts above; else it cannot be told",
-        paper=paper,
-    )
+    return bounded_above(claim_id, claim, values, ALPHA, paper=paper, over="targets")
 
 
 def _claims(units: Sequence[Unit]) -> list[Claim]:
@@ -700,14 +667,15 @@ def _claims(units: Sequence[Unit]) -> list[Claim]:
             )
             for attack in ATTACKS
         ),
-        _judged(
+        within(
             "marginal_error",
-            f"A non-member has p <= {ALPHA:g} under {BASE} with probability at most {ALPHA:g}.",
+            f"A non-member has p <= {ALPHA:g} under {BASE} with probability {ALPHA:g}, to within "
+            f"{MARGIN:g}.",
             outcomes(BASE, 2),
-            lambda interval: interval.low <= ALPHA,
-            "the rate lies within 1 / (n + 1) below alpha, so the claim holds unless the whole "
-            "95 % Student-t interval lies above alpha",
-            paper="theorem 1",
+            ALPHA - MARGIN,
+            ALPHA + MARGIN,
+            paper="theorem 1: at most alpha",
+            over="targets",
         ),
         claim_that_positive(
             "lira_declares_members",
@@ -782,13 +750,13 @@ def _claims(units: Sequence[Unit]) -> list[Claim]:
             f"surrogate = target), the false discovery rate is at most {ALPHA:.0%}.",
             [unit.black_box["surrogate"][0] for unit in units],
         ),
-        _judged(
+        bounded_below(
             "shifted_calibration_is_flagged",
             "Calibration on the harder half of the non-members is flagged by the shift diagnostic "
             f"in at least {FLAGGED_SHARE:.0%} of the resplits.",
             [unit.shift[1] for unit in units],
-            lambda interval: interval.low >= FLAGGED_SHARE,
-            f"holds if the 95 % Student-t interval starts at or above {FLAGGED_SHARE:g}",
+            FLAGGED_SHARE,
+            over="targets",
         ),
     ]
 
@@ -851,24 +819,15 @@ def _metrics(units: Sequence[Unit]) -> list[Metric]:
     return metrics
 
 
-Row = list[str | int | float | None]
-
-
-def _mean_and_ends(values: Sequence[float]) -> Row:
-    interval = mean_interval(values) if len(values) > 1 else None
-    ends = [interval.low, interval.high] if interval else [None, None]
-    return [sum(values) / len(values), *ends]
-
-
 def _attack_table(units: Sequence[Unit]) -> Table:
     rows: list[Row] = []
     for data, own in _by_data(units).items():
         for attack in ATTACKS:
             scored = [_scored(unit, attack) for unit in own]
-            row: Row = [data, attack, *_mean_and_ends([auc(each).value for each in scored])]
+            row: Row = [data, attack, *row_over_seeds([auc(each).value for each in scored])]
             for fpr in (0.01, 0.001):
                 points = [tpr_at_fpr(each, fpr) for each in scored]
-                row += _mean_and_ends([point.rate.value for point in points])
+                row += row_over_seeds([point.rate.value for point in points])
                 row.append("yes" if all(point.resolved for point in points) else "no")
             rows.append(row)
     return Table(
@@ -1000,7 +959,7 @@ def _figures(units: Sequence[Unit]) -> list[Figure]:
         }
 
     bars = {
-        attack: _mean_and_ends([unit.outcomes[attack][f"{ALPHA:g}"][0] for unit in units])
+        attack: row_over_seeds([unit.outcomes[attack][f"{ALPHA:g}"][0] for unit in units])
         for attack in ATTACKS
     }
     return [
