@@ -82,7 +82,7 @@ def test_theta_zero_is_the_ordinary_network_bit_for_bit(monkeypatch: pytest.Monk
 
 
 def test_first_layer_with_theta_one_ignores_brightness() -> None:
-    stem = CDCN(4, theta=1.0).stem[0]
+    stem = CDCN(4, theta=1.0).trunk.stem[0]
     x = torch.randn(1, 3, 16, 16, generator=torch.Generator().manual_seed(2))
     with torch.no_grad():
         change = (stem(x + 2.0) - stem(x))[..., 1:-1, 1:-1]

@@ -1,6 +1,6 @@
 """CDCN: a depth-map network of central difference convolutions."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -12,7 +12,9 @@ from sterling.face.data import Modality, channels_of, require_modalities
 from sterling.face.pad.cdc import CentralDifferenceConv2d
 from sterling.face.pad.network import Network, Output, initialise
 
-__all__ = ["CDCN", "CDCNConfig"]
+__all__ = ["CDCN", "CDCNConfig", "CdcTrunk", "cdc_layer", "cdcn_level", "map_layer", "scaled"]
+
+SHRINK = 8  # a trunk halves the size three times
 
 
 @dataclass(frozen=True)
@@ -76,35 +78,100 @@ class CDCN(Network):
         super().__init__()
         self.modalities = require_modalities(modalities)
         self.config = CDCNConfig(width, theta, self.modalities)
-        base, expanded = 2 * width, round(196 / 64 * width)
+        base = 2 * width
         with torch.random.fork_rng(devices=[]):  # PyTorch's layers draw weights that we replace
-            self.stem = _layer(channels_of(self.modalities), width, theta)
-            self.low = _block(width, base, expanded, theta)
-            self.mid = _block(base, base, expanded, theta)
-            self.high = _block(base, base, expanded, theta)
+            self.trunk = CdcTrunk(channels_of(self.modalities), width, cdcn_level(width), theta)
             self.head = nn.Sequential(
-                _layer(3 * base, base, theta),
-                _layer(base, width, theta),
-                nn.Sequential(CentralDifferenceConv2d(width, 1, theta=theta), nn.ReLU()),
+                cdc_layer(3 * base, base, theta),
+                cdc_layer(base, width, theta),
+                map_layer(width, theta),
             )
         initialise(self, seed)
 
     def forward(self, images: Tensor, present: Tensor | None = None) -> Output:
         """Predict depth maps (N, H/8, W/8), 0 or more, of images (N, C, H, W): see `Network`."""
         self.require(images, present)
-        low = self.low(self.stem(images))
-        mid = self.mid(low)
-        high = self.high(mid)
-        size = (images.shape[-2] // self.shrink, images.shape[-1] // self.shrink)
-        levels = [
-            F.interpolate(level, size=size, mode="bilinear", align_corners=False)
-            for level in (low, mid)
-        ]
-        depth: Tensor = self.head(torch.cat([*levels, high], dim=1))
+        depth: Tensor = self.head(self.trunk(images))
         return Output(maps=depth.squeeze(1))
 
 
-def _layer(in_channels: int, out_channels: int, theta: float) -> nn.Sequential:
+class CdcTrunk(nn.Module):
+    """Stem and three levels, brought to 1/8 of the image and concatenated.
+
+    Args:
+        in_channels: Channels of the image.
+        width: Channels of the stem; every level ends with 2·width.
+        levels: Output channels of each level's convolutions, of which the last is 2·width.
+        theta: Share of the difference term.
+        attention: Kernel sizes of a spatial attention before the resizing, one per level (the
+            multiscale attention fusion module of CDCN++); None without.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        width: int,
+        levels: Sequence[Sequence[int]],
+        theta: float,
+        attention: Sequence[int] | None = None,
+    ) -> None:
+        super().__init__()
+        self.stem = cdc_layer(in_channels, width, theta)
+        ends = [width, *(level[-1] for level in levels)]
+        self.low, self.mid, self.high = (
+            _level(start, level, theta) for start, level in zip(ends, levels, strict=False)
+        )
+        self.attention = (
+            None if attention is None else nn.ModuleList(SpatialAttention(k) for k in attention)
+        )
+
+    def forward(self, images: Tensor) -> Tensor:
+        """(N, C, H, W) to (N, 6·width, H/8, W/8)."""
+        low = self.low(self.stem(images))
+        mid = self.mid(low)
+        levels = [low, mid, self.high(mid)]
+        if self.attention is not None:
+            levels = [attend(x) for attend, x in zip(self.attention, levels, strict=True)]
+        size = (images.shape[-2] // SHRINK, images.shape[-1] // SHRINK)
+        small = [
+            F.interpolate(level, size=size, mode="bilinear", align_corners=False)
+            for level in levels[:-1]
+        ]
+        return torch.cat([*small, levels[-1]], dim=1)
+
+
+class SpatialAttention(nn.Module):
+    """Weigh positions by a vanilla convolution over the channels' mean and maximum, bias-free.
+
+    Args:
+        kernel_size: Odd side of the window.
+    """
+
+    def __init__(self, kernel_size: int) -> None:
+        super().__init__()
+        self.weigh = nn.Conv2d(2, 1, kernel_size, padding=kernel_size // 2, bias=False)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """(N, C, H, W) to the same shape, each position times a weight in (0, 1)."""
+        summary = torch.cat(
+            [features.mean(dim=1, keepdim=True), features.amax(dim=1, keepdim=True)], dim=1
+        )
+        weighed: Tensor = features * self.weigh(summary).sigmoid()
+        return weighed
+
+
+def scaled(channels: int, width: int) -> int:
+    """Channels of the published network (width 64) at another width: in proportion, rounded."""
+    return round(channels / 64 * width)
+
+
+def cdcn_level(width: int) -> list[list[int]]:
+    """Channels of CDCN's three equal levels: 128, 196, 128 at width 64."""
+    return [[2 * width, scaled(196, width), 2 * width]] * 3
+
+
+def cdc_layer(in_channels: int, out_channels: int, theta: float) -> nn.Sequential:
+    """A 3×3 central difference convolution, batch norm and ReLU."""
     return nn.Sequential(
         CentralDifferenceConv2d(in_channels, out_channels, theta=theta),
         nn.BatchNorm2d(out_channels),
@@ -112,10 +179,14 @@ def _layer(in_channels: int, out_channels: int, theta: float) -> nn.Sequential:
     )
 
 
-def _block(in_channels: int, base: int, expanded: int, theta: float) -> nn.Sequential:
-    return nn.Sequential(
-        _layer(in_channels, base, theta),
-        _layer(base, expanded, theta),
-        _layer(expanded, base, theta),
-        nn.MaxPool2d(kernel_size=3, stride=2, padding=1),
-    )
+def map_layer(in_channels: int, theta: float) -> nn.Sequential:
+    """The last layer: to one map of values of 0 or more, without batch norm."""
+    return nn.Sequential(CentralDifferenceConv2d(in_channels, 1, theta=theta), nn.ReLU())
+
+
+def _level(start: int, channels: Sequence[int], theta: float) -> nn.Sequential:
+    layers = [
+        cdc_layer(before, after, theta)
+        for before, after in zip([start, *channels], channels, strict=False)
+    ]
+    return nn.Sequential(*layers, nn.MaxPool2d(kernel_size=3, stride=2, padding=1))

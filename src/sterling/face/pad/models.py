@@ -5,11 +5,16 @@ from typing import Any
 
 from sterling.errors import InputError, unknown_name
 from sterling.face.pad.cdcn import CDCN
+from sterling.face.pad.cdcn_multimodal import CDCNMultimodal
+from sterling.face.pad.cdcn_pp import CDCNpp
 from sterling.face.pad.network import Network
+from sterling.face.pad.resnet import FusionResNet
 
 __all__ = ["MODELS", "build_network"]
 
-MODELS: dict[str, type[Network]] = {model.name: model for model in (CDCN,)}
+MODELS: dict[str, type[Network]] = {
+    model.name: model for model in (CDCN, CDCNpp, CDCNMultimodal, FusionResNet)
+}
 
 
 def build_network(stored: Mapping[str, Any]) -> Network:
