@@ -260,6 +260,7 @@ def _quiet() -> Iterator[None]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", FutureWarning)
+            warnings.filterwarnings("ignore", ".*shares the same shape constraints", UserWarning)
             yield
     finally:
         for logger, level in zip(loggers, levels, strict=True):

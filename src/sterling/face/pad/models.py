@@ -7,13 +7,16 @@ from sterling.errors import InputError, unknown_name
 from sterling.face.pad.cdcn import CDCN
 from sterling.face.pad.cdcn_multimodal import CDCNMultimodal
 from sterling.face.pad.cdcn_pp import CDCNpp
+from sterling.face.pad.flexible_modal import FlexibleModal
+from sterling.face.pad.fm_vit import FMViT
 from sterling.face.pad.network import Network
 from sterling.face.pad.resnet import FusionResNet
 
 __all__ = ["MODELS", "build_network"]
 
 MODELS: dict[str, type[Network]] = {
-    model.name: model for model in (CDCN, CDCNpp, CDCNMultimodal, FusionResNet)
+    model.name: model
+    for model in (CDCN, CDCNpp, CDCNMultimodal, FusionResNet, FlexibleModal, FMViT)
 }
 
 

@@ -35,25 +35,25 @@ class Network(nn.Module):
     Class attributes:
         name: By which configuration files and the command line know the architecture.
         shrink: The picture's sides must be divisible by it, and are the map's times it.
-        has_map: Whether it answers with liveness maps.
         flexible: Whether it takes presentations of which a modality is absent.
 
     Attributes:
         config: Frozen dataclass of everything that builds the network again.
         modalities: What it takes, in the order of the channels.
         frames: Frames a presentation has; 1 for single pictures, without an axis.
+        has_map: Whether it answers with liveness maps.
         logit_share: The answer is this share of the probability of bona fide, and the rest of the
             mean map; in [0, 1]. 0 without logits, 1 without maps.
     """
 
     name: ClassVar[str]
     shrink: ClassVar[int] = 8
-    has_map: ClassVar[bool] = True
     flexible: ClassVar[bool] = False
 
     config: Any
     modalities: tuple[Modality, ...] = ("rgb",)
     frames: int = 1
+    has_map: bool = True
     logit_share: float = 0.0
 
     def forward(self, images: Tensor, present: Tensor | None = None) -> Output:
@@ -118,7 +118,7 @@ class Network(nn.Module):
                 f"{self.shrink}"
             )
         if present is not None and not torch.compiler.is_exporting():
-            self.require_present(present, len(images))
+            self.require_present(present, images.shape[0])
 
     def require_present(self, present: Tensor, count: int) -> None:
         """Check which modalities are there.

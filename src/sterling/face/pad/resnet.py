@@ -11,7 +11,13 @@ from sterling.errors import InputError
 from sterling.face.data import CHANNELS, Modality, require_modalities
 from sterling.face.pad.network import Network, Output, initialise
 
-__all__ = ["FusionResNet", "FusionResNetConfig", "SqueezeExcitation"]
+__all__ = [
+    "FusionResNet",
+    "FusionResNetConfig",
+    "SqueezeExcitation",
+    "residual_stage",
+    "residual_stem",
+]
 
 Fusion = Literal["halfway", "se", "multi_scale_se"]
 Combine = Literal["concat", "add"]
@@ -106,9 +112,9 @@ class FusionResNet(Network):
                 nn.ModuleList(
                     [
                         nn.Sequential(
-                            _stem(CHANNELS[name], width),
-                            _stage(width, width, blocks[0], 1),
-                            _stage(width, 2 * width, blocks[1], 2),
+                            residual_stem(CHANNELS[name], width),
+                            residual_stage(width, width, blocks[0], 1),
+                            residual_stage(width, 2 * width, blocks[1], 2),
                         ),
                         *(_deep_stages(2 * width, width, blocks) if multi else ()),
                     ]
@@ -225,7 +231,8 @@ class _BasicBlock(nn.Module):
         return total.relu()
 
 
-def _stem(in_channels: int, width: int) -> nn.Sequential:
+def residual_stem(in_channels: int, width: int) -> nn.Sequential:
+    """(N, C, H, W) to (N, width, H/4, W/4)."""
     return nn.Sequential(
         nn.Conv2d(in_channels, width, 7, 2, 3, bias=False),
         nn.BatchNorm2d(width),
@@ -234,7 +241,8 @@ def _stem(in_channels: int, width: int) -> nn.Sequential:
     )
 
 
-def _stage(in_channels: int, channels: int, blocks: int, stride: int) -> nn.Sequential:
+def residual_stage(in_channels: int, channels: int, blocks: int, stride: int) -> nn.Sequential:
+    """Basic blocks of one size; the first one has the stride."""
     first = _BasicBlock(in_channels, channels, stride)
     return nn.Sequential(first, *(_BasicBlock(channels, channels, 1) for _ in range(blocks - 1)))
 
@@ -244,6 +252,6 @@ def _deep_stages(
 ) -> tuple[nn.Sequential, nn.Sequential]:
     """The stages res4 and res5."""
     return (
-        _stage(in_channels, 4 * width, blocks[2], 2),
-        _stage(4 * width, 8 * width, blocks[3], 2),
+        residual_stage(in_channels, 4 * width, blocks[2], 2),
+        residual_stage(4 * width, 8 * width, blocks[3], 2),
     )

@@ -1,7 +1,8 @@
 """Training any network: one loop, through accelerate, that goes on after being killed."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, get_args
@@ -221,7 +222,8 @@ def train(
             accelerator.scaler.load_state_dict(stored["scaler"])
 
     for epoch in range(len(records), config.epochs):
-        totals = _run_epoch(accelerator, model, network, optimizer, loss, items, config, epoch)
+        with _dropout_from(accelerator, config.seed, epoch):
+            totals = _run_epoch(accelerator, model, network, optimizer, loss, items, config, epoch)
         if not math.isfinite(totals[0]):
             raise TrainingError(
                 f"the loss is {totals[0]} in epoch {epoch + 1}: lower learning_rate "
@@ -284,6 +286,18 @@ def _generator(*entropy: int) -> torch.Generator:
     """A CPU generator that depends on all of `entropy`."""
     seed = np.random.SeedSequence(entropy).generate_state(1, np.uint64)[0]
     return torch.Generator().manual_seed(int(seed))
+
+
+@contextmanager
+def _dropout_from(accelerator: "Accelerator", *entropy: int) -> Iterator[None]:
+    """Let dropout, which draws from PyTorch's global generators, depend on all of `entropy`.
+
+    Those generators are given back as they were.
+    """
+    devices = [] if accelerator.device.type == "cpu" else [accelerator.device]
+    with torch.random.fork_rng(devices):
+        torch.manual_seed(_generator(*entropy, 1 + accelerator.process_index).initial_seed())
+        yield
 
 
 def _run_epoch(
