@@ -1,19 +1,20 @@
 """Systems trained, thresholded and tested on the same faces, seed after seed, and their tables."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import polars as pl
 import torch
 from numpy.typing import NDArray
+from pydantic import Field
 from torch import Tensor
 
-from sterling.face.capture import KINDS
-from sterling.face.data import Faces, LabelKind, label_maps
-from sterling.face.evaluation import score_table
+from sterling.errors import InputError
+from sterling.face.capture import Scale, simulate
+from sterling.face.data import Faces, LabelKind, Modality, label_maps
 from sterling.face.pad import (
     Detector,
     Network,
@@ -23,41 +24,192 @@ from sterling.face.pad import (
     score_thumbnails,
     train,
 )
-from sterling.measure import (
-    Interval,
-    Rate,
-    Scores,
-    Threshold,
-    auc,
-    evaluate,
-    mean_interval,
-    threshold_at_eer,
-)
-from sterling.study import Claim, Figure, Metric, Table, metric_of_rate, metric_over_seeds
+from sterling.measure import Scores, Threshold, auc, evaluate, threshold_at_eer
+from sterling.runs import Run, derive_seed
+from sterling.study import Config
 
 __all__ = [
+    "BASELINE",
+    "Arm",
+    "ComparisonConfig",
     "Seed",
-    "acer_bar_claim",
     "acer_gains",
     "acers",
     "auc_gains",
     "aucs",
-    "bars_figure",
     "baseline",
-    "det_figure",
+    "compare",
     "items_of",
-    "kinds_table",
-    "pooled_rates",
-    "score_tables",
-    "species_figure",
-    "species_table",
-    "system_metrics",
-    "systems_table",
     "train_and_score",
-    "training_figure",
 ]
 
-Row = list[str | int | float | None]
+BASELINE = "thumbnails"
+UNSEEN_DOMAIN = "unseen_domain"
+
+
+class ComparisonConfig(Config):
+    """What every comparison of detectors on simulated captures has in common.
+
+    Attributes:
+        protocol: Protocol of the simulated captures.
+        subjects: Simulated subjects for training, development and test.
+        captures: Captures for training, development and test, half of them bona fide.
+        size: Side of the crops in pixels.
+        seeds: How many times everything is repeated with other captures and other weights.
+        width: Channels of the networks' stems; 64 is what is published.
+        epochs: Passes over the training captures.
+        learning_rate: In the first epoch.
+        step_epochs: Epochs between two changes of the learning rate.
+        step_factor: What it is multiplied by at each change.
+        batch_size: Captures per step.
+        augment: The released augmentation. Off in `quick`: our choice for few epochs.
+    """
+
+    protocol: str = "default"
+    subjects: tuple[int, int, int] = (18, 8, 18)
+    captures: tuple[int, int, int] = (800, 120, 360)
+    size: int = Field(default=64, ge=16, multiple_of=8)
+    seeds: int = Field(default=5, ge=1)
+    width: int = Field(default=8, ge=1)
+    epochs: int = Field(default=3, ge=1)
+    learning_rate: float = Field(default=2e-3, gt=0)
+    step_epochs: int = Field(default=1, ge=1)
+    step_factor: float = Field(default=0.4, gt=0, le=1)
+    batch_size: int = Field(default=8, ge=1)
+    augment: bool = False
+
+    @property
+    def source(self) -> str:
+        """Name of the captures."""
+        return f"simulated captures, protocol {self.protocol!r}"
+
+    def training(self, seed: int) -> TrainConfig:
+        """How to train with this seed."""
+        return TrainConfig(
+            epochs=self.epochs,
+            batch_size=self.batch_size,
+            learning_rate=self.learning_rate,
+            step_epochs=self.step_epochs,
+            step_factor=self.step_factor,
+            augment=self.augment,
+            seed=seed,
+        )
+
+    def refuse_data(self) -> None:
+        """Stop when a folder of own data was named.
+
+        Raises:
+            InputError: It was.
+        """
+        if self.data is not None:
+            raise InputError(
+                f"--data {self.data}: this study reads simulated captures only; for your own use "
+                "sterling face train --data"
+            )
+
+
+@dataclass(frozen=True)
+class Arm:
+    """One network of a comparison, trained once per seed.
+
+    Attributes:
+        network: Makes the network from the seed of its weights.
+        label: Label maps that it is taught.
+        changes: Fields of `TrainConfig` that differ from the comparison's.
+        scenarios: Further tests of the same trained network, by name: the modalities that are
+            there. The results are of the system "<arm>, <scenario>".
+        finish: Given the trained detector, the faces and the result so far; returns what to add to
+            the result, as JSON.
+    """
+
+    network: Callable[[int], Network]
+    label: LabelKind = "depth"
+    changes: Mapping[str, Any] = field(default_factory=dict)
+    scenarios: Mapping[str, Sequence[Modality]] = field(default_factory=dict)
+    finish: Callable[[Detector, Faces, Mapping[str, Any]], dict[str, Any]] | None = None
+
+
+def compare(
+    study: str,
+    config: ComparisonConfig,
+    run: Run,
+    index: int,
+    arms: Mapping[str, Arm],
+    *,
+    frames: int = 1,
+    rate: float = 25.0,
+) -> "Seed":
+    """Simulate the captures of one seed, train every arm on them and score all.
+
+    Each arm sees the modalities of its network, of the same captures. Stages of the run keep what
+    is finished.
+
+    Args:
+        study: Name that the seeds are derived from.
+        config: Captures and training.
+        run: Run folder.
+        index: Which repetition.
+        arms: By name.
+        frames: Frames of a capture; more than one gives clips.
+        rate: Frames per second of clips.
+    """
+    seed = derive_seed(run.seed, study, index)
+    start = seed % 2**31
+
+    @cache
+    def faces() -> Faces:
+        scale = Scale(config.subjects, config.captures)
+        captures = simulate(
+            config.protocol, seed=seed, size=config.size, frames=frames, rate=rate, scale=scale
+        )
+        return captures.faces(("rgb", "depth", "ir"))
+
+    def train_arm(name: str, arm: Arm) -> dict[str, Any]:
+        network = arm.network(start)
+        seen = faces().only(network.modalities)
+        if frames > 1 and network.frames == 1:
+            seen = seen.first_frame()
+        detector, result = train_and_score(
+            network,
+            seen,
+            replace(config.training(start), **arm.changes),
+            label=arm.label,
+            data=config.source,
+            checkpoint=run.folder / "checkpoints" / f"{name}-{index}.safetensors",
+        )
+        if arm.finish is not None:
+            result |= arm.finish(detector, seen, result)
+        return {"": result, **{s: _tested(detector, seen, m) for s, m in arm.scenarios.items()}}
+
+    results: dict[str, Any] = {}
+    for name, arm in arms.items():
+        found = run.stage(f"{name}-{index}", partial(train_arm, name, arm))
+        results |= {f"{name}, {s}" if s else name: result for s, result in found.items()}
+
+    def thumbnails() -> dict[str, Any]:
+        return baseline(faces().only(["rgb"]))
+
+    results[BASELINE] = run.stage(f"{BASELINE}-{index}", thumbnails)
+    items = run.stage(f"items-{index}", lambda: items_of(faces()))
+    return Seed.of(results, items, source=f"{config.source}, development set, seed {index}")
+
+
+def unseen_domain(faces: Faces) -> NDArray[np.bool_]:
+    """Test captures of trained species under illumination or sensors that were not trained on."""
+    seen, test = faces.manifest.where(split="train"), faces.manifest.where(split="test")
+    unseen = ~test.matches(sensor=set(seen.column("sensor").tolist()))
+    unseen |= ~test.matches(illumination=set(seen.column("illumination").tolist()))
+    return unseen & test.matches(species=set(seen.column("species").tolist()))
+
+
+def _tested(detector: Detector, faces: Faces, there: Sequence[Modality]) -> dict[str, Any]:
+    """Scores of a flexible detector when only some modalities are there."""
+    present = torch.tensor([name in there for name in faces.modalities])
+    scores = {}
+    for split in ("dev", "test"):
+        images = faces.split(split).images
+        scores[split] = detector.score(images, present=present.expand(len(images), -1)).tolist()
+    return scores
 
 
 def train_and_score(
@@ -129,7 +281,7 @@ def baseline(faces: Faces) -> dict[str, Any]:
 
 
 def items_of(faces: Faces) -> dict[str, Any]:
-    """What the scores are of, as JSON: items of dev and test, species that were trained on."""
+    """What the scores are of, as JSON: items of dev and test, trained species, unseen domain."""
     manifest = faces.manifest
     described: dict[str, Any] = {
         split: {
@@ -139,7 +291,11 @@ def items_of(faces: Faces) -> dict[str, Any]:
         for split in ("dev", "test")
     }
     seen = manifest.where(split="train").column("species").tolist()
-    return {**described, "seen_species": sorted(set(seen))}
+    return {
+        **described,
+        "seen_species": sorted(set(seen)),
+        UNSEEN_DOMAIN: unseen_domain(faces).tolist(),
+    }
 
 
 @dataclass(frozen=True, eq=False)
@@ -152,7 +308,7 @@ class Seed:
         thresholds: Each system's, at equal error on its development scores.
         results: By system, what `train_and_score` or `baseline` gave.
         seen_species: Attack species that were trained on.
-        subsets: Named subsets of the test captures, bool (N,) each.
+        unseen_domain: Which test captures are of a trained species in an unseen domain, bool (N,).
     """
 
     dev: dict[str, Scores]
@@ -160,7 +316,7 @@ class Seed:
     thresholds: dict[str, Threshold]
     results: Mapping[str, Mapping[str, Any]]
     seen_species: list[str]
-    subsets: Mapping[str, NDArray[np.bool_]] = field(default_factory=dict)
+    unseen_domain: NDArray[np.bool_]
 
     @classmethod
     def of(
@@ -169,7 +325,6 @@ class Seed:
         items: Mapping[str, Any],
         *,
         source: str,
-        subsets: Mapping[str, NDArray[np.bool_]] | None = None,
     ) -> "Seed":
         """Put scores by system and `items_of` together; `source` is the thresholds' origin."""
         dev = {name: _scores(result["dev"], items["dev"]) for name, result in results.items()}
@@ -181,14 +336,14 @@ class Seed:
             },
             results=results,
             seen_species=items["seen_species"],
-            subsets=subsets or {},
+            unseen_domain=np.array(items[UNSEEN_DOMAIN]),
         )
 
-    def acer(self, system: str, subset: str | None = None) -> float | None:
-        """ACER (worst species) on the test captures; None when a class is missing in the subset."""
+    def acer(self, system: str, *, unseen_domain: bool = False) -> float | None:
+        """ACER (worst species) on the test captures; None when a class is missing among them."""
         scores = self.test[system]
-        if subset is not None:
-            scores = scores.select(self.subsets[subset])
+        if unseen_domain:
+            scores = scores.select(self.unseen_domain)
         if scores.label.all() or not scores.label.any():
             return None
         return evaluate(scores, self.thresholds[system]).acer
@@ -208,9 +363,9 @@ def _scores(values: Sequence[float], items: Mapping[str, Sequence[str]]) -> Scor
     )
 
 
-def acers(seeds: Sequence[Seed], system: str, subset: str | None = None) -> list[float]:
+def acers(seeds: Sequence[Seed], system: str, *, unseen_domain: bool = False) -> list[float]:
     """ACER of a system, one per seed that has one."""
-    return _known(seed.acer(system, subset) for seed in seeds)
+    return _known(seed.acer(system, unseen_domain=unseen_domain) for seed in seeds)
 
 
 def aucs(seeds: Sequence[Seed], system: str, species: Sequence[str] | None = None) -> list[float]:
@@ -218,15 +373,18 @@ def aucs(seeds: Sequence[Seed], system: str, species: Sequence[str] | None = Non
     return _known(seed.auc(system, species) for seed in seeds)
 
 
-def _known(values: Any) -> list[float]:
+def _known(values: Iterable[float | None]) -> list[float]:
     return [value for value in values if value is not None]
 
 
 def acer_gains(
-    seeds: Sequence[Seed], better: str, worse: str, subset: str | None = None
+    seeds: Sequence[Seed], better: str, worse: str, *, unseen_domain: bool = False
 ) -> list[float]:
     """By how much the ACER of `better` is lower, paired by seed."""
-    pairs = [(seed.acer(worse, subset), seed.acer(better, subset)) for seed in seeds]
+    pairs = [
+        tuple(seed.acer(name, unseen_domain=unseen_domain) for name in (worse, better))
+        for seed in seeds
+    ]
     return [high - low for high, low in pairs if high is not None and low is not None]
 
 
@@ -236,207 +394,3 @@ def auc_gains(
     """By how much the AUC of `better` is higher, paired by seed."""
     pairs = [(seed.auc(better, species), seed.auc(worse, species)) for seed in seeds]
     return [high - low for high, low in pairs if high is not None and low is not None]
-
-
-def acer_bar_claim(seeds: Sequence[Seed], system: str, bar: float) -> Claim:
-    """The claim that a system's ACER lies below a bar of ours."""
-    values = acers(seeds, system)
-    interval: Interval | None = mean_interval(values) if len(values) > 1 else None
-    return Claim(
-        id="acer_below_bar",
-        claim=f"ACER on unseen subjects, sessions, sensors and species is below {bar:.0%}.",
-        measured=float(np.mean(values)) if values else None,
-        low=interval.low if interval else None,
-        high=interval.high if interval else None,
-        holds=interval.high < bar if interval else None,
-        test=f"{len(values)} seeds; holds if the 95 % Student-t interval lies below {bar:g} "
-        "(our bar, not the paper's)",
-    )
-
-
-def system_metrics(seeds: Sequence[Seed], systems: Sequence[str]) -> list[Metric]:
-    """ACER and AUC of every system over seeds, and the pooled BPCER of the first."""
-    metrics = []
-    for system in systems:
-        title = f"ACER of {system} (worst species; for comparison with papers)"
-        metrics += [
-            metric_over_seeds(title, "rate", acers(seeds, system)),
-            metric_over_seeds(f"AUC of {system}", "area", aucs(seeds, system)),
-        ]
-    rate = pooled_rates(seeds, systems[0])["bona_fide"]
-    return [*metrics, metric_of_rate(f"BPCER of {systems[0]}, all seeds", rate)]
-
-
-def pooled_rates(seeds: Sequence[Seed], system: str) -> dict[str, Rate]:
-    """Errors per species over all seeds, each at its own threshold; "bona_fide" holds the BPCER."""
-    counts: dict[str, list[int]] = {}
-    for seed in seeds:
-        scores = seed.test[system]
-        wrong = seed.thresholds[system].accept(scores) != scores.label
-        for name in np.unique(scores.group).tolist():
-            rows = scores.group == name
-            errors, trials = counts.setdefault(name, [0, 0])
-            counts[name] = [errors + int(wrong[rows].sum()), trials + int(rows.sum())]
-    return {name: Rate(errors, trials) for name, (errors, trials) in counts.items()}
-
-
-def species_table(seeds: Sequence[Seed], system: str) -> Table:
-    """APCER per attack instrument species of one system, worst first."""
-    attacks = sorted(
-        (entry for entry in pooled_rates(seeds, system).items() if entry[0] != "bona_fide"),
-        key=lambda entry: -entry[1].value,
-    )
-    rows: list[Row] = []
-    for rank, (name, rate) in enumerate(attacks):
-        interval = rate.interval()
-        title = name.replace("_", " ") + (" (worst)" if rank == 0 else "")
-        seen = "seen" if name in seeds[0].seen_species else "unseen"
-        rows.append(
-            [title, seen, rate.errors, rate.trials, rate.value, interval.low, interval.high]
-        )
-    return Table(
-        name="species",
-        title="APCER per attack instrument species",
-        columns=["species", "in training", "accepted", "presented", "APCER", "low", "high"],
-        rows=rows,
-        caption=f"System {system}, all seeds, exact 95 % intervals. Presentations of one simulated "
-        "subject are not independent: the intervals over seeds are the ones that claims use.",
-    )
-
-
-def systems_table(
-    seeds: Sequence[Seed], systems: Sequence[str], *, caption: str, subsets: Mapping[str, str] = {}
-) -> Table:
-    """All systems beside each other; `subsets` gives the title of a subset's ACER by its name."""
-
-    def mean(values: Sequence[float]) -> float | None:
-        return float(np.mean(values)) if values else None
-
-    def row(system: str) -> Row:
-        found = [seed.results[system] for seed in seeds]
-        return [
-            system,
-            mean(acers(seeds, system)),
-            *(mean(acers(seeds, system, name)) for name in subsets),
-            mean(aucs(seeds, system)),
-            mean([auc(seed.dev[system]).value for seed in seeds]),
-            mean([result["training_auc"] for result in found if "training_auc" in result]),
-            sum(result.get("collapsed", False) for result in found),
-        ]
-
-    return Table(
-        name="systems",
-        title="All systems",
-        columns=[
-            "system",
-            "ACER, all test captures",
-            *subsets.values(),
-            "AUC, test",
-            "AUC, development",
-            "AUC, training",
-            "collapsed",
-        ],
-        rows=[row(system) for system in systems],
-        caption="Means over seeds, each system at its own development threshold. An AUC that falls "
-        "from training to test is memorising; one that is low in training is too little learning. "
-        f"{caption} collapsed: seeds in which training ended with scores of 0; they count as they "
-        "are.",
-    )
-
-
-def kinds_table(
-    seeds: Sequence[Seed], systems: Sequence[str], kinds: Mapping[str, Sequence[str]] = KINDS
-) -> Table:
-    """AUC of every system against each kind of instrument that was presented."""
-    rows: list[Row] = []
-    for kind, species in kinds.items():
-        for system in systems:
-            values = aucs(seeds, system, species)
-            if values:
-                found = metric_over_seeds("", "area", values)
-                rows.append([kind, system, found.value, found.low, found.high])
-    return Table(
-        name="kinds",
-        title="What each system tells apart, by kind of instrument",
-        columns=["kind", "system", "AUC", "low", "high"],
-        rows=rows,
-        caption="Means over seeds with Student-t intervals; 0.5 is chance.",
-    )
-
-
-def det_figure(systems: Sequence[str]) -> Figure:
-    """Detection error trade-off of the first seed's test captures."""
-    return Figure(
-        name="det",
-        title="Detection error trade-off",
-        kind="det",
-        caption="Test captures of the first seed. Dots: the threshold chosen on development "
-        "captures. Band: exact 95 % interval of the BPCER.",
-        data={"scores": "scores.parquet", "systems": list(systems)},
-    )
-
-
-def species_figure(table: Table) -> Figure:
-    """Bars of a `species_table`."""
-    return Figure(
-        name="species",
-        title="Worst species first",
-        kind="bars",
-        caption="APCER per species with exact 95 % intervals, all seeds.",
-        data={
-            "names": [row[0] for row in table.rows],
-            "values": [row[4] for row in table.rows],
-            "low": [row[5] for row in table.rows],
-            "high": [row[6] for row in table.rows],
-            "value_label": "APCER",
-        },
-    )
-
-
-def bars_figure(table: Table) -> Figure:
-    """Bars of a `kinds_table`."""
-    return Figure(
-        name="kinds",
-        title="By kind of instrument",
-        kind="bars",
-        caption="AUC, means over seeds with 95 % intervals; 0.5 is chance.",
-        data={
-            "names": [f"{row[0]}: {row[1]}" for row in table.rows],
-            "values": [row[2] for row in table.rows],
-            "low": [row[3] for row in table.rows],
-            "high": [row[4] for row in table.rows],
-            "value_label": "AUC",
-        },
-    )
-
-
-def training_figure(seeds: Sequence[Seed], systems: Sequence[str]) -> Figure:
-    """Mean scores on training captures by epoch, first seed."""
-    histories = {system: seeds[0].results[system]["history"] for system in systems}
-    return Figure(
-        name="training",
-        title="Training",
-        kind="lines",
-        caption="Mean score on training captures of the first seed: a network that learns moves "
-        "bona fide captures and attacks apart.",
-        data={
-            "x": list(range(1, max(len(history) for history in histories.values()) + 1)),
-            "series": {
-                f"{system}, {name}": [epoch[name] for epoch in history]
-                for system, history in histories.items()
-                for name in ("bona fide", "attack")
-            },
-            "x_label": "epoch",
-            "y_label": "score",
-        },
-    )
-
-
-def score_tables(seeds: Sequence[Seed]) -> list[pl.DataFrame]:
-    """All scores of all seeds, for `write_scores`."""
-    return [
-        score_table(scores, seed.thresholds[system], system=system, split=split, seed=index)
-        for index, seed in enumerate(seeds)
-        for split, systems in (("dev", seed.dev), ("test", seed.test))
-        for system, scores in systems.items()
-    ]

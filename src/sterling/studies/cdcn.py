@@ -5,36 +5,36 @@ on simulated captures. Every seed draws its own captures and its own initial wei
 one seed share both, so that their differences are paired.
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from functools import cache, partial
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from PIL import Image
 from pydantic import Field
 from torch import Tensor, nn
 
-from sterling.errors import InputError
-from sterling.face.capture import Scale, simulate
+from sterling.face.capture import simulate
 from sterling.face.comparison import (
+    BASELINE,
+    Arm,
+    ComparisonConfig,
     Seed,
-    acer_bar_claim,
     acer_gains,
+    compare,
+)
+from sterling.face.comparison_report import (
+    acer_bar_claim,
     bars_figure,
-    baseline,
     det_figure,
-    items_of,
     kinds_table,
     score_tables,
     species_figure,
     species_table,
     system_metrics,
     systems_table,
-    train_and_score,
     training_figure,
 )
 from sterling.face.data import Faces
@@ -43,12 +43,11 @@ from sterling.face.pad import (
     CDCN,
     CentralDifferenceConv2d,
     Detector,
-    TrainConfig,
     two_path,
 )
 from sterling.measure import Scores, Threshold, threshold_at_eer
 from sterling.runs import Run, derive_seed, in_processes
-from sterling.study import Claim, Config, Figure, Findings, Paper, Study
+from sterling.study import Claim, Figure, Findings, Paper, Study
 from sterling.study import claim_that_positive as paired
 
 __all__ = ["CDCN_STUDY", "CdcnConfig"]
@@ -56,63 +55,24 @@ __all__ = ["CDCN_STUDY", "CdcnConfig"]
 ACER_BAR = 0.20  # our own bar for a usable demonstration, set before anything was measured
 FOLD_TOLERANCE = 1e-4  # single precision, whole network
 GALLERY_SIZE = 18
-UNSEEN = "unseen_domain"
 
 
-class CdcnConfig(Config):
-    """Configuration of the study.
+class CdcnConfig(ComparisonConfig):
+    """Configuration of the study, beside what all comparisons have.
 
     Attributes:
-        protocol: Protocol of the simulated captures.
-        subjects: Simulated subjects for training, development and test.
-        captures: Captures for training, development and test, half of them bona fide.
-        size: Side of the crops in pixels.
-        seeds: How many times everything is repeated with other captures and other weights.
-        width: Channels of the network's stem; 64 is the published network.
         theta: Share of the difference term where there is one; 0.7 is the paper's.
-        epochs: Passes over the training captures.
-        learning_rate: Of Adam, in the first epoch.
-        step_epochs: Epochs between two changes of the learning rate.
-        step_factor: What it is multiplied by at each change.
-        batch_size: Captures per step.
-        augment: The released code's augmentation. Off in `quick`: our choice for few epochs.
     """
 
-    protocol: str = "default"
-    subjects: tuple[int, int, int] = (18, 8, 18)
-    captures: tuple[int, int, int] = (800, 120, 360)
-    size: int = Field(default=64, ge=16, multiple_of=8)
-    seeds: int = Field(default=5, ge=1)
-    width: int = Field(default=8, ge=1)
     theta: float = Field(default=0.7, gt=0, le=1)
-    epochs: int = Field(default=3, ge=1)
-    learning_rate: float = Field(default=2e-3, gt=0)
-    step_epochs: int = Field(default=1, ge=1)
-    step_factor: float = Field(default=0.4, gt=0, le=1)
-    batch_size: int = Field(default=8, ge=1)
-    augment: bool = False
 
 
-@dataclass(frozen=True)
-class Arm:
-    """What one arm of the comparison trains."""
-
-    central_difference: bool
-    label: Literal["depth", "constant"]
-
-
-ARMS = {"cdcn": Arm(True, "depth"), "vanilla": Arm(False, "depth"), "binary": Arm(True, "constant")}
-BASELINE = "thumbnails"
-SYSTEMS = (*ARMS, BASELINE)
+SYSTEMS = ("cdcn", "vanilla", "binary", BASELINE)
 
 
 def measure(config: CdcnConfig, run: Run) -> Findings:
     """Train and test every arm on every seed, and test the claims."""
-    if config.data is not None:
-        raise InputError(
-            f"--data {config.data}: this study reads simulated captures only; for photographs use "
-            "sterling face train --data"
-        )
+    config.refuse_data()
     seeds = in_processes(
         _one_seed, [(config, run, index) for index in range(config.seeds)], "seeds"
     )
@@ -129,7 +89,6 @@ def measure(config: CdcnConfig, run: Run) -> Findings:
             systems_table(
                 seeds,
                 SYSTEMS,
-                subsets={UNSEEN: "ACER, unseen domain, seen species"},
                 caption="vanilla: θ = 0. binary: the label is a constant map. thumbnails: logistic "
                 "regression on 8×8 colours.",
             ),
@@ -152,77 +111,35 @@ def measure(config: CdcnConfig, run: Run) -> Findings:
 
 
 def _one_seed(config: CdcnConfig, run: Run, index: int) -> Seed:
-    seed = derive_seed(run.seed, "cdcn", index)
+    def network(theta: float, seed: int) -> CDCN:
+        return CDCN(config.width, theta, seed=seed)
 
-    @cache
-    def faces() -> Faces:
-        scale = Scale(config.subjects, config.captures)
-        return simulate(config.protocol, seed=seed, size=config.size, scale=scale).faces()
+    def keep(detector: Detector, faces: Faces, result: Mapping[str, Any]) -> dict[str, Any]:
+        return _keep(detector, faces, result, run.folder) if index == 0 else {}
 
-    results = {}
-    for arm in ARMS:
-        folder = run.folder / "detector" if (index, arm) == (0, "cdcn") else None
-        train_arm = partial(_train_arm, config, arm, faces, seed, folder, run.folder)
-        results[arm] = run.stage(f"{arm}-{index}", train_arm)
-    results[BASELINE] = run.stage(f"{BASELINE}-{index}", lambda: baseline(faces()))
-    items = run.stage(
-        f"items-{index}", lambda: {**items_of(faces()), UNSEEN: _unseen_domain(faces()).tolist()}
-    )
-    return Seed.of(
-        results,
-        items,
-        source=f"simulated captures, protocol {config.protocol!r}, development set, seed {index}",
-        subsets={UNSEEN: np.array(items[UNSEEN])},
-    )
+    arms = {
+        "cdcn": Arm(lambda seed: network(config.theta, seed), finish=keep),
+        "vanilla": Arm(lambda seed: network(0.0, seed)),
+        "binary": Arm(
+            lambda seed: network(config.theta, seed),
+            label="constant",
+            changes={"cdl_weight": 0.0},
+        ),
+    }
+    return compare("cdcn", config, run, index, arms)
 
 
-def _unseen_domain(faces: Faces) -> NDArray[np.bool_]:
-    """Test captures of trained species under illumination or sensors that were not trained on."""
-    seen, test = faces.manifest.where(split="train"), faces.manifest.where(split="test")
-    unseen = ~test.matches(sensor=set(seen.column("sensor").tolist()))
-    unseen |= ~test.matches(illumination=set(seen.column("illumination").tolist()))
-    return unseen & test.matches(species=set(seen.column("species").tolist()))
-
-
-def _train_arm(
-    config: CdcnConfig,
-    name: str,
-    simulated: Callable[[], Faces],
-    seed: int,
-    folder: Path | None,
-    home: Path,
+def _keep(
+    detector: Detector, faces: Faces, result: Mapping[str, Any], home: Path
 ) -> dict[str, Any]:
-    arm, faces = ARMS[name], simulated()
-    model = CDCN(
-        width=config.width, theta=config.theta if arm.central_difference else 0.0, seed=seed % 2**31
+    """Save the detector with its threshold, and picture what it finds hard."""
+    dev, test = faces.split("dev"), faces.split("test")
+    threshold = threshold_at_eer(
+        Scores(result["dev"], dev.manifest.bona_fide, item=dev.manifest.column("item")),
+        source="simulated captures, development",
     )
-    training = TrainConfig(
-        epochs=config.epochs,
-        batch_size=config.batch_size,
-        learning_rate=config.learning_rate,
-        step_epochs=config.step_epochs,
-        step_factor=config.step_factor,
-        augment=config.augment,
-        cdl_weight=1.0 if arm.label == "depth" else 0.0,
-        seed=seed % 2**31,
-    )
-    detector, result = train_and_score(
-        model,
-        faces,
-        training,
-        label=arm.label,
-        data=f"simulated captures, protocol {config.protocol!r}",
-        checkpoint=home / "checkpoints" / f"{name}-{seed}.safetensors",
-    )
-    if folder is not None:
-        dev, test = faces.split("dev"), faces.split("test")
-        threshold = threshold_at_eer(
-            Scores(result["dev"], dev.manifest.bona_fide, item=dev.manifest.column("item")),
-            source="simulated captures, development",
-        )
-        replace(detector, threshold=threshold).save_pretrained(folder)
-        result["gallery"] = _gallery(detector, test, result["test"], threshold, home)
-    return result
+    replace(detector, threshold=threshold).save_pretrained(home / "detector")
+    return {"gallery": _gallery(detector, test, result["test"], threshold, home)}
 
 
 def _gallery(
@@ -290,7 +207,7 @@ def _claims(seeds: list[Seed], fold_difference: float, theta: float) -> list[Cla
             "central_difference_beats_vanilla",
             f"On unseen illumination and sensors, central differences (θ = {theta:g}) have a lower "
             "ACER than vanilla convolutions (θ = 0).",
-            acer_gains(seeds, "cdcn", "vanilla", UNSEEN),
+            acer_gains(seeds, "cdcn", "vanilla", unseen_domain=True),
             paper="OULU-NPU protocol 1: ACER 3.8 % (θ = 0), 1.0 % (θ = 0.7)",
         ),
         paired(

@@ -1,5 +1,6 @@
 """Face crops held in memory together with their manifest and pixel-wise labels."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,7 +10,13 @@ from torch import Tensor
 
 from sterling.errors import InputError
 from sterling.face.data.manifest import SPLITS, Manifest
-from sterling.face.data.modality import Modality, channels_of, require_modalities
+from sterling.face.data.modality import (
+    CHANNELS,
+    Modality,
+    channels_of,
+    require_modalities,
+    stack,
+)
 
 __all__ = ["Faces"]
 
@@ -98,6 +105,46 @@ class Faces:
             None if self.mask is None else self.mask[index],
             self.modalities,
             None if self.present is None else self.present[index],
+        )
+
+    def only(self, modalities: Collection[Modality]) -> "Faces":
+        """The same presentations in some of their modalities.
+
+        Raises:
+            InputError: A modality was not recorded, or an item has none of those asked for.
+        """
+        wanted = require_modalities(modalities)
+        if wanted == self.modalities:
+            return self
+        for name in wanted:
+            if name not in self.modalities:
+                raise InputError(
+                    f"{self.manifest.source}: has no modality {name!r}, only "
+                    f"{', '.join(self.modalities)}"
+                )
+        channels = [CHANNELS[name] for name in self.modalities]
+        parts = dict(zip(self.modalities, torch.split(self.images, channels, dim=-3), strict=True))
+        columns = [self.modalities.index(name) for name in wanted]
+        return Faces(
+            self.manifest,
+            stack({name: parts[name] for name in wanted}),
+            self.depth,
+            self.mask,
+            wanted,
+            None if self.present is None else self.present[:, columns],
+        )
+
+    def first_frame(self) -> "Faces":
+        """The first frame of every clip, as single pictures."""
+        if self.images.ndim == 4:
+            return self
+        return Faces(
+            self.manifest,
+            self.images[:, 0],
+            None if self.depth is None else self.depth[:, 0],
+            None if self.mask is None else self.mask[:, 0],
+            self.modalities,
+            self.present,
         )
 
     def split(self, name: str) -> "Faces":
