@@ -28,6 +28,7 @@ from sterling.guarantee.risk_control import (
     conformal_risk_control,
     risk_controlling_sets,
 )
+from sterling.guarantee.risk_controller import RiskController
 from sterling.guarantee.risk_p_values import (
     betting_p_values,
     binomial_p_values,
@@ -61,6 +62,7 @@ __all__ = [
     "LabelSetRule",
     "ResolutionWarning",
     "RiskControlledClassifier",
+    "RiskController",
     "SafeSettings",
     "SplitConformalClassifier",
     "SplitConformalRegressor",

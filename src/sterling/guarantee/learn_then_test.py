@@ -8,13 +8,14 @@ from numpy.typing import ArrayLike, NDArray
 
 from sterling.guarantee.arrays import check_alpha
 from sterling.guarantee.family_wise import bonferroni
+from sterling.guarantee.losses import Losses
 from sterling.guarantee.risk_p_values import hoeffding_bentkus_p_values
 from sterling.guarantee.statement import Assumption, Guarantee
 
 __all__ = ["SafeSettings", "learn_then_test"]
 
 Correction = Callable[[NDArray[np.float64], float], NDArray[np.bool_]]
-RiskTest = Callable[[NDArray[np.float64], float], NDArray[np.float64]]
+RiskTest = Callable[[ArrayLike, float], NDArray[np.float64]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,7 +31,7 @@ class SafeSettings:
 
     safe: NDArray[np.bool_]
     p: NDArray[np.float64]
-    losses: NDArray[np.float64]
+    losses: Losses
     guarantee: Guarantee
 
     @property
@@ -53,6 +54,7 @@ def learn_then_test(
 
     Args:
         losses: (n, L) in [0, 1], lower is better: loss of each calibration item at each setting.
+            Give losses that are 0 or 1 as bool: they are tested several times as fast.
         epsilon: Allowed risk, in (0, 1).
         delta: Allowed probability, over the draw of the items, that a safe setting is not.
         risk_test: ``hoeffding_bentkus_p_values``, ``binomial_p_values`` (0/1 losses, exact) or
@@ -60,7 +62,7 @@ def learn_then_test(
         correction: ``bonferroni``; ``fixed_sequence`` when the settings stand in an order chosen
             on other data; a ``graphical`` procedure with its weights bound by ``partial``.
     """
-    array = np.asarray(losses, dtype=np.float64)
+    array = np.asarray(losses)
     check_alpha(delta, "delta")
     p = risk_test(array, epsilon)  # checks losses and epsilon
     return SafeSettings(

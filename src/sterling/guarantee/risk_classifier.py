@@ -6,8 +6,7 @@ from typing import Any, Literal, Self
 import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
-from sklearn.base import BaseEstimator, ClassifierMixin, clone
-from sklearn.frozen import FrozenEstimator
+from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.linear_model import LogisticRegression
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 from sklearn.utils.validation import check_is_fitted, validate_data
@@ -15,6 +14,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from sterling.errors import InputError, unknown_name
 from sterling.guarantee.arrays import check_alpha
 from sterling.guarantee.family_wise import bonferroni
+from sterling.guarantee.split_fit import fit_apart
 from sterling.guarantee.statement import Assumption, Guarantee, ResolutionWarning
 from sterling.guarantee.tolerance_limit import tolerance_limit
 
@@ -94,17 +94,14 @@ class RiskControlledClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[
         if len(self.classes_) < 2:
             raise InputError(f"y holds one class, {self.classes_[0]!s}; give two")
         estimator = LogisticRegression() if self.estimator is None else self.estimator
-        order = np.random.default_rng(self.random_state).permutation(len(y))
-        calibrates = order
-        if isinstance(estimator, FrozenEstimator):
-            self.estimator_ = estimator
-        else:
-            check_alpha(self.calibration_share, "calibration_share")
-            n = round(self.calibration_share * len(y))
-            calibrates, trains = order[:n], order[n:]
-            if len(np.unique(y[trains])) < 2:
-                raise InputError(f"the {len(trains)} training items hold one class; give more")
-            self.estimator_ = clone(estimator).fit(X[trains], y[trains])
+        self.estimator_, calibrates = fit_apart(
+            estimator,
+            X,
+            y,
+            self.calibration_share,
+            np.random.default_rng(self.random_state),
+            least_classes=2,
+        )
         positive = y[calibrates] == self.classes_[1]
         scores = self._scores(X[calibrates])
         self.threshold_, counted = self._choose(scores, positive)

@@ -11,7 +11,8 @@ from numpy.typing import ArrayLike, NDArray
 from sterling.errors import InputError
 from sterling.guarantee.family_wise import fixed_sequence
 from sterling.guarantee.learn_then_test import RiskTest
-from sterling.guarantee.risk_p_values import check_losses, hoeffding_bentkus_p_values
+from sterling.guarantee.losses import Losses, total_losses
+from sterling.guarantee.risk_p_values import hoeffding_bentkus_p_values
 from sterling.guarantee.statement import Assumption, Guarantee
 
 __all__ = ["ControlledRisk", "conformal_risk_control", "risk_controlling_sets"]
@@ -48,10 +49,10 @@ def conformal_risk_control(
     Raises:
         InputError: A row rises, or no setting is good enough; the message says why.
     """
-    array = _along_a_dial(losses, bound)
+    array, risk = _along_a_dial(losses, bound)
     if not 0 < alpha < bound:
         raise InputError(f"alpha {alpha}: give a bound between 0 and the largest loss, {bound:g}")
-    n, risk = len(array), array.mean(axis=0)
+    n = len(array)
     good = np.flatnonzero((n * risk + bound) / (n + 1) <= alpha * (1 + 1e-12))
     if not len(good):
         raise InputError(
@@ -93,12 +94,12 @@ def risk_controlling_sets(
     Raises:
         InputError: A row rises (then use ``learn_then_test``), or no setting is good enough.
     """
-    array = _along_a_dial(losses, 1.0)
+    array, risk = _along_a_dial(losses, 1.0)
     cautious_first = risk_test(array[:, ::-1], epsilon)
     certified = int(fixed_sequence(cautious_first, delta).sum())
     if not certified:
         raise InputError(
-            f"even the most cautious setting (mean loss {array[:, -1].mean():.4g} on {len(array)} "
+            f"even the most cautious setting (mean loss {risk[-1]:.4g} on {len(array)} "
             f"items) cannot be certified at epsilon = {epsilon:g}, delta = {delta:g}; add a more "
             "cautious setting or more items"
         )
@@ -114,16 +115,17 @@ def risk_controlling_sets(
         level=epsilon,
         confidence=1 - delta,
     )
-    return ControlledRisk(setting, float(array[:, setting].mean()), guarantee)
+    return ControlledRisk(setting, float(risk[setting]), guarantee)
 
 
-def _along_a_dial(losses: ArrayLike, bound: float) -> NDArray[np.float64]:
-    array = check_losses(losses, bound)
-    rises = np.argwhere(np.diff(array, axis=1) > 0)
+def _along_a_dial(losses: ArrayLike, bound: float) -> tuple[Losses, NDArray[np.float64]]:
+    """Checked losses, and their mean at each setting."""
+    array, total = total_losses(losses, bound)
+    rises = np.argwhere(array[:, 1:] > array[:, :-1])
     if len(rises):
         item, setting = rises[0]
         raise InputError(
             f"the loss of item {item} rises from setting {setting} to {setting + 1}; order the "
             "settings from least to most cautious, or use learn_then_test"
         )
-    return array
+    return array, total / len(array)

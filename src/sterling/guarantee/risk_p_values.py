@@ -1,7 +1,7 @@
 """p-values of "the risk of this setting exceeds epsilon": small when the losses are low.
 
-Losses are arrays (n, L): n independent calibration items, L settings. Every p-value is valid in
-finite samples, so that a family-wise correction over the settings gives a guarantee.
+Losses are arrays (n, L), bool or float: n independent calibration items, L settings. Every p-value
+is valid in finite samples, so that a family-wise correction over the settings gives a guarantee.
 """
 
 import numpy as np
@@ -11,24 +11,15 @@ from scipy.special import xlog1py, xlogy
 
 from sterling.errors import InputError
 from sterling.guarantee.arrays import check_alpha
+from sterling.guarantee.losses import check_losses, total_losses
 
-__all__ = ["betting_p_values", "binomial_p_values", "check_losses", "hoeffding_bentkus_p_values"]
+__all__ = ["betting_p_values", "binomial_p_values", "hoeffding_bentkus_p_values"]
 
 
-def check_losses(losses: ArrayLike, bound: float = 1.0) -> NDArray[np.float64]:
-    """Losses as float64 (n, L), n >= 1, L >= 1, all in [0, bound].
-
-    Raises:
-        InputError: On another shape, a NaN, or a loss outside [0, bound].
-    """
-    array = np.asarray(losses, dtype=np.float64)
-    if array.ndim != 2 or not array.size:
-        raise InputError(f"losses have shape {array.shape}; give (items, settings), one of each")
-    if not (array.min() >= 0 and array.max() <= bound):  # NaN fails both
-        raise InputError(
-            f"losses reach from {array.min():g} to {array.max():g}; bring them into [0, {bound:g}]"
-        )
-    return array
+def _binomial_tail(errors: NDArray[np.float64], n: int, epsilon: float) -> NDArray[np.float64]:
+    """``P(Binomial(n, epsilon) <= errors)``, (L,); many settings share few counts."""
+    counts, of_setting = np.unique(errors, return_inverse=True)
+    return np.asarray(stats.binom.cdf(counts, n, epsilon)[of_setting])
 
 
 def binomial_p_values(losses: ArrayLike, epsilon: float) -> NDArray[np.float64]:
@@ -37,12 +28,11 @@ def binomial_p_values(losses: ArrayLike, epsilon: float) -> NDArray[np.float64]:
     Raises:
         InputError: On a loss between 0 and 1.
     """
-    array = check_losses(losses)
+    array, errors = total_losses(losses)
     check_alpha(epsilon, "epsilon")
-    if not ((array == 0) | (array == 1)).all():
+    if array.dtype != np.bool_ and not ((array == 0) | (array == 1)).all():
         raise InputError("losses between 0 and 1: use hoeffding_bentkus_p_values")
-    p: NDArray[np.float64] = stats.binom.cdf(array.sum(axis=0), len(array), epsilon)
-    return p
+    return _binomial_tail(errors, len(array), epsilon)
 
 
 def hoeffding_bentkus_p_values(losses: ArrayLike, epsilon: float) -> NDArray[np.float64]:
@@ -52,14 +42,14 @@ def hoeffding_bentkus_p_values(losses: ArrayLike, epsilon: float) -> NDArray[np.
     and the binary relative entropy h (Bates et al., JACM 2021, section 3; Angelopoulos et al.,
     "Learn then Test", 2021).
     """
-    array = check_losses(losses)
+    array, total = total_losses(losses)
     check_alpha(epsilon, "epsilon")
-    n, total = len(array), array.sum(axis=0)
+    n = len(array)
     low = np.minimum(total / n, epsilon)
     entropy = xlogy(low, low / epsilon) + xlog1py(1 - low, (epsilon - low) / (1 - epsilon))
     # Forty losses of 0.05 are 2 in decimals, and a little more in floating point.
     errors = np.ceil(total * (1 - 1e-12))
-    bentkus = np.e * stats.binom.cdf(errors, n, epsilon)
+    bentkus = np.e * _binomial_tail(errors, n, epsilon)
     p: NDArray[np.float64] = np.minimum(1, np.minimum(np.exp(-n * entropy), bentkus))
     return p
 
@@ -71,7 +61,7 @@ def betting_p_values(losses: ArrayLike, epsilon: float, delta: float = 0.1) -> N
     the losses before j (JRSS B, 2024; as used in Bates et al., JACM 2021, appendix B). Valid at
     every level; the stakes are tuned to ``delta``. Depends on the order of the items.
     """
-    array = check_losses(losses)
+    array = check_losses(losses).astype(np.float64, copy=False)
     check_alpha(epsilon, "epsilon")
     check_alpha(delta, "delta")
     n = len(array)

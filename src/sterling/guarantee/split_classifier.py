@@ -4,8 +4,7 @@ from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import BaseEstimator, ClassifierMixin, clone
-from sklearn.frozen import FrozenEstimator
+from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.linear_model import LogisticRegression
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
@@ -15,6 +14,7 @@ from sterling.guarantee.aps import APS
 from sterling.guarantee.arrays import check_alpha
 from sterling.guarantee.label_score import LabelScore
 from sterling.guarantee.label_sets import Condition, calibrate_label_sets
+from sterling.guarantee.split_fit import fit_apart
 
 __all__ = ["SplitConformalClassifier"]
 
@@ -77,20 +77,14 @@ class SplitConformalClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[
         if len(self.classes_) < 2:
             raise InputError(f"y holds one class, {self.classes_[0]!s}; give at least two classes")
         estimator = LogisticRegression() if self.estimator is None else self.estimator
-        order = np.random.default_rng((self.random_state, 0)).permutation(len(y))
-        calibrates = order
-        if isinstance(estimator, FrozenEstimator):
-            self.estimator_ = estimator
-        else:
-            check_alpha(self.calibration_share, "calibration_share")
-            n = round(self.calibration_share * len(y))
-            calibrates, trains = order[:n], order[n:]
-            if len(np.unique(y[trains])) < 2:
-                raise InputError(
-                    f"the {len(trains)} training items hold one class, {y[order[-1]]!s}; give more "
-                    "items, or a smaller calibration_share"
-                )
-            self.estimator_ = clone(estimator).fit(X[trains], y[trains])
+        self.estimator_, calibrates = fit_apart(
+            estimator,
+            X,
+            y,
+            self.calibration_share,
+            np.random.default_rng((self.random_state, 0)),
+            least_classes=2,
+        )
         self.rule_ = calibrate_label_sets(
             self._probabilities(X[calibrates]),
             labels[calibrates],

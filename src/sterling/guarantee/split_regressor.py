@@ -6,7 +6,6 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, RegressorMixin, clone
 from sklearn.ensemble import HistGradientBoostingRegressor
-from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LinearRegression
 from sklearn.model_selection import KFold
 from sklearn.utils.validation import check_is_fitted, validate_data
@@ -14,6 +13,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from sterling.errors import InputError
 from sterling.guarantee.arrays import check_alpha
 from sterling.guarantee.quantile import conformal_quantile, conformal_rank
+from sterling.guarantee.split_fit import fit_apart, split_items
 from sterling.guarantee.statement import Assumption, Guarantee
 
 __all__ = ["ConformalizedQuantileRegressor", "CrossConformalRegressor", "SplitConformalRegressor"]
@@ -29,18 +29,30 @@ def _coverage(n: int, level: float) -> Guarantee:
     )
 
 
-def _split(n: int, share: float, seed: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    check_alpha(share, "calibration_share")
-    order = np.random.default_rng(seed).permutation(n)
-    size = round(share * n)
-    if not 0 < size < n:
-        raise InputError(
-            f"{n} sample(s) cannot be split by calibration_share = {share:g}; give more"
-        )
-    return order[size:], order[:size]
+class _IntervalRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
+    """What all three share: they check features, and differ in their middle and their interval."""
+
+    def predict(self, X: Any) -> NDArray[np.float64]:  # noqa: N803
+        """The middle of each interval before calibration, (N,); it carries no guarantee."""
+        return np.asarray(self._middle(self._checked(X)), dtype=np.float64)
+
+    def predict_interval(self, X: Any) -> NDArray[np.float64]:  # noqa: N803
+        """Lower and upper ends, (N, 2); infinite when there are too few calibration items."""
+        return self._interval(self._checked(X))
+
+    def _checked(self, X: Any) -> NDArray[Any]:  # noqa: N803
+        check_is_fitted(self)
+        checked: NDArray[Any] = validate_data(self, X, reset=False)
+        return checked
+
+    def _middle(self, X: NDArray[Any]) -> NDArray[np.float64]:  # noqa: N803
+        raise NotImplementedError
+
+    def _interval(self, X: NDArray[Any]) -> NDArray[np.float64]:  # noqa: N803
+        raise NotImplementedError
 
 
-class SplitConformalRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
+class SplitConformalRegressor(_IntervalRegressor):
     """Split conformal regression: prediction plus and minus one quantile of absolute residuals.
 
     Lei, G'Sell, Rinaldo, Tibshirani, Wasserman (JASA 2018), algorithm 2. For a trained model wrap
@@ -75,29 +87,23 @@ class SplitConformalRegressor(RegressorMixin, BaseEstimator):  # type: ignore[mi
         """Train on one part of the items (n, d) with values (n,), and calibrate on the rest."""
         X, y = validate_data(self, X, y, y_numeric=True)
         estimator = LinearRegression() if self.estimator is None else self.estimator
-        if isinstance(estimator, FrozenEstimator):
-            self.estimator_, calibrates = estimator, np.arange(len(y))
-        else:
-            trains, calibrates = _split(len(y), self.calibration_share, self.random_state)
-            self.estimator_ = clone(estimator).fit(X[trains], y[trains])
+        rng = np.random.default_rng(self.random_state)
+        self.estimator_, calibrates = fit_apart(estimator, X, y, self.calibration_share, rng)
         residuals = np.abs(y[calibrates] - self.estimator_.predict(X[calibrates]))
         self.half_width_ = conformal_quantile(residuals, self.alpha)
         self.guarantee_ = _coverage(len(calibrates), 1 - self.alpha)
         return self
 
-    def predict(self, X: Any) -> NDArray[np.float64]:  # noqa: N803
-        """The regressor's own prediction, (N,)."""
-        check_is_fitted(self)
-        X = validate_data(self, X, reset=False)
-        return np.asarray(self.estimator_.predict(X), dtype=np.float64)
+    def _middle(self, X: NDArray[Any]) -> NDArray[np.float64]:  # noqa: N803
+        values: NDArray[np.float64] = self.estimator_.predict(X)
+        return values
 
-    def predict_interval(self, X: Any) -> NDArray[np.float64]:  # noqa: N803
-        """Lower and upper ends, (N, 2); infinite when there are too few calibration items."""
-        values = self.predict(X)
+    def _interval(self, X: NDArray[Any]) -> NDArray[np.float64]:  # noqa: N803
+        values = self._middle(X)
         return np.column_stack([values - self.half_width_, values + self.half_width_])
 
 
-class ConformalizedQuantileRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
+class ConformalizedQuantileRegressor(_IntervalRegressor):
     """CQR: intervals that are wide where the data are noisy (Romano, Patterson, Candès, 2019).
 
     Two quantile regressions at alpha/2 and 1 - alpha/2, moved apart by the conformal quantile of
@@ -136,7 +142,8 @@ class ConformalizedQuantileRegressor(RegressorMixin, BaseEstimator):  # type: ig
         base = self.estimator
         if base is None:
             base = HistGradientBoostingRegressor(loss="quantile", quantile=0.5, random_state=0)
-        trains, calibrates = _split(len(y), self.calibration_share, self.random_state)
+        rng = np.random.default_rng(self.random_state)
+        trains, calibrates = split_items(len(y), self.calibration_share, rng)
         self.low_, self.high_ = (
             clone(base).set_params(quantile=quantile).fit(X[trains], y[trains])
             for quantile in (self.alpha / 2, 1 - self.alpha / 2)
@@ -147,18 +154,13 @@ class ConformalizedQuantileRegressor(RegressorMixin, BaseEstimator):  # type: ig
         self.guarantee_ = _coverage(len(calibrates), 1 - self.alpha)
         return self
 
-    def predict(self, X: Any) -> NDArray[np.float64]:  # noqa: N803
-        """Midpoint of the uncalibrated interval, (N,)."""
-        check_is_fitted(self)
-        X = validate_data(self, X, reset=False)
+    def _middle(self, X: NDArray[Any]) -> NDArray[np.float64]:  # noqa: N803
         middle: NDArray[np.float64] = self._ends(X).mean(axis=1)
         return middle
 
-    def predict_interval(self, X: Any) -> NDArray[np.float64]:  # noqa: N803
-        """Lower and upper ends, (N, 2); an interval that a negative margin empties is a point."""
-        check_is_fitted(self)
-        X = validate_data(self, X, reset=False)
+    def _interval(self, X: NDArray[Any]) -> NDArray[np.float64]:  # noqa: N803
         ends: NDArray[np.float64] = self._ends(X) + np.array([-self.margin_, self.margin_])
+        # An interval that a negative margin empties is a point.
         empty = ends[:, 0] > ends[:, 1]
         ends[empty] = ends[empty].mean(axis=1, keepdims=True)
         return ends
@@ -171,7 +173,7 @@ class ConformalizedQuantileRegressor(RegressorMixin, BaseEstimator):  # type: ig
         return ends
 
 
-class CrossConformalRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
+class CrossConformalRegressor(_IntervalRegressor):
     """CV+ and jackknife+: every item both trains and calibrates.
 
     Foygel Barber, Candès, Ramdas, Tibshirani (Annals of Statistics, 2021). Coverage is at least
@@ -222,17 +224,11 @@ class CrossConformalRegressor(RegressorMixin, BaseEstimator):  # type: ignore[mi
         self.guarantee_ = _coverage(n, max(0.0, 1 - 2 * self.alpha - lost))
         return self
 
-    def predict(self, X: Any) -> NDArray[np.float64]:  # noqa: N803
-        """Mean of the folds' predictions, (N,)."""
-        check_is_fitted(self)
-        X = validate_data(self, X, reset=False)
+    def _middle(self, X: NDArray[Any]) -> NDArray[np.float64]:  # noqa: N803
         middle: NDArray[np.float64] = np.mean([one.predict(X) for one in self.estimators_], axis=0)
         return middle
 
-    def predict_interval(self, X: Any) -> NDArray[np.float64]:  # noqa: N803
-        """Lower and upper ends, (N, 2)."""
-        check_is_fitted(self)
-        X = validate_data(self, X, reset=False)
+    def _interval(self, X: NDArray[Any]) -> NDArray[np.float64]:  # noqa: N803
         predicted = np.array([one.predict(X) for one in self.estimators_])
         n = len(self.residuals_)
         rank = conformal_rank(n, self.alpha)
