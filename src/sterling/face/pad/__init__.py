@@ -8,24 +8,32 @@ Scores are liveness: higher means bona fide.
 from sterling.face.pad.augment import augment
 from sterling.face.pad.cdc import CentralDifferenceConv2d, fold, two_path
 from sterling.face.pad.cdcn import CDCN, CDCNConfig
+from sterling.face.pad.clip_depth import StreamState
 from sterling.face.pad.decision import Decision, Outcome, decide, margin_for
+from sterling.face.pad.depth_net import DepthNet, DepthNetConfig
 from sterling.face.pad.detector import Detector, Provenance
 from sterling.face.pad.export import ExportReport, OnnxDetector, export_onnx
 from sterling.face.pad.losses import ContrastiveDepthLoss, DepthLoss
 from sterling.face.pad.models import MODELS, build_network
 from sterling.face.pad.network import Network, Output
 from sterling.face.pad.preprocessing import Preprocessing, normalise
+from sterling.face.pad.sgtd import SGTD, SGTDConfig
+from sterling.face.pad.spatial_gradient import SpatialGradientBlock
+from sterling.face.pad.temporal_depth import TemporalDepth, TemporalDepthConfig
 from sterling.face.pad.thumbnail import score_thumbnails
 from sterling.face.pad.train import EpochRecord, TrainConfig, TrainHistory, TrainingError, train
 
 __all__ = [
     "CDCN",
     "MODELS",
+    "SGTD",
     "CDCNConfig",
     "CentralDifferenceConv2d",
     "ContrastiveDepthLoss",
     "Decision",
     "DepthLoss",
+    "DepthNet",
+    "DepthNetConfig",
     "Detector",
     "EpochRecord",
     "ExportReport",
@@ -35,6 +43,11 @@ __all__ = [
     "Output",
     "Preprocessing",
     "Provenance",
+    "SGTDConfig",
+    "SpatialGradientBlock",
+    "StreamState",
+    "TemporalDepth",
+    "TemporalDepthConfig",
     "TrainConfig",
     "TrainHistory",
     "TrainingError",

@@ -7,16 +7,29 @@ from sterling.errors import InputError, unknown_name
 from sterling.face.pad.cdcn import CDCN
 from sterling.face.pad.cdcn_multimodal import CDCNMultimodal
 from sterling.face.pad.cdcn_pp import CDCNpp
+from sterling.face.pad.depth_net import DepthNet
 from sterling.face.pad.flexible_modal import FlexibleModal
 from sterling.face.pad.fm_vit import FMViT
 from sterling.face.pad.network import Network
 from sterling.face.pad.resnet import FusionResNet
+from sterling.face.pad.sgtd import SGTD
+from sterling.face.pad.temporal_depth import TemporalDepth
 
 __all__ = ["MODELS", "build_network"]
 
 MODELS: dict[str, type[Network]] = {
     model.name: model
-    for model in (CDCN, CDCNpp, CDCNMultimodal, FusionResNet, FlexibleModal, FMViT)
+    for model in (
+        CDCN,
+        CDCNpp,
+        CDCNMultimodal,
+        DepthNet,
+        FusionResNet,
+        FlexibleModal,
+        FMViT,
+        SGTD,
+        TemporalDepth,
+    )
 }
 
 
