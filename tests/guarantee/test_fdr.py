@@ -15,7 +15,7 @@ from sterling.guarantee import (
     conformal_e_values,
     conformal_p_values,
     e_benjamini_hochberg,
-    null_share,
+    harmonic_e_values,
     storey_benjamini_hochberg,
 )
 
@@ -54,12 +54,6 @@ def test_benjamini_and_hochbergs_own_example() -> None:
     p = [0.0001, 0.0004, 0.0019, 0.0095, 0.0201, 0.0278, 0.0298, 0.0344, 0.0459]
     p += [0.3240, 0.4262, 0.5719, 0.6528, 0.7590, 1.0000]
     assert benjamini_hochberg(p, 0.05).sum() == 4
-
-
-def test_null_share_has_the_added_one_and_stays_below_one() -> None:
-    assert null_share([0.1, 0.2, 0.6, 0.9]) == 1.0
-    assert null_share([0.1] * 9 + [0.6]) == pytest.approx(2 / 5)
-    assert null_share([]) == 1.0
 
 
 def test_procedures_on_no_hypotheses_reject_nothing() -> None:
@@ -177,9 +171,20 @@ def test_e_values_keep_the_level_under_full_dependence() -> None:
         (lambda: e_benjamini_hochberg([-1.0], 0.1), "is no e-value"),
         (lambda: conformal_e_values([-1.0], [1.0]), "finite and at least 0"),
         (lambda: conformal_e_values([0.0], [0.0]), "all weights are 0"),
-        (lambda: null_share([0.1], 1.0), "cut 1.0"),
     ],
 )
 def test_bad_input_is_refused(call: Callable[[], object], words: str) -> None:
     with pytest.raises(InputError, match=words):
         call()
+
+
+def test_e_values_average_one_over_the_ranks() -> None:
+    for n in (1, 4, 99):
+        e = harmonic_e_values(np.arange(1, n + 2) / (n + 1), n)
+        assert e.mean() == pytest.approx(1)
+        assert (np.diff(e) < 0).all()
+    mixed = harmonic_e_values([0.5, 0.5], [1, 3])
+    assert mixed.tolist() == [
+        harmonic_e_values([0.5], 1)[0],
+        harmonic_e_values([0.5], 3)[0],
+    ]

@@ -30,7 +30,7 @@ def test_groups_are_compared_within() -> None:
     known, groups = np.arange(40.0), np.repeat(["a", "b"], 20)
     selector = ConformalSelector(alpha=0.2).fit(known, groups)
     assert selector.p_values([20.0], ["b"])[0] == pytest.approx(2 / 21)
-    with pytest.raises(InputError, match="both to fit and to predict"):
+    with pytest.raises(InputError, match="to neither"):
         selector.predict([20.0])
 
 
@@ -40,8 +40,8 @@ def test_held_out_items_check_the_assumption_and_the_guarantee_says_so() -> None
     same = ConformalSelector().fit(known, held_out=rng.normal(size=300)).guarantee_
     moved = ConformalSelector().fit(known, held_out=rng.normal(size=300) + 0.5).guarantee_
     checks = [str(one.assumptions[0].checked) for one in (same, moved)]
-    assert checks[0].startswith("two-sample")
-    assert checks[1].startswith("NOT MET")
+    assert checks[0].startswith("not refuted by a two-sample")
+    assert checks[1].startswith("REFUTED")
     assert ConformalSelector().fit(known).guarantee_.assumptions[0].checked is None
 
 
@@ -49,11 +49,13 @@ def test_too_small_a_calibration_set_warns_with_the_number_needed() -> None:
     # n = 50, T = 1000, alpha = 0.1: k discoveries need 51 >= 1000 / (0.1 k).
     rng = np.random.default_rng(1)
     selector = ConformalSelector(alpha=0.1).fit(rng.normal(size=50))
-    with pytest.warns(ResolutionWarning, match="fewer than 197 discoveries .* give 2000"):
+    with pytest.warns(ResolutionWarning, match=r"about 197 must stand out .* give 2000"):
         selector.predict(rng.normal(size=1000))
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         selector.predict(rng.normal(size=25))
+    with pytest.raises(InputError, match=r"8 calibration items can select nothing .* least 10"):
+        ConformalSelector(alpha=0.1).fit(np.arange(8.0)).predict([3.0])
 
 
 def test_bad_input_is_refused() -> None:

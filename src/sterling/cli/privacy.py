@@ -28,7 +28,8 @@ def mia(
     ],
     alpha: Annotated[float, typer.Option(help="False discovery rate, such as 0.1.")] = 0.1,
     method: Annotated[
-        Literal["bh", "by", "storey", "ebh"], typer.Option(help="The procedure; bh is the paper's.")
+        Literal["bh", "by", "storey", "ptdi", "ptdi_jkbb", "ebh"],
+        typer.Option(help="The procedure; bh is the paper's."),
     ] = "bh",
     members: Annotated[
         Path | None, typer.Option(help="Known training records, which may not calibrate.")

@@ -11,13 +11,18 @@ from sterling.guarantee.fdr import (
     benjamini_yekutieli,
     conformal_e_values,
     e_benjamini_hochberg,
-    null_share,
+    harmonic_e_values,
     storey_benjamini_hochberg,
 )
 from sterling.guarantee.label_score import LabelScore, Standing
 from sterling.guarantee.label_sets import LabelSetRule, calibrate_label_sets
 from sterling.guarantee.lac import LAC
 from sterling.guarantee.learn_then_test import SafeSettings, learn_then_test
+from sterling.guarantee.null_share import (
+    null_share,
+    null_share_at_the_boundary,
+    null_share_by_subtraction,
+)
 from sterling.guarantee.online_fdr import e_lond, lord_plus_plus, saffron
 from sterling.guarantee.p_values import conformal_p_values, mondrian_p_values, online_p_values
 from sterling.guarantee.quantile import conformal_quantile
@@ -35,7 +40,7 @@ from sterling.guarantee.risk_p_values import (
     hoeffding_bentkus_p_values,
 )
 from sterling.guarantee.saps import SAPS
-from sterling.guarantee.selector import ConformalSelector
+from sterling.guarantee.selector import ConformalSelector, Procedure
 from sterling.guarantee.split_classifier import SplitConformalClassifier
 from sterling.guarantee.split_regressor import (
     ConformalizedQuantileRegressor,
@@ -60,6 +65,7 @@ __all__ = [
     "Guarantee",
     "LabelScore",
     "LabelSetRule",
+    "Procedure",
     "ResolutionWarning",
     "RiskControlledClassifier",
     "RiskController",
@@ -87,11 +93,14 @@ __all__ = [
     "exchangeability_p_value",
     "fixed_sequence",
     "graphical",
+    "harmonic_e_values",
     "hoeffding_bentkus_p_values",
     "learn_then_test",
     "lord_plus_plus",
     "mondrian_p_values",
     "null_share",
+    "null_share_at_the_boundary",
+    "null_share_by_subtraction",
     "online_p_values",
     "risk_controlling_sets",
     "saffron",

@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from sterling.errors import InputError
 from sterling.guarantee.arrays import check_alpha, check_p_values, check_scores
+from sterling.guarantee.null_share import null_share
 
 __all__ = [
     "adjusted_p_values",
@@ -16,7 +17,8 @@ __all__ = [
     "benjamini_yekutieli",
     "conformal_e_values",
     "e_benjamini_hochberg",
-    "null_share",
+    "harmonic_e_values",
+    "harmonic_number",
     "storey_benjamini_hochberg",
 ]
 
@@ -61,19 +63,12 @@ def benjamini_yekutieli(p: ArrayLike, alpha: float) -> NDArray[np.bool_]:
     check_alpha(alpha)
     if not len(values):
         return np.zeros(0, dtype=np.bool_)
-    return benjamini_hochberg(values, alpha / float(np.sum(1 / np.arange(1, len(values) + 1))))
+    return benjamini_hochberg(values, alpha / harmonic_number(len(values)))
 
 
-def null_share(p: ArrayLike, cut: float = 0.5) -> float:
-    """Storey's estimate of T0 / T, in (0, 1]: ``min(1, (1 + #{p > cut}) / ((1 - cut) T))``.
-
-    Conservative (JRSS B, 2002; with the added 1 of Storey, Taylor, Siegmund, JRSS B, 2004).
-    """
-    values = check_p_values(p)
-    check_alpha(cut, "cut")
-    if not len(values):
-        return 1.0
-    return min(1.0, float((1 + np.sum(values > cut)) / ((1 - cut) * len(values))))
+def harmonic_number(n: int) -> float:
+    """1 + 1/2 + ... + 1/n."""
+    return float(np.sum(1 / np.arange(1, n + 1)))
 
 
 def storey_benjamini_hochberg(p: ArrayLike, alpha: float, cut: float = 0.5) -> NDArray[np.bool_]:
@@ -113,6 +108,25 @@ def conformal_e_values(calibration: ArrayLike, test: ArrayLike) -> NDArray[np.fl
     if total == 0 and not weights.all():
         raise InputError("calibration: all weights are 0; use a weight that some items have")
     return (len(known) + 1) * weights / (weights + total)
+
+
+def harmonic_e_values(p: ArrayLike, calibration: ArrayLike) -> NDArray[np.float64]:
+    """e-values from conformal p-values: (n + 1) / (r H_{n+1}) with rank r = ceil((n + 1) p), (T,).
+
+    The rank of an exchangeable item is uniform on 1 to n + 1 (ties make it larger), so that the
+    expectation is at most 1. Any decreasing function of the rank that averages 1 would do; this
+    one has no parameter, and is ours.
+
+    Args:
+        p: Conformal p-values, (T,).
+        calibration: n, the calibration items behind each, a number or (T,).
+    """
+    grid = np.asarray(calibration) + 1
+    # Rounding may lift (n + 1) p above the whole number it stands for.
+    rank = np.ceil(check_p_values(p) * grid - 1e-6)
+    sizes, position = np.unique(grid, return_inverse=True)
+    harmonic = np.array([harmonic_number(int(size)) for size in sizes])
+    return np.asarray(grid / (np.maximum(rank, 1) * harmonic[position.reshape(grid.shape)]))
 
 
 def e_benjamini_hochberg(e: ArrayLike, alpha: float) -> NDArray[np.bool_]:

@@ -20,7 +20,13 @@ from pydantic import Field
 
 from sterling.claims import bounded_above, bounded_below, within
 from sterling.errors import InputError, unknown_name
-from sterling.guarantee import ResolutionWarning, benjamini_hochberg, exchangeability_p_value
+from sterling.guarantee import (
+    Procedure,
+    ResolutionWarning,
+    benjamini_hochberg,
+    exchangeability_p_value,
+)
+from sterling.guarantee.selector import PROCEDURES, SHIFT_LEVEL
 from sterling.lm import TokenStats, token_stats
 from sterling.lm.small_transformer import SmallTransformer
 from sterling.measure import Scores, auc, error_curve, tpr_at_fpr
@@ -36,7 +42,6 @@ from sterling.privacy.membership import (
     zlib_score,
 )
 from sterling.privacy.membership.battery import ATTACKS, attack_scores
-from sterling.privacy.membership.fdr import METHODS, SHIFT_LEVEL, Method
 from sterling.privacy.membership.lifelong import STAGE_RULES, StageRule
 from sterling.privacy.membership.lira import lira_online
 from sterling.privacy.membership.phi import phi
@@ -79,7 +84,7 @@ FLAGGED_SHARE = 0.9  # our bar for the shift diagnostic
 SHOWN_RECORDS = 25
 LEAST_RECORDS = 400
 TOKEN_SHARE = 0.4  # K of Min-K on answers of three tokens: the one lowest
-OTHER_RULES: dict[Method, str] = {
+OTHER_RULES: dict[Procedure, str] = {
     "storey": "Storey's scaling",
     "by": "Benjamini-Yekutieli",
     "ebh": "e-values",
@@ -336,7 +341,7 @@ def _attacks(config: MiaFdrConfig, name: str, seed: int) -> dict[str, Any]:
             for attack, values in scores.items()
         },
         "rules": {
-            method: _outcome(scores[BASE], member, splits, ALPHA, method) for method in METHODS
+            method: _outcome(scores[BASE], member, splits, ALPHA, method) for method in PROCEDURES
         },
         "mix": _outcome(scores[BASE], member, rare, ALPHA),
         "grey_box": _transfer(config, design, target, shadows),
@@ -369,7 +374,7 @@ def _outcome(
     member: NDArray[np.bool_],
     splits: Sequence[Split],
     alpha: float,
-    method: Method = "bh",
+    method: Procedure = "bh",
     calibration_scores: NDArray[np.float64] | None = None,
 ) -> list[float]:
     """Means over the resplits of FDP, power and marginal error, and the standard error of FDP."""
@@ -651,7 +656,7 @@ def _claims(units: Sequence[Unit]) -> list[Claim]:
     def outcomes(attack: str, position: int) -> list[float]:
         return [unit.outcomes[attack][f"{ALPHA:g}"][position] for unit in units]
 
-    def rules(method: Method, position: int = 0) -> list[float]:
+    def rules(method: Procedure, position: int = 0) -> list[float]:
         return [unit.rules[method][position] for unit in units]
 
     def gains(figure: Callable[[Scores], float]) -> list[float]:
@@ -869,7 +874,7 @@ def _rule_table(units: Sequence[Unit]) -> Table:
     rows: list[Row] = []
     for data, own in _by_data(units).items():
         outcomes: dict[str, list[list[float]]] = {
-            **{str(method): [unit.rules[method] for unit in own] for method in METHODS},
+            **{str(method): [unit.rules[method] for unit in own] for method in PROCEDURES},
             "bh, one member among ten": [unit.mix for unit in own],
             "bh, calibration scored by a shadow": [unit.grey_box["surrogate"] for unit in own],
             "bh, black-box surrogates": [unit.black_box["target"] for unit in own],

@@ -12,8 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sterling.errors import InputError
-from sterling.guarantee import benjamini_hochberg, e_lond, lord_plus_plus, saffron
-from sterling.privacy.membership.fdr import harmonic_e_values
+from sterling.guarantee import (
+    benjamini_hochberg,
+    e_lond,
+    harmonic_e_values,
+    lord_plus_plus,
+    saffron,
+)
 
 __all__ = ["STAGE_RULES", "StageRule", "select_over_stages"]
 
