@@ -28,23 +28,21 @@ def test_the_whole_path_leaves_evidence_scores_and_report(
     assert evidence.scope.startswith("SIMULATED")
     ids = {claim.id for claim in evidence.claims}
     assert {
-        "fdr_loss",
-        "fdr_lira_online",
-        "fdr_rmia",
-        "marginal_error",
-        "lira_beats_loss_auc",
-        "fdr_rule_by",
-        "lifelong_spending",
-        "black_box",
+        "fdr_every_attack",
+        "fdr_language_models",
+        "fdr_every_rule",
         "black_box_transfer",
+        "lifelong_all_claims",
+        "marginal_error",
+        "shifted_mix_breaks_one_calibration",
         "shifted_calibration_is_flagged",
-        "fdr_min_kpp",
+        "lira_beats_loss",
     } <= ids
     assert {table.name for table in evidence.tables} == {
-        *("attacks", "levels", "rules", "stages", "declared")
+        *("attacks", "levels", "settings", "stages", "declared")
     }
     scores = pl.read_parquet(folder / "scores.parquet")
-    assert scores["system"].n_unique() == 11
+    assert scores["system"].n_unique() == 12
     one = scores.filter(pl.col("system").str.starts_with("loss"), pl.col("seed") == 0)
     assert one["item"].n_unique() == len(one) == 400
     render_report([folder], tmp_path / "report.html")

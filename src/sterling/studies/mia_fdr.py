@@ -5,10 +5,9 @@ own records, its own split and its own models. Within a seed, calibration and te
 many times, so that the mean false discovery proportion is an expectation and not one draw.
 """
 
-import math
 import warnings
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Any, Literal
 
@@ -20,32 +19,28 @@ from pydantic import Field
 
 from sterling.claims import bounded_above, bounded_below, within
 from sterling.errors import InputError, unknown_name
-from sterling.guarantee import (
-    Procedure,
-    ResolutionWarning,
-    benjamini_hochberg,
-    exchangeability_p_value,
-)
-from sterling.guarantee.selector import PROCEDURES, SHIFT_LEVEL
+from sterling.guarantee import ResolutionWarning, benjamini_hochberg
+from sterling.guarantee.selector import PROCEDURES, SCALES
 from sterling.lm import TokenStats, token_stats
 from sterling.lm.small_transformer import SmallTransformer
 from sterling.measure import Scores, auc, error_curve, tpr_at_fpr
 from sterling.privacy.author_facts import AuthorFacts, author_facts
-from sterling.privacy.membership import (
-    MembershipFDR,
-    ShiftWarning,
-    audit,
-    min_k_plus_score,
-    min_k_score,
-    reference_score,
-    select_over_stages,
-    zlib_score,
-)
+from sterling.privacy.membership import MembershipFDR
 from sterling.privacy.membership.battery import ATTACKS, attack_scores
-from sterling.privacy.membership.lifelong import STAGE_RULES, StageRule
+from sterling.privacy.membership.lifelong import STAGE_RULES
 from sterling.privacy.membership.lira import lira_online
 from sterling.privacy.membership.phi import phi
-from sterling.privacy.models import ARCHITECTURES, Models, initialise
+from sterling.privacy.membership.resplits import (
+    Outcome,
+    Split,
+    flagged_share,
+    realised,
+    realised_over_stages,
+    split_records,
+)
+from sterling.privacy.membership.shadow_design import ShadowDesign, random_half
+from sterling.privacy.membership.text_battery import TEXT_ATTACKS, text_attack_scores
+from sterling.privacy.models import Models
 from sterling.privacy.records import (
     EMBEDDED,
     Records,
@@ -53,7 +48,7 @@ from sterling.privacy.records import (
     read_records,
     simulated_records,
 )
-from sterling.privacy.training import Recipe, balanced_membership, train_many
+from sterling.privacy.training import Recipe
 from sterling.privacy.unlearning.descent import Descent, descend
 from sterling.privacy.unlearning.examples import IGNORED
 from sterling.privacy.unlearning.terms import mean_loss
@@ -81,14 +76,18 @@ BASE = "LiRA online"
 SHOWN = ("LiRA online", "RMIA", "LiRA offline", "shadow classifier", "loss")
 MARGIN = 0.01  # ours: theorem 1 leaves at most 1 / (n + 1) below alpha and nothing above
 FLAGGED_SHARE = 0.9  # our bar for the shift diagnostic
+DECLARING_SHARE = 0.05  # ours: with fewer lists that name anybody, an FDR says nothing
+THINNED = 5  # of the classes that a shifted mix is poor in, one record in so many stays
 SHOWN_RECORDS = 25
 LEAST_RECORDS = 400
 TOKEN_SHARE = 0.4  # K of Min-K on answers of three tokens: the one lowest
-OTHER_RULES: dict[Procedure, str] = {
-    "storey": "Storey's scaling",
-    "by": "Benjamini-Yekutieli",
-    "ebh": "e-values",
-}
+ONE_IN_TEN = "one member among ten records"
+BY_SHADOW = "calibration scored by a shadow"
+BLACK_BOX = "black-box surrogates"
+BY_SURROGATE = "black-box surrogates, calibration scored by one"
+HARDER = "calibration on harder records, loss"
+MIX_APART = "shifted class mix, calibration per class, loss"
+MIX_POOLED = "shifted class mix, one calibration, loss"
 
 
 class MiaFdrConfig(Config):
@@ -136,7 +135,12 @@ def measure(config: MiaFdrConfig, run: Run) -> Findings:
     calls = [(config, run, name, seed) for name in names for seed in range(config.seeds)]
     units = in_processes(_one_unit, calls, "targets")
     texts = [
-        run.stage(f"texts-{seed}", partial(_texts, config, run.seed, seed))
+        {
+            attack: Outcome(**outcome)
+            for attack, outcome in run.stage(
+                f"texts-{seed}", partial(_texts, config, run.seed, seed)
+            ).items()
+        }
         for seed in range(config.seeds)
     ]
     _write_scores(units, run)
@@ -150,17 +154,20 @@ def measure(config: MiaFdrConfig, run: Run) -> Findings:
         scope=f"{scope}. Small targets ({config.architecture}, transformer) trained here: rates "
         "say nothing about other models.",
         not_scored=0,
-        metrics=[*_metrics(units), *_text_metrics(texts)],
-        claims=[*_claims(units), *_text_claims(texts)],
+        metrics=_metrics(units),
+        claims=_claims(units, texts),
         tables=[
             _attack_table(units),
             _level_table(units),
-            _rule_table(units),
+            _setting_table(units, texts),
             _stage_table(units),
             _declared_table(units[0]),
         ],
         figures=_figures(units),
     )
+
+
+# One target
 
 
 @dataclass(frozen=True, eq=False)
@@ -175,13 +182,9 @@ class Unit:
         ids: Records that may calibrate and test, (candidates,).
         member: The truth about them.
         scores: By attack, higher = more member.
-        outcomes: Means over the resplits by attack and level: FDP, power, marginal error.
-        rules: By procedure, at the level 0.1 on the base attack.
-        mix: The base attack at a non-members' share of 0.9.
-        grey_box: What :func:`_transfer` finds with shadows of the target's architecture.
-        black_box: The same with surrogates of another architecture.
-        shift: Calibration on the harder half of the non-members: FDP, share of resplits flagged.
-        stages: By rule: mean FDP of all stages together, of the worst stage, power.
+        outcomes: Over the resplits, by ``_at(attack, alpha)``, by "rule ..." and by setting.
+        flagged: By setting, share of the resplits in which the shift diagnostic refutes it.
+        stages: By rule, what :func:`realised_over_stages` gives.
         memory: Share of first-stage members declared after each stage.
     """
 
@@ -192,14 +195,18 @@ class Unit:
     ids: NDArray[np.str_]
     member: NDArray[np.bool_]
     scores: dict[str, NDArray[np.float64]]
-    outcomes: dict[str, dict[str, list[float]]]
-    rules: dict[str, list[float]]
-    mix: list[float]
-    grey_box: dict[str, list[float]]
-    black_box: dict[str, list[float]]
-    shift: list[float]
-    stages: dict[str, list[float]]
+    outcomes: dict[str, Outcome]
+    flagged: dict[str, float]
+    stages: dict[str, dict[str, float]]
     memory: list[float]
+
+    def scored(self, attack: str) -> Scores:
+        """An attack's scores with the truth."""
+        return Scores(self.scores[attack], self.member)
+
+
+def _at(attack: str, alpha: float = ALPHA) -> str:
+    return f"{attack} at {alpha:g}"
 
 
 def _records(config: MiaFdrConfig, name: str, seed: int) -> Records:
@@ -217,44 +224,34 @@ def _records(config: MiaFdrConfig, name: str, seed: int) -> Records:
     return records.draw(config.size, np.random.default_rng(seed))
 
 
-@dataclass(frozen=True, eq=False)
-class Design:
-    """Who was trained on what.
-
-    Attributes:
-        records: All records.
-        target_members: (records,), a random half.
-        shadow_members: (shadows, records), complementary pairs.
-        auxiliary: (records,), a random third that belongs to the attacker.
-        seed: That all of it and the models come from.
-    """
-
-    records: Records
-    target_members: NDArray[np.bool_]
-    shadow_members: NDArray[np.bool_]
-    auxiliary: NDArray[np.bool_]
-    seed: int
-
-    def train(
-        self, config: MiaFdrConfig, members: NDArray[np.bool_], architecture: str, role: str
-    ) -> Models:
-        """Train one model per row of `members`."""
-        seeds = [
-            derive_seed(self.seed, role, architecture, row) % 2**31 for row in range(len(members))
-        ]
-        return train_many(
-            initialise(lambda: _network(config, architecture, self.records), seeds),
-            torch.from_numpy(self.records.x),
-            torch.from_numpy(self.records.y),
-            members,
-            _recipe(config),
-            seeds=seeds,
-        )
+def _one_unit(config: MiaFdrConfig, run: Run, name: str, index: int) -> Unit:
+    seed = derive_seed(run.seed, "mia_fdr", name, index) % 2**31
+    known, hidden, lifelong = (
+        run.stage(f"{part}-{name}-{index}", partial(work, config, name, seed))
+        for part, work in PARTS.items()
+    )
+    outcomes = {**known["outcomes"], **hidden["outcomes"]}
+    return Unit(
+        data=known["data"],
+        simulated=known["simulated"],
+        seed=index,
+        accuracy=tuple(known["accuracy"]),
+        ids=np.array(known["ids"]),
+        member=np.array(known["member"]),
+        scores={attack: np.array(values) for attack, values in known["scores"].items()},
+        outcomes={setting: Outcome(**outcome) for setting, outcome in outcomes.items()},
+        flagged={**known["flagged"], **hidden["flagged"]},
+        stages=lifelong["rules"],
+        memory=lifelong["memory"],
+    )
 
 
-def _network(config: MiaFdrConfig, architecture: str, records: Records) -> torch.nn.Module:
-    size = {} if architecture == "softmax" else {"width": config.width}
-    return ARCHITECTURES[architecture](records.shape, records.classes, **size)
+def _trained(
+    config: MiaFdrConfig, design: ShadowDesign, members: NDArray[np.bool_], kind: str, role: str
+) -> Models:
+    size = {} if kind == "softmax" else {"width": config.width}
+    start = design.start(len(members), kind, f"{role}/{kind}", **size)
+    return design.train(start, members, _recipe(config), f"{role}/{kind}")
 
 
 def _recipe(config: MiaFdrConfig) -> Recipe:
@@ -263,203 +260,132 @@ def _recipe(config: MiaFdrConfig) -> Recipe:
     )
 
 
-def _design(config: MiaFdrConfig, name: str, seed: int) -> Design:
-    records = _records(config, name, seed)
-    rng = np.random.default_rng((seed, 1))
-    n = len(records)
-    return Design(
-        records,
-        target_members=_half(n, rng),
-        shadow_members=balanced_membership(config.shadows, n, rng),
-        auxiliary=np.isin(np.arange(n), rng.permutation(n)[: n // 3]),
-        seed=seed,
-    )
-
-
-def _half(n: int, rng: np.random.Generator) -> NDArray[np.bool_]:
-    return np.isin(np.arange(n), rng.permutation(n)[: n // 2])
-
-
-def _one_unit(config: MiaFdrConfig, run: Run, name: str, index: int) -> Unit:
-    seed = derive_seed(run.seed, "mia_fdr", name, index) % 2**31
-    parts = {
-        part: run.stage(f"{part}-{name}-{index}", partial(work, config, name, seed))
-        for part, work in PARTS.items()
-    }
-    known = parts["attacks"]
-    member = np.array(known["member"])
-    scores = {attack: np.array(values) for attack, values in known["scores"].items()}
-    return Unit(
-        data=known["data"],
-        simulated=known["simulated"],
-        seed=index,
-        accuracy=tuple(known["accuracy"]),
-        ids=np.array(known["ids"]),
-        member=member,
-        scores=scores,
-        **{field: known[field] for field in ("outcomes", "rules", "mix", "grey_box", "shift")},
-        black_box=parts["black_box"],
-        stages=parts["lifelong"]["rules"],
-        memory=parts["lifelong"]["memory"],
-    )
-
-
 def _attacks(config: MiaFdrConfig, name: str, seed: int) -> dict[str, Any]:
     """The grey-box setting: shadows of the target's architecture."""
-    design = _design(config, name, seed)
-    target = design.train(config, design.target_members[None], config.architecture, "target")
-    shadows = design.train(config, design.shadow_members, config.architecture, "shadow")
+    design = ShadowDesign.draw(_records(config, name, seed), config.shadows, seed)
+    records, free = design.records, ~design.auxiliary
+    target = _trained(config, design, design.target_members[None], config.architecture, "target")
+    shadows = _trained(config, design, design.shadow_members, config.architecture, "shadow")
     everything = attack_scores(
         target,
         shadows,
-        design.records,
+        records,
         target_members=design.target_members,
         shadow_members=design.shadow_members,
         auxiliary=design.auxiliary,
         seed=seed,
     )
-    free = ~design.auxiliary
-    member = design.target_members[free]
     scores = {attack: values[free] for attack, values in everything.items()}
-    logits = target.logits(torch.from_numpy(design.records.x))[0].numpy()
-    right = logits.argmax(axis=1) == design.records.y
+    member, labels = design.target_members[free], records.y[free]
+    logits = target.logits(torch.from_numpy(records.x))[0].numpy()
+    right = logits.argmax(axis=1) == records.y
     rng = np.random.default_rng((seed, 2))
-    splits = [_split(member, rng) for _ in range(config.resplits)]
-    rare = [_split(member, rng, nonmember_share=0.9) for _ in range(config.resplits)]
+    splits = [split_records(member, rng) for _ in range(config.resplits)]
+    rare = [split_records(member, rng, nonmember_share=0.9) for _ in range(config.resplits)]
+    hardness = scores["difficulty"] - scores["loss"]  # the mean loss of the references
+    harder = [_harder_half(split, hardness) for split in splits]
+    mixed = [_shifted_mix(split, labels, _easy(scores["loss"], member, labels)) for split in splits]
+    base, loss = scores[BASE], scores["loss"]
+    outcomes = {
+        **{
+            _at(attack, alpha): realised(values, member, splits, alpha)
+            for attack, values in scores.items()
+            for alpha in ALPHAS
+        },
+        **{f"rule {rule}": realised(base, member, splits, ALPHA, rule) for rule in PROCEDURES},
+        ONE_IN_TEN: realised(base, member, rare, ALPHA),
+        HARDER: realised(loss, member, harder, ALPHA),
+        MIX_APART: realised(loss, member, mixed, ALPHA, groups=labels, smooth=True),
+        MIX_POOLED: realised(loss, member, mixed, ALPHA, smooth=True),
+    }
+    transfer = _transfer(config, design, target, shadows)
     return {
-        "data": design.records.name,
-        "simulated": design.records.simulated,
+        "data": records.name,
+        "simulated": records.simulated,
         "accuracy": [
             float(right[design.target_members].mean()),
             float(right[~design.target_members].mean()),
         ],
-        "ids": design.records.ids[free].tolist(),
+        "ids": records.ids[free].tolist(),
         "member": member.tolist(),
         "scores": {attack: values.tolist() for attack, values in scores.items()},
         "outcomes": {
-            attack: {f"{alpha:g}": _outcome(values, member, splits, alpha) for alpha in ALPHAS}
-            for attack, values in scores.items()
+            **{setting: asdict(outcome) for setting, outcome in outcomes.items()},
+            BY_SHADOW: transfer["surrogate"],
         },
-        "rules": {
-            method: _outcome(scores[BASE], member, splits, ALPHA, method) for method in PROCEDURES
+        "flagged": {
+            HARDER: flagged_share(loss, loss, member, harder),
+            BY_SHADOW: transfer["flagged"],
         },
-        "mix": _outcome(scores[BASE], member, rare, ALPHA),
-        "grey_box": _transfer(config, design, target, shadows),
-        "shift": _shifted(scores["loss"], member, everything["difficulty"][free], splits),
     }
 
 
-@dataclass(frozen=True, eq=False)
-class Split:
-    """Positions of calibration non-members and of the records in question."""
-
-    calibration: NDArray[np.intp]
-    test: NDArray[np.intp]
+def _harder_half(split: Split, hardness: NDArray[np.float64]) -> Split:
+    own = split.calibration
+    return Split(own[hardness[own] >= np.median(hardness[own])], split.test)
 
 
-def _split(
-    member: NDArray[np.bool_], rng: np.random.Generator, nonmember_share: float = 0.5
-) -> Split:
-    """Half of the non-members calibrate; the other half and some members are in question."""
-    nonmembers = rng.permutation(np.flatnonzero(~member))
-    half = len(nonmembers) // 2
-    tested = nonmembers[half:]
-    wanted = round(len(tested) * (1 - nonmember_share) / nonmember_share)
-    members = rng.permutation(np.flatnonzero(member))[:wanted]
-    return Split(nonmembers[:half], np.concatenate([tested, members]))
+def _easy(
+    scores: NDArray[np.float64], member: NDArray[np.bool_], labels: NDArray[np.int64]
+) -> NDArray[np.bool_]:
+    """Records of that half of the classes whose non-members score higher, hence look like members.
+
+    It depends on the class alone, so within a class calibration and test stay exchangeable.
+    """
+    classes = np.unique(labels)
+    means = np.array([scores[(labels == one) & ~member].mean() for one in classes])
+    return np.isin(labels, classes[means > np.median(means)])
 
 
-def _outcome(
-    scores: NDArray[np.float64],
-    member: NDArray[np.bool_],
-    splits: Sequence[Split],
-    alpha: float,
-    method: Procedure = "bh",
-    calibration_scores: NDArray[np.float64] | None = None,
-) -> list[float]:
-    """Means over the resplits of FDP, power and marginal error, and the standard error of FDP."""
-    known = scores if calibration_scores is None else calibration_scores
-    false, power, marginal = [], [], []
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ResolutionWarning)
-        for split in splits:
-            wrapper = MembershipFDR(method).calibrate(known[split.calibration])
-            tested, truth = scores[split.test], member[split.test]
-            outcome = audit(wrapper.select(tested, alpha), truth)
-            false.append(outcome.fdp)
-            power.append(outcome.power.value if outcome.power else 0.0)
-            marginal.append(float((wrapper.p_values(tested[~truth]) <= alpha).mean()))
-    error = float(np.std(false, ddof=1)) / math.sqrt(len(false))
-    return [float(np.mean(false)), float(np.mean(power)), float(np.mean(marginal)), error]
+def _shifted_mix(split: Split, labels: NDArray[np.int64], easy: NDArray[np.bool_]) -> Split:
+    """Calibration is poor in records of the easy classes, the records in question in the others."""
 
+    def thinned(rows: NDArray[np.intp], poor: NDArray[np.bool_]) -> NDArray[np.intp]:
+        return np.concatenate([rows[~poor[rows]], rows[poor[rows]][::THINNED]])
 
-def _shifted(
-    scores: NDArray[np.float64],
-    member: NDArray[np.bool_],
-    difficulty: NDArray[np.float64],
-    splits: Sequence[Split],
-) -> list[float]:
-    """Calibrate on those calibration records that the references find hard: FDP, share flagged."""
-    hardness = difficulty - scores  # the mean loss of the references
-    false, flagged = [], []
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ResolutionWarning)
-        warnings.simplefilter("ignore", ShiftWarning)
-        for split in splits:
-            own = split.calibration
-            hard = own[hardness[own] >= np.median(hardness[own])]
-            wrapper = MembershipFDR().calibrate(scores[hard])
-            truth = member[split.test]
-            tested = scores[split.test]
-            false.append(audit(wrapper.select(tested, ALPHA), truth).fdp)
-            flagged.append(wrapper.diagnose(tested[~truth]) < SHIFT_LEVEL)
-    return [float(np.mean(false)), float(np.mean(flagged))]
+    own, tested = thinned(split.calibration, easy), thinned(split.test, ~easy)
+    return Split(own, tested[np.isin(labels[tested], labels[own])])
 
 
 def _transfer(
-    config: MiaFdrConfig, design: Design, target: Models, surrogates: Models
-) -> dict[str, list[float]]:
+    config: MiaFdrConfig, design: ShadowDesign, target: Models, surrogates: Models
+) -> dict[str, Any]:
     """The base attack, calibrated on scores of the target and on scores of a surrogate.
 
     The first surrogate plays the target for the calibration records, as it must where the target
     cannot be asked about them; its pair is left out, so both scores come from the same references.
 
     Returns:
-        Outcomes by who scored the calibration records; last the share of resplits in which the
-        shift diagnostic tells the surrogate's scores from the target's on known non-members.
+        Outcomes by who scored the calibration records, "target" and "surrogate"; "flagged", the
+        share of resplits in which the diagnostic tells the surrogate's scores from the target's.
     """
     x, y = torch.from_numpy(design.records.x), design.records.y
     odds, others = phi(target.logits(x)[0].numpy(), y), phi(surrogates.logits(x).numpy(), y)
-    by_target = lira_online(odds, others[2:], design.shadow_members[2:])
-    by_surrogate = lira_online(others[0], others[2:], design.shadow_members[2:])
     # Non-members of the surrogate, too, so that either model may score the calibration records.
     free = ~design.auxiliary & ~design.shadow_members[0]
+    mine, theirs = (
+        lira_online(own, others[2:], design.shadow_members[2:])[free] for own in (odds, others[0])
+    )
     member = design.target_members[free]
     rng = np.random.default_rng((design.seed, 3))
-    splits = [_split(member, rng) for _ in range(config.resplits)]
-    mine, theirs = by_target[free], by_surrogate[free]
-    flagged = np.mean(
-        [
-            exchangeability_p_value(
-                theirs[split.calibration], mine[split.test[~member[split.test]]]
-            )
-            < SHIFT_LEVEL
-            for split in splits
-        ]
-    )
+    splits = [split_records(member, rng) for _ in range(config.resplits)]
     return {
-        "target": _outcome(mine, member, splits, ALPHA),
-        "surrogate": _outcome(mine, member, splits, ALPHA, calibration_scores=theirs),
-        "flagged": [float(flagged)],
+        "target": asdict(realised(mine, member, splits, ALPHA)),
+        "surrogate": asdict(realised(mine, member, splits, ALPHA, calibration_scores=theirs)),
+        "flagged": flagged_share(theirs, mine, member, splits),
     }
 
 
-def _black_box(config: MiaFdrConfig, name: str, seed: int) -> dict[str, list[float]]:
+def _black_box(config: MiaFdrConfig, name: str, seed: int) -> dict[str, Any]:
     """The black-box setting: surrogates of another architecture."""
-    design = _design(config, name, seed)
-    target = design.train(config, design.target_members[None], config.architecture, "target")
-    surrogates = design.train(config, design.shadow_members, config.surrogate, "surrogate")
-    return _transfer(config, design, target, surrogates)
+    design = ShadowDesign.draw(_records(config, name, seed), config.shadows, seed)
+    target = _trained(config, design, design.target_members[None], config.architecture, "target")
+    surrogates = _trained(config, design, design.shadow_members, config.surrogate, "surrogate")
+    transfer = _transfer(config, design, target, surrogates)
+    return {
+        "outcomes": {BLACK_BOX: transfer["target"], BY_SURROGATE: transfer["surrogate"]},
+        "flagged": {BY_SURROGATE: transfer["flagged"]},
+    }
 
 
 def _lifelong(config: MiaFdrConfig, name: str, seed: int) -> dict[str, Any]:
@@ -467,72 +393,50 @@ def _lifelong(config: MiaFdrConfig, name: str, seed: int) -> dict[str, Any]:
 
     In question after a stage are records that have arrived by then, half of them members.
     """
-    design = _design(config, name, seed)
+    design = ShadowDesign.draw(_records(config, name, seed), config.shadows, seed)
     records, member = design.records, design.target_members
     rng = np.random.default_rng((seed, 4))
     arrival = rng.permutation(np.arange(len(records)) % config.stages)
     members = np.concatenate([member[None], design.shadow_members])
-    seeds = [derive_seed(seed, "lifelong", row) % 2**31 for row in range(len(members))]
-    models = initialise(lambda: _network(config, config.architecture, records), seeds)
-    x, y = torch.from_numpy(records.x), torch.from_numpy(records.y)
+    size = {} if config.architecture == "softmax" else {"width": config.width}
+    models = design.start(len(members), config.architecture, "lifelong", **size)
     scores = []
     for stage in range(config.stages):
-        models = train_many(
-            models, x, y, members & (arrival == stage), _recipe(config), seeds=seeds
-        )
-        odds = phi(models.logits(x).numpy(), records.y)
+        models = design.train(models, members & (arrival == stage), _recipe(config), "lifelong")
+        odds = phi(models.logits(torch.from_numpy(records.x)).numpy(), records.y)
         scores.append(lira_online(odds[0], odds[1:], members[1:]))
     splits = []
     for _ in range(max(2, config.resplits // 5)):
-        whole = _split(member, rng)
+        whole = split_records(member, rng)
         splits.append(
             [
                 Split(*(rows[arrival[rows] <= stage] for rows in (whole.calibration, whole.test)))
                 for stage in range(config.stages)
             ]
         )
-    memory = [
-        float(
-            np.mean([_remembered(scores[stage], member, split[stage], arrival) for split in splits])
-        )
-        for stage in range(config.stages)
-    ]
-    rules = {rule: _stage_outcome(scores, member, splits, rule) for rule in STAGE_RULES}
-    return {"rules": rules, "memory": memory}
+
+    def remembered(values: NDArray[np.float64], split: Split) -> float:
+        """Share of first-stage members that are declared, tested with all that have arrived."""
+        first = member[split.test] & (arrival[split.test] == 0)
+        p = MembershipFDR().calibrate(values[split.calibration]).p_values(values[split.test])
+        return float(benjamini_hochberg(p, ALPHA)[first].mean())
+
+    return {
+        "rules": {
+            rule: realised_over_stages(scores, member, splits, ALPHA, rule) for rule in STAGE_RULES
+        },
+        "memory": [
+            float(np.mean([remembered(values, split[stage]) for split in splits]))
+            for stage, values in enumerate(scores)
+        ],
+    }
 
 
-def _stage_p(scores: NDArray[np.float64], split: Split) -> NDArray[np.float64]:
-    return MembershipFDR().calibrate(scores[split.calibration]).p_values(scores[split.test])
-
-
-def _stage_outcome(
-    scores: Sequence[NDArray[np.float64]],
-    member: NDArray[np.bool_],
-    splits: Sequence[Sequence[Split]],
-    rule: StageRule,
-) -> list[float]:
-    """Mean FDP of the claims of all stages together, of the worst stage, and mean power."""
-    together, apart, power = [], [], []
-    for split in splits:
-        p = [_stage_p(values, part) for values, part in zip(scores, split, strict=True)]
-        masks = select_over_stages(p, ALPHA, rule, calibration=[len(s.calibration) for s in split])
-        truth = [member[part.test] for part in split]
-        outcome = audit(np.concatenate(masks), np.concatenate(truth))
-        together.append(outcome.fdp)
-        power.append(outcome.power.value if outcome.power else 0.0)
-        apart.append([audit(m, t).fdp for m, t in zip(masks, truth, strict=True)])
-    return [float(np.mean(together)), float(np.mean(apart, axis=0).max()), float(np.mean(power))]
-
-
-def _remembered(
-    scores: NDArray[np.float64],
-    member: NDArray[np.bool_],
-    split: Split,
-    arrival: NDArray[np.intp],
-) -> float:
-    """Share of the first stage's members that are declared, tested with all that have arrived."""
-    first = member[split.test] & (arrival[split.test] == 0)
-    return float(benjamini_hochberg(_stage_p(scores, split), ALPHA)[first].mean())
+PARTS: dict[str, Callable[[MiaFdrConfig, str, int], Any]] = {
+    "attacks": _attacks,
+    "black_box": _black_box,
+    "lifelong": _lifelong,
+}
 
 
 def _texts(config: MiaFdrConfig, run_seed: int, index: int) -> dict[str, dict[str, float]]:
@@ -545,28 +449,21 @@ def _texts(config: MiaFdrConfig, run_seed: int, index: int) -> dict[str, dict[st
     facts = author_facts(config.authors, seed=seed)
     n = len(facts.examples)
     rng = np.random.default_rng(seed)
-    learned = _half(n, rng)
+    learned = random_half(n, rng)
     auxiliary = np.isin(np.arange(n), rng.permutation(n)[: n // 3])
     target, reference = (
         _token_stats(config, facts, own, derive_seed(seed, role) % 2**31)
         for role, own in (("target", learned), ("reference", auxiliary))
     )
     sentences = [facts.text(row) for row in facts.examples.inputs]
-    scores = {
-        "Min-K": min_k_score(target, share=TOKEN_SHARE),
-        "Min-K++": min_k_plus_score(target, share=TOKEN_SHARE),
-        "zlib": zlib_score(target, sentences),
-        "reference": reference_score(target, reference),
+    member = learned[~auxiliary]
+    splits = [split_records(member, rng) for _ in range(config.resplits)]
+    return {
+        attack: asdict(realised(values[~auxiliary], member, splits, ALPHA))
+        for attack, values in text_attack_scores(
+            target, reference, sentences, share=TOKEN_SHARE
+        ).items()
     }
-    free = ~auxiliary
-    member = learned[free]
-    splits = [_split(member, rng) for _ in range(config.resplits)]
-    found = {}
-    for attack, tensor in scores.items():
-        values = tensor.double().numpy()[free]
-        fdp, power, _, _ = _outcome(values, member, splits, ALPHA)
-        found[attack] = {"fdp": fdp, "power": power, "auc": auc(Scores(values, member)).value}
-    return found
 
 
 def _token_stats(
@@ -591,39 +488,6 @@ def _token_stats(
     return token_stats(logits, examples.labels, examples.labels != IGNORED)
 
 
-def _text_claims(texts: Sequence[dict[str, dict[str, float]]]) -> list[Claim]:
-    return [
-        _at_most(
-            f"fdr_{attack.lower().replace('+', 'p').replace('-', '_')}",
-            f"Declared by {attack} on a language model, a false discovery rate of at most "
-            f"{ALPHA:.0%}.",
-            [found[attack]["fdp"] for found in texts],
-        )
-        for attack in texts[0]
-    ]
-
-
-def _text_metrics(texts: Sequence[dict[str, dict[str, float]]]) -> list[Metric]:
-    return [
-        metric_over_seeds(
-            f"{title} of {attack}, invented facts", unit, [found[attack][key] for found in texts]
-        )
-        for attack in texts[0]
-        for key, title, unit in (
-            ("auc", "AUC", "area"),
-            ("fdp", f"FDR at alpha {ALPHA:g}", "rate"),
-            ("power", f"power at alpha {ALPHA:g}", "rate"),
-        )
-    ]
-
-
-PARTS: dict[str, Callable[[MiaFdrConfig, str, int], Any]] = {
-    "attacks": _attacks,
-    "black_box": _black_box,
-    "lifelong": _lifelong,
-}
-
-
 def _write_scores(units: Sequence[Unit], run: Run) -> None:
     """Every score of every candidate record, ``scores.parquet``; label: whether it is a member."""
     frames = [
@@ -634,7 +498,7 @@ def _write_scores(units: Sequence[Unit], run: Run) -> None:
                 "set": ["test"] * len(unit.ids),
                 "item": unit.ids,
                 "subject": unit.ids,
-                "group": _scored(unit, attack).group,
+                "group": unit.scored(attack).group,
                 "label": unit.member,
                 "value": values,
             }
@@ -645,129 +509,145 @@ def _write_scores(units: Sequence[Unit], run: Run) -> None:
     pl.concat(frames).write_parquet(run.folder / "scores.parquet")
 
 
+# Claims
+
+
+def _fdr(outcomes: Sequence[Outcome]) -> list[float]:
+    """False discovery rates; none at all where too few lists declare anybody to judge them."""
+    declaring = float(np.mean([outcome.declaring for outcome in outcomes]))
+    return [outcome.fdr for outcome in outcomes] if declaring >= DECLARING_SHARE else []
+
+
 def _at_most(
-    claim_id: str, claim: str, values: Sequence[float], *, paper: str | None = None
+    claim_id: str, claim: str, parts: Mapping[str, Sequence[float]], *, paper: str | None = None
 ) -> Claim:
-    """A claim that a false discovery rate is at most ``ALPHA``."""
-    return bounded_above(claim_id, claim, values, ALPHA, paper=paper, over="targets")
+    """A claim that a false discovery rate is at most ``ALPHA`` in every part."""
+    sentence = f"{claim} has a false discovery rate of at most {ALPHA:.0%}."
+    return bounded_above(claim_id, sentence, parts, ALPHA, paper=paper, over="targets")
 
 
-def _claims(units: Sequence[Unit]) -> list[Claim]:
-    def outcomes(attack: str, position: int) -> list[float]:
-        return [unit.outcomes[attack][f"{ALPHA:g}"][position] for unit in units]
+def _claims(units: Sequence[Unit], texts: Sequence[dict[str, Outcome]]) -> list[Claim]:
+    def each(setting: str) -> list[Outcome]:
+        return [unit.outcomes[setting] for unit in units]
 
-    def rules(method: Procedure, position: int = 0) -> list[float]:
-        return [unit.rules[method][position] for unit in units]
+    def fdr(settings: Mapping[str, str]) -> dict[str, list[float]]:
+        return {title: _fdr(each(setting)) for title, setting in settings.items()}
+
+    def stages(rule: str, figure: str) -> list[float]:
+        own = [unit.stages[rule] for unit in units]
+        declaring = np.mean([one["declaring"] for one in own])
+        return [one[figure] for one in own] if declaring >= DECLARING_SHARE else []
 
     def gains(figure: Callable[[Scores], float]) -> list[float]:
-        return [figure(_scored(unit, BASE)) - figure(_scored(unit, "loss")) for unit in units]
+        return [figure(unit.scored(BASE)) - figure(unit.scored("loss")) for unit in units]
 
+    def power(rule: str) -> list[float]:
+        return [outcome.power for outcome in each(f"rule {rule}")]
+
+    marginal = {
+        BASE: [outcome.marginal_error for outcome in each(_at(BASE))],
+        MIX_APART: [outcome.marginal_error for outcome in each(MIX_APART)],
+    }
     return [
-        *(
-            _at_most(
-                f"fdr_{attack.lower().replace(' ', '_')}",
-                f"Declared by {attack}, a false discovery rate of at most {ALPHA:.0%}.",
-                outcomes(attack, 0),
-                paper="FDR below alpha at every alpha; LiRA at alpha 0.15: 0.145",
-            )
-            for attack in ATTACKS
+        _at_most(
+            "fdr_every_attack",
+            "The list declared by every attack",
+            fdr({attack: _at(attack) for attack in ATTACKS}),
+            paper="FDR below alpha at every alpha; LiRA at alpha 0.15: 0.145",
+        ),
+        _at_most(
+            "fdr_language_models",
+            "The list declared by every attack on a language model",
+            {attack: _fdr([found[attack] for found in texts]) for attack in TEXT_ATTACKS},
+        ),
+        _at_most(
+            "fdr_every_rule",
+            f"The list declared by {BASE} and every procedure",
+            fdr({rule: f"rule {rule}" for rule in PROCEDURES}),
+        ),
+        _at_most(
+            "fdr_other_settings",
+            f"The list declared by {BASE} with few members in question, with surrogates of another "
+            "architecture, or with calibration scored by a shadow of the target's own",
+            fdr({name: name for name in (ONE_IN_TEN, BLACK_BOX, BY_SHADOW)}),
+            paper="black-box setting: FDR below alpha",
+        ),
+        _at_most(
+            "black_box_transfer",
+            "With calibration scored by a surrogate of another architecture (which assumes "
+            "surrogate = target), the list",
+            fdr({BY_SURROGATE: BY_SURROGATE}),
+        ),
+        _at_most(
+            "lifelong_each_stage",
+            "When records arrive in stages, the worst stage",
+            {"stage": stages("stage", "worst stage")},
+        ),
+        _at_most(
+            "lifelong_all_claims",
+            "The list of all stages together, by every rule that promises it,",
+            {rule: stages(rule, "all claims") for rule in STAGE_RULES if rule != "stage"},
         ),
         within(
             "marginal_error",
-            f"A non-member has p <= {ALPHA:g} under {BASE} with probability {ALPHA:g}, to within "
-            f"{MARGIN:g}.",
-            outcomes(BASE, 2),
+            f"A non-member has p <= {ALPHA:g} with probability {ALPHA:g}, to within {MARGIN:g}: "
+            f"under {BASE}, and under the loss attack calibrated per class where the class mix "
+            "shifts.",
+            marginal,
             ALPHA - MARGIN,
             ALPHA + MARGIN,
             paper="theorem 1: at most alpha",
             over="targets",
         ),
         claim_that_positive(
-            "lira_declares_members",
-            f"{BASE} declares members at alpha = {ALPHA:g} (its power is above 0).",
-            outcomes(BASE, 1),
-        ),
-        claim_that_positive(
-            "lira_beats_loss_auc",
-            "LiRA online has a larger area under the ROC curve than the loss attack.",
-            gains(lambda scores: auc(scores).value),
-        ),
-        claim_that_positive(
-            "lira_beats_loss_tpr",
-            "LiRA online finds more members at 1 % false positives than the loss attack.",
-            gains(lambda scores: tpr_at_fpr(scores, 0.01).rate.value),
-        ),
-        *(
-            _at_most(
-                f"fdr_rule_{method}",
-                f"With {title}, {BASE} has a false discovery rate of at most {ALPHA:.0%}.",
-                rules(method),
-            )
-            for method, title in OTHER_RULES.items()
-        ),
-        claim_that_positive(
-            "storey_has_more_power",
-            "Storey's scaling declares more members than the paper's rule.",
-            [a - b for a, b in zip(rules("storey", 1), rules("bh", 1), strict=True)],
-        ),
-        _at_most(
-            "fdr_few_members",
-            f"With one member among ten records, {BASE} has a false discovery rate of at most "
-            f"{ALPHA:.0%}.",
-            [unit.mix[0] for unit in units],
-        ),
-        _at_most(
-            "lifelong_each_stage",
-            "When records arrive in stages, the worst stage has a false discovery rate of at most "
-            f"{ALPHA:.0%}.",
-            [unit.stages["stage"][1] for unit in units],
-        ),
-        *(
-            _at_most(
-                f"lifelong_{rule}",
-                f"The claims of all stages together, by {title}, have a false discovery rate of at "
-                f"most {ALPHA:.0%}.",
-                [unit.stages[rule][0] for unit in units],
-            )
-            for rule, title in (
-                ("spending", "spending alpha over stages"),
-                ("lord", "LORD++"),
-                ("saffron", "SAFFRON"),
-                ("e_lond", "e-LOND"),
-            )
-        ),
-        _at_most(
-            "black_box",
-            "With surrogates of another architecture and calibration scored by the target, the "
-            f"false discovery rate is at most {ALPHA:.0%}.",
-            [unit.black_box["target"][0] for unit in units],
-            paper="black-box setting: FDR below alpha",
-        ),
-        _at_most(
-            "grey_box_transfer",
-            "With calibration scored by a shadow of the target's own architecture, the false "
-            f"discovery rate is at most {ALPHA:.0%}.",
-            [unit.grey_box["surrogate"][0] for unit in units],
-        ),
-        _at_most(
-            "black_box_transfer",
-            "With calibration scored by a surrogate of another architecture (which assumes "
-            f"surrogate = target), the false discovery rate is at most {ALPHA:.0%}.",
-            [unit.black_box["surrogate"][0] for unit in units],
+            "shifted_mix_breaks_one_calibration",
+            "Where the class mix shifts, one calibration for all classes calls non-members of the "
+            "loss attack members more often than calibration per class (p <= alpha).",
+            [
+                pooled.marginal_error - apart.marginal_error
+                for pooled, apart in zip(each(MIX_POOLED), each(MIX_APART), strict=True)
+            ],
         ),
         bounded_below(
             "shifted_calibration_is_flagged",
             "Calibration on the harder half of the non-members is flagged by the shift diagnostic "
             f"in at least {FLAGGED_SHARE:.0%} of the resplits.",
-            [unit.shift[1] for unit in units],
+            [unit.flagged[HARDER] for unit in units],
             FLAGGED_SHARE,
+            over="targets",
+        ),
+        claim_that_positive(
+            "lira_declares_members",
+            f"{BASE} declares members at alpha = {ALPHA:g} (its power is above 0).",
+            [outcome.power for outcome in each(_at(BASE))],
+        ),
+        bounded_below(
+            "lira_beats_loss",
+            "LiRA online has a larger area under the ROC curve than the loss attack, and finds "
+            "more members at 1 % false positives (differences).",
+            {
+                "area": gains(lambda scores: auc(scores).value),
+                "TPR at 1 % FPR": gains(lambda scores: tpr_at_fpr(scores, 0.01).rate.value),
+            },
+            0.0,
+            over="targets",
+        ),
+        bounded_below(
+            "scaling_has_more_power",
+            "Scaling p-values by an estimate of the non-members' share declares no fewer members "
+            "than the paper's rule, whichever the estimate (difference of powers).",
+            {
+                rule: [a - b for a, b in zip(power(rule), power("bh"), strict=True)]
+                for rule in SCALES
+            },
+            0.0,
+            paper="PTDI: higher power than unscaled Benjamini-Hochberg",
             over="targets",
         ),
     ]
 
 
-def _scored(unit: Unit, attack: str) -> Scores:
-    return Scores(unit.scores[attack], unit.member)
+# What the report shows
 
 
 def _by_data(units: Sequence[Unit]) -> dict[str, list[Unit]]:
@@ -780,46 +660,28 @@ def _by_data(units: Sequence[Unit]) -> dict[str, list[Unit]]:
 def _metrics(units: Sequence[Unit]) -> list[Metric]:
     metrics = []
     for data, own in _by_data(units).items():
-        metrics += [
-            metric_over_seeds(f"accuracy on members, {data}", "rate", [u.accuracy[0] for u in own]),
-            metric_over_seeds(
-                f"accuracy on non-members, {data}", "rate", [u.accuracy[1] for u in own]
-            ),
-        ]
+        figures: dict[tuple[str, str], list[float]] = {
+            ("accuracy on members", "rate"): [unit.accuracy[0] for unit in own],
+            ("accuracy on non-members", "rate"): [unit.accuracy[1] for unit in own],
+        }
         for attack in SHOWN:
-            points = [tpr_at_fpr(_scored(unit, attack), 0.01) for unit in own]
-            outcome = [unit.outcomes[attack][f"{ALPHA:g}"] for unit in own]
-            metrics += [
-                metric_over_seeds(
-                    f"AUC of {attack}, {data}",
-                    "area",
-                    [auc(_scored(unit, attack)).value for unit in own],
-                ),
-                metric_over_seeds(
-                    f"TPR at 1 % FPR of {attack}, {data}", "rate", [p.rate.value for p in points]
-                ),
-                metric_over_seeds(
-                    f"FDR of {attack} at alpha {ALPHA:g}, {data}", "rate", [o[0] for o in outcome]
-                ),
-                metric_over_seeds(
-                    f"power of {attack} at alpha {ALPHA:g}, {data}", "rate", [o[1] for o in outcome]
-                ),
+            outcomes = [unit.outcomes[_at(attack)] for unit in own]
+            scored = [unit.scored(attack) for unit in own]
+            figures |= {
+                (f"AUC of {attack}", "area"): [auc(each).value for each in scored],
+                (f"TPR at 1 % FPR of {attack}", "rate"): [
+                    tpr_at_fpr(each, 0.01).rate.value for each in scored
+                ],
+                (f"FDR of {attack} at alpha {ALPHA:g}", "rate"): [o.fdr for o in outcomes],
+                (f"power of {attack} at alpha {ALPHA:g}", "rate"): [o.power for o in outcomes],
+            }
+        for setting in own[0].flagged:
+            figures[f"share of resplits flagged: {setting}", "rate"] = [
+                unit.flagged[setting] for unit in own
             ]
-        told_apart = [(u.grey_box["flagged"][0], u.black_box["flagged"][0]) for u in own]
-        metrics.append(
-            metric_over_seeds(
-                f"FDR of loss with a shifted calibration, {data}",
-                "rate",
-                [unit.shift[0] for unit in own],
-            )
-        )
         metrics += [
-            metric_over_seeds(
-                f"share of resplits in which calibration scored by {who} is told apart, {data}",
-                "rate",
-                [shares[row] for shares in told_apart],
-            )
-            for row, who in enumerate(("a shadow", "a black-box surrogate"))
+            metric_over_seeds(f"{name}, {data}", unit, values)
+            for (name, unit), values in figures.items()
         ]
     return metrics
 
@@ -828,7 +690,7 @@ def _attack_table(units: Sequence[Unit]) -> Table:
     rows: list[Row] = []
     for data, own in _by_data(units).items():
         for attack in ATTACKS:
-            scored = [_scored(unit, attack) for unit in own]
+            scored = [unit.scored(attack) for unit in own]
             row: Row = [data, attack, *row_over_seeds([auc(each).value for each in scored])]
             for fpr in (0.01, 0.001):
                 points = [tpr_at_fpr(each, fpr) for each in scored]
@@ -849,64 +711,78 @@ def _attack_table(units: Sequence[Unit]) -> Table:
     )
 
 
+OUTCOME_COLUMNS = ["FDR", "low", "high", "power", "marginal error", "declaring"]
+
+
+def _outcome_row(outcomes: Sequence[Outcome]) -> Row:
+    """Cells for ``OUTCOME_COLUMNS``."""
+    rest = [(one.power, one.marginal_error, one.declaring) for one in outcomes]
+    return [*row_over_seeds([one.fdr for one in outcomes]), *np.mean(rest, axis=0).tolist()]
+
+
+OUTCOME_CAPTION = (
+    "Means over resplits and seeds, the FDR with its 95 % Student-t interval over seeds; "
+    "declaring: share of resplits in which anybody is declared."
+)
+
+
 def _level_table(units: Sequence[Unit]) -> Table:
-    rows: list[Row] = []
-    for data, own in _by_data(units).items():
-        for attack in ATTACKS:
-            for alpha in ALPHAS:
-                each = np.array([unit.outcomes[attack][f"{alpha:g}"] for unit in own])
-                fdp, power, marginal, _ = each.mean(axis=0).tolist()
-                error = (
-                    float(each[:, 0].std(ddof=1)) / math.sqrt(len(own)) if len(own) > 1 else None
-                )
-                rows.append([data, attack, alpha, alpha / 2, fdp, error, power, marginal])
     return Table(
         name="levels",
         title="Realised false discovery rate and power",
-        columns=["data", "attack", "alpha", "bound", "FDR", "s.e.", "power", "marginal error"],
-        rows=rows,
-        caption="Half of the records in question are non-members, so the bound is alpha / 2. Means "
-        "over resplits and seeds; s.e. over seeds. An FDR of 0 with a power of 0: nobody declared.",
+        columns=["data", "attack", "alpha", "bound", *OUTCOME_COLUMNS],
+        rows=[
+            [
+                *(data, attack, alpha, alpha / 2),
+                *_outcome_row([unit.outcomes[_at(attack, alpha)] for unit in own]),
+            ]
+            for data, own in _by_data(units).items()
+            for attack in ATTACKS
+            for alpha in ALPHAS
+        ],
+        caption="Half of the records in question are non-members, so the bound is alpha / 2. "
+        + OUTCOME_CAPTION,
     )
 
 
-def _rule_table(units: Sequence[Unit]) -> Table:
-    rows: list[Row] = []
-    for data, own in _by_data(units).items():
-        outcomes: dict[str, list[list[float]]] = {
-            **{str(method): [unit.rules[method] for unit in own] for method in PROCEDURES},
-            "bh, one member among ten": [unit.mix for unit in own],
-            "bh, calibration scored by a shadow": [unit.grey_box["surrogate"] for unit in own],
-            "bh, black-box surrogates": [unit.black_box["target"] for unit in own],
-            "bh, black-box, calibration scored by a surrogate": [
-                unit.black_box["surrogate"] for unit in own
-            ],
-        }
-        rows += [
-            [data, title, *np.mean(values, axis=0)[:2].tolist()]
-            for title, values in outcomes.items()
-        ]
+def _setting_table(units: Sequence[Unit], texts: Sequence[dict[str, Outcome]]) -> Table:
+    levels = {_at(attack, alpha) for attack in ATTACKS for alpha in ALPHAS}
+    settings = [setting for setting in units[0].outcomes if setting not in levels]
+    rows: list[Row] = [
+        [data, setting, *_outcome_row([unit.outcomes[setting] for unit in own])]
+        for data, own in _by_data(units).items()
+        for setting in settings
+    ]
+    rows += [
+        ["invented facts", attack, *_outcome_row([found[attack] for found in texts])]
+        for attack in TEXT_ATTACKS
+    ]
     return Table(
-        name="rules",
-        title=f"Procedures and settings, {BASE} at alpha {ALPHA:g}",
-        columns=["data", "procedure", "FDR", "power"],
+        name="settings",
+        title=f"Procedures and settings at alpha {ALPHA:g}",
+        columns=["data", "setting", *OUTCOME_COLUMNS],
         rows=rows,
-        caption="Means over resplits and seeds.",
+        caption=f"{BASE} where no attack is named. A shifted class mix: calibration keeps one "
+        f"record in {THINNED} of the classes whose non-members look most like members, the records "
+        f"in question keep one in {THINNED} of the others. {OUTCOME_CAPTION}",
     )
 
 
 def _stage_table(units: Sequence[Unit]) -> Table:
-    rows: list[Row] = []
-    for data, own in _by_data(units).items():
-        rows += [
-            [data, rule, *np.mean([unit.stages[rule] for unit in own], axis=0).tolist()]
-            for rule in STAGE_RULES
-        ]
+    figures = ("all claims", "worst stage", "power", "declaring")
     return Table(
         name="stages",
         title=f"Lifelong setting, {BASE} at alpha {ALPHA:g}",
-        columns=["data", "rule", "FDR of all claims", "FDR of the worst stage", "power"],
-        rows=rows,
+        columns=["data", "rule", "FDR of all claims", "FDR of the worst stage", *figures[2:]],
+        rows=[
+            [
+                data,
+                rule,
+                *(float(np.mean([unit.stages[rule][name] for unit in own])) for name in figures),
+            ]
+            for data, own in _by_data(units).items()
+            for rule in STAGE_RULES
+        ],
         caption="stage: each stage at alpha, which promises nothing for all claims together. "
         "spending: stage s at alpha / 2^s. LORD++ and SAFFRON assume independent p-values. Without "
         "discoveries the levels of the last three soon fall below 1 / (n + 1), the least p-value "
@@ -915,8 +791,7 @@ def _stage_table(units: Sequence[Unit]) -> Table:
 
 
 def _declared_table(unit: Unit) -> Table:
-    rng = np.random.default_rng(unit.seed)
-    split = _split(unit.member, rng)
+    split = split_records(unit.member, np.random.default_rng(unit.seed))
     scores = unit.scores[BASE]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ResolutionWarning)
@@ -929,22 +804,21 @@ def _declared_table(unit: Unit) -> Table:
         mask = wrapper.select(tested, ALPHA, ids=unit.ids[split.test])
     adjusted = wrapper.adjusted_p_values(tested)
     order = np.argsort(-tested)[: min(SHOWN_RECORDS, max(int(mask.sum()), 5))]
-    rows: list[Row] = [
-        [
-            str(unit.ids[split.test][row]),
-            float(tested[row]),
-            float(adjusted[row]),
-            "member" if mask[row] else "-",
-            "member" if unit.member[split.test][row] else "NON-MEMBER",
-        ]
-        for row in order
-    ]
     promise = wrapper.guarantee(ALPHA)
     return Table(
         name="declared",
         title=f"The declared list, first target: {int(mask.sum())} of {len(mask)} records",
         columns=["record", "score", "adjusted p", "declared", "truth"],
-        rows=rows,
+        rows=[
+            [
+                str(unit.ids[split.test][row]),
+                float(tested[row]),
+                float(adjusted[row]),
+                "member" if mask[row] else "-",
+                "member" if unit.member[split.test][row] else "NON-MEMBER",
+            ]
+            for row in order
+        ],
         caption=f"{BASE}, highest scores first, at most {SHOWN_RECORDS} shown. {promise.statement} "
         + " ".join(f"{name}: {text}." for name, text in promise.rows()[1:]),
     )
@@ -954,59 +828,67 @@ def _figures(units: Sequence[Unit]) -> list[Figure]:
     data, own = next(iter(_by_data(units).items()))
     grid = np.geomspace(1 / (~own[0].member).sum(), 1, 80)
 
-    def over_levels(position: int) -> dict[str, list[float]]:
+    def lines(
+        name: str,
+        title: str,
+        caption: str,
+        x: Sequence[float],
+        series: Mapping[str, Sequence[float | None]],
+        labels: tuple[str, str],
+        *,
+        log: bool = False,
+    ) -> Figure:
+        axes = {"x": list(x), "series": dict(series), "x_label": labels[0], "y_label": labels[1]}
+        return Figure(
+            name=name,
+            title=f"{title}, {data}",
+            kind="lines",
+            caption=caption,
+            data={**axes, "log": True} if log else axes,
+        )
+
+    def over_levels(figure: Callable[[Outcome], float]) -> dict[str, list[float]]:
         return {
             attack: [
-                float(np.mean([unit.outcomes[attack][f"{alpha:g}"][position] for unit in own]))
+                float(np.mean([figure(unit.outcomes[_at(attack, alpha)]) for unit in own]))
                 for alpha in ALPHAS
             ]
             for attack in SHOWN
         }
 
     bars = {
-        attack: row_over_seeds([unit.outcomes[attack][f"{ALPHA:g}"][0] for unit in units])
+        attack: row_over_seeds([unit.outcomes[_at(attack)].fdr for unit in units])
         for attack in ATTACKS
     }
+    halves = [alpha / 2 for alpha in ALPHAS]
     return [
-        Figure(
-            name="roc",
-            title=f"ROC curves on logarithmic axes, {data}",
-            kind="lines",
-            caption="Mean over seeds of the true positive rate. The left end is one non-member.",
-            data={
-                "x": grid.tolist(),
-                "series": {
-                    **{attack: _roc([_scored(u, attack) for u in own], grid) for attack in SHOWN},
-                    "chance": grid.tolist(),
-                },
-                "x_label": "false positive rate",
-                "y_label": "true positive rate",
-                "log": True,
+        lines(
+            "roc",
+            "ROC curves on logarithmic axes",
+            "Mean over seeds of the true positive rate. The left end is one non-member.",
+            grid.tolist(),
+            {
+                **{attack: _roc([unit.scored(attack) for unit in own], grid) for attack in SHOWN},
+                "chance": grid.tolist(),
             },
+            ("false positive rate", "true positive rate"),
+            log=True,
         ),
-        Figure(
-            name="fdr",
-            title=f"Realised false discovery rate, {data}",
-            kind="lines",
-            caption="Means over resplits and seeds. Theorem 2 keeps every line below alpha / 2.",
-            data={
-                "x": list(ALPHAS),
-                "series": {**over_levels(0), "alpha / 2": [alpha / 2 for alpha in ALPHAS]},
-                "x_label": "alpha",
-                "y_label": "false discovery rate",
-            },
+        lines(
+            "fdr",
+            "Realised false discovery rate",
+            "Means over resplits and seeds. Theorem 2 keeps every line below alpha / 2.",
+            ALPHAS,
+            {**over_levels(lambda outcome: outcome.fdr), "alpha / 2": halves},
+            ("alpha", "false discovery rate"),
         ),
-        Figure(
-            name="power",
-            title=f"Power, {data}",
-            kind="lines",
-            caption="Share of the members that are declared. Means over resplits and seeds.",
-            data={
-                "x": list(ALPHAS),
-                "series": over_levels(1),
-                "x_label": "alpha",
-                "y_label": "power",
-            },
+        lines(
+            "power",
+            "Power",
+            "Share of the members that are declared. Means over resplits and seeds.",
+            ALPHAS,
+            over_levels(lambda outcome: outcome.power),
+            ("alpha", "power"),
         ),
         Figure(
             name="fdr_by_attack",
@@ -1021,17 +903,13 @@ def _figures(units: Sequence[Unit]) -> list[Figure]:
                 "value_label": "false discovery rate",
             },
         ),
-        Figure(
-            name="memory",
-            title=f"First-stage members declared after each stage, {data}",
-            kind="lines",
-            caption="Each stage tested at alpha on its own. Means over resplits and seeds.",
-            data={
-                "x": list(range(1, len(own[0].memory) + 1)),
-                "series": {BASE: np.mean([unit.memory for unit in own], axis=0).tolist()},
-                "x_label": "stage",
-                "y_label": "share declared",
-            },
+        lines(
+            "memory",
+            "First-stage members declared after each stage",
+            "Each stage tested at alpha on its own. Means over resplits and seeds.",
+            range(1, len(own[0].memory) + 1),
+            {BASE: np.mean([unit.memory for unit in own], axis=0).tolist()},
+            ("stage", "share declared"),
         ),
     ]
 

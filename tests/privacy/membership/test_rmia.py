@@ -37,6 +37,24 @@ def test_ratio_in_closed_form() -> None:
     assert likelihood_ratio([0.0, 0.5], [[0.0, 0.0]], [[True, True]], offline_a=1.0)[0] == 0
 
 
+def test_one_reference_is_read_backwards_where_it_was_trained_on_the_record() -> None:
+    # The relation p_in = a p_out + 1 - a both ways: the same marginal, whichever is known.
+    a, p_out = 0.4, np.array([0.1, 0.5, 0.9])
+    p_in = a * p_out + 1 - a
+    target = np.array([0.6, 0.7, 0.8])
+    known = likelihood_ratio(target, p_out[None], np.ones((1, 3), bool), offline_a=a)
+    imputed = likelihood_ratio(target, p_in[None], np.zeros((1, 3), bool), offline_a=a, impute=True)
+    np.testing.assert_allclose(imputed, known)
+    np.testing.assert_allclose(known, target / ((p_in + p_out) / 2))
+    # A reference less sure than 1 - a of its own record: nothing is left outside.
+    low = likelihood_ratio([0.6], [[0.2]], [[False]], offline_a=a, impute=True)
+    assert low[0] == pytest.approx(0.6 / ((1 - a) / 2))
+    with pytest.raises(InputError, match="or impute"):
+        likelihood_ratio([0.6], [[0.2]], [[False]])
+    with pytest.raises(InputError, match="above 0"):
+        likelihood_ratio([0.6], [[0.2]], [[False]], offline_a=0, impute=True)
+
+
 def test_tuning_keeps_the_best_a_on_the_paired_model() -> None:
     rng = np.random.default_rng(3)
     records = 600

@@ -31,6 +31,7 @@ ATTACKS = (
     "LiRA online",
     "LiRA offline",
     "RMIA",
+    "RMIA, one reference",
     "quantile regression",
     "gradient norm",
 )
@@ -54,7 +55,8 @@ def attack_scores(
     non-members; RMIA's ``offline_a`` by attacking the first shadow with those of the other pairs.
 
     RMIA is represented by its likelihood ratio: the share of the population that a record beats
-    grows with it, and is 1 for many records at once.
+    grows with it, and is 1 for many records at once. With one reference, the last shadow, what it
+    was trained on is imputed; that divides by ``offline_a``, which is then 0.1 or more.
 
     Args:
         target: The one model attacked.
@@ -104,6 +106,9 @@ def attack_scores(
         "LiRA online": lira_online(odds, shadow_odds, shadow_members),
         "LiRA offline": lira_offline(odds, shadow_odds, shadow_members),
         "RMIA": likelihood_ratio(probability, references, outside, offline_a=a),
+        "RMIA, one reference": likelihood_ratio(
+            probability, references[-1:], outside[-1:], offline_a=max(a, 0.1), impute=True
+        ),
         "quantile regression": _quantile(records, odds, own & ~target_members, seed),
         "gradient norm": _gradient_norm(target, shadows, records, shadow_members, own),
     }

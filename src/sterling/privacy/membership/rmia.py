@@ -19,7 +19,12 @@ GRID = tuple(round(0.1 * step, 1) for step in range(11))
 
 
 def likelihood_ratio(
-    target: ArrayLike, reference: ArrayLike, outside: ArrayLike, *, offline_a: float = 0.3
+    target: ArrayLike,
+    reference: ArrayLike,
+    outside: ArrayLike,
+    *,
+    offline_a: float = 0.3,
+    impute: bool = False,
 ) -> NDArray[np.float64]:
     """p(x | θ) / p(x), (records,), with p(x) = ((1 + a) mean_out p(x | θ') + (1 - a)) / 2.
 
@@ -30,6 +35,9 @@ def likelihood_ratio(
             least for each record.
         offline_a: a, in [0, 1]: how the mean over models trained on the record, which nobody
             has, is made from that over models that are not. 0.3 unless tuned.
+        impute: For records that every reference was trained on, as happens with one reference,
+            take mean_out = max(0, (mean_in + a - 1) / a): the relation above, read backwards, as
+            Privacy Meter does. Needs a > 0.
 
     Raises:
         InputError: Values that are no probabilities, shapes that do not fit, or a record that
@@ -47,12 +55,17 @@ def likelihood_ratio(
     if not all(((each >= 0) & (each <= 1)).all() for each in (p, q)):
         raise InputError("target and reference: give probabilities between 0 and 1")
     count = out.sum(axis=0)
-    if not count.all():
+    if not count.all() and not impute:
         raise InputError(
             f"record {int(count.argmin())} is in the training set of every reference; give one "
-            "that was not trained on it"
+            "that was not trained on it, or impute"
         )
-    mean_out = np.where(out, q, 0).sum(axis=0) / count
+    if impute and offline_a == 0:
+        raise InputError("offline_a 0: imputing divides by it; give a number above 0")
+    mean_out = np.where(out, q, 0).sum(axis=0) / np.maximum(count, 1)
+    if impute:
+        inverted = np.maximum(0, (q.mean(axis=0) + offline_a - 1) / offline_a)
+        mean_out = np.where(count > 0, mean_out, inverted)
     marginal = ((1 + offline_a) * mean_out + (1 - offline_a)) / 2
     # With a = 1 a record that no reference believes in has no marginal; its ratio is then as large
     # as a float allows instead of undefined.

@@ -1,0 +1,179 @@
+"""What a declared list does over many draws of calibration and test, where the truth is known.
+
+The guarantee speaks of an expectation over the draw of both, so one draw says little. Here the same
+records are split again and again, which is exchangeable whatever they are.
+"""
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from sterling.guarantee import Procedure, ResolutionWarning, exchangeability_p_value
+from sterling.guarantee.selector import SHIFT_LEVEL
+from sterling.privacy.membership.audit import audit
+from sterling.privacy.membership.fdr import MembershipFDR
+from sterling.privacy.membership.lifelong import StageRule, select_over_stages
+
+__all__ = [
+    "Outcome",
+    "Split",
+    "flagged_share",
+    "realised",
+    "realised_over_stages",
+    "split_records",
+]
+
+Floats = NDArray[np.float64]
+Truth = NDArray[np.bool_]
+
+
+@dataclass(frozen=True, eq=False)
+class Split:
+    """Positions of calibration non-members and of the records in question."""
+
+    calibration: NDArray[np.intp]
+    test: NDArray[np.intp]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Means over splits.
+
+    Attributes:
+        fdr: Of the false discovery proportion, 0 where nobody is declared; lower is better.
+        power: Of the share of members that are declared.
+        marginal_error: Of the share of non-members with p <= alpha.
+        declaring: Share of the splits in which anybody is declared; where it is 0 ``fdr`` is
+            empty.
+    """
+
+    fdr: float
+    power: float
+    marginal_error: float
+    declaring: float
+
+
+def split_records(
+    member: Truth, rng: np.random.Generator, *, nonmember_share: float = 0.5
+) -> Split:
+    """Half of the non-members calibrate; the other half and some members are in question.
+
+    Args:
+        member: Which records are members, (n,).
+        rng: Draws the halves.
+        nonmember_share: Of the records in question; if there are members enough.
+    """
+    nonmembers = rng.permutation(np.flatnonzero(~member))
+    half = len(nonmembers) // 2
+    tested = nonmembers[half:]
+    wanted = round(len(tested) * (1 - nonmember_share) / nonmember_share)
+    members = rng.permutation(np.flatnonzero(member))[:wanted]
+    return Split(nonmembers[:half], np.concatenate([tested, members]))
+
+
+def realised(
+    scores: Floats,
+    member: Truth,
+    splits: Sequence[Split],
+    alpha: float,
+    method: Procedure = "bh",
+    *,
+    calibration_scores: Floats | None = None,
+    groups: ArrayLike | None = None,
+    smooth: bool = False,
+) -> Outcome:
+    """Declare members on every split.
+
+    Args:
+        scores: Of all records, (n,), higher = more member.
+        member: The truth, (n,).
+        splits: See :func:`split_records`.
+        alpha: FDR level in (0, 1).
+        method: As in :class:`MembershipFDR`.
+        calibration_scores: Scores of the same records by another model, for calibration.
+        groups: Calibrate within groups, (n,).
+        smooth: As in :class:`MembershipFDR`.
+    """
+    known = scores if calibration_scores is None else calibration_scores
+    labels = None if groups is None else np.asarray(groups)
+    rows = []
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResolutionWarning)
+        for split in splits:
+            own, asked = (
+                None if labels is None else labels[part] for part in (split.calibration, split.test)
+            )
+            wrapper = MembershipFDR(method, smooth=smooth).calibrate(
+                known[split.calibration], groups=own
+            )
+            tested, truth = scores[split.test], member[split.test]
+            mask = wrapper.select(tested, alpha, groups=asked)
+            outcome = audit(mask, truth)
+            p = wrapper.p_values(tested, groups=asked)
+            rows.append(
+                [
+                    outcome.fdp,
+                    outcome.power.value if outcome.power else 0.0,
+                    (p[~truth] <= alpha).mean(),
+                    mask.any(),
+                ]
+            )
+    return Outcome(*np.mean(rows, axis=0).tolist())
+
+
+def flagged_share(known: Floats, scores: Floats, member: Truth, splits: Sequence[Split]) -> float:
+    """Share of splits in which the shift diagnostic refutes the calibration scores ``known``.
+
+    It compares them with ``scores`` of the non-members in question.
+    """
+    return float(
+        np.mean(
+            [
+                exchangeability_p_value(
+                    known[split.calibration], scores[split.test[~member[split.test]]]
+                )
+                < SHIFT_LEVEL
+                for split in splits
+            ]
+        )
+    )
+
+
+def realised_over_stages(
+    scores: Sequence[Floats],
+    member: Truth,
+    splits: Sequence[Sequence[Split]],
+    alpha: float,
+    rule: StageRule,
+) -> dict[str, float]:
+    """Declare members at every stage of a model that goes on learning.
+
+    Args:
+        scores: Of all records by the model of each stage, (n,) each.
+        member: The truth, (n,).
+        splits: Per repetition, one split per stage.
+        alpha: FDR level in (0, 1).
+        rule: As in :func:`select_over_stages`.
+
+    Returns:
+        Means: "all claims" and "worst stage", false discovery proportions of the claims of all
+        stages together and of the worst one; "power"; "declaring", as in :class:`Outcome`.
+    """
+    together, apart = [], []
+    for parts in splits:
+        p = [
+            MembershipFDR().calibrate(values[part.calibration]).p_values(values[part.test])
+            for values, part in zip(scores, parts, strict=True)
+        ]
+        masks = select_over_stages(p, alpha, rule, calibration=[len(s.calibration) for s in parts])
+        truth = [member[part.test] for part in parts]
+        outcome = audit(np.concatenate(masks), np.concatenate(truth))
+        power = outcome.power.value if outcome.power else 0.0
+        together.append([outcome.fdp, power, any(mask.any() for mask in masks)])
+        apart.append([audit(m, t).fdp for m, t in zip(masks, truth, strict=True)])
+    fdp, power, declaring = np.mean(together, axis=0).tolist()
+    worst = float(np.mean(apart, axis=0).max())
+    return {"all claims": fdp, "worst stage": worst, "power": power, "declaring": declaring}
