@@ -22,7 +22,7 @@ def test_the_whole_path_leaves_claims_tables_and_a_report_and_resumes(tmp_path: 
     folder = tmp_path / "run"
     before = _smoke(folder)
     ids = {claim.id for claim in before.claims}
-    assert len(ids) == len(before.claims) == 20
+    assert len(ids) == len(before.claims) == 22
     assert {"labels_stay", "coverage_stays", "audit_detects_any", "mc_dropout_moves_too"} <= ids
     assert any("random, own records" in row for row in before.tables[0].rows)
     render_report([folder], tmp_path / "report.html")
@@ -53,6 +53,7 @@ def test_bad_configurations_are_told(assignments: list[str], message: str, tmp_p
     config = override(STUDY.presets["smoke"], assignments)
     with pytest.raises(InputError, match=message):
         run_study(STUDY, config, preset="smoke", seed=0, folder=tmp_path / "run")
+    (tmp_path / "few.csv").write_text("1,0.5\n2,0.7\n" * 50)
     own = STUDY.presets["smoke"].model_copy(update={"data": tmp_path})
-    with pytest.raises(InputError, match="embedded data only"):
+    with pytest.raises(InputError, match="holds 100 records, 2760 are needed"):
         run_study(STUDY, own, preset="smoke", seed=0, folder=tmp_path / "other")

@@ -55,7 +55,10 @@ class Records:
 
     def draw(self, size: int, rng: np.random.Generator) -> "Records":
         """A random part of `size` records; all of them, in a random order, if there are fewer."""
-        rows = rng.permutation(len(self))[:size]
+        return self.part(rng.permutation(len(self))[:size])
+
+    def part(self, rows: NDArray[np.intp] | slice) -> "Records":
+        """Some of the records, by position."""
         return Records(self.x[rows], self.y[rows], self.ids[rows], self.name, self.simulated)
 
 

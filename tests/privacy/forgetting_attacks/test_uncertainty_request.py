@@ -11,7 +11,9 @@ from scipy import optimize, stats
 from torch import Tensor
 
 from sterling.errors import InputError
+from sterling.guarantee import LAC, calibrate_label_sets
 from sterling.privacy.convex import ConvexModel, fit_convex, with_bias
+from sterling.privacy.forgetting_attacks.soft_set_size import SoftSetSize
 from sterling.privacy.forgetting_attacks.uncertainty_request import (
     Aim,
     attack_loss,
@@ -80,21 +82,23 @@ def test_the_projection_is_the_nearest_feasible_point(
 
 def test_the_loss_by_hand() -> None:
     logits = torch.tensor([[2.0, 1.0, 0.0], [0.0, 0.05, -1.0]], dtype=torch.float64)
-    labels, targets = torch.tensor([0, 1]), torch.zeros(2, 1)
-    aim = Aim("under", targets, labels, targets, margin=0.1, hinge_weight=3.0, stealth_weight=2.0)
+    labels, targets, clean = torch.tensor([0, 1]), torch.zeros(2, 1), torch.zeros(1, 1)
+    aim = Aim("under", targets, labels, clean, margin=0.1, hinge_weight=3.0, stealth_weight=2.0)
     g = [2 - np.log(np.e + 1), 0.05 - np.log(1 + np.exp(-1))]
     before = torch.tensor([[0.0, 0.0, 0.0]], dtype=torch.float64)
     after = torch.tensor([[1.0, 0.0, 0.0]], dtype=torch.float64)
     q = np.exp([1.0, 0, 0]) / np.exp([1.0, 0, 0]).sum()
     kl = sum(1 / 3 * np.log(1 / 3 / value) for value in q)
+
+    def answers(features: Tensor) -> Tensor:
+        return logits if features is targets else after
+
     hinge = 3.0 * 0.05  # only the second margin, 0.05, is below 0.1
-    assert float(attack_loss(logits, before, after, aim)) == pytest.approx(sum(g) + hinge + 2 * kl)
+    assert float(attack_loss(answers, before, aim)) == pytest.approx(sum(g) + hinge + 2 * kl)
     over = replace(aim, direction="over")
-    assert float(attack_loss(logits, before, after, over)) == pytest.approx(
-        -sum(g) + hinge + 2 * kl
-    )
+    assert float(attack_loss(answers, before, over)) == pytest.approx(-sum(g) + hinge + 2 * kl)
     flip = replace(aim, direction="flip")
-    assert float(attack_loss(logits, before, after, flip)) == pytest.approx(1.05 + 2 * kl)
+    assert float(attack_loss(answers, before, flip)) == pytest.approx(1.05 + 2 * kl)
 
 
 @pytest.mark.parametrize("direction", ["over", "under"])
@@ -118,6 +122,32 @@ def test_confidence_moves_by_three_deviations_of_random_deletion_and_no_label_fl
         sign = 1 if direction == "over" else -1
         moved = sign * (confidence(after, aim) - np.mean(random))
         successes += moved >= 3 * np.std(random, ddof=1) and flips(after, aim) == 0
+    assert stats.binomtest(successes, 20, alternative="greater").pvalue < 0.01
+
+
+@pytest.mark.parametrize("direction", ["over", "under"])
+def test_the_set_size_objective_moves_recalibrated_sets(direction: str) -> None:
+    """20 seeds, sign test: at least 16 must succeed for p < 0.01."""
+    successes = 0
+    for seed in range(20):
+        model, aim = case(seed)
+        rng = np.random.default_rng(seed + 500)
+        features, labels = mixture(rng, 300)
+        aim = replace(aim, direction=direction, set_size=SoftSetSize(features, labels))  # type: ignore[arg-type]
+
+        def size(
+            of: ConvexModel, x: Tensor = aim.targets, known: Tensor = features, y: Tensor = labels
+        ) -> float:
+            rule = calibrate_label_sets(of.posteriors(known).numpy(), y.numpy(), 0.1, LAC())
+            return float(rule.sets(of.posteriors(x).numpy()).sum(1).mean())
+
+        rows = plan_verified_request(model, torch.arange(600), aim, 30, research_use=True)
+        random = [
+            size(model.without(torch.from_numpy(rng.choice(600, 30, replace=False))))
+            for _ in range(8)
+        ]
+        sign = -1 if direction == "over" else 1
+        successes += bool(sign * (size(model.without(rows)) - np.mean(random)) > 0)
     assert stats.binomtest(successes, 20, alternative="greater").pvalue < 0.01
 
 

@@ -10,7 +10,8 @@ of records to delete, s = −1 for over- and +1 for under-confidence, the advers
     g(x) = z_ŷ − log Σ_{j≠ŷ} exp z_j,    m(x) = z_ŷ − max_{j≠ŷ} z_j,
 
 over 0 ≤ w ≤ 1, Σ w ≤ B, where ŷ is the label before and θ(w) = θ + M Σ_i w_i ∇l_i is the unlearner:
-M = H⁻¹ (second order) or τI (first order). The hinge keeps the labels.
+M = H⁻¹ (second order) or τI (first order). The hinge keeps the labels. With conformal sets as the
+uncertainty, g is minus the soft size of the target's set, calibrated under θ(w).
 """
 
 from collections.abc import Callable, Sequence
@@ -24,6 +25,7 @@ from torch import Tensor
 from sterling.errors import InputError
 from sterling.privacy.convex import ConvexModel
 from sterling.privacy.forgetting_attacks.research_use import require_research_use
+from sterling.privacy.forgetting_attacks.soft_set_size import SoftSetSize
 
 __all__ = [
     "Aim",
@@ -48,6 +50,7 @@ class Aim:
         margin: κ.
         hinge_weight: λ₁.
         stealth_weight: λ₂.
+        set_size: Take minus the soft size of conformal sets as g; None takes the margin.
     """
 
     direction: Literal["over", "under", "flip"]
@@ -57,6 +60,7 @@ class Aim:
     margin: float = 0.1
     hinge_weight: float = 10.0
     stealth_weight: float = 0.1
+    set_size: SoftSetSize | None = None
 
     def __post_init__(self) -> None:
         if self.direction not in ("over", "under", "flip"):
@@ -68,26 +72,29 @@ class Aim:
             )
 
 
-def attack_loss(logits: Tensor, before: Tensor, after: Tensor, aim: Aim) -> Tensor:
+def attack_loss(logits: Callable[[Tensor], Tensor], before: Tensor, aim: Aim) -> Tensor:
     """The loss that the adversary minimises.
 
     Args:
-        logits: Of the targets after unlearning (T, C).
-        before: Of the reference before (R, C).
-        after: Of the reference after (R, C).
+        logits: What the unlearned model answers, from features (N, D) to logits (N, C).
+        before: Logits of the reference before (R, C).
         aim: Direction and weights.
     """
-    label = F.one_hot(aim.labels, logits.shape[1]).bool()
-    own = logits[label]
-    others = logits.masked_fill(label, -torch.inf)
-    confidence = own - others.logsumexp(1)
+    answers = logits(aim.targets)
+    label = F.one_hot(aim.labels, answers.shape[1]).bool()
+    own = answers[label]
+    others = answers.masked_fill(label, -torch.inf)
     margin = own - others.amax(1)
-    change = F.kl_div(after.log_softmax(1), before.log_softmax(1), reduction="sum", log_target=True)
+    after = logits(aim.reference).log_softmax(1)
+    change = F.kl_div(after, before.log_softmax(1), reduction="sum", log_target=True)
     if aim.direction == "flip":
         return margin.sum() + aim.stealth_weight * change
+    sureness = own - others.logsumexp(1)
+    if aim.set_size is not None:
+        sureness = -aim.set_size(logits, aim.targets)
     sign = -1.0 if aim.direction == "over" else 1.0
     hinge = F.relu(aim.margin - margin)
-    return (sign * confidence + aim.hinge_weight * hinge).sum() + aim.stealth_weight * change
+    return (sign * sureness + aim.hinge_weight * hinge).sum() + aim.stealth_weight * change
 
 
 def project_to_budget(weights: Tensor, budget: float) -> Tensor:
@@ -116,8 +123,7 @@ class _Relaxed:
 
     def loss(self, weights: Tensor) -> Tensor:
         model = self.model.at(self.model.weights + weights @ self.moves)
-        logits = model.logits(self.aim.targets)
-        return attack_loss(logits, self.before, model.logits(self.aim.reference), self.aim)
+        return attack_loss(model.logits, self.before, self.aim)
 
 
 def _relax(
@@ -219,7 +225,7 @@ def plan_verified_request(
         after = model.without(owned[chosen])
         logits = after.logits(aim.targets)
         flips = 0 if aim.direction == "flip" else int((logits.argmax(1) != aim.labels).sum())
-        value = float(attack_loss(logits, before, after.logits(aim.reference), aim))
+        value = float(attack_loss(after.logits, before, aim))
         requests.append((flips, value, chosen))
         there = torch.zeros(len(owned), dtype=torch.float64)
         there[chosen] = 1
