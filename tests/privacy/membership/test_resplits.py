@@ -64,6 +64,18 @@ def test_within_groups_the_marginal_error_stays_where_the_mix_shifts() -> None:
     assert np.mean([one.marginal_error for one in pooled]) > 0.3
 
 
+def test_tie_breaks_differ_from_split_to_split() -> None:
+    # Three calibration scores: p <= 0.1 needs the lowest rank and U <= 0.4, in one of four ranks.
+    rng = np.random.default_rng(5)
+    scores, member = rng.normal(size=8), np.zeros(8, dtype=bool)
+    splits = []
+    for _ in range(4000):
+        order = rng.permutation(8)
+        splits.append(Split(order[:3], order[3:4]))
+    error = realised(scores, member, splits, 0.1, smooth=True).marginal_error
+    assert abs(error - 0.1) < 4 * math.sqrt(0.1 * 0.9 / 4000)
+
+
 def test_the_diagnostic_flags_scores_of_another_law_and_rarely_others() -> None:
     scores, member = records(2)
     rng = np.random.default_rng(2)

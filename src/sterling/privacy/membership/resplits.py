@@ -102,13 +102,13 @@ def realised(
     rows = []
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ResolutionWarning)
-        for split in splits:
+        for index, split in enumerate(splits):
             own, asked = (
                 None if labels is None else labels[part] for part in (split.calibration, split.test)
             )
-            wrapper = MembershipFDR(method, smooth=smooth).calibrate(
-                known[split.calibration], groups=own
-            )
+            # The same tie-breaks on every split would not average out.
+            wrapper = MembershipFDR(method, smooth=smooth, random_state=index)
+            wrapper.calibrate(known[split.calibration], groups=own)
             tested, truth = scores[split.test], member[split.test]
             mask = wrapper.select(tested, alpha, groups=asked)
             outcome = audit(mask, truth)
