@@ -51,7 +51,7 @@ BAD = [
     0.9,
     0.1,
     0.1,
-]  # half of the bona fide rejected, all prints accepted
+]  # two live rejected, all prints accepted
 
 
 def test_error_rates_are_those_of_the_worst_species_at_the_development_threshold() -> None:
@@ -129,4 +129,4 @@ def test_faces_come_apart_by_modality_and_frame() -> None:
     assert first.depth is not None
     assert (first.depth == captures.true_depth[:, 0]).all()
     with pytest.raises(InputError, match="no modality 'ir'"):
-        turned.only(("ir",))
+        turned.only(["ir"])

@@ -39,6 +39,7 @@ __all__ = [
     "aucs",
     "baseline",
     "compare",
+    "fused",
     "items_of",
     "train_and_score",
 ]
@@ -360,6 +361,33 @@ def _scores(values: Sequence[float], items: Mapping[str, Sequence[str]]) -> Scor
     species = np.array(items["species"])
     return Scores(
         values, species == "bona_fide", item=items["item"], subject=items["subject"], group=species
+    )
+
+
+def fused(seed: Seed, name: str, systems: Sequence[str]) -> Seed:
+    """Add a system whose score is the mean of other systems' scores.
+
+    Each is standardised by the mean and deviation of its development scores first, so that none
+    counts for more because its scores spread more.
+    """
+
+    def mean(split: Mapping[str, Scores]) -> list[float]:
+        parts = []
+        for system in systems:
+            known = seed.dev[system].values
+            parts.append((split[system].values - known.mean()) / max(known.std(), 1e-12))
+        return np.mean(parts, axis=0).tolist()  # type: ignore[no-any-return]
+
+    dev, test = (
+        replace(split[systems[0]], values=np.array(mean(split))) for split in (seed.dev, seed.test)
+    )
+    source = seed.thresholds[systems[0]].source
+    return replace(
+        seed,
+        dev={**seed.dev, name: dev},
+        test={**seed.test, name: test},
+        thresholds={**seed.thresholds, name: threshold_at_eer(dev, source=source)},
+        results={**seed.results, name: {}},
     )
 
 

@@ -3,6 +3,7 @@
 from typing import Any
 
 from sterling.studies.cdcn import CDCN_STUDY
+from sterling.studies.cdcn_multimodal import CDCN_MULTIMODAL_STUDY
 from sterling.studies.forgetting_benchmark import FORGETTING_BENCHMARK_STUDY
 from sterling.studies.mia_fdr import MIA_FDR_STUDY
 from sterling.studies.senn_conformal import SENN_CONFORMAL_STUDY
@@ -15,6 +16,7 @@ STUDIES: dict[str, Study[Any]] = {
     study.name: study
     for study in (
         CDCN_STUDY,
+        CDCN_MULTIMODAL_STUDY,
         FORGETTING_BENCHMARK_STUDY,
         MIA_FDR_STUDY,
         SENN_CONFORMAL_STUDY,

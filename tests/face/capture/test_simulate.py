@@ -303,3 +303,12 @@ def test_coarse_colour_tells_little() -> None:
     model.fit(small[split == "train"], label[split == "train"])
     scores = model.decision_function(small[split == "test"])
     assert roc_auc_score(label[split == "test"], scores) < 0.72
+
+
+def test_a_shadow_that_rounds_to_below_nothing_does_not_black_out_the_picture() -> None:
+    """One pixel of this presentation, on a triangle's edge, once had a square root of -1e-9."""
+    protocol, scale = find_protocol("default"), Scale((18, 8, 18), (600, 120, 360))
+    seed = 9195165351190879836
+    chosen = next(p for p in plan(protocol, scale, seed) if p.item.endswith("train-00127"))
+    picture = render([chosen], seed=seed, size=64).rgb.float()
+    assert 20 < float(picture.mean()) < 235

@@ -42,8 +42,9 @@ def key_visibility(buffer: GBuffer, light: Light) -> tuple[Tensor, Tensor]:
     weight = torch.softmax(sharpness * (local @ model.sky.T), dim=1)
     key = weight @ _visible().T
     both = torch.stack([key, _openness().expand_as(key)], -1)
+    # On a triangle's edge a weight may round to below 0, and so may what it interpolates.
     found = buffer.gather(both, model.triangles)
-    return found[..., 0], (2.2 * found[..., 1]).clamp(0, 1)
+    return found[..., 0].clamp(0, 1), (2.2 * found[..., 1]).clamp(0, 1)
 
 
 @cache

@@ -12,7 +12,7 @@ from torch import Tensor
 from sterling.errors import InputError
 from sterling.face.data.detect import Face
 
-__all__ = ["CropSpec", "crop_face"]
+__all__ = ["CropSpec", "crop_face", "resize_crop"]
 
 # Where eyes, nose and mouth corners lie on average, from the centre of the box in lengths of its
 # longer side: the mean over the faces that the shipped detector found in 1,400 photographs of four
@@ -75,11 +75,27 @@ def crop_face(image: Tensor, face: Face, spec: CropSpec) -> Tensor:
     if not 0 < face.side < math.inf:
         raise InputError(f"face box {face.box} is empty: it is left, top, right, bottom in pixels")
     square = _level(image, face, spec.scale) if spec.align else _upright(image, face, spec.scale)
-    shrinks = len(square) > spec.size
+    return _resized(square, spec.size)
+
+
+def resize_crop(image: Tensor, size: int) -> Tensor:
+    """Bring a picture that is a face crop already to its size, without keeping its proportions.
+
+    Args:
+        image: uint8 (3, H, W).
+        size: Side of the crop.
+
+    Returns:
+        uint8 (3, size, size).
+    """
+    return _resized(image.permute(1, 2, 0).contiguous().numpy(force=True), size)
+
+
+def _resized(pixels: NDArray[np.uint8], size: int) -> Tensor:
+    """(H, W, 3) to (3, size, size)."""
+    shrinks = max(pixels.shape[:2]) > size
     resized = cv2.resize(
-        square,
-        (spec.size, spec.size),
-        interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR,
+        pixels, (size, size), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
     )
     return torch.from_numpy(np.asarray(resized, dtype=np.uint8)).permute(2, 0, 1).contiguous()
 

@@ -107,7 +107,7 @@ class Faces:
             None if self.present is None else self.present[index],
         )
 
-    def only(self, modalities: Collection[Modality]) -> "Faces":
+    def only(self, modalities: Collection[str]) -> "Faces":
         """The same presentations in some of their modalities.
 
         Raises:

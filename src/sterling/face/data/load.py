@@ -1,8 +1,9 @@
 """From a manifest of pictures and videos to face crops, with an account of what gave none."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import groupby
 from pathlib import Path
 from typing import Literal
@@ -12,11 +13,12 @@ import torch
 from torch import Tensor
 
 from sterling.errors import InputError, NothingMeasuredError
-from sterling.face.data.align import CropSpec, crop_face
+from sterling.face.data.align import CropSpec, crop_face, resize_crop
 from sterling.face.data.detect import FaceDetector
 from sterling.face.data.faces import Faces
 from sterling.face.data.images import read_image
 from sterling.face.data.manifest import Manifest
+from sterling.face.data.modality import CHANNELS, Modality, channels_of, require_modalities
 from sterling.face.data.video import VIDEO_SUFFIXES, read_numbered_frames
 
 __all__ = ["SMALLEST_FACE", "LoadedFaces", "NonResponse", "load_faces"]
@@ -25,6 +27,8 @@ SMALLEST_FACE = 32
 """Longer side of a face box, in pixels, below which the face is too small. Our default."""
 
 Reason = Literal["unreadable", "no_face", "too_small"]
+
+_COLUMN: dict[Modality, str] = {"rgb": "path", "depth": "depth_path", "ir": "ir_path"}
 
 
 @dataclass(frozen=True)
@@ -62,34 +66,48 @@ def load_faces(
     manifest: Manifest,
     spec: CropSpec,
     *,
+    modalities: Collection[str] = ("rgb",),
+    cropped: bool = False,
     detector: FaceDetector | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> LoadedFaces:
     """Read every picture or frame of a manifest and cut out its largest face.
 
-    One picture, or the wanted frames of one video, is held at a time, beside the crops.
+    The face is found in the colour picture and cut out of all modalities alike. One picture, or the
+    wanted frames of one video, is held at a time, beside the crops.
 
     Args:
         manifest: The rows; ``path`` names a picture file, or a video file of which ``frame`` is
-            the wanted frame. Rows of one video follow each other.
+            the wanted frame; ``depth_path`` and ``ir_path`` name picture files, or nothing where
+            that modality is absent. Rows of one video follow each other.
         spec: How to cut.
+        modalities: What to read, in the order of the channels.
+        cropped: The pictures are face crops already: only their size is changed.
         detector: What finds the face; None for one with its default settings.
         progress: Called after each row with the number of rows done and the number of all.
 
     Raises:
+        InputError: The manifest names no picture of a modality, or those of a row differ in size.
         NothingMeasuredError: Not one row gave a crop.
     """
-    detector = FaceDetector() if detector is None else detector
+    wanted = require_modalities(modalities)
+    files = {name: manifest.column(_COLUMN[name]).tolist() for name in wanted}
+    _require_files(files, manifest.source)
+    finder = None if cropped else (detector or FaceDetector())
     n = len(manifest)
-    crops = torch.empty((n, 3, spec.size, spec.size), dtype=torch.uint8)
+    crops = torch.zeros((n, channels_of(wanted), spec.size, spec.size), dtype=torch.uint8)
+    present = torch.zeros((n, len(wanted)), dtype=torch.bool)
     found: list[int] = []
     missing: list[NonResponse] = []
-    rows = zip(manifest.column("item").tolist(), manifest.column("path").tolist(), strict=True)
-    pictures = _pictures(manifest)
-    for position, (item, path) in enumerate(rows):
-        crop = _crop(path, next(pictures), spec, detector)
-        if isinstance(crop, Tensor):
-            crops[len(found)] = crop
+    items, paths = manifest.column("item").tolist(), _anchors(manifest, files, cropped=cropped)
+    pictures = _pictures(manifest, paths)
+    for position, (item, path) in enumerate(zip(items, paths, strict=True)):
+        picture = next(pictures)
+        row = {name: column[position] for name, column in files.items()}
+        crop = _crop(path, picture, row, spec, finder)
+        if isinstance(crop, dict):
+            crops[len(found)] = _stacked(crop, wanted, spec.size)
+            present[len(found)] = torch.tensor([name in crop for name in wanted])
             found.append(position)
         else:
             missing.append(NonResponse(item, path, *crop))
@@ -97,14 +115,39 @@ def load_faces(
             progress(position + 1, n)
     if not found:
         raise NothingMeasuredError(_nothing(manifest, missing))
-    faces = Faces(manifest.select(np.array(found)), crops[: len(found)])
+    there = present[: len(found)]
+    faces = Faces(
+        manifest.select(np.array(found)),
+        crops[: len(found)],
+        modalities=wanted,
+        present=None if bool(there.all()) else there,
+    )
     return LoadedFaces(faces, tuple(missing))
 
 
-def _pictures(manifest: Manifest) -> Iterator[Tensor | str]:
+def _require_files(files: Mapping[Modality, Sequence[str]], source: str) -> None:
+    for name, column in files.items():
+        if name != "rgb" and column and not any(column):
+            raise InputError(
+                f"{source}: names no {name} picture; fill in the column {_COLUMN[name]!r}, or "
+                "choose a network of other modalities"
+            )
+
+
+def _anchors(
+    manifest: Manifest, files: Mapping[Modality, Sequence[str]], *, cropped: bool
+) -> list[str]:
+    """The file in which each row's face is found: the colour picture, or any one of a crop."""
+    colour: list[str] = manifest.column("path").tolist()
+    if not cropped:
+        return colour
+    return [next((path for path in row if path), "") for row in zip(*files.values(), strict=True)]
+
+
+def _pictures(manifest: Manifest, paths: Sequence[str]) -> Iterator[Tensor | str]:
     """The picture of each row, or what is wrong with it; each video is decoded once."""
-    paths, numbers = manifest.column("path"), manifest.column("frame")
-    for path, rows in groupby(range(len(manifest)), key=lambda row: str(paths[row])):
+    numbers = manifest.column("frame")
+    for path, rows in groupby(range(len(manifest)), key=lambda row: paths[row]):
         if not path:
             yield from ("the manifest names no file for this item" for _ in rows)
         elif Path(path).suffix.lower() in VIDEO_SUFFIXES:
@@ -126,12 +169,47 @@ def _pictures(manifest: Manifest) -> Iterator[Tensor | str]:
 
 
 def _crop(
-    path: str, image: Tensor | str, spec: CropSpec, detector: FaceDetector
-) -> Tensor | tuple[Reason, str]:
-    """The crop of the largest face, or why there is none."""
-    if isinstance(image, str):
-        return "unreadable", image
-    faces = detector.detect(image)
+    path: str,
+    picture: Tensor | str,
+    files: Mapping[Modality, str],
+    spec: CropSpec,
+    finder: FaceDetector | None,
+) -> dict[Modality, Tensor] | tuple[Reason, str]:
+    """The crops of the largest face from all files there are, or why there is none.
+
+    Raises:
+        InputError: The pictures differ in size.
+    """
+    if isinstance(picture, str):
+        return "unreadable", picture
+    cut = _cutter(path, picture, spec, finder)
+    if isinstance(cut, tuple):
+        return cut
+    crops: dict[Modality, Tensor] = {}
+    for name, file in files.items():
+        if not file:
+            continue
+        try:
+            image = picture if file == path else read_image(file)
+        except InputError as error:
+            return "unreadable", str(error)
+        if image.shape != picture.shape:
+            height, width = image.shape[1:]
+            raise InputError(
+                f"{file}: {width}×{height} pixels, but {path} has {picture.shape[2]}×"
+                f"{picture.shape[1]}; register the cameras' pictures to one size first"
+            )
+        crops[name] = cut(image if CHANNELS[name] == 3 else _grey(image))
+    return crops
+
+
+def _cutter(
+    path: str, picture: Tensor, spec: CropSpec, finder: FaceDetector | None
+) -> Callable[[Tensor], Tensor] | tuple[Reason, str]:
+    """What cuts the face out of a picture of the same scene, or why nothing can."""
+    if finder is None:
+        return partial(resize_crop, size=spec.size)
+    faces = finder.detect(picture)
     if not faces:
         return "no_face", f"{path}: no face found; show it upright, lit and not cut off"
     face = faces[0]
@@ -140,7 +218,18 @@ def _crop(
             f"{path}: the face is {face.side:.0f} pixels large, less than {SMALLEST_FACE};"
             " take the picture nearer or at a higher resolution"
         )
-    return crop_face(image, face, spec)
+    return partial(crop_face, face=face, spec=spec)
+
+
+def _grey(image: Tensor) -> Tensor:
+    """The mean of the three channels, in each of them."""
+    return image.float().mean(dim=0, keepdim=True).round().to(torch.uint8).expand(3, -1, -1)
+
+
+def _stacked(crops: Mapping[Modality, Tensor], modalities: Sequence[Modality], size: int) -> Tensor:
+    """The crops of one row behind each other; zeros where there is none."""
+    empty = torch.zeros((3, size, size), dtype=torch.uint8)
+    return torch.cat([crops.get(name, empty)[: CHANNELS[name]] for name in modalities])
 
 
 def _nothing(manifest: Manifest, missing: list[NonResponse]) -> str:

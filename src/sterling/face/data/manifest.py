@@ -24,6 +24,8 @@ _REQUIRED = ("item", "label", "species")
 _COLUMNS = (
     "item",
     "path",
+    "depth_path",
+    "ir_path",
     "label",
     "species",
     "subject",
@@ -35,6 +37,8 @@ _COLUMNS = (
     "frame",
     "split",
 )
+
+_PATHS = ("path", "depth_path", "ir_path")
 
 _has_split = pl.col("split") != ""
 
@@ -86,7 +90,9 @@ class Manifest:
     """A validated table of presentations, one row each (one frame, where videos were cut up).
 
     Columns (text, ``""`` where unknown, unless said otherwise): ``item`` unique id; ``path`` of
-    the file, ``""`` for items held in memory; ``label`` ``"bona_fide"`` or ``"attack"``;
+    the colour picture or video, ``""`` for items held in memory; ``depth_path`` and ``ir_path`` of
+    the pictures that a depth and an infrared camera took of the same moment; ``label``
+    ``"bona_fide"`` or ``"attack"``;
     ``species`` the attack instrument, ``"bona_fide"`` on bona fide rows; ``subject``;
     ``session``; ``sensor``; ``illumination``; ``distance``; ``video`` id of the video a frame was
     taken from; ``frame`` (int) its number, from 0; ``split`` ``"train"``, ``"dev"``, ``"test"`` or
@@ -120,7 +126,7 @@ class Manifest:
     def read(cls, path: str | Path) -> Self:
         """Read a ``.csv`` or ``.parquet`` file.
 
-        Relative paths in the column ``path`` are taken from the folder of the manifest.
+        Relative paths are taken from the folder of the manifest.
 
         Raises:
             InputError: When the file is missing, unreadable or breaks a rule.
@@ -139,8 +145,11 @@ class Manifest:
             raise InputError(f"{path}: not a readable {suffix[1:]} file ({reason})") from error
         manifest = cls(table, str(path))
         folder = os.path.abspath(path.parent)  # noqa: PTH100 - resolve() would follow links
-        located = [os.path.join(folder, p) if p else "" for p in manifest.column("path")]  # noqa: PTH118
-        return cls(manifest.table.with_columns(path=pl.Series(located, dtype=pl.String)), str(path))
+        located = {
+            name: [os.path.join(folder, p) if p else "" for p in manifest.column(name)]  # noqa: PTH118
+            for name in _PATHS
+        }
+        return cls(manifest.table.with_columns(**_texts(located)), str(path))
 
     def write(self, path: str | Path) -> None:
         """Write a ``.csv`` or ``.parquet`` file, whole or not at all.
@@ -152,7 +161,7 @@ class Manifest:
         suffix = _checked_suffix(path)
         folder = Path(os.path.abspath(path.parent))  # noqa: PTH100
         table = self.table.with_columns(
-            path=pl.Series([_relative(p, folder) for p in self.column("path")], dtype=pl.String)
+            **_texts({name: [_relative(p, folder) for p in self.column(name)] for name in _PATHS})
         )
         content = BytesIO()
         if suffix == ".csv":
@@ -213,6 +222,10 @@ def _checked_suffix(path: Path) -> str:
             f"{path}: a manifest ends in .csv or .parquet, not {suffix or 'nothing'!r}"
         )
     return suffix
+
+
+def _texts(columns: Mapping[str, list[str]]) -> dict[str, pl.Series]:
+    return {name: pl.Series(values, dtype=pl.String) for name, values in columns.items()}
 
 
 def _relative(path: str, folder: Path) -> str:
