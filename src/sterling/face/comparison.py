@@ -139,6 +139,7 @@ def compare(
     *,
     frames: int = 1,
     rate: float = 25.0,
+    recorded: Callable[[], Faces] | None = None,
 ) -> "Seed":
     """Simulate the captures of one seed, train every arm on them and score all.
 
@@ -153,12 +154,16 @@ def compare(
         arms: By name.
         frames: Frames of a capture; more than one gives clips.
         rate: Frames per second of clips.
+        recorded: Reads recorded faces, in all three modalities, that take the place of simulated
+            ones; seeds then differ in the weights only.
     """
     seed = derive_seed(run.seed, study, index)
     start = seed % 2**31
 
     @cache
     def faces() -> Faces:
+        if recorded is not None:
+            return recorded()
         scale = Scale(config.subjects, config.captures)
         captures = simulate(
             config.protocol, seed=seed, size=config.size, frames=frames, rate=rate, scale=scale

@@ -9,11 +9,13 @@ from sterling.face.capture import KINDS
 from sterling.face.comparison import Seed, acers, aucs
 from sterling.face.evaluation import score_table
 from sterling.measure import Interval, Rate, auc, mean_interval
-from sterling.study import Claim, Figure, Metric, Table, metric_of_rate, metric_over_seeds
+from sterling.study import Claim, Figure, Findings, Metric, Table, metric_of_rate, metric_over_seeds
 
 __all__ = [
+    "SIMULATED",
     "acer_bar_claim",
     "bars_figure",
+    "comparison_findings",
     "det_figure",
     "kinds_table",
     "pooled_rates",
@@ -26,6 +28,48 @@ __all__ = [
 ]
 
 Row = list[str | int | float | None]
+
+SIMULATED = "SIMULATED captures: these error rates say nothing about real cameras and attacks."
+
+
+def comparison_findings(
+    seeds: Sequence[Seed],
+    systems: Sequence[str],
+    claims: Sequence[Claim],
+    *,
+    caption: str,
+    trained: Sequence[str],
+    scope: str = SIMULATED,
+    tables: Sequence[Table] = (),
+    figures: Sequence[Figure] = (),
+) -> Findings:
+    """What every comparison reports, the study's own claims, tables and figures first.
+
+    Args:
+        seeds: The results.
+        systems: Those to show; species are shown for the first one.
+        claims: The study's.
+        caption: What each system is.
+        trained: Systems whose training is drawn.
+        scope: What the figures hold for.
+        tables: The study's own.
+        figures: The study's own.
+    """
+    species, kinds = species_table(seeds, systems[0]), kinds_table(seeds, systems)
+    return Findings(
+        scope=scope,
+        not_scored=0,
+        metrics=system_metrics(seeds, systems),
+        claims=list(claims),
+        tables=[*tables, systems_table(seeds, systems, caption=caption), kinds, species],
+        figures=[
+            *figures,
+            det_figure(systems),
+            bars_figure(kinds),
+            species_figure(species),
+            training_figure(seeds, trained),
+        ],
+    )
 
 
 def acer_bar_claim(seeds: Sequence[Seed], system: str, bar: float) -> Claim:

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from sterling.studies.casia_surf import CASIA_SURF_STUDY
 from sterling.studies.cdcn import CDCN_STUDY
 from sterling.studies.cdcn_multimodal import CDCN_MULTIMODAL_STUDY
 from sterling.studies.forgetting_benchmark import FORGETTING_BENCHMARK_STUDY
@@ -15,6 +16,7 @@ __all__ = ["STUDIES"]
 STUDIES: dict[str, Study[Any]] = {
     study.name: study
     for study in (
+        CASIA_SURF_STUDY,
         CDCN_STUDY,
         CDCN_MULTIMODAL_STUDY,
         FORGETTING_BENCHMARK_STUDY,

@@ -19,17 +19,7 @@ from sterling.face.comparison import (
     compare,
     fused,
 )
-from sterling.face.comparison_report import (
-    bars_figure,
-    det_figure,
-    kinds_table,
-    score_tables,
-    species_figure,
-    species_table,
-    system_metrics,
-    systems_table,
-    training_figure,
-)
+from sterling.face.comparison_report import comparison_findings, score_tables
 from sterling.face.data import Modality
 from sterling.face.evaluation import write_scores
 from sterling.face.pad import CDCN
@@ -56,30 +46,14 @@ def measure(config: CdcnMultimodalConfig, run: Run) -> Findings:
     calls = [(config, run, index) for index in range(config.seeds)]
     seeds = in_processes(_one_seed, calls, "seeds")
     write_scores(score_tables(seeds), run.folder)
-    species, kinds = species_table(seeds, "feature"), kinds_table(seeds, SYSTEMS)
-    return Findings(
-        scope="SIMULATED captures: these error rates say nothing about real cameras and attacks.",
-        not_scored=0,
-        metrics=system_metrics(seeds, SYSTEMS),
-        claims=_claims(seeds),
-        tables=[
-            systems_table(
-                seeds,
-                SYSTEMS,
-                caption="feature: three trunks, fused at their features. input: one CDCN on the "
-                "stacked channels. score: mean of the three single detectors' standardised "
-                "scores. rgb, depth, ir: one CDCN each. thumbnails: logistic regression on 8×8 "
-                "colours.",
-            ),
-            kinds,
-            species,
-        ],
-        figures=[
-            det_figure(SYSTEMS),
-            bars_figure(kinds),
-            species_figure(species),
-            training_figure(seeds, ["feature", "input", *MODALITIES]),
-        ],
+    return comparison_findings(
+        seeds,
+        SYSTEMS,
+        _claims(seeds),
+        caption="feature: three trunks, fused at their features. input: one CDCN on the stacked "
+        "channels. score: mean of the three single detectors' standardised scores. rgb, depth, ir: "
+        "one CDCN each. thumbnails: logistic regression on 8×8 colours.",
+        trained=["feature", "input", *MODALITIES],
     )
 
 

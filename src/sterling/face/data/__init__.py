@@ -5,6 +5,7 @@ Reading (`read_folder`, `read_image`, `read_frames`), finding and cutting out fa
 """
 
 from sterling.face.data.align import CropSpec, crop_face
+from sterling.face.data.casia_surf import CASIA_SURF_ATTACKS, read_casia_surf
 from sterling.face.data.degrade import Degradation, degrade
 from sterling.face.data.detect import Face, FaceDetector
 from sterling.face.data.faces import Faces
@@ -27,6 +28,7 @@ from sterling.face.data.video import VIDEO_SUFFIXES, Frames, read_frames
 __all__ = [
     "ATTACK",
     "BONA_FIDE",
+    "CASIA_SURF_ATTACKS",
     "CHANNELS",
     "IMAGE_SUFFIXES",
     "SMALLEST_FACE",
@@ -49,6 +51,7 @@ __all__ = [
     "depth_picture",
     "label_maps",
     "load_faces",
+    "read_casia_surf",
     "read_folder",
     "read_frames",
     "read_image",
