@@ -5,6 +5,8 @@ from typing import Any
 from sterling.studies.casia_surf import CASIA_SURF_STUDY
 from sterling.studies.cdcn import CDCN_STUDY
 from sterling.studies.cdcn_multimodal import CDCN_MULTIMODAL_STUDY
+from sterling.studies.flexible_modal import FLEXIBLE_MODAL_STUDY
+from sterling.studies.fm_vit import FM_VIT_STUDY
 from sterling.studies.forgetting_benchmark import FORGETTING_BENCHMARK_STUDY
 from sterling.studies.mia_fdr import MIA_FDR_STUDY
 from sterling.studies.senn_conformal import SENN_CONFORMAL_STUDY
@@ -19,6 +21,8 @@ STUDIES: dict[str, Study[Any]] = {
         CASIA_SURF_STUDY,
         CDCN_STUDY,
         CDCN_MULTIMODAL_STUDY,
+        FLEXIBLE_MODAL_STUDY,
+        FM_VIT_STUDY,
         FORGETTING_BENCHMARK_STUDY,
         MIA_FDR_STUDY,
         SENN_CONFORMAL_STUDY,

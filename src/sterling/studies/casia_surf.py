@@ -32,7 +32,7 @@ from sterling.face.data import (
     read_casia_surf,
 )
 from sterling.face.evaluation import write_scores
-from sterling.face.pad import FusionResNet
+from sterling.face.pad.resnet import FusionResNet
 from sterling.measure import tpr_at_fpr
 from sterling.runs import Run, in_processes
 from sterling.study import Claim, Findings, Paper, Study, Table, metric_over_seeds
@@ -56,6 +56,7 @@ class CasiaSurfConfig(ComparisonConfig):
         moments: Of recorded videos, how many moments each; the paper takes one frame in ten.
     """
 
+    protocol: str = "planar"
     captures: tuple[int, int, int] = (800, 120, 360)
     width: int = Field(default=16, ge=1)
     epochs: int = Field(default=8, ge=1)

@@ -5,10 +5,7 @@ Yu et al., "Multi-Modal Face Anti-Spoofing Based on Central Difference Networks"
 "rgb" (single-modal) and "feature" (multi-modal); the others are the ablations that it reports.
 """
 
-from typing import Any
-
-import numpy as np
-
+from sterling.face.capture import KINDS
 from sterling.face.comparison import (
     BASELINE,
     Arm,
@@ -71,43 +68,39 @@ def _one_seed(config: CdcnMultimodalConfig, run: Run, index: int) -> Seed:
 
 
 def _claims(seeds: list[Seed]) -> list[Claim]:
-    def gain(better: str, worse: str, sentence: str, **about: Any) -> Claim:
-        return paired(
-            f"{better}_beats_{worse}", sentence, acer_gains(seeds, better, worse), **about
-        )
+    """Each question twice: by ACER, where one species can decide, and by AUC on flat instruments.
 
-    best = [max(("depth", "ir"), key=lambda name: seed.auc(name) or 0.0) for seed in seeds]
-    best_gain = [
-        (seed.auc("feature") or np.nan) - (seed.auc(name) or np.nan)
-        for seed, name in zip(seeds, best, strict=True)
-    ]
-    return [
-        gain(
-            "feature",
-            "rgb",
-            "Three modalities have a lower ACER than colour alone.",
-            paper="CeFA protocol 4: ACER 1.02 ± 0.59 % (multi-modal), 4.84 ± 1.79 % (colour)",
-        ),
-        paired(
-            "feature_beats_best_single_sensor",
-            "Three modalities have a higher AUC than the better of depth and infrared alone, which "
-            "is chosen on the test captures, in its own favour.",
-            best_gain,
-        ),
-        gain("feature", "input", "Fusion of features has a lower ACER than fusion at the input."),
-        gain("feature", "score", "Fusion of features has a lower ACER than fusion of scores."),
-        paired(
-            "modalities_add_most_on_flat_instruments",
-            "Against prints and replays, depth alone has a higher AUC than colour alone.",
-            auc_gains(
-                seeds, "depth", "rgb", ("print", "print_cut_eyes", "replay", "poster", "portrait")
+    The paper's data are prints and replays, which are flat; masks and make-up, of which the worst
+    species is one here, are learned later than flatness, if at all.
+    """
+
+    def question(worse: str, sentence: str, paper: str | None = None) -> list[Claim]:
+        flat = KINDS["flat"]
+        return [
+            paired(
+                f"feature_beats_{worse}",
+                f"{sentence} (ACER, worst of all species).",
+                acer_gains(seeds, "feature", worse),
+                paper=paper,
             ),
+            paired(
+                f"feature_beats_{worse}_on_flat",
+                f"{sentence} (AUC, flat instruments).",
+                auc_gains(seeds, "feature", worse, flat),
+            ),
+        ]
+
+    return [
+        *question(
+            "rgb",
+            "Three modalities tell more than colour alone",
+            "CeFA protocol 4: ACER 1.02 ± 0.59 % (multi-modal), 4.84 ± 1.79 % (colour)",
         ),
-        gain(
-            "feature",
-            BASELINE,
-            "Three modalities have a lower ACER than logistic regression on 8×8 colour thumbnails.",
-        ),
+        *question("depth", "Three modalities tell more than depth alone"),
+        *question("ir", "Three modalities tell more than infrared alone"),
+        *question("input", "Fusion of features tells more than fusion at the input"),
+        *question("score", "Fusion of features tells more than fusion of scores"),
+        *question(BASELINE, "Three modalities tell more than 8×8 colour thumbnails"),
     ]
 
 

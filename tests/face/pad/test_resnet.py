@@ -54,7 +54,7 @@ def test_se_fusion_of_half_gates_is_halfway_fusion_on_halved_features() -> None:
     first: Any = halfway.shared[0][0]  # type: ignore[index]
     with torch.no_grad():
         first.residual[0].weight.div_(2)
-        first.shortcut[0].weight.div_(2)
+        first.shortcut[1].weight.div_(2)
         images = pictures()
         torch.testing.assert_close(logits(se(images)), logits(halfway(images)))
 
@@ -124,6 +124,15 @@ def test_the_gate_of_noise_falls_below_that_of_the_informative_modality() -> Non
             ]
         falls.append(float(gates[0] - gates[1]))
     assert sum(falls) > 0, falls
+
+
+def test_a_narrow_network_trains_on_channels_last_pictures() -> None:
+    """PyTorch's strided 1×1 convolution would corrupt memory here."""
+    generator = torch.Generator().manual_seed(0)
+    images = torch.randint(0, 256, (16, 5, 32, 32), dtype=torch.uint8, generator=generator)
+    maps = (torch.arange(16) % 2 == 0).float()[:, None, None]
+    history = train(FusionResNet(10, 4), images, maps, TrainConfig(epochs=3, augment=False))
+    assert history.epochs[-1].loss < history.epochs[0].loss
 
 
 @pytest.mark.parametrize(
