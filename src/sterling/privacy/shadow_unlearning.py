@@ -16,8 +16,16 @@ from sterling.errors import InputError
 from sterling.privacy.models import Models, initialise
 from sterling.privacy.training import Recipe, balanced_membership, train_many
 from sterling.privacy.unlearning import Examples, Method
+from sterling.runs import derive_seed
 
-__all__ = ["Shadows", "forget_own_half", "retrain_shadows", "train_shadows"]
+__all__ = [
+    "Shadows",
+    "forget_in_sequence",
+    "forget_own_half",
+    "forget_with_own_training",
+    "retrain_shadows",
+    "train_shadows",
+]
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,6 +59,7 @@ def train_shadows(
     models: int,
     seed: int,
     copies: int = 1,
+    group: Tensor | None = None,
 ) -> Shadows:
     """Train complementary pairs of models.
 
@@ -62,6 +71,8 @@ def train_shadows(
         models: Even.
         seed: Draws the halves, the initial weights and the orders.
         copies: How often a learned record of the pool stands in the training set.
+        group: Records of one number are learned together, (pool,), whole numbers from 0; None
+            learns each for itself.
 
     Raises:
         InputError: When base and pool share a record.
@@ -69,7 +80,8 @@ def train_shadows(
     if torch.isin(pool.ids, base.ids).any():
         raise InputError("pool: a record is in the base too; keep them apart")
     rng = np.random.default_rng(seed)
-    membership = balanced_membership(models, len(pool), rng)
+    together = np.arange(len(pool)) if group is None else group.numpy()
+    membership = balanced_membership(models, int(together.max()) + 1, rng)[:, together]
     seeds = rng.integers(2**62, size=models).tolist()
     x = torch.cat([base.inputs, *[pool.inputs] * copies])
     y = torch.cat([base.labels, *[pool.labels] * copies])
@@ -113,7 +125,80 @@ def forget_own_half(
     for row in range(len(shadows.models)):
         forget, retain = shadows.request(row)
         rng = torch.Generator().manual_seed(seed + row)
-        unlearned = method(shadows.models.module(row), forget, retain, rng)
-        with torch.no_grad():
-            answers.append(unlearned(records).numpy())
+        answers.append(_ask(method(shadows.models.module(row), forget, retain, rng), records))
     return np.stack(answers)
+
+
+def forget_in_sequence(
+    shadows: Shadows, method: Method, records: Tensor, *, requests: int, seed: int
+) -> NDArray[np.float32]:
+    """Logits after each of several requests, one after another, (requests, models, records, C).
+
+    Request r asks every model for its own half of the r-th part of the pool, whose parts are of
+    equal size, the last perhaps smaller. What later requests ask for is still retained.
+
+    Args:
+        shadows: Models before.
+        method: How each model forgets; it goes on from what it made of the request before.
+        records: Inputs to ask about, (records, ...).
+        requests: How many.
+        seed: Of the method's random draws, another for every model and request.
+
+    Raises:
+        InputError: When a part holds no record that a model learned.
+    """
+    part = np.arange(len(shadows.pool)) * requests // len(shadows.pool)
+    answers = []
+    for row, own in enumerate(shadows.membership):
+        model = shadows.models.module(row)
+        after = []
+        for request in range(requests):
+            now, later = (
+                torch.from_numpy(own & when) for when in (part == request, part > request)
+            )
+            if not now.any():
+                raise InputError(
+                    f"requests {requests}: one asks model {row} for nothing; give less"
+                )
+            kept = [shadows.pool.select(later)] if later.any() else []
+            rng = torch.Generator().manual_seed(derive_seed(seed, row, request))
+            model = method(model, shadows.pool.select(now), shadows.base.join(*kept), rng)
+            after.append(_ask(model, records))
+        answers.append(np.stack(after))
+    return np.stack(answers, axis=1)
+
+
+def forget_with_own_training(
+    shadows: Shadows,
+    fit: Callable[[Examples, Tensor, int], nn.Module],
+    method: Method,
+    records: Tensor,
+    *,
+    seed: int,
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Logits before and after, for methods that need a training of their own.
+
+    Args:
+        shadows: Whose base, pool and halves are taken; its models are not.
+        fit: Trains one model, from its training set, the ids that it will be asked to forget (a
+            log may need them; the weights must not depend on them), and a seed.
+        method: How each model forgets its own half of the pool.
+        records: Inputs to ask about, (records, ...).
+        seed: Of training and forgetting, another for every model.
+
+    Returns:
+        Twice (models, records, classes).
+    """
+    before, after = [], []
+    for row in range(len(shadows.membership)):
+        forget, retain = shadows.request(row)
+        model = fit(retain.join(forget), forget.ids, seed + row)
+        before.append(_ask(model, records))
+        rng = torch.Generator().manual_seed(seed + row)
+        after.append(_ask(method(model, forget, retain, rng), records))
+    return np.stack(before), np.stack(after)
+
+
+@torch.no_grad()
+def _ask(model: nn.Module, records: Tensor) -> NDArray[np.float32]:
+    return np.asarray(model(records).numpy())

@@ -1,6 +1,12 @@
 """Attacks on unlearning: what a model still tells about records that it was asked to forget."""
 
-from sterling.privacy.forgetting_attacks.battery import attack_classifiers, attack_language_model
+from sterling.privacy.forgetting_attacks.battery import (
+    LanguageTarget,
+    attack_classifiers,
+    attack_language_model,
+    steer_language_model,
+)
+from sterling.privacy.forgetting_attacks.benign_adapter import merge_benign_adapter
 from sterling.privacy.forgetting_attacks.extraction import (
     exact_memorisation,
     extraction_strength,
@@ -11,11 +17,16 @@ from sterling.privacy.forgetting_attacks.label_inference import (
     forgotten_class_from_bias,
     forgotten_class_from_probes,
 )
+from sterling.privacy.forgetting_attacks.linear_probe import linear_probe
 from sterling.privacy.forgetting_attacks.lingering import lingering
+from sterling.privacy.forgetting_attacks.logit_lens import logit_lens
+from sterling.privacy.forgetting_attacks.prefix import behind, best_prefix
 from sterling.privacy.forgetting_attacks.quantisation import round_to_nearest
 from sterling.privacy.forgetting_attacks.relearning import relearning_curve
 from sterling.privacy.forgetting_attacks.ridge_reconstruction import reconstruct_record
+from sterling.privacy.forgetting_attacks.rmia import rmia_after_unlearning
 from sterling.privacy.forgetting_attacks.separation import attack_area, privleak, two_sided
+from sterling.privacy.forgetting_attacks.soft_prompt import fit_soft_prompt
 from sterling.privacy.forgetting_attacks.truth_ratio import truth_ratio
 from sterling.privacy.forgetting_attacks.two_model import attack_two_models, degradation, posteriors
 from sterling.privacy.forgetting_attacks.ulira import ulira
@@ -29,18 +40,25 @@ from sterling.privacy.forgetting_attacks.uncertainty_request import (
 __all__ = [
     "Aim",
     "Inversion",
+    "LanguageTarget",
     "attack_area",
     "attack_classifiers",
     "attack_language_model",
     "attack_two_models",
+    "behind",
+    "best_prefix",
     "degradation",
     "exact_memorisation",
     "extraction_strength",
+    "fit_soft_prompt",
     "forgotten_class_from_bias",
     "forgotten_class_from_probes",
     "invert",
     "leak_at_k",
+    "linear_probe",
     "lingering",
+    "logit_lens",
+    "merge_benign_adapter",
     "plan_by_queries",
     "plan_request",
     "plan_verified_request",
@@ -48,7 +66,9 @@ __all__ = [
     "privleak",
     "reconstruct_record",
     "relearning_curve",
+    "rmia_after_unlearning",
     "round_to_nearest",
+    "steer_language_model",
     "truth_ratio",
     "two_sided",
     "ulira",

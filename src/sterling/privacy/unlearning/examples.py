@@ -57,6 +57,15 @@ class Examples:
         """The same inputs with other labels."""
         return Examples(self.inputs, labels, self.ids)
 
+    def join(self, *others: "Examples") -> "Examples":
+        """These examples and others after them; no id may be in two."""
+        parts = (self, *others)
+        return Examples(
+            torch.cat([part.inputs for part in parts]),
+            torch.cat([part.labels for part in parts]),
+            torch.cat([part.ids for part in parts]),
+        )
+
 
 def split_request(
     training: Examples, forget_ids: Sequence[int] | Tensor

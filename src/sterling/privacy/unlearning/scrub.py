@@ -1,16 +1,20 @@
 """SCRUB: a student that disobeys its teacher on the forget set and obeys it on the rest.
 
-Kurmanji et al., "Towards Unbounded Machine Unlearning", NeurIPS 2023. Without the rewinding of
-SCRUB+R, which needs a validation set of the forget set's distribution.
+Kurmanji et al., "Towards Unbounded Machine Unlearning", NeurIPS 2023. With a validation set of the
+forget set's distribution it is SCRUB+R: it rewinds to the step at which the forget set's error was
+nearest to the error that the last student makes on the validation set, so that the forgotten
+records do not stand out by errors that records never seen do not have.
 """
 
+import copy
 from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor, nn
 
+from sterling.guarantee.influence import flatten_parameters, set_parameters
 from sterling.privacy.unlearning.descent import Descent, descend, frozen
-from sterling.privacy.unlearning.examples import Examples
+from sterling.privacy.unlearning.examples import IGNORED, Examples
 from sterling.privacy.unlearning.terms import mean_kl, mean_loss
 
 __all__ = ["ScrubConfig", "scrub"]
@@ -24,12 +28,15 @@ class ScrubConfig:
         ascents: The first so many rounds have a step away from the teacher.
         divergence_weight: α of the divergence on the retain set.
         loss_weight: γ of the retain loss.
+        validation: Records never seen, distributed as the forget set, to rewind by; None does not
+            rewind.
         descent: Steps, those away from the teacher counted, and rate.
     """
 
     ascents: int = 10
     divergence_weight: float = 0.5
     loss_weight: float = 1.0
+    validation: Examples | None = None
     descent: Descent = field(default_factory=Descent)
 
 
@@ -42,6 +49,7 @@ def scrub(
     """
     teacher = frozen(model)
     step = 0
+    passed: list[tuple[float, Tensor]] = []
 
     def objective(student: nn.Module, gone: Examples, kept: Examples) -> Tensor:
         nonlocal step
@@ -54,4 +62,24 @@ def scrub(
         held = mean_loss(logits, kept.labels)
         return config.divergence_weight * divergence + config.loss_weight * held
 
-    return descend(model, objective, forget, retain, rng, config.descent)
+    def remember(student: nn.Module) -> None:
+        if config.validation is not None:
+            passed.append((_error(student, forget), flatten_parameters(student)))
+
+    student = descend(model, objective, forget, retain, rng, config.descent, after_step=remember)
+    if config.validation is None or not passed:
+        return student
+    goal = _error(student, config.validation)
+    # Of steps that are as near, the last has obeyed longest.
+    _, weights = min(reversed(passed), key=lambda moment: abs(moment[0] - goal))
+    rewound = copy.deepcopy(student)
+    set_parameters(rewound, weights)
+    return rewound
+
+
+@torch.no_grad()
+def _error(model: nn.Module, examples: Examples) -> float:
+    """Share of the positions that count at which the likeliest class is wrong."""
+    counted = examples.labels != IGNORED
+    wrong = model(examples.inputs).argmax(-1) != examples.labels
+    return float((wrong & counted).sum() / counted.sum())
