@@ -27,7 +27,7 @@ def test_the_whole_path_leaves_tables_with_both_references_and_a_report(
     finished: tuple[Path, Evidence], tmp_path: Path
 ) -> None:
     folder, evidence = finished
-    assert len(evidence.claims) >= 11
+    assert len(evidence.claims) >= 16
     *crossed, maps, cost = evidence.tables
     assert len(maps.rows) == 5
     assert {"retrain", "GA", "SISA, one record"} <= {row[0] for row in cost.rows}
@@ -36,7 +36,9 @@ def test_the_whole_path_leaves_tables_with_both_references_and_a_report(
         assert {"retrain", "no unlearning"} <= set(methods)
         if "PrivLeak of loss, %" in table.columns:
             assert table.rows[methods.index("retrain")][-1] == 0.0
-    for figure in evidence.figures:
+    by_name = {figure.name: figure for figure in evidence.figures}
+    assert set(by_name.pop("requests").data["series"]) == {"retrain", "GradDiff"}
+    for figure in by_name.values():
         retrained = figure.data["values"][figure.data["rows"].index("retrain")]
         assert all(value == 0 for value in retrained), "the reference is its own distance"
     render_report([folder], tmp_path / "report.html")
@@ -48,7 +50,7 @@ def test_lost_cells_are_computed_again_to_the_same_evidence(
 ) -> None:
     folder, before = finished
     (folder / "evidence.json").unlink()
-    for name in ("mlp-random-1.json", "transformer-author-0.json"):
+    for name in ("grid-mlp-random-1.json", "language-transformer-author-0.json"):
         (folder / "stages" / name).unlink()
     after = _smoke(folder)
     assert after.model_dump(exclude={"wall_s"}) == before.model_dump(exclude={"wall_s"})
@@ -59,7 +61,8 @@ def test_reconstruction_runs_behind_the_switch_only(
 ) -> None:
     name = "ridge reconstruction error"
     assert not any(metric.name == name for metric in finished[1].metrics)
-    small = ['grid=[["mlp","random"]]', 'methods=["GA"]', "authors=[0,1,1]", "seeds=1"]
+    assert not any("soft prompt" in table.columns for table in finished[1].tables)
+    small = ['grid=[["mlp","random"]]', 'methods=["GA"]', "authors=[0,1,1,1]", "seeds=1"]
     config = override(STUDY.presets["smoke"], [*small, "research_use=true"])
     evidence = run_study(STUDY, config, preset="smoke", seed=0, folder=tmp_path / "run")
     (metric,) = (metric for metric in evidence.metrics if metric.name == name)
@@ -72,7 +75,7 @@ def test_reconstruction_runs_behind_the_switch_only(
 def test_it_runs_on_other_data(folder: str, shared_data: Path, tmp_path: Path) -> None:
     if not (shared_data / folder).is_dir():
         pytest.skip(f"{shared_data / folder} is not there")
-    small = ['grid=[["mlp","random"]]', 'methods=["GA"]', "authors=[0,1,1]", "seeds=1"]
+    small = ['grid=[["mlp","random"]]', 'methods=["GA"]', "authors=[0,1,1,1]", "seeds=1"]
     config = override(STUDY.presets["smoke"], small)
     config = config.model_copy(update={"data": shared_data / folder})
     evidence = run_study(STUDY, config, preset="smoke", seed=0, folder=tmp_path / "run")
@@ -96,6 +99,6 @@ def test_unknown_names_are_told(assignment: str, message: str, tmp_path: Path) -
 
 
 def test_an_empty_grid_is_refused(tmp_path: Path) -> None:
-    config = override(STUDY.presets["smoke"], ["grid=[]", "authors=[0,1,1]"])
+    config = override(STUDY.presets["smoke"], ["grid=[]", "authors=[0,1,1,1]"])
     with pytest.raises(InputError, match="nothing to run"):
         run_study(STUDY, config, preset="smoke", seed=0, folder=tmp_path / "run")

@@ -7,63 +7,41 @@ and schedules here are ours. Every figure stands beside the model that was truly
 beside the model that forgot nothing.
 """
 
-import time
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, Literal
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from pydantic import Field
 from scipy import stats
-from torch import nn
 
+from sterling.claims import bounded_above, bounded_below, within
 from sterling.errors import InputError, unknown_name
-from sterling.lm.small_transformer import SmallTransformer
-from sterling.measure import Interval, Rate, mean_interval
-from sterling.privacy.author_facts import author_facts
-from sterling.privacy.forgetting_attacks import (
-    attack_area,
-    attack_two_models,
-    degradation,
-    forgotten_class_from_bias,
-    forgotten_class_from_probes,
-    lingering,
-    posteriors,
-    privleak,
-    reconstruct_record,
-    two_sided,
+from sterling.measure import Rate
+from sterling.privacy.forgetting_attacks import privleak, reconstruct_record, two_sided
+from sterling.privacy.forgetting_attacks.battery import CLASSIFIER_ATTACKS
+from sterling.privacy.forgetting_classifiers import (
+    OWN_TRAINING,
+    REWOUND,
+    ClassifierBench,
+    attack_after_forgetting,
+    attack_along_requests,
+    attack_with_each_feature_map,
+    name_forgotten_classes,
+    time_forgetting,
 )
-from sterling.privacy.forgetting_attacks.battery import (
-    CLASSIFIER_ATTACKS,
-    LANGUAGE_ATTACKS,
-    attack_classifiers,
-    attack_language_model,
+from sterling.privacy.forgetting_language import (
+    LANGUAGE_METHODS,
+    NEW_FACTS,
+    LanguageBench,
+    attack_forgotten_authors,
 )
-from sterling.privacy.forgetting_attacks.extraction import exact_memorisation
-from sterling.privacy.forgetting_attacks.relearning import relearning_curve
-from sterling.privacy.forgetting_attacks.two_model import FEATURES
-from sterling.privacy.membership.phi import phi
-from sterling.privacy.models import ARCHITECTURES, initialise
+from sterling.privacy.models import ARCHITECTURES
 from sterling.privacy.records import embedded_records, read_records
-from sterling.privacy.shadow_unlearning import forget_own_half, retrain_shadows, train_shadows
 from sterling.privacy.training import Recipe
-from sterling.privacy.unlearning import (
-    Descent,
-    Examples,
-    Method,
-    SisaConfig,
-    catalogue,
-    fit_sisa,
-    sisa,
-    split_request,
-    train_by_recipe,
-    train_by_steps,
-)
-from sterling.privacy.unlearning.idk import IdkConfig, idk
-from sterling.privacy.unlearning.rmu import RMUConfig, rmu
-from sterling.privacy.victims import VICTIMS, choose_victim
+from sterling.privacy.unlearning import Descent, Examples, catalogue, train_by_recipe
+from sterling.privacy.victims import VICTIMS
 from sterling.runs import Run, derive_seed, in_processes
 from sterling.study import (
     Claim,
@@ -72,46 +50,36 @@ from sterling.study import (
     Findings,
     Metric,
     Paper,
+    Row,
     Study,
     Table,
     claim_that_positive,
     metric_over_seeds,
+    row_over_seeds,
 )
 
 __all__ = ["FORGETTING_BENCHMARK_STUDY", "ForgettingBenchmarkConfig"]
 
-Row = dict[str, float]
-Cell = dict[str, Row]
+Cell = dict[str, dict[str, float]]
+"""Of one seed: for every method its figures by name."""
+Cells = dict[tuple[str, str], list[Cell]]
+"""By architecture and victim, the cells of all seeds."""
 
 RETRAINED, UNTOUCHED = "retrain", "no unlearning"
+CLASSIFIER_METHODS = (*catalogue(train_by_recipe(Recipe()), Descent()), REWOUND, *OWN_TRAINING)
 HALF_TOLERANCE = 0.03  # of the area under exact retraining; the card's bound
-TITLES = {"class": "whole classes", "author": "authors", "random": "random records"}
 RELEARNING_MARGIN = 0.05  # our margin for "no faster", in words said
-NOT_FOR_CONVOLUTIONS = ("Newton",)
-LANGUAGE_METHODS = (
-    "FT",
-    "GA",
-    "GradDiff",
-    "KL-min",
-    "random label",
-    "NPO",
-    "SimNPO",
-    "WGA",
-    "SatImp",
-    "UNDIAL",
-    "CE-U",
-    "WHP",
-    "PDU",
-    "task vector",
-)
+QUIET = 0.1  # share of forgotten words below which a model is silent; ours
+TITLES = {"class": "whole classes", "author": "authors", "random": "random records"}
 
 
 class ForgettingBenchmarkConfig(Config):
     """Configuration of the study.
 
     Attributes:
-        grid: Pairs of architecture and victim data; "class" forgets a whole class.
-        methods: Names of the catalogue's methods; empty takes all.
+        grid: Pairs of architecture and victim data; "class" forgets a whole class. SISA and
+            amnesiac unlearning, which train models of their own, run on "random" only.
+        methods: Names of unlearning methods; empty takes all.
         seeds: How many times everything is repeated with other records and other weights.
         models: Shadow models of each cell, even.
         pool: Records of which each model learns, and forgets, its own half.
@@ -119,10 +87,13 @@ class ForgettingBenchmarkConfig(Config):
         epochs: Of training the classifiers.
         steps: Of the unlearning methods that descend.
         learning_rate: Of unlearning, by Adam.
-        authors: Invented authors for the language model: retained, forgotten, never seen; 0
-            retained leaves the language model out.
-        language_steps: Of training, of unlearning and of relearning.
-        research_use: Adds the reconstruction of deleted records, on models trained here.
+        requests: Deletions asked for one after another; 0 leaves the sequence out.
+        sequence: Methods that run along the sequence, beside retraining.
+        authors: Invented authors for the language model: retained, forgotten, never seen, read
+            only; 0 retained leaves the language model out.
+        language_steps: Of training, of unlearning and of attacks that descend.
+        research_use: Adds the reconstruction of deleted records and prompts that make the language
+            model tell, on models trained here.
     """
 
     grid: tuple[tuple[str, str], ...] = (
@@ -130,45 +101,47 @@ class ForgettingBenchmarkConfig(Config):
         ("mlp", "outliers"),
         ("mlp", "mislabelled"),
         ("mlp", "duplicates"),
+        ("mlp", "canaries"),
+        ("mlp", "groups"),
+        ("mlp", "sub-population"),
         ("mlp", "class"),
         ("cnn", "random"),
     )
     methods: tuple[str, ...] = ()
     seeds: int = Field(default=5, ge=1)
-    models: int = Field(default=12, ge=6, multiple_of=2)
+    models: int = Field(default=10, ge=6, multiple_of=2)
     pool: int = Field(default=60, ge=8, multiple_of=2)
     base: int = Field(default=300, ge=20)
     epochs: int = Field(default=40, ge=1)
-    steps: int = Field(default=60, ge=1)
+    steps: int = Field(default=50, ge=1)
     learning_rate: float = Field(default=3e-3, gt=0)
-    authors: tuple[int, int, int] = (45, 10, 10)
-    language_steps: tuple[int, int, int] = (250, 60, 20)
+    requests: int = Field(default=4, ge=0)
+    sequence: tuple[str, ...] = ("GradDiff", "random label", "NPO", "SCRUB")
+    authors: tuple[int, int, int, int] = (30, 8, 8, 200)
+    language_steps: tuple[int, int, int] = (400, 40, 20)
     research_use: bool = False
 
 
 def measure(config: ForgettingBenchmarkConfig, run: Run) -> Findings:
     """Run every cell of the grid on every seed, and test the claims."""
     _check(config)
-    calls: list[tuple[Any, ...]] = [
-        (config, run, "classifier", architecture, victim, seed)
-        for seed in range(config.seeds)
-        for architecture, victim in config.grid
-    ]
+    jobs: list[tuple[str, str, str]] = [("grid", *pair) for pair in config.grid]
     if config.authors[0]:
-        calls += [
-            (config, run, "language", "transformer", "author", s) for s in range(config.seeds)
-        ]
-    if (architecture := _reference(config)) is not None:
-        calls += [(config, run, "maps", architecture, "random", s) for s in range(config.seeds)]
-    results = in_processes(_cell, calls, "cells")
-    cells: dict[tuple[str, str], list[Cell]] = {}
-    maps: list[Cell] = []
-    for call, result in zip(calls, results, strict=True):
-        if call[2] == "maps":
-            maps.append(result)
-        else:
-            cells.setdefault((call[3], call[4]), []).append(result)
+        jobs.append(("language", "transformer", "author"))
+    reference = next((a for a, victim in config.grid if victim == "random"), None)
+    if reference is not None:
+        jobs.append(("maps", reference, "random"))
+        if config.requests:
+            jobs.append(("requests", reference, "random"))
+    calls = [(config, run, *job, seed) for seed in range(config.seeds) for job in jobs]
+    results: dict[tuple[str, str, str], list[Any]] = {job: [] for job in jobs}
+    for call, result in zip(calls, in_processes(_cell, calls, "cells"), strict=True):
+        results[call[2], call[3], call[4]].append(result)
+    cells: Cells = {job[1:]: results[job] for job in jobs if job[0] in ("grid", "language")}
+    maps, along = (results.get((kind, str(reference), "random")) for kind in ("maps", "requests"))
     claims, metrics = _claims(config, cells), _metrics(cells)
+    if along:
+        claims += _request_claims(along)
     if config.research_use:
         errors = run.stage("ridge", lambda: _ridge_errors(run.seed))
         metrics.append(metric_over_seeds("ridge reconstruction error", "largest", errors))
@@ -178,11 +151,11 @@ def measure(config: ForgettingBenchmarkConfig, run: Run) -> Findings:
         metrics=metrics,
         claims=claims,
         tables=[
-            *_tables(cells),
+            *(_table(place, rows) for place, rows in cells.items()),
             *([_maps_table(maps)] if maps else []),
-            *([_cost_table(config, run, architecture)] if architecture else []),
+            *([_cost_table(config, run, reference)] if reference else []),
         ],
-        figures=_figures(cells),
+        figures=[*_figures(cells), *([_requests_figure(along)] if along else [])],
     )
 
 
@@ -192,17 +165,12 @@ def _check(config: ForgettingBenchmarkConfig) -> None:
             raise unknown_name("architecture", architecture, ARCHITECTURES)
         if victim not in (*VICTIMS, "class"):
             raise unknown_name("victim", victim, (*VICTIMS, "class"))
-    known = catalogue(train_by_recipe(Recipe()), Descent())
-    for name in config.methods:
+    known = dict.fromkeys((*CLASSIFIER_METHODS, *LANGUAGE_METHODS))
+    for name in (*config.methods, *config.sequence):
         if name not in known:
             raise unknown_name("unlearning method", name, known)
     if not config.grid and not config.authors[0]:
         raise InputError("grid, authors: both are empty; there is nothing to run")
-
-
-def _reference(config: ForgettingBenchmarkConfig) -> str | None:
-    """The first architecture that forgets random records: feature maps and cost are taken there."""
-    return next((a for a, victim in config.grid if victim == "random"), None)
 
 
 def _scope(config: ForgettingBenchmarkConfig) -> str:
@@ -219,264 +187,63 @@ def _scope(config: ForgettingBenchmarkConfig) -> str:
 def _cell(
     config: ForgettingBenchmarkConfig,
     run: Run,
-    kind: Literal["classifier", "language", "maps"],
+    kind: Literal["grid", "language", "maps", "requests"],
     architecture: str,
     victim: str,
     index: int,
-) -> Cell:
-    """One architecture and victim on one seed: for every method a row of figures."""
+) -> Any:
+    """One architecture and victim on one seed."""
     seed = derive_seed(run.seed, "forgetting", architecture, victim, index) % 2**31
-    if kind == "maps":
-        compute = partial(_maps_cell, config, architecture, victim, seed)
-        maps: Cell = run.stage(f"maps-{architecture}-{index}", compute)
-        return maps
-    if kind == "language":
-        compute = partial(_language_cell, config, seed)
-    elif victim == "class":
-        compute = partial(_class_cell, config, architecture, seed)
-    else:
-        compute = partial(_classifier_cell, config, architecture, victim, seed)
-    result: Cell = run.stage(f"{architecture}-{victim}-{index}", compute)
-    return result
+
+    def compute() -> Any:
+        if kind == "language":
+            return attack_forgotten_authors(_language(config, seed))
+        bench = _bench(config, architecture, victim, seed, only=kind == "requests")
+        if kind == "maps":
+            return attack_with_each_feature_map(bench)
+        if kind == "requests":
+            return attack_along_requests(bench, requests=config.requests)
+        if victim == "class":
+            return name_forgotten_classes(bench)
+        return attack_after_forgetting(bench, victim)
+
+    return run.stage(f"{kind}-{architecture}-{victim}-{index}", compute)
 
 
-def _data(config: ForgettingBenchmarkConfig, architecture: str, seed: int) -> Examples:
+def _language(config: ForgettingBenchmarkConfig, seed: int) -> LanguageBench:
+    train_steps, steps, attack_steps = config.language_steps
+    return LanguageBench(
+        authors=config.authors,
+        methods=config.methods or LANGUAGE_METHODS,
+        train_steps=train_steps,
+        steps=steps,
+        attack_steps=attack_steps,
+        research_use=config.research_use,
+        seed=seed,
+    )
+
+
+def _bench(
+    config: ForgettingBenchmarkConfig, architecture: str, victim: str, seed: int, *, only: bool
+) -> ClassifierBench:
     records = read_records(config.data) if config.data else embedded_records("digits")
-    records = records.draw(config.pool + config.base + 400, np.random.default_rng(seed))
+    size = config.pool + config.pool // 2 + config.base + 400
+    records = records.draw(size, np.random.default_rng(seed))
     x = torch.from_numpy(records.x)
     if architecture == "cnn" and config.data is None:
         x = x.reshape(-1, 1, 8, 8)
-    return Examples(x, torch.from_numpy(records.y), torch.arange(len(x)))
-
-
-def _methods(config: ForgettingBenchmarkConfig, architecture: str) -> dict[str, Method]:
-    descent = Descent(config.steps, config.learning_rate)
-    methods = catalogue(train_by_recipe(Recipe(epochs=config.epochs)), descent)
-    wanted = config.methods or tuple(methods)
-    unfit = NOT_FOR_CONVOLUTIONS if architecture == "cnn" else ()
-    return {
-        name: method
-        for name, method in methods.items()
-        if name == RETRAINED or (name in wanted and name not in unfit)
-    }
-
-
-def _builder(architecture: str, data: Examples) -> Callable[[], nn.Module]:
-    classes = int(data.labels.max()) + 1
-    shape = tuple(data.inputs.shape[1:])
-    width = {"mlp": {"width": 32}, "cnn": {"width": 4}}.get(architecture, {})
-    return lambda: ARCHITECTURES[architecture](shape, classes, **width)
-
-
-def _classifier_cell(
-    config: ForgettingBenchmarkConfig, architecture: str, victim: str, seed: int
-) -> Cell:
-    data = _data(config, architecture, seed)
-    build, recipe = _builder(architecture, data), Recipe(epochs=config.epochs)
-    cut = choose_victim(victim, data, build, recipe, pool=config.pool, base=config.base, seed=seed)
-    shadows = train_shadows(
-        build, cut.base, cut.pool, recipe, models=config.models, seed=seed, copies=cut.copies
+    methods = config.sequence if only else config.methods or CLASSIFIER_METHODS
+    return ClassifierBench(
+        architecture=architecture,
+        data=Examples(x, torch.from_numpy(records.y), torch.arange(len(x))),
+        methods=tuple(m for m in methods if m not in OWN_TRAINING or victim == "random"),
+        pool=config.pool,
+        base=config.base,
+        models=config.models,
+        epochs=config.epochs,
+        descent=Descent(config.steps, config.learning_rate),
+        seed=seed,
     )
-    records = torch.cat([cut.pool.inputs, cut.test.inputs])
-    before = shadows.models.logits(records).numpy()
-    again = retrain_shadows(shadows, build, recipe, seed=seed + 1).logits(records).numpy()
-    labels, inside = cut.pool.labels.numpy(), shadows.membership
-    answers = {RETRAINED: again, UNTOUCHED: before}
-    pool = len(labels)
-
-    def row(after: NDArray[np.floating]) -> Row:
-        areas = attack_classifiers(before[:, :pool], after[:, :pool], labels, inside)
-        losses = [-phi(z[:, :pool], labels)[inside] for z in (after, again)]
-        right = after[:, :pool].argmax(-1) == labels
-        return {
-            **areas,
-            "lingering": lingering(*losses)[0],
-            "forget accuracy": float(right[inside].mean()),
-            "never-seen accuracy": float(right[~inside].mean()),
-            "test accuracy": float((after[:, pool:].argmax(-1) == cut.test.labels.numpy()).mean()),
-        }
-
-    cell = {name: row(after) for name, after in answers.items()}
-    for name, method in _methods(config, architecture).items():
-        if name != RETRAINED:
-            cell[name] = row(forget_own_half(shadows, method, records, seed=seed))
-    return cell
-
-
-def _maps_cell(
-    config: ForgettingBenchmarkConfig, architecture: str, victim: str, seed: int
-) -> Cell:
-    """The two-model attack on exactly retrained models with each of its feature maps."""
-    data = _data(config, architecture, seed)
-    build, recipe = _builder(architecture, data), Recipe(epochs=config.epochs)
-    cut = choose_victim(victim, data, build, recipe, pool=config.pool, base=config.base, seed=seed)
-    shadows = train_shadows(build, cut.base, cut.pool, recipe, models=config.models, seed=seed)
-    before = posteriors(shadows.models.logits(cut.pool.inputs).numpy())
-    again = retrain_shadows(shadows, build, recipe, seed=seed + 1)
-    after = posteriors(again.logits(cut.pool.inputs).numpy())
-    inside = shadows.membership
-    alone = attack_two_models(before, before, inside, features="direct concatenation")
-    cell = {}
-    for name in FEATURES:
-        pair = attack_two_models(before, after, inside, features=name)
-        count, rate = degradation(pair, alone, inside)
-        area = attack_area(pair[inside], pair[~inside]).value
-        cell[name] = {"area": area, "DegCount": count, "DegRate": rate}
-    return cell
-
-
-def _cost(config: ForgettingBenchmarkConfig, architecture: str, seed: int) -> dict[str, float]:
-    """Seconds that each method takes to forget one request, the least of three."""
-    data = _data(config, architecture, seed)
-    build, recipe = _builder(architecture, data), Recipe(epochs=config.epochs)
-    train = train_by_recipe(recipe)
-    training = data.select(torch.arange(config.base + config.pool // 2))
-    forget, retain = split_request(training, training.ids[: config.pool // 2])
-    network = initialise(build, [seed]).module(0)
-    model = train(network, training, seed)
-    ensemble = SisaConfig(train, seed=seed)
-    sharded = fit_sisa(network, training, ensemble)
-    jobs: dict[str, tuple[Method, nn.Module, Examples, Examples]] = {
-        name: (method, model, forget, retain)
-        for name, method in _methods(config, architecture).items()
-    }
-    one, rest = split_request(training, training.ids[:1])
-    slices = Method("SISA", sisa, ensemble, "Bourtoule et al., IEEE S&P 2021")
-    jobs["SISA, one record"] = (slices, sharded, one, rest)
-    jobs["retrain, one record"] = (jobs[RETRAINED][0], model, one, rest)
-    seconds = {}
-    for name, (method, start, gone, kept) in jobs.items():
-        spent = []
-        for _ in range(3):
-            begin = time.perf_counter()
-            method(start, gone, kept, torch.Generator().manual_seed(seed))
-            spent.append(time.perf_counter() - begin)
-        seconds[name] = min(spent)
-    return seconds
-
-
-def _class_cell(config: ForgettingBenchmarkConfig, architecture: str, seed: int) -> Cell:
-    """Each model forgets one whole class; the attacker asks which."""
-    data = _data(config, architecture, seed)
-    build, train = _builder(architecture, data), train_by_recipe(Recipe(epochs=config.epochs))
-    size = config.pool + config.base
-    training, probes = data.select(torch.arange(size)), data.select(torch.arange(size, len(data)))
-    classes = int(data.labels.max()) + 1
-    rows: dict[str, list[Row]] = {}
-    for model_index in range(min(config.models, classes)):
-        model = train(
-            initialise(build, [seed + model_index]).module(0), training, seed + model_index
-        )
-        wanted = training.ids[training.labels == model_index]
-        forget, retain = split_request(training, wanted)
-        unlearned: dict[str, nn.Module] = {UNTOUCHED: model}
-        for name, method in _methods(config, architecture).items():
-            rng = torch.Generator().manual_seed(seed + model_index)
-            unlearned[name] = method(model, forget, retain, rng)
-        for name, after in unlearned.items():
-            figures = _class_row(model, after, unlearned[RETRAINED], forget, probes, model_index)
-            rows.setdefault(name, []).append(figures)
-    return {
-        name: {key: float(np.mean([row[key] for row in figures])) for key in figures[0]}
-        for name, figures in rows.items()
-    }
-
-
-@torch.no_grad()
-def _class_row(
-    before: nn.Module,
-    after: nn.Module,
-    retrained: nn.Module,
-    forget: Examples,
-    probes: Examples,
-    forgotten: int,
-) -> Row:
-    old, new = posteriors(before(probes.inputs)), posteriors(after(probes.inputs))
-    fall = forgotten_class_from_probes(old, new, probes.labels)
-    rise = forgotten_class_from_probes(old, new, probes.labels, signal="entropy")
-    last = [dict(model.named_parameters()) for model in (before, after)]
-    name = list(last[0])[-1]
-    bias = forgotten_class_from_bias(last[0][name].numpy(), last[1][name].numpy())
-    of_class = probes.select(probes.labels == forgotten)
-    others = probes.select(probes.labels != forgotten)
-    losses = [-phi(model(forget.inputs), forget.labels) for model in (after, retrained)]
-    never_seen = phi(after(of_class.inputs), of_class.labels)
-    right = after(others.inputs).argmax(1) == others.labels
-    gone = after(forget.inputs).argmax(1) == forget.labels
-
-    def named(statistic: NDArray[np.float64]) -> float:
-        # Constant statistics, as without unlearning, name the class by chance only.
-        best = np.flatnonzero(statistic == statistic.max())
-        return float(forgotten in best) / len(best)
-
-    return {
-        "class from confidence": named(fall),
-        "class from entropy": named(rise),
-        "class from bias": named(bias),
-        "loss": attack_area(-losses[0], never_seen).value,
-        "lingering": lingering(*losses)[0],
-        "forget accuracy": float(gone.float().mean()),
-        "test accuracy": float(right.float().mean()),
-    }
-
-
-def _language_cell(config: ForgettingBenchmarkConfig, seed: int) -> Cell:
-    retained, forgotten, unseen = config.authors
-    facts = author_facts(retained + forgotten + 2 * unseen, seed=seed)
-    retain = facts.of(torch.arange(retained))
-    forget = facts.of(torch.arange(retained, retained + forgotten))
-    start = retained + forgotten
-    never_seen = facts.of(torch.arange(start, start + unseen))
-    training = facts.of(torch.arange(start))
-    train_steps, steps, relearn_steps = config.language_steps
-    train = train_by_steps(Descent(train_steps, 3e-3))
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        network = SmallTransformer(len(facts.vocabulary), context=facts.prompt + 3)
-    model = train(network, training, seed)
-    descent = Descent(steps, 1e-3)
-    methods = catalogue(train, descent)
-    chosen = {
-        name: methods[name]
-        for name in (RETRAINED, *LANGUAGE_METHODS)
-        if name == RETRAINED or not config.methods or name in config.methods
-    }
-    if not config.methods or "IdK" in config.methods or "RMU" in config.methods:
-        preference = IdkConfig(facts.refusals, descent=descent)
-        steer = RMUConfig(layer="blocks.0", descent=descent)
-        chosen["IdK"] = Method("IdK", idk, preference, "Maini et al., COLM 2024")
-        chosen["RMU"] = Method("RMU", rmu, steer, "Li et al., ICML 2024")
-    relearn = Descent(relearn_steps, 1e-3)
-    unlearned: dict[str, nn.Module] = {UNTOUCHED: model}
-    for name, method in chosen.items():
-        unlearned[name] = method(model, forget, retain, torch.Generator().manual_seed(seed))
-    cell: Cell = {}
-    for name, after in unlearned.items():
-        cell[name] = attack_language_model(
-            after, forget, never_seen, prompt=facts.prompt, relearn=relearn, seed=seed
-        )
-        with torch.no_grad():
-            logits = after(retain.inputs)
-        cell[name]["retain words"] = float(exact_memorisation(logits, retain.labels).mean())
-    cell[RETRAINED]["relearning, new facts"] = _relearn_new(
-        unlearned[RETRAINED],
-        facts.of(torch.arange(start + unseen, start + 2 * unseen)),
-        relearn,
-        seed,
-    )
-    return cell
-
-
-def _relearn_new(model: nn.Module, fresh: Examples, relearn: Descent, seed: int) -> float:
-    """How fast a model learns facts that nobody ever asked it to forget."""
-
-    def greedy(student: nn.Module) -> float:
-        with torch.no_grad():
-            return float(exact_memorisation(student(fresh.inputs), fresh.labels).mean())
-
-    rng = torch.Generator().manual_seed(seed)
-    lesson = fresh.select(torch.randperm(len(fresh), generator=rng)[: max(1, len(fresh) // 2)])
-    return float(np.mean(relearning_curve(model, lesson, greedy, rng, relearn)))
 
 
 def _ridge_errors(seed: int) -> list[float]:
@@ -497,15 +264,17 @@ def _ridge_errors(seed: int) -> list[float]:
 
 # Claims
 
-Cells = dict[tuple[str, str], list[Cell]]
-
 
 def _over_seeds(cells: list[Cell], method: str, figure: str) -> list[float]:
     return [cell[method][figure] for cell in cells if figure in cell.get(method, {})]
 
 
+def _mean(values: Sequence[float]) -> float | None:
+    return float(np.mean(values)) if values else None
+
+
 def _approximate(cell: Cell) -> list[str]:
-    return [name for name in cell if name not in (RETRAINED, UNTOUCHED)]
+    return [name for name in cell if name not in (RETRAINED, UNTOUCHED, "SISA")]
 
 
 def _excess(cell: Cell, attack: str) -> float:
@@ -516,58 +285,20 @@ def _excess(cell: Cell, attack: str) -> float:
     )
 
 
-def _interval(values: Sequence[float]) -> Interval | None:
-    return mean_interval(values) if len(values) > 1 else None
-
-
-def _within(claim_id: str, claim: str, values: Sequence[float], low: float, high: float) -> Claim:
-    interval = _interval(values)
-    return Claim(
-        id=claim_id,
-        claim=claim,
-        measured=float(np.mean(values)),
-        low=interval.low if interval else None,
-        high=interval.high if interval else None,
-        holds=low <= interval.low and interval.high <= high if interval else None,
-        test=f"{len(values)} seeds; holds if the 95 % Student-t interval lies in "
-        f"[{low:.3g}, {high:.3g}]",
-    )
-
-
 def _claims(config: ForgettingBenchmarkConfig, cells: Cells) -> list[Claim]:
     claims: list[Claim] = []
     attacked = {key: value for key, value in cells.items() if key[1] in VICTIMS}
     if attacked:
         claims += _classifier_claims(attacked)
-    random, worst = cells.get(("mlp", "random")), cells.get(("mlp", "mislabelled"))
-    if random and worst:
+    if random := cells.get(("mlp", "random")):
+        claims += _random_claims(random, cells.get(("mlp", "mislabelled")))
+    if groups := cells.get(("mlp", "groups")):
         claims.append(
             claim_that_positive(
-                "the_victim_decides",
-                "Approximate methods leak more to U-LiRA about mislabelled records than about "
-                "random ones.",
-                [
-                    _excess(b, "U-LiRA") - _excess(a, "U-LiRA")
-                    for a, b in zip(random, worst, strict=True)
-                ],
-                paper="leakage depends strongly on the setting",
-            )
-        )
-    if random and "random label" in random[0]:
-        claims.append(
-            claim_that_positive(
-                "too_much_forgetting_leaks",
-                "Random labels push the loss attack's area on random records below that of "
-                "retraining, and U-LiRA turns that into an area above it: the smaller of both "
-                "distances.",
-                [
-                    min(
-                        cell[RETRAINED]["loss"] - cell["random label"]["loss"],
-                        cell["random label"]["U-LiRA"] - cell[RETRAINED]["U-LiRA"],
-                    )
-                    for cell in random
-                ],
-                paper="issue reports of areas near 0 after too long unlearning",
+                "groups_leak_more_than_records",
+                "Asked about all records of a group at once, U-LiRA's area, averaged over "
+                "approximate methods, exceeds that of single records.",
+                [_excess(cell, "U-LiRA, group") - _excess(cell, "U-LiRA") for cell in groups],
             )
         )
     if by_class := next((value for key, value in cells.items() if key[1] == "class"), None):
@@ -582,17 +313,12 @@ def _class_claim(config: ForgettingBenchmarkConfig, cells: list[Cell]) -> Claim:
     chance = cells[0][UNTOUCHED]["class from confidence"]
     models = min(config.models, round(1 / chance))
     named = round(sum(cell[RETRAINED]["class from confidence"] for cell in cells) * models)
-    rate = Rate(named, models * len(cells))
-    interval = rate.interval()
-    return Claim(
-        id="retraining_reveals_the_class",
-        claim="Which class was forgotten by exact retraining is told from probes more often than "
-        "by chance.",
-        measured=rate.value,
-        low=interval.low,
-        high=interval.high,
-        holds=interval.low > chance,
-        test=f"{rate.errors} of {rate.trials} named; exact 95 % interval lies above {chance:.3g}",
+    return bounded_below(
+        "retraining_reveals_the_class",
+        "Which class was forgotten by exact retraining is told from probes more often than by "
+        "chance.",
+        Rate(named, models * len(cells)),
+        chance,
     )
 
 
@@ -603,14 +329,11 @@ def _classifier_claims(cells: Cells) -> list[Claim]:
         """One number per seed: the mean over the grid."""
         return [float(np.mean([figure(rows[s]) for rows in cells.values()])) for s in range(seeds)]
 
-    def area(method: str, attack: str) -> Callable[[Cell], float]:
-        return lambda cell: cell[method][attack]
-
     return [
-        _within(
+        within(
             "retraining_is_the_reference",
             "U-LiRA cannot tell what an exactly retrained model forgot.",
-            mean(area(RETRAINED, "U-LiRA")),
+            mean(lambda cell: cell[RETRAINED]["U-LiRA"]),
             0.5 - HALF_TOLERANCE,
             0.5 + HALF_TOLERANCE,
         ),
@@ -640,11 +363,90 @@ def _classifier_claims(cells: Cells) -> list[Claim]:
     ]
 
 
+def _random_claims(random: list[Cell], mislabelled: list[Cell] | None) -> list[Claim]:
+    claims = []
+    if mislabelled:
+        claims.append(
+            claim_that_positive(
+                "the_victim_decides",
+                "Approximate methods leak more to U-LiRA about mislabelled records than about "
+                "random ones.",
+                [
+                    _excess(b, "U-LiRA") - _excess(a, "U-LiRA")
+                    for a, b in zip(random, mislabelled, strict=True)
+                ],
+                paper="leakage depends strongly on the setting",
+            )
+        )
+    if "random label" in random[0]:
+        claims.append(
+            claim_that_positive(
+                "too_much_forgetting_leaks",
+                "Random labels push the loss attack's area on random records below that of "
+                "retraining, and U-LiRA turns that into an area above it: the smaller of both "
+                "distances.",
+                [
+                    min(
+                        cell[RETRAINED]["loss"] - cell["random label"]["loss"],
+                        cell["random label"]["U-LiRA"] - cell[RETRAINED]["U-LiRA"],
+                    )
+                    for cell in random
+                ],
+                paper="issue reports of areas near 0 after too long unlearning",
+            )
+        )
+    if sharded := _over_seeds(random, "SISA", "U-LiRA"):
+        claims.append(
+            within(
+                "sharding_forgets_exactly",
+                "U-LiRA cannot tell what a SISA ensemble forgot.",
+                sharded,
+                0.5 - HALF_TOLERANCE,
+                0.5 + HALF_TOLERANCE,
+            )
+        )
+    if rewound := _over_seeds(random, REWOUND, "U-LiRA"):
+        plain = _over_seeds(random, "SCRUB", "U-LiRA")
+        claims.append(
+            claim_that_positive(
+                "rewinding_leaks_less",
+                "SCRUB leaks less to U-LiRA about random records when it rewinds to the step whose "
+                "forget error is nearest to the validation error.",
+                [two_sided(a) - two_sided(b) for a, b in zip(plain, rewound, strict=False)],
+                paper="Kurmanji et al., NeurIPS 2023",
+            )
+        )
+    return claims
+
+
+def _request_claims(along: list[dict[str, list[float]]]) -> list[Claim]:
+    return [
+        bounded_above(
+            "requests_do_not_add_up",
+            "Averaged over approximate methods, U-LiRA's area after the last of several requests "
+            "exceeds that after the first by no more than 0.03.",
+            [
+                float(
+                    np.mean(
+                        [
+                            two_sided(areas[-1]) - two_sided(areas[0])
+                            for name, areas in curves.items()
+                            if name != RETRAINED
+                        ]
+                    )
+                )
+                for curves in along
+            ],
+            HALF_TOLERANCE,
+        )
+    ]
+
+
 def _language_claims(cells: list[Cell]) -> list[Claim]:
-    new = [cell[RETRAINED]["relearning, new facts"] for cell in cells]
     retrained = _over_seeds(cells, RETRAINED, "relearning")
+    new = _over_seeds(cells, RETRAINED, NEW_FACTS)
     claims = [
-        _within(
+        within(
             "retrained_model_relearns_as_new",
             "A retrained model relearns the forgotten facts no faster, and no slower, than facts "
             "that are new to all.",
@@ -675,21 +477,63 @@ def _language_claims(cells: list[Cell]) -> list[Claim]:
                 quiet,
             )
         )
-    methods = [name for name in _approximate(cells[0]) if name != "FT"]
-    if methods:
-        claims.append(
-            claim_that_positive(
-                "rounding_restores",
-                "Rounding weights to four bits raises the share of forgotten words said, averaged "
-                "over the methods.",
-                [
-                    float(np.mean([cell[m]["int4"] - cell[m]["greedy words"] for m in methods]))
-                    for cell in cells
-                ],
-                paper="21 % to 83 % of forgotten knowledge at 4 bits (Zhang et al., ICLR 2025)",
-            )
-        )
+    claims += [
+        claim_that_positive(claim_id, claim, differences, paper=paper)
+        for claim_id, claim, attack, asked, paper in RESTORED
+        if (differences := _restored(cells, attack, asked))
+    ]
     return claims
+
+
+RESTORED = (
+    (
+        "rounding_restores",
+        "Rounding weights to four bits raises the share of forgotten words said, averaged over the "
+        "methods.",
+        "int4",
+        "greedy words",
+        "21 % to 83 % of forgotten knowledge at 4 bits (Zhang et al., ICLR 2025)",
+    ),
+    (
+        "rewording_asks_around",
+        "Asked in words that the request did not hold, models say more of the forgotten words, "
+        "averaged over the methods.",
+        "in other words",
+        "greedy words",
+        None,
+    ),
+    (
+        "benign_adapters_restore",
+        "A low-rank adapter fitted on retained texts and merged raises the share of forgotten "
+        "words said, averaged over the methods.",
+        "benign adapter",
+        "greedy words",
+        None,
+    ),
+    (
+        "soft_prompts_restore",
+        "A soft prompt fitted on half of the forgotten facts raises the share said of the other "
+        "half, averaged over the methods, by more than it does after retraining.",
+        "soft prompt",
+        "plainly asked",
+        None,
+    ),
+)
+"""Ways to bring back what was forgotten: claim, its sentence, attack, what it is compared with."""
+
+
+def _restored(cells: list[Cell], attack: str, asked: str) -> list[float]:
+    """Per seed the gain of an attack, mean over methods, less that on the retrained model."""
+
+    def gain(cell: Cell, method: str) -> float:
+        return cell[method][attack] - cell[method][asked]
+
+    return [
+        float(np.mean([gain(cell, m) for m in methods])) - gain(cell, RETRAINED)
+        for cell in cells
+        for methods in [[name for name in _approximate(cell) if name != "FT"]]
+        if methods and attack in cell[RETRAINED]
+    ]
 
 
 def _quiet(cell: Cell) -> list[str]:
@@ -713,57 +557,50 @@ def _metrics(cells: Cells) -> list[Metric]:
     return metrics
 
 
-def _mean(values: Sequence[float]) -> float | None:
-    return float(np.mean(values)) if values else None
+# Tables and figures
 
 
-def _tables(cells: Cells) -> list[Table]:
-    tables = []
-    for (architecture, victim), rows in cells.items():
-        figures = list(rows[0][UNTOUCHED])
-        title = f"{architecture}, forgetting {TITLES.get(victim, victim)}"
-        body: list[list[str | int | float | None]] = []
-        for method in rows[0]:
-            line: list[str | int | float | None] = [method]
-            line += [_mean(_over_seeds(rows, method, figure)) for figure in figures]
-            if "loss" in figures:
-                line.append(_leak(rows, method))
-            body.append(line)
-        tables.append(
-            Table(
-                name=f"{architecture}-{victim}",
-                title=title,
-                columns=[
-                    "method",
-                    *figures,
-                    *(["PrivLeak of loss, %"] if "loss" in figures else []),
-                ],
-                rows=body,
-                caption="Means over seeds. Attacks: areas, 0.5 is no leak, and the row to compare "
-                "with is retrain. lingering: Kolmogorov–Smirnov distance of the forget set's "
-                "losses to the retrained model's. PrivLeak: below 0 too little was forgotten, "
-                "above 0 too much."
-                if victim != "author"
-                else "Means over seeds. Shares of words or texts said, and the area of Min-K; the "
-                "row to compare with is retrain. retain words: utility.",
-            )
-        )
-    return tables
+def _table(place: tuple[str, str], cells: list[Cell]) -> Table:
+    architecture, victim = place
+    figures, loss = list(cells[0][UNTOUCHED]), "loss" in cells[0][UNTOUCHED]
+    body: list[Row] = []
+    for method in cells[0]:
+        line: Row = [method]
+        line += [_mean(_over_seeds(cells, method, figure)) for figure in figures]
+        body.append([*line, _leak(cells, method)] if loss else line)
+    language = (
+        "Means over seeds. Min-K, Min-K++, output difference, linear probe: areas; all others: "
+        "shares of words or texts said. The row to compare with is retrain. retain words: utility."
+    )
+    classifier = (
+        "Means over seeds. Attacks: areas, 0.5 is no leak, and the row to compare with is retrain. "
+        "lingering: Kolmogorov–Smirnov distance of the forget set's losses to the retrained "
+        "model's. PrivLeak: below 0 too little was forgotten, above 0 too much. SISA and amnesiac "
+        "unlearning: models trained in their own ways, which alone moves lingering and PrivLeak."
+    )
+    return Table(
+        name=f"{architecture}-{victim}",
+        title=f"{architecture}, forgetting {TITLES.get(victim, victim)}",
+        columns=["method", *figures, *(["PrivLeak of loss, %"] if loss else [])],
+        rows=body,
+        caption=language if victim == "author" else classifier,
+    )
 
 
 def _maps_table(maps: list[Cell]) -> Table:
-    body: list[list[str | int | float | None]] = []
-    for name in maps[0]:
-        areas = _over_seeds(maps, name, "area")
-        interval = _interval(areas)
-        low, high = (interval.low, interval.high) if interval else (None, None)
-        rest = [_mean(_over_seeds(maps, name, figure)) for figure in ("DegCount", "DegRate")]
-        body.append([name, _mean(areas), low, high, *rest])
     return Table(
         name="feature-maps",
         title="The two-model attack on exact retraining, by feature map",
         columns=["features", "area", "low", "high", "DegCount", "DegRate"],
-        rows=body,
+        rows=[
+            [
+                name,
+                *row_over_seeds(_over_seeds(maps, name, "area")),
+                _mean(_over_seeds(maps, name, "DegCount")),
+                _mean(_over_seeds(maps, name, "DegRate")),
+            ]
+            for name in maps[0]
+        ],
         caption="Random records; means over seeds, 95 % Student-t intervals. DegCount above 0.5 "
         "and DegRate above 0: both models tell more than the one before.",
     )
@@ -771,7 +608,8 @@ def _maps_table(maps: list[Cell]) -> Table:
 
 def _cost_table(config: ForgettingBenchmarkConfig, run: Run, architecture: str) -> Table:
     seed = derive_seed(run.seed, "cost") % 2**31
-    seconds: dict[str, float] = run.stage("cost", partial(_cost, config, architecture, seed))
+    bench = _bench(config, architecture, "random", seed, only=False)
+    seconds: dict[str, float] = run.stage("cost", partial(time_forgetting, bench))
     return Table(
         name="cost",
         title=f"What forgetting costs ({architecture})",
@@ -780,6 +618,25 @@ def _cost_table(config: ForgettingBenchmarkConfig, run: Run, architecture: str) 
         caption=f"{config.pool // 2} of {config.base + config.pool // 2} records, the least of "
         "three runs on this machine. SISA: five shards of five slices, whose training the request "
         "goes back into.",
+    )
+
+
+def _requests_figure(along: list[dict[str, list[float]]]) -> Figure:
+    requests = len(along[0][RETRAINED])
+    return Figure(
+        name="requests",
+        title="What leaks after each of several requests",
+        kind="lines",
+        caption="U-LiRA's area on all records asked for so far, mean over seeds; 0.5 is no leak.",
+        data={
+            "x": list(range(1, requests + 1)),
+            "series": {
+                name: np.mean([curves[name] for curves in along], axis=0).tolist()
+                for name in along[0]
+            },
+            "x_label": "request",
+            "y_label": "area",
+        },
     )
 
 
@@ -828,11 +685,15 @@ def _figures(cells: Cells) -> list[Figure]:
                 "Difference from the retrained model, means over seeds; positive is what was not "
                 "forgotten. retain words: utility, negative is what was lost beside it.",
                 list(language[0]),
-                [*LANGUAGE_ATTACKS, "retain words"],
+                [*_language_columns(language[0]), "retain words"],
                 lambda method, attack: _difference(language, method, attack),
             )
         )
     return figures
+
+
+def _language_columns(cell: Cell) -> list[str]:
+    return [name for name in cell[UNTOUCHED] if name not in ("plainly asked", "retain words")]
 
 
 def _difference(rows: list[Cell], method: str, figure: str) -> float | None:
@@ -878,15 +739,17 @@ FORGETTING_BENCHMARK_STUDY = Study(
     ),
     presets={
         "smoke": ForgettingBenchmarkConfig(
-            grid=(("mlp", "random"), ("mlp", "mislabelled"), ("mlp", "class")),
-            methods=("FT", "GA", "random label", "NPO"),
+            grid=(("mlp", "random"), ("mlp", "mislabelled"), ("mlp", "groups"), ("mlp", "class")),
+            methods=("FT", "GA", "random label", "NPO", "SCRUB", "SCRUB+R", "SISA", "amnesiac"),
             seeds=2,
             models=6,
             pool=20,
             base=80,
             epochs=10,
             steps=10,
-            authors=(4, 2, 2),
+            requests=2,
+            sequence=("GradDiff",),
+            authors=(4, 4, 4, 4),
             language_steps=(20, 5, 5),
         ),
         "quick": ForgettingBenchmarkConfig(),
@@ -896,6 +759,8 @@ FORGETTING_BENCHMARK_STUDY = Study(
             models=64,
             pool=200,
             base=1000,
+            authors=(180, 20, 20, 140),
+            language_steps=(3000, 200, 60),
         ),
     },
     measure=measure,

@@ -288,5 +288,7 @@ def _tokens(logits: Tensor, examples: Examples) -> TokenStats:
 def _probe(model: nn.Module, target: LanguageTarget, layer: str) -> float:
     run = hidden_activations(model, layer)
     at = target.prompt - 1
-    sides = [run(model, each.inputs)[:, at].numpy() for each in (target.forget, target.never_seen)]
-    return linear_probe(*sides, target.groups.numpy()).value
+    forgotten, never_seen = (
+        run(model, each.inputs)[:, at].numpy() for each in (target.forget, target.never_seen)
+    )
+    return linear_probe(forgotten, never_seen, target.groups.numpy()).value

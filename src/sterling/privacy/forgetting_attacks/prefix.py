@@ -45,4 +45,5 @@ def best_prefix(
         texts = behind(prefix, known)
         return float(exact_memorisation(model(texts.inputs), texts.labels).mean())
 
-    return max(prefixes, key=said)
+    best: Tensor = max(prefixes, key=said)
+    return best
