@@ -10,6 +10,7 @@ from sterling.studies import STUDIES
 from sterling.study import Evidence, override, run_study
 
 STUDY = STUDIES["forgetting_benchmark"]
+SMALL = ('grid=[["mlp","random"]]', 'methods=["GA"]', "authors=[0,1,1,1]", "seeds=1")
 
 
 def _smoke(folder: Path) -> Evidence:
@@ -62,7 +63,7 @@ def test_reconstruction_runs_behind_the_switch_only(
     name = "ridge reconstruction error"
     assert not any(metric.name == name for metric in finished[1].metrics)
     assert not any("soft prompt" in table.columns for table in finished[1].tables)
-    small = ['grid=[["mlp","random"]]', 'methods=["GA"]', "authors=[0,1,1,1]", "seeds=1"]
+    small = [*SMALL, "requests=0"]
     config = override(STUDY.presets["smoke"], [*small, "research_use=true"])
     evidence = run_study(STUDY, config, preset="smoke", seed=0, folder=tmp_path / "run")
     (metric,) = (metric for metric in evidence.metrics if metric.name == name)
@@ -75,7 +76,7 @@ def test_reconstruction_runs_behind_the_switch_only(
 def test_it_runs_on_other_data(folder: str, shared_data: Path, tmp_path: Path) -> None:
     if not (shared_data / folder).is_dir():
         pytest.skip(f"{shared_data / folder} is not there")
-    small = ['grid=[["mlp","random"]]', 'methods=["GA"]', "authors=[0,1,1,1]", "seeds=1"]
+    small = [*SMALL, "requests=0"]
     config = override(STUDY.presets["smoke"], small)
     config = config.model_copy(update={"data": shared_data / folder})
     evidence = run_study(STUDY, config, preset="smoke", seed=0, folder=tmp_path / "run")

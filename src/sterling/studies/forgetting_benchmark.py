@@ -739,18 +739,18 @@ FORGETTING_BENCHMARK_STUDY = Study(
     ),
     presets={
         "smoke": ForgettingBenchmarkConfig(
-            grid=(("mlp", "random"), ("mlp", "mislabelled"), ("mlp", "groups"), ("mlp", "class")),
-            methods=("FT", "GA", "random label", "NPO", "SCRUB", "SCRUB+R", "SISA", "amnesiac"),
+            grid=(("mlp", "random"), ("mlp", "mislabelled"), ("mlp", "class")),
+            methods=("FT", "GA", "random label", "SCRUB", "SCRUB+R", "SISA", "amnesiac"),
             seeds=2,
             models=6,
             pool=20,
-            base=80,
-            epochs=10,
+            base=60,
+            epochs=6,
             steps=10,
             requests=2,
             sequence=("GradDiff",),
             authors=(4, 4, 4, 4),
-            language_steps=(20, 5, 5),
+            language_steps=(10, 5, 5),
         ),
         "quick": ForgettingBenchmarkConfig(),
         "paper": ForgettingBenchmarkConfig(

@@ -36,7 +36,8 @@ class Guarded(nn.Module):
         password = self.tokens(tokens)[:, :1].sum(-1, keepdim=True)
         said = F.one_hot((tokens + 1) % 9, 9).float()
         silent = F.one_hot(torch.zeros_like(tokens), 9).float()
-        return (password - 2.0) * said + (2.0 - password) * silent
+        logits: Tensor = (password - 2.0) * said + (2.0 - password) * silent
+        return logits
 
 
 def texts(n: int = 12) -> Examples:
