@@ -81,6 +81,17 @@ def test_maps_begin_above_zero_for_every_seed(gradient: Gradient, width: int) ->
         assert (maps > 0).float().mean() > 0.4
 
 
+def test_the_frames_of_a_clip_are_judged_one_by_one() -> None:
+    clips = noise(2, 3, 3, 32, 32)
+    single, model = DepthNet(4).eval(), DepthNet(4, frames=3).eval()
+    output = model(clips)
+    for frame in range(3):
+        torch.testing.assert_close(output.maps[:, frame], single(clips[:, frame]).maps)
+    torch.testing.assert_close(model.liveness(output), output.maps.mean(dim=(1, 2, 3)))
+    with pytest.raises(InputError, match="with T = 3 frames"):
+        model(clips[:, :2])
+
+
 def test_seed_alone_decides_the_weights() -> None:
     def weights(seed: int, noise: int) -> list[Tensor]:
         with torch.random.fork_rng(devices=[]):
@@ -93,7 +104,7 @@ def test_seed_alone_decides_the_weights() -> None:
 
 
 @pytest.mark.parametrize(
-    "arguments", [{"width": 0}, {"modalities": ()}, {"gradient": "sobel"}, {"width": 2.5}]
+    "arguments", [{"width": 0}, {"modalities": ()}, {"gradient": "sobel"}, {"frames": 0}]
 )
 def test_wrong_arguments_are_refused(arguments: dict[str, Any]) -> None:
     with pytest.raises(InputError, match=next(iter(arguments)).removesuffix("ities")):

@@ -1,6 +1,6 @@
 """Depth from several frames: a single-frame network, refined by what moves between frames."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Self, cast
 
@@ -158,7 +158,7 @@ class ClipDepth(Network):
         Raises:
             InputError: It is not built as the trunk is.
         """
-        if single.config != self.single.config:
+        if replace(single.config, frames=1) != self.single.config:
             raise InputError(
                 f"single-frame network is {single.to_dict()}: {self.name} needs "
                 f"{self.single.to_dict()}"
@@ -232,7 +232,7 @@ class ClipDepth(Network):
 
     def _see(self, frames: Tensor) -> tuple[tuple[Cues, ...], Tensor]:
         """Per block the cues of frames (M, C, H, W), and their single-frame maps (M, h, w)."""
-        levels = self.single.levels(frames.contiguous(memory_format=torch.channels_last))
+        levels = self.single.levels(frames)
         cues = tuple(
             cast(ShortTermBlock, block).cues(level)
             for block, level in zip(self.blocks, levels, strict=True)

@@ -36,16 +36,19 @@ class DepthNetConfig:
             gradient blocks (see `SpatialGradientBlock`), which stand in their place.
         root: Whether the gradient's magnitude has its root.
         modalities: What is stacked along the image's channels (fusion at the input).
+        frames: Frames of a clip, 1 or more, each judged by itself; 1 takes single pictures.
     """
 
     width: int = 64
     gradient: Gradient = "none"
     root: bool = True
     modalities: tuple[Modality, ...] = ("rgb",)
+    frames: int = 1
 
     def __post_init__(self) -> None:
-        if type(self.width) is not int or self.width < 1:
-            raise InputError(f"width is {self.width!r}: an integer of 1 or more")
+        for name in ("width", "frames"):
+            if type(getattr(self, name)) is not int or getattr(self, name) < 1:
+                raise InputError(f"{name} is {getattr(self, name)!r}: an integer of 1 or more")
         if self.gradient not in get_args(Gradient):
             raise unknown_name("gradient", str(self.gradient), get_args(Gradient))
 
@@ -74,6 +77,8 @@ class DepthNet(Network):
         root: Whether the gradient's magnitude has its root.
         modalities: What is stacked along the image's channels: one modality, or several that are
             fused at the input.
+        frames: Frames of a clip, each judged by itself: the score is their mean. 1 takes single
+            pictures.
         seed: Seed of the initial weights: PyTorch's default distribution for convolutions; in the
             last one their absolute values, scaled down, so that the map begins above 0 (ours).
 
@@ -89,12 +94,14 @@ class DepthNet(Network):
         gradient: Gradient = "none",
         root: bool = True,
         modalities: Collection[str] = ("rgb",),
+        frames: int = 1,
         *,
         seed: int = 0,
     ) -> None:
         super().__init__()
         self.modalities = require_modalities(modalities)
-        self.config = DepthNetConfig(width, gradient, root, self.modalities)
+        self.config = DepthNetConfig(width, gradient, root, self.modalities, frames)
+        self.frames = frames
         with torch.random.fork_rng(devices=[]):  # PyTorch's layers draw weights that we replace
             self.stem = self._layer(channels_of(self.modalities), width)
             self.low = self._block(width)
@@ -111,12 +118,16 @@ class DepthNet(Network):
             last.weight.abs_().div_(last.weight[0].numel() ** 0.5)
 
     def forward(self, images: Tensor, present: Tensor | None = None) -> Output:
-        """Predict depth maps (N, H/8, W/8), 0 or more, of images (N, C, H, W): see `Network`."""
+        """Predict depth maps (N, [T,] H/8, W/8), 0 or more, of images (N, [T,] C, H, W)."""
         self.require(images, present)
-        return Output(maps=self.depth(self.levels(images)))
+        if self.frames == 1:
+            return Output(maps=self.depth(self.levels(images)))
+        maps = self.depth(self.levels(images.flatten(0, 1)))
+        return Output(maps=maps.view(-1, self.frames, *maps.shape[1:]))
 
     def levels(self, images: Tensor) -> Levels:
         """Features of images (N, C, H, W) at three sizes."""
+        images = images.contiguous(memory_format=torch.channels_last)
         low = self.low(self.stem(images))
         mid = self.mid(low)
         return Levels(low, mid, self.high(mid))
