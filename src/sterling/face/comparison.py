@@ -121,6 +121,7 @@ class Arm:
             there. The results are of the system "<arm>, <scenario>".
         finish: Given the trained detector, the faces and the result so far; returns what to add to
             the result, as JSON.
+        sees: What the arm is given of the captures, where that differs.
     """
 
     network: Callable[[int], Network]
@@ -128,6 +129,7 @@ class Arm:
     changes: Mapping[str, Any] = field(default_factory=dict)
     scenarios: Mapping[str, Sequence[Modality]] = field(default_factory=dict)
     finish: Callable[[Detector, Faces, Mapping[str, Any]], dict[str, Any]] | None = None
+    sees: Callable[[Faces], Faces] | None = None
 
 
 def compare(
@@ -175,6 +177,8 @@ def compare(
         seen = faces().only(network.modalities)
         if frames > 1 and network.frames == 1:
             seen = seen.first_frame()
+        if arm.sees is not None:
+            seen = arm.sees(seen)
         detector, result = train_and_score(
             network,
             seen,

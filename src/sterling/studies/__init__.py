@@ -10,6 +10,8 @@ from sterling.studies.fm_vit import FM_VIT_STUDY
 from sterling.studies.forgetting_benchmark import FORGETTING_BENCHMARK_STUDY
 from sterling.studies.mia_fdr import MIA_FDR_STUDY
 from sterling.studies.senn_conformal import SENN_CONFORMAL_STUDY
+from sterling.studies.sgtd import SGTD_STUDY
+from sterling.studies.temporal_depth import TEMPORAL_DEPTH_STUDY
 from sterling.studies.uncertainty_unlearning import UNCERTAINTY_UNLEARNING_STUDY
 from sterling.study import Study
 
@@ -26,6 +28,8 @@ STUDIES: dict[str, Study[Any]] = {
         FORGETTING_BENCHMARK_STUDY,
         MIA_FDR_STUDY,
         SENN_CONFORMAL_STUDY,
+        SGTD_STUDY,
+        TEMPORAL_DEPTH_STUDY,
         UNCERTAINTY_UNLEARNING_STUDY,
     )
 }

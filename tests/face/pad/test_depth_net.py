@@ -61,13 +61,13 @@ def test_map_is_an_eighth_and_folding_changes_nothing(gradient: Gradient) -> Non
         torch.testing.assert_close(fold(model)(x).maps, found, atol=1e-5, rtol=1e-4)
 
 
-def test_levels_are_a_half_a_quarter_and_an_eighth() -> None:
+def test_levels_are_the_whole_a_half_and_a_quarter() -> None:
     model = DepthNet(4).eval()
     levels = model.levels(noise(1, 3, 32, 48))
     assert [tuple(level.shape) for level in levels] == [
+        (1, 8, 32, 48),
         (1, 8, 16, 24),
         (1, 8, 8, 12),
-        (1, 8, 4, 6),
     ]
     assert torch.equal(model.depth(levels), model(noise(1, 3, 32, 48)).maps)
 

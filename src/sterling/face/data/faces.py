@@ -1,7 +1,7 @@
 """Face crops held in memory together with their manifest and pixel-wise labels."""
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -146,6 +146,15 @@ class Faces:
             self.modalities,
             self.present,
         )
+
+    def still(self) -> "Faces":
+        """The same clips, as if nothing had moved: every frame is the first one."""
+
+        def held(frames: Tensor | None) -> Tensor | None:
+            return None if frames is None else frames[:, :1].expand_as(frames).contiguous()
+
+        images = self.images[:, :1].expand_as(self.images).contiguous()
+        return replace(self, images=images, depth=held(self.depth), mask=held(self.mask))
 
     def split(self, name: str) -> "Faces":
         """The faces of the split ``"train"``, ``"dev"`` or ``"test"``."""

@@ -78,11 +78,11 @@ class StreamState:
 class ClipDepth(Network):
     """Base of the multi-frame depth networks: clips of T frames to T - 1 refined maps and a logit.
 
-    A `DepthNet` sees every frame. At each of its three sizes a `ShortTermBlock` compares every
-    frame with the next one; its output, pooled by 2, is passed to the next block. Two stacked
-    recurrent cells (of `width` channels and of one) carry the last block's output on through the
-    clip; the state of the second is the frame's multi-frame map, within (-1, 1). The refined map of
-    frame t is
+    A `DepthNet` sees every frame. At each of its three sizes, before pooling, a `ShortTermBlock`
+    compares every frame with the next one; its output, pooled by 2, is passed to the next block,
+    and at last through one more convolution. Two stacked recurrent cells (of `width` channels and
+    of one) carry that on through the clip; the state of the second is the frame's multi-frame map,
+    within (-1, 1). The refined map of frame t is
 
         max(0, (1 - w_multi) · single(t) + w_multi · multi(t)).
 
@@ -96,8 +96,8 @@ class ClipDepth(Network):
     Whole clips go through `forward`. Frame by frame, `stream` gives the same answers, each at the
     cost of one frame.
 
-    Ours, as no source says it: blocks work on the trunk's pooled outputs (1/2, 1/4, 1/8 of the
-    picture); the cut at 0; one logit instead of two; all widths in proportion to `width`.
+    Ours, as no source says it: the cut at 0; one logit instead of two; all widths in proportion to
+    `width`. The release leaves out the second cell's tanh; here it is, as in the equations.
 
     Args:
         config: What is stored to build the network again.
@@ -128,13 +128,16 @@ class ClipDepth(Network):
                 ShortTermBlock(level, reduced, previous, level, signed=signed, wide=wide, root=root)
                 for previous in (0, level, level)
             )
+            self.summary = nn.Sequential(
+                nn.Conv2d(level, level, 3, padding=1, bias=False), nn.BatchNorm2d(level), nn.ReLU()
+            )
             self.recurrent = nn.ModuleList(
                 [ConvGRUCell(level, config.width), ConvGRUCell(config.width, 1)]
             )
             self.head = nn.Sequential(
                 nn.Linear(HEAD_SIDE**2, HEAD_UNITS), nn.ReLU(), nn.Linear(HEAD_UNITS, 1)
             )
-        initialise(nn.ModuleList([self.blocks, self.recurrent, self.head]), seed)
+        initialise(nn.ModuleList([self.blocks, self.summary, self.recurrent, self.head]), seed)
 
     @property
     def w_multi(self) -> float:
@@ -243,11 +246,9 @@ class ClipDepth(Network):
         """Motion between frames and the next ones, (M, 2·width, h, w)."""
         moved: Tensor | None = None
         for block, before, after in zip(self.blocks, now, then, strict=True):
-            previous = None if moved is None else F.max_pool2d(moved, 2)
-            moved = block(before, after, previous)
-        if moved is None:
-            raise AssertionError
-        return moved
+            moved = F.max_pool2d(block(before, after, moved), 2)
+        summary: Tensor = self.summary(moved)
+        return summary
 
     def _rest(self, like: Tensor) -> tuple[Tensor, Tensor]:
         """The recurrent cells' states before a clip."""

@@ -19,7 +19,7 @@ Gradient = Literal["none", "sobel_then_conv", "conv_then_sobel"]
 
 
 class Levels(NamedTuple):
-    """Outputs of a DepthNet's three blocks, (N, 2·width, H/k, W/k) with k = 2, 4 and 8."""
+    """Outputs of a DepthNet's three blocks before pooling: 2·width channels at 1, 1/2 and 1/4."""
 
     low: Tensor
     mid: Tensor
@@ -57,9 +57,9 @@ class DepthNet(Network):
     """The depth-map network that multi-frame detectors build on, and a single-frame baseline.
 
     Stem, three blocks (low, mid, high) of three 3×3 convolutions and a 2×2 max pooling each, the
-    three outputs brought to 1/8 of the image and concatenated, three convolutions to one map. Every
-    convolution is bias-free with batch norm and ReLU, the last one has ReLU alone. (Wang et al.,
-    2018 and CVPR 2020; channels from the latter's release: 64, then 128, 192, 128.)
+    three pooled outputs brought to 1/8 of the image and concatenated, three convolutions to one
+    map. Every convolution is bias-free with batch norm and ReLU, the last one has ReLU alone. (Wang
+    et al., 2018 and CVPR 2020; channels from the latter's release: 64, then 128, 192, 128.)
 
     With a `gradient`, residual spatial gradient blocks stand for all convolutions but the last:
     the single-frame network of SGTD.
@@ -129,17 +129,17 @@ class DepthNet(Network):
         """Features of images (N, C, H, W) at three sizes."""
         images = images.contiguous(memory_format=torch.channels_last)
         low = self.low(self.stem(images))
-        mid = self.mid(low)
-        return Levels(low, mid, self.high(mid))
+        mid = self.mid(F.max_pool2d(low, 2))
+        return Levels(low, mid, self.high(F.max_pool2d(mid, 2)))
 
     def depth(self, levels: Levels) -> Tensor:
         """Depth maps (N, H/8, W/8), 0 or more, from `levels`."""
-        size = levels.high.shape[-2:]
+        low, mid, high = (F.max_pool2d(level, 2) for level in levels)
         resized = [
-            F.interpolate(level, size=size, mode="bilinear", align_corners=False)
-            for level in levels[:2]
+            F.interpolate(level, size=high.shape[-2:], mode="bilinear", align_corners=False)
+            for level in (low, mid)
         ]
-        depth: Tensor = self.head(torch.cat([*resized, levels.high], dim=1))
+        depth: Tensor = self.head(torch.cat([*resized, high], dim=1))
         return depth.squeeze(1)
 
     def _layer(self, in_channels: int, out_channels: int) -> nn.Module:
@@ -160,5 +160,4 @@ class DepthNet(Network):
             self._layer(in_channels, 2 * width),
             self._layer(2 * width, 3 * width),
             self._layer(3 * width, 2 * width),
-            nn.MaxPool2d(2),
         )

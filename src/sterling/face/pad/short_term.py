@@ -45,7 +45,8 @@ class ShortTermBlock(nn.Module):
 
     - Optical-flow guided feature block (OFFB, 2018): the gradients' signed components.
     - Spatio-temporal short-term block (STSTB, 2020): their magnitude, and the frame's own features
-      concatenated in full width as well, as released.
+      concatenated in full width as well. (The release of 2020 has the full width, and signed
+      components.)
 
     Args:
         channels: Of the trunk's features.
