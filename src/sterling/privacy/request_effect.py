@@ -6,13 +6,16 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from scipy.optimize import minimize_scalar
-from torch import Tensor
+from torch import Tensor, nn
 
 from sterling.guarantee import LAC, calibrate_label_sets
 from sterling.measure import brier_score, calibration_error, negative_log_likelihood
 from sterling.privacy.convex import ConvexModel, fit_convex
+from sterling.privacy.models import initialise, mlp
+from sterling.privacy.training import Recipe, train_many
+from sterling.privacy.unlearning import Descent, Examples, train_by_steps
 
-__all__ = ["EFFECTS", "Watched", "sharded_posteriors", "temperature"]
+__all__ = ["EFFECTS", "Watched", "network_effects", "sharded_posteriors", "temperature"]
 
 EFFECTS = (
     "confidence",
@@ -115,3 +118,58 @@ def sharded_posteriors(
             for part in parts
         ]
     ).mean(0)
+
+
+def network_effects(
+    model: ConvexModel, watched: Watched, removals: dict[str, Tensor], members: int, seed: int
+) -> dict[str, dict[str, float]]:
+    """Change of target confidence of networks retrained without each request.
+
+    Args:
+        model: Gives the training records.
+        watched: Gives the targets.
+        removals: Rows that each request deletes, by its name.
+        members: Of each ensemble.
+        seed: Of the networks.
+
+    Returns:
+        For "ensemble" and "MC-dropout" the change by the name of the request.
+    """
+    removals = {"none": torch.zeros(0, dtype=torch.int64), **removals}
+    x, y, d = model.features[:, :-1].float(), model.labels, model.features.shape[1] - 1
+    targets = watched.targets[:, :-1].float()
+    membership = np.ones((len(removals) * members, len(x)), dtype=np.bool_)
+    for index, rows in enumerate(removals.values()):
+        membership[index * members : (index + 1) * members, rows.numpy()] = False
+    seeds = [seed + member for _ in removals for member in range(members)]
+    start = initialise(lambda: mlp((d,), model.classes, width=32), seeds)
+    trained = train_many(start, x, y, membership, Recipe(epochs=30), seeds=seeds)
+    answers = trained.logits(targets).softmax(2).double()
+    mean = answers.view(len(removals), members, *answers.shape[1:]).mean(1)
+    ensemble = {name: watched.confidence(p) for name, p in zip(removals, mean, strict=True)}
+    dropout = {}
+    for index, name in enumerate(removals):
+        kept = Examples(x, y, torch.arange(len(x))).select(
+            torch.from_numpy(membership[index * members])
+        )
+        p = _dropout_posteriors(kept, targets, model.classes, seed)
+        dropout[name] = watched.confidence(p.double())
+    return {
+        kind: {name: values[name] - values["none"] for name in removals if name != "none"}
+        for kind, values in (("ensemble", ensemble), ("MC-dropout", dropout))
+    }
+
+
+def _dropout_posteriors(
+    kept: Examples, targets: Tensor, classes: int, seed: int, passes: int = 50
+) -> Tensor:
+    """Mean posterior over dropout masks (Gal and Ghahramani, ICML 2016)."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        network = nn.Sequential(
+            nn.Linear(kept.inputs.shape[1], 64), nn.ReLU(), nn.Dropout(0.2), nn.Linear(64, classes)
+        )
+        trained = train_by_steps(Descent(300, 5e-3))(network, kept, seed).train()
+        with torch.no_grad():
+            answers = [trained(targets).softmax(1) for _ in range(passes)]
+    return torch.stack(answers).mean(0)

@@ -6,39 +6,38 @@ schedules here are ours. Every effect is measured after exact retraining, never 
 that the attack was planned with, and stands beside random deletions of the same number.
 """
 
-import itertools
-from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
 import torch
 import torch.nn.functional as F
-from numpy.typing import NDArray
 from pydantic import Field
 from scipy import stats
-from sklearn.decomposition import PCA
-from torch import Tensor, nn
+from torch import Tensor
 
 from sterling.claims import bounded_above, bounded_below, within
 from sterling.errors import InputError, unknown_name
 from sterling.measure import Rate
-from sterling.privacy.convex import ConvexModel, fit_convex, with_bias
+from sterling.privacy.convex import ConvexModel, fit_convex
 from sterling.privacy.forgetting_attacks import attack_area
 from sterling.privacy.forgetting_attacks.soft_set_size import SoftSetSize
 from sterling.privacy.forgetting_attacks.uncertainty_request import (
-    Aim,
     attack_loss,
     plan_by_queries,
     plan_request,
     plan_verified_request,
 )
-from sterling.privacy.models import ARCHITECTURES, initialise, mlp
-from sterling.privacy.records import Records, embedded_records, read_records
 from sterling.privacy.request_audit import RequestAuditor
-from sterling.privacy.request_effect import EFFECTS, Watched
-from sterling.privacy.training import Recipe, train_many
-from sterling.privacy.unlearning import Descent, Examples, train_by_steps
+from sterling.privacy.request_effect import EFFECTS, network_effects
+from sterling.privacy.request_worlds import (
+    TARGETS,
+    RequestWorld,
+    check_folder,
+    digit_features,
+    folder_features,
+    mixture_features,
+    records_needed,
+)
 from sterling.runs import Run, derive_seed, in_processes
 from sterling.study import (
     Claim,
@@ -57,7 +56,8 @@ from sterling.study import (
 
 __all__ = ["UNCERTAINTY_UNLEARNING_STUDY", "UncertaintyUnlearningConfig"]
 
-PROBLEMS = ("mixture", "digits")
+FEATURES = {"mixture": mixture_features, "digits": digit_features}
+PROBLEMS = tuple(FEATURES)
 DESCRIBED = {
     "mixture": "a SIMULATED mixture",
     "digits": "8×8 handwritten digits (scikit-learn)",
@@ -67,9 +67,6 @@ WHITE_BOX = "white box, own records"
 ANY_RECORD = "white box, any record"
 SET_SIZE = "set size, any record"
 COVERAGE, COVERAGE_MARGIN = 0.9, 0.02  # the margin is ours
-TARGETS = 10
-COMPONENTS = 20
-SIZES = {"calibration": 300, "test": 400, "proxy": 480}
 SIGNS = {"over": 1.0, "under": -1.0}
 
 
@@ -134,8 +131,8 @@ def _check(config: UncertaintyUnlearningConfig) -> None:
             "research_use false: this study plans attacks by deletion requests; give "
             "--research-use for research on models trained here"
         )
-    if config.data is not None:
-        _folder(config, 0, 0)  # refused here, before processes start
+    if config.data is not None:  # refused here, before processes start
+        check_folder(config.data, records_needed(config.records))
     for problem in config.problems:
         if problem not in PROBLEMS:
             raise unknown_name("problem", problem, PROBLEMS)
@@ -157,108 +154,16 @@ Case = dict[str, Any]
 Cases = dict[str, list[Case]]
 
 
-@dataclass(frozen=True, eq=False)
-class _World:
-    """One problem on one seed; no part shares a record with another."""
-
-    model: ConvexModel
-    owned: Tensor
-    proxy: tuple[Tensor, Tensor]
-    watched: Watched
-
-    def aim(
-        self, direction: Literal["over", "under", "flip"], set_size: SoftSetSize | None = None
-    ) -> Aim:
-        """The adversary's aim; nothing shall change on a part of the calibration data."""
-        watched = self.watched
-        reference = watched.calibration[0][:100]
-        return Aim(direction, watched.targets, watched.labels, reference, set_size=set_size)
-
-
-def _world(config: UncertaintyUnlearningConfig, problem: str, seed: int) -> _World:
+def _world(config: UncertaintyUnlearningConfig, problem: str, seed: int) -> RequestWorld:
     rng = np.random.default_rng(seed)
-    sizes = {"training": config.records, **SIZES}
-    n = sum(sizes.values())
+    n = records_needed(config.records)
     if config.data is not None:
-        features, labels = _folder(config, n, seed)
+        features, labels = folder_features(config.data, n, seed)
     else:
-        features, labels = (_mixture if problem == "mixture" else _digits)(n, rng)
-    cuts = np.cumsum([0, *sizes.values()])
-    training, calibration, test, proxy = (
-        (features[low:high], labels[low:high]) for low, high in itertools.pairwise(cuts)
+        features, labels = FEATURES[problem](n, rng)
+    return RequestWorld.of(
+        features, labels, records=config.records, owned=config.owned, ridge=config.ridge, rng=rng
     )
-    model = fit_convex(*training, int(labels.max()) + 1, config.ridge)
-    # The targets are the unseen inputs about which the model is neither sure nor lost.
-    confidence, label = model.posteriors(test[0]).max(1)
-    rows = (confidence - 0.65).abs().argsort()[:TARGETS]
-    owned = np.sort(rng.choice(config.records, int(config.owned * config.records), replace=False))
-    watched = Watched(test[0][rows], label[rows], calibration, test, alpha=1 - COVERAGE)
-    return _World(model, torch.from_numpy(owned), proxy, watched)
-
-
-def _mixture(n: int, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
-    labels = rng.integers(3, size=n)
-    centres = 2.0 * np.stack([np.cos(2.1 * np.arange(3)), np.sin(2.1 * np.arange(3))], 1)
-    x = centres[labels] + rng.normal(size=(n, 2)) * 1.2
-    quadratic = np.stack([x[:, 0], x[:, 1], x[:, 0] ** 2, x[:, 1] ** 2, x[:, 0] * x[:, 1]], 1)
-    return with_bias(torch.from_numpy(quadratic / 2)), torch.from_numpy(labels)
-
-
-def _digits(n: int, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
-    records = embedded_records("digits").draw(n, rng)
-    if len(records) < n:
-        raise InputError(f"records: digits has {len(records)}, {n} are needed; ask for fewer")
-    components = PCA(COMPONENTS, svd_solver="full").fit_transform(records.x.astype(np.float64))
-    return with_bias(torch.from_numpy(components / 3)), torch.from_numpy(records.y)
-
-
-def _folder(config: UncertaintyUnlearningConfig, n: int, seed: int) -> tuple[Tensor, Tensor]:
-    """Features of n records of the user's folder, from a network that was trained on others.
-
-    20 principal components of what its last layer reads, fitted on these others; no record that
-    trains, calibrates or tests the convex model has shaped them. ``n`` of 0 only looks whether
-    there are records enough.
-    """
-    assert config.data is not None
-    records = read_records(config.data)
-    needed = config.records + sum(SIZES.values())
-    if len(records) < 2 * needed:
-        raise InputError(
-            f"{config.data} holds {len(records)} records, {2 * needed} are needed: half of them "
-            "train the features; lower records, or give more"
-        )
-    if not n:
-        return torch.empty(0), torch.empty(0)
-    drawn = records.draw(min(len(records), 4 * needed), np.random.default_rng(seed))
-    own, others = drawn.part(slice(n)), drawn.part(slice(n, None))
-    read = _last_layer_inputs(others, seed)
-    components = PCA(COMPONENTS, svd_solver="full").fit(read(others))
-    scale = np.sqrt(components.explained_variance_[0]) / 2
-    return with_bias(torch.from_numpy(components.transform(read(own)) / scale)), torch.from_numpy(
-        own.y
-    )
-
-
-def _last_layer_inputs(records: Records, seed: int) -> Callable[[Records], NDArray[np.float64]]:
-    """Train a small network on records; the map from records to what its last layer reads."""
-    kind = "cnn" if len(records.shape) == 3 else "mlp"
-    models = train_many(
-        initialise(lambda: ARCHITECTURES[kind](records.shape, records.classes, width=32), [seed]),
-        torch.from_numpy(records.x),
-        torch.from_numpy(records.y),
-        np.ones((1, len(records)), dtype=np.bool_),
-        Recipe(epochs=10, learning_rate=0.05),
-        seeds=[seed],
-    )
-    network = models.module(0)
-    assert isinstance(network, nn.Sequential)
-
-    def read(of: Records) -> NDArray[np.float64]:
-        with torch.inference_mode():
-            inputs: Tensor = network[:-1](torch.from_numpy(of.x))
-        return inputs.double().numpy()
-
-    return read
 
 
 def _one_seed(config: UncertaintyUnlearningConfig, run: Run, problem: str, index: int) -> Case:
@@ -295,7 +200,12 @@ def _attack(config: UncertaintyUnlearningConfig, problem: str, seed: int) -> Cas
         requests[direction] = _requests(config, world, direction, seed)
         case[direction] = {arm: effect(rows) for arm, rows in requests[direction].items()}
     if config.networks:
-        case["networks"] = _networks(config, world, requests, random["any"][0], seed)
+        removals = {"random": random["any"][0]} | {
+            direction: requests[direction][ANY_RECORD] for direction in DIRECTIONS
+        }
+        case["networks"] = network_effects(
+            world.model, world.watched, removals, config.networks, seed
+        )
     return case
 
 
@@ -308,7 +218,7 @@ def _clusters(model: ConvexModel, budget: int, rng: np.random.Generator) -> list
 
 def _requests(
     config: UncertaintyUnlearningConfig,
-    world: _World,
+    world: RequestWorld,
     direction: Literal["over", "under"],
     seed: int,
 ) -> dict[str, Tensor]:
@@ -365,7 +275,9 @@ def _requests(
     }
 
 
-def _surrogates(world: _World, ridge: float, seed: int) -> tuple[list[ConvexModel], list[Tensor]]:
+def _surrogates(
+    world: RequestWorld, ridge: float, seed: int
+) -> tuple[list[ConvexModel], list[Tensor]]:
     """Three models of the adversary's own records and resampled public ones."""
     rng = np.random.default_rng(seed + 2)
     own, own_labels = world.model.features[world.owned], world.model.labels[world.owned]
@@ -383,57 +295,6 @@ def _surrogates(world: _World, ridge: float, seed: int) -> tuple[list[ConvexMode
             )
         )
     return models, [torch.arange(len(own))] * 3
-
-
-def _networks(
-    config: UncertaintyUnlearningConfig,
-    world: _World,
-    requests: dict[str, dict[str, Tensor]],
-    random: Tensor,
-    seed: int,
-) -> dict[str, Figures]:
-    """Change of target confidence of networks retrained without each request."""
-    removals = {"none": random[:0], "random": random} | {
-        direction: requests[direction][ANY_RECORD] for direction in DIRECTIONS
-    }
-    model = world.model
-    x, y, d = model.features[:, :-1].float(), model.labels, model.features.shape[1] - 1
-    targets, members = world.watched.targets[:, :-1].float(), config.networks
-    membership = np.ones((len(removals) * members, len(x)), dtype=np.bool_)
-    for index, rows in enumerate(removals.values()):
-        membership[index * members : (index + 1) * members, rows.numpy()] = False
-    seeds = [seed + member for _ in removals for member in range(members)]
-    start = initialise(lambda: mlp((d,), model.classes, width=32), seeds)
-    trained = train_many(start, x, y, membership, Recipe(epochs=30), seeds=seeds)
-    answers = trained.logits(targets).softmax(2).double()
-    mean = answers.view(len(removals), members, *answers.shape[1:]).mean(1)
-    ensemble = {name: world.watched.confidence(p) for name, p in zip(removals, mean, strict=True)}
-    dropout = {}
-    for index, name in enumerate(removals):
-        kept = Examples(x, y, torch.arange(len(x))).select(
-            torch.from_numpy(membership[index * members])
-        )
-        p = _dropout_posteriors(kept, targets, model.classes, seed)
-        dropout[name] = world.watched.confidence(p.double())
-    return {
-        kind: {name: values[name] - values["none"] for name in removals if name != "none"}
-        for kind, values in (("ensemble", ensemble), ("MC-dropout", dropout))
-    }
-
-
-def _dropout_posteriors(
-    kept: Examples, targets: Tensor, classes: int, seed: int, passes: int = 50
-) -> Tensor:
-    """Mean posterior over dropout masks (Gal and Ghahramani, ICML 2016)."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        network = nn.Sequential(
-            nn.Linear(kept.inputs.shape[1], 64), nn.ReLU(), nn.Dropout(0.2), nn.Linear(64, classes)
-        )
-        trained = train_by_steps(Descent(300, 5e-3))(network, kept, seed).train()
-        with torch.no_grad():
-            answers = [trained(targets).softmax(1) for _ in range(passes)]
-    return torch.stack(answers).mean(0)
 
 
 # Claims
