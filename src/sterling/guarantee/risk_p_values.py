@@ -6,8 +6,7 @@ is valid in finite samples, so that a family-wise correction over the settings g
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import stats
-from scipy.special import xlog1py, xlogy
+from scipy.special import bdtr, xlog1py, xlogy
 
 from sterling.errors import InputError
 from sterling.guarantee.arrays import check_alpha
@@ -17,9 +16,13 @@ __all__ = ["betting_p_values", "binomial_p_values", "hoeffding_bentkus_p_values"
 
 
 def _binomial_tail(errors: NDArray[np.float64], n: int, epsilon: float) -> NDArray[np.float64]:
-    """``P(Binomial(n, epsilon) <= errors)``, (L,); many settings share few counts."""
-    counts, of_setting = np.unique(errors, return_inverse=True)
-    return np.asarray(stats.binom.cdf(counts, n, epsilon)[of_setting])
+    """``P(Binomial(n, epsilon) <= errors)``, (L,), for whole numbers of errors up to n."""
+    counts = errors.astype(np.intp)
+    # Many settings share few counts: one tail for each count that occurs.
+    occurring = np.flatnonzero(np.bincount(counts))
+    tail = np.empty(occurring[-1] + 1)
+    tail[occurring] = bdtr(occurring, n, epsilon)
+    return tail[counts]
 
 
 def binomial_p_values(losses: ArrayLike, epsilon: float) -> NDArray[np.float64]:
