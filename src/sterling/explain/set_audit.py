@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 from scipy.special import softmax
 
 from sterling.explain.concept_data import ConceptData
-from sterling.explain.concept_network import Explained
+from sterling.explain.concept_network import ConceptNetwork, Explained, explain
 from sterling.explain.concept_sets import ConceptScore, bonferroni_score
 from sterling.explain.label_transfer import label_scores_by_enumeration
+from sterling.explain.prototypes import fit_prototypes
 from sterling.explain.repaired_labels import calibrate_repair, shortfalls
 from sterling.guarantee import LabelScore, calibrate_label_sets, conformal_quantile
 
@@ -30,6 +31,7 @@ __all__ = [
     "label_row",
     "noisy_labels",
     "over_resplits",
+    "prototype_arm",
     "threshold_arm",
 ]
 
@@ -112,6 +114,20 @@ def bonferroni_arm(judged: Judged, epsilon: float) -> dict[str, Any]:
             [covered.mean(), score.values(h[one.test], 1.0).sum(axis=2).prod(axis=1).mean()]
         )
     return over_resplits(rows, MEASURES[:2])
+
+
+def prototype_arm(
+    judged: Judged, model: ConceptNetwork, training: ConceptData, per_class: int, epsilon: float
+) -> dict[str, Any]:
+    """Coverage and sizes of sets of prototypes, ``per_class`` of each class."""
+    prototypes = fit_prototypes(
+        explain(model, training.inputs).embedding, training.labels, per_class
+    )
+    of_classes = prototypes.class_scores(judged.said.embedding, judged.data.n_classes)
+    own = judged.by_label(of_classes)
+    limits = [conformal_quantile(own[one.first], epsilon) for one in judged.resplits]
+    of_prototypes = prototypes.scores(judged.said.embedding)
+    return threshold_arm(judged, own, of_prototypes, of_classes, limits)
 
 
 def label_only_arm(judged: Judged, epsilon: float, score: LabelScore) -> dict[str, Any]:

@@ -60,6 +60,29 @@ class RequestWorld:
         reference = watched.calibration[0][:100]
         return Aim(direction, watched.targets, watched.labels, reference, set_size=set_size)
 
+    def surrogates(self, seed: int) -> tuple[list[ConvexModel], list[Tensor]]:
+        """Three models of the adversary's own records and resampled public ones.
+
+        Returns:
+            The models, and of each the rows of the adversary's records, in the order of ``owned``.
+        """
+        rng = np.random.default_rng(seed + 2)
+        own, own_labels = self.model.features[self.owned], self.model.labels[self.owned]
+        features, labels = self.proxy
+        size = len(self.model.features) - len(self.owned)
+        models = []
+        for _ in range(3):
+            rows = torch.from_numpy(rng.integers(len(features), size=size))
+            models.append(
+                fit_convex(
+                    torch.cat([own, features[rows]]),
+                    torch.cat([own_labels, labels[rows]]),
+                    self.model.classes,
+                    self.model.ridge,
+                )
+            )
+        return models, [torch.arange(len(own))] * 3
+
     @classmethod
     def of(
         cls,
@@ -135,14 +158,14 @@ def check_folder(folder: Path, n: int) -> Records:
 def folder_features(folder: Path, n: int, seed: int) -> tuple[Tensor, Tensor]:
     """Features of n records of a folder, from a network that was trained on others.
 
-    20 principal components of what its last layer reads, fitted on these others (at most 3 n): no
-    record of the n has shaped them.
+    20 principal components of what its last layer reads, fitted on these others, n too: no record
+    of the first n has shaped them.
 
     Raises:
         InputError: Fewer than 2 n records.
     """
     records = check_folder(folder, n)
-    drawn = records.draw(min(len(records), 4 * n), np.random.default_rng(seed))
+    drawn = records.draw(2 * n, np.random.default_rng(seed))
     own, others = drawn.part(slice(n)), drawn.part(slice(n, None))
     read = _last_layer_inputs(others, seed)
     components = PCA(COMPONENTS, svd_solver="full").fit(read(others))
@@ -156,7 +179,7 @@ def _last_layer_inputs(records: Records, seed: int) -> Callable[[Records], NDArr
     """Train a small network on records; the map from records to what its last layer reads."""
     kind = "cnn" if len(records.shape) == 3 else "mlp"
     models = train_many(
-        initialise(lambda: ARCHITECTURES[kind](records.shape, records.classes, width=32), [seed]),
+        initialise(lambda: ARCHITECTURES[kind](records.shape, records.classes, width=16), [seed]),
         torch.from_numpy(records.x),
         torch.from_numpy(records.y),
         np.ones((1, len(records)), dtype=np.bool_),

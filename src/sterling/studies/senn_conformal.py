@@ -33,7 +33,6 @@ from sterling.explain import (
     explain,
     fit_concepts,
     fit_head,
-    fit_prototypes,
     important_concepts,
     interval_labels,
     label_scores_by_enumeration,
@@ -55,6 +54,7 @@ from sterling.explain.set_audit import (
     label_row,
     noisy_labels,
     over_resplits,
+    prototype_arm,
     threshold_arm,
 )
 from sterling.figures import bars_over_seeds
@@ -268,22 +268,12 @@ def _set_results(
         results["most important concepts"] = threshold_arm(
             judged, own, subset_scores(h, k), None, limits
         )
-    results["prototypes"] = _prototypes(config, judged, model, training)
+    results["prototypes"] = prototype_arm(
+        judged, model, training, config.prototypes, config.epsilon
+    )
     for name, label_score in LABEL_ONLY.items():
         results[f"labels only: {name}"] = label_only_arm(judged, config.epsilon_label, label_score)
     return results
-
-
-def _prototypes(
-    config: SennConfig, judged: Judged, model: ConceptNetwork, training: ConceptData
-) -> dict[str, Any]:
-    prototypes = fit_prototypes(
-        explain(model, training.inputs).embedding, training.labels, config.prototypes
-    )
-    of_classes = prototypes.class_scores(judged.said.embedding, judged.data.n_classes)
-    own = judged.by_label(of_classes)
-    limits = [conformal_quantile(own[one.first], config.epsilon) for one in judged.resplits]
-    return threshold_arm(judged, own, prototypes.scores(judged.said.embedding), of_classes, limits)
 
 
 def _transfer_results(

@@ -18,7 +18,7 @@ from torch import Tensor
 from sterling.claims import bounded_above, bounded_below, within
 from sterling.errors import InputError, unknown_name
 from sterling.measure import Rate
-from sterling.privacy.convex import ConvexModel, fit_convex
+from sterling.privacy.convex import ConvexModel
 from sterling.privacy.forgetting_attacks import attack_area
 from sterling.privacy.forgetting_attacks.soft_set_size import SoftSetSize
 from sterling.privacy.forgetting_attacks.uncertainty_request import (
@@ -246,7 +246,7 @@ def _requests(
             )
         ]
 
-    surrogates, rows = _surrogates(world, config.ridge, seed)
+    surrogates, rows = world.surrogates(seed)
     losses = F.cross_entropy(
         model.logits(model.features[owned]), model.labels[owned], reduction="none"
     )
@@ -273,28 +273,6 @@ def _requests(
         "largest loss": owned[losses.topk(budget).indices],
         "closest to targets": owned[distance.topk(budget, largest=False).indices],
     }
-
-
-def _surrogates(
-    world: RequestWorld, ridge: float, seed: int
-) -> tuple[list[ConvexModel], list[Tensor]]:
-    """Three models of the adversary's own records and resampled public ones."""
-    rng = np.random.default_rng(seed + 2)
-    own, own_labels = world.model.features[world.owned], world.model.labels[world.owned]
-    features, labels = world.proxy
-    size = len(world.model.features) - len(world.owned)
-    models = []
-    for _ in range(3):
-        rows = torch.from_numpy(rng.integers(len(features), size=size))
-        models.append(
-            fit_convex(
-                torch.cat([own, features[rows]]),
-                torch.cat([own_labels, labels[rows]]),
-                world.model.classes,
-                ridge,
-            )
-        )
-    return models, [torch.arange(len(own))] * 3
 
 
 # Claims
