@@ -42,7 +42,7 @@ def test_the_parts_of_a_world_share_no_record() -> None:
 def write_table(folder: Path, rows: int) -> None:
     rng = np.random.default_rng(1)
     labels = rng.integers(3, size=rows)
-    x = rng.normal(size=(rows, 30)) + 2.0 * np.eye(3, 30)[labels]
+    x = rng.normal(size=(rows, 30)) + 3.0 * np.eye(3, 30)[labels]
     np.savetxt(folder / "table.csv", np.column_stack([labels, x]), delimiter=",", fmt="%.4f")
 
 

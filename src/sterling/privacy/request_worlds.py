@@ -177,9 +177,11 @@ def folder_features(folder: Path, n: int, seed: int) -> tuple[Tensor, Tensor]:
 
 def _last_layer_inputs(records: Records, seed: int) -> Callable[[Records], NDArray[np.float64]]:
     """Train a small network on records; the map from records to what its last layer reads."""
-    kind = "cnn" if len(records.shape) == 3 else "mlp"
+    kind, width = ("cnn", 16) if len(records.shape) == 3 else ("mlp", 64)
     models = train_many(
-        initialise(lambda: ARCHITECTURES[kind](records.shape, records.classes, width=16), [seed]),
+        initialise(
+            lambda: ARCHITECTURES[kind](records.shape, records.classes, width=width), [seed]
+        ),
         torch.from_numpy(records.x),
         torch.from_numpy(records.y),
         np.ones((1, len(records)), dtype=np.bool_),
