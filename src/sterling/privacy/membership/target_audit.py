@@ -68,7 +68,7 @@ class AuditPlan:
         architecture: Of the target and its shadows: "softmax", "mlp" or "cnn".
         width: Hidden units or channels.
         surrogate: Architecture of the surrogates in the black-box setting.
-        shadows: Shadow models, even.
+        shadows: Shadow models, even, six or more.
         recipe: How each model is trained.
         resplits: Splits into calibration and test.
         stages: Stages of learning in the lifelong setting.
@@ -168,7 +168,7 @@ def _easy(
 
     It depends on the class alone, so within a class calibration and test stay exchangeable.
     """
-    classes = np.unique(labels)
+    classes = np.unique(labels[~member])
     means = np.array([scores[(labels == one) & ~member].mean() for one in classes])
     return np.isin(labels, classes[means > np.median(means)])
 
