@@ -89,7 +89,7 @@ _everything = SplitRule(
     (*_NEAR, "far"),
 )
 _all_species = SplitRule(SPECIES, _SEEN_SENSORS, _SEEN_LIGHT, ("1", "2"), _NEAR)
-_flat_seen = replace(_seen, species=("print", "print_cut_eyes", "replay", "portrait"))
+_flat = replace(_all_species, species=KINDS["flat"])
 
 PROTOCOLS: dict[str, Protocol] = {
     protocol.name: protocol
@@ -116,8 +116,8 @@ PROTOCOLS: dict[str, Protocol] = {
                 _NEAR,
             ),
         ),
-        # Like "default", but every instrument is flat, as in most published data.
-        Protocol("planar", _flat_seen, _flat_seen, replace(_everything, species=KINDS["flat"])),
+        # Like "intra", but every instrument is flat: only people are new.
+        Protocol("planar", _flat, _flat, _flat),
         Protocol("smoke", _seen, _seen, _everything, Scale((3, 2, 3), (32, 16, 24))),
     )
 }
