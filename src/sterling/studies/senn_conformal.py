@@ -139,12 +139,12 @@ def measure(config: SennConfig, run: Run) -> Findings:
         metrics=_metrics(results),
         claims=_claims(config, results),
         tables=[
-            *(_sets_table(results, source) for source in sources),
+            *(_sets_table(own, source) for source, own in _by_source(results).items()),
             _transfer_table(results),
             _conditional_table(results),
             _guarantee_table(results),
         ],
-        figures=_figures(results, sources),
+        figures=_figures(results),
     )
 
 
@@ -442,10 +442,16 @@ def _claims(config: SennConfig, results: list[dict[str, Any]]) -> list[Claim]:
     ]
 
 
+def _by_source(results: list[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
+    found: dict[str, list[dict[str, Any]]] = {}
+    for result in results:
+        found.setdefault(result["name"], []).append(result)
+    return found
+
+
 def _metrics(results: list[dict[str, Any]]) -> list[Metric]:
     metrics = []
-    for source in dict.fromkeys(result["name"] for result in results):
-        own = [result for result in results if result["name"] == source]
+    for source, own in _by_source(results).items():
         for key, title in (
             ("joint_accuracy", "all concepts right"),
             ("label_accuracy", "label accuracy"),
@@ -473,8 +479,7 @@ def _shown(results: Sequence[dict[str, Any]], arm: str) -> str:
     return MEASURES[0] if MEASURES[0] in results[0]["sets"][arm] else MEASURES[2]
 
 
-def _sets_table(results: list[dict[str, Any]], source: str) -> Table:
-    own = [result for result in results if result["name"] == source]
+def _sets_table(own: list[dict[str, Any]], source: str) -> Table:
     arms = _arms(own)
     return Table(
         name=f"sets {source}",
@@ -490,17 +495,15 @@ def _sets_table(results: list[dict[str, Any]], source: str) -> Table:
 
 def _transfer_table(results: list[dict[str, Any]]) -> Table:
     rows: list[Row] = []
-    for source in dict.fromkeys(result["name"] for result in results):
-        own = [result["transfer"]["sets"] for result in results if result["name"] == source]
-        for name in own[0]:
-            coverage, size = np.mean([one[name] for one in own], axis=0)
-            rows.append([source, name, float(coverage), float(size)])
-    for source in dict.fromkeys(result["name"] for result in results):
-        own = [result["noise"] for result in results if result["name"] == source]
+    for source, own in _by_source(results).items():
+        for name in own[0]["transfer"]["sets"]:
+            figures = np.mean([one["transfer"]["sets"][name] for one in own], axis=0)
+            rows.append([source, name, *map(float, figures)])
         for kind in ("plain", "repaired"):
-            figures = [
-                np.mean([one[f"{kind} {x}"][0] for one in own]) for x in ("coverage", "size")
-            ]
+            figures = np.mean(
+                [[one["noise"][f"{kind} {x}"][0] for x in ("coverage", "size")] for one in own],
+                axis=0,
+            )
             rows.append([source, f"noisy labels: {kind}", *map(float, figures)])
     return Table(
         name="transfer",
@@ -514,8 +517,8 @@ def _transfer_table(results: list[dict[str, Any]]) -> Table:
 
 def _conditional_table(results: list[dict[str, Any]]) -> Table:
     rows: list[Row] = []
-    for source in dict.fromkeys(result["name"] for result in results):
-        own = [result["sets"]["conditional"] for result in results if result["name"] == source]
+    for source, results_of in _by_source(results).items():
+        own = [result["sets"]["conditional"] for result in results_of]
         for kind in ("class", "undecided"):
             for key in range(len(own[0][kind])):
                 cells = [one[kind][key] for one in own]
@@ -541,10 +544,9 @@ def _guarantee_table(results: list[dict[str, Any]]) -> Table:
     )
 
 
-def _figures(results: list[dict[str, Any]], sources: Sequence[str]) -> list[Figure]:
+def _figures(results: list[dict[str, Any]]) -> list[Figure]:
     figures = []
-    for source in sources:
-        own = [result for result in results if result["name"] == source]
+    for source, own in _by_source(results).items():
         shown = {
             arm: [result["sets"][arm][_shown(own, arm)][0] for result in own] for arm in _arms(own)
         }
