@@ -42,7 +42,7 @@ def photographs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def detector(photographs: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("trained") / "detector"
-    small = ("--size", "32", "--width", "4", "--epochs", "2")
+    small = ("--size", "32", "--set", "width=4", "--epochs", "2")
     assert run("face", "train", "--data", str(photographs), "--out", str(out), *small) == 0
     return out
 
@@ -164,7 +164,7 @@ def test_attack_makes_a_folder_that_trains(
     counts = dict(table["species"].value_counts().iter_rows())
     assert counts == {"bona_fide": 12, "poster": 12, "replay": 12}
     assert all((made / path).is_file() for path in table["path"])
-    small = ("--size", "32", "--width", "4", "--epochs", "1")
+    small = ("--size", "32", "--set", "width=4", "--epochs", "1")
     data = ("--data", str(made / "manifest.csv"))
     assert run("face", "train", *data, "--out", str(tmp_path / "detector"), *small) == 0
 
@@ -237,7 +237,7 @@ def test_a_collapsed_training_is_no_detector(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.setattr(TrainHistory, "collapsed", True)
-    small = ("--size", "32", "--width", "2", "--epochs", "1")
+    small = ("--size", "32", "--set", "width=2", "--epochs", "1")
     out = tmp_path / "detector"
     assert run("face", "train", "--data", str(photographs), "--out", str(out), *small) == 3
     assert "lower --learning-rate or change --seed" in capsys.readouterr().err

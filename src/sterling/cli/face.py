@@ -24,6 +24,11 @@ PatternOption = Annotated[
 ]
 
 
+CroppedFlag = Annotated[
+    bool, typer.Option("--cropped", help="The pictures are face crops already.")
+]
+
+
 def _manifest(data: Path, subject_pattern: str | None) -> Any:
     from sterling.face.data import Manifest, read_folder
 
@@ -32,60 +37,159 @@ def _manifest(data: Path, subject_pattern: str | None) -> Any:
     return read_folder(data, subject_pattern=subject_pattern)
 
 
-def _crops(manifest: Any, size: int, scale: float) -> Any:
-    from sterling.face.data import CropSpec, load_faces
+def _crops(manifest: Any, network: Any, preprocessing: Any) -> Any:
+    """What a network takes of a manifest: crops of its modalities, or clips."""
+    from sterling.face.data import CropSpec, load_clips, load_faces
     from sterling.runs import track
 
-    with track("finding faces", len(manifest)) as advance:
+    cropped = preprocessing.crop_scale is None
+    spec = CropSpec(size=preprocessing.size, scale=preprocessing.crop_scale or 1.3)
+    with track("reading faces" if cropped else "finding faces", len(manifest)) as advance:
+
+        def step(_done: int, _total: int) -> None:
+            advance()
+
+        if network.frames > 1:
+            return load_clips(
+                manifest,
+                spec,
+                frames=network.frames,
+                modalities=network.modalities,
+                cropped=cropped,
+                progress=step,
+            )
         return load_faces(
-            manifest, CropSpec(size=size, scale=scale), progress=lambda _done, _total: advance()
+            manifest, spec, modalities=network.modalities, cropped=cropped, progress=step
         )
+
+
+def _network(model: str, assignments: list[str], size: int, seed: int) -> Any:
+    """The network that was asked for: a name, or a file that holds its description."""
+    import json
+
+    from sterling.face.pad import build_network, small_arguments
+
+    if model.endswith(".json"):
+        try:
+            stored = json.loads(Path(model).read_text(encoding="utf-8"))
+            name, arguments = stored.pop("name"), stored
+        except (OSError, ValueError, KeyError, AttributeError) as error:
+            raise InputError(
+                f"--model {model}: not a network's description, a JSON object with 'name' ({error})"
+            ) from error
+    else:
+        name, arguments = model, small_arguments(model, size)
+    for assignment in assignments:
+        key, sign, value = assignment.partition("=")
+        if not sign:
+            raise InputError(f"--set {assignment}: write it as argument=value")
+        try:
+            arguments[key] = json.loads(value)
+        except json.JSONDecodeError:
+            arguments[key] = value.split(",") if "," in value or key == "modalities" else value
+    return build_network({"name": name, **arguments, "seed": seed})
+
+
+@app.command()
+def models(
+    size: Annotated[int, typer.Option(min=32, help="Side of the pictures, divisible by 32.")] = 64,
+    published: Annotated[
+        bool, typer.Option("--published", help="At the published widths, which takes longer.")
+    ] = False,
+    as_json: JsonFlag = False,
+) -> None:
+    """Every architecture: modalities, frames, parameters, multiply-adds, time on this machine."""
+    from sterling.face.pad import MODELS, build_network, small_arguments
+    from sterling.face.pad.describe import describe
+    from sterling.runs import track
+
+    rows: list[dict[str, Any]] = []
+    with track("timing", len(MODELS)) as advance:
+        for name in MODELS:
+            small = small_arguments(name, size)
+            if published:  # only what a transformer is built for stays
+                small = {key: small[key] for key in ("size", "patch") if key in small}
+            network = build_network({"name": name, **small}).eval()
+            rows.append({"name": name, **describe(network, size)})
+            advance()
+    if as_json:
+        show_json({"size": size, "models": rows})
+        return
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False)
+    for title in ("model", "modalities", "frames", "answer", "parameters", "M mult-adds", "ms"):
+        text = title in ("model", "modalities", "answer")
+        table.add_column(
+            title, justify="left" if text else "right", no_wrap=title in ("model", "parameters")
+        )
+    for row in rows:
+        table.add_row(
+            row["name"],
+            ("any of " if row["any_subset"] else "") + ", ".join(row["modalities"]),
+            str(row["frames"]),
+            row["answer"],
+            f"{row['parameters']:,}",
+            f"{row['multiply_adds'] / 1e6:,.1f}",
+            f"{row['milliseconds']:.1f}",
+        )
+    Console().print(table)
+    typer.echo(f"one presentation of {size}×{size} pixels; train with --model NAME --set key=value")
 
 
 @app.command()
 def train(
     data: DataOption,
     out: Annotated[Path, typer.Option(help="Folder that receives the detector.")],
+    model: Annotated[
+        str, typer.Option(help="Architecture (see: sterling face models), or a .json description.")
+    ] = "cdcn",
+    assignments: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="Argument of the network, as width=32 or modalities=rgb,depth."),
+    ] = None,
     subject_pattern: PatternOption = None,
-    size: Annotated[int, typer.Option(help="Side of the face crop, divisible by 8.")] = 64,
-    width: Annotated[int, typer.Option(help="Channels of the stem; the paper has 64.")] = 16,
+    cropped: CroppedFlag = False,
+    size: Annotated[int, typer.Option(min=32, help="Side of the face crop.")] = 64,
     epochs: Annotated[int, typer.Option(min=1)] = 15,
     learning_rate: Annotated[float, typer.Option()] = 1e-3,
+    drop_modality: Annotated[
+        float,
+        typer.Option(help="Probability that a modality but the first is left out (training)."),
+    ] = 0.0,
     seed: Annotated[int, typer.Option(min=0)] = 0,
 ) -> None:
-    """Train CDCN on labelled photographs; the threshold is chosen on held-out subjects."""
+    """Train a network on labelled photographs; the threshold is chosen on held-out subjects."""
     from dataclasses import replace
 
-    from sterling.face.data import FaceDetector, label_maps, split_by_subject
+    from sterling.face.data import FaceDetector, split_by_subject
     from sterling.face.evaluation import count_reasons, scores_of
-    from sterling.face.pad import (
-        CDCN,
-        Detector,
-        Preprocessing,
-        Provenance,
-        TrainConfig,
-        TrainingError,
-    )
-    from sterling.face.pad import train as train_network
+    from sterling.face.fitting import fit
+    from sterling.face.pad import Detector, Preprocessing, Provenance, TrainConfig, TrainingError
     from sterling.measure import threshold_at_eer
     from sterling.runs import track
 
+    network = _network(model, assignments or [], size, seed)
     manifest = _manifest(data, subject_pattern)
     if not manifest.matches(split=("train", "dev")).any():
         manifest = split_by_subject(manifest, seed=seed)
-    preprocessing = Preprocessing(
-        size=size, crop_scale=1.3, face_detector=FaceDetector().name, alignment="none"
+    preprocessing = (
+        Preprocessing(size=size)
+        if cropped
+        else Preprocessing(size=size, crop_scale=1.3, face_detector=FaceDetector().name)
     )
-    loaded = _crops(manifest.where(split=("train", "dev")), size, 1.3)
+    loaded = _crops(manifest.where(split=("train", "dev")), network, preprocessing)
     training, development = loaded.faces.split("train"), loaded.faces.split("dev")
-    model = CDCN(width=width, seed=seed)
-    config = TrainConfig(epochs=epochs, learning_rate=learning_rate, seed=seed)
+    config = TrainConfig(
+        epochs=epochs, learning_rate=learning_rate, drop_modality=drop_modality, seed=seed
+    )
     with track("training", epochs) as advance:
-        history = train_network(
-            model,
-            training.images,
-            label_maps(training, "ellipsoid", size // 8),
+        history = fit(
+            network,
+            training,
             config,
+            label="constant" if cropped else "ellipsoid",
             checkpoint=out / "training.safetensors",
             progress=lambda _record: advance(),
         )
@@ -94,9 +198,11 @@ def train(
             "training ended with maps of 0, of no use: lower --learning-rate or change --seed"
         )
     provenance = Provenance(str(data), False, "unknown", seed, history.items, history.digest)
-    detector = Detector(model, preprocessing, provenance)
-    scores = scores_of(detector.score(development.images), development.manifest)
-    threshold = threshold_at_eer(scores, source=f"{data}, development subjects")
+    detector = Detector(network, preprocessing, provenance)
+    values = detector.score(development.images, present=development.present)
+    threshold = threshold_at_eer(
+        scores_of(values, development.manifest), source=f"{data}, development subjects"
+    )
     replace(detector, threshold=threshold).save_pretrained(out)
     manifest.write(out / "manifest.csv")
     typer.echo(f"not scored: {count_reasons(loaded.non_responses)}")
@@ -129,7 +235,6 @@ def evaluate(
     from dataclasses import replace
 
     from sterling.face.bounded_threshold import Promise, bounded_threshold
-    from sterling.face.data import CropSpec, load_faces
     from sterling.face.evaluation import detector_findings, scores_of
     from sterling.face.pad import Detector
     from sterling.report import render_report
@@ -140,8 +245,6 @@ def evaluate(
     everything = _manifest(data, subject_pattern)
     has_test = everything.matches(split="test").any()
     manifest = everything.where(split="test") if has_test else everything
-    scale = judge.preprocessing.crop_scale or 1.3
-    spec = CropSpec(size=judge.preprocessing.size, scale=scale)
     config = {
         "detector": str(detector),
         "data": str(data),
@@ -156,15 +259,19 @@ def evaluate(
         )
     identity = {"study": "face-evaluate", "seed": seed, "config": config}
     with open_run(out, identity=identity, seed=seed) as run:
-        loaded = _crops(manifest, spec.size, spec.scale)
+        loaded = _crops(manifest, judge.model, judge.preprocessing)
         development = None
         if has_test and everything.matches(split="train").any():
-            known = load_faces(everything.where(split=("train", "dev")), spec).faces
+            known = _crops(
+                everything.where(split=("train", "dev")), judge.model, judge.preprocessing
+            ).faces
             development = (known.split("train"), known.split("dev"))
         promise = None
         if wanted:
-            held_out = load_faces(everything.where(split="dev"), spec).faces
-            scores = scores_of(judge.score(held_out.images), held_out.manifest)
+            held_out = _crops(everything.where(split="dev"), judge.model, judge.preprocessing).faces
+            scores = scores_of(
+                judge.score(held_out.images, present=held_out.present), held_out.manifest
+            )
             threshold, promise = bounded_threshold(
                 scores, wanted, source=f"{data}, split dev", seed=seed
             )
@@ -252,8 +359,7 @@ def export(
         raise InputError("--int8 needs --calibration with photographs of the kind to be judged")
     images = None
     if calibration is not None:
-        size, scale = judge.preprocessing.size, judge.preprocessing.crop_scale or 1.3
-        images = _crops(_manifest(calibration, None), size, scale).faces.images
+        images = _crops(_manifest(calibration, None), judge.model, judge.preprocessing).faces.images
     report = export_onnx(judge, out, int8=int8, calibration=images)
     typer.echo(
         f"{report.path}: {report.size / 1e6:.2f} MB, largest score difference to PyTorch "

@@ -10,11 +10,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from pydantic import Field
-from torch import Tensor
 
 from sterling.errors import InputError
 from sterling.face.capture import Scale, simulate
-from sterling.face.data import Faces, LabelKind, Modality, label_maps
+from sterling.face.data import Faces, LabelKind, Modality
+from sterling.face.fitting import target_maps
 from sterling.face.pad import (
     Detector,
     Network,
@@ -246,18 +246,20 @@ def train_and_score(
         "training_auc", "collapsed" and "history".
     """
     parts = {split: faces.split(split) for split in ("train", "dev", "test")}
-    training, size = parts["train"], faces.images.shape[-1]
-    maps = (
-        label_maps(training, label, network.map_shape(size)[-1])
-        if network.has_map
-        else _one_pixel(training)
-    )
+    training = parts["train"]
     history = train(
-        network, training.images, maps, config, present=training.present, checkpoint=checkpoint
+        network,
+        training.images,
+        target_maps(network, training, label),
+        config,
+        present=training.present,
+        checkpoint=checkpoint,
     )
     detector = Detector(
         network,
-        Preprocessing(size=size, crop_scale=1.3, face_detector="simulated face box"),
+        Preprocessing(
+            size=faces.images.shape[-1], crop_scale=1.3, face_detector="simulated face box"
+        ),
         Provenance(data, True, "Apache-2.0", config.seed, history.items, history.digest),
     )
     scores = {
@@ -273,10 +275,6 @@ def train_and_score(
             for epoch in history.epochs
         ],
     }
-
-
-def _one_pixel(faces: Faces) -> Tensor:
-    return torch.from_numpy(faces.manifest.bona_fide).float()[:, None, None]
 
 
 def baseline(faces: Faces) -> dict[str, Any]:

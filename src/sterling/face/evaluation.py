@@ -101,15 +101,21 @@ def detector_findings(
     if detector.threshold is None:
         raise InputError("this detector has no threshold; train it with development data first")
     threshold = detector.threshold
-    main = _System("detector", scores_of(detector.score(test.images), test.manifest), threshold)
+    values = detector.score(test.images, present=test.present)
+    main = _System("detector", scores_of(values, test.manifest), threshold)
     systems = [main]
     if development is not None:
         systems.append(_baseline(*development, test))
+    if degraded and detector.model.shape(1)[:-2] != (3,):
+        raise InputError(
+            f"degraded copies are made of single colour pictures; {detector.model.name} takes "
+            f"{', '.join(detector.model.modalities)} of {detector.model.frames} frames"
+        )
     if degraded:
         for name, strength in DEGRADATIONS.items():
             images: Tensor = degrade(test.images, name, strength, seed=seed)
-            values = scores_of(detector.score(images), test.manifest)
-            systems.append(_System(f"detector, {name.replace('_', ' ')}", values, threshold))
+            worse = scores_of(detector.score(images), test.manifest)
+            systems.append(_System(f"detector, {name.replace('_', ' ')}", worse, threshold))
     tables = [score_table(one.scores, one.threshold, system=one.name) for one in systems]
     write_scores(tables, folder)
     simulated = "SIMULATED captures" if detector.provenance.simulated else "Recorded captures"

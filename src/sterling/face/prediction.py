@@ -6,20 +6,23 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from PIL import Image, ImageDraw
 from torch import Tensor
 
 from sterling.errors import InputError
 from sterling.face.data import (
+    CHANNELS,
     IMAGE_SUFFIXES,
     SMALLEST_FACE,
     VIDEO_SUFFIXES,
     CropSpec,
-    Face,
     FaceDetector,
+    clip_of_video,
     crop_face,
     read_frames,
     read_image,
+    resize_crop,
 )
 from sterling.face.pad import Decision, Detector, Outcome
 
@@ -67,22 +70,31 @@ class Prediction:
 def predict_sources(
     detector: Detector, sources: Sequence[str], *, frames: int = 8, boxes: Path | None = None
 ) -> list[Prediction]:
-    """Answer for every face in every source.
+    """Answer for every face in every source; for a network of clips, for every video.
 
     Args:
-        detector: With a threshold.
+        detector: With a threshold. A flexible-modal network is told that only colour is there.
         sources: Files, folders, or the number of a camera.
-        frames: How many frames are read of a video or camera.
+        frames: How many frames are read of a video or camera, for a network of single pictures.
         boxes: Folder that receives each picture with its answers drawn in.
 
     Raises:
-        InputError: A source does not exist, is of no known kind, or a folder holds no picture.
+        InputError: A source does not exist, is of no known kind, a folder holds no picture, or the
+            network cannot judge colour alone, or judges clips and the source is none.
     """
-    finder = FaceDetector()
+    model = detector.model
+    if "rgb" not in model.modalities or (len(model.modalities) > 1 and not model.flexible):
+        raise InputError(
+            f"{model.name} needs {', '.join(model.modalities)}, and these sources show colour "
+            "only; use sterling face evaluate with a manifest of all cameras"
+        )
+    # Where crops were no business of training's, none is cut here either.
+    finder = None if detector.preprocessing.crop_scale is None else FaceDetector()
+    if model.frames > 1:
+        return [_judge_clip(detector, path, finder) for path in _videos(sources)]
     predictions = []
     for name, picture in _pictures(sources, frames):
-        found = () if isinstance(picture, str) else finder.detect(picture)
-        answers = _judge(detector, name, picture, found)
+        answers = _judge(detector, name, picture, finder)
         predictions += answers
         if boxes is not None and not isinstance(picture, str):
             _draw(picture, answers, boxes / f"{_plain(name)}.png")
@@ -90,23 +102,62 @@ def predict_sources(
 
 
 def _judge(
-    detector: Detector, name: str, picture: Tensor | str, found: Sequence[Face]
+    detector: Detector, name: str, picture: Tensor | str, finder: FaceDetector | None
 ) -> list[Prediction]:
+    def decide(crops: Sequence[Tensor | str]) -> tuple[Decision, ...]:
+        return detector.decide([_padded(crop, detector) for crop in crops], there=("rgb",))
+
     if isinstance(picture, str):
-        return [Prediction(name, None, detector.decide([picture])[0])]
-    if not found:
-        return [Prediction(name, None, detector.decide(["no_face"])[0])]
+        return [Prediction(name, None, decide([picture])[0])]
     preprocessing = detector.preprocessing
-    spec = CropSpec(size=preprocessing.size, scale=preprocessing.crop_scale or 1.3)
+    if finder is None:
+        return [Prediction(name, None, decide([resize_crop(picture, preprocessing.size)])[0])]
+    found = finder.detect(picture)
+    if not found:
+        return [Prediction(name, None, decide(["no_face"])[0])]
+    spec = _spec(detector)
     crops: list[Tensor | str] = [
         "too_small" if face.side < SMALLEST_FACE else crop_face(picture, face, spec)
         for face in found
     ]
-    decisions = detector.decide(crops)
     return [
         Prediction(name, face.box, decision)
-        for face, decision in zip(found, decisions, strict=True)
+        for face, decision in zip(found, decide(crops), strict=True)
     ]
+
+
+def _judge_clip(detector: Detector, path: Path, finder: FaceDetector | None) -> Prediction:
+    clip = clip_of_video(path, _spec(detector), detector.model.frames, detector=finder)
+    crop = clip[0] if isinstance(clip, tuple) else clip
+    return Prediction(str(path), None, detector.decide([crop])[0])
+
+
+def _spec(detector: Detector) -> CropSpec:
+    preprocessing = detector.preprocessing
+    return CropSpec(size=preprocessing.size, scale=preprocessing.crop_scale or 1.3)
+
+
+def _padded(crop: Tensor | str, detector: Detector) -> Tensor | str:
+    """A colour crop with empty channels for the modalities that are absent."""
+    if isinstance(crop, str) or detector.model.modalities == ("rgb",):
+        return crop
+    parts = [
+        crop if name == "rgb" else torch.zeros_like(crop[: CHANNELS[name]])
+        for name in detector.model.modalities
+    ]
+    return torch.cat(parts)
+
+
+def _videos(sources: Sequence[str]) -> Iterator[Path]:
+    for source in sources:
+        path = Path(source)
+        if not path.exists():
+            raise InputError(f"{path}: no such file or folder; this detector judges video files")
+        files = sorted(path.rglob("*")) if path.is_dir() else [path]
+        videos = [file for file in files if file.suffix.lower() in VIDEO_SUFFIXES]
+        if not videos:
+            raise InputError(f"{path}: no video, and this detector judges clips; give videos")
+        yield from videos
 
 
 def _pictures(sources: Sequence[str], frames: int) -> Iterator[tuple[str, Tensor | str]]:

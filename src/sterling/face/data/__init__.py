@@ -4,8 +4,9 @@ Reading (`read_folder`, `read_image`, `read_frames`), finding and cutting out fa
 (`FaceDetector`, `crop_face`, `load_faces`), splitting by subject, label maps, degraded copies.
 """
 
-from sterling.face.data.align import CropSpec, crop_face
+from sterling.face.data.align import CropSpec, crop_face, resize_crop
 from sterling.face.data.casia_surf import CASIA_SURF_ATTACKS, read_casia_surf
+from sterling.face.data.clips import clip_of_video, load_clips
 from sterling.face.data.degrade import Degradation, degrade
 from sterling.face.data.detect import Face, FaceDetector
 from sterling.face.data.faces import Faces
@@ -46,16 +47,19 @@ __all__ = [
     "Modality",
     "NonResponse",
     "channels_of",
+    "clip_of_video",
     "crop_face",
     "degrade",
     "depth_picture",
     "label_maps",
+    "load_clips",
     "load_faces",
     "read_casia_surf",
     "read_folder",
     "read_frames",
     "read_image",
     "require_modalities",
+    "resize_crop",
     "split_by_subject",
     "stack",
 ]

@@ -26,7 +26,7 @@ __all__ = ["SMALLEST_FACE", "LoadedFaces", "NonResponse", "load_faces"]
 SMALLEST_FACE = 32
 """Longer side of a face box, in pixels, below which the face is too small. Our default."""
 
-Reason = Literal["unreadable", "no_face", "too_small"]
+Reason = Literal["unreadable", "no_face", "too_small", "too_short"]
 
 _COLUMN: dict[Modality, str] = {"rgb": "path", "depth": "depth_path", "ir": "ir_path"}
 
@@ -38,7 +38,7 @@ class NonResponse:
     Attributes:
         item: Its id in the manifest.
         path: The file.
-        reason: ``"unreadable"``, ``"no_face"`` or ``"too_small"``.
+        reason: ``"unreadable"``, ``"no_face"``, ``"too_small"`` or, for clips, ``"too_short"``.
         detail: One line for people: what is wrong with it.
     """
 
@@ -182,7 +182,7 @@ def _crop(
     """
     if isinstance(picture, str):
         return "unreadable", picture
-    cut = _cutter(path, picture, spec, finder)
+    cut = cutter(path, picture, spec, finder)
     if isinstance(cut, tuple):
         return cut
     crops: dict[Modality, Tensor] = {}
@@ -203,10 +203,17 @@ def _crop(
     return crops
 
 
-def _cutter(
+def cutter(
     path: str, picture: Tensor, spec: CropSpec, finder: FaceDetector | None
 ) -> Callable[[Tensor], Tensor] | tuple[Reason, str]:
-    """What cuts the face out of a picture of the same scene, or why nothing can."""
+    """What cuts the face out of a picture of the same scene, or why nothing can.
+
+    Args:
+        path: Named in reasons.
+        picture: uint8 (3, H, W), in which the face is found.
+        spec: How to cut.
+        finder: What finds it; None where the picture is a face crop already.
+    """
     if finder is None:
         return partial(resize_crop, size=spec.size)
     faces = finder.detect(picture)

@@ -13,7 +13,14 @@ from torch import Tensor
 
 from sterling.errors import InputError
 
-__all__ = ["VIDEO_SUFFIXES", "Frames", "read_frames", "read_numbered_frames", "spread_frames"]
+__all__ = [
+    "VIDEO_SUFFIXES",
+    "Frames",
+    "count_frames",
+    "read_frames",
+    "read_numbered_frames",
+    "spread_frames",
+]
 
 VIDEO_SUFFIXES = frozenset({".avi", ".m4v", ".mkv", ".mov", ".mp4", ".webm"})
 
@@ -89,6 +96,15 @@ def _checked(source: str | os.PathLike[str]) -> Path:
 
 def _remedy(path: Path) -> str:
     return f"{path}: no video that can be read; copy it again or convert it to mp4"
+
+
+def count_frames(path: str | os.PathLike[str]) -> int:
+    """How many frames of a video file can be read.
+
+    Raises:
+        InputError: The file is missing, no video or damaged.
+    """
+    return _available(_checked(path))
 
 
 def _available(path: Path) -> int:

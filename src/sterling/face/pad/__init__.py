@@ -14,7 +14,7 @@ from sterling.face.pad.depth_net import DepthNet, DepthNetConfig
 from sterling.face.pad.detector import Detector, Provenance
 from sterling.face.pad.export import ExportReport, OnnxDetector, export_onnx
 from sterling.face.pad.losses import ContrastiveDepthLoss, DepthLoss
-from sterling.face.pad.models import MODELS, build_network
+from sterling.face.pad.models import MODELS, build_network, small_arguments
 from sterling.face.pad.network import Network, Output
 from sterling.face.pad.preprocessing import Preprocessing, normalise
 from sterling.face.pad.sgtd import SGTD, SGTDConfig
@@ -59,6 +59,7 @@ __all__ = [
     "margin_for",
     "normalise",
     "score_thumbnails",
+    "small_arguments",
     "train",
     "two_path",
 ]

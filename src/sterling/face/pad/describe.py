@@ -2,7 +2,7 @@
 
 import statistics
 import time
-from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch.utils.flop_counter import FlopCounterMode
@@ -10,30 +10,31 @@ from torch.utils.flop_counter import FlopCounterMode
 from sterling.face.pad.cdc import fold
 from sterling.face.pad.network import Network
 
-__all__ = ["NetworkCost", "cost", "latency", "multiply_adds"]
+__all__ = ["describe", "latency", "multiply_adds"]
 
 
-@dataclass(frozen=True)
-class NetworkCost:
-    """Cost of judging one presentation.
+def describe(network: Network, size: int, *, repetitions: int = 5) -> dict[str, Any]:
+    """What a network takes, answers and costs, for one presentation, as a JSON object.
 
-    Attributes:
-        parameters: Trainable ones.
-        multiply_adds: Of convolutions, linear layers and attention, folded for inference.
-        milliseconds: Median of several forward passes of one presentation, PyTorch, this machine.
+    Args:
+        network: Any.
+        size: Side of the pictures.
+        repetitions: Timed forward passes.
+
+    Returns:
+        "modalities"; "any_subset", whether one may be absent; "frames"; "answer"; "parameters",
+        trainable ones; "multiply_adds", see `multiply_adds`; "milliseconds", see `latency`.
     """
-
-    parameters: int
-    multiply_adds: int
-    milliseconds: float
-
-
-def cost(network: Network, size: int, *, repetitions: int = 5) -> NetworkCost:
-    """Count and time one presentation of pictures with sides of `size`."""
-    parameters = sum(p.numel() for p in network.parameters() if p.requires_grad)
-    return NetworkCost(
-        parameters, multiply_adds(network, size), latency(network, size, repetitions=repetitions)
-    )
+    answers = {"map": network.has_map, "probability": network.logit_share > 0}
+    return {
+        "modalities": list(network.modalities),
+        "any_subset": network.flexible,
+        "frames": network.frames,
+        "answer": " and ".join(name for name, given in answers.items() if given),
+        "parameters": sum(p.numel() for p in network.parameters() if p.requires_grad),
+        "multiply_adds": multiply_adds(network, size),
+        "milliseconds": round(latency(network, size, repetitions=repetitions), 2),
+    }
 
 
 def multiply_adds(network: Network, size: int, present: torch.Tensor | None = None) -> int:

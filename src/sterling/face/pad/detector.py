@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
 from pathlib import Path
@@ -138,22 +138,32 @@ class Detector:
                 there = None if present is None else present[rows].to(device)
                 yield network(normalise(images[rows].to(device)), there)
 
-    def decide(self, crops: Sequence[Tensor | str]) -> tuple[Decision, ...]:
+    def decide(
+        self, crops: Sequence[Tensor | str], *, there: Collection[str] | None = None
+    ) -> tuple[Decision, ...]:
         """Answer each presentation with bona fide, attack, or cannot tell.
 
         Args:
             crops: Per presentation a crop uint8 ([T,] C, S, S), or the reason there is none
                 ("unreadable", "no_face", "too_small", ...), which is answered "cannot tell".
+            there: Modalities that the crops hold; None: all.
 
         Raises:
-            InputError: There is no threshold, or a crop does not fit `preprocessing`.
+            InputError: There is no threshold, a crop does not fit `preprocessing`, or a modality is
+                absent that the network needs.
         """
         if self.threshold is None:
             raise InputError("this detector has no threshold: choose one on development data first")
         crops_only = [crop for crop in crops if isinstance(crop, Tensor)]
         for crop in crops_only:
             self.preprocessing.require(crop.unsqueeze(0), self.model)
-        scored = iter(self.score(torch.stack(crops_only)).tolist() if crops_only else [])
+        present = None
+        if there is not None:
+            row = torch.tensor([name in there for name in self.model.modalities])
+            present = row.expand(len(crops_only), -1)
+        scored = iter(
+            self.score(torch.stack(crops_only), present=present).tolist() if crops_only else []
+        )
         answers = [crop if isinstance(crop, str) else next(scored) for crop in crops]
         return decide(answers, self.threshold, margin=self.margin)
 

@@ -15,7 +15,7 @@ from sterling.face.pad.resnet import FusionResNet
 from sterling.face.pad.sgtd import SGTD
 from sterling.face.pad.temporal_depth import TemporalDepth
 
-__all__ = ["MODELS", "build_network"]
+__all__ = ["MODELS", "build_network", "small_arguments"]
 
 MODELS: dict[str, type[Network]] = {
     model.name: model
@@ -31,6 +31,28 @@ MODELS: dict[str, type[Network]] = {
         TemporalDepth,
     )
 }
+
+
+def small_arguments(name: str, size: int) -> dict[str, Any]:
+    """Arguments of an architecture that trains on a small machine; ours, not the papers'.
+
+    Args:
+        name: The architecture.
+        size: Side of the pictures, which transformers are built for.
+
+    Raises:
+        InputError: The name is unknown.
+    """
+    match name:
+        case "fm_vit":
+            return {"size": size, "patch": 8, "dim": 48, "depth": 4, "heads": 3, "every": 2}
+        case "flexible_modal":
+            return {"size": size, "patch": 8, "depth": 2, "width": 8}
+        case "fusion_resnet":
+            return {"width": 16, "depth": 10, "reduction": 4}
+        case _ if name in MODELS:
+            return {"width": 8 if MODELS[name].flexible else 16}
+    raise unknown_name("architecture", name, tuple(MODELS))
 
 
 def build_network(stored: Mapping[str, Any]) -> Network:

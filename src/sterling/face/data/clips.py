@@ -1,0 +1,164 @@
+"""From a manifest of videos to clips of face crops."""
+
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from sterling.errors import InputError, NothingMeasuredError
+from sterling.face.data.align import CropSpec
+from sterling.face.data.detect import FaceDetector
+from sterling.face.data.faces import Faces
+from sterling.face.data.images import read_image
+from sterling.face.data.load import LoadedFaces, NonResponse, Reason, cutter
+from sterling.face.data.manifest import Manifest
+from sterling.face.data.modality import require_modalities
+from sterling.face.data.video import VIDEO_SUFFIXES, count_frames, read_numbered_frames
+
+__all__ = ["INTERVAL", "clip_of_video", "load_clips"]
+
+INTERVAL = 3
+"""Every how many-th frame a clip takes: as the multi-frame depth networks were trained."""
+
+
+@dataclass(frozen=True)
+class _NoClipError(Exception):
+    """Why a video gave no clip."""
+
+    reason: Reason
+    detail: str
+
+
+def load_clips(
+    manifest: Manifest,
+    spec: CropSpec,
+    *,
+    frames: int,
+    interval: int = INTERVAL,
+    modalities: Collection[str] = ("rgb",),
+    cropped: bool = False,
+    detector: FaceDetector | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> LoadedFaces:
+    """Read one clip of every video of a manifest; its first row stands for it.
+
+    Of a video file the clip lies in the middle; of a video cut up into pictures, rows are taken in
+    the order of ``frame``, also in the middle, every `interval`-th where there are enough and every
+    one otherwise. The face is found in the clip's middle frame and cut out of all frames at the
+    same place, so that what moves in the crop is the face and not the crop.
+
+    Args:
+        manifest: Rows with a video; other rows are pictures, of which there is no clip.
+        spec: How to cut.
+        frames: Frames of a clip, 2 or more.
+        interval: Take every so many-th frame.
+        modalities: Only colour: depth and infrared videos have no reader.
+        cropped: The frames are face crops already: only their size is changed.
+        detector: What finds the face; None for one with its default settings.
+        progress: Called after each video with the number done and the number of all.
+
+    Raises:
+        InputError: There is no row with a video, or modalities other than colour are asked for.
+        NothingMeasuredError: Not one video gave a clip.
+    """
+    if require_modalities(modalities) != ("rgb",):
+        raise InputError(
+            f"clips of {', '.join(modalities)}: only colour videos can be read; choose a network "
+            "of colour clips"
+        )
+    videos = list(_videos(manifest))
+    if not videos:
+        raise InputError(
+            f"{manifest.source}: has no videos, and this network judges clips of {frames} frames; "
+            "give videos, or choose a network of single pictures"
+        )
+    finder = None if cropped else (detector or FaceDetector())
+    clips: list[Tensor] = []
+    found: list[int] = []
+    missing: list[NonResponse] = []
+    for done, rows in enumerate(videos):
+        first = int(rows[0])
+        path = str(manifest.column("path")[first])
+        try:
+            pictures = _frames(manifest, rows, frames, interval)
+            clips.append(_cut(path, pictures, spec, finder))
+            found.append(first)
+        except _NoClipError as problem:
+            item = str(manifest.column("item")[first])
+            missing.append(NonResponse(item, path, problem.reason, problem.detail))
+        if progress is not None:
+            progress(done + 1, len(videos))
+    if not clips:
+        raise NothingMeasuredError(
+            f"{manifest.source}: no clip of any of {len(missing)} videos; {missing[0].detail}"
+        )
+    faces = Faces(manifest.select(np.array(found)), torch.stack(clips))
+    return LoadedFaces(faces, tuple(missing))
+
+
+def clip_of_video(
+    path: str | Path, spec: CropSpec, frames: int, *, detector: FaceDetector | None
+) -> Tensor | tuple[Reason, str]:
+    """The clip of one video file, uint8 (T, 3, size, size), or why there is none.
+
+    Args:
+        path: The video.
+        spec: How to cut.
+        frames: Frames of the clip.
+        detector: What finds the face; None where the frames are face crops already.
+
+    Raises:
+        InputError: The file is missing or no video.
+    """
+    try:
+        return _cut(str(path), _of_file(str(path), frames, INTERVAL), spec, detector)
+    except _NoClipError as problem:
+        return problem.reason, problem.detail
+
+
+def _videos(manifest: Manifest) -> Iterator[np.ndarray]:
+    """The rows of each video, in the order of their frames."""
+    names, numbers = manifest.column("video"), manifest.column("frame")
+    for name in dict.fromkeys(names.tolist()):
+        if name:
+            rows = np.flatnonzero(names == name)
+            yield rows[np.argsort(numbers[rows], kind="stable")]
+
+
+def _frames(manifest: Manifest, rows: np.ndarray, frames: int, interval: int) -> list[Tensor]:
+    paths = [str(path) for path in manifest.column("path")[rows]]
+    try:
+        if Path(paths[0]).suffix.lower() in VIDEO_SUFFIXES:
+            return _of_file(paths[0], frames, interval)
+        step = interval if len(paths) > (frames - 1) * interval else 1
+        return [read_image(paths[place]) for place in _middle(len(paths), frames, step, paths[0])]
+    except InputError as error:
+        raise _NoClipError("unreadable", str(error)) from error
+
+
+def _of_file(path: str, frames: int, interval: int) -> list[Tensor]:
+    available = count_frames(path)
+    step = interval if available > (frames - 1) * interval else 1
+    places = _middle(available, frames, step, path)
+    return list(read_numbered_frames(path, places).values())
+
+
+def _middle(available: int, frames: int, step: int, path: str) -> list[int]:
+    """Places of `frames` frames, every `step`-th, in the middle of those available."""
+    span = (frames - 1) * step + 1
+    if available < span:
+        raise _NoClipError(
+            "too_short", f"{path}: {available} frames, but a clip has {frames}; film for longer"
+        )
+    start = (available - span) // 2
+    return list(range(start, start + span, step))
+
+
+def _cut(path: str, pictures: list[Tensor], spec: CropSpec, finder: FaceDetector | None) -> Tensor:
+    cut = cutter(path, pictures[len(pictures) // 2], spec, finder)
+    if isinstance(cut, tuple):
+        raise _NoClipError(*cut)
+    return torch.stack([cut(picture) for picture in pictures])

@@ -1,0 +1,55 @@
+"""The studies of several cameras, end to end at their smallest."""
+
+import json
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from sterling.errors import InputError
+from sterling.report import render_report
+from sterling.studies import STUDIES
+from sterling.study import Evidence, run_study
+
+CLAIMS = {
+    "cdcn_multimodal": {"feature_beats_rgb", "feature_beats_rgb_on_flat", "feature_beats_input"},
+    "casia_surf": {"se_beats_halfway", "multi_scale_beats_rgb", "depth_beats_rgb"},
+    "flexible_modal": {"modality_dropout_narrows_the_gap", "flexible_beats_separate_rgb"},
+    "fm_vit": {"flexible_beats_single_rgb", "fewer_multiply_adds"},
+}
+SYSTEMS = {
+    "cdcn_multimodal": {"feature", "score", "thumbnails"},
+    "casia_surf": {"halfway", "multi_scale", "ir"},
+    "flexible_modal": {"resnet, rgb", "zeros, all", "only rgb + depth"},
+    "fm_vit": {"fm_vit, depth", "only ir", "resnet"},
+}
+
+
+@pytest.mark.smoke
+@pytest.mark.parametrize("name", sorted(CLAIMS))
+def test_the_whole_path_leaves_evidence_and_a_report(name: str, tmp_path: Path) -> None:
+    study, folder = STUDIES[name], tmp_path / "run"
+    evidence = run_study(study, study.presets["smoke"], preset="smoke", seed=2, folder=folder)
+    assert evidence.scope.startswith("SIMULATED")
+    assert {claim.id for claim in evidence.claims} >= CLAIMS[name]
+    scores = pl.read_parquet(folder / "scores.parquet")
+    assert set(scores["system"].unique()) >= SYSTEMS[name]
+    assert set(scores["seed"].unique()) == {0, 1}
+    Evidence.model_validate(json.loads((folder / "evidence.json").read_text()))
+    render_report([folder], tmp_path / "report.html")
+    assert "<svg" in (tmp_path / "report.html").read_text()
+
+
+@pytest.mark.parametrize("name", ["cdcn_multimodal", "flexible_modal", "fm_vit"])
+def test_own_data_is_refused_where_there_is_no_reader(name: str, tmp_path: Path) -> None:
+    study = STUDIES[name]
+    config = study.presets["smoke"].model_copy(update={"data": tmp_path})
+    with pytest.raises(InputError, match="simulated captures only"):
+        run_study(study, config, preset="smoke", seed=0, folder=tmp_path / "run")
+
+
+def test_recorded_data_takes_the_place_of_simulated_captures(tmp_path: Path) -> None:
+    study = STUDIES["casia_surf"]
+    config = study.presets["smoke"].model_copy(update={"data": tmp_path / "nowhere"})
+    with pytest.raises(InputError, match="the one that holds Training"):
+        run_study(study, config, preset="smoke", seed=0, folder=tmp_path / "run")
