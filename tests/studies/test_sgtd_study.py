@@ -2,6 +2,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from PIL import Image
 
 from sterling.errors import InputError
 from sterling.face.pad import SGTD, Detector
@@ -37,6 +38,13 @@ def test_the_whole_path_leaves_evidence_report_and_trunks(
     single = Detector.from_pretrained(folder / "single-frame" / "1").model
     assert single.to_dict()["gradient"] == "sobel_then_conv"
     SGTD(2).adopt(single)  # type: ignore[arg-type]
+    assert Detector.from_pretrained(folder / "detector").threshold is not None
+    gallery = next(figure for figure in evidence.figures if figure.kind == "gallery")
+    sizes = []
+    for name in gallery.data["items"][0]["images"]:
+        with Image.open(folder / name) as picture:
+            sizes.append(picture.size)
+    assert sizes == [(3 * 32, 32), (2 * 4, 4)]  # three frames, and two maps of 4×4
     render_report([folder], tmp_path / "report.html")
     assert (tmp_path / "report.html").stat().st_size > 50_000
 

@@ -2,6 +2,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from PIL import Image
 
 from sterling.errors import InputError
 from sterling.face.pad import DepthNet, Detector
@@ -28,6 +29,13 @@ def test_the_whole_path_leaves_evidence_report_and_trunks(tmp_path: Path) -> Non
     values = {tuple(part["value"].to_list()) for part in first.partition_by("system")}
     assert len(values) == first["system"].n_unique() == 6
     assert isinstance(Detector.from_pretrained(folder / "single-frame" / "0").model, DepthNet)
+    assert Detector.from_pretrained(folder / "detector").threshold is not None
+    gallery = next(figure for figure in evidence.figures if figure.kind == "gallery")
+    sizes = []
+    for name in gallery.data["items"][0]["images"]:
+        with Image.open(folder / name) as picture:
+            sizes.append(picture.size)
+    assert sizes == [(3 * 32, 32), (2 * 4, 4)]  # three frames, and two maps of 4×4
     render_report([folder], tmp_path / "report.html")
     assert (tmp_path / "report.html").stat().st_size > 50_000
 

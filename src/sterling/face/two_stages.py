@@ -11,6 +11,7 @@ from sterling.errors import InputError
 from sterling.face.capture import KINDS
 from sterling.face.comparison import Arm, ComparisonConfig
 from sterling.face.data import Faces
+from sterling.face.gallery import keep_with_gallery
 from sterling.face.pad import DepthNet, Detector
 from sterling.face.pad.clip_depth import ClipDepth
 from sterling.face.pad.train import Optimizer
@@ -88,6 +89,7 @@ def refining_arm(
     network: Callable[[int], ClipDepth],
     kept: Path,
     *,
+    home: Path | None = None,
     sees: Callable[[Faces], Faces] | None = None,
 ) -> Arm:
     """The second stage: what refines the single-frame network that an earlier arm kept.
@@ -96,6 +98,7 @@ def refining_arm(
         config: How to train.
         network: Makes the network from the seed of its weights.
         kept: Folder of the trained single-frame network.
+        home: Run folder, when the detector and a gallery of its hardest clips are to be kept.
         sees: What the arm is given of the captures, where that differs.
     """
     changes = {
@@ -106,7 +109,8 @@ def refining_arm(
         "batch_size": config.refine_batch_size,
         "weight_decay": config.weight_decay,
     }
-    return Arm(partial(_adopting, network, kept), changes=changes, sees=sees)
+    finish = None if home is None else partial(keep_with_gallery, home=home)
+    return Arm(partial(_adopting, network, kept), changes=changes, finish=finish, sees=sees)
 
 
 def _adopting(network: Callable[[int], ClipDepth], kept: Path, seed: int) -> ClipDepth:

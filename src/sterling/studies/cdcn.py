@@ -5,14 +5,10 @@ on simulated captures. Every seed draws its own captures and its own initial wei
 one seed share both, so that their differences are paired.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
 import torch
-from PIL import Image
 from pydantic import Field
 from torch import Tensor, nn
 
@@ -39,22 +35,21 @@ from sterling.face.comparison_report import (
 )
 from sterling.face.data import Faces
 from sterling.face.evaluation import write_scores
+from sterling.face.gallery import gallery_figure, keep_with_gallery
 from sterling.face.pad import (
     CDCN,
     CentralDifferenceConv2d,
     Detector,
     two_path,
 )
-from sterling.measure import Scores, Threshold, threshold_at_eer
 from sterling.runs import Run, derive_seed, in_processes
-from sterling.study import Claim, Figure, Findings, Paper, Study
+from sterling.study import Claim, Findings, Paper, Study
 from sterling.study import claim_that_positive as paired
 
 __all__ = ["CDCN_STUDY", "CdcnConfig"]
 
 ACER_BAR = 0.20  # our own bar for a usable demonstration, set before anything was measured
 FOLD_TOLERANCE = 1e-4  # single precision, whole network
-GALLERY_SIZE = 18
 
 
 class CdcnConfig(ComparisonConfig):
@@ -98,13 +93,7 @@ def measure(config: CdcnConfig, run: Run) -> Findings:
             det_figure(SYSTEMS),
             species_figure(species),
             bars_figure(kinds),
-            Figure(
-                name="gallery",
-                title="Captures nearest to the threshold, errors first",
-                kind="gallery",
-                caption="Left the capture, right the predicted depth map; first seed.",
-                data={"items": seeds[0].results["cdcn"]["gallery"]},
-            ),
+            gallery_figure(seeds[0].results["cdcn"]["gallery"]),
             training_figure(seeds, ["cdcn", "vanilla"]),
         ],
     )
@@ -115,7 +104,7 @@ def _one_seed(config: CdcnConfig, run: Run, index: int) -> Seed:
         return CDCN(config.width, theta, seed=seed)
 
     def keep(detector: Detector, faces: Faces, result: Mapping[str, Any]) -> dict[str, Any]:
-        return _keep(detector, faces, result, run.folder) if index == 0 else {}
+        return keep_with_gallery(detector, faces, result, run.folder) if index == 0 else {}
 
     arms = {
         "cdcn": Arm(lambda seed: network(config.theta, seed), finish=keep),
@@ -127,49 +116,6 @@ def _one_seed(config: CdcnConfig, run: Run, index: int) -> Seed:
         ),
     }
     return compare("cdcn", config, run, index, arms)
-
-
-def _keep(
-    detector: Detector, faces: Faces, result: Mapping[str, Any], home: Path
-) -> dict[str, Any]:
-    """Save the detector with its threshold, and picture what it finds hard."""
-    dev, test = faces.split("dev"), faces.split("test")
-    threshold = threshold_at_eer(
-        Scores(result["dev"], dev.manifest.bona_fide, item=dev.manifest.column("item")),
-        source="simulated captures, development",
-    )
-    replace(detector, threshold=threshold).save_pretrained(home / "detector")
-    return {"gallery": _gallery(detector, test, result["test"], threshold, home)}
-
-
-def _gallery(
-    detector: Detector, test: Faces, values: Sequence[float], threshold: Threshold, home: Path
-) -> list[dict[str, Any]]:
-    """The test captures nearest to the threshold, wrong answers first."""
-    scores = np.asarray(values)
-    wrong = (scores >= threshold.value) != test.manifest.bona_fide
-    nearest = np.lexsort((np.abs(scores - threshold.value), ~wrong))[:GALLERY_SIZE]
-    shown = test.select(nearest)
-    maps = detector.score_maps(shown.images)
-    brightest = max(float(maps.max()), 1e-6)
-    items = []
-    for position, row in enumerate(nearest):
-        names = [f"gallery/{position:02d}-capture.png", f"gallery/{position:02d}-depth.png"]
-        pixels = shown.images[position].permute(1, 2, 0).numpy()
-        (home / "gallery").mkdir(exist_ok=True)
-        Image.fromarray(pixels).save(home / names[0])
-        Image.fromarray((255 * maps[position] / brightest).astype(np.uint8)).save(home / names[1])
-        species = str(shown.manifest.column("species")[position]).replace("_", " ")
-        verdict = "accepted" if scores[row] >= threshold.value else "rejected"
-        mark = "ERROR" if wrong[row] else "right"
-        items.append(
-            {
-                "images": names,
-                "text": f"{mark}: {species}, {verdict}, {scores[row]:.3f} "
-                f"(threshold {threshold.value:.3f})",
-            }
-        )
-    return items
 
 
 def _fold_difference(config: CdcnConfig, run: Run) -> float:

@@ -23,6 +23,7 @@ from sterling.face.comparison_report import (
 )
 from sterling.face.data import Faces
 from sterling.face.evaluation import write_scores
+from sterling.face.gallery import gallery_figure
 from sterling.face.pad import SGTD, DepthNet
 from sterling.face.two_stages import PLANAR_KINDS, TwoStageConfig, refining_arm, single_frame_arm
 from sterling.runs import Run, in_processes
@@ -77,6 +78,7 @@ def measure(config: SgtdConfig, run: Run) -> Findings:
             det_figure(SYSTEMS[:1] + SYSTEMS[3:]),
             bars_figure(kinds),
             species_figure(species),
+            gallery_figure(seeds[0].results["sgtd"]["gallery"]),
             training_figure(seeds, ["sgtd", "sgtd_still", "spatial_gradient"]),
         ],
     )
@@ -93,7 +95,12 @@ def _one_seed(config: SgtdConfig, run: Run, index: int) -> Seed:
             config, lambda seed: gradient(seed=seed), cdl_weight=0.0
         ),
         "vanilla": single_frame_arm(config, lambda seed: DepthNet(width, frames=frames, seed=seed)),
-        "sgtd": refining_arm(config, lambda seed: sgtd(seed=seed), kept),
+        "sgtd": refining_arm(
+            config,
+            lambda seed: sgtd(seed=seed),
+            kept,
+            home=run.folder if index == 0 else None,
+        ),
         "sgtd_still": refining_arm(config, lambda seed: sgtd(seed=seed), kept, sees=Faces.still),
         "sgtd_no_memory": refining_arm(config, lambda seed: sgtd(memory=False, seed=seed), kept),
     }

@@ -23,6 +23,7 @@ from sterling.face.comparison_report import (
 )
 from sterling.face.data import Faces
 from sterling.face.evaluation import write_scores
+from sterling.face.gallery import gallery_figure
 from sterling.face.pad import DepthNet, TemporalDepth
 from sterling.face.two_stages import PLANAR_KINDS, TwoStageConfig, refining_arm, single_frame_arm
 from sterling.runs import Run, in_processes
@@ -77,6 +78,7 @@ def measure(config: TemporalDepthConfig, run: Run) -> Findings:
             det_figure(("temporal_depth", "depth_net", BASELINE)),
             bars_figure(kinds),
             species_figure(species),
+            gallery_figure(seeds[0].results["temporal_depth"]["gallery"]),
             training_figure(seeds, ["temporal_depth", "temporal_depth_still", "depth_net"]),
         ],
     )
@@ -90,7 +92,12 @@ def _one_seed(config: TemporalDepthConfig, run: Run, index: int) -> Seed:
         "depth_net": single_frame_arm(
             config, lambda seed: DepthNet(width, frames=frames, seed=seed), kept
         ),
-        "temporal_depth": refining_arm(config, lambda seed: network(seed=seed), kept),
+        "temporal_depth": refining_arm(
+            config,
+            lambda seed: network(seed=seed),
+            kept,
+            home=run.folder if index == 0 else None,
+        ),
         "temporal_depth_still": refining_arm(
             config, lambda seed: network(seed=seed), kept, sees=Faces.still
         ),
