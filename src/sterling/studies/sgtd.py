@@ -176,7 +176,7 @@ SGTD_STUDY = Study(
     presets={
         "smoke": SgtdConfig(
             subjects=(3, 2, 3),
-            captures=(16, 12, 20),
+            captures=(12, 10, 14),
             seeds=2,
             width=2,
             epochs=1,

@@ -173,7 +173,7 @@ TEMPORAL_DEPTH_STUDY = Study(
     presets={
         "smoke": TemporalDepthConfig(
             subjects=(3, 2, 3),
-            captures=(16, 12, 20),
+            captures=(12, 10, 14),
             seeds=2,
             width=2,
             epochs=1,

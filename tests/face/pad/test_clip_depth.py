@@ -163,6 +163,17 @@ def test_streaming_costs_what_the_whole_clip_costs_and_no_more(build: Build) -> 
 
 
 @BOTH
+def test_half_precision_is_near_and_double_precision_nearer(build: Build) -> None:
+    network, clips = lively(build(4)), noise(2, 5, 3, 32, 32)
+    expected = network(clips).logits
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        half = network(clips).logits.float()
+    torch.testing.assert_close(half, expected, atol=0.1, rtol=0.1)
+    double = network.double()(clips.double()).logits
+    torch.testing.assert_close(double.float(), expected, atol=1e-4, rtol=1e-3)
+
+
+@BOTH
 def test_an_adopted_trunk_stays_bit_for_bit_while_the_rest_learns(build: Build) -> None:
     network = build(2, frames=3, seed=1)
     other = build(2, frames=3, seed=7).single

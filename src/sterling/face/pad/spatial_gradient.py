@@ -44,7 +44,7 @@ def sobel(x: Tensor) -> tuple[Tensor, Tensor]:
 def gradient_magnitude(x: Tensor, *, root: bool = True) -> Tensor:
     """Length of the Sobel gradient of every channel, 0 or more; its square without `root`.
 
-    Squares and root are taken in single precision also under autocast: 1e-8 is 0 in half.
+    Squares and root are taken in single precision at least, also under autocast: 1e-8 is 0 in half.
 
     Args:
         x: (N, C, H, W).
@@ -53,8 +53,9 @@ def gradient_magnitude(x: Tensor, *, root: bool = True) -> Tensor:
     Returns:
         The same shape.
     """
-    right, down = sobel(x)
-    squares = right.float().square() + down.float().square()
+    precision = torch.promote_types(x.dtype, torch.float32)
+    right, down = (part.to(precision) for part in sobel(x))
+    squares = right.square() + down.square()
     return (squares + _FLOOR).sqrt() if root else squares
 
 
