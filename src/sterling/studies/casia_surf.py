@@ -57,11 +57,11 @@ class CasiaSurfConfig(ComparisonConfig):
     """
 
     protocol: str = "planar"
-    captures: tuple[int, int, int] = (800, 120, 360)
+    captures: tuple[int, int, int] = (600, 120, 360)
     width: int = Field(default=16, ge=1)
-    epochs: int = Field(default=8, ge=1)
+    epochs: int = Field(default=5, ge=1)
     learning_rate: float = Field(default=1e-3, gt=0)
-    step_epochs: int = Field(default=3, ge=1)
+    step_epochs: int = Field(default=2, ge=1)
     batch_size: int = Field(default=16, ge=1)
     depth: Literal[10, 18, 34] = 10
     reduction: int = Field(default=4, ge=1)

@@ -57,12 +57,12 @@ class FlexibleModalStudyConfig(ComparisonConfig):
     """
 
     protocol: str = "planar"
-    captures: tuple[int, int, int] = (600, 120, 360)
+    captures: tuple[int, int, int] = (400, 100, 240)
     drop_modality: float = Field(default=0.5, ge=0, le=1)
     transformer_depth: int = Field(default=2, ge=1)
     patch: int = Field(default=8, ge=2)
     transformer_rate: float = Field(default=1e-3, gt=0)
-    residual_epochs: int = Field(default=6, ge=1)
+    residual_epochs: int = Field(default=5, ge=1)
 
 
 def measure(config: FlexibleModalStudyConfig, run: Run) -> Findings:

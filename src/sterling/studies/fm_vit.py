@@ -63,7 +63,7 @@ class FmVitConfig(ComparisonConfig):
     """
 
     protocol: str = "planar"
-    captures: tuple[int, int, int] = (600, 120, 360)
+    captures: tuple[int, int, int] = (400, 100, 240)
     width: int = Field(default=32, ge=1)
     epochs: int = Field(default=8, ge=1)
     learning_rate: float = Field(default=1e-3, gt=0)
