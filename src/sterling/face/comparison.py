@@ -41,6 +41,7 @@ __all__ = [
     "compare",
     "fused",
     "items_of",
+    "simulated_faces",
     "train_and_score",
 ]
 
@@ -156,21 +157,13 @@ def compare(
         arms: By name.
         frames: Frames of a capture; more than one gives clips.
         rate: Frames per second of clips.
-        recorded: Reads recorded faces, in all three modalities, that take the place of simulated
-            ones; seeds then differ in the weights only.
+        recorded: Gives faces, in all three modalities, that take the place of `simulated_faces`;
+            where they are recorded, seeds differ in the weights only.
     """
-    seed = derive_seed(run.seed, study, index)
-    start = seed % 2**31
-
-    @cache
-    def faces() -> Faces:
-        if recorded is not None:
-            return recorded()
-        scale = Scale(config.subjects, config.captures)
-        captures = simulate(
-            config.protocol, seed=seed, size=config.size, frames=frames, rate=rate, scale=scale
-        )
-        return captures.faces(("rgb", "depth", "ir"))
+    start = derive_seed(run.seed, study, index) % 2**31
+    faces = cache(
+        recorded or partial(simulated_faces, study, config, run, index, frames=frames, rate=rate)
+    )
 
     def train_arm(name: str, arm: Arm) -> dict[str, Any]:
         network = arm.network(start)
@@ -202,6 +195,27 @@ def compare(
     results[BASELINE] = run.stage(f"{BASELINE}-{index}", thumbnails)
     items = run.stage(f"items-{index}", lambda: items_of(faces()))
     return Seed.of(results, items, source=f"{config.source}, development set, seed {index}")
+
+
+def simulated_faces(
+    study: str,
+    config: ComparisonConfig,
+    run: Run,
+    index: int,
+    *,
+    frames: int = 1,
+    rate: float = 25.0,
+) -> Faces:
+    """The captures of one seed in all three modalities, as `compare` simulates them."""
+    captures = simulate(
+        config.protocol,
+        seed=derive_seed(run.seed, study, index),
+        size=config.size,
+        frames=frames,
+        rate=rate,
+        scale=Scale(config.subjects, config.captures),
+    )
+    return captures.faces(("rgb", "depth", "ir"))
 
 
 def unseen_domain(faces: Faces) -> NDArray[np.bool_]:

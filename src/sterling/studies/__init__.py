@@ -5,6 +5,7 @@ from typing import Any
 from sterling.studies.casia_surf import CASIA_SURF_STUDY
 from sterling.studies.cdcn import CDCN_STUDY
 from sterling.studies.cdcn_multimodal import CDCN_MULTIMODAL_STUDY
+from sterling.studies.cdcn_search import CDCN_SEARCH_STUDY
 from sterling.studies.flexible_modal import FLEXIBLE_MODAL_STUDY
 from sterling.studies.fm_vit import FM_VIT_STUDY
 from sterling.studies.forgetting_benchmark import FORGETTING_BENCHMARK_STUDY
@@ -23,6 +24,7 @@ STUDIES: dict[str, Study[Any]] = {
         CASIA_SURF_STUDY,
         CDCN_STUDY,
         CDCN_MULTIMODAL_STUDY,
+        CDCN_SEARCH_STUDY,
         FLEXIBLE_MODAL_STUDY,
         FM_VIT_STUDY,
         FORGETTING_BENCHMARK_STUDY,

@@ -1,4 +1,4 @@
-"""The studies of several cameras, end to end at their smallest."""
+"""The studies of searched, multi-modal and flexible networks, end to end at their smallest."""
 
 import json
 from pathlib import Path
@@ -7,17 +7,20 @@ import polars as pl
 import pytest
 
 from sterling.errors import InputError
+from sterling.face.pad import build_network
 from sterling.report import render_report
 from sterling.studies import STUDIES
 from sterling.study import Evidence, run_study
 
 CLAIMS = {
+    "cdcn_search": {"found_beats_cdcn", "found_beats_random_auc", "cdcn_pp_beats_published"},
     "cdcn_multimodal": {"feature_beats_rgb", "feature_beats_rgb_on_flat", "feature_beats_input"},
     "casia_surf": {"se_beats_halfway", "multi_scale_beats_rgb", "depth_beats_rgb"},
     "flexible_modal": {"modality_dropout_narrows_the_gap", "flexible_beats_separate_rgb"},
     "fm_vit": {"flexible_beats_single_rgb", "fewer_multiply_adds"},
 }
 SYSTEMS = {
+    "cdcn_search": {"found", "random", "published", "cdcn_pp", "cdcn"},
     "cdcn_multimodal": {"feature", "score", "thumbnails"},
     "casia_surf": {"halfway", "multi_scale", "ir"},
     "flexible_modal": {"resnet, rgb", "zeros, all", "only rgb + depth"},
@@ -40,7 +43,7 @@ def test_the_whole_path_leaves_evidence_and_a_report(name: str, tmp_path: Path) 
     assert "<svg" in (tmp_path / "report.html").read_text()
 
 
-@pytest.mark.parametrize("name", ["cdcn_multimodal", "flexible_modal", "fm_vit"])
+@pytest.mark.parametrize("name", ["cdcn_multimodal", "cdcn_search", "flexible_modal", "fm_vit"])
 def test_own_data_is_refused_where_there_is_no_reader(name: str, tmp_path: Path) -> None:
     study = STUDIES[name]
     config = study.presets["smoke"].model_copy(update={"data": tmp_path})
@@ -53,3 +56,13 @@ def test_recorded_data_takes_the_place_of_simulated_captures(tmp_path: Path) -> 
     config = study.presets["smoke"].model_copy(update={"data": tmp_path / "nowhere"})
     with pytest.raises(InputError, match="the one that holds Training"):
         run_study(study, config, preset="smoke", seed=0, folder=tmp_path / "run")
+
+
+def test_the_found_structure_is_a_configuration_that_builds(tmp_path: Path) -> None:
+    study, folder = STUDIES["cdcn_search"], tmp_path / "run"
+    config = study.presets["smoke"].model_copy(update={"seeds": 1})
+    evidence = run_study(study, config, preset="smoke", seed=0, folder=folder)
+    description = json.loads((folder / "found.json").read_text())
+    network = build_network(description)
+    (table,) = (table for table in evidence.tables if table.name == "structures")
+    assert table.rows[0][2:5] == [" → ".join(cell) for cell in network.config.structure]
