@@ -18,6 +18,7 @@ def test_the_whole_path_leaves_evidence_report_and_trunks(tmp_path: Path) -> Non
     assert evidence.scope.startswith("SIMULATED")
     assert {claim.id for claim in evidence.claims} == {
         "temporal_beats_single_frame",
+        "temporal_beats_single_frame_on_prints",
         "temporal_beats_single_frame_on_replays",
         "motion_matters",
         "memory_matters",
