@@ -489,15 +489,15 @@ RESTORED = (
     (
         "rounding_restores",
         "Rounding weights to four bits raises the share of forgotten words said, averaged over the "
-        "methods.",
+        "methods, by more than it does after retraining.",
         "int4",
         "greedy words",
         "21 % to 83 % of forgotten knowledge at 4 bits (Zhang et al., ICLR 2025)",
     ),
     (
         "rewording_asks_around",
-        "Asked in words that the request did not hold, models say more of the forgotten words, "
-        "averaged over the methods.",
+        "Asking in words that the request did not hold raises the share of forgotten words said, "
+        "averaged over the methods, by more than it does after retraining.",
         "in other words",
         "greedy words",
         None,
@@ -505,7 +505,7 @@ RESTORED = (
     (
         "benign_adapters_restore",
         "A low-rank adapter fitted on retained texts and merged raises the share of forgotten "
-        "words said, averaged over the methods.",
+        "words said, averaged over the methods, by more than it does after retraining.",
         "benign adapter",
         "greedy words",
         None,
