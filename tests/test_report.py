@@ -9,6 +9,7 @@ from PIL import Image
 
 from sterling.errors import InputError
 from sterling.report import render_report
+from sterling.report.plots import draw
 from sterling.study import Claim, Evidence, Figure, Metric, Table
 
 
@@ -185,3 +186,16 @@ def test_missing_evidence_or_files_are_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"a\.png is missing"):
         render_report([folder], tmp_path / "a.html")
     assert not (tmp_path / "a.html").exists()
+
+
+def test_bars_of_a_single_seed_have_no_interval(tmp_path: Path) -> None:
+    data = {"names": ["p", "q"], "values": [0.2, -0.1], "value_label": "gain"}
+    for low, high in (([None, None], [None, None]), ([0.1, None], [0.3, None])):
+        bars = Figure(
+            name="bars",
+            title="Bars",
+            kind="bars",
+            caption="",
+            data={**data, "low": low, "high": high},
+        )
+        assert "<svg" in draw(bars, tmp_path)

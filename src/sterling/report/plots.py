@@ -77,13 +77,15 @@ def _lines(axes: Any, data: dict[str, Any], _folder: Path) -> None:
 def _bars(axes: Any, data: dict[str, Any], _folder: Path) -> None:
     values = np.asarray(data["values"], dtype=float)
     rows = np.arange(len(values))[::-1]
-    spread = np.abs(np.array([data["low"], data["high"]], dtype=float) - values)
+    # None, as of a single seed, becomes NaN: a dot without an interval.
+    ends = np.array([data["low"], data["high"]], dtype=float)
+    spread = np.abs(ends - values)
     axes.errorbar(
         values, rows, xerr=spread, fmt="o", color=ACCENT, ecolor=MUTED, elinewidth=2, capsize=3
     )
     axes.set_yticks(rows, data["names"])
     axes.set(xlabel=data["value_label"])
-    axes.set_xlim(left=min(0.0, float(np.nanmin(data["low"]))))
+    axes.set_xlim(left=float(np.nanmin([ends[0], values], initial=0.0)))
     axes.grid(visible=False, axis="y")
 
 

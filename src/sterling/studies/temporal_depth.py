@@ -181,7 +181,7 @@ TEMPORAL_DEPTH_STUDY = Study(
         "smoke": TemporalDepthConfig(
             subjects=(3, 2, 3),
             captures=(12, 10, 14),
-            seeds=2,
+            seeds=1,
             width=2,
             epochs=1,
             frames=3,
