@@ -1,7 +1,8 @@
 """Planar attacks made from a user's own bona fide photographs, as a folder to train on."""
 
 import io
-from collections.abc import Callable, Sequence
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -73,28 +74,39 @@ def make_attacks(
     spec = CropSpec(size=size, scale=CROP_SCALE)
     loaded = load_faces(live, spec, progress=lambda _done, _total: progress())
     crops, rows = loaded.faces.images, loaded.faces.manifest
-    # Everything is computed before anything is written, so that a refusal leaves no half folder.
     attacks = {}
     for name in species:
         attacks[name] = recapture(crops, name, seed=seed)
         progress()
 
+    # Written beside its place and moved there whole: a full disk leaves no half folder.
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}.") as folder:
+        whole = Path(folder) / "whole"
+        _write({"bona_fide": crops, **attacks}, rows, whole)
+        if out.exists():
+            out.rmdir()  # it is empty
+        whole.rename(out)
+    return AttackFolder(Manifest.read(out / "manifest.csv"), loaded.non_responses)
+
+
+def _write(pictures: Mapping[str, Tensor], rows: Manifest, folder: Path) -> None:
+    """All crops by species, and the manifest."""
     columns: dict[str, list[str]] = {"item": [], "path": [], "label": [], "species": []}
     columns |= {"subject": []}
-    for name, images in {"bona_fide": crops, **attacks}.items():
+    for name, images in pictures.items():
         kind = "live" if name == "bona_fide" else f"spoof/{name}"
         items = zip(rows.column("item").tolist(), rows.column("subject").tolist(), strict=True)
         for image, (item, subject) in zip(images, items, strict=True):
-            path = out / kind / (subject or "unknown") / f"{item}.png"
+            path = folder / kind / (subject or "unknown") / f"{item}.png"
             write_atomically(path, _png(image))
             columns["item"].append(item if kind == "live" else f"{item}-{name}")
             columns["path"].append(str(path.absolute()))
             columns["label"].append("bona_fide" if kind == "live" else "attack")
             columns["species"].append(name)
             columns["subject"].append(subject)
-    manifest = Manifest.from_columns(columns, str(out / "manifest.csv"))
-    manifest.write(out / "manifest.csv")
-    return AttackFolder(manifest, loaded.non_responses)
+    manifest = Manifest.from_columns(columns, str(folder / "manifest.csv"))
+    manifest.write(folder / "manifest.csv")
 
 
 def _png(image: Tensor) -> bytes:
