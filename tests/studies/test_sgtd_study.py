@@ -36,7 +36,7 @@ def test_the_whole_path_leaves_evidence_report_and_trunks(
     }
     kinds = next(table for table in evidence.tables if table.name == "kinds")
     assert {row[0] for row in kinds.rows} == {"replays", "prints"}
-    single = Detector.from_pretrained(folder / "single-frame" / "1").model
+    single = Detector.from_pretrained(folder / "single-frame" / "0").model
     assert single.to_dict()["gradient"] == "sobel_then_conv"
     SGTD(2).adopt(single)  # type: ignore[arg-type]
     assert Detector.from_pretrained(folder / "detector").threshold is not None

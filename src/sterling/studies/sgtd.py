@@ -184,7 +184,7 @@ SGTD_STUDY = Study(
         "smoke": SgtdConfig(
             subjects=(3, 2, 3),
             captures=(12, 10, 14),
-            seeds=2,
+            seeds=1,
             width=2,
             epochs=1,
             frames=3,
