@@ -3,6 +3,7 @@ import torch
 from torch import Tensor, nn
 
 from sterling.errors import InputError
+from sterling.face.pad import CDCN, TrainConfig, normalise, train
 from sterling.face.pad.cdcn_multimodal import CDCNMultimodal
 from sterling.face.pad.network import Output
 
@@ -97,3 +98,36 @@ def test_parameter_count_is_three_trunks_and_a_head() -> None:
 def test_one_modality_is_refused() -> None:
     with pytest.raises(InputError, match="for one take cdcn"):
         CDCNMultimodal(4, modalities=("depth",))
+
+
+def test_where_only_depth_tells_three_modalities_do_as_well_as_depth_and_colour_does_not() -> None:
+    """Live and spoof differ in depth alone; colour and infrared are the same noise for both."""
+    generator = torch.Generator().manual_seed(0)
+
+    def task(items: int) -> tuple[Tensor, Tensor]:
+        shape = (items, 5, 32, 32)
+        images = torch.randint(0, 256, shape, dtype=torch.uint8, generator=generator)
+        live = torch.arange(items) % 2 == 0
+        bump = torch.linspace(-1, 1, 32).square()
+        relief = 200 - 60 * (bump[:, None] + bump)
+        noise = torch.randint(0, 20, (items, 32, 32), generator=generator)
+        images[:, 3] = (torch.where(live[:, None, None], relief, 140.0) + noise).byte()
+        return images, live.float()[:, None, None].expand(-1, 4, 4).contiguous()
+
+    images, maps = task(96)
+    unseen, truth = task(40)
+    config = TrainConfig(epochs=6, batch_size=8, learning_rate=2e-3, augment=False)
+    areas = {}
+    for name, model, channels in (
+        ("all", CDCNMultimodal(4), slice(0, 5)),
+        ("depth", CDCN(4, modalities=("depth",)), slice(3, 4)),
+        ("rgb", CDCN(4), slice(0, 3)),
+    ):
+        train(model, images[:, channels].contiguous(), maps, config)
+        with torch.no_grad():
+            scores = model.liveness(model(normalise(unseen[:, channels])))
+        live = truth[:, 0, 0] > 0
+        areas[name] = float((scores[live][:, None] > scores[~live]).float().mean())
+    assert areas["all"] > 0.95, areas
+    assert areas["depth"] > 0.95, areas
+    assert 0.2 < areas["rgb"] < 0.8, areas
