@@ -3,13 +3,16 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import pytest
 
 from sterling.errors import InputError
+from sterling.face.comparison import Seed
 from sterling.face.pad import build_network
+from sterling.measure import Scores
 from sterling.report import render_report
-from sterling.studies import STUDIES
+from sterling.studies import STUDIES, casia_surf
 from sterling.study import Evidence, run_study
 
 CLAIMS = {
@@ -66,3 +69,22 @@ def test_the_found_structure_is_a_configuration_that_builds(tmp_path: Path) -> N
     network = build_network(description)
     (table,) = (table for table in evidence.tables if table.name == "structures")
     assert table.rows[0][2:5] == [" → ".join(cell) for cell in network.config.structure]
+
+
+def test_the_rates_at_small_fpr_rise_with_it_and_are_empty_where_unresolved() -> None:
+    values = np.array([0.9, 0.8, 0.7, 0.2] + [0.75] + [0.1] * 119)
+    labels = np.arange(124) < 4
+    species = np.where(labels, "bona_fide", "print")
+    scores = Scores(values, labels, group=species)
+    seed = Seed(
+        dev={},
+        test=dict.fromkeys(casia_surf.SYSTEMS, scores),
+        thresholds={},
+        results={},
+        seen_species=[],
+        unseen_domain=labels,
+    )
+    (row, *_) = casia_surf._rates_table([seed, seed]).rows
+    # One of 120 attacks may be accepted at 1 %: all bona fide pass; below that nothing is resolved.
+    assert row[1] == 1.0
+    assert row[4:] == [None] * 6

@@ -166,7 +166,7 @@ def _rates_table(seeds: list[Seed]) -> Table:
         found = [tpr_at_fpr(seed.test[system], rate) for seed in seeds]
         if not all(point.resolved for point in found):
             return [None, None, None]
-        metric = metric_over_seeds("", "rate", [1 - point.rate.value for point in found])
+        metric = metric_over_seeds("", "rate", [point.rate.value for point in found])
         return [metric.value, metric.low, metric.high]
 
     return Table(
