@@ -52,9 +52,9 @@ class CdcnSearchConfig(ComparisonConfig):
             1e-3 outweighs the gradients.
     """
 
-    captures: tuple[int, int, int] = (400, 100, 300)
+    captures: tuple[int, int, int] = (300, 80, 240)
     search_width: int = Field(default=8, ge=2)
-    search_epochs: int = Field(default=3, ge=2)
+    search_epochs: int = Field(default=2, ge=2)
     warmup_epochs: int = Field(default=1, ge=0)
     search_rate: float = Field(default=2e-3, gt=0)
     structure_rate: float = Field(default=2e-2, gt=0)
