@@ -73,7 +73,7 @@ def _network(model: str, assignments: list[str], size: int, seed: int) -> Any:
         try:
             stored = json.loads(Path(model).read_text(encoding="utf-8"))
             name, arguments = stored.pop("name"), stored
-        except (OSError, ValueError, KeyError, AttributeError) as error:
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise InputError(
                 f"--model {model}: not a network's description, a JSON object with 'name' ({error})"
             ) from error
