@@ -165,7 +165,7 @@ def train(
 
     from sterling.face.data import FaceDetector, split_by_subject
     from sterling.face.evaluation import count_reasons, scores_of
-    from sterling.face.fitting import fit
+    from sterling.face.fitting import fit, stages
     from sterling.face.pad import Detector, Preprocessing, Provenance, TrainConfig, TrainingError
     from sterling.measure import threshold_at_eer
     from sterling.runs import track
@@ -184,7 +184,7 @@ def train(
     config = TrainConfig(
         epochs=epochs, learning_rate=learning_rate, drop_modality=drop_modality, seed=seed
     )
-    with track("training", epochs) as advance:
+    with track("training", epochs * stages(network)) as advance:
         history = fit(
             network,
             training,

@@ -10,7 +10,7 @@ from sterling.face.data import Faces, LabelKind, label_maps
 from sterling.face.pad import EpochRecord, Network, TrainConfig, TrainHistory, train
 from sterling.face.pad.clip_depth import ClipDepth
 
-__all__ = ["fit", "target_maps"]
+__all__ = ["fit", "stages", "target_maps"]
 
 
 def fit(
@@ -39,7 +39,7 @@ def fit(
         InputError: As `train`.
     """
     maps = target_maps(network, faces, label)
-    if isinstance(network, ClipDepth) and not network.frozen:
+    if isinstance(network, ClipDepth) and stages(network) == 2:
         train(
             network.single,
             faces.images.flatten(0, 1),
@@ -58,6 +58,11 @@ def fit(
         checkpoint=checkpoint,
         progress=progress,
     )
+
+
+def stages(network: Network) -> int:
+    """How many trainings `fit` makes of a network: two for clips whose trunk is not trained yet."""
+    return 2 if isinstance(network, ClipDepth) and not network.frozen else 1
 
 
 def target_maps(network: Network, faces: Faces, label: LabelKind) -> Tensor:

@@ -31,7 +31,8 @@ from sterling.face.pad.cdcn_pp import OPERATIONS, PUBLISHED, CDCNpp, Structure
 from sterling.face.pad.describe import multiply_adds
 from sterling.face.pad.search import SearchConfig, SuperNetwork, search
 from sterling.runs import Run, derive_seed, in_processes, write_atomically
-from sterling.study import Claim, Findings, Paper, Study, Table
+from sterling.studies.cdcn import CDCN_STUDY
+from sterling.study import Claim, Findings, Study, Table
 from sterling.study import claim_that_positive as paired
 
 __all__ = ["CDCN_SEARCH_STUDY", "CdcnSearchConfig"]
@@ -182,22 +183,7 @@ CDCN_SEARCH_STUDY = Study(
     name="cdcn_search",
     summary="Search of CDCN++'s cells and multiscale attention, against CDCN.",
     domain="face",
-    paper=Paper(
-        key="yu2020searching",
-        title="Searching Central Difference Convolutional Networks for Face Anti-Spoofing",
-        authors=(
-            "Yu, Zitong",
-            "Zhao, Chenxu",
-            "Wang, Zezheng",
-            "Qin, Yunxiao",
-            "Su, Zhuo",
-            "Li, Xiaobai",
-            "Zhou, Feng",
-            "Zhao, Guoying",
-        ),
-        venue="IEEE/CVF Conference on Computer Vision and Pattern Recognition",
-        year=2020,
-    ),
+    paper=CDCN_STUDY.paper,
     presets={
         "smoke": CdcnSearchConfig(
             subjects=(3, 2, 3),

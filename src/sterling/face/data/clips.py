@@ -24,7 +24,7 @@ INTERVAL = 3
 """Every how many-th frame a clip takes: as the multi-frame depth networks were trained."""
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)
 class _NoClipError(Exception):
     """Why a video gave no clip."""
 
@@ -37,7 +37,6 @@ def load_clips(
     spec: CropSpec,
     *,
     frames: int,
-    interval: int = INTERVAL,
     modalities: Collection[str] = ("rgb",),
     cropped: bool = False,
     detector: FaceDetector | None = None,
@@ -46,7 +45,7 @@ def load_clips(
     """Read one clip of every video of a manifest; its first row stands for it.
 
     Of a video file the clip lies in the middle; of a video cut up into pictures, rows are taken in
-    the order of ``frame``, also in the middle, every `interval`-th where there are enough and every
+    the order of ``frame``, also in the middle, every `INTERVAL`-th where there are enough and every
     one otherwise. The face is found in the clip's middle frame and cut out of all frames at the
     same place, so that what moves in the crop is the face and not the crop.
 
@@ -54,7 +53,6 @@ def load_clips(
         manifest: Rows with a video; other rows are pictures, of which there is no clip.
         spec: How to cut.
         frames: Frames of a clip, 2 or more.
-        interval: Take every so many-th frame.
         modalities: Only colour: depth and infrared videos have no reader.
         cropped: The frames are face crops already: only their size is changed.
         detector: What finds the face; None for one with its default settings.
@@ -83,7 +81,7 @@ def load_clips(
         first = int(rows[0])
         path = str(manifest.column("path")[first])
         try:
-            pictures = _frames(manifest, rows, frames, interval)
+            pictures = _frames(manifest, rows, frames)
             clips.append(_cut(path, pictures, spec, finder))
             found.append(first)
         except _NoClipError as problem:
@@ -114,7 +112,7 @@ def clip_of_video(
         InputError: The file is missing or no video.
     """
     try:
-        return _cut(str(path), _of_file(str(path), frames, INTERVAL), spec, detector)
+        return _cut(str(path), _of_file(str(path), frames), spec, detector)
     except _NoClipError as problem:
         return problem.reason, problem.detail
 
@@ -128,22 +126,26 @@ def _videos(manifest: Manifest) -> Iterator[np.ndarray]:
             yield rows[np.argsort(numbers[rows], kind="stable")]
 
 
-def _frames(manifest: Manifest, rows: np.ndarray, frames: int, interval: int) -> list[Tensor]:
+def _frames(manifest: Manifest, rows: np.ndarray, frames: int) -> list[Tensor]:
     paths = [str(path) for path in manifest.column("path")[rows]]
     try:
         if Path(paths[0]).suffix.lower() in VIDEO_SUFFIXES:
-            return _of_file(paths[0], frames, interval)
-        step = interval if len(paths) > (frames - 1) * interval else 1
+            return _of_file(paths[0], frames)
+        step = _step(len(paths), frames)
         return [read_image(paths[place]) for place in _middle(len(paths), frames, step, paths[0])]
     except InputError as error:
         raise _NoClipError("unreadable", str(error)) from error
 
 
-def _of_file(path: str, frames: int, interval: int) -> list[Tensor]:
+def _of_file(path: str, frames: int) -> list[Tensor]:
     available = count_frames(path)
-    step = interval if available > (frames - 1) * interval else 1
-    places = _middle(available, frames, step, path)
+    places = _middle(available, frames, _step(available, frames), path)
     return list(read_numbered_frames(path, places).values())
+
+
+def _step(available: int, frames: int) -> int:
+    """Every `INTERVAL`-th frame where there are enough, every one otherwise."""
+    return INTERVAL if available > (frames - 1) * INTERVAL else 1
 
 
 def _middle(available: int, frames: int, step: int, path: str) -> list[int]:
