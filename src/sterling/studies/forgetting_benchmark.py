@@ -537,7 +537,7 @@ def _restored(cells: list[Cell], attack: str, asked: str) -> list[float]:
 
 
 def _quiet(cell: Cell) -> list[str]:
-    return [name for name in _approximate(cell) if cell[name]["greedy words"] < 0.1]
+    return [name for name in _approximate(cell) if cell[name]["greedy words"] < QUIET]
 
 
 def _quiet_excess(cell: Cell) -> float:
