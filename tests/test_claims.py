@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from sterling.claims import bounded_above, bounded_below, verdict, within
+from sterling.claims import bounded_above, bounded_below, positive, verdict, within
 from sterling.errors import InputError
 from sterling.measure import Estimate, Interval, Rate
 
@@ -29,6 +29,29 @@ def test_three_verdicts_on_both_sides(bar: float, above: bool | None, below: boo
 )
 def test_within_two_bars(low: float, high: float, holds: bool | None) -> None:
     assert within("x", "x", NEAR_ONE, low, high).holds is holds
+
+
+@pytest.mark.parametrize(
+    ("differences", "holds"),
+    [
+        ([1.0, 1.1, 0.9], True),
+        ([1.0, -1.0, 0.5], None),
+        ([-1.0, -1.1], False),
+        ([0.0, 0.0], False),
+        ([1.0], None),
+        ([], None),
+    ],
+)
+def test_a_difference_is_positive_when_its_interval_is(
+    differences: list[float], holds: bool | None
+) -> None:
+    claim = positive("x", "x", differences)
+    assert claim.holds is holds
+    if len(set(differences)) > 1:
+        low, high = stats.t.interval(
+            0.95, len(differences) - 1, sum(differences) / len(differences), stats.sem(differences)
+        )
+        assert (claim.low, claim.high) == pytest.approx((low, high))
 
 
 @given(st.floats(-9, 9), st.floats(0, 9), st.floats(-9, 9), st.floats(0.1, 9))

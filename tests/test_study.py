@@ -3,7 +3,6 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from sterling.claims import positive
 from sterling.errors import InputError, NothingMeasuredError
 from sterling.runs import Run
 from sterling.study import (
@@ -21,7 +21,6 @@ from sterling.study import (
     Metric,
     Paper,
     Study,
-    claim_that_positive,
     find_study,
     load_evidence,
     override,
@@ -51,7 +50,7 @@ def _measure(config: ToyConfig, run: Run) -> Findings:
         scope="toy",
         not_scored=0,
         metrics=[Metric(name="mean", value=value, n=len(values), unit="-")],
-        claims=[claim_that_positive("positive", "The mean is positive.", values)],
+        claims=[positive("positive", "The mean is positive.", values)],
     )
 
 
@@ -118,21 +117,6 @@ def test_damaged_evidence_names_the_field(tmp_path: Path) -> None:
 def test_no_evidence_says_so(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"holds no evidence\.json"):
         load_evidence(tmp_path)
-
-
-@pytest.mark.parametrize(
-    ("differences", "holds"),
-    [([1.0, 1.1, 0.9], True), ([1.0, -1.0, 0.5], False), ([-1.0, -1.1], False), ([1.0], None)],
-)
-def test_claim_follows_its_interval(differences: Sequence[float], holds: bool | None) -> None:
-    claim = claim_that_positive("x", "x", differences)
-    assert claim.holds is holds
-    if len(differences) > 1:
-        low, high = stats.t.interval(
-            0.95, len(differences) - 1, np.mean(differences), stats.sem(differences)
-        )
-        assert claim.low == pytest.approx(low)
-        assert claim.high == pytest.approx(high)
 
 
 def test_a_row_holds_mean_and_interval_of_each_sequence() -> None:

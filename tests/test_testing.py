@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from sterling.claims import positive
 from sterling.guarantee import (
     APS,
     LAC,
@@ -17,7 +18,7 @@ from sterling.guarantee import (
     storey_benjamini_hochberg,
 )
 from sterling.runs import Run
-from sterling.study import Config, Findings, Metric, Paper, Study, claim_that_positive
+from sterling.study import Config, Findings, Metric, Paper, Study
 from sterling.testing import Dependence, check_conformal, check_detector, check_fdr, check_study
 
 Floats = NDArray[np.float64]
@@ -142,7 +143,7 @@ def _toy(presets: dict[Any, ToyConfig], *, forgetful: bool = False, claims: int 
             scope="toy",
             not_scored=0,
             metrics=[Metric(name="mean", value=sum(values), n=len(values), unit="-")],
-            claims=[claim_that_positive("one", "Positive.", values)] * claims,
+            claims=[positive("one", "Positive.", values)] * claims,
         )
 
     paper = Paper("k", "t", ("a",), "v", 2020)

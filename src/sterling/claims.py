@@ -12,7 +12,7 @@ from sterling.errors import InputError
 from sterling.measure import Estimate, Interval, Rate, mean_interval
 from sterling.study import Claim
 
-__all__ = ["Measured", "bounded_above", "bounded_below", "verdict", "within"]
+__all__ = ["Measured", "bounded_above", "bounded_below", "positive", "verdict", "within"]
 
 Measured = Sequence[float] | Rate | Estimate
 """Values of independent units (their mean is judged), counts, or an estimate with its interval."""
@@ -93,6 +93,38 @@ def within(
         high=interval.high if interval else None,
         holds=verdict(interval, low, high),
         test=f"{how}; holds if it {rule}; else it cannot be told",
+    )
+
+
+def positive(
+    claim_id: str,
+    claim: str,
+    differences: Sequence[float],
+    *,
+    paper: str | None = None,
+    over: str = "seeds",
+) -> Claim:
+    """A claim that a paired difference is positive, from its value in each of several seeds.
+
+    It holds when the whole interval lies above zero and does not when none of it does; no
+    difference at all is not a positive one. Arguments as in :func:`bounded_above`.
+    """
+    value, interval, how = _read(differences, over)
+    holds: bool | None = None
+    if interval and interval.low > 0:
+        holds = True
+    elif interval and interval.high <= 0:
+        holds = False
+    return Claim(
+        id=claim_id,
+        claim=claim,
+        paper=paper,
+        measured=value,
+        low=interval.low if interval else None,
+        high=interval.high if interval else None,
+        holds=holds,
+        test=f"paired difference, {how}; holds if it lies above 0; does not if none of it does; "
+        "else it cannot be told",
     )
 
 

@@ -24,7 +24,6 @@ __all__ = [
     "Row",
     "Study",
     "Table",
-    "claim_that_positive",
     "find_study",
     "load_evidence",
     "metric_of_rate",
@@ -215,42 +214,6 @@ class Study(Generic[C]):
     paper: Paper
     presets: Mapping[Preset, C]
     measure: Callable[[C, Run], Findings]
-
-
-def claim_that_positive(
-    claim_id: str,
-    claim: str,
-    differences: Sequence[float],
-    *,
-    paper: str | None = None,
-    level: float = 0.95,
-) -> Claim:
-    """A claim that a paired difference is positive, from its values over several seeds.
-
-    The claim holds when the two-sided Student-t interval of the mean lies above zero. With fewer
-    than two values there is no interval and the claim stays open (``holds`` is None).
-    """
-    values = [float(value) for value in differences]
-    test = (
-        f"mean paired difference over {len(values)} seeds; holds if its "
-        f"{level:.0%} Student-t interval lies above 0"
-    )
-    if len(values) < 2:
-        measured = values[0] if values else None
-        return Claim(
-            id=claim_id, claim=claim, paper=paper, measured=measured, holds=None, test=test
-        )
-    interval = mean_interval(values, level=level)
-    return Claim(
-        id=claim_id,
-        claim=claim,
-        paper=paper,
-        measured=sum(values) / len(values),
-        low=interval.low,
-        high=interval.high,
-        holds=interval.low > 0,
-        test=test,
-    )
 
 
 def metric_over_seeds(name: str, unit: str, values: Sequence[float]) -> Metric:

@@ -13,6 +13,7 @@ from typing import Any, Literal
 import numpy as np
 from pydantic import Field
 
+from sterling.claims import positive
 from sterling.face.comparison import (
     BASELINE,
     Arm,
@@ -36,7 +37,6 @@ from sterling.face.pad.resnet import FusionResNet
 from sterling.measure import tpr_at_fpr
 from sterling.runs import Run, in_processes
 from sterling.study import Claim, Findings, Paper, Study, Table, metric_over_seeds
-from sterling.study import claim_that_positive as paired
 
 __all__ = ["CASIA_SURF_STUDY", "CasiaSurfConfig"]
 
@@ -124,7 +124,7 @@ def _moments(manifest: Manifest, count: int) -> Manifest:
 
 def _claims(seeds: list[Seed]) -> list[Claim]:
     def step(before: str, after: str, sentence: str) -> Claim:
-        return paired(
+        return positive(
             f"{after}_beats_{before}",
             sentence,
             acer_gains(seeds, after, before),
@@ -138,19 +138,19 @@ def _claims(seeds: list[Seed]) -> list[Claim]:
     }
     return [
         *(step(before, after, sentences[after]) for before, after in pairwise(STEPS)),
-        paired(
+        positive(
             "multi_scale_beats_rgb",
             "Three modalities have a lower ACER than colour alone.",
             acer_gains(seeds, "multi_scale", "rgb"),
             paper="ACER 1.0 % (three modalities), 21.0 % (colour)",
         ),
-        paired(
+        positive(
             "multi_scale_beats_depth",
             "Three modalities have a lower ACER than depth alone.",
             acer_gains(seeds, "multi_scale", "depth"),
             paper="ACER 1.0 % (three modalities), 3.6 % (depth)",
         ),
-        paired(
+        positive(
             "depth_beats_rgb",
             "Depth alone has a higher AUC than colour alone.",
             auc_gains(seeds, "depth", "rgb"),

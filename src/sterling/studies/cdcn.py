@@ -12,6 +12,7 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
+from sterling.claims import positive
 from sterling.face.capture import simulate
 from sterling.face.comparison import (
     BASELINE,
@@ -44,7 +45,6 @@ from sterling.face.pad import (
 )
 from sterling.runs import Run, derive_seed, in_processes
 from sterling.study import Claim, Findings, Paper, Study
-from sterling.study import claim_that_positive as paired
 
 __all__ = ["CDCN_STUDY", "CdcnConfig"]
 
@@ -149,20 +149,20 @@ def _claims(seeds: list[Seed], fold_difference: float, theta: float) -> list[Cla
             test=f"largest difference of a map value on simulated captures, relative to the "
             f"largest value, <= {FOLD_TOLERANCE:g}",
         ),
-        paired(
+        positive(
             "central_difference_beats_vanilla",
             f"On unseen illumination and sensors, central differences (θ = {theta:g}) have a lower "
             "ACER than vanilla convolutions (θ = 0).",
             acer_gains(seeds, "cdcn", "vanilla", unseen_domain=True),
             paper="OULU-NPU protocol 1: ACER 3.8 % (θ = 0), 1.0 % (θ = 0.7)",
         ),
-        paired(
+        positive(
             "depth_beats_binary_label",
             "Depth supervision with contrastive depth loss has a lower ACER than a binary label.",
             acer_gains(seeds, "cdcn", "binary"),
         ),
         acer_bar_claim(seeds, "cdcn", ACER_BAR),
-        paired(
+        positive(
             "beats_trivial_baseline",
             "CDCN has a lower ACER than logistic regression on 8×8 colour thumbnails.",
             acer_gains(seeds, "cdcn", BASELINE),

@@ -5,6 +5,7 @@ Yu et al., "Multi-Modal Face Anti-Spoofing Based on Central Difference Networks"
 "rgb" (single-modal) and "feature" (multi-modal); the others are the ablations that it reports.
 """
 
+from sterling.claims import positive
 from sterling.face.capture import KINDS
 from sterling.face.comparison import (
     BASELINE,
@@ -23,7 +24,6 @@ from sterling.face.pad import CDCN
 from sterling.face.pad.cdcn_multimodal import CDCNMultimodal
 from sterling.runs import Run, in_processes
 from sterling.study import Claim, Findings, Paper, Study
-from sterling.study import claim_that_positive as paired
 
 __all__ = ["CDCN_MULTIMODAL_STUDY", "CdcnMultimodalConfig"]
 
@@ -77,13 +77,13 @@ def _claims(seeds: list[Seed]) -> list[Claim]:
     def question(worse: str, sentence: str, paper: str | None = None) -> list[Claim]:
         flat = KINDS["flat"]
         return [
-            paired(
+            positive(
                 f"feature_beats_{worse}",
                 f"{sentence} (ACER, worst of all species).",
                 acer_gains(seeds, "feature", worse),
                 paper=paper,
             ),
-            paired(
+            positive(
                 f"feature_beats_{worse}_on_flat",
                 f"{sentence} (AUC, flat instruments).",
                 auc_gains(seeds, "feature", worse, flat),

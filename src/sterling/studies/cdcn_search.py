@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from pydantic import Field
 
+from sterling.claims import positive
 from sterling.face.comparison import (
     BASELINE,
     Arm,
@@ -33,7 +34,6 @@ from sterling.face.pad.search import SearchConfig, SuperNetwork, search
 from sterling.runs import Run, derive_seed, in_processes, write_atomically
 from sterling.studies.cdcn import CDCN_STUDY
 from sterling.study import Claim, Findings, Study, Table
-from sterling.study import claim_that_positive as paired
 
 __all__ = ["CDCN_SEARCH_STUDY", "CdcnSearchConfig"]
 
@@ -131,13 +131,13 @@ def _random(seed: int) -> Structure:
 def _claims(seeds: list[Seed]) -> list[Claim]:
     def claim(better: str, worse: str, sentence: str, paper: str | None = None) -> list[Claim]:
         return [
-            paired(
+            positive(
                 f"{better}_beats_{worse}",
                 f"{sentence} (ACER).",
                 acer_gains(seeds, better, worse),
                 paper=paper,
             ),
-            paired(
+            positive(
                 f"{better}_beats_{worse}_auc",
                 f"{sentence} (AUC).",
                 auc_gains(seeds, better, worse),

@@ -10,6 +10,7 @@ from typing import Any
 
 from pydantic import Field
 
+from sterling.claims import positive
 from sterling.face.comparison import (
     BASELINE,
     Arm,
@@ -26,7 +27,6 @@ from sterling.face.evaluation import write_scores
 from sterling.face.pad.flexible_modal import FlexibleModal
 from sterling.runs import Run, in_processes
 from sterling.study import Claim, Figure, Findings, Paper, Study, Table, metric_over_seeds
-from sterling.study import claim_that_positive as paired
 
 __all__ = ["FLEXIBLE_MODAL_STUDY", "FlexibleModalStudyConfig"]
 
@@ -132,7 +132,7 @@ def _one_seed(config: FlexibleModalStudyConfig, run: Run, index: int) -> Seed:
 
 def _claims(seeds: list[Seed]) -> list[Claim]:
     def claim(better: str, worse: str, name: str, sentence: str) -> Claim:
-        return paired(name, sentence, acer_gains(seeds, better, worse))
+        return positive(name, sentence, acer_gains(seeds, better, worse))
 
     return [
         claim(

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from pydantic import Field
 
+from sterling.claims import positive
 from sterling.face.comparison import (
     BASELINE,
     Arm,
@@ -30,7 +31,6 @@ from sterling.face.pad.network import Network
 from sterling.face.pad.resnet import FusionResNet
 from sterling.runs import Run, in_processes
 from sterling.study import Claim, Findings, Paper, Study, Table, metric_over_seeds
-from sterling.study import claim_that_positive as paired
 
 __all__ = ["FM_VIT_STUDY", "FmVitConfig"]
 
@@ -145,7 +145,7 @@ def _claims(seeds: list[Seed], costs: dict[str, tuple[int, int]]) -> list[Claim]
     ratio = costs["fm_vit"][1] / costs["resnet"][1]
     return [
         *(
-            paired(
+            positive(
                 f"flexible_beats_single_{name}",
                 f"Trained on three modalities and tested with {name} alone, the transformer has a "
                 f"lower ACER than trained on {name} alone.",
@@ -153,7 +153,7 @@ def _claims(seeds: list[Seed], costs: dict[str, tuple[int, int]]) -> list[Claim]
             )
             for name in MODALITIES
         ),
-        paired(
+        positive(
             "transformer_beats_residual",
             "With all modalities there, the transformer has a lower ACER than the residual network "
             "with fusion at three scales.",
@@ -167,12 +167,12 @@ def _claims(seeds: list[Seed], costs: dict[str, tuple[int, int]]) -> list[Claim]
             test="its multiply-adds over the residual network's, counted on one presentation, "
             "below 1; both sizes are this preset's choice",
         ),
-        paired(
+        positive(
             "fusion_attention_helps",
             "Fusion attention lowers the ACER, all modalities there.",
             acer_gains(seeds, "fm_vit", "no fusion"),
         ),
-        paired(
+        positive(
             "selection_helps_single_modality",
             "Selecting informative patches lowers the ACER with colour alone.",
             acer_gains(seeds, "fm_vit, rgb", "no selection, rgb"),

@@ -16,7 +16,7 @@ import torch
 from pydantic import Field
 from scipy import stats
 
-from sterling.claims import bounded_above, bounded_below, within
+from sterling.claims import bounded_above, bounded_below, positive, within
 from sterling.errors import InputError, unknown_name
 from sterling.measure import Rate
 from sterling.privacy.forgetting_attacks import privleak, reconstruct_record, two_sided
@@ -53,7 +53,6 @@ from sterling.study import (
     Row,
     Study,
     Table,
-    claim_that_positive,
     metric_over_seeds,
     row_over_seeds,
 )
@@ -294,7 +293,7 @@ def _claims(config: ForgettingBenchmarkConfig, cells: Cells) -> list[Claim]:
         claims += _random_claims(random, cells.get(("mlp", "mislabelled")))
     if groups := cells.get(("mlp", "groups")):
         claims.append(
-            claim_that_positive(
+            positive(
                 "groups_leak_more_than_records",
                 "Asked about all records of a group at once, U-LiRA's area, averaged over "
                 "approximate methods, exceeds that of single records.",
@@ -337,24 +336,24 @@ def _classifier_claims(cells: Cells) -> list[Claim]:
             0.5 - HALF_TOLERANCE,
             0.5 + HALF_TOLERANCE,
         ),
-        claim_that_positive(
+        positive(
             "no_unlearning_leaks",
             "Without unlearning U-LiRA tells members: its area exceeds that under retraining.",
             mean(lambda cell: cell[UNTOUCHED]["U-LiRA"] - cell[RETRAINED]["U-LiRA"]),
         ),
-        claim_that_positive(
+        positive(
             "two_models_leak_at_retraining",
             "Whoever sees both models tells the deleted records even after exact retraining.",
             mean(lambda cell: cell[RETRAINED]["two-model"] - 0.5),
             paper="Chen et al., CCS 2021",
         ),
-        claim_that_positive(
+        positive(
             "approximate_methods_leak",
             "Averaged over approximate methods, U-LiRA's area on either side of 1/2 exceeds that "
             "under retraining.",
             mean(lambda cell: _excess(cell, "U-LiRA")),
         ),
-        claim_that_positive(
+        positive(
             "the_loss_attack_understates",
             "Averaged over approximate methods, U-LiRA's excess over retraining is larger than "
             "the loss attack's, even when that is counted on both sides.",
@@ -367,7 +366,7 @@ def _random_claims(random: list[Cell], mislabelled: list[Cell] | None) -> list[C
     claims = []
     if mislabelled:
         claims.append(
-            claim_that_positive(
+            positive(
                 "the_victim_decides",
                 "Approximate methods leak more to U-LiRA about mislabelled records than about "
                 "random ones.",
@@ -380,7 +379,7 @@ def _random_claims(random: list[Cell], mislabelled: list[Cell] | None) -> list[C
         )
     if "random label" in random[0]:
         claims.append(
-            claim_that_positive(
+            positive(
                 "too_much_forgetting_leaks",
                 "Random labels push the loss attack's area on random records below that of "
                 "retraining, and U-LiRA turns that into an area above it: the smaller of both "
@@ -408,7 +407,7 @@ def _random_claims(random: list[Cell], mislabelled: list[Cell] | None) -> list[C
     if rewound := _over_seeds(random, REWOUND, "U-LiRA"):
         plain = _over_seeds(random, "SCRUB", "U-LiRA")
         claims.append(
-            claim_that_positive(
+            positive(
                 "rewinding_leaks_less",
                 "SCRUB leaks less to U-LiRA about random records when it rewinds to the step whose "
                 "forget error is nearest to the validation error.",
@@ -470,7 +469,7 @@ def _language_claims(cells: list[Cell]) -> list[Claim]:
         )
     if quiet := [_quiet_excess(cell) for cell in cells if _quiet(cell)]:
         claims.append(
-            claim_that_positive(
+            positive(
                 "silence_is_not_forgetting",
                 "Methods after which the model says fewer than a tenth of the forgotten words "
                 "leave Min-K's area further from 1/2, on either side, than retraining does.",
@@ -478,7 +477,7 @@ def _language_claims(cells: list[Cell]) -> list[Claim]:
             )
         )
     claims += [
-        claim_that_positive(claim_id, claim, differences, paper=paper)
+        positive(claim_id, claim, differences, paper=paper)
         for claim_id, claim, attack, asked, paper in RESTORED
         if (differences := _restored(cells, attack, asked))
     ]

@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 from pydantic import Field
 
-from sterling.claims import bounded_above, bounded_below, within
+from sterling.claims import bounded_above, bounded_below, positive, within
 from sterling.errors import InputError, unknown_name
 from sterling.guarantee.selector import PROCEDURES, SCALES
 from sterling.lm import TokenStats, token_stats
@@ -70,7 +70,6 @@ from sterling.study import (
     Findings,
     Paper,
     Study,
-    claim_that_positive,
 )
 
 __all__ = ["MIA_FDR_STUDY", "MiaFdrConfig"]
@@ -363,7 +362,7 @@ def _claims(units: Sequence[AuditedTarget], texts: Sequence[dict[str, Outcome]])
             paper="theorem 1: at most alpha",
             over="targets",
         ),
-        claim_that_positive(
+        positive(
             "shifted_mix_breaks_one_calibration",
             "Where the class mix shifts, one calibration for all classes calls non-members of the "
             "loss attack members more often than calibration per class (p <= alpha).",
@@ -380,7 +379,7 @@ def _claims(units: Sequence[AuditedTarget], texts: Sequence[dict[str, Outcome]])
             FLAGGED_SHARE,
             over="targets",
         ),
-        claim_that_positive(
+        positive(
             "lira_declares_members",
             f"{BASE} declares members at alpha = {ALPHA:g} (its power is above 0).",
             [outcome.power for outcome in each(at_level(BASE))],

@@ -19,7 +19,7 @@ import torch
 from numpy.typing import NDArray
 from pydantic import Field
 
-from sterling.claims import bounded_below
+from sterling.claims import bounded_below, positive
 from sterling.explain import (
     ConceptData,
     ConceptNetwork,
@@ -70,7 +70,6 @@ from sterling.study import (
     Row,
     Study,
     Table,
-    claim_that_positive,
     metric_over_seeds,
 )
 
@@ -326,7 +325,7 @@ def _reaches(claim_id: str, claim: str, values: Sequence[Sequence[float]], floor
 
 def _smaller_at_coverage(differences: Sequence[float], coverage: Claim) -> Claim:
     """Transferred sets are smaller, where small sets that cover too little do not count."""
-    claim = claim_that_positive(
+    claim = positive(
         "transfer_smaller_than_labels_only",
         "Label sets transferred from concepts cover as promised and are smaller than those of APS "
         "on the same network's label probabilities (difference of sizes).",
@@ -378,13 +377,13 @@ def _claims(config: SennConfig, results: list[dict[str, Any]]) -> list[Claim]:
             means(worst, MEASURES[0]),
             floor,
         ),
-        claim_that_positive(
+        positive(
             "naive_threshold_falls_short",
             "Concept scores cut at 0.5 get all concepts right less often than "
             f"{floor:g} (difference).",
             per_seed(naive),
         ),
-        claim_that_positive(
+        positive(
             "joint_smaller_than_bonferroni",
             "One joint threshold gives smaller concept sets than Bonferroni over concepts "
             "(difference of log2 sizes).",
@@ -420,7 +419,7 @@ def _claims(config: SennConfig, results: list[dict[str, Any]]) -> list[Claim]:
             holds=outside == 0,
             test=f"labels outside, over {compared} comparisons of sets; holds if 0",
         ),
-        claim_that_positive(
+        positive(
             "transfer_alone_falls_short",
             f"When the head errs on {config.label_noise:.0%} of the items, transferred label sets "
             f"cover less often than {floor:g} (difference).",

@@ -9,6 +9,7 @@ single-frame opponents see the same frames, and their score is the mean over the
 from collections.abc import Sequence
 from functools import partial
 
+from sterling.claims import positive
 from sterling.face.comparison import BASELINE, Seed, acer_gains, auc_gains, compare
 from sterling.face.comparison_report import (
     bars_figure,
@@ -28,7 +29,6 @@ from sterling.face.pad import SGTD, DepthNet
 from sterling.face.two_stages import PLANAR_KINDS, TwoStageConfig, refining_arm, single_frame_arm
 from sterling.runs import Run, in_processes
 from sterling.study import Claim, Findings, Paper, Study
-from sterling.study import claim_that_positive as paired
 
 __all__ = ["SGTD_STUDY", "SgtdConfig"]
 
@@ -109,49 +109,49 @@ def _one_seed(config: SgtdConfig, run: Run, index: int) -> Seed:
 
 def _claims(seeds: Sequence[Seed]) -> list[Claim]:
     return [
-        paired(
+        positive(
             "temporal_beats_single_frame",
             "SGTD has a lower ACER than its single-frame network, whose score is the mean over the "
             "same frames.",
             acer_gains(seeds, "sgtd", "spatial_gradient"),
         ),
-        paired(
+        positive(
             "temporal_beats_single_frame_on_prints",
             "Against prints, which do not turn in depth, SGTD has a higher AUC than its "
             "single-frame network.",
             auc_gains(seeds, "sgtd", "spatial_gradient", PLANAR_KINDS["prints"]),
         ),
-        paired(
+        positive(
             "temporal_beats_single_frame_on_replays",
             "Against replays, which move as the face they show, SGTD has a higher AUC than its "
             "single-frame network.",
             auc_gains(seeds, "sgtd", "spatial_gradient", ["replay"]),
         ),
-        paired(
+        positive(
             "motion_matters",
             "SGTD has a higher AUC than the same network on clips that repeat their first frame: "
             "what it gains is not the second stage of training alone.",
             auc_gains(seeds, "sgtd", "sgtd_still"),
         ),
-        paired(
+        positive(
             "memory_matters",
             "SGTD has a higher AUC with the recurrent state carried from frame to frame than "
             "without.",
             auc_gains(seeds, "sgtd", "sgtd_no_memory"),
         ),
-        paired(
+        positive(
             "spatial_gradient_beats_vanilla",
             "On single frames, residual spatial gradient blocks have a higher AUC than ordinary "
             "convolutions.",
             auc_gains(seeds, "spatial_gradient", "vanilla"),
         ),
-        paired(
+        positive(
             "contrastive_depth_loss_helps",
             "On single frames, contrastive depth loss beside the squared error has a higher AUC "
             "than the squared error alone.",
             auc_gains(seeds, "spatial_gradient", "spatial_gradient_mse"),
         ),
-        paired(
+        positive(
             "beats_trivial_baseline",
             "SGTD has a lower ACER than logistic regression on 8×8 colour thumbnails of all "
             "frames.",

@@ -9,6 +9,7 @@ single-frame opponent sees the same frames, and its score is the mean over them.
 from collections.abc import Sequence
 from functools import partial
 
+from sterling.claims import positive
 from sterling.face.comparison import BASELINE, Seed, acer_gains, auc_gains, compare
 from sterling.face.comparison_report import (
     bars_figure,
@@ -28,7 +29,6 @@ from sterling.face.pad import DepthNet, TemporalDepth
 from sterling.face.two_stages import PLANAR_KINDS, TwoStageConfig, refining_arm, single_frame_arm
 from sterling.runs import Run, in_processes
 from sterling.study import Claim, Findings, Paper, Study
-from sterling.study import claim_that_positive as paired
 
 __all__ = ["TEMPORAL_DEPTH_STUDY", "TemporalDepthConfig"]
 
@@ -113,43 +113,43 @@ def _one_seed(config: TemporalDepthConfig, run: Run, index: int) -> Seed:
 
 def _claims(seeds: Sequence[Seed]) -> list[Claim]:
     return [
-        paired(
+        positive(
             "temporal_beats_single_frame",
             "Temporal depth has a lower ACER than its single-frame network, whose score is the "
             "mean over the same frames.",
             acer_gains(seeds, "temporal_depth", "depth_net"),
             paper="OULU-NPU protocol 1: ACER 5.8 % (single frame), 1.3 % (several)",
         ),
-        paired(
+        positive(
             "temporal_beats_single_frame_on_prints",
             "Against prints, which do not turn in depth, temporal depth has a higher AUC than its "
             "single-frame network.",
             auc_gains(seeds, "temporal_depth", "depth_net", PLANAR_KINDS["prints"]),
         ),
-        paired(
+        positive(
             "temporal_beats_single_frame_on_replays",
             "Against replays, which move as the face they show, temporal depth has a higher AUC "
             "than its single-frame network.",
             auc_gains(seeds, "temporal_depth", "depth_net", ["replay"]),
         ),
-        paired(
+        positive(
             "motion_matters",
             "Temporal depth has a higher AUC than the same network on clips that repeat their "
             "first frame: what it gains is not the second stage of training alone.",
             auc_gains(seeds, "temporal_depth", "temporal_depth_still"),
         ),
-        paired(
+        positive(
             "memory_matters",
             "Temporal depth has a higher AUC with the recurrent state carried from frame to frame "
             "than without.",
             auc_gains(seeds, "temporal_depth", "temporal_depth_no_memory"),
         ),
-        paired(
+        positive(
             "fusion_matters",
             "Fused with the single-frame map, the multi-frame map has a higher AUC than alone.",
             auc_gains(seeds, "temporal_depth", "temporal_depth_multi_only"),
         ),
-        paired(
+        positive(
             "beats_trivial_baseline",
             "Temporal depth has a lower ACER than logistic regression on 8×8 colour thumbnails of "
             "all frames.",

@@ -15,7 +15,7 @@ from pydantic import Field
 from scipy import stats
 from torch import Tensor
 
-from sterling.claims import bounded_above, bounded_below, within
+from sterling.claims import bounded_above, bounded_below, positive, within
 from sterling.errors import InputError, unknown_name
 from sterling.measure import Rate
 from sterling.privacy.convex import ConvexModel
@@ -49,7 +49,6 @@ from sterling.study import (
     Row,
     Study,
     Table,
-    claim_that_positive,
     metric_of_rate,
     metric_over_seeds,
 )
@@ -350,7 +349,7 @@ def _claims(cases: Cases) -> list[Claim]:
         ("first order", "planned with the first-order unlearner"),
     ):
         claims.append(
-            claim_that_positive(
+            positive(
                 f"{arm.replace(' ', '_').lower()}_transfer",
                 f"A request {words} moves confidence further than random deletion.",
                 [_both(case, arm) for case in every],
@@ -358,31 +357,31 @@ def _claims(cases: Cases) -> list[Claim]:
             )
         )
     claims += [
-        claim_that_positive(
+        positive(
             "labels_flip_under_the_label_attack_only",
             "The label attack flips more target labels than the uncertainty attack.",
             [more_flips(case) for case in every],
         ),
-        claim_that_positive(
+        positive(
             "calibration_error_rises",
             "Making the model over-confident about the targets raises the calibration error on "
             "clean test data beyond random deletion.",
             [_gain(case, "over", ANY_RECORD, "calibration error") for case in every],
             paper="large rise of ECE on CIFAR-10",
         ),
-        claim_that_positive(
+        positive(
             "sets_move_though_coverage_stays",
             "The over-confidence attack makes recalibrated conformal sets of the targets smaller, "
             "the under-confidence attack larger, than random deletion does.",
             [-_both(case, ANY_RECORD, "target set size") for case in every],
         ),
-        claim_that_positive(
+        positive(
             "set_size_attack_moves_sets",
             "A request planned on the soft size of conformal sets moves the recalibrated sets of "
             "the targets the way it wants, beyond random deletion.",
             [-_both(case, SET_SIZE, "target set size") for case in every],
         ),
-        claim_that_positive(
+        positive(
             "set_size_objective_beats_margin",
             "It moves them further than the request planned on the margin does.",
             [
@@ -391,7 +390,7 @@ def _claims(cases: Cases) -> list[Claim]:
                 for case in every
             ],
         ),
-        claim_that_positive(
+        positive(
             "recalibration_does_not_undo_it",
             "After recalibration by a temperature more than half of the effect is left.",
             [
@@ -400,13 +399,13 @@ def _claims(cases: Cases) -> list[Claim]:
             ],
             paper="known defences do not help",
         ),
-        claim_that_positive(
+        positive(
             "sharding_does_not_stop_it",
             "The request moves the confidence of SISA's ensemble too, beyond random deletion.",
             [_both(case, ANY_RECORD, "sharded confidence") for case in every],
             paper="known defences do not help",
         ),
-        claim_that_positive(
+        positive(
             "a_cap_lowers_it",
             "Capping deletions per account to a third lowers the effect.",
             [
@@ -417,7 +416,7 @@ def _claims(cases: Cases) -> list[Claim]:
     ]
     if all("networks" in case for case in every):
         claims += [
-            claim_that_positive(
+            positive(
                 f"{kind.lower().replace('-', '_')}_moves_too",
                 f"Requests planned on the convex model move {words} retrained without them, "
                 "further than a random request.",
