@@ -222,6 +222,31 @@ def test_a_guarantee_is_in_evidence_and_report(
     assert "captures of one subject are not independent" in page
 
 
+def test_calibrate_on_ones_own_camera(
+    detector: Path, photographs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "mine"
+    arguments = ("face", "calibrate", str(detector), "--data", str(photographs), "--out", str(out))
+    assert run(*arguments) == 2
+    assert "12 calibration items are too few" in " ".join(capsys.readouterr().err.split())
+    assert not out.exists()
+    loose = ("--bpcer", "0.3", "--confidence", "0.9")
+    assert run(*arguments, *loose) == 0
+    said = capsys.readouterr().out
+    assert "the BPCER at this threshold is at most 0.3" in said
+    assert "expected APCER of print: " in said
+    document = json.loads((out / "calibration.json").read_text())
+    assert document["guarantee"]["n"] == 12
+    assert run("face", "predict", str(ASTRONAUT), "--detector", str(out), "--json") == 0
+    assert json.loads(capsys.readouterr().out)["threshold"]["rule"].startswith("BPCER <= 0.3")
+    # Of a training manifest only the held-out subjects count: two captures are too few.
+    again = ("--data", str(detector / "manifest.csv"), "--out", str(tmp_path / "again"))
+    assert run("face", "calibrate", str(detector), *again, *loose) == 2
+    assert "2 calibration items are too few" in " ".join(capsys.readouterr().err.split())
+    assert run(*arguments, "--bpcer", "1.5") == 2
+    assert "bpcer is 1.5" in " ".join(capsys.readouterr().err.split())
+
+
 def test_a_guarantee_needs_calibration_captures(
     detector: Path, photographs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -1,7 +1,7 @@
 """`sterling face …`: liveness detection on the user's own photographs."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -273,7 +273,11 @@ def evaluate(
                 judge.score(held_out.images, present=held_out.present), held_out.manifest
             )
             threshold, promise = bounded_threshold(
-                scores, wanted, source=f"{data}, split dev", seed=seed
+                scores,
+                wanted,
+                source=f"{data}, split dev",
+                held_out="they are of the split 'dev'",
+                seed=seed,
             )
             judge = replace(judge, threshold=threshold)
         findings = detector_findings(
@@ -312,6 +316,57 @@ def evaluate(
         verdict = {True: "agree", False: "DISAGREE", None: "cannot tell"}[claim.holds]
         typer.echo(f"{claim.claim} Test captures: {verdict}.")
     typer.echo(f"report: {out / 'report.html'}")
+
+
+@app.command()
+def calibrate(
+    detector: DetectorArgument,
+    data: DataOption,
+    out: Annotated[Path, typer.Option(help="Folder that receives the calibrated detector.")],
+    bpcer: Annotated[float, typer.Option(help="Share of bona fides rejected, at most.")] = 0.05,
+    confidence: Annotated[
+        float, typer.Option(help="Probability that the bound holds, over the draw of recordings.")
+    ] = 0.95,
+    unit: Annotated[
+        Literal["capture", "subject"],
+        typer.Option(help="What counts as a trial: each recording, or one of each subject."),
+    ] = "capture",
+    subject_pattern: PatternOption = None,
+    seed: Annotated[int, typer.Option(min=0)] = 0,
+    as_json: JsonFlag = False,
+) -> None:
+    """A threshold for your own camera: a bound on its BPCER, and the APCER to expect.
+
+    Give recordings made with that camera; of a manifest with splits the split dev is taken.
+    """
+    import json
+
+    from sterling.face.bounded_threshold import Promise
+    from sterling.face.calibration import calibrate as choose
+    from sterling.face.evaluation import count_reasons
+    from sterling.face.pad import Detector
+    from sterling.runs import write_atomically
+
+    promise = Promise(bpcer, confidence, unit)
+    judge = Detector.from_pretrained(detector)
+    manifest = _manifest(data, subject_pattern)
+    if any(manifest.column("split")):
+        if not manifest.matches(split="dev").any():
+            raise InputError(f"{data} has splits and none is 'dev', which calibration takes")
+        manifest = manifest.where(split="dev")
+    loaded = _crops(manifest, judge.model, judge.preprocessing)
+    found = choose(judge, loaded.faces, promise, source=str(data), seed=seed)
+    found.detector.save_pretrained(out)
+    missing = count_reasons(loaded.non_responses)
+    document = {**found.to_dict(), "not scored": missing}
+    write_atomically(out / "calibration.json", json.dumps(document, indent=1) + "\n")
+    if as_json:
+        show_json(document)
+        return
+    for line in found.lines():
+        typer.echo(line)
+    typer.echo(f"not scored: {missing}")
+    typer.echo(f"next: sterling face predict PHOTOGRAPH --detector {out}")
 
 
 @app.command()

@@ -24,11 +24,19 @@ class Promise:
         unit: ``"capture"`` counts every bona fide capture as a trial; ``"subject"`` one capture
             of each subject, drawn at random, so that the trials are as independent as the
             subjects are.
+
+    Raises:
+        InputError: A rate that does not lie between 0 and 1.
     """
 
     bpcer: float
     confidence: float = 0.95
     unit: Literal["capture", "subject"] = "capture"
+
+    def __post_init__(self) -> None:
+        for name, value in (("bpcer", self.bpcer), ("confidence", self.confidence)):
+            if not 0 < value < 1:
+                raise InputError(f"{name} is {value:g}: give a rate between 0 and 1")
 
     @classmethod
     def parse(cls, text: str) -> "Promise":
@@ -52,15 +60,18 @@ class Promise:
                 given[name] = float(value)
             except ValueError as error:
                 raise InputError(f"--guarantee {part}: write it as {name}=0.05") from error
-            if not 0 < given[name] < 1:
-                raise InputError(f"--guarantee {part}: give a rate between 0 and 1")
         if "bpcer" not in given:
             raise InputError(f"--guarantee {text}: name the rate to bound, as bpcer=0.05")
         return cls(**given)
 
 
 def bounded_threshold(
-    calibration: Scores, promise: Promise, *, source: str, seed: int = 0
+    calibration: Scores,
+    promise: Promise,
+    *,
+    source: str,
+    held_out: str | None = None,
+    seed: int = 0,
 ) -> tuple[Threshold, Guarantee]:
     """The strictest threshold whose BPCER on new captures is bounded, with confidence.
 
@@ -71,6 +82,7 @@ def bounded_threshold(
             the bona fides count.
         promise: What to bound, how surely, and over what.
         source: Name of the calibration data.
+        held_out: How it was checked that the detector was trained without them; None: it was not.
         seed: Of the draw of one capture per subject.
 
     Raises:
@@ -106,7 +118,7 @@ def bounded_threshold(
         assumptions=(
             Assumption("the bona fide captures counted are independent draws", known),
             Assumption("the captures judged later are drawn as the calibration captures were"),
-            Assumption("the detector was trained without them", "they are of the split 'dev'"),
+            Assumption("the detector was trained without them", held_out),
         ),
     )
     return threshold, guarantee
