@@ -51,15 +51,47 @@ def detector(photographs: Path, tmp_path_factory: pytest.TempPathFactory) -> Pat
 def test_evaluate_leaves_evidence_and_report(detector: Path, tmp_path: Path) -> None:
     out = tmp_path / "run"
     data = str(detector / "manifest.csv")
-    arguments = ("face", "evaluate", str(detector), "--data", data, "--degraded", "--out", str(out))
+    arguments = (
+        "face",
+        "evaluate",
+        str(detector),
+        "--data",
+        data,
+        "--robustness",
+        "--out",
+        str(out),
+    )
     assert run(*arguments) == 0
     evidence = json.loads((out / "evidence.json").read_text())
     names = [metric["name"] for metric in evidence["metrics"]]
     assert names[:2] == ["APCER of the worst species (print)", "BPCER"]
     systems = [row[0] for row in evidence["tables"][1]["rows"]]
-    assert systems[:2] == ["detector", "thumbnails"]
-    assert len(systems) == 5
-    assert "<svg" in (out / "report.html").read_text()
+    assert systems == ["detector", "thumbnails"]
+    (robustness,) = [table for table in evidence["tables"] if table["name"] == "robustness"]
+    unchanged = [
+        row for row in robustness["rows"] if row[1] == (1 if row[0] == "crop scale" else 0)
+    ]
+    assert len(unchanged) == 8
+    assert len({tuple(row[2:]) for row in unchanged}) == 1
+    assert unchanged[0][2] == evidence["metrics"][0]["value"]
+    curves = [figure for figure in evidence["figures"] if figure["name"].startswith("robustness")]
+    assert len(curves) == 8
+    assert (out / "report.html").read_text().count("<svg") == 10
+
+
+def test_a_patch_is_tried_behind_the_switch(
+    detector: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "run"
+    data = str(detector / "manifest.csv")
+    arguments = ("face", "evaluate", str(detector), "--data", data, "--out", str(out))
+    assert run(*arguments, "--patch", "0.4") == 2
+    assert "research_use false" in " ".join(capsys.readouterr().err.split())
+    assert run(*arguments, "--patch", "0.4", "--research-use") == 0
+    evidence = json.loads((out / "evidence.json").read_text())
+    assert [row[0] for row in evidence["tables"][-1]["rows"]] == ["none", "noise", "adversarial"]
+    assert "13 of 32 pixels" in evidence["tables"][-1]["caption"]
+    assert evidence["command"].endswith("--patch 0.4 --research-use")
 
 
 def test_the_development_items_are_refused(

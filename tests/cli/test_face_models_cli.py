@@ -63,7 +63,7 @@ def test_a_flexible_network_goes_all_the_way(
     (answer,) = json.loads(capsys.readouterr().out)["answers"]
     assert 0 <= answer["score"] <= 1
     again = str(tmp_path / "again")
-    assert run("face", "evaluate", trained, "--data", data, "--out", again, "--degraded") == 2
+    assert run("face", "evaluate", trained, "--data", data, "--out", again, "--robustness") == 2
     assert "single colour pictures" in " ".join(capsys.readouterr().err.split())
 
 

@@ -24,6 +24,10 @@ PatternOption = Annotated[
 ]
 
 
+ResearchFlag = Annotated[
+    bool, typer.Option("--research-use", help="Attack a detector that you trained yourself.")
+]
+
 CroppedFlag = Annotated[
     bool, typer.Option("--cropped", help="The pictures are face crops already.")
 ]
@@ -61,6 +65,36 @@ def _crops(manifest: Any, network: Any, preprocessing: Any) -> Any:
         return load_faces(
             manifest, spec, modalities=network.modalities, cropped=cropped, progress=step
         )
+
+
+def _with_worse_pictures(findings: Any, detector: Any, faces: Any, manifest: Any, seed: int) -> Any:
+    """Findings with the section on robustness."""
+    from dataclasses import replace
+
+    from sterling.face.robustness import (
+        CROP_FACTORS,
+        STRENGTHS,
+        recropped,
+        robustness_findings,
+        sweep,
+    )
+    from sterling.runs import track
+
+    with track("worse copies", sum(map(len, STRENGTHS.values()))) as advance:
+        points = sweep(detector, faces, seed=seed, progress=advance)
+    own = detector.preprocessing
+    if own.crop_scale is not None:  # pictures that are crops already cannot be cut otherwise
+        other = {
+            factor: replace(own, crop_scale=factor * own.crop_scale) for factor in CROP_FACTORS
+        }
+        crops = {
+            factor: _crops(manifest, detector.model, spec).faces for factor, spec in other.items()
+        }
+        points += recropped(detector, crops)
+    table, curves = robustness_findings(points)
+    return findings.model_copy(
+        update={"tables": [*findings.tables, table], "figures": [*findings.figures, *curves]}
+    )
 
 
 def _network(model: str, assignments: list[str], size: int, seed: int) -> Any:
@@ -214,7 +248,17 @@ def evaluate(
     detector: DetectorArgument,
     data: DataOption,
     subject_pattern: PatternOption = None,
-    degraded: Annotated[bool, typer.Option(help="Also on degraded copies.")] = False,
+    robustness: Annotated[
+        bool, typer.Option("--robustness", help="Also on worse copies and on other crops.")
+    ] = False,
+    patch: Annotated[
+        float | None,
+        typer.Option(
+            help="Also on attacks that wear an adversarial patch, this share of the crop's side; "
+            "needs --research-use and the split dev."
+        ),
+    ] = None,
+    research_use: ResearchFlag = False,
     guarantee: Annotated[
         str | None,
         typer.Option(
@@ -237,7 +281,9 @@ def evaluate(
     from sterling.face.bounded_threshold import Promise, bounded_threshold
     from sterling.face.evaluation import detector_findings, scores_of
     from sterling.face.pad import Detector
+    from sterling.face.robustness import patch_table
     from sterling.report import render_report
+    from sterling.research_use import require_research_use
     from sterling.runs import open_run
     from sterling.study import Evidence
 
@@ -248,10 +294,13 @@ def evaluate(
     config = {
         "detector": str(detector),
         "data": str(data),
-        "degraded": degraded,
+        "robustness": robustness,
+        "patch": patch,
         "guarantee": guarantee,
     }
     wanted = None if guarantee is None else Promise.parse(guarantee)
+    if patch is not None:
+        require_research_use(research_use)
     if wanted and not (has_test and everything.matches(split="dev").any()):
         raise InputError(
             f"--guarantee: {data} needs captures of split 'dev' to calibrate on and of split "
@@ -287,17 +336,30 @@ def evaluate(
             manifest=manifest,
             folder=out,
             development=development,
-            degraded=degraded,
-            seed=seed,
             guarantee=promise,
         )
+        if robustness:
+            findings = _with_worse_pictures(findings, judge, loaded.faces, manifest, seed)
+        if patch is not None:
+            if development is None:
+                raise InputError(f"--patch: {data} needs captures of splits 'train' and 'dev'")
+            worn = patch_table(
+                judge,
+                development[1],
+                loaded.faces,
+                share=patch,
+                research_use=research_use,
+                seed=seed,
+            )
+            findings = findings.model_copy(update={"tables": [*findings.tables, worn]})
         evidence = Evidence(
             **dict(findings),
             study="face-evaluate",
             preset="own data",
             seed=seed,
             command=f"sterling face evaluate {detector} --data {data} --seed {seed}"
-            + (" --degraded" if degraded else "")
+            + (" --robustness" if robustness else "")
+            + (f" --patch {patch:g} --research-use" if patch is not None else "")
             + (f" --guarantee {guarantee}" if guarantee else ""),
             config=config,
             versions=dict(run.versions),

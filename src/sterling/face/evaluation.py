@@ -10,11 +10,10 @@ from typing import Any
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
-from torch import Tensor
 
 from sterling.errors import InputError
 from sterling.face.bounded_threshold import bpcer_claim
-from sterling.face.data import Degradation, Faces, Manifest, NonResponse, degrade
+from sterling.face.data import Faces, Manifest, NonResponse
 from sterling.face.pad import Detector, score_thumbnails
 from sterling.guarantee import Guarantee
 from sterling.measure import (
@@ -34,10 +33,6 @@ from sterling.study import Figure, Findings, Metric, Table, metric_of_rate
 __all__ = ["count_reasons", "detector_findings", "score_table", "scores_of", "write_scores"]
 
 SCORES_FILE = "scores.parquet"
-
-# Strengths of the degraded copies, our documented choice: a quarter of the resolution, noise of 20
-# grey levels, JPEG quality 20.
-DEGRADATIONS: dict[Degradation, float] = {"low_resolution": 3, "noise": 20, "jpeg": 80}
 
 
 def scores_of(values: NDArray[np.float64], manifest: Manifest) -> Scores:
@@ -76,8 +71,6 @@ def detector_findings(
     manifest: Manifest,
     folder: Path,
     development: tuple[Faces, Faces] | None = None,
-    degraded: bool = False,
-    seed: int = 0,
     guarantee: Guarantee | None = None,
 ) -> Findings:
     """Evaluate a detector at its own threshold.
@@ -90,8 +83,6 @@ def detector_findings(
         folder: Receives ``scores.parquet``.
         development: Training and development crops; when given, the trivial baseline is fitted on
             them and stands beside the detector.
-        degraded: Also evaluate on degraded copies of the same crops.
-        seed: For the noise of degraded copies.
         guarantee: What the threshold promises about the BPCER, when it promises something; it
             becomes a table, and a claim that the test captures are held against.
 
@@ -106,16 +97,6 @@ def detector_findings(
     systems = [main]
     if development is not None:
         systems.append(_baseline(*development, test))
-    if degraded and detector.model.shape(1)[:-2] != (3,):
-        raise InputError(
-            f"degraded copies are made of single colour pictures; {detector.model.name} takes "
-            f"{', '.join(detector.model.modalities)} of {detector.model.frames} frames"
-        )
-    if degraded:
-        for name, strength in DEGRADATIONS.items():
-            images: Tensor = degrade(test.images, name, strength, seed=seed)
-            worse = scores_of(detector.score(images), test.manifest)
-            systems.append(_System(f"detector, {name.replace('_', ' ')}", worse, threshold))
     tables = [score_table(one.scores, one.threshold, system=one.name) for one in systems]
     write_scores(tables, folder)
     simulated = "SIMULATED captures" if detector.provenance.simulated else "Recorded captures"
@@ -201,7 +182,7 @@ def _species_table(system: _System) -> Table:
 def _systems_table(systems: Sequence[_System]) -> Table:
     return Table(
         name="systems",
-        title="Beside the trivial baseline and on degraded copies",
+        title="Beside the trivial baseline",
         columns=["system", "worst APCER", "BPCER", "ACER", "AUC"],
         rows=[
             [
@@ -213,7 +194,7 @@ def _systems_table(systems: Sequence[_System]) -> Table:
             ]
             for system in systems
         ],
-        caption="Degraded copies are scored at the detector's own threshold.",
+        caption="Each at its own threshold, chosen on other presentations.",
     )
 
 

@@ -15,6 +15,9 @@ STRENGTHS: dict[Degradation, tuple[float, float, float]] = {
     "noise": (2, 8, 30),
     "jpeg": (20, 60, 95),
     "blur": (0.5, 1.5, 4),
+    "underexposure": (0.5, 1, 3),
+    "overexposure": (0.5, 1, 3),
+    "occlusion": (0.05, 0.15, 0.4),
 }
 
 
@@ -106,3 +109,21 @@ def test_wrong_input_is_refused() -> None:
     for images in (pictures().float(), pictures()[0], pictures()[:, :1]):
         with pytest.raises(InputError, match=r"uint8 \(N, 3, S, S\)"):
             degrade(images, "blur", 1)
+
+
+def test_exposure_halves_and_doubles_linear_light() -> None:
+    grey = torch.full((1, 3, 4, 4), 188, dtype=torch.uint8)  # 0.5 of the light that 255 stands for
+    dark = degrade(grey, "underexposure", 1)
+    assert bool((dark == 137).all())  # 0.25
+    assert bool((degrade(grey, "overexposure", 1) >= 254).all())
+    assert bool((degrade(dark, "overexposure", 1).int() - 188).abs().max() <= 1)
+    clipped = degrade(torch.full((1, 3, 4, 4), 200, dtype=torch.uint8), "overexposure", 4)
+    assert bool((clipped == 255).all())
+
+
+def test_occlusion_covers_the_borders_and_nothing_else() -> None:
+    images = pictures(1)
+    covered = degrade(images, "occlusion", 0.25)
+    assert torch.equal(covered[..., 8:24, 8:24], images[..., 8:24, 8:24])
+    assert int((covered != 128).any(dim=1).sum()) <= 16 * 16
+    assert bool((degrade(images, "occlusion", 0.5) == 128).all())

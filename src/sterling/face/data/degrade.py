@@ -13,7 +13,9 @@ from sterling.errors import InputError, unknown_name
 
 __all__ = ["Degradation", "degrade"]
 
-Degradation = Literal["low_resolution", "noise", "jpeg", "blur"]
+Degradation = Literal[
+    "low_resolution", "noise", "jpeg", "blur", "underexposure", "overexposure", "occlusion"
+]
 
 _Pixels = NDArray[np.uint8]
 
@@ -28,7 +30,10 @@ def degrade(images: Tensor, kind: Degradation, strength: float, *, seed: int = 0
             standard deviation of `strength` grey levels, rounded and clipped. ``"jpeg"``:
             compressed once at quality 100 − `strength`, with colour at half resolution.
             ``"blur"``: Gaussian with a standard deviation of `strength` pixels.
-        strength: 0 up to 1000, 255, 99 and 100, in this order.
+            ``"underexposure"``, ``"overexposure"``: as many stops less or more light; what the
+            sensor clipped stays lost, and what it would clip is. ``"occlusion"``: mid-grey over
+            this share of the side along all four borders.
+        strength: 0 up to 1000, 255, 99, 100, 16, 16 and 0.5, in this order.
         seed: For the noise; picture i gets the same noise whatever comes after it.
 
     Returns:
@@ -82,6 +87,32 @@ def _blur(pixels: _Pixels, strength: float, _: np.random.Generator) -> _Pixels:
     return _bytes(cv2.GaussianBlur(pixels, (0, 0), strength, borderType=cv2.BORDER_REPLICATE))
 
 
+def _underexposure(pixels: _Pixels, strength: float, _: np.random.Generator) -> _Pixels:
+    return _exposed(pixels, 2.0**-strength)
+
+
+def _overexposure(pixels: _Pixels, strength: float, _: np.random.Generator) -> _Pixels:
+    return _exposed(pixels, 2.0**strength)
+
+
+def _exposed(pixels: _Pixels, factor: float) -> _Pixels:
+    """Scaled in linear light: IEC 61966-2-1 (sRGB) decoded and encoded again, by a table."""
+    coded = np.arange(256) / 255
+    light = np.where(coded <= 0.04045, coded / 12.92, ((coded + 0.055) / 1.055) ** 2.4)
+    light = np.minimum(light * factor, 1)
+    again = np.where(light <= 0.0031308, 12.92 * light, 1.055 * light ** (1 / 2.4) - 0.055)
+    table: _Pixels = np.round(255 * again).astype(np.uint8)
+    return table[pixels]
+
+
+def _occlusion(pixels: _Pixels, strength: float, _: np.random.Generator) -> _Pixels:
+    height, width = (round(strength * side) for side in pixels.shape[:2])
+    covered = np.full_like(pixels, 128)
+    inner = np.s_[height : pixels.shape[0] - height, width : pixels.shape[1] - width]
+    covered[inner] = pixels[inner]
+    return covered
+
+
 def _bytes(pixels: object) -> _Pixels:
     return np.asarray(pixels, dtype=np.uint8)
 
@@ -92,4 +123,7 @@ _KINDS: dict[str, tuple[Callable[[_Pixels, float, np.random.Generator], _Pixels]
     "noise": (_noise, 255),
     "jpeg": (_jpeg, 99),
     "blur": (_blur, 100),
+    "underexposure": (_underexposure, 16),
+    "overexposure": (_overexposure, 16),
+    "occlusion": (_occlusion, 0.5),
 }

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from sterling.errors import InputError
 from sterling.guarantee.influence import flatten_parameters
-from sterling.privacy.forgetting_attacks.research_use import require_research_use
+from sterling.research_use import require_research_use
 
 __all__ = ["Inversion", "invert", "total_variation"]
 

@@ -8,8 +8,8 @@ from torch import Tensor, nn
 
 from sterling.errors import InputError
 from sterling.privacy.forgetting_attacks.extraction import exact_memorisation
-from sterling.privacy.forgetting_attacks.research_use import require_research_use
 from sterling.privacy.unlearning.examples import Examples
+from sterling.research_use import require_research_use
 
 __all__ = ["behind", "best_prefix"]
 

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from sterling.errors import InputError
-from sterling.privacy.forgetting_attacks.research_use import require_research_use
+from sterling.research_use import require_research_use
 
 __all__ = ["reconstruct_record"]
 

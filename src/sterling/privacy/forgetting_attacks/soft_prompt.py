@@ -9,10 +9,10 @@ import torch
 from torch import Tensor, nn
 
 from sterling.errors import InputError
-from sterling.privacy.forgetting_attacks.research_use import require_research_use
 from sterling.privacy.unlearning.descent import Descent, descend
 from sterling.privacy.unlearning.examples import Examples
 from sterling.privacy.unlearning.terms import mean_loss
+from sterling.research_use import require_research_use
 
 __all__ = ["Prompted", "fit_soft_prompt"]
 

@@ -24,8 +24,8 @@ from torch import Tensor
 
 from sterling.errors import InputError
 from sterling.privacy.convex import ConvexModel
-from sterling.privacy.forgetting_attacks.research_use import require_research_use
 from sterling.privacy.forgetting_attacks.soft_set_size import SoftSetSize
+from sterling.research_use import require_research_use
 
 __all__ = [
     "Aim",
