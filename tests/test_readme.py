@@ -39,6 +39,12 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
             place = tmp_path / "photos" / name / f"subject{index}"
             place.mkdir(parents=True)
             picture.resize((256, 256)).save(place / "a.png")
+    desk = tmp_path / "desk"
+    for index in range(62):  # a bound of 5 % needs 59
+        kind, light = ("live", 0.6) if index < 59 else ("spoof/print", 1.4)
+        (desk / kind).mkdir(parents=True, exist_ok=True)
+        shown = ImageEnhance.Brightness(face.resize((256, 256))).enhance(light + index / 200)
+        shown.save(desk / kind / f"{index}.png")
     rng = np.random.default_rng(0)
     for name, shift in (("scores", 2.0), ("nonmembers", 0.0)):
         table = {"record": [f"{name}{i}" for i in range(200)], "score": rng.normal(shift, 1, 200)}
