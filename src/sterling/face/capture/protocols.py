@@ -90,6 +90,7 @@ _everything = SplitRule(
 )
 _all_species = SplitRule(SPECIES, _SEEN_SENSORS, _SEEN_LIGHT, ("1", "2"), _NEAR)
 _flat = replace(_all_species, species=KINDS["flat"])
+_relief = replace(_all_species, species=(*KINDS["flat"], *KINDS["masks"]))
 
 PROTOCOLS: dict[str, Protocol] = {
     protocol.name: protocol
@@ -118,6 +119,8 @@ PROTOCOLS: dict[str, Protocol] = {
         ),
         # Like "intra", but every instrument is flat: only people are new.
         Protocol("planar", _flat, _flat, _flat),
+        # And here masks as well, which have relief: depth alone does not tell them.
+        Protocol("flat_and_masks", _relief, _relief, _relief),
         Protocol("smoke", _seen, _seen, _everything, Scale((3, 2, 3), (32, 16, 24))),
     )
 }
