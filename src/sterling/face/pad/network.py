@@ -22,11 +22,13 @@ class Output(NamedTuple):
             the others are trained beside it. None for a network without.
         heads: Which heads speak for which presentation, bool (N, K): a head of an absent modality
             is silent. The last one always speaks. None: all do.
+        features: What the network's own training objective looks at besides; only while training.
     """
 
     maps: Tensor | None = None
     logits: Tensor | None = None
     heads: Tensor | None = None
+    features: tuple[Tensor, ...] = ()
 
 
 class Network(nn.Module):

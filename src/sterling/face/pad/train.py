@@ -12,10 +12,10 @@ import torch
 from torch import Tensor, nn
 
 from sterling.errors import InputError
-from sterling.face.pad.augment import augment
 from sterling.face.pad.checkpoint import load_checkpoint, save_checkpoint
 from sterling.face.pad.losses import OutputLoss, bona_fide_of
 from sterling.face.pad.network import Network
+from sterling.face.pad.objective import Batch, Objective, Supervised
 from sterling.face.pad.preprocessing import normalise
 from sterling.face.pad.weights import digest
 
@@ -157,6 +157,7 @@ def train(
     config: TrainConfig,
     *,
     present: Tensor | None = None,
+    objective: Objective | None = None,
     dev: tuple[Tensor, Tensor] | None = None,
     checkpoint: Path | None = None,
     progress: Callable[[EpochRecord], None] | None = None,
@@ -176,6 +177,7 @@ def train(
             where its map has a positive value.
         config: How to train.
         present: bool (N, M), which modalities there are; None: all.
+        objective: What each step minimises; None for the label maps, as `config` says.
         dev: Images and maps on which to report the loss after each epoch. They never influence
             the weights.
         checkpoint: File that receives the state after each epoch. When it exists, the run goes on
@@ -204,6 +206,8 @@ def train(
 
     home = next(model.parameters()).device
     loss = OutputLoss(config.cdl_weight, model.logit_share)
+    if objective is None:
+        objective = Supervised(loss, config.augment, config.drop_modality)
     learned = [parameter for parameter in model.parameters() if parameter.requires_grad]
     chosen = _OPTIMIZERS[config.optimizer](
         learned, lr=config.learning_rate, weight_decay=config.weight_decay
@@ -213,7 +217,8 @@ def train(
     given = (images, maps) if present is None else (images, maps, present)
     history = TrainHistory((), digest(*given), len(images))
     items = _Items(images, maps, present)
-    run = {**asdict(config), "model": model.to_dict(), "data": history.digest}
+    run = {**asdict(config), **objective.to_dict(), "model": model.to_dict()}
+    run["data"] = history.digest
     records: list[EpochRecord] = []
     if checkpoint is not None and checkpoint.exists():
         stored = load_checkpoint(checkpoint, model, chosen, run=run)
@@ -223,7 +228,9 @@ def train(
 
     for epoch in range(len(records), config.epochs):
         with _dropout_from(accelerator, config.seed, epoch):
-            totals = _run_epoch(accelerator, model, network, optimizer, loss, items, config, epoch)
+            totals = _run_epoch(
+                accelerator, model, network, optimizer, objective, items, config, epoch
+            )
         if not math.isfinite(totals[0]):
             raise TrainingError(
                 f"the loss is {totals[0]} in epoch {epoch + 1}: lower learning_rate "
@@ -305,7 +312,7 @@ def _run_epoch(
     model: Network,
     network: nn.Module,
     optimizer: torch.optim.Optimizer,
-    loss: OutputLoss,
+    objective: Objective,
     items: _Items,
     config: TrainConfig,
     epoch: int,
@@ -328,17 +335,12 @@ def _run_epoch(
             inputs = items.images[mine].to(device)
             targets = items.maps[mine].to(device, torch.float32)
             present = None if items.present is None else items.present[mine].to(device)
-        if config.augment:
-            inputs, targets = augment(inputs, targets, draws, model.modalities)
-        if config.drop_modality:
-            present = _drop(present, len(mine), len(model.modalities), config.drop_modality, draws)
-            present = present.to(device)
-        output = network(normalise(inputs), present)
-        value = loss(output, targets)
+        given = Batch(inputs, targets, present, torch.tensor(mine))
+        value, live_scores = objective(network, model, given, draws)
         optimizer.zero_grad()
         accelerator.backward(value)
         optimizer.step()
-        scores = model.liveness(output).detach().cpu().double()
+        scores = live_scores.detach().cpu().double()
         bona_fide = bona_fide_of(items.maps[mine]).cpu()
         totals[0] += torch.tensor([value.item() * len(mine), len(mine)], dtype=torch.float64)
         for row, kind in ((1, bona_fide), (2, ~bona_fide)):
@@ -348,22 +350,6 @@ def _run_epoch(
     sums, counts = totals.unbind(dim=1)
     mean_loss, live, attack = (sums / counts).tolist()
     return mean_loss, live, attack
-
-
-def _drop(
-    present: Tensor | None, items: int, modalities: int, share: float, draws: torch.Generator
-) -> Tensor:
-    """What is left, bool (items, modalities), when each modality but the first may drop out.
-
-    An item keeps what it has where nothing would be left.
-    """
-    kept = torch.rand(items, modalities, generator=draws) >= share
-    kept[:, 0] = True
-    if present is None:
-        return kept
-    present = present.cpu()
-    left = present & kept
-    return torch.where(left.any(dim=1, keepdim=True), left, present)
 
 
 @torch.no_grad()
