@@ -41,9 +41,9 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
             picture.resize((256, 256)).save(place / "a.png")
     desk = tmp_path / "desk"
     for index in range(62):  # a bound of 5 % needs 59
-        kind, light = ("live", 0.6) if index < 59 else ("spoof/print", 1.4)
+        kind, brightness = ("live", 0.6) if index < 59 else ("spoof/print", 1.4)
         (desk / kind).mkdir(parents=True, exist_ok=True)
-        shown = ImageEnhance.Brightness(face.resize((256, 256))).enhance(light + index / 200)
+        shown = ImageEnhance.Brightness(face.resize((256, 256))).enhance(brightness + index / 200)
         shown.save(desk / kind / f"{index}.png")
     rng = np.random.default_rng(0)
     for name, shift in (("scores", 2.0), ("nonmembers", 0.0)):

@@ -18,6 +18,7 @@ from sterling.face.fitting import target_maps
 from sterling.face.pad import (
     Detector,
     Network,
+    Objective,
     Preprocessing,
     Provenance,
     TrainConfig,
@@ -123,6 +124,7 @@ class Arm:
         finish: Given the trained detector, the faces and the result so far; returns what to add to
             the result, as JSON.
         sees: What the arm is given of the captures, where that differs.
+        objective: What its training minimises, from the training captures; None for label maps.
     """
 
     network: Callable[[int], Network]
@@ -131,6 +133,7 @@ class Arm:
     scenarios: Mapping[str, Sequence[Modality]] = field(default_factory=dict)
     finish: Callable[[Detector, Faces, Mapping[str, Any]], dict[str, Any]] | None = None
     sees: Callable[[Faces], Faces] | None = None
+    objective: Callable[[Faces], Objective] | None = None
 
 
 def compare(
@@ -179,6 +182,7 @@ def compare(
             label=arm.label,
             data=config.source,
             checkpoint=run.folder / "checkpoints" / f"{name}-{index}.safetensors",
+            objective=arm.objective,
         )
         if arm.finish is not None:
             result |= arm.finish(detector, seen, result)
@@ -244,6 +248,7 @@ def train_and_score(
     label: LabelKind = "depth",
     data: str = "simulated captures",
     checkpoint: Path | None = None,
+    objective: Callable[[Faces], Objective] | None = None,
 ) -> tuple[Detector, dict[str, Any]]:
     """Train a network on the training split and score the other two.
 
@@ -254,6 +259,7 @@ def train_and_score(
         label: Label maps that the network is taught; a network without maps is taught one pixel.
         data: What the faces are, for the detector's provenance.
         checkpoint: File that a killed training goes on from.
+        objective: What training minimises, from the training captures; None for label maps.
 
     Returns:
         The detector without a threshold, and a JSON object with "dev" and "test" (scores),
@@ -267,6 +273,7 @@ def train_and_score(
         target_maps(network, training, label),
         config,
         present=training.present,
+        objective=None if objective is None else objective(training),
         checkpoint=checkpoint,
     )
     detector = Detector(

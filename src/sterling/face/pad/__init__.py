@@ -12,10 +12,12 @@ from sterling.face.pad.clip_depth import StreamState
 from sterling.face.pad.decision import Decision, Outcome, decide, margin_for
 from sterling.face.pad.depth_net import DepthNet, DepthNetConfig
 from sterling.face.pad.detector import Detector, Provenance
+from sterling.face.pad.epcr import EPCR, Consistency, EPCRConfig
 from sterling.face.pad.export import ExportReport, OnnxDetector, export_onnx
 from sterling.face.pad.losses import ContrastiveDepthLoss, DepthLoss
 from sterling.face.pad.models import MODELS, build_network, small_arguments
 from sterling.face.pad.network import Network, Output
+from sterling.face.pad.objective import Batch, Objective
 from sterling.face.pad.preprocessing import Preprocessing, normalise
 from sterling.face.pad.sgtd import SGTD, SGTDConfig
 from sterling.face.pad.spatial_gradient import SpatialGradientBlock
@@ -25,19 +27,24 @@ from sterling.face.pad.train import EpochRecord, TrainConfig, TrainHistory, Trai
 
 __all__ = [
     "CDCN",
+    "EPCR",
     "MODELS",
     "SGTD",
+    "Batch",
     "CDCNConfig",
     "CentralDifferenceConv2d",
+    "Consistency",
     "ContrastiveDepthLoss",
     "Decision",
     "DepthLoss",
     "DepthNet",
     "DepthNetConfig",
     "Detector",
+    "EPCRConfig",
     "EpochRecord",
     "ExportReport",
     "Network",
+    "Objective",
     "OnnxDetector",
     "Outcome",
     "Output",

@@ -94,7 +94,7 @@ class EPCR(Network):
         (N, width, H/8, W/8), and the classifier's answers on each, both (N, H/8, W/8).
         """
         self.require(images, present)
-        embedded = self.projector(self.encoder(images))
+        embedded = self.embed(images)
         attack = self.classifier(embedded).squeeze(1)
         maps = (1 - attack).clamp(min=0)
         if not self.training:
@@ -102,6 +102,11 @@ class EPCR(Network):
         predicted = self.predictor(embedded)
         answered = self.classifier(predicted).squeeze(1)
         return Output(maps=maps, features=(embedded, predicted, attack, answered))
+
+    def embed(self, images: Tensor) -> Tensor:
+        """Projected embeddings (N, width, H/8, W/8) of images (N, 3, H, W)."""
+        embedded: Tensor = self.projector(self.encoder(images))
+        return embedded
 
 
 @dataclass(frozen=True, eq=False)

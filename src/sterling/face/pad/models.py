@@ -8,6 +8,7 @@ from sterling.face.pad.cdcn import CDCN
 from sterling.face.pad.cdcn_multimodal import CDCNMultimodal
 from sterling.face.pad.cdcn_pp import CDCNpp
 from sterling.face.pad.depth_net import DepthNet
+from sterling.face.pad.epcr import EPCR
 from sterling.face.pad.flexible_modal import FlexibleModal
 from sterling.face.pad.fm_vit import FMViT
 from sterling.face.pad.network import Network
@@ -24,6 +25,7 @@ MODELS: dict[str, type[Network]] = {
         CDCNpp,
         CDCNMultimodal,
         DepthNet,
+        EPCR,
         FusionResNet,
         FlexibleModal,
         FMViT,

@@ -1,0 +1,388 @@
+"""EPCR: does unlabelled data help when few captures are labelled, and is it the consistency?
+
+Wang et al., "Consistency Regularization for Deep Face Anti-Spoofing", IEEE TIFS 2023. Every seed
+draws its own captures and its own initial weights; the arms of one seed share both. An arm without
+unlabelled captures takes as many steps as one with them. The protocols follow what the release's
+lists imply; their official names are unknown, these are ours.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cache, partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import torch
+from numpy.typing import NDArray
+from pydantic import Field
+from torch.nn import functional
+
+from sterling.claims import bounded_below, positive
+from sterling.face.capture import KINDS
+from sterling.face.comparison import (
+    BASELINE,
+    Arm,
+    ComparisonConfig,
+    Seed,
+    acers,
+    auc_gains,
+    aucs,
+    compare,
+    simulated_faces,
+)
+from sterling.face.comparison_report import SIMULATED, comparison_findings, score_tables
+from sterling.face.data import CropSpec, Faces, Manifest, load_faces, read_folder, split_by_subject
+from sterling.face.evaluation import write_scores
+from sterling.face.pad import EPCR, Consistency, Detector, normalise
+from sterling.runs import Run, in_processes
+from sterling.study import Claim, Findings, Paper, Row, Study, Table, row_over_seeds
+
+__all__ = ["EPCR_STUDY", "EpcrConfig"]
+
+Rule = Callable[[Manifest], NDArray[np.bool_]]
+FEW = "few subjects"
+EPCR_ARM, LABELS_ARM, EVERYTHING = "epcr", "labels", "all labels"
+ARMS = (EPCR_ARM, LABELS_ARM, "no embedding", "no prediction", "same positions", EVERYTHING)
+SYSTEMS = (*ARMS, BASELINE)
+TARGET = "target"
+SPREAD_BAR = 0.1  # our own, set before anything was measured
+
+
+class EpcrConfig(ComparisonConfig):
+    """Configuration of the study, beside what all comparisons have.
+
+    Attributes:
+        theta: Share of the difference term of the encoder.
+        labelled: Share of the training subjects that are labelled, where subjects are.
+        embed_weight: Of the consistency of embeddings.
+        predict_weight: Of the consistency of predictions.
+    """
+
+    captures: tuple[int, int, int] = (320, 120, 300)
+    subjects: tuple[int, int, int] = (20, 8, 18)
+    size: int = Field(default=48, ge=16, multiple_of=8)
+    epochs: int = Field(default=8, ge=1)
+    learning_rate: float = Field(default=4e-3, gt=0)
+    step_epochs: int = Field(default=4, ge=1)
+    step_factor: float = Field(default=0.3, gt=0, le=1)
+    batch_size: int = Field(default=16, ge=1)
+    theta: float = Field(default=0.7, ge=0, le=1)
+    labelled: float = Field(default=0.1, gt=0, lt=1)
+    embed_weight: float = Field(default=1.0, ge=0)
+    predict_weight: float = Field(default=0.1, ge=0)
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """Which captures there are, and which of the training captures are labelled.
+
+    Attributes:
+        name: Ours.
+        question: Ends the sentence of the claim.
+        labelled: From the training manifest to bool (N,).
+        captures: Protocol of the simulated captures; None for that of the configuration.
+        changed: What becomes of the captures before training.
+        species: Attacks whose AUC decides; None for all.
+    """
+
+    name: str
+    question: str
+    labelled: Rule
+    captures: str | None = None
+    changed: Callable[[Faces], Faces] | None = None
+    species: tuple[str, ...] | None = None
+
+
+def protocols(config: EpcrConfig) -> list[Protocol]:
+    """Five protocols as the release's lists imply them; of own data the first one only."""
+    few = partial(_few_subjects, share=config.labelled)
+    share = f"{config.labelled:.0%} of the subjects labelled"
+    found = [
+        Protocol(FEW, f"with {share}", few),
+        Protocol(f"{FEW}, one domain", f"with {share} and no new light or camera", few, "intra"),
+        Protocol("one sensor", "with one of three cameras unlabelled", _all_but_one_sensor),
+        Protocol(
+            "target",
+            "with unlabelled captures of the cameras and lights tested added",
+            lambda manifest: ~manifest.matches(session=TARGET),
+            changed=with_target,
+        ),
+        Protocol(
+            "flat",
+            "against masks, with flat instruments alone labelled among the attacks",
+            lambda manifest: ~manifest.matches(species=KINDS["masks"]),
+            species=KINDS["masks"],
+        ),
+    ]
+    return found if config.data is None else found[:1]
+
+
+def _few_subjects(manifest: Manifest, share: float) -> NDArray[np.bool_]:
+    """Captures of the first subjects by name, as few as hold the share and both classes."""
+    subjects = sorted(set(manifest.column("subject").tolist()))
+    for count in range(max(1, round(share * len(subjects))), len(subjects)):
+        found = manifest.matches(subject=subjects[:count])
+        if 0 < (manifest.bona_fide & found).sum() < found.sum():
+            return found
+    return np.ones(len(manifest), dtype=np.bool_)
+
+
+def _all_but_one_sensor(manifest: Manifest) -> NDArray[np.bool_]:
+    return ~manifest.matches(sensor=min(manifest.column("sensor").tolist()))
+
+
+def with_target(faces: Faces) -> Faces:
+    """Half of the test subjects move to the training captures; `TARGET` is their session."""
+    test = sorted(set(faces.manifest.where(split="test").column("subject").tolist()))
+    moved = pl.col("subject").is_in(test[: len(test) // 2])
+    table = faces.manifest.table.with_columns(
+        split=pl.when(moved).then(pl.lit("train")).otherwise(pl.col("split")),
+        session=pl.when(moved).then(pl.lit(TARGET)).otherwise(pl.col("session")),
+    )
+    return replace(faces, manifest=Manifest(table, faces.manifest.source))
+
+
+def measure(config: EpcrConfig, run: Run) -> Findings:
+    """Train and test every arm on every seed and protocol, and test the claims."""
+    known = protocols(config)
+    calls = [(config, run, index) for index in range(config.seeds)]
+    found = in_processes(_one_seed, calls, "seeds")
+    seeds = {one.name: [seed[one.name] for seed in found] for one in known}
+    write_scores(score_tables(seeds[FEW]), run.folder)
+    scope = SIMULATED if config.data is None else f"Photographs at {config.data}; seeds of weights."
+    return comparison_findings(
+        seeds[FEW],
+        SYSTEMS,
+        _claims(known, seeds),
+        caption=f"{config.labelled:.0%} of the subjects are labelled. epcr: the others train "
+        "without labels. labels: without the others, for as many steps. no embedding, no "
+        "prediction: one of the two consistencies. same positions: position by position instead "
+        "of every one with every other. all labels: all are labelled, without consistency. "
+        "thumbnails: logistic regression on 8×8 colours, all labelled.",
+        trained=[EPCR_ARM, LABELS_ARM],
+        scope=scope,
+        tables=[_protocol_table(known, seeds), _spread_table(seeds[FEW])],
+    )
+
+
+def _one_seed(config: EpcrConfig, run: Run, index: int) -> dict[str, Seed]:
+    @cache
+    def faces(captures: str | None) -> Faces:
+        if config.data is not None:
+            return _recorded(config.data, config, index)
+        changed = config if captures is None else config.model_copy(update={"protocol": captures})
+        return simulated_faces("epcr", changed, run, index)
+
+    def of(protocol: Protocol) -> Faces:
+        found = faces(protocol.captures)
+        return found if protocol.changed is None else protocol.changed(found)
+
+    return {
+        protocol.name: compare(
+            "epcr",
+            config,
+            replace(run, folder=run.folder if protocol.name == FEW else run.folder / protocol.name),
+            index,
+            _arms(config, protocol),
+            recorded=partial(of, protocol),
+        )
+        for protocol in protocols(config)
+    }
+
+
+def _arms(config: EpcrConfig, protocol: Protocol) -> dict[str, Arm]:
+    everything: Rule = lambda manifest: np.ones(len(manifest), np.bool_)  # noqa: E731
+    weights = {"embed_weight": config.embed_weight, "predict_weight": config.predict_weight}
+
+    def arm(labelled: Rule, **changes: Any) -> Arm:
+        return Arm(
+            lambda seed: EPCR(config.width, config.theta, seed=seed),
+            label="constant",
+            finish=_spread,
+            objective=lambda training: Consistency(
+                torch.from_numpy(labelled(training.manifest)), **{**weights, **changes}
+            ),
+        )
+
+    none = {"embed_weight": 0.0, "predict_weight": 0.0}
+    arms = {
+        EPCR_ARM: arm(protocol.labelled),
+        LABELS_ARM: replace(
+            arm(everything, **none), sees=partial(labelled_only, labelled=protocol.labelled)
+        ),
+    }
+    if protocol.name != FEW:
+        return arms
+    return {
+        **arms,
+        "no embedding": arm(protocol.labelled, embed_weight=0.0),
+        "no prediction": arm(protocol.labelled, predict_weight=0.0),
+        "same positions": arm(protocol.labelled, dense="position_to_position"),
+        EVERYTHING: arm(everything, **none),
+    }
+
+
+def labelled_only(faces: Faces, labelled: Rule) -> Faces:
+    """Training captures without a label left out, the others repeated to the same number.
+
+    So an arm without unlabelled captures takes as many steps as one with them.
+    """
+    training = faces.manifest.matches(split="train")
+    rows = np.flatnonzero(training)
+    kept = rows[labelled(faces.manifest.where(split="train"))]
+    rows = np.concatenate([np.resize(kept, len(rows)), np.flatnonzero(~training)])
+    copy = pl.int_range(pl.len()).over("item").cast(pl.String)
+    table = faces.manifest.table[rows].with_columns(
+        item=pl.when(copy == "0").then("item").otherwise(pl.col("item") + "#" + copy)
+    )
+    return replace(
+        faces,
+        manifest=Manifest(table, faces.manifest.source),
+        images=faces.images[rows],
+        depth=None if faces.depth is None else faces.depth[rows],
+        mask=None if faces.mask is None else faces.mask[rows],
+    )
+
+
+def _spread(detector: Detector, faces: Faces, _result: Mapping[str, Any]) -> dict[str, Any]:
+    """Deviation over test captures of the unit embedding, times the root of its channels.
+
+    0 when all captures have one embedding (collapse), 1 when they point everywhere alike.
+    """
+    network, images = detector.model, faces.split("test").images
+    assert isinstance(network, EPCR)
+    with torch.inference_mode():
+        parts = [network.embed(normalise(part)) for part in torch.split(images, 32)]
+    unit = functional.normalize(torch.cat(parts), dim=1).mean(dim=(2, 3))
+    return {"spread": float(unit.std(dim=0).mean() * unit.shape[1] ** 0.5)}
+
+
+def _recorded(folder: Path, config: EpcrConfig, index: int) -> Faces:
+    """Crops of the photographs in a folder or manifest, split by subject where they are not."""
+    manifest = Manifest.read(folder) if folder.is_file() else read_folder(folder)
+    if not manifest.matches(split=("train", "dev")).any():
+        manifest = split_by_subject(manifest, seed=index)
+    return load_faces(manifest, CropSpec(size=config.size)).faces
+
+
+def _claims(known: Sequence[Protocol], seeds: Mapping[str, list[Seed]]) -> list[Claim]:
+    def gain(name: str, sentence: str, worse: str) -> Claim:
+        return positive(name, sentence, auc_gains(seeds[FEW], EPCR_ARM, worse))
+
+    of_protocols = [
+        positive(
+            f"unlabelled_captures_help_{one.name.replace(', ', '_').replace(' ', '_')}",
+            f"Unlabelled captures and consistency give a higher AUC than the labels alone, "
+            f"{one.question}.",
+            auc_gains(seeds[one.name], EPCR_ARM, LABELS_ARM, one.species),
+            paper="abstract: gains in the supervised and semi-supervised tasks",
+        )
+        for one in known
+    ]
+    return [
+        *of_protocols,
+        gain("embedding_helps", "The consistency of embeddings raises the AUC.", "no embedding"),
+        gain("prediction_helps", "That of predictions raises the AUC.", "no prediction"),
+        gain(
+            "every_position_beats_same_position",
+            "Comparing every position with every other gives a higher AUC than equal positions.",
+            "same positions",
+        ),
+        gain("beats_trivial_baseline", "The AUC is above that of 8×8 thumbnails.", BASELINE),
+        bounded_below(
+            "no_collapse",
+            f"Embeddings do not collapse: their spread over captures is at least {SPREAD_BAR:g} "
+            "(ours).",
+            [seed.results[EPCR_ARM]["spread"] for seed in seeds[FEW]],
+            SPREAD_BAR,
+        ),
+    ]
+
+
+def _protocol_table(known: Sequence[Protocol], seeds: Mapping[str, list[Seed]]) -> Table:
+    rows: list[Row] = []
+    for one in known:
+        own = seeds[one.name]
+        rows.append(
+            [
+                one.name,
+                *row_over_seeds(*(aucs(own, arm, one.species) for arm in (EPCR_ARM, LABELS_ARM))),
+                *row_over_seeds(auc_gains(own, EPCR_ARM, LABELS_ARM, one.species)),
+                *row_over_seeds(acers(own, EPCR_ARM))[:1],
+                *row_over_seeds(acers(own, LABELS_ARM))[:1],
+            ]
+        )
+    return Table(
+        name="protocols",
+        title="What is labelled, and what the rest adds",
+        columns=[
+            "labelled",
+            *(
+                f"{arm}: {what}"
+                for arm in (EPCR_ARM, LABELS_ARM)
+                for what in ("AUC", "low", "high")
+            ),
+            "gain",
+            "low",
+            "high",
+            f"{EPCR_ARM}: ACER",
+            f"{LABELS_ARM}: ACER",
+        ],
+        rows=rows,
+        caption="Means over seeds with 95 % Student-t intervals. flat: AUC against masks. target: "
+        "half of the tested subjects train without labels and are not tested.",
+    )
+
+
+def _spread_table(seeds: list[Seed]) -> Table:
+    return Table(
+        name="spread",
+        title="Do embeddings collapse?",
+        columns=["system", "spread", "low", "high"],
+        rows=[
+            [arm, *row_over_seeds([seed.results[arm]["spread"] for seed in seeds])] for arm in ARMS
+        ],
+        caption="Deviation of the mean unit embedding over test captures times the root of its "
+        "channels: 0 is collapse.",
+    )
+
+
+EPCR_STUDY = Study(
+    name="epcr",
+    summary="Few labels: consistency of two views in embeddings and predictions.",
+    domain="face",
+    paper=Paper(
+        key="wang2023consistency",
+        title="Consistency Regularization for Deep Face Anti-Spoofing",
+        authors=(
+            "Wang, Zezheng",
+            "Yu, Zitong",
+            "Wang, Xun",
+            "Qin, Yunxiao",
+            "Li, Jiahong",
+            "Zhao, Chenxu",
+            "Liu, Xin",
+            "Lei, Zhen",
+        ),
+        venue="IEEE Transactions on Information Forensics and Security",
+        year=2023,
+    ),
+    presets={
+        "smoke": EpcrConfig(
+            subjects=(4, 2, 4), captures=(16, 8, 16), size=32, seeds=2, width=4, epochs=1
+        ),
+        "quick": EpcrConfig(),
+        "paper": EpcrConfig(
+            captures=(4000, 1000, 2000),
+            size=256,
+            width=64,
+            epochs=800,
+            learning_rate=0.0075,
+            step_epochs=200,
+            batch_size=64,
+        ),
+    },
+    measure=measure,
+)
