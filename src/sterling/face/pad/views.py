@@ -6,7 +6,7 @@ from torch import Tensor
 
 from sterling.face.pad.augment import augment
 
-__all__ = ["random_crop", "random_view", "shuffle_patches"]
+__all__ = ["random_crop", "random_view", "shuffle_patches", "tone_view"]
 
 CROP_AREA = (0.2, 1.0)  # of the picture, as EPCR releases it
 PATCHES = 3
@@ -33,8 +33,21 @@ def random_view(images: Tensor, draws: torch.Generator) -> Tensor:
     shuffled = shuffle_patches(cropped, draws)
     chosen = torch.rand(len(images), generator=draws) < SHUFFLE_PROBABILITY
     chosen = chosen.to(images.device)[:, None, None, None]
-    labels = images.new_zeros((len(images), 1, 1), dtype=torch.float32)
-    return augment(torch.where(chosen, shuffled, cropped), labels, draws)[0]
+    return tone_view(torch.where(chosen, shuffled, cropped), draws)
+
+
+def tone_view(images: Tensor, draws: torch.Generator) -> Tensor:
+    """One view of each picture in other tones, flipped, partly hidden; nothing is moved.
+
+    Args:
+        images: (N, 3, S, S) in 0 to 255, any dtype.
+        draws: CPU generator.
+
+    Returns:
+        Float (N, 3, S, S) in [0, 255].
+    """
+    no_labels = torch.zeros((len(images), 1, 1), device=images.device)
+    return augment(images, no_labels, draws)[0]
 
 
 def random_crop(images: Tensor, draws: torch.Generator) -> Tensor:
