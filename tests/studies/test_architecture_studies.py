@@ -17,7 +17,7 @@ from sterling.study import Evidence, run_study
 
 CLAIMS = {
     "cdcn_search": {"found_beats_cdcn", "found_beats_random_auc", "cdcn_pp_beats_published"},
-    "cdcn_multimodal": {"feature_beats_rgb", "feature_beats_rgb_on_flat", "feature_beats_input"},
+    "cdcn_multimodal": {"feature_beats_rgb", "feature_beats_rgb_auc", "feature_beats_input"},
     "casia_surf": {"se_beats_halfway", "multi_scale_beats_rgb", "depth_beats_rgb"},
     "flexible_modal": {"modality_dropout_narrows_the_gap", "flexible_beats_separate_rgb"},
     "fm_vit": {"flexible_beats_single_rgb", "fewer_multiply_adds"},

@@ -56,8 +56,8 @@ class CasiaSurfConfig(ComparisonConfig):
         moments: Of recorded videos, how many moments each; the paper takes one frame in ten.
     """
 
-    protocol: str = "planar"
-    captures: tuple[int, int, int] = (600, 120, 360)
+    protocol: str = "flat_and_masks"
+    captures: tuple[int, int, int] = (800, 160, 480)
     width: int = Field(default=16, ge=1)
     epochs: int = Field(default=5, ge=1)
     learning_rate: float = Field(default=1e-3, gt=0)
