@@ -27,8 +27,8 @@ def test_the_whole_path_leaves_evidence_and_a_report(tmp_path: Path) -> None:
     folder = tmp_path / "run"
     evidence = run_study(STUDIES["epcr"], SMOKE, preset="smoke", seed=2, folder=folder)
     assert evidence.scope.startswith("SIMULATED")
-    (table,) = [table for table in evidence.tables if table.name == "protocols"]
-    assert [row[0] for row in table.rows] == [one.name for one in protocols(EpcrConfig())]
+    (table,) = [table for table in evidence.tables if table.name == "settings"]
+    assert [row[0] for row in table.rows] == [one.setting.name for one in protocols(EpcrConfig())]
     scores = pl.read_parquet(folder / "scores.parquet")
     assert set(scores["system"].unique()) == set(epcr.SYSTEMS)
     Evidence.model_validate(json.loads((folder / "evidence.json").read_text()))
@@ -38,7 +38,9 @@ def test_the_whole_path_leaves_evidence_and_a_report(tmp_path: Path) -> None:
 
 def test_each_protocol_labels_what_it_says(faces: Faces) -> None:
     training = faces.manifest.where(split="train")
-    by_name = {one.name: one.labelled(training) for one in protocols(EpcrConfig(labelled=0.2))}
+    by_name = {
+        one.setting.name: one.labelled(training) for one in protocols(EpcrConfig(labelled=0.2))
+    }
     few = training.select(by_name["few subjects"])
     assert len(set(few.column("subject"))) == 1
     assert 0 < few.bona_fide.sum() < len(few)
@@ -56,7 +58,7 @@ def test_the_target_trains_without_labels_and_is_not_tested_again(faces: Faces) 
         set(f.manifest.where(split="test").column("subject")) for f in (faces, changed)
     )
     training = changed.manifest.where(split="train")
-    (target,) = [one for one in protocols(EpcrConfig()) if one.name == "target"]
+    (target,) = [one for one in protocols(EpcrConfig()) if one.setting.name == "target"]
     unlabelled = training.select(~target.labelled(training))
     assert after < before
     assert set(unlabelled.column("subject")) == before - after

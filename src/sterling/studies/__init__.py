@@ -3,6 +3,7 @@
 from typing import Any
 
 from sterling.studies.casia_surf import CASIA_SURF_STUDY
+from sterling.studies.ccl import CCL_STUDY
 from sterling.studies.cdcn import CDCN_STUDY
 from sterling.studies.cdcn_multimodal import CDCN_MULTIMODAL_STUDY
 from sterling.studies.cdcn_search import CDCN_SEARCH_STUDY
@@ -23,6 +24,7 @@ STUDIES: dict[str, Study[Any]] = {
     study.name: study
     for study in (
         CASIA_SURF_STUDY,
+        CCL_STUDY,
         CDCN_STUDY,
         CDCN_MULTIMODAL_STUDY,
         CDCN_SEARCH_STUDY,

@@ -8,7 +8,7 @@ lists imply; their official names are unknown, these are ours.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cache, partial
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,18 +26,15 @@ from sterling.face.comparison import (
     Arm,
     ComparisonConfig,
     Seed,
-    acers,
     auc_gains,
-    aucs,
-    compare,
-    simulated_faces,
 )
 from sterling.face.comparison_report import SIMULATED, comparison_findings, score_tables
 from sterling.face.data import CropSpec, Faces, Manifest, load_faces, read_folder, split_by_subject
 from sterling.face.evaluation import write_scores
 from sterling.face.pad import EPCR, Consistency, Detector, normalise
+from sterling.face.settings import Setting, compare_settings, settings_table
 from sterling.runs import Run, in_processes
-from sterling.study import Claim, Findings, Paper, Row, Study, Table, row_over_seeds
+from sterling.study import Claim, Findings, Paper, Study, Table, row_over_seeds
 
 __all__ = ["EPCR_STUDY", "EpcrConfig"]
 
@@ -76,23 +73,17 @@ class EpcrConfig(ComparisonConfig):
 
 @dataclass(frozen=True)
 class Protocol:
-    """Which captures there are, and which of the training captures are labelled.
+    """Which of the training captures are labelled, in which setting.
 
     Attributes:
-        name: Ours.
+        setting: The captures.
         question: Ends the sentence of the claim.
         labelled: From the training manifest to bool (N,).
-        captures: Protocol of the simulated captures; None for that of the configuration.
-        changed: What becomes of the captures before training.
-        species: Attacks whose AUC decides; None for all.
     """
 
-    name: str
+    setting: Setting
     question: str
     labelled: Rule
-    captures: str | None = None
-    changed: Callable[[Faces], Faces] | None = None
-    species: tuple[str, ...] | None = None
 
 
 def protocols(config: EpcrConfig) -> list[Protocol]:
@@ -100,20 +91,24 @@ def protocols(config: EpcrConfig) -> list[Protocol]:
     few = partial(_few_subjects, share=config.labelled)
     share = f"{config.labelled:.0%} of the subjects labelled"
     found = [
-        Protocol(FEW, f"with {share}", few),
-        Protocol(f"{FEW}, one domain", f"with {share} and no new light or camera", few, "intra"),
-        Protocol("one sensor", "with one of three cameras unlabelled", _all_but_one_sensor),
+        Protocol(Setting(FEW), f"with {share}", few),
         Protocol(
-            "target",
-            "with unlabelled captures of the cameras and lights tested added",
-            lambda manifest: ~manifest.matches(session=TARGET),
-            changed=with_target,
+            Setting(f"{FEW}, one domain", captures="intra"),
+            f"with {share} and no new light or camera",
+            few,
         ),
         Protocol(
-            "flat",
+            Setting("one sensor"), "with one of three cameras unlabelled", _all_but_one_sensor
+        ),
+        Protocol(
+            Setting("target", changed=with_target),
+            "with unlabelled captures of the cameras and lights tested added",
+            lambda manifest: ~manifest.matches(session=TARGET),
+        ),
+        Protocol(
+            Setting("flat", species=KINDS["masks"]),
             "against masks, with flat instruments alone labelled among the attacks",
             lambda manifest: ~manifest.matches(species=KINDS["masks"]),
-            species=KINDS["masks"],
         ),
     ]
     return found if config.data is None else found[:1]
@@ -149,7 +144,8 @@ def measure(config: EpcrConfig, run: Run) -> Findings:
     known = protocols(config)
     calls = [(config, run, index) for index in range(config.seeds)]
     found = in_processes(_one_seed, calls, "seeds")
-    seeds = {one.name: [seed[one.name] for seed in found] for one in known}
+    settings = [one.setting for one in known]
+    seeds = {one.name: [seed[one.name] for seed in found] for one in settings}
     write_scores(score_tables(seeds[FEW]), run.folder)
     scope = SIMULATED if config.data is None else f"Photographs at {config.data}; seeds of weights."
     return comparison_findings(
@@ -163,33 +159,30 @@ def measure(config: EpcrConfig, run: Run) -> Findings:
         "thumbnails: logistic regression on 8×8 colours, all labelled.",
         trained=[EPCR_ARM, LABELS_ARM],
         scope=scope,
-        tables=[_protocol_table(known, seeds), _spread_table(seeds[FEW])],
+        tables=[
+            settings_table(
+                settings,
+                seeds,
+                EPCR_ARM,
+                LABELS_ARM,
+                title="What is labelled, and what the rest adds",
+                caption="flat: AUC against masks. target: half of the tested subjects train "
+                "without labels and are not tested.",
+            ),
+            _spread_table(seeds[FEW]),
+        ],
     )
 
 
 def _one_seed(config: EpcrConfig, run: Run, index: int) -> dict[str, Seed]:
-    @cache
-    def faces(captures: str | None) -> Faces:
-        if config.data is not None:
-            return _recorded(config.data, config, index)
-        changed = config if captures is None else config.model_copy(update={"protocol": captures})
-        return simulated_faces("epcr", changed, run, index)
-
-    def of(protocol: Protocol) -> Faces:
-        found = faces(protocol.captures)
-        return found if protocol.changed is None else protocol.changed(found)
-
-    return {
-        protocol.name: compare(
-            "epcr",
-            config,
-            replace(run, folder=run.folder if protocol.name == FEW else run.folder / protocol.name),
-            index,
-            _arms(config, protocol),
-            recorded=partial(of, protocol),
-        )
-        for protocol in protocols(config)
-    }
+    return compare_settings(
+        "epcr",
+        config,
+        run,
+        index,
+        {one.setting: _arms(config, one) for one in protocols(config)},
+        recorded=None if config.data is None else partial(_recorded, config.data, config, index),
+    )
 
 
 def _arms(config: EpcrConfig, protocol: Protocol) -> dict[str, Arm]:
@@ -213,7 +206,7 @@ def _arms(config: EpcrConfig, protocol: Protocol) -> dict[str, Arm]:
             arm(everything, **none), sees=partial(labelled_only, labelled=protocol.labelled)
         ),
     }
-    if protocol.name != FEW:
+    if protocol.setting.name != FEW:
         return arms
     return {
         **arms,
@@ -273,10 +266,10 @@ def _claims(known: Sequence[Protocol], seeds: Mapping[str, list[Seed]]) -> list[
 
     of_protocols = [
         positive(
-            f"unlabelled_captures_help_{one.name.replace(', ', '_').replace(' ', '_')}",
+            f"unlabelled_captures_help_{one.setting.key}",
             f"Unlabelled captures and consistency give a higher AUC than the labels alone, "
             f"{one.question}.",
-            auc_gains(seeds[one.name], EPCR_ARM, LABELS_ARM, one.species),
+            auc_gains(seeds[one.setting.name], EPCR_ARM, LABELS_ARM, one.setting.species),
             paper="abstract: gains in the supervised and semi-supervised tasks",
         )
         for one in known
@@ -299,41 +292,6 @@ def _claims(known: Sequence[Protocol], seeds: Mapping[str, list[Seed]]) -> list[
             SPREAD_BAR,
         ),
     ]
-
-
-def _protocol_table(known: Sequence[Protocol], seeds: Mapping[str, list[Seed]]) -> Table:
-    rows: list[Row] = []
-    for one in known:
-        own = seeds[one.name]
-        rows.append(
-            [
-                one.name,
-                *row_over_seeds(*(aucs(own, arm, one.species) for arm in (EPCR_ARM, LABELS_ARM))),
-                *row_over_seeds(auc_gains(own, EPCR_ARM, LABELS_ARM, one.species)),
-                *row_over_seeds(acers(own, EPCR_ARM))[:1],
-                *row_over_seeds(acers(own, LABELS_ARM))[:1],
-            ]
-        )
-    return Table(
-        name="protocols",
-        title="What is labelled, and what the rest adds",
-        columns=[
-            "labelled",
-            *(
-                f"{arm}: {what}"
-                for arm in (EPCR_ARM, LABELS_ARM)
-                for what in ("AUC", "low", "high")
-            ),
-            "gain",
-            "low",
-            "high",
-            f"{EPCR_ARM}: ACER",
-            f"{LABELS_ARM}: ACER",
-        ],
-        rows=rows,
-        caption="Means over seeds with 95 % Student-t intervals. flat: AUC against masks. target: "
-        "half of the tested subjects train without labels and are not tested.",
-    )
 
 
 def _spread_table(seeds: list[Seed]) -> Table:

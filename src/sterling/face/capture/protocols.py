@@ -90,6 +90,7 @@ _everything = SplitRule(
 )
 _all_species = SplitRule(SPECIES, _SEEN_SENSORS, _SEEN_LIGHT, ("1", "2"), _NEAR)
 _flat = replace(_all_species, species=KINDS["flat"])
+_masks = replace(_all_species, species=KINDS["masks"])
 _relief = replace(_all_species, species=(*KINDS["flat"], *KINDS["masks"]))
 
 PROTOCOLS: dict[str, Protocol] = {
@@ -121,6 +122,14 @@ PROTOCOLS: dict[str, Protocol] = {
         Protocol("planar", _flat, _flat, _flat),
         # And here masks as well, which have relief: depth alone does not tell them.
         Protocol("flat_and_masks", _relief, _relief, _relief),
+        # Masks alone, as in HiFiMask: seen ones, and the open set of unseen masks, lights, cameras.
+        Protocol("masks", _masks, _masks, _masks),
+        Protocol(
+            "masks_open",
+            replace(_masks, species=("mask_plaster", "mask_latex")),
+            replace(_masks, species=("mask_plaster", "mask_latex")),
+            replace(_everything, species=KINDS["masks"]),
+        ),
         Protocol("smoke", _seen, _seen, _everything, Scale((3, 2, 3), (32, 16, 24))),
     )
 }

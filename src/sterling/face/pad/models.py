@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from sterling.errors import InputError, unknown_name
+from sterling.face.pad.ccl import CCL
 from sterling.face.pad.cdcn import CDCN
 from sterling.face.pad.cdcn_multimodal import CDCNMultimodal
 from sterling.face.pad.cdcn_pp import CDCNpp
@@ -21,6 +22,7 @@ __all__ = ["MODELS", "build_network", "small_arguments"]
 MODELS: dict[str, type[Network]] = {
     model.name: model
     for model in (
+        CCL,
         CDCN,
         CDCNpp,
         CDCNMultimodal,
@@ -50,6 +52,8 @@ def small_arguments(name: str, size: int) -> dict[str, Any]:
             return {"size": size, "patch": 8, "dim": 48, "depth": 4, "heads": 3, "every": 2}
         case "flexible_modal":
             return {"size": size, "patch": 8, "depth": 2, "width": 8}
+        case "ccl":
+            return {"width": 16, "depth": 10}
         case "fusion_resnet":
             return {"width": 16, "depth": 10, "reduction": 4}
         case _ if name in MODELS:
