@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
+from sterling.cli import face_data
 from sterling.cli.studies import JsonFlag, show_json
 from sterling.errors import InputError
 
@@ -13,11 +14,18 @@ __all__ = ["app"]
 app = typer.Typer(
     no_args_is_help=True, help="Liveness of faces: train, evaluate, predict, export, attack."
 )
+app.add_typer(face_data.app, name="data")
 
 DetectorArgument = Annotated[Path, typer.Argument(help="Folder of a trained detector.")]
 DataOption = Annotated[
     Path,
-    typer.Option(help="Folder with live/ and spoof/<species>/, or a manifest (.csv, .parquet)."),
+    typer.Option(
+        help="Folder with live/ and spoof/<species>/, of a public data set (see: sterling face "
+        "data check), or a manifest (.csv, .parquet)."
+    ),
+]
+ProtocolOption = Annotated[
+    str | None, typer.Option(help="Official protocol of the public data set in --data, as 4.1.")
 ]
 PatternOption = Annotated[
     str | None, typer.Option(help="Regular expression on the path, with a group named 'subject'.")
@@ -33,9 +41,33 @@ CroppedFlag = Annotated[
 ]
 
 
-def _manifest(data: Path, subject_pattern: str | None) -> Any:
-    from sterling.face.data import Manifest, read_folder
+def _manifest(
+    data: Path,
+    subject_pattern: str | None,
+    protocol: str | None = None,
+    *,
+    clips: bool = False,
+) -> Any:
+    """The rows of a manifest, a public data set or a folder.
 
+    A clip is cut out of all frames of its video. A public set without a split dev gets one, the
+    same whatever is done with it.
+    """
+    from sterling.face.data import Manifest, hold_out_dev, read_folder, read_public
+
+    public = None
+    if subject_pattern is None and data.is_dir():
+        public = read_public(data, protocol, frames=None if clips else 8)
+    if public is not None:
+        if not public.matches(split="train").any() or public.matches(split="dev").any():
+            return public
+        typer.echo(f"{data}: no split dev; a fifth of the subjects of train stands in", err=True)
+        return hold_out_dev(public)
+    if protocol is not None:
+        raise InputError(
+            f"--protocol {protocol}: {data} is no folder of a public data set; see sterling face "
+            "data check, or leave --protocol and --subject-pattern out"
+        )
     if data.is_file():
         return Manifest.read(data)
     return read_folder(data, subject_pattern=subject_pattern)
@@ -184,6 +216,7 @@ def train(
         typer.Option("--set", help="Argument of the network, as width=32 or modalities=rgb,depth."),
     ] = None,
     subject_pattern: PatternOption = None,
+    protocol: ProtocolOption = None,
     cropped: CroppedFlag = False,
     size: Annotated[int, typer.Option(min=32, help="Side of the face crop.")] = 64,
     epochs: Annotated[int, typer.Option(min=1)] = 15,
@@ -205,7 +238,7 @@ def train(
     from sterling.runs import track
 
     network = _network(model, assignments or [], size, seed)
-    manifest = _manifest(data, subject_pattern)
+    manifest = _manifest(data, subject_pattern, protocol, clips=network.frames > 1)
     if not manifest.matches(split=("train", "dev")).any():
         manifest = split_by_subject(manifest, seed=seed)
     preprocessing = (
@@ -248,6 +281,7 @@ def evaluate(
     detector: DetectorArgument,
     data: DataOption,
     subject_pattern: PatternOption = None,
+    protocol: ProtocolOption = None,
     robustness: Annotated[
         bool, typer.Option("--robustness", help="Also on worse copies and on other crops.")
     ] = False,
@@ -288,12 +322,13 @@ def evaluate(
     from sterling.study import Evidence
 
     judge = Detector.from_pretrained(detector)
-    everything = _manifest(data, subject_pattern)
+    everything = _manifest(data, subject_pattern, protocol, clips=judge.model.frames > 1)
     has_test = everything.matches(split="test").any()
     manifest = everything.where(split="test") if has_test else everything
     config = {
         "detector": str(detector),
         "data": str(data),
+        "protocol": protocol,
         "robustness": robustness,
         "patch": patch,
         "guarantee": guarantee,
@@ -358,6 +393,7 @@ def evaluate(
             preset="own data",
             seed=seed,
             command=f"sterling face evaluate {detector} --data {data} --seed {seed}"
+            + (f" --protocol {protocol}" if protocol else "")
             + (" --robustness" if robustness else "")
             + (f" --patch {patch:g} --research-use" if patch is not None else "")
             + (f" --guarantee {guarantee}" if guarantee else ""),

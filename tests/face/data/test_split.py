@@ -1,12 +1,13 @@
 """No subject in two splits, every split with both classes, the same split every time."""
 
 import numpy as np
+import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from sterling.errors import InputError
-from sterling.face.data import Manifest, split_by_subject
+from sterling.face.data import SPLITS, Manifest, hold_out_dev, split_by_subject
 
 
 def manifest(both: int, live: int = 0, attacking: int = 0, per_subject: int = 2) -> Manifest:
@@ -105,3 +106,22 @@ def test_row_without_a_subject_is_refused() -> None:
     rows = Manifest.from_columns({"item": ["x"], "label": ["attack"], "species": ["print"]})
     with pytest.raises(InputError, match="item 'x' has no subject"):
         split_by_subject(rows)
+
+
+def test_hold_out_dev_takes_subjects_of_train_and_leaves_test_alone() -> None:
+    table = manifest(20).table
+    subjects = [f"both{k}" for k in range(20)]
+    train, test = subjects[:15], subjects[15:]
+    dealt = Manifest(
+        table.with_columns(
+            split=pl.when(pl.col("subject").is_in(train))
+            .then(pl.lit("train"))
+            .otherwise(pl.lit("test"))
+        )
+    )
+    held = hold_out_dev(dealt, share=0.2)
+    found = {split: set(held.where(split=split).column("subject")) for split in SPLITS}
+    assert found["test"] == set(test)
+    assert found["train"] | found["dev"] == set(train)
+    assert len(found["dev"]) == 3
+    assert held.column("item").tolist() == dealt.column("item").tolist()

@@ -1,12 +1,17 @@
 """Face data: from folders, pictures and videos to manifests, face crops and their label maps.
 
-Reading (`read_folder`, `read_image`, `read_frames`), finding and cutting out faces
+Reading (`read_folder`, `read_image`, `read_frames`), the public data sets (`read_public`,
+`read_oulu_npu`, …, `check_dataset`), finding and cutting out faces
 (`FaceDetector`, `crop_face`, `load_faces`), splitting by subject, label maps, degraded copies.
 """
 
 from sterling.face.data.align import CropSpec, crop_face, resize_crop
+from sterling.face.data.casia_mfsd import CASIA_MFSD, read_casia_mfsd
 from sterling.face.data.casia_surf import CASIA_SURF_ATTACKS, read_casia_surf
+from sterling.face.data.check import Account, Count, Problem, check_dataset
 from sterling.face.data.clips import clip_of_video, load_clips
+from sterling.face.data.dataset import Dataset, read_dataset
+from sterling.face.data.datasets import DATASETS, read_public
 from sterling.face.data.degrade import Degradation, degrade
 from sterling.face.data.detect import Face, FaceDetector
 from sterling.face.data.faces import Faces
@@ -23,19 +28,30 @@ from sterling.face.data.modality import (
     require_modalities,
     stack,
 )
-from sterling.face.data.split import split_by_subject
+from sterling.face.data.msu_mfsd import MSU_MFSD, read_msu_mfsd
+from sterling.face.data.oulu_npu import OULU_NPU, read_oulu_npu
+from sterling.face.data.replay_attack import REPLAY_ATTACK, read_replay_attack
+from sterling.face.data.split import hold_out_dev, split_by_subject
 from sterling.face.data.video import VIDEO_SUFFIXES, Frames, read_frames
 
 __all__ = [
     "ATTACK",
     "BONA_FIDE",
+    "CASIA_MFSD",
     "CASIA_SURF_ATTACKS",
     "CHANNELS",
+    "DATASETS",
     "IMAGE_SUFFIXES",
+    "MSU_MFSD",
+    "OULU_NPU",
+    "REPLAY_ATTACK",
     "SMALLEST_FACE",
     "SPLITS",
     "VIDEO_SUFFIXES",
+    "Account",
+    "Count",
     "CropSpec",
+    "Dataset",
     "Degradation",
     "Face",
     "FaceDetector",
@@ -46,18 +62,27 @@ __all__ = [
     "Manifest",
     "Modality",
     "NonResponse",
+    "Problem",
     "channels_of",
+    "check_dataset",
     "clip_of_video",
     "crop_face",
     "degrade",
     "depth_picture",
+    "hold_out_dev",
     "label_maps",
     "load_clips",
     "load_faces",
+    "read_casia_mfsd",
     "read_casia_surf",
+    "read_dataset",
     "read_folder",
     "read_frames",
     "read_image",
+    "read_msu_mfsd",
+    "read_oulu_npu",
+    "read_public",
+    "read_replay_attack",
     "require_modalities",
     "resize_crop",
     "split_by_subject",

@@ -69,7 +69,7 @@ def read_folder(
         if file.suffix.lower() in VIDEO_SUFFIXES:
             rows += [
                 {"item": f"{item}#{number}", **known, "video": item, "frame": number}
-                for number in _frames(file, frames)
+                for number in listed_frames(file, frames)
             ]
         else:
             rows.append({"item": item, **known, "video": "", "frame": 0})
@@ -82,7 +82,8 @@ def read_folder(
     return Manifest.from_columns(columns, str(folder))
 
 
-def _frames(file: Path, count: int) -> tuple[int, ...]:
+def listed_frames(file: Path, count: int) -> tuple[int, ...]:
+    """The numbers of `count` frames evenly spread over a video, or 0 if it cannot be read."""
     try:
         return spread_frames(file, count=count)
     except InputError:

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from sterling.errors import InputError
 from sterling.face.data.manifest import SPLITS, Manifest
 
-__all__ = ["split_by_subject"]
+__all__ = ["hold_out_dev", "split_by_subject"]
 
 
 def split_by_subject(
@@ -57,6 +57,26 @@ def split_by_subject(
         if shares.get(name, 1.0) > 0:
             _require_both(outcome, name, len(chosen))
     return outcome
+
+
+def hold_out_dev(manifest: Manifest, *, share: float = 0.2, seed: int = 0) -> Manifest:
+    """Make a development split of subjects of the training split, where a data set has none.
+
+    Args:
+        manifest: Rows of split ``"train"``, with subjects; other rows stay as they are.
+        share: Share of the training subjects. Our default.
+        seed: Chooses the subjects.
+
+    Raises:
+        InputError: As `split_by_subject` of the training rows.
+    """
+    training = manifest.matches(split="train")
+    dealt = split_by_subject(manifest.select(training), dev=share, test=0, seed=seed)
+    split = manifest.column("split").astype(object)
+    split[training] = dealt.column("split")
+    return Manifest(
+        manifest.table.with_columns(split=pl.Series(list(split), dtype=pl.String)), manifest.source
+    )
 
 
 def _strata(

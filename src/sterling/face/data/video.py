@@ -19,6 +19,7 @@ __all__ = [
     "count_frames",
     "read_frames",
     "read_numbered_frames",
+    "spread",
     "spread_frames",
 ]
 
@@ -66,7 +67,7 @@ def spread_frames(path: str | os.PathLike[str], *, count: int) -> tuple[int, ...
         InputError: The file is missing, no video or damaged.
     """
     available = _available(_checked(path))
-    return tuple(_spread(available, min(count, available)))
+    return tuple(spread(available, min(count, available)))
 
 
 def read_numbered_frames(path: str | os.PathLike[str], numbers: Sequence[int]) -> dict[int, Tensor]:
@@ -121,7 +122,7 @@ def _available(path: Path) -> int:
 def _from_file(path: Path, count: int) -> Frames:
     with _opened(str(path), _remedy(path)) as capture:
         promised = int(capture.get(cv2.CAP_PROP_FRAME_COUNT))
-        numbers = _spread(promised, count) if promised >= count else []
+        numbers = spread(promised, count) if promised >= count else []
         images = _read(capture, numbers)
     if len(images) < count:
         available = _available(path)
@@ -129,7 +130,7 @@ def _from_file(path: Path, count: int) -> Frames:
             raise InputError(
                 f"{path}: {available} frames can be read, {count} were asked for; ask for fewer"
             )
-        numbers = _spread(available, count)
+        numbers = spread(available, count)
         with _opened(str(path), _remedy(path)) as capture:
             images = _read(capture, numbers)
     return Frames(torch.stack(images), tuple(numbers))
@@ -155,7 +156,7 @@ def _opened(source: str | int, remedy: str) -> Iterator[cv2.VideoCapture]:
         capture.release()
 
 
-def _spread(available: int, count: int) -> list[int]:
+def spread(available: int, count: int) -> list[int]:
     """The middle frames of `count` equal parts; distinct as long as count ≤ available."""
     return [(2 * k + 1) * available // (2 * count) for k in range(count)]
 

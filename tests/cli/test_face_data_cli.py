@@ -1,0 +1,101 @@
+"""`sterling face data check`, and training and evaluating on a public data set's tree."""
+
+import json
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image, ImageFilter
+from tests.face.data.trees import lay_out, msu_mfsd
+
+from sterling.cli import main
+
+ASTRONAUT = Path(__file__).resolve().parents[2] / "examples" / "photographs" / "astronaut.jpg"
+
+
+def run(*arguments: str) -> int:
+    with pytest.raises(SystemExit) as stopped:
+        main([str(argument) for argument in arguments])
+    assert isinstance(stopped.value.code, int)
+    return stopped.value.code
+
+
+def test_exit_status_says_whether_it_is_complete(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lay_out(tmp_path, msu_mfsd())
+    assert run("face", "data", "check", str(tmp_path), "--json") == 0
+    document = json.loads(capsys.readouterr().out)
+    assert (document["dataset"], document["complete"], document["problems"]) == (
+        "msu_mfsd",
+        True,
+        [],
+    )
+    assert run("face", "data", "check", str(tmp_path)) == 0
+    assert "nothing found missing" in capsys.readouterr().out
+    (tmp_path / "scene01/real/real_client001_android_SD_scene01.mp4").unlink()
+    assert run("face", "data", "check", str(tmp_path)) == 1
+    text = capsys.readouterr().out
+    assert "missing (1): presentations, the first:\n    real_client001_android_SD_scene01" in text
+    assert "39/40" in text
+    assert run("face", "data", "check", str(tmp_path / "scene01" / "nowhere")) == 2
+    assert run("face", "data", "check", str(ASTRONAUT.parent)) == 2
+    assert "no file is named as in any of OULU-NPU" in " ".join(capsys.readouterr().err.split())
+
+
+@pytest.fixture(scope="module")
+def casia(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Three people for training and two for testing, of whom all videos show one face."""
+    folder = tmp_path_factory.mktemp("casia")
+    face = Image.open(ASTRONAUT)
+    kinds = {"1": face, "3": face.filter(ImageFilter.GaussianBlur(4))}
+    for place, people in (("train_release", 5), ("test_release", 2)):
+        for person in range(1, people + 1):
+            for clip, picture in kinds.items():
+                path = folder / place / str(person) / f"{clip}.avi"
+                path.parent.mkdir(parents=True, exist_ok=True)
+                pixels = np.asarray(picture.convert("RGB"))[:, :, ::-1]
+                size = (pixels.shape[1], pixels.shape[0])
+                writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"MJPG"), 25, size)
+                for _ in range(2):
+                    writer.write(np.ascontiguousarray(pixels))
+                writer.release()
+    return folder
+
+
+@pytest.mark.smoke
+def test_train_and_evaluate_on_a_protocol(
+    casia: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = ("--data", str(casia), "--protocol", "overall")
+    small = ("--size", "32", "--set", "width=4", "--epochs", "1")
+    assert run("face", "train", *data, "--out", str(tmp_path / "detector"), *small) == 0
+    assert "no split dev; a fifth of the subjects of train stands in" in capsys.readouterr().err
+    arguments = (str(tmp_path / "detector"), *data, "--out", str(tmp_path / "run"))
+    assert run("face", "evaluate", *arguments) == 0
+    evidence = json.loads((tmp_path / "run" / "evidence.json").read_text())
+    assert evidence["config"]["protocol"] == "overall"
+    assert "--protocol overall" in evidence["command"]
+    assert "print_warped" in evidence["metrics"][0]["name"]
+
+
+@pytest.mark.parametrize(
+    ("protocol", "words"),
+    [("grandtest", "unknown protocol of CASIA-MFSD 'grandtest'"), ("1", "available: overall")],
+)
+def test_protocols_of_other_sets_are_refused(
+    casia: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], protocol: str, words: str
+) -> None:
+    data = ("--data", str(casia), "--protocol", protocol)
+    assert run("face", "train", *data, "--out", str(tmp_path / "none")) == 2
+    assert words in " ".join(capsys.readouterr().err.split())
+
+
+def test_a_protocol_needs_a_public_data_set(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lay_out(tmp_path, ["live/anna/a.jpg"])
+    data = ("--data", str(tmp_path), "--protocol", "1")
+    assert run("face", "train", *data, "--out", str(tmp_path / "none")) == 2
+    assert "is no folder of a public data set" in " ".join(capsys.readouterr().err.split())

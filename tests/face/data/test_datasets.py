@@ -1,0 +1,136 @@
+"""Every public data set, on trees in its published grammar: read, split, counted."""
+
+import itertools
+from collections import Counter
+from functools import cache
+from pathlib import Path
+
+import pytest
+from tests.face.data.trees import TREES, a_few, lay_out, listing
+
+from sterling.errors import InputError
+from sterling.face.data import DATASETS, SPLITS, Dataset, read_dataset, read_public
+from sterling.face.data.dataset import Tree, read_tree, scan
+from sterling.face.data.datasets import matching_files, recognise
+
+KEYS = list(DATASETS)
+
+
+@cache
+def whole(key: str) -> Tree:
+    """The set with everything published, of which no file exists."""
+    return scan(DATASETS[key], listing("/set", TREES[key]()))
+
+
+def test_every_set_has_a_tree() -> None:
+    assert set(TREES) == set(DATASETS)
+    assert all(dataset.key == key for key, dataset in DATASETS.items())
+
+
+@pytest.mark.parametrize("key", KEYS)
+def test_every_file_is_understood_by_this_set_alone(key: str) -> None:
+    paths = list(TREES[key]())
+    tree = whole(key)
+    assert (tree.misnamed, tree.elsewhere, tree.doubled) == ((), (), ())
+    files = [path for one in tree.found.values() for f in one.files.values() for path in f.values()]
+    assert sorted(files) == sorted(f"/set/{path}" for path in paths)
+    folders = listing("/set", paths)
+    assert matching_files(folders) == [(DATASETS[key], len(paths))]
+    assert recognise(folders) is DATASETS[key]
+
+
+@pytest.mark.parametrize("key", KEYS)
+def test_published_counts(key: str) -> None:
+    dataset, known = DATASETS[key], whole(key).presentations
+    found = Counter((one.split, one.label) for one in known)
+    found.update(("", one.label) for one in known if one.split)
+    assert {kind: found[kind] for kind in dataset.counts} == dict(dataset.counts)
+    people = Counter(split for split, _ in {(one.split, one.subject) for one in known})
+    people[""] = len({one.subject for one in known})
+    assert {split: people[split] for split in dataset.subjects} == dict(dataset.subjects)
+    assert not set(dataset.expected(known)) - {one.name for one in known}
+
+
+@pytest.mark.parametrize(
+    ("key", "protocol"), [(key, name) for key in KEYS for name in DATASETS[key].protocols]
+)
+def test_protocols_have_the_published_sizes_and_disjoint_subjects(key: str, protocol: str) -> None:
+    rule = DATASETS[key].protocols[protocol].rule
+    placed = [(rule(one), one) for one in whole(key).presentations]
+    sizes = Counter(split for split, _ in placed)
+    published = DATASETS[key].protocols[protocol].published
+    assert {split: sizes[split] for split in published} == dict(published)
+    assert set(sizes) <= {*SPLITS, ""}
+    assert sizes["train"] > 0
+    assert sizes["test"] > 0
+    for split, other in itertools.combinations(SPLITS, 2):
+        people = [{one.subject for where, one in placed if where == s} for s in (split, other)]
+        assert people[0].isdisjoint(people[1])
+
+
+@pytest.mark.parametrize("key", KEYS)
+def test_rows_are_the_files(tmp_path: Path, key: str) -> None:
+    paths = a_few(key)
+    manifest = read_public(lay_out(tmp_path, paths))
+    assert manifest is not None
+    rows = [p for name in ("path", "depth_path", "ir_path") for p in manifest.column(name) if p]
+    assert sorted(rows) == sorted(str(tmp_path / path) for path in paths)
+    for split in SPLITS:
+        people = {one.subject for one in whole(key).presentations if one.split == split}
+        assert set(manifest.where(split=split).column("subject").tolist()) <= people
+
+
+@pytest.mark.parametrize("key", KEYS)
+def test_a_part_of_a_set_can_be_read(tmp_path: Path, key: str) -> None:
+    """Down to the folder of one video, where the user points at it."""
+    paths = a_few(key)
+    lay_out(tmp_path, paths)
+    folder = tmp_path / Path(paths[0]).parent
+    found = scan(DATASETS[key], [(str(folder), sorted(p.name for p in folder.iterdir()))]).found
+    assert set(found) <= set(whole(key).found)
+    assert found
+
+
+def test_unknown_protocols_are_refused_with_what_there_is(tmp_path: Path) -> None:
+    lay_out(tmp_path, ["Train_files/1_1_01_1.avi"])
+    with pytest.raises(InputError, match=r"protocol of OULU-NPU '5'.*1, 2, 3.1"):
+        read_public(tmp_path, "5")
+
+
+def test_foreign_folders_are_no_data_set(tmp_path: Path) -> None:
+    lay_out(tmp_path, ["live/anna/1.jpg", "spoof/print/anna/2.jpg"])
+    assert read_public(tmp_path) is None
+    lay_out(tmp_path, ["Train_files/1_1_01_1.avi"])
+    assert read_public(tmp_path) is None  # one of three: by chance
+    with pytest.raises(InputError, match="holds nothing of MSU-MFSD; the layout is scene01/"):
+        read_dataset(DATASETS["msu_mfsd"], tmp_path)
+    with pytest.raises(InputError, match="no such folder"):
+        read_public(tmp_path / "nowhere")
+
+
+def test_links_are_followed_once(tmp_path: Path) -> None:
+    lay_out(tmp_path / "disc", ["Train_files/1_1_01_1.avi"])
+    (tmp_path / "set").mkdir()
+    (tmp_path / "set" / "Train_files").symlink_to(tmp_path / "disc" / "Train_files")
+    (tmp_path / "disc" / "Train_files" / "loop").symlink_to(tmp_path / "disc")
+    manifest = read_dataset(DATASETS["oulu_npu"], tmp_path / "set")
+    assert manifest.column("item").tolist() == ["1_1_01_1"]
+
+
+def _moved(dataset: Dataset, paths: list[str], folder: Path) -> Tree:
+    return scan(dataset, listing(str(folder), paths))
+
+
+@pytest.mark.parametrize(
+    ("paths", "message"),
+    [
+        (["Train_files/1_1_01_1.avi", "copy/Train_files/1_1_01_1.avi"], "the same presentation as"),
+        (["Train_files/1_1_01_1.avi", "Train_files/1_1_01_9.avi"], "01_9.avi: not a name of OULU"),
+        (["Dev_files/1_1_01_1.avi"], "lies in split 'dev', but its subject 01 is of 'train'"),
+    ],
+)
+def test_what_would_make_a_manifest_wrong_is_refused(
+    tmp_path: Path, paths: list[str], message: str
+) -> None:
+    with pytest.raises(InputError, match=message):
+        read_tree(_moved(DATASETS["oulu_npu"], paths, tmp_path))
