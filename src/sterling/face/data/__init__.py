@@ -29,6 +29,7 @@ from sterling.face.data.modality import (
     stack,
 )
 from sterling.face.data.msu_mfsd import MSU_MFSD, read_msu_mfsd
+from sterling.face.data.ocim import OCIM, OCIM_RUNS, leave_one_out
 from sterling.face.data.oulu_npu import OULU_NPU, read_oulu_npu
 from sterling.face.data.replay_attack import REPLAY_ATTACK, read_replay_attack
 from sterling.face.data.split import hold_out_dev, split_by_subject
@@ -43,6 +44,8 @@ __all__ = [
     "DATASETS",
     "IMAGE_SUFFIXES",
     "MSU_MFSD",
+    "OCIM",
+    "OCIM_RUNS",
     "OULU_NPU",
     "REPLAY_ATTACK",
     "SMALLEST_FACE",
@@ -71,6 +74,7 @@ __all__ = [
     "depth_picture",
     "hold_out_dev",
     "label_maps",
+    "leave_one_out",
     "load_clips",
     "load_faces",
     "read_casia_mfsd",
