@@ -1,5 +1,6 @@
 """Any scikit-learn regressor, with intervals that hold the true value at a stated rate."""
 
+from abc import ABC, abstractmethod
 from typing import Any, Self
 
 import numpy as np
@@ -29,7 +30,7 @@ def _coverage(n: int, level: float) -> Guarantee:
     )
 
 
-class _IntervalRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
+class _IntervalRegressor(RegressorMixin, BaseEstimator, ABC):  # type: ignore[misc]
     """What all three share: they check features, and differ in their middle and their interval."""
 
     def predict(self, X: Any) -> NDArray[np.float64]:  # noqa: N803
@@ -45,11 +46,13 @@ class _IntervalRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         checked: NDArray[Any] = validate_data(self, X, reset=False)
         return checked
 
+    @abstractmethod
     def _middle(self, X: NDArray[Any]) -> NDArray[np.float64]:  # noqa: N803
-        raise NotImplementedError
+        """The middles of checked features, (N,)."""
 
+    @abstractmethod
     def _interval(self, X: NDArray[Any]) -> NDArray[np.float64]:  # noqa: N803
-        raise NotImplementedError
+        """Lower and upper ends of checked features, (N, 2)."""
 
 
 class SplitConformalRegressor(_IntervalRegressor):

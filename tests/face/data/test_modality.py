@@ -66,3 +66,8 @@ def test_a_picture_without_any_return_is_dark() -> None:
 def test_impossible_metres_are_refused(value: float) -> None:
     with pytest.raises(InputError, match="metres"):
         depth_picture(torch.full((1, 8, 8), value))
+
+
+def test_a_picture_too_small_for_a_middle_is_refused() -> None:
+    with pytest.raises(InputError, match="sides of 4 or more"):
+        depth_picture(torch.ones(1, 3, 8))

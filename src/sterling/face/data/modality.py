@@ -78,14 +78,16 @@ def depth_picture(metres: Tensor) -> Tensor:
     scaling is not published, this one is ours.
 
     Args:
-        metres: float (N, [T,] S, S); 0 where there was no return.
+        metres: float (N, [T,] S, S), S of 4 or more; 0 where there was no return.
 
     Returns:
         uint8 (N, [T,] 1, S, S).
 
     Raises:
-        InputError: Values are negative or not finite.
+        InputError: Values are negative or not finite, or a side is below 4.
     """
+    if min(metres.shape[-2:]) < 4:
+        raise InputError(f"depth: {tuple(metres.shape)}; sides of 4 or more have a middle")
     if not bool(torch.isfinite(metres).all()) or bool((metres < 0).any()):
         raise InputError("depth: metres are 0 (no return) or more, and finite")
     height, width = metres.shape[-2:]
