@@ -15,7 +15,8 @@ import matplotlib as mpl
 import torch
 from torch import nn
 
-from sterling.face.pad import CDCN, Network, build_network
+from sterling.face.pad import CDCN, EPCR, Network, build_network
+from sterling.face.pad.ccl import CCL
 from sterling.face.pad.cdcn_multimodal import CDCNMultimodal
 from sterling.face.pad.cdcn_pp import CDCNpp
 from sterling.face.pad.fm_vit import FMViT
@@ -137,6 +138,8 @@ def main() -> None:
         (build_network({"name": "flexible_modal"}), 256, 3),
         (FMViT(), 224, 3),
         *((network, 256, 2) for network in temporal),
+        (EPCR(), 256, 2),
+        (CCL(), 256, 2),
     ]
     for network, size, depth in drawings:
         draw(network, size, depth, folder / f"{network.name}.svg")
