@@ -8,6 +8,7 @@ from sterling.face.pad.ccl import CCL
 from sterling.face.pad.cdcn import CDCN
 from sterling.face.pad.cdcn_multimodal import CDCNMultimodal
 from sterling.face.pad.cdcn_pp import CDCNpp
+from sterling.face.pad.cqil import CQIL
 from sterling.face.pad.depth_net import DepthNet
 from sterling.face.pad.epcr import EPCR
 from sterling.face.pad.flexible_modal import FlexibleModal
@@ -26,6 +27,7 @@ MODELS: dict[str, type[Network]] = {
         CDCN,
         CDCNpp,
         CDCNMultimodal,
+        CQIL,
         DepthNet,
         EPCR,
         FusionResNet,
@@ -52,7 +54,7 @@ def small_arguments(name: str, size: int) -> dict[str, Any]:
             return {"size": size, "patch": 8, "dim": 48, "depth": 4, "heads": 3, "every": 2}
         case "flexible_modal":
             return {"size": size, "patch": 8, "depth": 2, "width": 8}
-        case "ccl":
+        case "ccl" | "cqil":
             return {"width": 16, "depth": 10}
         case "fusion_resnet":
             return {"width": 16, "depth": 10, "reduction": 4}
