@@ -10,9 +10,10 @@ import pytest
 from sterling.errors import InputError
 from sterling.face.capture import Scale, simulate
 from sterling.face.data import Faces
+from sterling.face.settings import leave_out
 from sterling.report import render_report
 from sterling.studies import STUDIES
-from sterling.studies.ccl import BRIGHT, LEFT_OUT, SYSTEMS, confound, leave_out, settings
+from sterling.studies.ccl import BRIGHT, LEFT_OUT, SYSTEMS, confound, settings
 from sterling.study import Evidence, run_study
 
 STUDY = STUDIES["ccl"]

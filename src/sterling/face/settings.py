@@ -4,6 +4,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, partial
 
+import numpy as np
+
 from sterling.face.comparison import (
     Arm,
     ComparisonConfig,
@@ -18,7 +20,7 @@ from sterling.face.data import Faces
 from sterling.runs import Run
 from sterling.study import Row, Table, row_over_seeds
 
-__all__ = ["Setting", "compare_settings", "settings_table"]
+__all__ = ["Setting", "compare_settings", "leave_out", "settings_table"]
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,14 @@ class Setting:
     def key(self) -> str:
         """The name as part of a claim's id."""
         return self.name.replace(", ", "_").replace(" ", "_")
+
+
+def leave_out(species: str, faces: Faces) -> Faces:
+    """Training and development without one attack species, the test with that one alone."""
+    manifest = faces.manifest
+    of_species = manifest.matches(species=species)
+    test = manifest.matches(split="test")
+    return faces.select(np.where(test, of_species | manifest.bona_fide, ~of_species))
 
 
 def compare_settings(

@@ -7,6 +7,7 @@ from sterling.studies.ccl import CCL_STUDY
 from sterling.studies.cdcn import CDCN_STUDY
 from sterling.studies.cdcn_multimodal import CDCN_MULTIMODAL_STUDY
 from sterling.studies.cdcn_search import CDCN_SEARCH_STUDY
+from sterling.studies.cqil import CQIL_STUDY
 from sterling.studies.epcr import EPCR_STUDY
 from sterling.studies.flexible_modal import FLEXIBLE_MODAL_STUDY
 from sterling.studies.fm_vit import FM_VIT_STUDY
@@ -28,6 +29,7 @@ STUDIES: dict[str, Study[Any]] = {
         CDCN_STUDY,
         CDCN_MULTIMODAL_STUDY,
         CDCN_SEARCH_STUDY,
+        CQIL_STUDY,
         EPCR_STUDY,
         FLEXIBLE_MODAL_STUDY,
         FM_VIT_STUDY,

@@ -23,7 +23,7 @@ from sterling.face.data import Faces, Manifest
 from sterling.face.evaluation import write_scores
 from sterling.face.pad.ccl import CCL, ContextContrast
 from sterling.face.pad.context_pairs import contexts_of
-from sterling.face.settings import Setting, compare_settings, settings_table
+from sterling.face.settings import Setting, compare_settings, leave_out, settings_table
 from sterling.runs import Run, in_processes
 from sterling.study import Claim, Findings, Paper, Study
 
@@ -70,14 +70,6 @@ def settings(config: CclConfig) -> list[Setting]:
         Setting("open set", captures="masks_open"),
         Setting(CONFOUNDED, changed=partial(confound, config.agreement)),
     ]
-
-
-def leave_out(species: str, faces: Faces) -> Faces:
-    """Training and development without one kind of mask, the test with that kind alone."""
-    manifest = faces.manifest
-    test = manifest.matches(split="test")
-    of_species = manifest.matches(species=species)
-    return faces.select(np.where(test, of_species | manifest.bona_fide, ~of_species))
 
 
 def confound(agreement: float, faces: Faces) -> Faces:

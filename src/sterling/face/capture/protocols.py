@@ -92,6 +92,7 @@ _all_species = SplitRule(SPECIES, _SEEN_SENSORS, _SEEN_LIGHT, ("1", "2"), _NEAR)
 _flat = replace(_all_species, species=KINDS["flat"])
 _masks = replace(_all_species, species=KINDS["masks"])
 _relief = replace(_all_species, species=(*KINDS["flat"], *KINDS["masks"]))
+_far = replace(_relief, sensors=("surveillance",), distances=("middle", "far"))
 
 PROTOCOLS: dict[str, Protocol] = {
     protocol.name: protocol
@@ -122,6 +123,9 @@ PROTOCOLS: dict[str, Protocol] = {
         Protocol("planar", _flat, _flat, _flat),
         # And here masks as well, which have relief: depth alone does not tell them.
         Protocol("flat_and_masks", _relief, _relief, _relief),
+        # Surveillance cameras throughout, or only in test: SuHiFiMask's identity and quality.
+        Protocol("surveillance", _far, _far, _far),
+        Protocol("low_quality", _relief, _relief, _far),
         # Masks alone, as in HiFiMask: seen ones, and the open set of unseen masks, lights, cameras.
         Protocol("masks", _masks, _masks, _masks),
         Protocol(
