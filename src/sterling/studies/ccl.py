@@ -47,7 +47,7 @@ class CclConfig(ComparisonConfig):
     """
 
     protocol: str = "masks"
-    captures: tuple[int, int, int] = (480, 120, 360)
+    captures: tuple[int, int, int] = (400, 100, 280)
     width: int = Field(default=16, ge=1)
     epochs: int = Field(default=5, ge=1)
     learning_rate: float = Field(default=1e-3, gt=0)

@@ -57,8 +57,8 @@ class EpcrConfig(ComparisonConfig):
         predict_weight: Of the consistency of predictions.
     """
 
-    captures: tuple[int, int, int] = (320, 120, 300)
-    subjects: tuple[int, int, int] = (20, 8, 18)
+    captures: tuple[int, int, int] = (240, 100, 240)
+    subjects: tuple[int, int, int] = (20, 8, 16)
     size: int = Field(default=48, ge=16, multiple_of=8)
     epochs: int = Field(default=8, ge=1)
     learning_rate: float = Field(default=4e-3, gt=0)
