@@ -31,10 +31,11 @@ def bench(*methods: str) -> ClassifierBench:
 
 
 def test_one_request_in_sequence_is_the_request_at_once() -> None:
-    # SSD draws nothing at random, so that both paths must agree.
-    at_once = attack_after_forgetting(bench("SSD"), "random")["SSD"]["U-LiRA"]
-    (in_sequence,) = attack_along_requests(bench("SSD"), requests=1)["SSD"]
-    assert in_sequence == pytest.approx(at_once, abs=1e-12)
+    # SSD draws nothing at random, and retraining starts at the same weights: both paths must agree.
+    at_once = attack_after_forgetting(bench("SSD"), "random")
+    in_sequence = attack_along_requests(bench("SSD"), requests=1)
+    for method in ("SSD", "retrain"):
+        assert in_sequence[method] == pytest.approx([at_once[method]["U-LiRA"]], abs=1e-12)
 
 
 def test_the_references_are_always_there_and_say_what_they_must() -> None:

@@ -117,6 +117,8 @@ def test_shadows_learn_their_half_and_retrained_ones_do_not() -> None:
     assert learned(shadows.models.logits(cut.pool.inputs).numpy()) > 0.5
     again = retrain_shadows(shadows, build, recipe, seed=1)
     assert abs(learned(again.logits(cut.pool.inputs).numpy())) < 0.3
+    kept = retrain_shadows(shadows, build, recipe, seed=1, retained=shadows.membership)
+    assert learned(kept.logits(cut.pool.inputs).numpy()) > 0.5
     method = catalogue(train_by_recipe(recipe), Descent(steps=5))["NPO"]
     answers = forget_own_half(shadows, method, cut.pool.inputs, seed=0)
     assert answers.shape == (4, 20, 3)

@@ -32,6 +32,7 @@ from sterling.privacy.shadow_unlearning import (
     forget_in_sequence,
     forget_own_half,
     forget_with_own_training,
+    request_parts,
     retrain_shadows,
     train_shadows,
 )
@@ -148,9 +149,13 @@ class ClassifierBench:
             group=cut.group,
         )
 
-    def again(self, shadows: Shadows, records: Tensor) -> NDArray[np.float32]:
-        """Logits of the shadow models retrained without the pool."""
-        retrained = retrain_shadows(shadows, self.build, self.recipe, seed=self.seed + 1)
+    def again(
+        self, shadows: Shadows, records: Tensor, retained: NDArray[np.bool_] | None = None
+    ) -> NDArray[np.float32]:
+        """Logits of the shadow models retrained on the base and what they retain of the pool."""
+        retrained = retrain_shadows(
+            shadows, self.build, self.recipe, seed=self.seed + 1, retained=retained
+        )
         return np.asarray(retrained.logits(records).numpy())
 
 
@@ -225,13 +230,17 @@ def attack_along_requests(bench: ClassifierBench, *, requests: int) -> dict[str,
     """
     cut = bench.cut("random")
     shadows = bench.shadows(cut)
-    labels, inside = cut.pool.labels.numpy(), shadows.membership
-    part = np.arange(len(labels)) * requests // len(labels)
+    records, labels, inside = cut.pool.inputs, cut.pool.labels.numpy(), shadows.membership
+    part = request_parts(len(labels), requests)
     areas = {}
     for name, method in bench.named().items():
-        answers = forget_in_sequence(
-            shadows, method, cut.pool.inputs, requests=requests, seed=bench.seed
-        )
+        if name == RETRAINED:
+            kept = [inside & (part > request) for request in range(requests)]
+            answers = [bench.again(shadows, records, retained) for retained in kept]
+        else:
+            answers = forget_in_sequence(
+                shadows, method, records, requests=requests, seed=bench.seed
+            )
         areas[name] = [
             _ulira_area(logits[:, asked], labels[asked], inside[:, asked])
             for request, logits in enumerate(answers)

@@ -23,6 +23,7 @@ __all__ = [
     "forget_in_sequence",
     "forget_own_half",
     "forget_with_own_training",
+    "request_parts",
     "retrain_shadows",
     "train_shadows",
 ]
@@ -92,17 +93,35 @@ def train_shadows(
 
 
 def retrain_shadows(
-    shadows: Shadows, build: Callable[[], nn.Module], recipe: Recipe, *, seed: int
+    shadows: Shadows,
+    build: Callable[[], nn.Module],
+    recipe: Recipe,
+    *,
+    seed: int,
+    retained: NDArray[np.bool_] | None = None,
 ) -> Models:
-    """Every model exactly retrained: new initial weights, the base records only.
+    """Every model exactly retrained: new initial weights, no record that it was asked to forget.
 
     All at once, where the method "retrain" does one model after the other.
+
+    Args:
+        shadows: Models before.
+        build: Makes one network.
+        recipe: How each model is trained.
+        seed: Draws the initial weights and the orders.
+        retained: Which records of the pool a model keeps beside the base, (models, pool); None
+            keeps none.
     """
     seeds = np.random.default_rng(seed).integers(2**62, size=len(shadows.models)).tolist()
+    kept = np.zeros_like(shadows.membership) if retained is None else retained
     everyone = np.ones((len(seeds), len(shadows.base)), dtype=np.bool_)
-    base = shadows.base
     return train_many(
-        initialise(build, seeds), base.inputs, base.labels, everyone, recipe, seeds=seeds
+        initialise(build, seeds),
+        torch.cat([shadows.base.inputs, shadows.pool.inputs]),
+        torch.cat([shadows.base.labels, shadows.pool.labels]),
+        np.concatenate([everyone, kept], axis=1),
+        recipe,
+        seeds=seeds,
     )
 
 
@@ -129,6 +148,11 @@ def forget_own_half(
     return np.stack(answers)
 
 
+def request_parts(records: int, requests: int) -> NDArray[np.int64]:
+    """Which of several requests asks for each record, (records,), from 0; of equal size."""
+    return np.arange(records) * requests // records
+
+
 def forget_in_sequence(
     shadows: Shadows, method: Method, records: Tensor, *, requests: int, seed: int
 ) -> NDArray[np.float32]:
@@ -147,7 +171,7 @@ def forget_in_sequence(
     Raises:
         InputError: When a part holds no record that a model learned.
     """
-    part = np.arange(len(shadows.pool)) * requests // len(shadows.pool)
+    part = request_parts(len(shadows.pool), requests)
     answers = []
     for row, own in enumerate(shadows.membership):
         model = shadows.models.module(row)

@@ -5,7 +5,7 @@ in the overhead of small operations; stacked, each operation does the work of al
 """
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -111,7 +111,8 @@ def train_many(
         logits = functional_call(models.network, own, records)
         return (F.cross_entropy(logits, labels, reduction="none") * weight).sum()
 
-    losses = vmap(loss)
+    # Over one model, mapping would cost more than the model's own steps.
+    losses = vmap(loss) if len(models) > 1 else _of_one(loss)
     for index, rate in _batches(membership, recipe, seeds):
         present = index >= 0
         weight = present.to(models.dtype)
@@ -123,6 +124,15 @@ def train_many(
         with torch.no_grad():
             _step(parameters, velocity, gradients, rate.to(models.dtype), present.any(1), recipe)
     return Models(models.network, {name: p.detach() for name, p in parameters.items()})
+
+
+def _of_one(loss: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    """What ``vmap(loss)`` gives where all arguments hold one model."""
+
+    def losses(parameters: dict[str, Tensor], *batch: Tensor) -> Tensor:
+        return loss({name: p[0] for name, p in parameters.items()}, *[part[0] for part in batch])
+
+    return losses
 
 
 def _step(

@@ -1,6 +1,7 @@
 """The loop that gradient-based unlearning methods share."""
 
 import copy
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -49,7 +50,7 @@ def batches(examples: Examples, size: int, rng: torch.Generator) -> Iterator[Exa
     """Endless batches, each pass over the examples in a new random order."""
     while True:
         for rows in torch.split(torch.randperm(len(examples), generator=rng), size):
-            yield examples.select(rows)
+            yield examples.batch(rows)
 
 
 def frozen(model: nn.Module) -> nn.Module:
@@ -112,21 +113,24 @@ def descend(
     parameters = [value for name, value in student.named_parameters() if trained(name)]
     if not parameters:
         raise InputError("no parameter is named to be trained; check the layer's name")
-    optimiser = torch.optim.Adam(parameters, lr=descent.learning_rate)
+    optimiser = torch.optim.Adam(parameters, lr=descent.learning_rate, fused=True)
     to_forget = batches(forget, descent.batch_size, rng)
     to_retain = batches(retain, descent.batch_size, rng)
     for step in range(descent.steps):
         loss = objective(student, next(to_forget), next(to_retain))
-        if not torch.isfinite(loss):
+        if not math.isfinite(loss.item()):
             raise InputError(
-                f"learning_rate {descent.learning_rate}: the loss was {float(loss.detach())} at "
-                f"step {step}; lower the rate or the steps"
+                f"learning_rate {descent.learning_rate}: the loss was {loss.item()} at step "
+                f"{step}; lower the rate or the steps"
             )
-        gradients = torch.autograd.grad(loss, parameters, allow_unused=True)
-        for index, (value, gradient) in enumerate(zip(parameters, gradients, strict=True)):
-            value.grad = gradient
-            if masks is not None and gradient is not None:
-                value.grad = gradient * masks[index]
+        for value in parameters:
+            value.grad = None
+        # Not autograd.grad: the fused step needs gradients that lie in memory as parameters do.
+        loss.backward(inputs=parameters)
+        if masks is not None:
+            for value, mask in zip(parameters, masks, strict=True):
+                if value.grad is not None:
+                    value.grad.mul_(mask)
         optimiser.step()
         after_step(student)
     return student.eval()
