@@ -58,6 +58,20 @@ def test_terms_are_plain_loops_over_the_positions_that_count() -> None:
     assert float(mean_kl(other, logits, labels)) == pytest.approx(sum(divergences) / len(losses))
 
 
+def test_where_nothing_counts_every_mean_is_0() -> None:
+    logits, _ = sequences(0)
+    for shape in ((4, 6), (24,)):
+        none, values = torch.full(shape, IGNORED), logits.reshape(*shape, 5).requires_grad_()
+        for mean in (
+            mean_loss(values, none),
+            mean_kl(values.detach() + 1, values, none),
+            mean_soft_loss(values.detach().softmax(-1), values, none),
+        ):
+            (gradient,) = torch.autograd.grad(mean, values)
+            assert float(mean.detach()) == 0
+            assert float(gradient.abs().max()) == 0
+
+
 def test_what_is_ignored_has_no_influence() -> None:
     logits, labels = sequences(0)
     changed = torch.where((labels == IGNORED)[..., None], torch.randn_like(logits), logits)

@@ -34,9 +34,21 @@ def counted_mean(values: Tensor, labels: Tensor) -> Tensor:
     return (values * counts).sum() / counts.sum().clamp_min(1)
 
 
+def _counted(labels: Tensor, *values: Tensor) -> list[Tensor]:
+    """Of values (N, ...) or (N, T, ...) those at the positions that count, (M, ...).
+
+    Where a text is mostly prompt, the terms over a whole vocabulary then cost a part of it only.
+    """
+    counts = labels != IGNORED
+    if labels.ndim == 1 and bool(counts.all()):
+        return list(values)
+    return [each[counts] for each in values]
+
+
 def mean_loss(logits: Tensor, labels: Tensor) -> Tensor:
     """Mean cross-entropy over the positions that count."""
-    return counted_mean(position_losses(logits, labels), labels)
+    logits, labels = _counted(labels, logits, labels)
+    return F.cross_entropy(logits, labels, reduction="sum") / max(1, len(labels))
 
 
 def sequence_losses(logits: Tensor, labels: Tensor) -> Tensor:
@@ -52,12 +64,13 @@ def example_loss(logits: Tensor, labels: Tensor) -> Tensor:
 
 def mean_kl(reference: Tensor, logits: Tensor, labels: Tensor) -> Tensor:
     """KL(reference ‖ model) from logits, mean over the positions that count; 0 at best."""
-    divergence = F.kl_div(
-        logits.log_softmax(-1), reference.log_softmax(-1), reduction="none", log_target=True
-    ).sum(-1)
-    return counted_mean(divergence, labels)
+    reference, logits = _counted(labels, reference, logits)
+    return F.kl_div(
+        logits.log_softmax(-1), reference.log_softmax(-1), reduction="sum", log_target=True
+    ) / max(1, len(logits))
 
 
 def mean_soft_loss(target: Tensor, logits: Tensor, labels: Tensor) -> Tensor:
     """Cross-entropy to target probabilities, mean over the positions that count."""
-    return counted_mean(-(target * logits.log_softmax(-1)).sum(-1), labels)
+    target, logits = _counted(labels, target, logits)
+    return -(target * logits.log_softmax(-1)).sum() / max(1, len(logits))
