@@ -20,18 +20,24 @@ def world(seed: int = 0, records: int = 200) -> RequestWorld:
 
 def test_deleting_nothing_changes_nothing() -> None:
     one = world()
-    effect = one.watched.effect(one.model, torch.zeros(0, dtype=torch.int64))
-    coverage = effect.pop("coverage after")
-    assert set(effect) == set(EFFECTS)
-    # Refitted from another start: the same minimum, to the tolerance of Newton's method.
-    assert max(abs(value) for value in effect.values()) < 1e-5
-    assert 0.8 < coverage <= 1
+    some, none = torch.arange(40), torch.zeros(0, dtype=torch.int64)
+    # From other weights the same minimum is found, to the tolerance of Newton's method.
+    moved = one.model.at(one.model.weights + 0.01)
+    (change, unchanged), (again,) = (
+        one.watched.effects(one.model, [some, none]),
+        one.watched.effects(moved, [some]),
+    )
+    assert set(unchanged) == {*EFFECTS, "coverage after"}
+    assert 0.8 < unchanged.pop("coverage after") <= 1
+    assert set(unchanged.values()) == {0.0}
+    assert change["confidence"] != 0
+    assert again == pytest.approx(change, abs=1e-5)
 
 
 def test_a_deleted_class_shows_in_every_figure_that_it_must() -> None:
     one = world()
     rows = (one.model.labels == 0).nonzero()[:, 0][:-2]
-    effect = one.watched.effect(one.model, rows)
+    (effect,) = one.watched.effects(one.model, [rows])
     after = one.model.without(rows)
     features, labels = one.watched.test
     accuracy = [

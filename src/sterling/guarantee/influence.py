@@ -250,11 +250,9 @@ def softmax_hessian(features: Tensor, probabilities: Tensor, *, l2: float = 0.0)
         probabilities: The model's posteriors (N, C).
         l2: The ridge λ.
     """
-    n, classes = probabilities.shape
-    curvature = torch.diag_embed(probabilities) - (
-        probabilities[:, :, None] * probabilities[:, None, :]
-    )
-    weighted = curvature.permute(1, 2, 0)[..., None] * features  # (C, C, N, D)
-    size = classes * features.shape[1]
-    matrix = (weighted.mT @ features).transpose(1, 2).reshape(size, size) / n
-    return matrix + l2 * torch.eye(size).to(features)
+    n = len(probabilities)
+    spread = (probabilities[:, :, None] * features[:, None, :]).flatten(1)  # p ⊗ h, (N, C·D)
+    blocks = (probabilities.T[:, None, :] * features.T) @ features  # (C, D, D)
+    diagonal: Tensor = torch.block_diag(*blocks)  # type: ignore[no-untyped-call]
+    matrix = (diagonal - spread.T @ spread) / n
+    return matrix + l2 * torch.eye(len(matrix)).to(features)

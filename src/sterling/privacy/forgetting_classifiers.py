@@ -160,7 +160,11 @@ class ClassifierBench:
 
 
 def attack_after_forgetting(bench: ClassifierBench, victim: str) -> Cell:
-    """Every method under every attack on one victim: for each a row of figures."""
+    """Every method under every attack on one victim: for each a row of figures.
+
+    That of ``REWOUND`` has two more: the mean "step" that it rewinds to, and the share of models
+    that "stayed" at the last one.
+    """
     cut = bench.cut(victim)
     shadows = bench.shadows(cut)
     records = torch.cat([cut.pool.inputs, cut.test.inputs])
@@ -182,8 +186,12 @@ def attack_after_forgetting(bench: ClassifierBench, victim: str) -> Cell:
 
     cell = {RETRAINED: row(before, again), UNTOUCHED: row(before, before)}
     methods = bench.named()
+    steps: list[int] = []
     if REWOUND in bench.methods:
-        methods[REWOUND] = _rewound(bench.descent, cut.validation)
+        config = ScrubConfig(
+            validation=cut.validation, descent=bench.descent, note_step=steps.append
+        )
+        methods[REWOUND] = Method(REWOUND, scrub, config, "Kurmanji et al., NeurIPS 2023")
     for name, method in methods.items():
         if name != RETRAINED:
             cell[name] = row(before, forget_own_half(shadows, method, records, seed=bench.seed))
@@ -192,12 +200,10 @@ def attack_after_forgetting(bench: ClassifierBench, victim: str) -> Cell:
             fit, method = _own_training(name, bench)
             pair = forget_with_own_training(shadows, fit, method, records, seed=bench.seed)
             cell[name] = row(*pair)
+    if steps:
+        stayed = np.mean(np.array(steps) == bench.descent.steps)
+        cell[REWOUND] |= {"step": float(np.mean(steps)), "stayed": float(stayed)}
     return cell
-
-
-def _rewound(descent: Descent, validation: Examples) -> Method:
-    config = ScrubConfig(validation=validation, descent=descent)
-    return Method(REWOUND, scrub, config, "Kurmanji et al., NeurIPS 2023")
 
 
 def _own_training(
@@ -236,7 +242,7 @@ def attack_along_requests(bench: ClassifierBench, *, requests: int) -> dict[str,
     for name, method in bench.named().items():
         if name == RETRAINED:
             kept = [inside & (part > request) for request in range(requests)]
-            answers = [bench.again(shadows, records, retained) for retained in kept]
+            answers = np.stack([bench.again(shadows, records, retained) for retained in kept])
         else:
             answers = forget_in_sequence(
                 shadows, method, records, requests=requests, seed=bench.seed

@@ -1,5 +1,6 @@
 """What a deletion request does to a model's uncertainty, by exact retraining."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -53,27 +54,27 @@ class Watched:
         """Mean posterior (T, C) of the labels that the model gave the targets."""
         return float(posteriors.gather(1, self.labels[:, None]).mean())
 
-    def effect(self, model: ConvexModel, rows: Tensor) -> dict[str, float]:
-        """Changes of ``EFFECTS`` by retraining without ``rows``, and "coverage after".
+    def effects(self, model: ConvexModel, requests: Sequence[Tensor]) -> list[dict[str, float]]:
+        """Changes of ``EFFECTS`` by retraining without each request, and "coverage after".
 
-        Temperatures and sets are calibrated anew after the request. "sharded confidence" is that
+        Temperatures and sets are calibrated anew after each request. "sharded confidence" is that
         of SISA's models, "flips" counts targets with another label.
-        """
-        after = model.without(rows)
-        before, now = self._figures(model), self._figures(after)
-        flips = float((after.logits(self.targets).argmax(1) != self.labels).sum())
-        sharded = [
-            self.confidence(sharded_posteriors(model, removed, self.targets))
-            for removed in (rows[:0], rows)
-        ]
-        return {
-            **{name: now[name] - before[name] for name in now},
-            "coverage after": now["coverage"],
-            "flips": flips,
-            "sharded confidence": sharded[1] - sharded[0],
-        }
 
-    def _figures(self, model: ConvexModel) -> dict[str, float]:
+        Args:
+            model: Before.
+            requests: For each the rows of the training records to delete.
+        """
+        before = self._figures(model, torch.zeros(0, dtype=torch.int64))
+        changes = []
+        for rows in requests:
+            after = self._figures(model, rows)
+            change = {name: after[name] - before[name] for name in after}
+            changes.append({**change, "coverage after": after["coverage"]})
+        return changes
+
+    def _figures(self, full: ConvexModel, rows: Tensor) -> dict[str, float]:
+        """Of the model retrained without some records."""
+        model = full.without(rows)
         known, of_known = self.calibration
         features, labels = self.test[0], self.test[1].numpy()
         p, targets = model.posteriors(features).numpy(), model.posteriors(self.targets)
@@ -84,6 +85,8 @@ class Watched:
         return {
             "confidence": self.confidence(targets),
             "recalibrated confidence": self.confidence(cooled.softmax(1)),
+            "sharded confidence": self.confidence(sharded_posteriors(full, rows, self.targets)),
+            "flips": float((targets.argmax(1) != self.labels).sum()),
             "accuracy": float((p.argmax(1) == labels).mean()),
             "calibration error": calibration_error(p, labels),
             "Brier score": brier_score(p, labels),

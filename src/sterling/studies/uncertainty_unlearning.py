@@ -6,6 +6,7 @@ schedules here are ours. Every effect is measured after exact retraining, never 
 that the attack was planned with, and stands beside random deletions of the same number.
 """
 
+from collections.abc import Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -185,19 +186,21 @@ def _attack(config: UncertaintyUnlearningConfig, problem: str, seed: int) -> Cas
         for name, candidates in (("own", world.owned), ("any", everything))
     }
 
-    def effect(rows: Tensor) -> Figures:
-        return {**world.watched.effect(world.model, rows), "audit": auditor.z_score(rows)}
+    def effects(requests: Sequence[Tensor]) -> list[Figures]:
+        changes = world.watched.effects(world.model, requests)
+        return [
+            {**change, "audit": auditor.z_score(rows)}
+            for change, rows in zip(changes, requests, strict=True)
+        ]
 
-    case: Case = {
-        "random": {name: [effect(rows) for rows in draws] for name, draws in random.items()}
-    }
+    case: Case = {"random": {name: effects(draws) for name, draws in random.items()}}
     case["cluster audit"] = [
         auditor.z_score(rows) for rows in _clusters(world.model, config.budget, rng)
     ]
     requests: dict[str, dict[str, Tensor]] = {}
     for direction in DIRECTIONS:
-        requests[direction] = _requests(config, world, direction, seed)
-        case[direction] = {arm: effect(rows) for arm, rows in requests[direction].items()}
+        asked = requests[direction] = _requests(config, world, direction, seed)
+        case[direction] = dict(zip(asked, effects(list(asked.values())), strict=True))
     if config.networks:
         removals = {"random": random["any"][0]} | {
             direction: requests[direction][ANY_RECORD] for direction in DIRECTIONS

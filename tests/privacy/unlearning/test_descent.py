@@ -23,7 +23,7 @@ def network() -> nn.Module:
     torch.manual_seed(0)
     model = mlp((6,), 3, width=7).double()
     with torch.no_grad():  # a weight that does not lie in memory row by row
-        model[1].weight = nn.Parameter(model[1].weight.t().contiguous().t())  # type: ignore[index,union-attr]
+        model[1].weight = nn.Parameter(model[1].weight.t().contiguous().t())  # type: ignore[index]
     return model
 
 
@@ -101,7 +101,8 @@ def test_a_loss_that_is_not_finite_names_the_step() -> None:
     data = examples(8, seed=0)
 
     def breaks(student: nn.Module, batch: Examples, _same: Examples) -> Tensor:
-        return student(batch.inputs).sum() * float("nan")
+        total: Tensor = student(batch.inputs).sum()
+        return total * float("nan")
 
     with pytest.raises(InputError, match=r"learning_rate 0.5: the loss was nan at step 0"):
         descend(network(), breaks, data, data, torch.Generator(), Descent(2, 0.5))

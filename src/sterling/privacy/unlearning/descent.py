@@ -126,7 +126,7 @@ def descend(
         for value in parameters:
             value.grad = None
         # Not autograd.grad: the fused step needs gradients that lie in memory as parameters do.
-        loss.backward(inputs=parameters)
+        torch.autograd.backward(loss, inputs=parameters)
         if masks is not None:
             for value, mask in zip(parameters, masks, strict=True):
                 if value.grad is not None:

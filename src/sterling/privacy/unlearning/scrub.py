@@ -7,6 +7,7 @@ records do not stand out by errors that records never seen do not have.
 """
 
 import copy
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import torch
@@ -31,6 +32,8 @@ class ScrubConfig:
         validation: Records never seen, distributed as the forget set, to rewind by; None does not
             rewind.
         descent: Steps, those away from the teacher counted, and rate.
+        note_step: Told the step, from 1, that the student is rewound to; the last one if that is
+            the nearest.
     """
 
     ascents: int = 10
@@ -38,6 +41,7 @@ class ScrubConfig:
     loss_weight: float = 1.0
     validation: Examples | None = None
     descent: Descent = field(default_factory=Descent)
+    note_step: Callable[[int], object] = lambda _step: None
 
 
 def scrub(
@@ -71,9 +75,10 @@ def scrub(
         return student
     goal = _error(student, config.validation)
     # Of steps that are as near, the last has obeyed longest.
-    _, weights = min(reversed(passed), key=lambda moment: abs(moment[0] - goal))
+    nearest = min(range(len(passed), 0, -1), key=lambda step: abs(passed[step - 1][0] - goal))
+    config.note_step(nearest)
     rewound = copy.deepcopy(student)
-    set_parameters(rewound, weights)
+    set_parameters(rewound, passed[nearest - 1][1])
     return rewound
 
 
