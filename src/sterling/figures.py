@@ -1,11 +1,11 @@
 """Figures of the evidence in one call each."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from sterling.study import Figure, row_over_seeds
 
-__all__ = ["bars_over_seeds", "lines"]
+__all__ = ["bars_over_seeds", "lines", "matrix"]
 
 
 def lines(
@@ -68,6 +68,44 @@ def bars_over_seeds(
             "values": [mean for mean, _, _ in rows],
             "low": [mean if low is None else low for mean, low, _ in rows],
             "high": [mean if high is None else high for mean, _, high in rows],
+            "value_label": value_label,
+        },
+    )
+
+
+def matrix(
+    name: str,
+    title: str,
+    caption: str,
+    rows: Sequence[str],
+    columns: Sequence[str],
+    value: Callable[[str, str], float | None],
+    *,
+    value_label: str,
+    centre: float = 0.0,
+) -> Figure:
+    """Numbers by row and column, in two colours around a centre.
+
+    Args:
+        name: Short stable name.
+        title: For people.
+        caption: What is drawn.
+        rows: Names of the rows.
+        columns: Names of the columns.
+        value: From the names of a row and a column to the number; None leaves a gap.
+        value_label: Of the colour.
+        centre: Number without a colour.
+    """
+    return Figure(
+        name=name,
+        title=title,
+        kind="matrix",
+        caption=caption,
+        data={
+            "rows": list(rows),
+            "columns": list(columns),
+            "values": [[value(row, column) for column in columns] for row in rows],
+            "centre": centre,
             "value_label": value_label,
         },
     )

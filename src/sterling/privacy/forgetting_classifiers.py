@@ -25,6 +25,7 @@ from sterling.privacy.forgetting_attacks import (
     ulira,
 )
 from sterling.privacy.forgetting_attacks.two_model import FEATURES
+from sterling.privacy.forgetting_cells import RETRAINED, UNTOUCHED, Cell
 from sterling.privacy.membership.phi import phi
 from sterling.privacy.models import ARCHITECTURES, initialise
 from sterling.privacy.shadow_unlearning import (
@@ -65,10 +66,7 @@ __all__ = [
     "time_forgetting",
 ]
 
-Row = dict[str, float]
-Cell = dict[str, Row]
-
-RETRAINED, UNTOUCHED, REWOUND = "retrain", "no unlearning", "SCRUB+R"
+REWOUND = "SCRUB+R"
 OWN_TRAINING = ("SISA", "amnesiac")
 NOT_FOR_CONVOLUTIONS = ("Newton",)
 
@@ -174,7 +172,7 @@ def attack_after_forgetting(bench: ClassifierBench, victim: str) -> Cell:
     pool = len(cut.pool)
     expected = -phi(again[:, :pool], labels[:pool])[inside]
 
-    def row(first: NDArray[np.floating], after: NDArray[np.floating]) -> Row:
+    def row(first: NDArray[np.floating], after: NDArray[np.floating]) -> dict[str, float]:
         right = after.argmax(-1) == labels
         return {
             **attack_classifiers(first, after, labels, inside, cut.group.numpy()),
@@ -311,7 +309,7 @@ def name_forgotten_classes(bench: ClassifierBench) -> Cell:
     data, train = bench.data, train_by_recipe(bench.recipe)
     size = bench.pool + bench.base
     training, probes = data.select(torch.arange(size)), data.select(torch.arange(size, len(data)))
-    rows: dict[str, list[Row]] = {}
+    rows: dict[str, list[dict[str, float]]] = {}
     for forgotten in range(min(bench.models, bench.classes)):
         seed = bench.seed + forgotten
         model = train(initialise(bench.build, [seed]).module(0), training, seed)
@@ -336,7 +334,7 @@ def _class_row(
     forget: Examples,
     probes: Examples,
     forgotten: int,
-) -> Row:
+) -> dict[str, float]:
     old, new = posteriors(before(probes.inputs)), posteriors(after(probes.inputs))
     fall = forgotten_class_from_probes(old, new, probes.labels)
     rise = forgotten_class_from_probes(old, new, probes.labels, signal="entropy")

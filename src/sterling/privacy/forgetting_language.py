@@ -19,6 +19,7 @@ from sterling.privacy.forgetting_attacks import (
     relearning_curve,
     steer_language_model,
 )
+from sterling.privacy.forgetting_cells import RETRAINED, UNTOUCHED, Cell
 from sterling.privacy.unlearning import Descent, Examples, Method, catalogue, train_by_steps
 from sterling.privacy.unlearning.idk import IdkConfig, idk
 from sterling.privacy.unlearning.retrain import Train
@@ -26,7 +27,6 @@ from sterling.privacy.unlearning.rmu import RMUConfig, rmu
 
 __all__ = ["LANGUAGE_METHODS", "NEW_FACTS", "LanguageBench", "attack_forgotten_authors"]
 
-RETRAINED, UNTOUCHED = "retrain", "no unlearning"
 NEW_FACTS = "relearning, new facts"
 LANGUAGE_METHODS = (
     "FT",
@@ -71,7 +71,7 @@ class LanguageBench:
     seed: int
 
 
-def attack_forgotten_authors(bench: LanguageBench) -> dict[str, dict[str, float]]:
+def attack_forgotten_authors(bench: LanguageBench) -> Cell:
     """Every method under every attack on one language model: for each a row of figures."""
     retained, forgotten, unseen, read = bench.authors
     first_unseen = retained + forgotten

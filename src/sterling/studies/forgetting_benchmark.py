@@ -7,7 +7,7 @@ and schedules here are ours. Every figure stands beside the model that was truly
 beside the model that forgot nothing.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
 from typing import Any, Literal
 
@@ -19,8 +19,16 @@ from scipy import stats
 from sterling.claims import bounded_above, bounded_below, positive, within
 from sterling.errors import InputError, unknown_name
 from sterling.measure import Rate
-from sterling.privacy.forgetting_attacks import privleak, reconstruct_record, two_sided
-from sterling.privacy.forgetting_attacks.battery import CLASSIFIER_ATTACKS
+from sterling.privacy.forgetting_attacks import reconstruction_errors, two_sided
+from sterling.privacy.forgetting_cells import (
+    RETRAINED,
+    UNTOUCHED,
+    Cell,
+    Cells,
+    approximate,
+    excess,
+    over_seeds,
+)
 from sterling.privacy.forgetting_classifiers import (
     OWN_TRAINING,
     REWOUND,
@@ -37,39 +45,30 @@ from sterling.privacy.forgetting_language import (
     LanguageBench,
     attack_forgotten_authors,
 )
+from sterling.privacy.forgetting_report import (
+    cell_table,
+    cost_table,
+    feature_map_table,
+    forgetting_figures,
+    reference_metrics,
+    requests_figure,
+    rewinding_gain,
+    rewinding_table,
+)
 from sterling.privacy.models import ARCHITECTURES
 from sterling.privacy.records import embedded_records, read_records
 from sterling.privacy.training import Recipe
 from sterling.privacy.unlearning import Descent, Examples, catalogue, train_by_recipe
 from sterling.privacy.victims import VICTIMS
 from sterling.runs import Run, derive_seed, in_processes
-from sterling.study import (
-    Claim,
-    Config,
-    Figure,
-    Findings,
-    Metric,
-    Paper,
-    Row,
-    Study,
-    Table,
-    metric_over_seeds,
-    row_over_seeds,
-)
+from sterling.study import Claim, Config, Findings, Paper, Study, metric_over_seeds
 
 __all__ = ["FORGETTING_BENCHMARK_STUDY", "ForgettingBenchmarkConfig"]
 
-Cell = dict[str, dict[str, float]]
-"""Of one seed: for every method its figures by name."""
-Cells = dict[tuple[str, str], list[Cell]]
-"""By architecture and victim, the cells of all seeds."""
-
-RETRAINED, UNTOUCHED = "retrain", "no unlearning"
 CLASSIFIER_METHODS = (*catalogue(train_by_recipe(Recipe()), Descent()), REWOUND, *OWN_TRAINING)
 HALF_TOLERANCE = 0.03  # of the area under exact retraining; the card's bound
 RELEARNING_MARGIN = 0.05  # our margin for "no faster", in words said
 QUIET = 0.1  # share of forgotten words below which a model is silent; ours
-TITLES = {"class": "whole classes", "author": "authors", "random": "random records"}
 
 
 class ForgettingBenchmarkConfig(Config):
@@ -139,24 +138,26 @@ def measure(config: ForgettingBenchmarkConfig, run: Run) -> Findings:
         results[call[2], call[3], call[4]].append(result)
     cells: Cells = {job[1:]: results[job] for job in jobs if job[0] in ("grid", "language")}
     maps, along = (results.get((kind, str(reference), "random")) for kind in ("maps", "requests"))
-    claims, metrics = _claims(config, cells), _metrics(cells)
+    claims, metrics = _claims(config, cells), reference_metrics(cells)
     if along:
         claims += _request_claims(along)
     if config.research_use:
-        errors = run.stage("ridge", lambda: _ridge_errors(run.seed))
+        errors = run.stage("ridge", lambda: reconstruction_errors(run.seed))
         metrics.append(metric_over_seeds("ridge reconstruction error", "largest", errors))
+    rewound = {place: rows for place, rows in cells.items() if REWOUND in rows[0]}
+    cost = _seconds(config, run, reference) if reference else {}
     return Findings(
         scope=_scope(config),
         not_scored=0,
         metrics=metrics,
         claims=claims,
         tables=[
-            *(_table(place, rows) for place, rows in cells.items()),
-            *([_rewinding_table(rewound)] if (rewound := _rewound(cells)) else []),
-            *([_maps_table(maps)] if maps else []),
-            *([_cost_table(config, run, reference)] if reference else []),
+            *(cell_table(place, rows) for place, rows in cells.items()),
+            *([rewinding_table(rewound)] if rewound else []),
+            *([feature_map_table(maps)] if maps else []),
+            *([cost_table(reference, cost, config.pool // 2, config.base)] if reference else []),
         ],
-        figures=[*_figures(cells), *([_requests_figure(along)] if along else [])],
+        figures=[*forgetting_figures(cells), *([requests_figure(along)] if along else [])],
     )
 
 
@@ -253,43 +254,14 @@ def _bench(
     )
 
 
-def _ridge_errors(seed: int) -> list[float]:
-    """Largest error of a feature reconstructed from exact deletion, over 50 ridge regressions."""
-    errors = []
-    for repeat in range(50):
-        rng = np.random.default_rng(derive_seed(seed, "ridge", repeat))
-        x = np.column_stack([rng.normal(size=(80, 10)), np.ones(80)])
-        y = x @ rng.normal(size=11) + rng.normal(size=80)
-        gram = x.T @ x + np.eye(11)
-        rest = gram - np.outer(x[0], x[0])
-        before = np.linalg.solve(gram, x.T @ y)
-        after = np.linalg.solve(rest, x[1:].T @ y[1:])
-        found = reconstruct_record(before, after, rest, research_use=True)
-        errors.append(float(np.abs(found - x[0]).max()))
-    return errors
+def _seconds(config: ForgettingBenchmarkConfig, run: Run, architecture: str) -> dict[str, float]:
+    seed = derive_seed(run.seed, "cost") % 2**31
+    bench = _bench(config, architecture, "random", seed, only=False)
+    seconds: dict[str, float] = run.stage("cost", partial(time_forgetting, bench))
+    return seconds
 
 
 # Claims
-
-
-def _over_seeds(cells: list[Cell], method: str, figure: str) -> list[float]:
-    return [cell[method][figure] for cell in cells if figure in cell.get(method, {})]
-
-
-def _mean(values: Sequence[float]) -> float | None:
-    return float(np.mean(values)) if values else None
-
-
-def _approximate(cell: Cell) -> list[str]:
-    return [name for name in cell if name not in (RETRAINED, UNTOUCHED, "SISA")]
-
-
-def _excess(cell: Cell, attack: str) -> float:
-    """Mean over approximate methods of the area, on either side, beyond that of retraining."""
-    reference = two_sided(cell[RETRAINED][attack])
-    return float(
-        np.mean([two_sided(cell[name][attack]) - reference for name in _approximate(cell)])
-    )
 
 
 def _claims(config: ForgettingBenchmarkConfig, cells: Cells) -> list[Claim]:
@@ -305,7 +277,7 @@ def _claims(config: ForgettingBenchmarkConfig, cells: Cells) -> list[Claim]:
                 "groups_leak_more_than_records",
                 "Asked about all records of a group at once, U-LiRA's area, averaged over "
                 "approximate methods, exceeds that of single records.",
-                [_excess(cell, "U-LiRA, group") - _excess(cell, "U-LiRA") for cell in groups],
+                [excess(cell, "U-LiRA, group") - excess(cell, "U-LiRA") for cell in groups],
             )
         )
     if by_class := next((value for key, value in cells.items() if key[1] == "class"), None):
@@ -359,13 +331,13 @@ def _classifier_claims(cells: Cells) -> list[Claim]:
             "approximate_methods_leak",
             "Averaged over approximate methods, U-LiRA's area on either side of 1/2 exceeds that "
             "under retraining.",
-            mean(lambda cell: _excess(cell, "U-LiRA")),
+            mean(lambda cell: excess(cell, "U-LiRA")),
         ),
         positive(
             "the_loss_attack_understates",
             "Averaged over approximate methods, U-LiRA's excess over retraining is larger than "
             "the loss attack's, even when that is counted on both sides.",
-            mean(lambda cell: _excess(cell, "U-LiRA") - _excess(cell, "loss")),
+            mean(lambda cell: excess(cell, "U-LiRA") - excess(cell, "loss")),
         ),
     ]
 
@@ -379,7 +351,7 @@ def _random_claims(random: list[Cell], mislabelled: list[Cell] | None) -> list[C
                 "Approximate methods leak more to U-LiRA about mislabelled records than about "
                 "random ones.",
                 [
-                    _excess(b, "U-LiRA") - _excess(a, "U-LiRA")
+                    excess(b, "U-LiRA") - excess(a, "U-LiRA")
                     for a, b in zip(random, mislabelled, strict=True)
                 ],
                 paper="leakage depends strongly on the setting",
@@ -402,7 +374,7 @@ def _random_claims(random: list[Cell], mislabelled: list[Cell] | None) -> list[C
                 paper="issue reports of areas near 0 after too long unlearning",
             )
         )
-    if sharded := _over_seeds(random, "SISA", "U-LiRA"):
+    if sharded := over_seeds(random, "SISA", "U-LiRA"):
         claims.append(
             within(
                 "sharding_forgets_exactly",
@@ -418,7 +390,7 @@ def _random_claims(random: list[Cell], mislabelled: list[Cell] | None) -> list[C
                 "rewinding_leaks_less",
                 "SCRUB leaks less to U-LiRA about random records when it rewinds to the step whose "
                 "forget error is nearest to the validation error.",
-                _less_leak(random),
+                rewinding_gain(random),
                 paper="Kurmanji et al., NeurIPS 2023",
             )
         )
@@ -449,8 +421,8 @@ def _request_claims(along: list[dict[str, list[float]]]) -> list[Claim]:
 
 
 def _language_claims(cells: list[Cell]) -> list[Claim]:
-    retrained = _over_seeds(cells, RETRAINED, "relearning")
-    new = _over_seeds(cells, RETRAINED, NEW_FACTS)
+    retrained = over_seeds(cells, RETRAINED, "relearning")
+    new = over_seeds(cells, RETRAINED, NEW_FACTS)
     claims = [
         within(
             "retrained_model_relearns_as_new",
@@ -461,7 +433,7 @@ def _language_claims(cells: list[Cell]) -> list[Claim]:
             RELEARNING_MARGIN,
         )
     ]
-    if ascended := _over_seeds(cells, "GA", "relearning"):
+    if ascended := over_seeds(cells, "GA", "relearning"):
         faster = sum(a > b for a, b in zip(ascended, retrained, strict=True))
         p = float(stats.binomtest(faster, len(cells), alternative="greater").pvalue)
         claims.append(
@@ -474,7 +446,7 @@ def _language_claims(cells: list[Cell]) -> list[Claim]:
                 test=f"share of {len(cells)} seeds; one-sided sign test, p = {p:.2g}, below 0.05",
             )
         )
-    if quiet := [_quiet_excess(cell) for cell in cells if _quiet(cell)]:
+    if quiet := [excess(cell, "Min-K", names) for cell in cells if (names := _quiet(cell))]:
         claims.append(
             positive(
                 "silence_is_not_forgetting",
@@ -537,237 +509,13 @@ def _restored(cells: list[Cell], attack: str, asked: str) -> list[float]:
     return [
         float(np.mean([gain(cell, m) for m in methods])) - gain(cell, RETRAINED)
         for cell in cells
-        for methods in [[name for name in _approximate(cell) if name != "FT"]]
+        for methods in [[name for name in approximate(cell) if name != "FT"]]
         if methods and attack in cell[RETRAINED]
     ]
 
 
 def _quiet(cell: Cell) -> list[str]:
-    return [name for name in _approximate(cell) if cell[name]["greedy words"] < QUIET]
-
-
-def _quiet_excess(cell: Cell) -> float:
-    reference = two_sided(cell[RETRAINED]["Min-K"])
-    return float(np.mean([two_sided(cell[name]["Min-K"]) - reference for name in _quiet(cell)]))
-
-
-def _metrics(cells: Cells) -> list[Metric]:
-    metrics = []
-    for (architecture, victim), rows in cells.items():
-        place = f"{architecture}, {victim}"
-        figure = {"class": "class from confidence", "author": "greedy words"}.get(victim, "U-LiRA")
-        unit = "area" if figure == "U-LiRA" else "rate"
-        for method in (RETRAINED, UNTOUCHED):
-            values = _over_seeds(rows, method, figure)
-            metrics.append(metric_over_seeds(f"{figure}, {method} ({place})", unit, values))
-    return metrics
-
-
-# Tables and figures
-
-
-def _table(place: tuple[str, str], cells: list[Cell]) -> Table:
-    architecture, victim = place
-    figures, loss = list(cells[0][UNTOUCHED]), "loss" in cells[0][UNTOUCHED]
-    body: list[Row] = []
-    for method in cells[0]:
-        line: Row = [method]
-        line += [_mean(_over_seeds(cells, method, figure)) for figure in figures]
-        body.append([*line, _leak(cells, method)] if loss else line)
-    language = (
-        "Means over seeds. Min-K, Min-K++, output difference, linear probe: areas; all others: "
-        "shares of words or texts said. The row to compare with is retrain. retain words: utility."
-    )
-    classifier = (
-        "Means over seeds. Attacks: areas, 0.5 is no leak, and the row to compare with is retrain. "
-        "lingering: Kolmogorov–Smirnov distance of the forget set's losses to the retrained "
-        "model's. PrivLeak: below 0 too little was forgotten, above 0 too much. SISA and amnesiac "
-        "unlearning: models trained in their own ways, which alone moves lingering and PrivLeak."
-    )
-    return Table(
-        name=f"{architecture}-{victim}",
-        title=f"{architecture}, forgetting {TITLES.get(victim, victim)}",
-        columns=["method", *figures, *(["PrivLeak of loss, %"] if loss else [])],
-        rows=body,
-        caption=language if victim == "author" else classifier,
-    )
-
-
-def _rewound(cells: Cells) -> Cells:
-    return {place: rows for place, rows in cells.items() if REWOUND in rows[0]}
-
-
-def _rewinding_table(cells: Cells) -> Table:
-    body: list[Row] = []
-    for place, rows in cells.items():
-        step, stayed = (_mean(_over_seeds(rows, REWOUND, figure)) for figure in ("step", "stayed"))
-        fall = _mean(_less_leak(rows)) if "SCRUB" in rows[0] else None
-        areas = (
-            _mean(_over_seeds(rows, method, "loss")) for method in (RETRAINED, "SCRUB", REWOUND)
-        )
-        body.append([", ".join(place), step, stayed, *areas, fall])
-    return Table(
-        name="rewinding",
-        title="Where SCRUB+R rewinds to",
-        columns=[
-            "data",
-            "step",
-            "stayed at the last",
-            "loss, retrain",
-            "loss, SCRUB",
-            "loss, SCRUB+R",
-            "fall of U-LiRA",
-        ],
-        rows=body,
-        caption="Means over seeds. Rewinding undoes too much forgetting. Where the loss attack's "
-        "area under SCRUB lies above that under retraining, too little was forgotten, and going "
-        "back undoes some of it.",
-    )
-
-
-def _less_leak(cells: list[Cell]) -> list[float]:
-    """By how much rewinding lowers U-LiRA's area, on either side of 1/2."""
-    return [
-        two_sided(cell["SCRUB"]["U-LiRA"]) - two_sided(cell[REWOUND]["U-LiRA"]) for cell in cells
-    ]
-
-
-def _maps_table(maps: list[Cell]) -> Table:
-    return Table(
-        name="feature-maps",
-        title="The two-model attack on exact retraining, by feature map",
-        columns=["features", "area", "low", "high", "DegCount", "DegRate"],
-        rows=[
-            [
-                name,
-                *row_over_seeds(_over_seeds(maps, name, "area")),
-                _mean(_over_seeds(maps, name, "DegCount")),
-                _mean(_over_seeds(maps, name, "DegRate")),
-            ]
-            for name in maps[0]
-        ],
-        caption="Random records; means over seeds, 95 % Student-t intervals. DegCount above 0.5 "
-        "and DegRate above 0: both models tell more than the one before.",
-    )
-
-
-def _cost_table(config: ForgettingBenchmarkConfig, run: Run, architecture: str) -> Table:
-    seed = derive_seed(run.seed, "cost") % 2**31
-    bench = _bench(config, architecture, "random", seed, only=False)
-    seconds: dict[str, float] = run.stage("cost", partial(time_forgetting, bench))
-    return Table(
-        name="cost",
-        title=f"What forgetting costs ({architecture})",
-        columns=["method", "seconds", "% of retraining"],
-        rows=[[name, s, 100 * s / seconds[RETRAINED]] for name, s in seconds.items()],
-        caption=f"{config.pool // 2} of {config.base + config.pool // 2} records, the least of "
-        "three runs on this machine. SISA: five shards of five slices, whose training the request "
-        "goes back into.",
-    )
-
-
-def _requests_figure(along: list[dict[str, list[float]]]) -> Figure:
-    requests = len(along[0][RETRAINED])
-    return Figure(
-        name="requests",
-        title="What leaks after each of several requests",
-        kind="lines",
-        caption="U-LiRA's area on all records asked for so far, mean over seeds; 0.5 is no leak.",
-        data={
-            "x": list(range(1, requests + 1)),
-            "series": {
-                name: np.mean([curves[name] for curves in along], axis=0).tolist()
-                for name in along[0]
-            },
-            "x_label": "request",
-            "y_label": "area",
-        },
-    )
-
-
-def _leak(rows: list[Cell], method: str) -> float | None:
-    pairs = [(cell[method]["loss"], cell[RETRAINED]["loss"]) for cell in rows if method in cell]
-    return _mean([privleak(a, b) for a, b in pairs if b < 1])
-
-
-def _figures(cells: Cells) -> list[Figure]:
-    figures = []
-    attacked = {key: rows for key, rows in cells.items() if key[1] in VICTIMS}
-    if attacked:
-        methods = list(next(iter(attacked.values()))[0])
-        figures.append(
-            _matrix(
-                "attacks",
-                "Which method leaks to which attack",
-                "Area minus that of the retrained model, for the data where it is furthest from "
-                "0, means over seeds. Both colours are leaks: positive, forgotten records look "
-                "like members; negative, they stand out by too much forgetting. Two models show "
-                "nothing where nothing was unlearned.",
-                methods,
-                list(CLASSIFIER_ATTACKS),
-                lambda method, attack: max(
-                    (_difference(rows, method, attack) for rows in attacked.values()),
-                    key=lambda value: abs(value) if value is not None else -1.0,
-                ),
-            )
-        )
-        places = {f"{a}, {v}": rows for (a, v), rows in attacked.items()}
-        figures.append(
-            _matrix(
-                "victims",
-                "Which data leak under which method",
-                "U-LiRA's area minus that of the retrained model, means over seeds.",
-                methods,
-                list(places),
-                lambda method, place: _difference(places[place], method, "U-LiRA"),
-            )
-        )
-    if language := cells.get(("transformer", "author")):
-        figures.append(
-            _matrix(
-                "language",
-                "What a language model still says of forgotten facts",
-                "Difference from the retrained model, means over seeds; positive is what was not "
-                "forgotten. retain words: utility, negative is what was lost beside it.",
-                list(language[0]),
-                [*_language_columns(language[0]), "retain words"],
-                lambda method, attack: _difference(language, method, attack),
-            )
-        )
-    return figures
-
-
-def _language_columns(cell: Cell) -> list[str]:
-    return [name for name in cell[UNTOUCHED] if name not in ("plainly asked", "retain words")]
-
-
-def _difference(rows: list[Cell], method: str, figure: str) -> float | None:
-    return _mean(
-        [cell[method][figure] - cell[RETRAINED][figure] for cell in rows if method in cell]
-    )
-
-
-def _matrix(
-    name: str,
-    title: str,
-    caption: str,
-    rows: list[str],
-    columns: list[str],
-    value: Callable[[str, str], float | None],
-) -> Figure:
-    return Figure(
-        name=name,
-        title=title,
-        kind="matrix",
-        caption=caption,
-        data={
-            "rows": rows,
-            "columns": columns,
-            "values": [[value(row, column) for column in columns] for row in rows],
-            "centre": 0.0,
-            "value_label": "difference from the retrained model",
-        },
-    )
+    return [name for name in approximate(cell) if cell[name]["greedy words"] < QUIET]
 
 
 FORGETTING_BENCHMARK_STUDY = Study(

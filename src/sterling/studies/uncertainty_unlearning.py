@@ -18,6 +18,7 @@ from torch import Tensor
 
 from sterling.claims import bounded_above, bounded_below, positive, within
 from sterling.errors import InputError, unknown_name
+from sterling.figures import matrix
 from sterling.measure import Rate
 from sterling.privacy.convex import ConvexModel
 from sterling.privacy.forgetting_attacks import attack_area
@@ -537,28 +538,26 @@ def _tables(cases: Cases) -> list[Table]:
 
 
 def _figures(cases: Cases) -> list[Figure]:
-    columns = [(problem, direction) for problem in cases for direction in DIRECTIONS]
-    arms = list(next(iter(cases.values()))[0]["over"])
+    columns = {
+        f"{problem}, {direction}": (problem, direction)
+        for problem in cases
+        for direction in DIRECTIONS
+    }
+
+    def mean_deviations(arm: str, column: str) -> float:
+        problem, direction = columns[column]
+        return float(np.mean([_deviations(case, direction, arm) for case in cases[problem]]))
+
     return [
-        Figure(
-            name="deviations",
-            title="How far each request moves confidence",
-            kind="matrix",
-            caption="In standard deviations of random deletion, the way the adversary wants; means "
-            "over seeds, after exact retraining.",
-            data={
-                "rows": arms,
-                "columns": [f"{problem}, {direction}" for problem, direction in columns],
-                "values": [
-                    [
-                        float(np.mean([_deviations(case, d, arm) for case in cases[problem]]))
-                        for problem, d in columns
-                    ]
-                    for arm in arms
-                ],
-                "centre": 0.0,
-                "value_label": "standard deviations of random deletion",
-            },
+        matrix(
+            "deviations",
+            "How far each request moves confidence",
+            "In standard deviations of random deletion, the way the adversary wants; means over "
+            "seeds, after exact retraining.",
+            list(next(iter(cases.values()))[0]["over"]),
+            list(columns),
+            mean_deviations,
+            value_label="standard deviations of random deletion",
         )
     ]
 

@@ -85,9 +85,12 @@ def test_rewinding_ends_at_the_last_step_nearest_to_the_validation_error() -> No
             return float((model(among.inputs).argmax(1) != among.labels).float().mean())
 
     def after(steps: int, among: Examples | None) -> nn.Module:
-        config = ScrubConfig(ascents=3, validation=among, descent=Descent(steps, 0.1))
+        config = ScrubConfig(
+            ascents=3, validation=among, descent=Descent(steps, 0.1), note_step=noted.append
+        )
         return scrub(start, forget, retain, generator(), config)
 
+    noted: list[int] = []
     # A run of fewer steps passes the same weights: the oracle.
     moments = [after(steps, None) for steps in range(1, 13)]
     goal = error(moments[-1], validation)
@@ -96,3 +99,4 @@ def test_rewinding_ends_at_the_last_step_nearest_to_the_validation_error() -> No
     assert nearest < 11, "or there is nothing to rewind"
     rewound = after(12, validation)
     assert torch.equal(flatten_parameters(rewound), flatten_parameters(moments[nearest]))
+    assert noted == [nearest + 1]

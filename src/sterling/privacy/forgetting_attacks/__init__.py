@@ -23,7 +23,10 @@ from sterling.privacy.forgetting_attacks.logit_lens import logit_lens
 from sterling.privacy.forgetting_attacks.prefix import behind, best_prefix
 from sterling.privacy.forgetting_attacks.quantisation import round_to_nearest
 from sterling.privacy.forgetting_attacks.relearning import relearning_curve
-from sterling.privacy.forgetting_attacks.ridge_reconstruction import reconstruct_record
+from sterling.privacy.forgetting_attacks.ridge_reconstruction import (
+    reconstruct_record,
+    reconstruction_errors,
+)
 from sterling.privacy.forgetting_attacks.rmia import rmia_after_unlearning
 from sterling.privacy.forgetting_attacks.separation import attack_area, privleak, two_sided
 from sterling.privacy.forgetting_attacks.soft_prompt import fit_soft_prompt
@@ -65,6 +68,7 @@ __all__ = [
     "posteriors",
     "privleak",
     "reconstruct_record",
+    "reconstruction_errors",
     "relearning_curve",
     "rmia_after_unlearning",
     "round_to_nearest",
