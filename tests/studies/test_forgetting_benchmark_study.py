@@ -29,8 +29,9 @@ def test_the_whole_path_leaves_tables_with_both_references_and_a_report(
 ) -> None:
     folder, evidence = finished
     assert len(evidence.claims) >= 16
-    *crossed, maps, cost = evidence.tables
+    *crossed, rewinding, maps, cost = evidence.tables
     assert len(maps.rows) == 5
+    assert [row[0] for row in rewinding.rows] == ["mlp, random", "mlp, mislabelled"]
     assert {"retrain", "GA", "SISA, one record"} <= {row[0] for row in cost.rows}
     for table in crossed:
         methods = [row[0] for row in table.rows]
