@@ -24,7 +24,9 @@ from sterling.face.capture.plan import Presentation, plan, stream
 from sterling.face.capture.protocols import find_protocol
 from sterling.face.capture.simulate import _people, render
 from sterling.face.capture.studio import CROP, Person, Studio, cast_person
+from sterling.face.capture.sway import Clip, Sway
 
+MOTIONLESS = Sway((0.0, 0.0, 0.0), 0.0)
 CHANNELS = ("rgb", "depth", "nir", "true_depth", "mask")
 
 
@@ -227,25 +229,25 @@ def test_bad_input_is_one_helpful_line(call: object, wanted: str) -> None:
 
 
 def mean_green(clip: Captures, row: int) -> NDArray[np.float64]:
-    # A window between eyes and mouth, so that motion moves skin in and out of it only little.
+    # Skin between eyes and mouth.
     return clip.rgb[row, :, 1, 30:42, 24:40].double().mean((1, 2)).numpy()
 
 
 def test_pulse_is_in_living_skin_and_not_in_masks() -> None:
     frames, rate = 50, 12.5
     people = [presentation("bona_fide", item="alive"), presentation("mask_silicone", item="dead")]
-    clip = render(people, seed=3, size=64, frames=frames, rate=rate)
+    clip = render(people, seed=3, size=64, clip=Clip(frames, rate, MOTIONLESS))
     assert clip.rgb.shape == (2, frames, 3, 64, 64)
     faces = clip.faces(("ir", "rgb"))
     assert torch.equal(faces.images[:, :, 1:], clip.rgb)
     assert torch.equal(faces.images[:, :, 0], clip.nir)
     beat = float(stream(3, "motion", "alive").uniform(0.8, 2.2))
     time = np.arange(frames) / rate
-    # Motion is slow: a cubic takes it out.
     powers = []
     for row in range(2):
         green = mean_green(clip, row)
-        rest = green - np.polyval(np.polyfit(time, green, 7), time)
+        rest = green - np.median(green)
+        rest[np.abs(rest) > 0.8] = 0  # a blink darkens the window, by ten times the pulse
         spectrum = np.abs(np.exp(-2j * np.pi * np.outer(np.arange(0.6, 3.0, 0.05), time)) @ rest)
         powers.append(spectrum)
     peak = np.arange(0.6, 3.0, 0.05)[powers[0].argmax()]
@@ -258,33 +260,59 @@ def test_eyes_blink_only_where_there_is_life() -> None:
     studio = Studio(0, 128)
     lids = {}
     for p in people:
-        seen = _people(studio, p, 150, 25.0)
+        seen = _people(studio, p, Clip(150))
         lids[p.species] = [dict(person.view.expression)["blink"] for person in seen]
     assert max(lids["bona_fide"]) > 0.8
     assert sum(lids["bona_fide"]) < 30
     assert max(lids["mask_latex"]) == 0
 
 
-def test_a_replayed_film_begins_with_its_photograph_and_then_moves() -> None:
+def test_a_replayed_film_moves_about_its_photograph() -> None:
     studio = Studio(0, 64)
     still = take_photo(studio, "s001", 2)
-    moving = film(studio, "s001", 2, 12, 6.0)
+    moving = film(studio, "s001", 2, Clip(12, 6.0))
     assert len(moving) == 12
-    assert torch.equal(moving[0].face, still.face)
+    assert torch.equal(moving[6].face, still.face)
     # The photograph's own noise is drawn after one picture, the film's after many.
-    assert (moving[0].pixels - still.pixels).abs().mean() < 0.01
-    change = [(photo.pixels - moving[0].pixels).abs().mean() for photo in moving[1:]]
+    assert (moving[6].pixels - still.pixels).abs().mean() < 0.01
+    change = [(photo.pixels - moving[6].pixels).abs().mean() for photo in moving]
     assert max(change) > 0.015
     # The wall behind does not flicker: the top corners hold no face.
     corners = [photo.pixels[:, :8, :8].mean() for photo in moving]
     assert max(corners) - min(corners) < 0.02
 
 
+def test_in_a_clip_the_face_moves_and_the_crop_does_not() -> None:
+    studio, p = Studio(0, 64), presentation("bona_fide")
+
+    def windows(how: Sway) -> list[tuple[float, float]]:
+        """Side of a pixel and left edge of every frame's window, from where its rays hit."""
+        found = []
+        for person in _people(studio, p, Clip(5, 25 / 3, how)):
+            buffer = cast_person(studio.subject(p.subject), person, 64)
+            rows, columns = torch.nonzero(buffer.hit[0], as_tuple=True)
+            x, _, z = buffer.position[0, rows, columns].double().unbind(-1)
+            at = x * person.view.distance / (person.view.distance - z)
+            found.append(tuple(np.polyfit(columns.numpy() + 0.5, at.numpy(), 1)))
+        return found
+
+    turning = np.array(windows(Sway((9.0, 5.0, 2.0), 0.0)))
+    assert np.ptp(turning, axis=0) == pytest.approx([0, 0], abs=1e-6)
+    pixel, left = np.array(windows(Sway((0.0, 0.0, 0.0), 0.1))).T
+    assert np.ptp(pixel) == pytest.approx(0, abs=1e-8)
+    shifts = [q.view.shift[0] for q in _people(studio, p, Clip(5, 25 / 3, Sway((0, 0, 0), 0.1)))]
+    moved, wanted = left - left[2], 32 * pixel[2] * (np.array(shifts) - shifts[2])
+    assert np.abs(wanted).max() > 0.001
+    assert moved == pytest.approx(wanted, abs=1e-6)
+
+
 def test_replays_show_a_film_and_prints_a_still(monkeypatch: pytest.MonkeyPatch) -> None:
-    # Without the hand's tremor only what the instrument shows can move.
-    monkeypatch.setattr(flat, "hand_tremor", lambda sheet, frames, _rng: [sheet] * frames)
+    # Where the hand is still only what the instrument shows can move.
+    monkeypatch.setattr(
+        flat, "sway", lambda clip, _rng: (np.zeros((clip.frames, 3)), np.zeros((clip.frames, 2)))
+    )
     people = [presentation(species, item=species) for species in ("replay", "print")]
-    clip = render(people, seed=3, size=64, frames=16, rate=4.0)
+    clip = render(people, seed=3, size=64, clip=Clip(16, 4.0))
     change = (clip.rgb[:, 1:].float() - clip.rgb[:, :1].float()).abs().mean((2, 3, 4)).amax(1)
     assert change[0] > 2 * change[1]
     assert not clip.true_depth.any()

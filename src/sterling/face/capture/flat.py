@@ -12,7 +12,6 @@ from sterling.face.capture.planar import (
     Sheet,
     SheetBuffer,
     beyond,
-    hand_tremor,
     meet_sheet,
     sample_photo,
 )
@@ -20,6 +19,7 @@ from sterling.face.capture.printing import PRINTS, Print, print_reflectance, sam
 from sterling.face.capture.screen import Screen, sample_screen, screen_radiance
 from sterling.face.capture.shading import Light
 from sterling.face.capture.studio import CROP, Scene
+from sterling.face.capture.sway import STILL, Clip, sway
 
 __all__ = ["PLANAR", "Held", "Photo", "hold", "see_held"]
 
@@ -33,11 +33,13 @@ class Held:
     """An instrument in someone's hand before the camera, over the frames of a clip.
 
     Attributes:
+        cameras: One per frame: as the instrument drifts, the camera looks elsewhere on it.
+        poses: One per frame.
         native: Pixels of the sensor across the picture, before it is reduced.
     """
 
     instrument: Print | Screen
-    camera: Camera
+    cameras: list[Camera]
     poses: list[Sheet]
     native: int
 
@@ -62,27 +64,30 @@ class Photo:
     living: Tensor | None = None
 
 
-def hold(species: str, ratio: float, frames: int, rng: np.random.Generator) -> Held:
-    """Draw an instrument and its pose; ``ratio`` is distance over half the field of view."""
+def hold(species: str, ratio: float, rng: np.random.Generator, clip: Clip = STILL) -> Held:
+    """Draw an instrument and how it is held; ``ratio`` is distance over half the field of view."""
     instrument = sample_screen(rng) if species == "replay" else sample_print(PRINTS[species], rng)
     half = instrument.half * CROP / instrument.margin * float(rng.uniform(0.94, 1.10))
     x, y = rng.normal(0, 0.045 * half, 2).tolist()
     curl = 0.0 if isinstance(instrument, Screen) else instrument.curl
     yaw, pitch, roll = rng.normal(0, (9, 7, 3)).tolist()
-    sheet = Sheet(yaw, pitch, roll, curl)
-    poses = [sheet] if frames == 1 else hand_tremor(sheet, frames, rng)
-    return Held(instrument, Camera(ratio * half, half, x, y), poses, int(rng.integers(*NATIVE)))
+    turns, drifts = sway(clip, rng)
+    poses = [Sheet(yaw + a, pitch + b, roll + c, curl) for a, b, c in turns.tolist()]
+    cameras = [
+        Camera(ratio * half, half, x - right * half, y - up * half) for right, up in drifts.tolist()
+    ]
+    return Held(instrument, cameras, poses, int(rng.integers(*NATIVE)))
 
 
 def see_held(held: Held, frame: int, photo: Photo, light: Light, resolution: int) -> Scene:
     """One frame of an instrument, as a scene with B = 1 and nothing around it."""
-    coarse = meet_sheet(held.poses[frame], held.camera, resolution)
-    instrument = held.instrument
+    camera, instrument = held.cameras[frame], held.instrument
+    coarse = meet_sheet(held.poses[frame], camera, resolution)
     shown = _trim(photo, instrument.margin)
-    position = torch.tensor([0.0, 0.0, held.camera.distance])
+    position = torch.tensor([0.0, 0.0, camera.distance])
     view = F.normalize(position - coarse.position, dim=-1)
     facing = (coarse.normal * view).sum(-1)
-    irradiance, highlight = _light_on(coarse, view, light, held.camera)
+    irradiance, highlight = _light_on(coarse, view, light, camera)
     face = sample_photo(shown.face, coarse.place, instrument.half)[..., 0]
     if isinstance(instrument, Screen):
         lit, on = screen_radiance(instrument, shown.pixels, coarse.place, held.native)
@@ -95,8 +100,8 @@ def see_held(held: Held, frame: int, photo: Photo, light: Light, resolution: int
         infrared = torch.where(edge < 0, 0.035, 0.10 + 0.5 * instrument.bezel_tone) * facing
         infrared = infrared + 0.5 * instrument.glare * facing.clamp_min(0) ** 400 * 30
     else:
-        fine = meet_sheet(held.poses[frame], held.camera, FACTOR * resolution)
-        aperture = 1.3 * held.camera.half / resolution
+        fine = meet_sheet(held.poses[frame], camera, FACTOR * resolution)
+        aperture = 1.3 * camera.half / resolution
         reflectance, near = print_reflectance(
             instrument, shown.pixels, fine.place, FACTOR, aperture
         )

@@ -24,6 +24,7 @@ from sterling.face.capture.studio import (
     scene_light,
     sit,
 )
+from sterling.face.capture.sway import STILL, Clip
 
 __all__ = ["PHOTOS", "film", "take_photo", "wearer_behind"]
 
@@ -34,18 +35,17 @@ SOURCE_LIGHT = ("office", "window", "overcast", "lamp")
 
 def take_photo(studio: Studio, subject: str, index: int) -> Photo:
     """One of the few photographs that attackers have of a subject."""
-    return film(studio, subject, index, 1, 25.0)[0]
+    return film(studio, subject, index, STILL)[0]
 
 
-def film(studio: Studio, subject: str, index: int, frames: int, rate: float) -> list[Photo]:
+def film(studio: Studio, subject: str, index: int, clip: Clip) -> list[Photo]:
     """What a replay shows: the subject of a photograph, moving and blinking.
 
     Args:
         studio: The people.
         subject: Whose film.
-        index: Which photograph it begins with.
-        frames: How many.
-        rate: Frames per second.
+        index: Which photograph its middle frame is.
+        clip: How it is filmed.
     """
     rng = stream(studio.seed, "photo", subject, index)
     room = ILLUMINATIONS[str(rng.choice(SOURCE_LIGHT))]
@@ -53,8 +53,10 @@ def film(studio: Studio, subject: str, index: int, frames: int, rate: float) -> 
     light = scene_light(room, rng)
     person = _sitter(studio, subject, index)
     resolution = _resolution(studio)
-    moved = motion(person.view, frames, rate, True, stream(studio.seed, "film", subject, index))
-    sittings = [sit(studio, replace(person, view=view), resolution) for view in moved]
+    chance = stream(studio.seed, "film", subject, index)
+    moved = motion(person.view, clip, True, chance)
+    people = [replace(person, view=view, framed=person.view) for view in moved]
+    sittings = [sit(studio, each, resolution) for each in people]
     scenes = [light_up(sitting, person, light, rng) for sitting in sittings]
     # One wall, one exposure and one white balance for the whole film.
     wall = copy.deepcopy(rng)
@@ -64,7 +66,8 @@ def film(studio: Studio, subject: str, index: int, frames: int, rate: float) -> 
         )
         for t, scene in enumerate(scenes)
     ]
-    gain = exposure(pictures[0], scenes[0].face[0].float().numpy() + 0.08, rng)
+    middle = clip.middle
+    gain = exposure(pictures[middle], scenes[middle].face[0].float().numpy() + 0.08, rng)
     balance = white_balance(sensor, illuminant(light, "bona_fide"), rng)
     photos = []
     for sitting, scene, picture in zip(sittings, scenes, pictures, strict=True):
@@ -80,13 +83,12 @@ def wearer_behind(
     subject: str,
     index: int,
     light: Light,
-    frames: int,
-    rate: float,
+    clip: Clip,
     rng: np.random.Generator,
 ) -> Tensor:
     """The wearer behind cut-out eyes, in the light of the scene, blinking; (T, 3, P, P)."""
     person = _sitter(studio, subject, index)
-    moved = motion(person.view, frames, rate, True, rng)
+    moved = motion(person.view, clip, True, rng)
     seen = []
     for view in moved:
         now = replace(person, view=replace(person.view, expression=view.expression))

@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -91,11 +90,3 @@ def average(fine: Tensor, factor: int) -> Tensor:
     """Box average of (factor·R, factor·R, ...) to (R, R, ...)."""
     side = fine.shape[0] // factor
     return fine.view(side, factor, side, factor, *fine.shape[2:]).mean((1, 3))
-
-
-def hand_tremor(sheet: Sheet, frames: int, rng: np.random.Generator) -> list[Sheet]:
-    """The sheet's pose over a clip: a smooth random walk of about a degree."""
-    drift = np.cumsum(rng.normal(0, 0.35, (frames, 3)), axis=0)
-    return [
-        Sheet(sheet.yaw + a, sheet.pitch + b, sheet.roll + 0.4 * c, sheet.curl) for a, b, c in drift
-    ]

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from sterling.errors import InputError
+from sterling.face.capture.sway import AT_REST, TURNING, Sway
 
 __all__ = ["KINDS", "PROTOCOLS", "SPECIES", "Protocol", "Scale", "SplitRule", "find_protocol"]
 
@@ -53,13 +54,14 @@ class SplitRule:
 
 @dataclass(frozen=True)
 class Protocol:
-    """One rule a split, and the scale used unless another is asked for."""
+    """One rule a split, the scale used unless another is asked for, and how clips move."""
 
     name: str
     train: SplitRule
     dev: SplitRule
     test: SplitRule
     scale: Scale = Scale()
+    sway: Sway = AT_REST
 
     @property
     def splits(self) -> Mapping[str, SplitRule]:
@@ -121,6 +123,8 @@ PROTOCOLS: dict[str, Protocol] = {
         ),
         # Like "intra", but every instrument is flat: only people are new.
         Protocol("planar", _flat, _flat, _flat),
+        # In clips, subjects turn their heads and attackers their instruments as much.
+        Protocol("planar_turning", _flat, _flat, _flat, sway=TURNING),
         # And here masks as well, which have relief: depth alone does not tell them.
         Protocol("flat_and_masks", _relief, _relief, _relief),
         # Surveillance cameras throughout, or only in test: SuHiFiMask's identity and quality.

@@ -87,7 +87,7 @@ def _recapture_one(
     camera = SENSORS[sensor or str(rng.choice(list(SENSORS)))]
     light = scene_light(room, rng)
     # The instrument is held at three to nine times half the field of view.
-    scene = see_held(hold(species, float(rng.uniform(3, 9)), 1, rng), 0, photo, light, resolution)
+    scene = see_held(hold(species, float(rng.uniform(3, 9)), rng), 0, photo, light, resolution)
     filled = fill_background(scene.radiance[0], scene.depth[0], light, rng)
     gain = exposure(filled, scene.face[0].float().numpy() + 0.08, rng)
     balance = white_balance(camera, illuminant(light, species), rng)

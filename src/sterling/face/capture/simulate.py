@@ -32,6 +32,7 @@ from sterling.face.capture.studio import (
     scene_light,
     sit,
 )
+from sterling.face.capture.sway import STILL, Clip
 from sterling.face.capture.workers import spread
 from sterling.face.data import Manifest
 
@@ -78,7 +79,7 @@ def simulate(
     if seed < 0:
         raise InputError(f"seed {seed}: use 0 or more")
     presentations = plan(rule, scale or rule.scale, seed)
-    return render(presentations, seed=seed, size=size, frames=frames, rate=rate)
+    return render(presentations, seed=seed, size=size, clip=Clip(frames, rate, rule.sway))
 
 
 def render(
@@ -86,8 +87,7 @@ def render(
     *,
     seed: int,
     size: int,
-    frames: int = 1,
-    rate: float = 25.0,
+    clip: Clip = STILL,
 ) -> Captures:
     """Render presentations; which others are rendered beside one changes nothing of it.
 
@@ -100,7 +100,7 @@ def render(
 
     def run(members: list[int]) -> list[list[Shot]]:
         chosen = [presentations[i] for i in members]
-        return list(_render_task(studio, chosen, size, frames, rate))
+        return list(_render_task(studio, chosen, size, clip))
 
     shots: dict[int, list[Shot]] = {}
     for members, taken in zip(tasks.values(), spread(run, list(tasks.values())), strict=True):
@@ -108,8 +108,8 @@ def render(
     ordered = [shots[i] for i in range(len(presentations))]
 
     def channel(name: str) -> Tensor:
-        stacked = np.stack([np.stack([getattr(s, name) for s in clip]) for clip in ordered])
-        found = torch.from_numpy(stacked if frames > 1 else stacked[:, 0])
+        stacked = np.stack([np.stack([getattr(s, name) for s in taken]) for taken in ordered])
+        found = torch.from_numpy(stacked if clip.frames > 1 else stacked[:, 0])
         return found.movedim(-1, -3).contiguous() if name == "rgb" else found
 
     names = ("item", "species", "subject", "session", "sensor", "illumination", "distance", "split")
@@ -131,7 +131,7 @@ def _photo_index(studio: Studio, p: Presentation) -> int:
 
 
 def _render_task(
-    studio: Studio, task: Sequence[Presentation], size: int, frames: int, rate: float
+    studio: Studio, task: Sequence[Presentation], size: int, clip: Clip
 ) -> Iterator[list[Shot]]:
     photos: dict[int, Photo] = {}
     sittings: dict[tuple[str, View, float], Sitting] = {}
@@ -141,36 +141,36 @@ def _render_task(
             index = _photo_index(studio, p)
             if index not in photos:
                 photos[index] = take_photo(studio, p.subject, index)
-            clip = _hold_up(studio, p, photos[index], light, frames, rate)
+            scenes = _hold_up(studio, p, photos[index], light, clip)
         else:
-            clip = []
-            for person in _people(studio, p, frames, rate):
+            scenes = []
+            for person in _people(studio, p, clip):
                 shape = p.species if p.species in MASKS else ""
                 key = (shape, person.view, person.pulse)
                 if key not in sittings:
-                    if frames > 1:
+                    if clip.frames > 1:
                         sittings.clear()
                     sittings[key] = sit(studio, person, studio.resolution)
                 rng = stream(studio.seed, "worn", p.item)
-                clip.append(light_up(sittings[key], person, light, rng))
-        yield store(p, clip, light, size, stream(studio.seed, "sensor", p.item))
+                scenes.append(light_up(sittings[key], person, light, rng))
+        yield store(p, scenes, light, size, stream(studio.seed, "sensor", p.item))
 
 
 def _hold_up(
-    studio: Studio, p: Presentation, photo: Photo, light: Light, frames: int, rate: float
+    studio: Studio, p: Presentation, photo: Photo, light: Light, clip: Clip
 ) -> list[Scene]:
     rng = stream(studio.seed, "held", p.item)
     low, high = DISTANCES[p.distance]
     # A face's crop is about 0.23 m across; a smaller instrument is held nearer.
-    held = hold(p.species, float(rng.uniform(low, high)) / 0.115, frames, rng)
+    held = hold(p.species, float(rng.uniform(low, high)) / 0.115, rng, clip)
     if p.species in PRINTS and PRINTS[p.species].eyes_cut:
         index = _photo_index(studio, p)
-        behind = wearer_behind(studio, p.subject, index, light, frames, rate, rng)
+        behind = wearer_behind(studio, p.subject, index, light, clip, rng)
         photo = replace(photo, living=behind)
-    shown = [photo] * frames
-    if p.species == "replay" and frames > 1:
-        shown = film(studio, p.subject, _photo_index(studio, p), frames, rate)
-    return [see_held(held, t, shown[t], light, studio.resolution) for t in range(frames)]
+    shown = [photo] * clip.frames
+    if p.species == "replay" and clip.frames > 1:
+        shown = film(studio, p.subject, _photo_index(studio, p), clip)
+    return [see_held(held, t, shown[t], light, studio.resolution) for t in range(clip.frames)]
 
 
 def _light(studio: Studio, p: Presentation) -> Light:
@@ -178,11 +178,11 @@ def _light(studio: Studio, p: Presentation) -> Light:
     return scene_light(ILLUMINATIONS[p.illumination], rng)
 
 
-def _people(studio: Studio, p: Presentation, frames: int, rate: float) -> list[Person]:
+def _people(studio: Studio, p: Presentation, clip: Clip) -> list[Person]:
     view = studio.view(p.subject, p.distance, p.view)
     living = p.species in ("bona_fide", "makeup", "adversarial_patch")
     # A still shows no pulse, and without it sittings can be shared.
-    beats = living and frames > 1
+    beats = living and clip.frames > 1
     rng = stream(studio.seed, "motion", p.item)
     beat, phase = rng.uniform(0.8, 2.2), rng.uniform(0, 2 * np.pi)
     return [
@@ -191,7 +191,8 @@ def _people(studio: Studio, p: Presentation, frames: int, rate: float) -> list[P
             species=p.species,
             view=moved,
             crop=CROP,
-            pulse=float(np.sin(2 * np.pi * beat * t / rate + phase)) if beats else 0.0,
+            framed=view,
+            pulse=float(np.sin(2 * np.pi * beat * t / clip.rate + phase)) if beats else 0.0,
         )
-        for t, moved in enumerate(motion(view, frames, rate, living, rng))
+        for t, moved in enumerate(motion(view, clip, living, rng))
     ]

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 import torch.nn.functional as F
+from numpy.typing import NDArray
 from torch import Tensor
 
 from sterling.face.capture.geometry import Camera, GBuffer, cast
@@ -23,6 +24,7 @@ from sterling.face.capture.plan import stream
 from sterling.face.capture.shading import Light, infrared_radiance, key_visibility, shade
 from sterling.face.capture.skin import Canvas, Moment, canvas, paint
 from sterling.face.capture.surface import Surface
+from sterling.face.capture.sway import Clip, sway
 from sterling.face.capture.worn import make_up, random_pattern, stick_patch
 
 __all__ = [
@@ -106,6 +108,8 @@ class Person:
         species: ``"bona_fide"``, a mask, or another instrument worn on the living face.
         crop: Side of the picture over the side of the face box.
         pulse: See `Moment`.
+        framed: The pose whose face box the picture is cut around, where that is another one: in a
+            clip the face moves and the crop does not.
     """
 
     subject: str
@@ -113,6 +117,7 @@ class Person:
     view: View
     crop: float
     pulse: float
+    framed: View | None = None
 
 
 @dataclass(frozen=True)
@@ -175,13 +180,23 @@ def cast_person(subject: Subject, person: Person, resolution: int) -> GBuffer:
         if material.eye_holes:
             # A flexible mask follows the wearer's jaw by half.
             vertices = vertices + 0.5 * expression["jaw_open"] * model.expressions["jaw_open"]
-    turn = rotation(view.yaw, view.pitch, view.roll)
-    pivot = torch.tensor([0.0, -0.06, -0.07])
-    placed = (vertices - pivot) @ torch.from_numpy(turn).T + pivot
+    placed = place(vertices, view)
     triangles = model.triangles
     if material is not None or not subject.glasses:
         triangles = triangles[model.part != GLASSES]
-    return cast(placed, triangles, turn, face_camera(placed, view, person.crop), resolution)
+    framed = placed if person.framed is None else place(vertices, person.framed)
+    camera = face_camera(framed, view, person.crop)
+    return cast(placed, triangles, _turn(view), camera, resolution)
+
+
+def _turn(view: View) -> NDArray[np.float32]:
+    return rotation(view.yaw, view.pitch, view.roll)
+
+
+def place(vertices: Tensor, view: View) -> Tensor:
+    """Turn a head about its neck, from head axes to camera axes."""
+    pivot = torch.tensor([0.0, -0.06, -0.07])
+    return (vertices - pivot) @ torch.from_numpy(_turn(view)).T + pivot
 
 
 def face_camera(vertices: Tensor, view: View, crop: float) -> Camera:
@@ -221,28 +236,20 @@ def sample_view(rng: np.random.Generator, distance: str) -> View:
     )
 
 
-def motion(
-    view: View, frames: int, rate: float, living: bool, rng: np.random.Generator
-) -> list[View]:
-    """A view over the frames of a clip: sway of the head, gaze, and blinks where there is life.
+def motion(view: View, clip: Clip, living: bool, rng: np.random.Generator) -> list[View]:
+    """A view over the frames of a clip: sway of the head, and blinks where there is life.
 
     Args:
-        view: The first pose.
-        frames: How many; a single frame is the view itself.
-        rate: Frames per second.
+        view: The pose in the middle frame.
+        clip: How it is filmed; a single frame is the view itself.
         living: Whether eyelids move. The blinks of a clip are about four seconds apart.
         rng: Source of the sway and of the times of blinks.
     """
-    if frames == 1:
+    if clip.frames == 1:
         return [view]
-    time = np.arange(frames) / rate
-    sway = [
-        a * np.sin(2 * np.pi * f * time + p) - a * np.sin(p)
-        for a, f, p in zip(
-            (4.0, 2.5, 1.5), rng.uniform(0.15, 0.5, 3), rng.uniform(0, 6.28, 3), strict=True
-        )
-    ]
-    closed = np.zeros(frames)
+    time = np.arange(clip.frames) / clip.rate
+    turns, drifts = sway(clip, rng)
+    closed = np.zeros(clip.frames)
     if living:
         first = rng.uniform(0.0, 2.0)
         for blink in np.arange(first, time[-1] + 0.2, rng.uniform(2.5, 5.0)):
@@ -251,14 +258,16 @@ def motion(
     return [
         replace(
             view,
-            yaw=view.yaw + float(sway[0][i]),
-            pitch=view.pitch + float(sway[1][i]),
-            roll=view.roll + float(sway[2][i]),
+            yaw=view.yaw + float(turns[i, 0]),
+            pitch=view.pitch + float(turns[i, 1]),
+            roll=view.roll + float(turns[i, 2]),
+            # As the head drifts to one side, the picture's centre is on its other side.
+            shift=(view.shift[0] - float(drifts[i, 0]), view.shift[1] - float(drifts[i, 1])),
             expression=tuple(
                 {**still, "blink": float(max(closed[i], 0.0)) if living else 0.0}.items()
             ),
         )
-        for i in range(frames)
+        for i in range(clip.frames)
     ]
 
 
