@@ -19,6 +19,7 @@ from sterling.face.pad import CDCN, EPCR, Network, build_network
 from sterling.face.pad.ccl import CCL
 from sterling.face.pad.cdcn_multimodal import CDCNMultimodal
 from sterling.face.pad.cdcn_pp import CDCNpp
+from sterling.face.pad.cqil import CQIL
 from sterling.face.pad.fm_vit import FMViT
 from sterling.face.pad.resnet import FusionResNet
 
@@ -140,6 +141,7 @@ def main() -> None:
         *((network, 256, 2) for network in temporal),
         (EPCR(), 256, 2),
         (CCL(), 256, 2),
+        (CQIL(), 256, 2),
     ]
     for network, size, depth in drawings:
         draw(network, size, depth, folder / f"{network.name}.svg")
