@@ -56,7 +56,7 @@ class FlexibleModalStudyConfig(ComparisonConfig):
         residual_epochs: Epochs of the residual network and the transformer.
     """
 
-    protocol: str = "flat_and_masks"
+    protocol: str = "planar"
     captures: tuple[int, int, int] = (400, 100, 240)
     drop_modality: float = Field(default=0.5, ge=0, le=1)
     transformer_depth: int = Field(default=2, ge=1)

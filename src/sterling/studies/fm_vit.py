@@ -62,9 +62,9 @@ class FmVitConfig(ComparisonConfig):
         residual_rate: Learning rate of that network.
     """
 
-    protocol: str = "flat_and_masks"
+    protocol: str = "planar"
     captures: tuple[int, int, int] = (400, 100, 240)
-    width: int = Field(default=24, ge=1)
+    width: int = Field(default=32, ge=1)
     epochs: int = Field(default=8, ge=1)
     learning_rate: float = Field(default=1e-3, gt=0)
     step_epochs: int = Field(default=3, ge=1)

@@ -16,6 +16,7 @@ from sterling.face.pad.fm_vit import FMViT
 from sterling.face.pad.network import Network
 from sterling.face.pad.resnet import FusionResNet
 from sterling.face.pad.sgtd import SGTD
+from sterling.face.pad.ssdg import SSDG
 from sterling.face.pad.temporal_depth import TemporalDepth
 
 __all__ = ["MODELS", "build_network", "small_arguments"]
@@ -34,6 +35,7 @@ MODELS: dict[str, type[Network]] = {
         FlexibleModal,
         FMViT,
         SGTD,
+        SSDG,
         TemporalDepth,
     )
 }
@@ -54,7 +56,7 @@ def small_arguments(name: str, size: int) -> dict[str, Any]:
             return {"size": size, "patch": 8, "dim": 48, "depth": 4, "heads": 3, "every": 2}
         case "flexible_modal":
             return {"size": size, "patch": 8, "depth": 2, "width": 8}
-        case "ccl" | "cqil":
+        case "ccl" | "cqil" | "ssdg":
             return {"width": 16, "depth": 10}
         case "fusion_resnet":
             return {"width": 16, "depth": 10, "reduction": 4}
