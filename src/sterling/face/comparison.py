@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from pydantic import Field
+from torch import Tensor
 
 from sterling.errors import InputError
 from sterling.face.capture import Scale, simulate
@@ -33,20 +34,25 @@ __all__ = [
     "BASELINE",
     "Arm",
     "ComparisonConfig",
+    "Scorer",
     "Seed",
     "acer_gains",
     "acers",
     "auc_gains",
     "aucs",
-    "baseline",
     "compare",
     "fused",
+    "hand_made",
     "items_of",
     "simulated_faces",
     "train_and_score",
 ]
 
 BASELINE = "thumbnails"
+
+Scorer = Callable[[Tensor, NDArray[np.bool_], Tensor], NDArray[np.float64]]
+"""Fits on training images and their labels, and scores test images; higher means bona fide."""
+
 UNSEEN_DOMAIN = "unseen_domain"
 
 
@@ -145,6 +151,7 @@ def compare(
     *,
     frames: int = 1,
     rate: float = 25.0,
+    scorers: Mapping[str, Scorer] | None = None,
     recorded: Callable[[], Faces] | None = None,
 ) -> "Seed":
     """Simulate the captures of one seed, train every arm on them and score all.
@@ -160,6 +167,7 @@ def compare(
         arms: By name.
         frames: Frames of a capture; more than one gives clips.
         rate: Frames per second of clips.
+        scorers: Hand-made systems beside the trivial baseline, by name; they see colour alone.
         recorded: Gives faces, in all three modalities, that take the place of `simulated_faces`;
             where they are recorded, seeds differ in the weights only.
     """
@@ -193,10 +201,11 @@ def compare(
         found = run.stage(f"{name}-{index}", partial(train_arm, name, arm))
         results |= {f"{name}, {s}" if s else name: result for s, result in found.items()}
 
-    def thumbnails() -> dict[str, Any]:
-        return baseline(faces().only(["rgb"]))
+    def by_hand(score: Scorer) -> dict[str, Any]:
+        return hand_made(faces().only(["rgb"]), score)
 
-    results[BASELINE] = run.stage(f"{BASELINE}-{index}", thumbnails)
+    for name, score in {BASELINE: score_thumbnails, **(scorers or {})}.items():
+        results[name] = run.stage(f"{name}-{index}", partial(by_hand, score))
     items = run.stage(f"items-{index}", lambda: items_of(faces()))
     return Seed.of(results, items, source=f"{config.source}, development set, seed {index}")
 
@@ -298,13 +307,12 @@ def train_and_score(
     }
 
 
-def baseline(faces: Faces) -> dict[str, Any]:
-    """The trivial baseline's scores, as `train_and_score` gives a network's."""
+def hand_made(faces: Faces, score: Scorer) -> dict[str, Any]:
+    """Scores of a system without a network, as `train_and_score` gives a network's."""
     training = faces.split("train")
+    labels = training.manifest.bona_fide
     return {
-        split: score_thumbnails(
-            training.images, training.manifest.bona_fide, faces.split(split).images
-        ).tolist()
+        split: score(training.images, labels, faces.split(split).images).tolist()
         for split in ("dev", "test")
     }
 
@@ -335,7 +343,7 @@ class Seed:
         dev: Development scores by system.
         test: Test scores by system.
         thresholds: Each system's, at equal error on its development scores.
-        results: By system, what `train_and_score` or `baseline` gave.
+        results: By system, what `train_and_score` or `hand_made` gave.
         seen_species: Attack species that were trained on.
         unseen_domain: Which test captures are of a trained species in an unseen domain, bool (N,).
     """

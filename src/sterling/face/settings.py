@@ -9,6 +9,7 @@ import numpy as np
 from sterling.face.comparison import (
     Arm,
     ComparisonConfig,
+    Scorer,
     Seed,
     acers,
     auc_gains,
@@ -60,6 +61,7 @@ def compare_settings(
     index: int,
     settings: Mapping[Setting, Mapping[str, Arm]],
     *,
+    scorers: Mapping[str, Scorer] | None = None,
     recorded: Callable[[], Faces] | None = None,
 ) -> dict[str, Seed]:
     """One seed of each setting, by name; settings of one protocol share its captures.
@@ -70,6 +72,7 @@ def compare_settings(
         run: Run folder. The first setting's files lie in it, each other's in a folder of its name.
         index: Which repetition.
         settings: The arms of each setting.
+        scorers: Hand-made systems of every setting, by name.
         recorded: Gives faces that take the place of simulated ones.
     """
 
@@ -93,6 +96,7 @@ def compare_settings(
             replace(run, folder=folder),
             index,
             arms,
+            scorers=scorers,
             recorded=partial(faces, setting),
         )
     return seeds

@@ -13,6 +13,7 @@ from sterling.studies.flexible_modal import FLEXIBLE_MODAL_STUDY
 from sterling.studies.fm_vit import FM_VIT_STUDY
 from sterling.studies.forgetting_benchmark import FORGETTING_BENCHMARK_STUDY
 from sterling.studies.mia_fdr import MIA_FDR_STUDY
+from sterling.studies.pad_survey import PAD_SURVEY_STUDY
 from sterling.studies.senn_conformal import SENN_CONFORMAL_STUDY
 from sterling.studies.sgtd import SGTD_STUDY
 from sterling.studies.temporal_depth import TEMPORAL_DEPTH_STUDY
@@ -35,6 +36,7 @@ STUDIES: dict[str, Study[Any]] = {
         FM_VIT_STUDY,
         FORGETTING_BENCHMARK_STUDY,
         MIA_FDR_STUDY,
+        PAD_SURVEY_STUDY,
         SENN_CONFORMAL_STUDY,
         SGTD_STUDY,
         TEMPORAL_DEPTH_STUDY,
