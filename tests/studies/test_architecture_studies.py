@@ -57,7 +57,7 @@ def test_own_data_is_refused_where_there_is_no_reader(name: str, tmp_path: Path)
 def test_recorded_data_takes_the_place_of_simulated_captures(tmp_path: Path) -> None:
     study = STUDIES["casia_surf"]
     config = study.presets["smoke"].model_copy(update={"data": tmp_path / "nowhere"})
-    with pytest.raises(InputError, match="the one that holds Training"):
+    with pytest.raises(InputError, match="no such folder"):
         run_study(study, config, preset="smoke", seed=0, folder=tmp_path / "run")
 
 

@@ -1,14 +1,15 @@
-"""The reader on a small tree in the owners' grammar; the data set itself may not be passed on."""
+"""CASIA-SURF on a small tree in the owners' grammar; the data set itself may not be passed on."""
 
 import itertools
 from pathlib import Path
 
 import pytest
 from PIL import Image
+from tests.face.data.trees import lay_out
 
 from sterling.errors import InputError
-from sterling.face.data import CropSpec, load_faces
-from sterling.face.data.casia_surf import CASIA_SURF_ATTACKS, read_casia_surf
+from sterling.face.data import CASIA_SURF_ATTACKS, CropSpec, check_dataset, load_faces
+from sterling.face.data.casia_surf import read_casia_surf
 
 CODES = list(CASIA_SURF_ATTACKS)
 SPLITS = {"Training": CODES[3:], "Val": CODES[:3], "Testing": CODES[:3]}
@@ -36,22 +37,13 @@ def test_counts_splits_and_species(tree: Path) -> None:
     assert len(manifest) == 3 * 2 * 4 * len(FRAMES)
     assert len(set(manifest.presentation.tolist())) == 3 * 2 * 4
     assert int(manifest.bona_fide.sum()) == 3 * 2 * len(FRAMES)
+    assert set(manifest.column("frame").tolist()) == {1, 11}
     species = {
         split: set(manifest.where(split=split, label="attack").column("species").tolist())
         for split in ("train", "dev", "test")
     }
     assert species["train"].isdisjoint(species["test"])
     assert species["dev"] == species["test"] == {CASIA_SURF_ATTACKS[code] for code in CODES[:3]}
-
-
-def test_subjects_of_the_splits_are_disjoint(tree: Path) -> None:
-    manifest = read_casia_surf(tree)
-    subjects = [
-        set(manifest.where(split=split).column("subject").tolist())
-        for split in ("train", "dev", "test")
-    ]
-    assert [len(found) for found in subjects] == [2, 2, 2]
-    assert not set.intersection(*subjects)
 
 
 def test_pictures_of_all_cameras_are_loaded(tree: Path) -> None:
@@ -63,35 +55,87 @@ def test_pictures_of_all_cameras_are_loaded(tree: Path) -> None:
     assert (faces.images[0, :, 4, 4].int() - 40).abs().tolist() == [0, 0, 0, 60, 120]
 
 
+def test_moments_of_a_video_may_be_fewer(tree: Path) -> None:
+    few, every = read_casia_surf(tree, frames=1), read_casia_surf(tree)
+    assert 2 * len(few) == len(every)
+    assert set(few.column("item").tolist()) < set(every.column("item").tolist())
+
+
+def test_across_cameras_each_picture_stands_for_itself(tree: Path) -> None:
+    manifest = read_casia_surf(tree, "cross_modal:depth")
+    seen = {
+        split: set(manifest.where(split=split).column("sensor").tolist())
+        for split in ("train", "dev", "test")
+    }
+    assert seen == {"train": {"depth"}, "dev": {"depth"}, "test": {"rgb", "ir"}}
+    assert len(manifest) == (1 + 1 + 2) * 2 * 4 * len(FRAMES)
+    pictures = manifest.where(split="train").column("path").tolist()
+    assert all(Path(path).parent.name == "depth" for path in pictures)
+    assert not any(manifest.column("depth_path"))
+    faces = load_faces(manifest.where(split="train"), CropSpec(size=8), cropped=True).faces
+    assert abs(int(faces.images[0, 0, 4, 4]) - 100) <= 1
+
+
 def test_a_split_may_be_missing_as_a_whole(tree: Path) -> None:
     (tree / "Testing").rename(tree / "elsewhere")
     assert set(read_casia_surf(tree).column("split").tolist()) == {"train", "dev"}
 
 
+def test_the_crops_of_later_have_another_layout(tmp_path: Path) -> None:
+    subject = "real_part/real_train_part/CLKJ_AS0005/real.rssdk"
+    lay_out(tmp_path, [f"{subject}/{camera}/7.jpg" for camera in ("color", "depth", "ir")])
+    manifest = read_casia_surf(tmp_path)
+    assert manifest.column("item").tolist() == ["train/CLKJ_AS0005/real.rssdk#7"]
+
+
 @pytest.mark.parametrize(
     ("spoil", "message"),
     [
-        ("Training/real_part/CLKJ_AS0000/real.rssdk/ir/011.jpg", r"ir/011.jpg: is missing"),
-        ("Val/fake_part/CLKJ_CS0001/01_e_s.rssdk/depth", r"depth: is missing; a video has"),
-        ("Testing/fake_part", r"fake_part: is missing"),
+        ("Training/real_part/CLKJ_AS0000/real.rssdk/ir/011.jpg", r"no ir picture 11; copy"),
+        ("Val/fake_part/CLKJ_CS0001/01_e_s.rssdk/depth", r"its video has no depth pictures"),
     ],
 )
 def test_the_first_missing_item_is_named(tree: Path, spoil: str, message: str) -> None:
-    gone = tree / spoil
-    gone.rename(tree / "gone")
+    (tree / spoil).rename(tree / f"gone{Path(spoil).suffix}")
     with pytest.raises(InputError, match=message):
         read_casia_surf(tree)
+    found = {problem.kind: problem.number for problem in check_dataset(tree).problems}
+    assert found["incomplete"] == 1
 
 
-def test_foreign_names_are_refused(tree: Path, tmp_path: Path) -> None:
-    video = tree / "Val/fake_part/CLKJ_CS0001/01_e_s.rssdk"
-    video.rename(video.with_name("07_x.rssdk"))
-    with pytest.raises(InputError, match=r"07_x.rssdk: not an attack"):
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("Val/fake_part/CLKJ_CS0001/01_e_s.rssdk", "Val/fake_part/CLKJ_CS0001/04_en_b.rssdk"),
+        (
+            "Training/real_part/CLKJ_AS0000/real.rssdk",
+            "Training/real_part/CLKJ_AS0000/01_e_s.rssdk",
+        ),
+    ],
+)
+def test_attacks_of_another_split_or_part_are_refused(tree: Path, old: str, new: str) -> None:
+    (tree / old).rename(tree / new)
+    with pytest.raises(InputError, match="not a name of CASIA-SURF"):
         read_casia_surf(tree)
-    (tree / "Training/real_part/CLKJ_AS0000").rename(tree / "Training/real_part/anna")
-    with pytest.raises(InputError, match="anna: not the name of a subject"):
-        read_casia_surf(tree)
-    with pytest.raises(InputError, match="holds none of Training"):
-        read_casia_surf(tmp_path / "Training")
+
+
+def test_lists_of_the_challenge_are_compared(tree: Path) -> None:
+    start = "Training/real_part/CLKJ_AS0000/real.rssdk"
+    line = " ".join(f"{start}/{camera}/{{}}.jpg" for camera in ("color", "depth", "ir")) + " {}"
+    before = {problem.kind for problem in check_dataset(tree).problems}
+    for picture, label, kind in (
+        ("001", 1, None),
+        ("001", 0, "list_contradicts"),
+        ("099", 1, "listed_absent"),
+        ("001", 7, "list_unreadable"),
+    ):
+        (tree / "train_list.txt").write_text(line.format(*[picture] * 3, label))
+        after = {problem.kind for problem in check_dataset(tree).problems}
+        assert after - before == ({kind} if kind else set())
+
+
+def test_foreign_folders_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="holds nothing of CASIA-SURF; the layout is "):
+        read_casia_surf(tmp_path)
     with pytest.raises(InputError, match="no such folder"):
         read_casia_surf(tmp_path / "nowhere")

@@ -7,7 +7,8 @@ Reading (`read_folder`, `read_image`, `read_frames`), the public data sets (`rea
 
 from sterling.face.data.align import CropSpec, crop_face, resize_crop
 from sterling.face.data.casia_mfsd import CASIA_MFSD, read_casia_mfsd
-from sterling.face.data.casia_surf import CASIA_SURF_ATTACKS, read_casia_surf
+from sterling.face.data.casia_surf import CASIA_SURF, CASIA_SURF_ATTACKS, read_casia_surf
+from sterling.face.data.cefa import CEFA, read_cefa
 from sterling.face.data.check import Account, Count, Problem, check_dataset
 from sterling.face.data.clips import clip_of_video, load_clips
 from sterling.face.data.dataset import Dataset, read_dataset
@@ -16,6 +17,7 @@ from sterling.face.data.degrade import Degradation, degrade
 from sterling.face.data.detect import Face, FaceDetector
 from sterling.face.data.faces import Faces
 from sterling.face.data.folder import read_folder
+from sterling.face.data.hifimask import HIFIMASK, read_hifimask
 from sterling.face.data.images import IMAGE_SUFFIXES, read_image
 from sterling.face.data.labels import LabelKind, label_maps
 from sterling.face.data.load import SMALLEST_FACE, LoadedFaces, NonResponse, load_faces
@@ -29,28 +31,41 @@ from sterling.face.data.modality import (
     stack,
 )
 from sterling.face.data.msu_mfsd import MSU_MFSD, read_msu_mfsd
+from sterling.face.data.nuaa import NUAA, read_nuaa
 from sterling.face.data.ocim import OCIM, OCIM_RUNS, leave_one_out
 from sterling.face.data.oulu_npu import OULU_NPU, read_oulu_npu
 from sterling.face.data.replay_attack import REPLAY_ATTACK, read_replay_attack
+from sterling.face.data.siw import SIW, read_siw
+from sterling.face.data.siw_m import SIW_M, read_siw_m
 from sterling.face.data.split import hold_out_dev, split_by_subject
+from sterling.face.data.suhifimask import SUHIFIMASK, read_suhifimask
 from sterling.face.data.video import VIDEO_SUFFIXES, Frames, read_frames
+from sterling.face.data.wmca import WMCA, read_wmca
 
 __all__ = [
     "ATTACK",
     "BONA_FIDE",
     "CASIA_MFSD",
+    "CASIA_SURF",
     "CASIA_SURF_ATTACKS",
+    "CEFA",
     "CHANNELS",
     "DATASETS",
+    "HIFIMASK",
     "IMAGE_SUFFIXES",
     "MSU_MFSD",
+    "NUAA",
     "OCIM",
     "OCIM_RUNS",
     "OULU_NPU",
     "REPLAY_ATTACK",
+    "SIW",
+    "SIW_M",
     "SMALLEST_FACE",
     "SPLITS",
+    "SUHIFIMASK",
     "VIDEO_SUFFIXES",
+    "WMCA",
     "Account",
     "Count",
     "CropSpec",
@@ -79,14 +94,21 @@ __all__ = [
     "load_faces",
     "read_casia_mfsd",
     "read_casia_surf",
+    "read_cefa",
     "read_dataset",
     "read_folder",
     "read_frames",
+    "read_hifimask",
     "read_image",
     "read_msu_mfsd",
+    "read_nuaa",
     "read_oulu_npu",
     "read_public",
     "read_replay_attack",
+    "read_siw",
+    "read_siw_m",
+    "read_suhifimask",
+    "read_wmca",
     "require_modalities",
     "resize_crop",
     "split_by_subject",

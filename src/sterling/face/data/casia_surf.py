@@ -1,13 +1,23 @@
-"""Reader of CASIA-SURF as its owners distribute it (Zhang et al., CVPR 2019)."""
+"""CASIA-SURF as its owners distribute it (Zhang et al., CVPR 2019)."""
 
+import os
 import re
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 
-from sterling.errors import InputError
+from sterling.face.data.dataset import (
+    Dataset,
+    Grammar,
+    Listed,
+    ListFile,
+    Presentation,
+    Protocol,
+    own_split,
+    read_dataset,
+)
 from sterling.face.data.manifest import ATTACK, BONA_FIDE, Manifest
+from sterling.face.data.modality import Modality
 
-__all__ = ["CASIA_SURF_ATTACKS", "read_casia_surf"]
+__all__ = ["CASIA_SURF", "CASIA_SURF_ATTACKS", "read_casia_surf"]
 
 CASIA_SURF_ATTACKS: dict[str, str] = {
     "01_e_s": "print_eyes_flat",
@@ -20,87 +30,107 @@ CASIA_SURF_ATTACKS: dict[str, str] = {
 """Folder codes of the six attacks, and what they are called here: which regions are cut out of the
 printed face, and whether it is held flat or bent."""
 
-_SPLITS = {"Training": "train", "Val": "dev", "Testing": "test"}
-_LAYOUT = (
-    "{Training,Val,Testing}/{real_part,fake_part}/CLKJ_XXNNNN/{real,01_e_s,…}.rssdk/"
-    "{color,depth,ir}/NNN.jpg"
+_CODES = tuple(CASIA_SURF_ATTACKS)
+_ATTACKS_OF = {"train": _CODES[3:], "dev": _CODES[:3], "test": _CODES[:3]}
+_SPLITS = {
+    **{"Training": "train", "Val": "dev", "Testing": "test"},
+    **{"train": "train", "val": "dev", "test": "test"},
+}
+_VIDEO = (
+    r"(?P<subject>CLKJ_[A-Z]{2}\d{4})/(?P<video>real|\d\d_[a-z]+_[a-z])\.rssdk/"
+    r"(?P<camera>color|depth|ir)$"
 )
-_SUBJECT = re.compile(r"CLKJ_[A-Z]{2}\d{4}")
-_CAMERAS = ("color", "depth", "ir")
+_OWNERS = re.compile(rf"(?:^|/)(?P<place>Training|Val|Testing)/(?P<part>real|fake)_part/{_VIDEO}")
+_CROPS = re.compile(
+    rf"(?:^|/)(?P<part>real|fake)_part/(?P=part)_(?P<place>train|val|test)_part/{_VIDEO}"
+)
+_CAMERAS: tuple[Modality, ...] = ("rgb", "depth", "ir")
 
 
-def read_casia_surf(root: Path | str) -> Manifest:
+def read_casia_surf(
+    folder: str | os.PathLike[str], protocol: str | None = None, *, frames: int | None = None
+) -> Manifest:
     """One row per moment that all three cameras recorded, with the splits of the owners' folders.
 
     A video is a folder ``….rssdk``. The pictures are face crops on black: read them with
     ``load_faces(..., cropped=True)``. Training has attacks 4 to 6, the other splits 1 to 3.
 
     Args:
-        root: The folder that holds Training, Val and Testing. A split may be missing as a whole.
+        folder: The folder that holds Training, Val and Testing, or the real_part and fake_part of
+            the later crops. A split may be missing as a whole.
+        protocol: ``"within_modal"``: everything; ``"cross_modal:rgb"``, ``":depth"`` and ``":ir"``:
+            trained on the pictures of that camera, tested on those of the two others.
+        frames: How many moments of each video; None: all.
 
     Raises:
-        InputError: There is no such folder or no split in it, a folder's name is not one of the
-            data set's, or a video lacks a camera or a picture of one; the message names the first.
+        InputError: As `read_dataset`; also if a video lacks a camera or a picture of one.
     """
-    root = Path(root)
-    if not root.is_dir():
-        raise InputError(f"{root}: no such folder; give the one that holds Training, Val, Testing")
-    present = [name for name in _SPLITS if (root / name).is_dir()]
-    if not present:
-        raise InputError(f"{root}: holds none of {', '.join(_SPLITS)}; the layout is {_LAYOUT}")
-    rows = [row for name in present for row in _rows(root / name, _SPLITS[name])]
-    if not rows:
-        raise InputError(f"{root}: holds no pictures; the layout is {_LAYOUT}")
-    columns = {name: [row[name] for row in rows] for name in rows[0]}
-    return Manifest.from_columns(columns, str(root))
+    return read_dataset(CASIA_SURF, folder, protocol, frames=frames)
 
 
-def _rows(split: Path, name: str) -> Iterator[dict[str, str | int]]:
-    for part, label in (("real_part", BONA_FIDE), ("fake_part", ATTACK)):
-        folder = split / part
-        if not folder.is_dir():
-            raise InputError(f"{folder}: is missing; the layout is {_LAYOUT}")
-        for subject in _folders(folder):
-            if not _SUBJECT.fullmatch(subject.name):
-                raise InputError(f"{subject}: not the name of a subject, such as CLKJ_AS0005")
-            for video in _folders(subject):
-                species = BONA_FIDE if label == BONA_FIDE else _species(video)
-                identity = f"{name}/{subject.name}/{video.name}"
-                for number, pictures in _moments(video):
-                    yield {
-                        "item": f"{identity}/{number}",
-                        **pictures,
-                        "label": label,
-                        "species": species,
-                        "subject": subject.name,
-                        "video": identity,
-                        "frame": int(number),
-                        "split": name,
-                    }
+def _describe(groups: Mapping[str, str]) -> Presentation | None:
+    split, video, subject = _SPLITS[groups["place"]], groups["video"], groups["subject"]
+    known = ("real",) if groups["part"] == "real" else _ATTACKS_OF[split]
+    if video not in known:
+        return None
+    return Presentation(
+        name=f"{split}/{subject}/{video}.rssdk",
+        species=CASIA_SURF_ATTACKS.get(video, BONA_FIDE),
+        subject=subject,
+        split=split,
+    )
 
 
-def _species(video: Path) -> str:
-    code = video.name.removesuffix(".rssdk")
-    if code not in CASIA_SURF_ATTACKS:
-        raise InputError(f"{video}: not an attack; known are {', '.join(CASIA_SURF_ATTACKS)}")
-    return CASIA_SURF_ATTACKS[code]
+def _cross(camera: Modality) -> Protocol:
+    others = tuple(other for other in _CAMERAS if other != camera)
+    return Protocol(own_split, views={"train": (camera,), "dev": (camera,), "test": others})
 
 
-def _moments(video: Path) -> Iterator[tuple[str, dict[str, str]]]:
-    """Number of each moment and its three pictures, by column of the manifest."""
-    found = {}
-    for camera in _CAMERAS:
-        if not (video / camera).is_dir():
-            raise InputError(f"{video / camera}: is missing; a video has {', '.join(_CAMERAS)}")
-        found[camera] = {file.stem: file for file in sorted((video / camera).glob("*.jpg"))}
-    numbers = sorted(set().union(*found.values()))
-    for number in numbers:
-        for camera in _CAMERAS:
-            if number not in found[camera]:
-                raise InputError(f"{video / camera / number}.jpg: is missing; copy the video again")
-        colour, depth, infrared = (str(found[camera][number]) for camera in _CAMERAS)
-        yield number, {"path": colour, "depth_path": depth, "ir_path": infrared}
+def _listed(lines: Sequence[str], _groups: Mapping[str, str]) -> list[Listed]:
+    """Lines are the paths of three pictures, and in some lists a label, 1 for bona fide."""
+    entries = []
+    for line in lines:
+        colour, _depth, _infrared, *label = line.split()
+        folder, _, file = colour.rpartition("/")
+        match = _OWNERS.search(folder)
+        known = _describe(match.groupdict()) if match else None
+        if known is None:
+            raise ValueError(f"{colour} is no path of the set")
+        told = {(): "", ("1",): BONA_FIDE, ("0",): ATTACK}[tuple(label)]
+        entries.append(Listed(known.name, known.split, told, int(file.removesuffix(".jpg"))))
+    return entries
 
 
-def _folders(folder: Path) -> list[Path]:
-    return [path for path in sorted(folder.iterdir()) if path.is_dir()]
+CASIA_SURF = Dataset(
+    key="casia_surf",
+    title="CASIA-SURF",
+    layout=(
+        "{Training,Val,Testing}/{real,fake}_part/CLKJ_XXNNNN/{real,01_e_s,…}.rssdk/"
+        "{color,depth,ir}/NNN.jpg, or {real,fake}_part/{real,fake}_{train,val,test}_part/CLKJ_…"
+    ),
+    grammars=tuple(
+        Grammar(folder, re.compile(r"(?P<frame>\d+)\.jpg")) for folder in (_OWNERS, _CROPS)
+    ),
+    describe=_describe,
+    protocols={
+        "within_modal": Protocol(own_split, {"train": 1200, "dev": 400, "test": 2391}),
+        **{f"cross_modal:{camera}": _cross(camera) for camera in _CAMERAS},
+    },
+    cameras=_CAMERAS,
+    counts={
+        ("train", BONA_FIDE): 300,
+        ("train", ATTACK): 900,
+        ("dev", BONA_FIDE): 100,
+        ("dev", ATTACK): 300,
+        ("test", ""): 2391,
+    },
+    pictures={("train", ""): 29266, ("dev", ""): 9608, ("test", ""): 57710},
+    subjects={"train": 300, "dev": 100, "test": 600},
+    lists=(
+        ListFile(
+            re.compile(r"/(?:train|val_private|val_public|test_public)_list\.txt$"),
+            _listed,
+        ),
+    ),
+    unknown=("which of the 2,400 videos of the test split were left out of the 2,391",),
+)

@@ -1,5 +1,6 @@
 """What a folder has of a public data set, and what is wrong with it: counted and named."""
 
+import itertools
 import os
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,6 +17,7 @@ from sterling.face.data.dataset import (
     misplaced,
     number_of_media,
     own_split,
+    placed,
     read_list,
     scan,
 )
@@ -70,7 +72,8 @@ class Count:
     """How many there are of something, and how many were published; None: not published.
 
     Attributes:
-        of: What: ``"presentations"``, ``"subjects"``, or ``"protocol"`` with its name.
+        of: What: ``"presentations"``, ``"pictures"`` (moments of videos that were cut up),
+            ``"subjects"``, or ``"protocol"`` with its name.
         split: ``"train"``, ``"dev"``, ``"test"``, or ``""`` for none or all.
         kind: ``"bona_fide"`` or ``"attack"``, or ``""`` for both.
         found: How many there are.
@@ -177,48 +180,60 @@ def _named(kind: Kind, detail: str, names: Sequence[str]) -> Iterator[Problem]:
 
 def _counts(tree: Tree) -> Iterator[Count]:
     """What there is and what was published, by split and label, of subjects, of protocols."""
-    dataset, known = tree.dataset, tree.presentations
-    found = Counter((one.split, one.label) for one in known)
-    found.update(("", one.label) for one in known if one.split)
-    subjects = Counter(split for split, _ in {(one.split, one.subject) for one in known})
-    subjects[""] = len({one.subject for one in known})
-    for split in (*SPLITS, ""):
-        for label in (BONA_FIDE, ATTACK):
-            published = _published(dataset.counts, split, label)
-            if published is not None or found[split, label]:
-                yield Count("presentations", split, label, found[split, label], published)
-    people = {(split, ""): number for split, number in dataset.subjects.items()}
-    for split in (*SPLITS, ""):
-        published = _published(people, split, "")
-        if published is not None or subjects[split]:
-            yield Count("subjects", split, "", subjects[split], published)
+    dataset = tree.dataset
+    presentations: Counter[tuple[str, str]] = Counter()
+    pictures: Counter[tuple[str, str]] = Counter()
+    for one in tree.found.values():
+        known = one.presentation
+        moments = len(set().union(*one.files.values()))
+        for key in {(s, label) for s in (known.split, "") for label in (known.label, "")}:
+            presentations[key] += 1
+            pictures[key] += moments
+    pairs = {(one.split, one.subject) for one in tree.presentations}
+    people = Counter((split, "") for split, _ in pairs)
+    people["", ""] = len({subject for _, subject in pairs})
+    told = any(one.split for one in tree.presentations)
+    published_people = {(split, ""): number for split, number in dataset.subjects.items()}
+    for of, found, published in (
+        ("presentations", presentations, dataset.counts),
+        ("pictures", pictures, dataset.pictures),
+        ("subjects", people, published_people),
+    ):
+        for split, label in itertools.product((*SPLITS, ""), (BONA_FIDE, ATTACK, "")):
+            number = _published(published, split, label) if told or not split else None
+            shown = of == "presentations" if label else of == "subjects"
+            if number is not None or (shown and found[split, label]):
+                yield Count(of, split, label, found[split, label], number)
     for name, protocol in dataset.protocols.items():
-        places = Counter(map(protocol.rule, known))
+        sizes = Counter(split for split, _ in placed(tree, protocol))
         for split in SPLITS:
-            if split in protocol.published or places[split]:
-                published = protocol.published.get(split)
-                yield Count(f"protocol {name}", split, "", places[split], published)
+            if split in protocol.published or sizes[split]:
+                number = protocol.published.get(split)
+                yield Count(f"protocol {name}", split, "", sizes[split], number)
 
 
 def _published(counts: Mapping[tuple[str, str], int], split: str, label: str) -> int | None:
-    """What was published of a split, or of all of them together."""
-    parts = [number for (_, kind), number in counts.items() if kind == label]
-    return counts.get((split, label), sum(parts) if parts and not split else None)
+    """What was published of a split, or of all of them together where it is of each."""
+    parts = {place: number for (place, kind), number in counts.items() if kind == label}
+    every = {place for place, _ in counts}
+    whole = sum(parts.values()) if parts and parts.keys() == every and not split else None
+    return parts.get(split, whole)
 
 
 def _missing(tree: Tree) -> Iterator[Problem]:
     named = [name for name in tree.dataset.expected(tree.presentations) if name not in tree.found]
     short = {
-        what: _shortage([count for count in _counts(tree) if count.of == what])
-        for what in ("presentations", "subjects")
+        of: _shortage([count for count in _counts(tree) if count.of == of])
+        for of in ("presentations", "pictures", "subjects")
     }
     number = max(len(named), short["presentations"])
     if number:
         which = "the first:" if len(named) == number else f"{len(named)} of them can be named:"
         detail = f"presentations, {which if named else 'which ones the names do not tell'}"
         yield Problem("missing", number, detail, tuple(named[:_SHOWN]))
-    if short["subjects"]:
-        yield Problem("missing", short["subjects"], "subjects")
+    for of in ("pictures", "subjects"):
+        if short[of]:
+            yield Problem("missing", short[of], of)
 
 
 def _shortage(counts: Sequence[Count]) -> int:
@@ -288,7 +303,12 @@ def _lists(tree: Tree) -> Iterator[Problem]:
             continue
         protocol = kind.protocol(groups)
         rule = tree.dataset.protocol(protocol).rule if protocol else own_split
-        absent = [entry.name for entry in entries if entry.name not in tree.found]
+        absent = [
+            entry.name if entry.frame is None else f"{entry.name} picture {entry.frame}"
+            for entry in entries
+            if entry.name not in tree.found
+            or entry.frame not in (None, *next(iter(tree.found[entry.name].files.values())))
+        ]
         yield from _named("listed_absent", f"names in {path} without a file", absent)
         present = [
             (entry, tree.found[entry.name].presentation)

@@ -35,6 +35,7 @@ __all__ = [
     "number_matching",
     "number_of_media",
     "own_split",
+    "placed",
     "read_dataset",
     "read_list",
     "read_tree",
@@ -107,20 +108,29 @@ class Protocol:
     Attributes:
         rule: The split of a presentation, or ``""`` where the protocol leaves it out.
         published: Presentations per split, where they are published.
+        views: Where splits differ in modality: which ones a split sees. Each is a presentation of
+            its own then, whose picture stands in the manifest's ``path`` whatever took it, so that
+            a network of one picture sees it; ``sensor`` names the modality.
         note: What of it is unknown, or cannot be said by a split.
     """
 
     rule: Callable[[Presentation], str]
     published: Mapping[str, int] = field(default_factory=dict)
+    views: Mapping[str, tuple[Modality, ...]] = field(default_factory=dict)
     note: str = ""
 
 
 class Listed(NamedTuple):
-    """What one line of a list file says: whose split, and its label where the list tells one."""
+    """What one line of a list file says.
+
+    The name of a presentation, its split or ``""``, and where the list tells them its label and the
+    number of a picture.
+    """
 
     name: str
     split: str
     label: str = ""
+    frame: int | None = None
 
 
 @dataclass(frozen=True)
@@ -161,7 +171,8 @@ class Dataset:
         describe: From the groups of folder and file to a presentation; None where they contradict.
         protocols: By name, such as ``"4.1"``.
         cameras: The modalities that every moment must have.
-        counts: Published presentations by (split, label); the split is ``""`` where none is told.
+        counts: Published presentations by (split, label); either is ``""`` where it is not told.
+        pictures: Published moments of videos that were cut up, likewise.
         subjects: Published subjects by split, likewise.
         expected: The names that must be there, given what is: all of the set where the grammar
             tells every name, those of the subjects seen where it tells what each subject has.
@@ -180,6 +191,7 @@ class Dataset:
     protocols: Mapping[str, Protocol] = field(default_factory=dict)
     cameras: tuple[Modality, ...] = ("rgb",)
     counts: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    pictures: Mapping[tuple[str, str], int] = field(default_factory=dict)
     subjects: Mapping[str, int] = field(default_factory=dict)
     expected: Callable[[Iterable[Presentation]], Iterable[str]] = _nothing
     lists: tuple[ListFile, ...] = ()
@@ -316,12 +328,14 @@ def scan(dataset: Dataset, listing: Listing) -> Tree:
                 if presentation is None:
                     misnamed.append(path)
                     continue
-                known = found.get(presentation.name)
-                if known is None:
-                    known = found[presentation.name] = Found(presentation, {})
-                first = known.files.setdefault(_CAMERAS[camera], {}).setdefault(int(frame), path)
-                if first is not path:
-                    doubled.append((path, first))
+                known = found.setdefault(presentation.name, Found(presentation, {}))
+                files = known.files.setdefault(_CAMERAS[camera], {})
+                if int(frame) in files:
+                    doubled.append((path, files[int(frame)]))
+                elif known.presentation != presentation:
+                    misnamed.append(path)  # one video, but its pictures say different things
+                else:
+                    files[int(frame)] = path
             elif (listed := _list_file(dataset, path)) is not None:
                 lists.append((path, *listed))
             elif dataset.companions is not None and dataset.companions.search(path):
@@ -372,7 +386,7 @@ def read_list(path: str, kind: ListFile, groups: Mapping[str, str]) -> list[List
     try:
         lines = Path(path).read_text(encoding="utf-8-sig").split("\n")
         return kind.read([line.strip() for line in lines if line.strip()], groups)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, KeyError) as error:
         raise InputError(f"{path}: not a list of this data set ({error}); copy it again") from error
 
 
@@ -422,14 +436,14 @@ def read_tree(tree: Tree, protocol: str | None = None, *, frames: int | None = N
         InputError: As `read_dataset`.
     """
     dataset = tree.dataset
-    rule = dataset.protocol(protocol).rule if protocol is not None else own_split
+    chosen = dataset.protocol(protocol) if protocol is not None else None
     _require_sound(tree)
-    rows = [
-        row
-        for found in tree.found.values()
-        if (split := rule(found.presentation)) or protocol is None
-        for row in _rows(found, split, frames)
-    ]
+    parts = (
+        placed(tree, chosen)
+        if chosen is not None
+        else ((found.presentation.split, found) for found in tree.found.values())
+    )
+    rows = [row for split, found in parts for row in _rows(found, split, frames)]
     if not rows:
         raise InputError(
             f"{tree.folder}: protocol {protocol} of {dataset.title} has nothing of what is there; "
@@ -437,6 +451,18 @@ def read_tree(tree: Tree, protocol: str | None = None, *, frames: int | None = N
         )
     columns = {name: [row[name] for row in rows] for name in rows[0]}
     return Manifest.from_columns(columns, tree.folder)
+
+
+def placed(tree: Tree, protocol: Protocol) -> Iterator[tuple[str, Found]]:
+    """What a protocol uses of a tree, each with its split."""
+    for found in tree.found.values():
+        split = protocol.rule(found.presentation)
+        if split and not protocol.views:
+            yield split, found
+        for modality in protocol.views.get(split, ()):
+            known = found.presentation
+            view = replace(known, name=f"{known.name}:{modality}", sensor=modality)
+            yield split, Found(view, {"rgb": found.files.get(modality, {})})
 
 
 def _require_sound(tree: Tree) -> None:
@@ -484,7 +510,7 @@ def first_file(found: Found) -> str:
 def incomplete(found: Found, cameras: Sequence[Modality]) -> Iterator[str]:
     """What a presentation lacks: a camera, or pictures of one that others have."""
     numbers = set().union(*found.files.values())
-    for camera in cameras:
+    for camera in dict.fromkeys((*cameras, *found.files)):
         files = found.files.get(camera, {})
         if not files:
             yield f"{first_file(found)}: its video has no {camera} pictures"

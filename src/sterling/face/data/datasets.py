@@ -4,19 +4,28 @@ import os
 from collections.abc import Mapping
 
 from sterling.face.data.casia_mfsd import CASIA_MFSD
+from sterling.face.data.casia_surf import CASIA_SURF
+from sterling.face.data.cefa import CEFA
 from sterling.face.data.dataset import (
     Dataset,
     Listing,
+    Tree,
     list_folder,
     number_matching,
     number_of_media,
     read_tree,
     scan,
 )
+from sterling.face.data.hifimask import HIFIMASK
 from sterling.face.data.manifest import Manifest
 from sterling.face.data.msu_mfsd import MSU_MFSD
+from sterling.face.data.nuaa import NUAA
 from sterling.face.data.oulu_npu import OULU_NPU
 from sterling.face.data.replay_attack import REPLAY_ATTACK
+from sterling.face.data.siw import SIW
+from sterling.face.data.siw_m import SIW_M
+from sterling.face.data.suhifimask import SUHIFIMASK
+from sterling.face.data.wmca import WMCA
 
 __all__ = ["DATASETS", "TITLES", "matching_files", "read_public", "recognise"]
 
@@ -27,6 +36,14 @@ DATASETS: Mapping[str, Dataset] = {
         REPLAY_ATTACK,
         CASIA_MFSD,
         MSU_MFSD,
+        SIW,
+        SIW_M,
+        CASIA_SURF,
+        CEFA,
+        WMCA,
+        HIFIMASK,
+        SUHIFIMASK,
+        NUAA,
     )
 }
 
@@ -39,13 +56,17 @@ def matching_files(listing: Listing) -> list[tuple[Dataset, int]]:
     return sorted((pair for pair in numbers if pair[1]), key=lambda pair: -pair[1])
 
 
-def recognise(listing: Listing) -> Dataset | None:
-    """The data set as which most of the pictures and videos of a folder are named, if there is one.
+def recognise(listing: Listing) -> Tree | None:
+    """The folder as the data set as which most of its pictures and videos are named, if any.
 
-    More than half are: a folder of one's own may hold a few such names by chance.
+    More than half are, and bona fide presentations and attacks are among them: a folder of one's
+    own may hold a few such names by chance.
     """
     matching = matching_files(listing)
-    return matching[0][0] if matching and 2 * matching[0][1] > number_of_media(listing) else None
+    if not matching or 2 * matching[0][1] <= number_of_media(listing):
+        return None
+    tree = scan(matching[0][0], listing)
+    return tree if len({known.label for known in tree.presentations}) == 2 else None
 
 
 def read_public(
@@ -61,6 +82,5 @@ def read_public(
     Raises:
         InputError: As `read_dataset`.
     """
-    listing = list_folder(folder)
-    dataset = recognise(listing)
-    return None if dataset is None else read_tree(scan(dataset, listing), protocol, frames=frames)
+    tree = recognise(list_folder(folder))
+    return None if tree is None else read_tree(tree, protocol, frames=frames)

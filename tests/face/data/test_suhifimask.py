@@ -1,0 +1,51 @@
+"""SuHiFiMask: clips of people in rounds, whose splits only lists know."""
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.face.data.trees import lay_out, listing, suhifimask, suhifimask_clips, suhifimask_lists
+
+from sterling.errors import InputError
+from sterling.face.data import SUHIFIMASK, read_suhifimask
+from sterling.face.data.dataset import scan
+
+N = st.integers(0, 99)
+
+
+@given(N, N, st.integers(1, 9), N, N, N, N, st.integers(0, 9))
+def test_names_there_and_back(
+    group: int,
+    scene: int,
+    camera: int,
+    epoch: int,
+    person: int,
+    frame: int,
+    subject: int,
+    kind: int,
+) -> None:
+    folder = f"G{group:02d}_S{scene:02d}_C{camera}_E{epoch:02d}_T2022/id_{person}"
+    path = f"{folder}/{frame}_{subject}_{kind}.jpg"
+    (found,) = scan(SUHIFIMASK, listing("/set", [path])).found.values()
+    known = found.presentation
+    assert (known.name, known.subject, known.sensor) == (folder, str(subject), f"C{camera}")
+    assert known.species == (f"category_{kind}" if kind else "bona_fide")
+    assert found.files == {"rgb": {frame: f"/set/{path}"}}
+
+
+def test_pictures_of_one_clip_that_disagree_are_refused(tmp_path: Path) -> None:
+    folder = "G05_S30_C3_E03_T1/id_4"
+    lay_out(tmp_path, [f"{folder}/1_43_0.jpg", f"{folder}/2_43_3.jpg"])
+    with pytest.raises(InputError, match=r"2_43_3\.jpg: not a name of SuHiFiMask"):
+        read_suhifimask(tmp_path)
+
+
+def test_splits_are_those_of_the_lists(tmp_path: Path) -> None:
+    lay_out(tmp_path, suhifimask())
+    assert set(read_suhifimask(tmp_path).column("split").tolist()) == {""}
+    for path, text in suhifimask_lists().items():
+        lay_out(tmp_path, [path], text.encode())
+    manifest = read_suhifimask(tmp_path, "1")
+    expected = {str(tmp_path / path): split for path, split in suhifimask_clips()}
+    assert dict(zip(manifest.column("path"), manifest.column("split"), strict=True)) == expected
