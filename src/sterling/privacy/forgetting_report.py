@@ -102,9 +102,9 @@ def rewinding_table(cells: Cells) -> Table:
             "fall of U-LiRA",
         ],
         rows=body,
-        caption="Means over seeds. Rewinding undoes too much forgetting. Where the loss attack's "
-        "area under SCRUB lies above that under retraining, too little was forgotten, and going "
-        "back undoes some of it.",
+        caption="Means over seeds. step: whose forget error is nearest to the validation error. "
+        "Rewinding is meant against too much forgetting; where the loss attack's area under SCRUB "
+        "lies above that under retraining, too little was forgotten.",
     )
 
 
