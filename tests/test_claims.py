@@ -5,7 +5,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from sterling.claims import bounded_above, bounded_below, positive, verdict, within
+from sterling.claims import (
+    bounded_above,
+    bounded_below,
+    more_often,
+    positive,
+    verdict,
+    within,
+)
 from sterling.errors import InputError
 from sterling.measure import Estimate, Interval, Rate
 
@@ -107,3 +114,28 @@ def test_a_part_of_one_value_leaves_it_open() -> None:
 def test_bars_in_the_wrong_order() -> None:
     with pytest.raises(InputError, match="low must lie below high"):
         within("x", "x", NEAR_ONE, 1.0, math.nan)
+
+
+@pytest.mark.parametrize(
+    ("hits", "trials", "level", "holds"),
+    [
+        # p of k of k is 2^-k: 1/128 at seven, 1/64 at six.
+        (7, 7, 0.01, True),
+        (6, 6, 0.01, None),
+        (6, 7, 0.01, None),
+        (0, 7, 0.01, False),
+        (0, 6, 0.01, None),
+        (5, 5, 0.05, True),
+        (4, 4, 0.05, None),
+        (10, 20, 0.05, None),
+    ],
+)
+def test_a_sign_test_has_three_verdicts_too(
+    hits: int, trials: int, level: float, holds: bool | None
+) -> None:
+    claim = more_often("x", "x", Rate(hits, trials), level=level)
+    assert claim.holds is holds
+    more = sum(math.comb(trials, k) for k in range(hits, trials + 1)) / 2**trials
+    assert f"p = {more:.2g}, at level {level:g}" in claim.test
+    interval = Rate(hits, trials).interval()
+    assert (claim.measured, claim.low, claim.high) == (hits / trials, interval.low, interval.high)

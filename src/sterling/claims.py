@@ -8,11 +8,21 @@ or there is none.
 import math
 from collections.abc import Mapping, Sequence
 
+from scipy import stats
+
 from sterling.errors import InputError
 from sterling.measure import Estimate, Interval, Rate, mean_interval
 from sterling.study import Claim
 
-__all__ = ["Measured", "bounded_above", "bounded_below", "positive", "verdict", "within"]
+__all__ = [
+    "Measured",
+    "bounded_above",
+    "bounded_below",
+    "more_often",
+    "positive",
+    "verdict",
+    "within",
+]
 
 Measured = Sequence[float] | Rate | Estimate
 """Values of independent units (their mean is judged), counts, or an estimate with its interval."""
@@ -125,6 +135,47 @@ def positive(
         holds=holds,
         test=f"paired difference, {how}; holds if it lies above 0; does not if none of it does; "
         "else it cannot be told",
+    )
+
+
+def more_often(
+    claim_id: str,
+    claim: str,
+    share: Rate,
+    *,
+    level: float,
+    paper: str | None = None,
+    over: str = "seeds",
+) -> Claim:
+    """A claim that something happens more often than not, by the one-sided exact sign test.
+
+    It holds when the test says so at ``level``, does not when the test of the opposite does; so
+    few trials that no test could say it cannot tell.
+
+    Args:
+        claim_id: Short stable name.
+        claim: The sentence.
+        share: How often it happened.
+        level: Error level of the test, in (0, 1/2).
+        paper: The paper's own figure, None where it gives none.
+        over: What the trials are, in plural.
+    """
+    more, fewer = (
+        float(stats.binomtest(share.errors, share.trials, alternative=side).pvalue)
+        for side in ("greater", "less")
+    )
+    interval = share.interval()
+    return Claim(
+        id=claim_id,
+        claim=claim,
+        paper=paper,
+        measured=share.value,
+        low=interval.low,
+        high=interval.high,
+        holds=True if more < level else False if fewer < level else None,
+        test=f"share of {share.trials} {over}, exact 95 % interval; holds if the one-sided sign "
+        f"test says more than half, p = {more:.2g}, at level {level:g}; does not if it says less "
+        "than half; else it cannot be told",
     )
 
 

@@ -14,9 +14,8 @@ from typing import Any, Literal
 import numpy as np
 import torch
 from pydantic import Field
-from scipy import stats
 
-from sterling.claims import bounded_above, bounded_below, positive, within
+from sterling.claims import bounded_above, bounded_below, more_often, positive, within
 from sterling.errors import InputError, unknown_name
 from sterling.measure import Rate
 from sterling.privacy.forgetting_attacks import reconstruction_errors, two_sided
@@ -435,15 +434,13 @@ def _language_claims(cells: list[Cell]) -> list[Claim]:
     ]
     if ascended := over_seeds(cells, "GA", "relearning"):
         faster = sum(a > b for a, b in zip(ascended, retrained, strict=True))
-        p = float(stats.binomtest(faster, len(cells), alternative="greater").pvalue)
         claims.append(
-            Claim(
-                id="ascent_hides_what_relearning_finds",
-                claim="A model that forgot by gradient ascent relearns the facts faster than a "
-                "retrained one.",
-                measured=faster / len(cells),
-                holds=p < 0.05 if len(cells) >= 5 else None,
-                test=f"share of {len(cells)} seeds; one-sided sign test, p = {p:.2g}, below 0.05",
+            more_often(
+                "ascent_hides_what_relearning_finds",
+                "A model that forgot by gradient ascent relearns the facts faster than a retrained "
+                "one.",
+                Rate(faster, len(cells)),
+                level=0.05,
             )
         )
     if quiet := [excess(cell, "Min-K", names) for cell in cells if (names := _quiet(cell))]:

@@ -13,10 +13,9 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from pydantic import Field
-from scipy import stats
 from torch import Tensor
 
-from sterling.claims import bounded_above, bounded_below, positive, within
+from sterling.claims import bounded_above, bounded_below, more_often, positive, within
 from sterling.errors import InputError, unknown_name
 from sterling.figures import matrix
 from sterling.measure import Rate
@@ -440,19 +439,12 @@ def _sign_claim(cases: list[Case], problem: str, direction: str, arm: str) -> Cl
         _deviations(case, direction, arm) >= 3 and case[direction][arm]["flips"] == 0
         for case in cases
     )
-    n = len(cases)
-    p = float(stats.binomtest(successes, n, alternative="greater").pvalue)
-    interval = Rate(successes, n).interval()
-    return Claim(
-        id=f"{direction}_confidence_{problem}_{'any' if arm == ANY_RECORD else 'own'}",
-        claim=f"{direction.capitalize()}-confidence on {problem}, {arm}: target confidence moves "
-        "by at least 3 standard deviations of random deletion, and no label flips.",
-        measured=successes / n,
-        low=interval.low,
-        high=interval.high,
-        holds=p < 0.01 if n >= 7 else None,
-        test=f"share of {n} seeds, exact interval; one-sided sign test, p = {p:.2g}, below 0.01 "
-        "(7 seeds or more)",
+    return more_often(
+        f"{direction}_confidence_{problem}_{'any' if arm == ANY_RECORD else 'own'}",
+        f"{direction.capitalize()}-confidence on {problem}, {arm}: target confidence moves by at "
+        "least 3 standard deviations of random deletion, and no label flips.",
+        Rate(successes, len(cases)),
+        level=0.01,
     )
 
 
