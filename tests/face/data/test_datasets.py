@@ -1,18 +1,31 @@
 """Every public data set, on trees in its published grammar: read, split, counted."""
 
 import itertools
+import re
 from collections import Counter
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 from tests.face.data.trees import TREES, a_few, lay_out, listing, whole
 
 from sterling.errors import InputError
-from sterling.face.data import DATASETS, SPLITS, Dataset, read_dataset, read_public
+from sterling.face.data import (
+    DATASETS,
+    SPLITS,
+    CropSpec,
+    Dataset,
+    load_faces,
+    read_casia_mfsd,
+    read_dataset,
+    read_public,
+)
 from sterling.face.data.dataset import Tree, placed, read_tree, scan
 from sterling.face.data.datasets import matching_files, recognise
 
 KEYS = list(DATASETS)
+REPOSITORY = Path(__file__).resolve().parents[3]
 
 
 # Of these only a part is laid out here: their tests say what is published of the whole.
@@ -139,3 +152,36 @@ def test_what_would_make_a_manifest_wrong_is_refused(
 ) -> None:
     with pytest.raises(InputError, match=message):
         read_tree(_moved(DATASETS["oulu_npu"], paths, tmp_path))
+
+
+def test_frames_of_videos_are_spread_and_a_damaged_one_is_told_of(tmp_path: Path) -> None:
+    lay_out(tmp_path, ["train_release/1/3.avi"], b"no video")
+    path = str(tmp_path / "train_release/1/1.avi")
+    writer = cv2.VideoWriter(path, cv2.VideoWriter.fourcc(*"MJPG"), 25, (32, 32))
+    for grey in range(10):
+        writer.write(np.full((32, 32, 3), 20 * grey, np.uint8))
+    writer.release()
+    manifest = read_casia_mfsd(tmp_path, "overall", frames=2)
+    assert manifest.column("item").tolist() == ["train/1/1#2", "train/1/1#7", "train/1/3#0"]
+    assert manifest.column("video").tolist() == ["train/1/1", "train/1/1", "train/1/3"]
+    loaded = load_faces(manifest, CropSpec(size=32), cropped=True)
+    assert [int(image.float().mean() / 20 + 0.5) for image in loaded.faces.images] == [2, 7]
+    assert [(gone.item, gone.reason) for gone in loaded.non_responses] == [
+        ("train/1/3#0", "unreadable")
+    ]
+    whole_files = read_casia_mfsd(tmp_path)
+    assert whole_files.column("item").tolist() == ["train/1/1", "train/1/3"]
+
+
+def test_the_document_names_every_set_and_its_protocols() -> None:
+    lines = (REPOSITORY / "docs" / "pad" / "datasets.md").read_text().splitlines()
+    for dataset in DATASETS.values():
+        (row,) = [line for line in lines if line.startswith(f"| {dataset.title} | `")]
+        for name in dataset.protocols:
+            family, _, part = name.partition(":")
+            first = re.sub(r"[.]\d$", ".1", family)
+            assert f"`{first}" in row, name
+            assert part == "" or f"`{family}:" in row
+        for (split, label), number in dataset.counts.items():
+            if split and label:
+                assert f"{number:,}" in row

@@ -21,7 +21,7 @@ from sterling.face.data.dataset import (
     read_list,
     scan,
 )
-from sterling.face.data.datasets import TITLES, matching_files
+from sterling.face.data.datasets import TITLES, WITHOUT_LAYOUT, matching_files
 from sterling.face.data.images import IMAGE_SUFFIXES, read_image
 from sterling.face.data.manifest import ATTACK, BONA_FIDE, SPLITS
 from sterling.face.data.video import VIDEO_SUFFIXES, read_numbered_frames
@@ -138,11 +138,13 @@ def check_dataset(folder: str | os.PathLike[str], *, open_files: bool = False) -
     matching = matching_files(listing)
     if not matching:
         raise InputError(
-            f"{listing[0][0]}: no file is named as in any of {', '.join(TITLES)}; give the folder "
-            "as it was distributed, or sort your own into live/ and spoof/<species>/"
+            f"{listing[0][0]}: no file is named as in any of {', '.join(TITLES)} (the layout of "
+            f"{' and '.join(WITHOUT_LAYOUT)} is not known); give the folder as it was distributed, "
+            "or sort your own into live/ and spoof/<species>/"
         )
     (best, number), *others = matching
     tree = scan(best, listing)
+    counts = tuple(_counts(tree))
     media = number_of_media(listing)
     return Account(
         dataset=best.key,
@@ -150,11 +152,11 @@ def check_dataset(folder: str | os.PathLike[str], *, open_files: bool = False) -
         folder=tree.folder,
         why=f"{number:,} of {media:,} pictures and videos are named as in {best.title}",
         layout=best.layout,
-        counts=tuple(_counts(tree)),
+        counts=counts,
         species=dict(sorted(Counter(known.species for known in tree.presentations).items())),
         problems=(
             *_misnaming(tree),
-            *_missing(tree),
+            *_missing(tree, counts),
             *_damaged(tree, open_files=open_files),
             *_lists(tree),
             *(
@@ -164,7 +166,7 @@ def check_dataset(folder: str | os.PathLike[str], *, open_files: bool = False) -
                 for other, number in others
             ),
         ),
-        notes=tuple(_notes(tree)),
+        notes=tuple(_notes(tree, counts)),
         unknown=(
             *best.unknown,
             *(f"protocol {name}: {it.note}" for name, it in best.protocols.items() if it.note),
@@ -220,10 +222,10 @@ def _published(counts: Mapping[tuple[str, str], int], split: str, label: str) ->
     return parts.get(split, whole)
 
 
-def _missing(tree: Tree) -> Iterator[Problem]:
+def _missing(tree: Tree, counts: Sequence[Count]) -> Iterator[Problem]:
     named = [name for name in tree.dataset.expected(tree.presentations) if name not in tree.found]
     short = {
-        of: _shortage([count for count in _counts(tree) if count.of == of])
+        of: _shortage([count for count in counts if count.of == of])
         for of in ("presentations", "pictures", "subjects")
     }
     number = max(len(named), short["presentations"])
@@ -331,7 +333,7 @@ def _lists(tree: Tree) -> Iterator[Problem]:
                 yield Problem("list_contradicts", abs(published[split] - number), detail, (path,))
 
 
-def _notes(tree: Tree) -> Iterator[str]:
+def _notes(tree: Tree, counts: Sequence[Count]) -> Iterator[str]:
     if tree.companions:
         yield f"{tree.companions:,} files beside the presentations belong to the set"
     if tree.lists:
@@ -345,7 +347,7 @@ def _notes(tree: Tree) -> Iterator[str]:
         yield f"{number:,} pictures or videos in {folder}, which is no folder of the set"
     if len(folders) > _SHOWN:
         yield f"and pictures or videos in {len(folders) - _SHOWN} more folders"
-    for count in _counts(tree):
+    for count in counts:
         if count.of == "presentations" and count.published is not None:
             more = count.found - count.published
             if more > 0:

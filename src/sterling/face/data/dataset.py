@@ -272,7 +272,9 @@ def list_folder(folder: str | os.PathLike[str]) -> Listing:
             folders.clear()
             continue
         seen.add((status.st_dev, status.st_ino))
-        listing.append((place, sorted(name for name in files if not _hidden(name))))
+        listing.append(
+            (place.replace(os.sep, "/"), sorted(name for name in files if not _hidden(name)))
+        )
     return listing
 
 

@@ -27,7 +27,7 @@ from sterling.face.data.siw_m import SIW_M
 from sterling.face.data.suhifimask import SUHIFIMASK
 from sterling.face.data.wmca import WMCA
 
-__all__ = ["DATASETS", "TITLES", "matching_files", "read_public", "recognise"]
+__all__ = ["DATASETS", "TITLES", "WITHOUT_LAYOUT", "matching_files", "read_public", "recognise"]
 
 DATASETS: Mapping[str, Dataset] = {
     dataset.key: dataset
@@ -48,6 +48,9 @@ DATASETS: Mapping[str, Dataset] = {
 }
 
 TITLES = tuple(dataset.title for dataset in DATASETS.values())
+
+WITHOUT_LAYOUT = ("DMAD", "SiW-Mv2")
+"""Data sets that people may look for here, whose layout could not be established."""
 
 
 def matching_files(listing: Listing) -> list[tuple[Dataset, int]]:
