@@ -7,9 +7,10 @@ import cv2
 import numpy as np
 import pytest
 from PIL import Image, ImageFilter
-from tests.face.data.trees import lay_out, msu_mfsd
+from tests.face.data.trees import a_few, lay_out, msu_mfsd
 
 from sterling.cli import main
+from sterling.face.data import Manifest
 
 ASTRONAUT = Path(__file__).resolve().parents[2] / "examples" / "photographs" / "astronaut.jpg"
 
@@ -99,3 +100,20 @@ def test_a_protocol_needs_a_public_data_set(
     data = ("--data", str(tmp_path), "--protocol", "1")
     assert run("face", "train", *data, "--out", str(tmp_path / "none")) == 2
     assert "is no folder of a public data set" in " ".join(capsys.readouterr().err.split())
+
+
+def test_a_leave_one_out_list_is_a_manifest(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for key, option in (("casia_mfsd", "C"), ("replay_attack", "I"), ("msu_mfsd", "M")):
+        lay_out(tmp_path / option, a_few(key))
+    folders = ("--casia-mfsd", str(tmp_path / "C"), "--replay-attack", str(tmp_path / "I"))
+    whole = (*folders, "--msu-mfsd", str(tmp_path / "M"), "--out", str(tmp_path / "list.csv"))
+    assert run("face", "data", "leave-one-out", "M&I to C", *whole) == 0
+    assert "test: 48 videos" in capsys.readouterr().out
+    manifest = Manifest.read(tmp_path / "list.csv")
+    assert set(manifest.column("split").tolist()) == {"train", "dev", "test"}
+    assert all(Path(path).is_file() for path in manifest.column("path").tolist())
+    out = ("--out", str(tmp_path / "none.csv"))
+    assert run("face", "data", "leave-one-out", "O&C&I to M", *folders, *out) == 2
+    assert "the folder of O is missing" in " ".join(capsys.readouterr().err.split())

@@ -1,4 +1,4 @@
-"""`sterling face data …`: which public data set a folder holds, and what of it is missing."""
+"""`sterling face data …`: what a folder has of a public data set, and lists over several."""
 
 from dataclasses import asdict
 from pathlib import Path
@@ -11,11 +11,6 @@ from sterling.cli.studies import JsonFlag, show_json
 __all__ = ["app"]
 
 app = typer.Typer(no_args_is_help=True, help="Public data sets of presentation attacks.")
-
-
-@app.callback()
-def _group() -> None:
-    """Public data sets of presentation attacks."""
 
 
 @app.command()
@@ -38,6 +33,45 @@ def check(
     else:
         _show(account)
     return 0 if account.complete else 1
+
+
+@app.command("leave-one-out")
+def leave_one_out(
+    run: Annotated[str, typer.Argument(help='"O&C&I to M", "M&I to C", …: sources and target.')],
+    out: Annotated[Path, typer.Option(help="The manifest to write (.csv, .parquet).")],
+    oulu_npu: Annotated[Path | None, typer.Option(help="Folder of O.")] = None,
+    casia_mfsd: Annotated[Path | None, typer.Option(help="Folder of C.")] = None,
+    replay_attack: Annotated[Path | None, typer.Option(help="Folder of I.")] = None,
+    msu_mfsd: Annotated[Path | None, typer.Option(help="Folder of M.")] = None,
+    without_dev: Annotated[
+        bool,
+        typer.Option("--benchmark", help="Leave the development videos of O and I out."),
+    ] = False,
+    frames: Annotated[int, typer.Option(min=1, help="Frames of each video.")] = 8,
+    seed: Annotated[int, typer.Option(min=0, help="Chooses the subjects of dev.")] = 0,
+) -> None:
+    """Write the list of a run over O, C, I and M, to train and evaluate on with --data.
+
+    The threshold comes from a fifth of the subjects of the sources, never from the target.
+    """
+    from sterling.face.data import SPLITS
+    from sterling.face.data import leave_one_out as listed
+
+    given = {"O": oulu_npu, "C": casia_mfsd, "I": replay_attack, "M": msu_mfsd}
+    manifest = listed(
+        {letter: folder for letter, folder in given.items() if folder is not None},
+        run,
+        convention="benchmark" if without_dev else "all",
+        threshold_from="source",
+        seed=seed,
+        frames=frames,
+    )
+    manifest.write(out)
+    for split in SPLITS:
+        part = manifest.where(split=split)
+        videos = len(set(part.presentation.tolist()))
+        typer.echo(f"{split}: {videos:,} videos, {len(part):,} frames")
+    typer.echo("threshold: from dev, a fifth of the sources' subjects (the literature: the target)")
 
 
 def _show(account: Any) -> None:

@@ -134,6 +134,18 @@ def test_lists_of_the_challenge_are_compared(tree: Path) -> None:
         assert after - before == ({kind} if kind else set())
 
 
+def test_anonymous_pictures_of_the_challenge_are_counted_not_read(tree: Path) -> None:
+    before = read_casia_surf(tree)
+    lay_out(tree, [f"Val/0000/00000{k}-{c}.jpg" for k in (0, 1) for c in ("color", "depth", "ir")])
+    (tree / "val_private_list.txt").write_text(
+        "".join(f"Val/0000/00000{k}-color.jpg {'x ' * 2}{k}\n" for k in (0, 1))
+    )
+    assert read_casia_surf(tree).table.equals(before.table)
+    account = check_dataset(tree)
+    assert "6 files beside the presentations belong to the set" in account.notes
+    assert {problem.kind for problem in account.problems} == {"missing"}
+
+
 def test_foreign_folders_are_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="holds nothing of CASIA-SURF; the layout is "):
         read_casia_surf(tmp_path)

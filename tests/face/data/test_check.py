@@ -138,8 +138,11 @@ def test_folders_with_other_names_are_told_of(tmp_path: Path) -> None:
     account = check_dataset(tmp_path)
     (note,) = (note for note in account.notes if "no folder of the set" in note)
     assert note.startswith(f"180 pictures or videos in {tmp_path / 'Validation'}")
-    with pytest.raises(InputError, match="no file is named as in any of OULU-NPU"):
+    with pytest.raises(InputError, match="named as in OULU-NPU, but its folder is not"):
         check_dataset(tmp_path / "Validation")
+    lay_out(tmp_path / "other", ["live/1.jpg"])
+    with pytest.raises(InputError, match="no file is named as in any of OULU-NPU"):
+        check_dataset(tmp_path / "other")
 
 
 def test_files_beside_the_presentations_are_counted(tmp_path: Path) -> None:

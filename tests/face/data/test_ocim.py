@@ -27,7 +27,7 @@ def test_lists_are_complete_and_disjoint(
     folders: dict[str, Path], run: str, convention: str
 ) -> None:
     manifest = leave_one_out(folders, run, convention=convention, threshold_from="target")  # type: ignore[arg-type]
-    sources, _, target = run.partition("→")
+    sources, _, target = run.partition(" to ")
     sizes = SIZES[convention]
     for split, letters in (("train", sources.split("&")), ("test", [target])):
         part = manifest.where(split=split)
@@ -47,8 +47,8 @@ def test_the_four_runs_test_every_set_once_on_all_others(folders: dict[str, Path
 
 
 def test_a_threshold_from_the_sources_leaves_the_target_alone(folders: dict[str, Path]) -> None:
-    asked = leave_one_out(folders, "M&I→C", threshold_from="source", seed=1)
-    plain = leave_one_out(folders, "M&I→C", threshold_from="target")
+    asked = leave_one_out(folders, "M&I to C", threshold_from="source", seed=1)
+    plain = leave_one_out(folders, "M&I to C", threshold_from="target")
     assert (asked.where(split="test").table == plain.where(split="test").table).to_numpy().all()
     held = set(asked.where(split="dev").column("subject").tolist())
     assert held
@@ -59,8 +59,8 @@ def test_a_threshold_from_the_sources_leaves_the_target_alone(folders: dict[str,
 @pytest.mark.parametrize(
     ("run", "given", "message"),
     [
-        ("O→C", "OCIM", "unknown run 'O→C'"),
-        ("M&I→C", "MI", "run M&I→C: the folder of C is missing"),
+        ("O to C", "OCIM", "unknown run 'O to C'"),
+        ("M&I to C", "MI", "run M&I to C: the folder of C is missing"),
     ],
 )
 def test_what_is_wrong_is_named(

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from tests.face.data.trees import lay_out, listing, suhifimask, suhifimask_clips, suhifimask_lists
 
 from sterling.errors import InputError
-from sterling.face.data import SUHIFIMASK, read_suhifimask
+from sterling.face.data import SUHIFIMASK, check_dataset, read_suhifimask
 from sterling.face.data.dataset import scan
 
 N = st.integers(0, 99)
@@ -49,3 +49,16 @@ def test_splits_are_those_of_the_lists(tmp_path: Path) -> None:
     manifest = read_suhifimask(tmp_path, "1")
     expected = {str(tmp_path / path): split for path, split in suhifimask_clips()}
     assert dict(zip(manifest.column("path"), manifest.column("split"), strict=True)) == expected
+
+
+def test_lists_with_commas_tell_the_category(tmp_path: Path) -> None:
+    lay_out(tmp_path, suhifimask())
+    path = next(iter(suhifimask()))  # category 0
+    for line, kinds in (
+        (f"{path},0", set()),
+        (f"{path},3", {"list_contradicts"}),
+        (f"{path} 3", set()),
+    ):
+        lay_out(tmp_path, ["train_label.txt"], line.encode())
+        found = {problem.kind for problem in check_dataset(tmp_path).problems}
+        assert found - {"missing"} == kinds

@@ -35,7 +35,7 @@ def test_the_table_of_instruments(species: str) -> None:
 
 
 def test_pictures_made_of_the_recordings(tmp_path: Path) -> None:
-    video = "WMCA-Image/R_CDIT/27.04.18_014_02_000_4_01"
+    video = "WMCA-Image/R_CDIT/014_02_000_4_01"
     lay_out(tmp_path, [f"{video}/{camera}/0012.jpg" for camera in ("color", "depth", "ir")])
     manifest = read_wmca(tmp_path)
     assert manifest.column("video").tolist() == ["014_02_000_4_01"]

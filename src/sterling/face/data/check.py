@@ -10,6 +10,7 @@ from typing import Literal
 
 from sterling.errors import InputError
 from sterling.face.data.dataset import (
+    Listing,
     Tree,
     first_file,
     incomplete,
@@ -21,7 +22,7 @@ from sterling.face.data.dataset import (
     read_list,
     scan,
 )
-from sterling.face.data.datasets import TITLES, WITHOUT_LAYOUT, matching_files
+from sterling.face.data.datasets import TITLES, WITHOUT_LAYOUT, astray, matching_files
 from sterling.face.data.images import IMAGE_SUFFIXES, read_image
 from sterling.face.data.manifest import ATTACK, BONA_FIDE, SPLITS
 from sterling.face.data.video import VIDEO_SUFFIXES, read_numbered_frames
@@ -137,11 +138,7 @@ def check_dataset(folder: str | os.PathLike[str], *, open_files: bool = False) -
     listing = list_folder(folder)
     matching = matching_files(listing)
     if not matching:
-        raise InputError(
-            f"{listing[0][0]}: no file is named as in any of {', '.join(TITLES)} (the layout of "
-            f"{' and '.join(WITHOUT_LAYOUT)} is not known); give the folder as it was distributed, "
-            "or sort your own into live/ and spoof/<species>/"
-        )
+        raise _unrecognised(listing)
     (best, number), *others = matching
     tree = scan(best, listing)
     counts = tuple(_counts(tree))
@@ -172,6 +169,21 @@ def check_dataset(folder: str | os.PathLike[str], *, open_files: bool = False) -
             *(f"protocol {name}: {it.note}" for name, it in best.protocols.items() if it.note),
         ),
         opened=open_files,
+    )
+
+
+def _unrecognised(listing: Listing) -> InputError:
+    alike = astray(listing)
+    if alike is not None:
+        dataset, path = alike
+        return InputError(
+            f"{path}: named as in {dataset.title}, but its folder is not; the layout is "
+            f"{dataset.layout}"
+        )
+    return InputError(
+        f"{listing[0][0]}: no file is named as in any of {', '.join(TITLES)} (the layout of "
+        f"{' and '.join(WITHOUT_LAYOUT)} is not known); give the folder as it was distributed, "
+        "or sort your own into live/ and spoof/<species>/"
     )
 
 

@@ -27,7 +27,15 @@ from sterling.face.data.siw_m import SIW_M
 from sterling.face.data.suhifimask import SUHIFIMASK
 from sterling.face.data.wmca import WMCA
 
-__all__ = ["DATASETS", "TITLES", "WITHOUT_LAYOUT", "matching_files", "read_public", "recognise"]
+__all__ = [
+    "DATASETS",
+    "TITLES",
+    "WITHOUT_LAYOUT",
+    "astray",
+    "matching_files",
+    "read_public",
+    "recognise",
+]
 
 DATASETS: Mapping[str, Dataset] = {
     dataset.key: dataset
@@ -57,6 +65,29 @@ def matching_files(listing: Listing) -> list[tuple[Dataset, int]]:
     """The data sets as which files are named, with how many; most first, those with none not."""
     numbers = [(dataset, number_matching(dataset, listing)) for dataset in DATASETS.values()]
     return sorted((pair for pair in numbers if pair[1]), key=lambda pair: -pair[1])
+
+
+def astray(listing: Listing) -> tuple[Dataset, str] | None:
+    """The data set as which most files are named, whatever their folders are, and one of them.
+
+    Sets whose files have only a number, or any name, are not among those told.
+    """
+    best: tuple[int, Dataset, str] | None = None
+    for dataset in DATASETS.values():
+        telling = [
+            grammar.file
+            for grammar in dataset.grammars
+            if grammar.file.groupindex.keys() - {"file", "clip", "frame", "camera"}
+        ]
+        paths = [
+            f"{place}/{name}"
+            for place, names in listing
+            for name in names
+            if any(pattern.fullmatch(name) for pattern in telling)
+        ]
+        if paths and (best is None or len(paths) > best[0]):
+            best = len(paths), dataset, paths[0]
+    return None if best is None else best[1:]
 
 
 def recognise(listing: Listing) -> Tree | None:

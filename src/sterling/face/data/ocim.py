@@ -30,12 +30,12 @@ OCIM = {
 """The reader behind each letter."""
 
 OCIM_RUNS: dict[str, tuple[str, str]] = {
-    "O&C&I→M": ("OCI", "M"),
-    "O&M&I→C": ("OMI", "C"),
-    "O&C&M→I": ("OCM", "I"),
-    "I&C&M→O": ("ICM", "O"),
-    "M&I→C": ("MI", "C"),
-    "M&I→O": ("MI", "O"),
+    "O&C&I to M": ("OCI", "M"),
+    "O&M&I to C": ("OMI", "C"),
+    "O&C&M to I": ("OCM", "I"),
+    "I&C&M to O": ("ICM", "O"),
+    "M&I to C": ("MI", "C"),
+    "M&I to O": ("MI", "O"),
 }
 """The four leave-one-out runs and the two with fewer sources: letters of sources, and target."""
 

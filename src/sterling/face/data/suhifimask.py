@@ -14,7 +14,7 @@ from sterling.face.data.dataset import (
     own_split,
     read_dataset,
 )
-from sterling.face.data.manifest import BONA_FIDE, Manifest
+from sterling.face.data.manifest import ATTACK, BONA_FIDE, Manifest
 
 __all__ = ["SUHIFIMASK", "read_suhifimask"]
 
@@ -51,15 +51,20 @@ def _describe(groups: Mapping[str, str]) -> Presentation:
 
 
 def _listed(lines: Sequence[str], groups: Mapping[str, str]) -> list[Listed]:
-    """Lines are a picture's path and a label that is left alone: its meaning differs by list."""
+    """Lines such as ``G05_…/id_4/120_43_0.jpg,0``, with the category of the name behind the comma.
+
+    The lists of the challenge have a blank there, and a label whose meaning is unknown: left alone.
+    """
     entries = []
     for line in lines:
-        folder, _, file = line.split()[0].rpartition("/")
+        path, category = re.split(r"[,\s]+", line, maxsplit=1)
+        folder, _, file = path.rpartition("/")
         match, picture = _FOLDER.search(folder), _FILE.fullmatch(file)
         if match is None or picture is None:
-            raise ValueError(f"{line.split()[0]} is no path of the set")
+            raise ValueError(f"{path} is no path of the set")
         known = _describe({**match.groupdict(), **picture.groupdict()})
-        entries.append(Listed(known.name, groups["split"], frame=int(picture["frame"])))
+        label = "" if "," not in line else BONA_FIDE if category == "0" else ATTACK
+        entries.append(Listed(known.name, groups["split"], label, int(picture["frame"])))
     return entries
 
 

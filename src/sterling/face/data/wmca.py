@@ -121,7 +121,7 @@ WMCA = Dataset(
     title="WMCA",
     layout=(
         "face-station/DD.MM.YY/{client}_{session}_{presenter}_{type}_{pai}.hdf5, or "
-        "R_CDIT/{…}_{client}_{session}_{presenter}_{type}_{pai}/{color,depth,ir}/NNNN.jpg"
+        "R_CDIT/{client}_{session}_{presenter}_{type}_{pai}/{color,depth,ir}/NNNN.jpg"
     ),
     grammars=(
         Grammar(
@@ -129,7 +129,7 @@ WMCA = Dataset(
             re.compile(rf"{_NAME}\.hdf5"),
         ),
         Grammar(
-            re.compile(rf"(?:^|/)R_CDIT/(?:[^/]*_)?{_NAME}/(?P<camera>color|depth|ir)$"),
+            re.compile(rf"(?:^|/)R_CDIT/{_NAME}/(?P<camera>color|depth|ir)$"),
             re.compile(r"(?P<frame>\d+)\.jpg"),
         ),
     ),
@@ -156,6 +156,6 @@ WMCA = Dataset(
     unknown=(
         "the names of the streams in the .hdf5 recordings, which are not decoded",
         "what instruments outside the published table are (here …_other), and of number 0",
-        "how the folders of pictures under R_CDIT are called beyond the recording's name",
+        "whether the list keeps each client in one group: reading refuses it if it does not",
     ),
 )
