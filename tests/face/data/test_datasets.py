@@ -169,6 +169,8 @@ def test_frames_of_videos_are_spread_and_a_damaged_one_is_told_of(tmp_path: Path
     assert [(gone.item, gone.reason) for gone in loaded.non_responses] == [
         ("train/1/3#0", "unreadable")
     ]
+    with pytest.raises(InputError, match="frames is 0"):
+        read_casia_mfsd(tmp_path, frames=0)
     whole_files = read_casia_mfsd(tmp_path)
     assert whole_files.column("item").tolist() == ["train/1/1", "train/1/3"]
 

@@ -331,13 +331,13 @@ def scan(dataset: Dataset, listing: Listing) -> Tree:
                     misnamed.append(path)
                     continue
                 known = found.setdefault(presentation.name, Found(presentation, {}))
-                files = known.files.setdefault(_CAMERAS[camera], {})
-                if int(frame) in files:
-                    doubled.append((path, files[int(frame)]))
+                modality, number = _CAMERAS[camera], int(frame)
+                if number in known.files.get(modality, ()):
+                    doubled.append((path, known.files[modality][number]))
                 elif known.presentation != presentation:
                     misnamed.append(path)  # one video, but its pictures say different things
                 else:
-                    files[int(frame)] = path
+                    known.files.setdefault(modality, {})[number] = path
             elif (listed := _list_file(dataset, path)) is not None:
                 lists.append((path, *listed))
             elif dataset.companions is not None and dataset.companions.search(path):
@@ -426,7 +426,8 @@ def read_dataset(
     Raises:
         InputError: The folder is missing or holds nothing of the set; the protocol is unknown; a
             file is there twice, is not named as the set names them, lies in the folder of another
-            split than its subject's, or lacks a camera. The message names the first.
+            split than its subject's, or lacks a camera; `frames` is below 1. The message names the
+            first.
     """
     return read_tree(scan(dataset, list_folder(folder)), protocol, frames=frames)
 
@@ -437,6 +438,8 @@ def read_tree(tree: Tree, protocol: str | None = None, *, frames: int | None = N
     Raises:
         InputError: As `read_dataset`.
     """
+    if frames is not None and frames < 1:
+        raise InputError(f"frames is {frames}: at least 1 frame of each video is read, or None")
     dataset = tree.dataset
     chosen = dataset.protocol(protocol) if protocol is not None else None
     _require_sound(tree)

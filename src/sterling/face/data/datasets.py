@@ -12,7 +12,6 @@ from sterling.face.data.dataset import (
     Tree,
     list_folder,
     number_matching,
-    number_of_media,
     read_tree,
     scan,
 )
@@ -93,14 +92,16 @@ def astray(listing: Listing) -> tuple[Dataset, str] | None:
 def recognise(listing: Listing) -> Tree | None:
     """The folder as the data set as which most of its pictures and videos are named, if any.
 
-    More than half are, and bona fide presentations and attacks are among them: a folder of one's
-    own may hold a few such names by chance.
+    More than half of those are that are not known to go with the set, and bona fide presentations
+    and attacks are among them: a folder of one's own may hold a few such names by chance.
     """
     matching = matching_files(listing)
-    if not matching or 2 * matching[0][1] <= number_of_media(listing):
+    if not matching:
         return None
-    tree = scan(matching[0][0], listing)
-    return tree if len({known.label for known in tree.presentations}) == 2 else None
+    dataset, number = matching[0]
+    tree = scan(dataset, listing)
+    most = number > len(tree.misnamed) + len(tree.elsewhere)
+    return tree if most and len({known.label for known in tree.presentations}) == 2 else None
 
 
 def read_public(
