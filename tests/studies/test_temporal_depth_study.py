@@ -23,6 +23,7 @@ def test_the_whole_path_leaves_evidence_report_and_trunks(tmp_path: Path) -> Non
         "motion_matters",
         "memory_matters",
         "fusion_matters",
+        "beats_parallax_on_prints",
         "beats_trivial_baseline",
     }
     first = pl.read_parquet(folder / "scores.parquet").filter(pl.col("seed") == 0)

@@ -44,14 +44,15 @@ __all__ = [
     "fused",
     "hand_made",
     "items_of",
+    "on_images",
     "simulated_faces",
     "train_and_score",
 ]
 
 BASELINE = "thumbnails"
 
-Scorer = Callable[[Tensor, NDArray[np.bool_], Tensor], NDArray[np.float64]]
-"""Fits on training images and their labels, and scores test images; higher means bona fide."""
+Scorer = Callable[[Faces, Faces], NDArray[np.float64]]
+"""Fits on training faces and scores others; higher means bona fide."""
 
 UNSEEN_DOMAIN = "unseen_domain"
 
@@ -204,7 +205,7 @@ def compare(
     def by_hand(score: Scorer) -> dict[str, Any]:
         return hand_made(faces().only(["rgb"]), score)
 
-    for name, score in {BASELINE: score_thumbnails, **(scorers or {})}.items():
+    for name, score in {BASELINE: on_images(score_thumbnails), **(scorers or {})}.items():
         results[name] = run.stage(f"{name}-{index}", partial(by_hand, score))
     items = run.stage(f"items-{index}", lambda: items_of(faces()))
     return Seed.of(results, items, source=f"{config.source}, development set, seed {index}")
@@ -310,11 +311,16 @@ def train_and_score(
 def hand_made(faces: Faces, score: Scorer) -> dict[str, Any]:
     """Scores of a system without a network, as `train_and_score` gives a network's."""
     training = faces.split("train")
-    labels = training.manifest.bona_fide
-    return {
-        split: score(training.images, labels, faces.split(split).images).tolist()
-        for split in ("dev", "test")
-    }
+    return {split: score(training, faces.split(split)).tolist() for split in ("dev", "test")}
+
+
+def on_images(
+    score: Callable[[Tensor, NDArray[np.bool_], Tensor], NDArray[np.float64]],
+) -> Scorer:
+    """A scorer from a function of training images, their labels, and images to score."""
+    return lambda training, tested: score(
+        training.images, training.manifest.bona_fide, tested.images
+    )
 
 
 def items_of(faces: Faces) -> dict[str, Any]:

@@ -14,7 +14,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from pydantic import Field
-from torch import Tensor
 
 from sterling.claims import positive
 from sterling.face.comparison import (
@@ -26,6 +25,7 @@ from sterling.face.comparison import (
     acers,
     auc_gains,
     aucs,
+    on_images,
 )
 from sterling.face.comparison_report import comparison_findings, score_tables
 from sterling.face.data import Faces
@@ -99,8 +99,8 @@ def measure(config: PadSurveyConfig, run: Run) -> Findings:
 def _one_seed(config: PadSurveyConfig, run: Run, index: int) -> dict[str, Seed]:
     arms = _arms(config)
     scorers: dict[str, Scorer] = {
-        TEXTURE: partial(score_texture, space="grey"),
-        COLOUR: score_texture,
+        TEXTURE: on_images(partial(score_texture, space="grey")),
+        COLOUR: on_images(score_texture),
         ONE_CLASS: _anomaly,
     }
     settings = dict.fromkeys(SETTINGS, arms)
@@ -139,8 +139,9 @@ def _cameras(training: Faces) -> SingleSide:
     return SingleSide(torch.from_numpy(codes.astype(np.int64)))
 
 
-def _anomaly(train: Tensor, bona_fide: NDArray[np.bool_], test: Tensor) -> NDArray[np.float64]:
-    return score_one_class(texture(train[torch.from_numpy(bona_fide)]), texture(test))
+def _anomaly(training: Faces, tested: Faces) -> NDArray[np.float64]:
+    bona_fides = training.select(training.manifest.bona_fide)
+    return score_one_class(texture(bona_fides.images), texture(tested.images))
 
 
 def _claims(seeds: Mapping[str, list[Seed]]) -> list[Claim]:

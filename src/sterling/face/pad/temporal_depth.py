@@ -14,7 +14,7 @@ __all__ = ["TemporalDepth", "TemporalDepthConfig"]
 class TemporalDepthConfig(ClipDepthConfig):
     """What is needed to build a `TemporalDepth` again."""
 
-    w_multi: float = 0.2
+    w_multi: float = 0.6
 
 
 class TemporalDepth(ClipDepth):
@@ -24,7 +24,7 @@ class TemporalDepth(ClipDepth):
     signed components of both frames' gradients. `w_single` is the paper's weight of the
     single-frame map.
 
-    Our defaults, where no source was to be had: `w_multi` = 0.2 (so w_single = 0.8),
+    Our defaults, where no source was to be had: `w_multi` = 0.6 (so w_single = 0.4) and
     `logit_share` = 0.8 as in the successor, three blocks as in the successor's release.
 
     Args:
@@ -46,7 +46,7 @@ class TemporalDepth(ClipDepth):
         self,
         width: int = 64,
         frames: int = 5,
-        w_multi: float = 0.2,
+        w_multi: float = 0.6,
         memory: bool = True,
         logit_share: float = 0.8,
         modalities: Collection[str] = ("rgb",),
