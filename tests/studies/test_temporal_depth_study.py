@@ -29,7 +29,7 @@ def test_the_whole_path_leaves_evidence_report_and_trunks(tmp_path: Path) -> Non
     first = pl.read_parquet(folder / "scores.parquet").filter(pl.col("seed") == 0)
     # Every arm is another network: no two give the same scores.
     values = {tuple(part["value"].to_list()) for part in first.partition_by("system")}
-    assert len(values) == first["system"].n_unique() == 6
+    assert len(values) == first["system"].n_unique() == 7
     assert isinstance(Detector.from_pretrained(folder / "single-frame" / "0").model, DepthNet)
     assert Detector.from_pretrained(folder / "detector").threshold is not None
     gallery = next(figure for figure in evidence.figures if figure.kind == "gallery")

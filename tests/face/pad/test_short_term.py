@@ -15,7 +15,7 @@ def block(channels: int = 3, previous: int = 0, *, signed: bool, wide: bool) -> 
 def mixed(unit: ShortTermBlock, now: Cues, then: Cues, previous: Tensor | None = None) -> Tensor:
     """What the block concatenates."""
     seen = []
-    handle = unit.mix.register_forward_pre_hook(lambda _module, args: seen.append(args[0]))
+    handle = unit.level.register_forward_pre_hook(lambda _module, args: seen.append(args[0]))
     unit(now, then, previous)
     handle.remove()
     found: Tensor = seen[0]
