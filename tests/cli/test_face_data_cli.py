@@ -10,6 +10,7 @@ from PIL import Image, ImageFilter
 from tests.face.data.trees import a_few, lay_out, msu_mfsd
 
 from sterling.cli import main
+from sterling.cli.face import _manifest
 from sterling.face.data import Manifest
 
 ASTRONAUT = Path(__file__).resolve().parents[2] / "examples" / "photographs" / "astronaut.jpg"
@@ -117,3 +118,15 @@ def test_a_leave_one_out_list_is_a_manifest(
     out = ("--out", str(tmp_path / "none.csv"))
     assert run("face", "data", "leave-one-out", "O&C&I to M", *folders, *out) == 2
     assert "the folder of O is missing" in " ".join(capsys.readouterr().err.split())
+
+
+def test_a_folder_that_says_what_it_shows_is_taken_at_its_word(tmp_path: Path) -> None:
+    """Named as NUAA names its frames, of which eight a recording would be read."""
+    names = [f"0001/0001_00_00_01_{k}.jpg" for k in range(12)]
+    for kind in ("live", "spoof_print"):
+        for place, name in enumerate(names):
+            lay_out(tmp_path, [f"{kind}/{name}"], f"{kind} {place}".encode())
+    assert len(_manifest(tmp_path, None)) == 24
+    (tmp_path / "live").rename(tmp_path / "ClientRaw")
+    (tmp_path / "spoof_print").rename(tmp_path / "ImposterRaw")
+    assert len(_manifest(tmp_path, None)) == 16

@@ -50,13 +50,16 @@ def _manifest(
 ) -> Any:
     """The rows of a manifest, a public data set or a folder.
 
-    A clip is cut out of all frames of its video. A public set without a split dev gets one, the
-    same whatever is done with it.
+    A folder whose sub-folders say what they show is taken at their word, unless a protocol is asked
+    for. A clip is cut out of all frames of its video. A public set without a split dev gets one,
+    the same whatever is done with it.
     """
     from sterling.face.data import Manifest, hold_out_dev, read_folder, read_public
+    from sterling.face.data.folder import says_labels
 
     public = None
-    if subject_pattern is None and data.is_dir():
+    asked = data.is_dir() and (protocol is not None or not says_labels(data))
+    if asked and subject_pattern is None:
         public = read_public(data, protocol, frames=None if clips else 8)
     if public is not None:
         if not public.matches(split="train").any() or public.matches(split="dev").any():

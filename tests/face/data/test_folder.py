@@ -8,6 +8,7 @@ import pytest
 
 from sterling.errors import InputError
 from sterling.face.data import Manifest, read_folder
+from sterling.face.data.folder import says_labels
 
 
 def lay_out(folder: Path, *files: str) -> Path:
@@ -122,3 +123,17 @@ def test_real_print_attacks(shared_data: Path) -> None:
     assert manifest.bona_fide.sum() == 360
     assert set(manifest.column("species").tolist()) == {"bona_fide", "print"}
     assert len(set(manifest.column("subject").tolist())) == 10
+
+
+@pytest.mark.parametrize(
+    ("files", "expected"),
+    [
+        (["live/a.jpg", "spoof/print/b.jpg", "notes.txt"], True),
+        (["bona_fide/a.jpg", "attack_print/b.jpg", ".cache/c.jpg"], True),
+        (["Live/Train/a.mov", "Replay/b.mov"], False),
+        (["Train_files/1_1_01_1.avi"], False),
+        (["a.jpg"], False),
+    ],
+)
+def test_folders_that_say_what_they_show(tmp_path: Path, files: list[str], expected: bool) -> None:
+    assert says_labels(lay_out(tmp_path, *files)) is expected

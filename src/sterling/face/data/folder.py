@@ -10,7 +10,7 @@ from sterling.face.data.images import IMAGE_SUFFIXES
 from sterling.face.data.manifest import ATTACK, BONA_FIDE, Manifest
 from sterling.face.data.video import VIDEO_SUFFIXES, spread_frames
 
-__all__ = ["read_folder"]
+__all__ = ["listed_frames", "read_folder", "says_labels"]
 
 _BONA_FIDE_FOLDERS = frozenset({"live", BONA_FIDE})
 _ATTACK_FOLDERS = frozenset({"spoof", ATTACK})
@@ -80,6 +80,19 @@ def read_folder(
         )
     columns = {name: [row[name] for row in rows] for name in rows[0]}
     return Manifest.from_columns(columns, str(folder))
+
+
+def says_labels(path: str | os.PathLike[str]) -> bool:
+    """Whether every sub-folder says what it shows, as `read_folder` wants it."""
+    names = [
+        entry.name.lower()
+        for entry in Path(path).iterdir()
+        if entry.is_dir() and not entry.name.startswith((".", "__MACOSX"))
+    ]
+    known = _BONA_FIDE_FOLDERS | _ATTACK_FOLDERS
+    return bool(names) and all(
+        name in known or name.partition("_")[0] in _ATTACK_FOLDERS for name in names
+    )
 
 
 def listed_frames(file: Path, count: int) -> tuple[int, ...]:
