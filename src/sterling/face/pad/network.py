@@ -1,5 +1,6 @@
 """What every presentation attack detection network here takes, answers and is judged by."""
 
+from abc import ABC, abstractmethod
 from dataclasses import asdict
 from typing import Any, ClassVar, NamedTuple
 
@@ -31,7 +32,7 @@ class Output(NamedTuple):
     features: tuple[Tensor, ...] = ()
 
 
-class Network(nn.Module):
+class Network(nn.Module, ABC):
     """Base of all networks: pictures of one or more modalities in, an `Output` out.
 
     Class attributes:
@@ -58,6 +59,7 @@ class Network(nn.Module):
     has_map: bool = True
     logit_share: float = 0.0
 
+    @abstractmethod
     def forward(self, images: Tensor, present: Tensor | None = None) -> Output:
         """Judge N presentations.
 
@@ -70,7 +72,6 @@ class Network(nn.Module):
         Raises:
             InputError: The shape does not fit, or a modality is absent that the network needs.
         """
-        raise NotImplementedError
 
     @property
     def channels(self) -> int:
