@@ -80,13 +80,17 @@ def test_evaluate_leaves_evidence_and_report(detector: Path, tmp_path: Path) -> 
 
 
 def test_a_patch_is_tried_behind_the_switch(
-    detector: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    detector: Path, photographs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "run"
     data = str(detector / "manifest.csv")
     arguments = ("face", "evaluate", str(detector), "--data", data, "--out", str(out))
     assert run(*arguments, "--patch", "0.4") == 2
     assert "research_use false" in " ".join(capsys.readouterr().err.split())
+    unsplit = ("--data", str(photographs), "--patch", "0.4", "--research-use", "--out", str(out))
+    assert run("face", "evaluate", str(detector), *unsplit) == 2
+    assert "splits 'train', 'dev' and 'test'" in " ".join(capsys.readouterr().err.split())
+    assert not out.exists()
     assert run(*arguments, "--patch", "0.4", "--research-use") == 0
     evidence = json.loads((out / "evidence.json").read_text())
     assert [row[0] for row in evidence["tables"][-1]["rows"]] == ["none", "noise", "adversarial"]

@@ -339,6 +339,8 @@ def evaluate(
     wanted = None if guarantee is None else Promise.parse(guarantee)
     if patch is not None:
         require_research_use(research_use)
+        if not all(everything.matches(split=name).any() for name in ("train", "dev", "test")):
+            raise InputError(f"--patch: {data} needs captures of splits 'train', 'dev' and 'test'")
     if wanted and not (has_test and everything.matches(split="dev").any()):
         raise InputError(
             f"--guarantee: {data} needs captures of split 'dev' to calibrate on and of split "
@@ -378,9 +380,7 @@ def evaluate(
         )
         if robustness:
             findings = _with_worse_pictures(findings, judge, loaded.faces, manifest, seed)
-        if patch is not None:
-            if development is None:
-                raise InputError(f"--patch: {data} needs captures of splits 'train' and 'dev'")
+        if patch is not None and development is not None:
             worn = patch_table(
                 judge,
                 development[1],
@@ -457,10 +457,11 @@ def calibrate(
         manifest = manifest.where(split="dev")
     loaded = _crops(manifest, judge.model, judge.preprocessing)
     found = choose(judge, loaded.faces, promise, source=str(data), seed=seed)
-    found.detector.save_pretrained(out)
     missing = count_reasons(loaded.non_responses)
     document = {**found.to_dict(), "not scored": missing}
+    # The record first: no calibrated detector lies there without it.
     write_atomically(out / "calibration.json", json.dumps(document, indent=1) + "\n")
+    found.detector.save_pretrained(out)
     if as_json:
         show_json(document)
         return

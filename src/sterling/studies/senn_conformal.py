@@ -139,7 +139,7 @@ def measure(config: SennConfig, run: Run) -> Findings:
         claims=_claims(config, results),
         tables=[
             *(_sets_table(own, source) for source, own in _by_source(results).items()),
-            _transfer_table(results),
+            _transfer_table(results, config.label_noise),
             _conditional_table(results),
             _guarantee_table(results),
         ],
@@ -492,7 +492,7 @@ def _sets_table(own: list[dict[str, Any]], source: str) -> Table:
     )
 
 
-def _transfer_table(results: list[dict[str, Any]]) -> Table:
+def _transfer_table(results: list[dict[str, Any]], label_noise: float) -> Table:
     rows: list[Row] = []
     for source, own in _by_source(results).items():
         for name in own[0]["transfer"]["sets"]:
@@ -510,7 +510,7 @@ def _transfer_table(results: list[dict[str, Any]]) -> Table:
         columns=["data", "way", "label coverage", "label size"],
         rows=rows,
         caption="Only the sets marked empirical carry no guarantee. Noisy labels: the head is "
-        "wrong on a tenth of the items; plain transfer and the second calibration.",
+        f"wrong on {label_noise:.0%} of the items; plain transfer and the second calibration.",
     )
 
 
