@@ -5,15 +5,16 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from sterling.cli import face_data
+from sterling.cli import face_challenge, face_data
 from sterling.cli.studies import JsonFlag, show_json
 from sterling.errors import InputError
 
-__all__ = ["app"]
+__all__ = ["app", "crops_of"]
 
 app = typer.Typer(
     no_args_is_help=True, help="Liveness of faces: train, evaluate, predict, export, attack."
 )
+app.add_typer(face_challenge.app, name="challenge")
 app.add_typer(face_data.app, name="data")
 
 DetectorArgument = Annotated[Path, typer.Argument(help="Folder of a trained detector.")]
@@ -76,7 +77,7 @@ def _manifest(
     return read_folder(data, subject_pattern=subject_pattern)
 
 
-def _crops(manifest: Any, network: Any, preprocessing: Any) -> Any:
+def crops_of(manifest: Any, network: Any, preprocessing: Any) -> Any:
     """What a network takes of a manifest: crops of its modalities, or clips."""
     from sterling.face.data import CropSpec, load_clips, load_faces
     from sterling.runs import track
@@ -123,7 +124,7 @@ def _with_worse_pictures(findings: Any, detector: Any, faces: Any, manifest: Any
             factor: replace(own, crop_scale=factor * own.crop_scale) for factor in CROP_FACTORS
         }
         crops = {
-            factor: _crops(manifest, detector.model, spec).faces for factor, spec in other.items()
+            factor: crops_of(manifest, detector.model, spec).faces for factor, spec in other.items()
         }
         points += recropped(detector, crops)
     table, curves = robustness_findings(points)
@@ -249,7 +250,7 @@ def train(
         if cropped
         else Preprocessing(size=size, crop_scale=1.3, face_detector=FaceDetector().name)
     )
-    loaded = _crops(manifest.where(split=("train", "dev")), network, preprocessing)
+    loaded = crops_of(manifest.where(split=("train", "dev")), network, preprocessing)
     training, development = loaded.faces.split("train"), loaded.faces.split("dev")
     config = TrainConfig(
         epochs=epochs, learning_rate=learning_rate, drop_modality=drop_modality, seed=seed
@@ -348,16 +349,18 @@ def evaluate(
         )
     identity = {"study": "face-evaluate", "seed": seed, "config": config}
     with open_run(out, identity=identity, seed=seed) as run:
-        loaded = _crops(manifest, judge.model, judge.preprocessing)
+        loaded = crops_of(manifest, judge.model, judge.preprocessing)
         development = None
         if has_test and everything.matches(split="train").any():
-            known = _crops(
+            known = crops_of(
                 everything.where(split=("train", "dev")), judge.model, judge.preprocessing
             ).faces
             development = (known.split("train"), known.split("dev"))
         promise = None
         if wanted:
-            held_out = _crops(everything.where(split="dev"), judge.model, judge.preprocessing).faces
+            held_out = crops_of(
+                everything.where(split="dev"), judge.model, judge.preprocessing
+            ).faces
             scores = scores_of(
                 judge.score(held_out.images, present=held_out.present), held_out.manifest
             )
@@ -455,7 +458,7 @@ def calibrate(
         if not manifest.matches(split="dev").any():
             raise InputError(f"{data} has splits and none is 'dev', which calibration takes")
         manifest = manifest.where(split="dev")
-    loaded = _crops(manifest, judge.model, judge.preprocessing)
+    loaded = crops_of(manifest, judge.model, judge.preprocessing)
     found = choose(judge, loaded.faces, promise, source=str(data), seed=seed)
     missing = count_reasons(loaded.non_responses)
     document = {**found.to_dict(), "not scored": missing}
@@ -516,7 +519,9 @@ def export(
         raise InputError("--int8 needs --calibration with photographs of the kind to be judged")
     images = None
     if calibration is not None:
-        images = _crops(_manifest(calibration, None), judge.model, judge.preprocessing).faces.images
+        images = crops_of(
+            _manifest(calibration, None), judge.model, judge.preprocessing
+        ).faces.images
     report = export_onnx(judge, out, int8=int8, calibration=images)
     typer.echo(
         f"{report.path}: {report.size / 1e6:.2f} MB, largest score difference to PyTorch "

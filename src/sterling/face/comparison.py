@@ -26,7 +26,7 @@ from sterling.face.pad import (
     score_thumbnails,
     train,
 )
-from sterling.measure import Scores, Threshold, auc, evaluate, threshold_at_eer
+from sterling.measure import Scores, Threshold, aggregate, auc, evaluate, threshold_at_eer
 from sterling.runs import Run, derive_seed
 from sterling.study import Config
 
@@ -128,6 +128,7 @@ class Arm:
         changes: Fields of `TrainConfig` that differ from the comparison's.
         scenarios: Further tests of the same trained network, by name: the modalities that are
             there. The results are of the system "<arm>, <scenario>".
+        scorings: Likewise, other ways to score than `Detector.score` of its own accord.
         finish: Given the trained detector, the faces and the result so far; returns what to add to
             the result, as JSON.
         sees: What the arm is given of the captures, where that differs.
@@ -138,6 +139,9 @@ class Arm:
     label: LabelKind = "depth"
     changes: Mapping[str, Any] = field(default_factory=dict)
     scenarios: Mapping[str, Sequence[Modality]] = field(default_factory=dict)
+    scorings: Mapping[str, Callable[[Detector, Faces], NDArray[np.float64]]] = field(
+        default_factory=dict
+    )
     finish: Callable[[Detector, Faces, Mapping[str, Any]], dict[str, Any]] | None = None
     sees: Callable[[Faces], Faces] | None = None
     objective: Callable[[Faces], Objective] | None = None
@@ -195,7 +199,11 @@ def compare(
         )
         if arm.finish is not None:
             result |= arm.finish(detector, seen, result)
-        return {"": result, **{s: _tested(detector, seen, m) for s, m in arm.scenarios.items()}}
+        return {
+            "": result,
+            **{s: _tested(detector, seen, m) for s, m in arm.scenarios.items()},
+            **{s: _scored(detector, seen, how) for s, how in arm.scorings.items()},
+        }
 
     results: dict[str, Any] = {}
     for name, arm in arms.items():
@@ -248,6 +256,13 @@ def _tested(detector: Detector, faces: Faces, there: Sequence[Modality]) -> dict
         images = faces.split(split).images
         scores[split] = detector.score(images, present=present.expand(len(images), -1)).tolist()
     return scores
+
+
+def _scored(
+    detector: Detector, faces: Faces, how: Callable[[Detector, Faces], NDArray[np.float64]]
+) -> dict[str, Any]:
+    """Scores of a detector in another way than its own."""
+    return {split: how(detector, faces.split(split)).tolist() for split in ("dev", "test")}
 
 
 def train_and_score(
@@ -324,21 +339,34 @@ def on_images(
 
 
 def items_of(faces: Faces) -> dict[str, Any]:
-    """What the scores are of, as JSON: items of dev and test, trained species, unseen domain."""
+    """What the scores are of, as JSON: items of dev and test, trained species, unseen domain.
+
+    Frames of one video have one item, the video.
+    """
     manifest = faces.manifest
+    parts = {split: manifest.where(split=split) for split in ("dev", "test")}
     described: dict[str, Any] = {
         split: {
-            name: manifest.where(split=split).column(name).tolist()
-            for name in ("item", "subject", "species")
+            "item": part.presentation.tolist(),
+            "subject": part.column("subject").tolist(),
+            "species": part.column("species").tolist(),
         }
-        for split in ("dev", "test")
+        for split, part in parts.items()
     }
+    unseen = unseen_domain(faces)
+    if _has_frames(described["test"]["item"]):  # in the order that `aggregate` gives
+        unseen = unseen[np.unique(parts["test"].presentation, return_index=True)[1]]
     seen = manifest.where(split="train").column("species").tolist()
     return {
         **described,
         "seen_species": sorted(set(seen)),
-        UNSEEN_DOMAIN: unseen_domain(faces).tolist(),
+        UNSEEN_DOMAIN: unseen.tolist(),
     }
+
+
+def _has_frames(items: Sequence[str]) -> bool:
+    """Whether some items are frames of one presentation."""
+    return len(set(items)) < len(items)
 
 
 @dataclass(frozen=True, eq=False)
@@ -401,9 +429,10 @@ class Seed:
 
 def _scores(values: Sequence[float], items: Mapping[str, Sequence[str]]) -> Scores:
     species = np.array(items["species"])
-    return Scores(
-        values, species == "bona_fide", item=items["item"], subject=items["subject"], group=species
-    )
+    live, subjects = species == "bona_fide", items["subject"]
+    if _has_frames(items["item"]):
+        return aggregate(Scores(values, live, subject=subjects, group=species), items["item"])
+    return Scores(values, live, item=items["item"], subject=subjects, group=species)
 
 
 def fused(seed: Seed, name: str, systems: Sequence[str]) -> Seed:

@@ -12,6 +12,7 @@ from sterling.studies.epcr import EPCR_STUDY
 from sterling.studies.flexible_modal import FLEXIBLE_MODAL_STUDY
 from sterling.studies.fm_vit import FM_VIT_STUDY
 from sterling.studies.forgetting_benchmark import FORGETTING_BENCHMARK_STUDY
+from sterling.studies.hifimask_challenge import HIFIMASK_CHALLENGE_STUDY
 from sterling.studies.mia_fdr import MIA_FDR_STUDY
 from sterling.studies.pad_survey import PAD_SURVEY_STUDY
 from sterling.studies.senn_conformal import SENN_CONFORMAL_STUDY
@@ -35,6 +36,7 @@ STUDIES: dict[str, Study[Any]] = {
         FLEXIBLE_MODAL_STUDY,
         FM_VIT_STUDY,
         FORGETTING_BENCHMARK_STUDY,
+        HIFIMASK_CHALLENGE_STUDY,
         MIA_FDR_STUDY,
         PAD_SURVEY_STUDY,
         SENN_CONFORMAL_STUDY,

@@ -10,7 +10,6 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
 from pydantic import Field
 
 from sterling.claims import positive
@@ -27,7 +26,6 @@ from sterling.face.comparison_report import SIMULATED, comparison_findings, scor
 from sterling.face.data import (
     CropSpec,
     Faces,
-    Manifest,
     Modality,
     load_faces,
     read_casia_surf,
@@ -106,20 +104,9 @@ def _one_seed(config: CasiaSurfConfig, run: Run, index: int) -> Seed:
 
 
 def _recorded(folder: Path, config: CasiaSurfConfig) -> Faces:
-    manifest = _moments(read_casia_surf(folder), config.moments)
+    manifest = read_casia_surf(folder, frames=config.moments)
     spec = CropSpec(size=config.size)
     return load_faces(manifest, spec, modalities=MODALITIES, cropped=True).faces
-
-
-def _moments(manifest: Manifest, count: int) -> Manifest:
-    """So many moments of each video, evenly spread."""
-    videos = manifest.presentation
-    _, first, sizes = np.unique(videos, return_index=True, return_counts=True)
-    rows = [
-        start + np.unique(np.linspace(0, size - 1, min(count, size)).round().astype(np.int64))
-        for start, size in zip(first, sizes, strict=True)
-    ]
-    return manifest.select(np.sort(np.concatenate(rows)))
 
 
 def _claims(seeds: list[Seed]) -> list[Claim]:

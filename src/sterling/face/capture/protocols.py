@@ -138,6 +138,14 @@ PROTOCOLS: dict[str, Protocol] = {
             replace(_masks, species=("mask_plaster", "mask_latex")),
             replace(_everything, species=KINDS["masks"]),
         ),
+        # HiFiMask's protocol 3 with its three materials, silicone in place of transparent masks:
+        # plaster is never trained on, and lights, cameras and sessions are partly new.
+        Protocol(
+            "masks_challenge",
+            replace(_masks, species=("mask_silicone", "mask_resin")),
+            replace(_masks, species=("mask_silicone", "mask_resin")),
+            replace(_everything, species=("mask_silicone", "mask_resin", "mask_plaster")),
+        ),
         Protocol("smoke", _seen, _seen, _everything, Scale((3, 2, 3), (32, 16, 24))),
     )
 }

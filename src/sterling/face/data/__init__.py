@@ -5,7 +5,7 @@ Reading (`read_folder`, `read_image`, `read_frames`), the public data sets (`rea
 (`FaceDetector`, `crop_face`, `load_faces`), splitting by subject, label maps, degraded copies.
 """
 
-from sterling.face.data.align import CropSpec, crop_face, resize_crop
+from sterling.face.data.align import CropSpec, crop_face, landmark_places, resize_crop
 from sterling.face.data.casia_mfsd import CASIA_MFSD, read_casia_mfsd
 from sterling.face.data.casia_surf import CASIA_SURF, CASIA_SURF_ATTACKS, read_casia_surf
 from sterling.face.data.cefa import CEFA, read_cefa
@@ -89,6 +89,7 @@ __all__ = [
     "depth_picture",
     "hold_out_dev",
     "label_maps",
+    "landmark_places",
     "leave_one_out",
     "load_clips",
     "load_faces",

@@ -12,7 +12,7 @@ from torch import Tensor
 from sterling.errors import InputError
 from sterling.face.data.detect import Face
 
-__all__ = ["CropSpec", "crop_face", "resize_crop"]
+__all__ = ["CropSpec", "crop_face", "landmark_places", "resize_crop"]
 
 # Where eyes, nose and mouth corners lie on average, from the centre of the box in lengths of its
 # longer side: the mean over the faces that the shipped detector found in 1,400 photographs of four
@@ -76,6 +76,16 @@ def crop_face(image: Tensor, face: Face, spec: CropSpec) -> Tensor:
         raise InputError(f"face box {face.box} is empty: it is left, top, right, bottom in pixels")
     square = _level(image, face, spec.scale) if spec.align else _upright(image, face, spec.scale)
     return _resized(square, spec.size)
+
+
+def landmark_places(scale: float) -> tuple[tuple[float, float], ...]:
+    """Where the five landmarks lie in an aligned crop of this `CropSpec.scale`, on average.
+
+    Returns:
+        (x, y) of eye, eye, nose tip, mouth corner, mouth corner, in shares of the crop's side from
+        its upper left corner.
+    """
+    return tuple((0.5 + point.real / scale, 0.5 + point.imag / scale) for point in _TEMPLATE)
 
 
 def resize_crop(image: Tensor, size: int) -> Tensor:

@@ -109,7 +109,12 @@ class Detector:
         return torch.cat([part for part in parts if part is not None]).float().cpu().numpy()
 
     def score(
-        self, images: Tensor, *, present: Tensor | None = None, batch_size: int = 16
+        self,
+        images: Tensor,
+        *,
+        present: Tensor | None = None,
+        batch_size: int = 16,
+        flip: bool = False,
     ) -> NDArray[np.float64]:
         """Score presentations, higher means bona fide.
 
@@ -117,6 +122,8 @@ class Detector:
             images: uint8 (N, [T,] C, S, S) as `preprocessing` and the network say.
             present: bool (N, M), which modalities there are; None: all.
             batch_size: Presentations per forward pass.
+            flip: Whether the score is the mean over a presentation and its mirror image
+                (test-time augmentation), which takes twice as long.
 
         Returns:
             (N,), 0 or more.
@@ -125,6 +132,11 @@ class Detector:
             InputError: Images of another type, size or number of channels, or an absent modality
                 that is needed.
         """
+        if flip:
+            seen = (images, images.flip(-1))
+            both = [self.score(one, present=present, batch_size=batch_size) for one in seen]
+            mean: NDArray[np.float64] = np.mean(both, axis=0)
+            return mean
         outputs = self._outputs(images, present, batch_size)
         scores = torch.cat([self.model.liveness(_double(output)) for output in outputs])
         return scores.cpu().numpy()

@@ -14,6 +14,7 @@ from sterling.face.pad.epcr import EPCR
 from sterling.face.pad.flexible_modal import FlexibleModal
 from sterling.face.pad.fm_vit import FMViT
 from sterling.face.pad.network import Network
+from sterling.face.pad.part_crops import PartCrops
 from sterling.face.pad.resnet import FusionResNet
 from sterling.face.pad.sgtd import SGTD
 from sterling.face.pad.ssdg import SSDG
@@ -34,6 +35,7 @@ MODELS: dict[str, type[Network]] = {
         FusionResNet,
         FlexibleModal,
         FMViT,
+        PartCrops,
         SGTD,
         SSDG,
         TemporalDepth,
@@ -56,7 +58,7 @@ def small_arguments(name: str, size: int) -> dict[str, Any]:
             return {"size": size, "patch": 8, "dim": 48, "depth": 4, "heads": 3, "every": 2}
         case "flexible_modal":
             return {"size": size, "patch": 8, "depth": 2, "width": 8}
-        case "ccl" | "cqil" | "ssdg":
+        case "ccl" | "cqil" | "part_crops" | "ssdg":
             return {"width": 16, "depth": 10}
         case "fusion_resnet":
             return {"width": 16, "depth": 10, "reduction": 4}
