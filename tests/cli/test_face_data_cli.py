@@ -11,7 +11,7 @@ from tests.face.data.trees import a_few, lay_out, msu_mfsd
 
 from sterling.cli import main
 from sterling.cli.face import _manifest
-from sterling.face.data import Manifest
+from sterling.face.data import CropSpec, Manifest, load_faces
 
 ASTRONAUT = Path(__file__).resolve().parents[2] / "examples" / "photographs" / "astronaut.jpg"
 
@@ -130,3 +130,47 @@ def test_a_folder_that_says_what_it_shows_is_taken_at_its_word(tmp_path: Path) -
     (tmp_path / "live").rename(tmp_path / "ClientRaw")
     (tmp_path / "spoof_print").rename(tmp_path / "ImposterRaw")
     assert len(_manifest(tmp_path, None)) == 16
+
+
+@pytest.mark.parametrize(("key", "title"), [("dmad", "DMAD"), ("siw_mv2", "SiW-Mv2")])
+def test_a_set_of_unknown_layout_is_not_guessed_and_has_a_way_of_its_own(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], key: str, title: str
+) -> None:
+    folder = tmp_path / title
+    names = [f"live/{p}/a.png" for p in "12"] + [f"spoof/print/{p}/a.png" for p in "12"]
+    rng = np.random.default_rng(0)
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(rng.integers(0, 256, (40, 40, 3), dtype=np.uint8)).save(folder / name)
+    for asked in ((), ("--as", key)):
+        assert run("face", "data", "check", str(folder), *asked) == 2
+        said = " ".join(capsys.readouterr().err.split())
+        assert f"{title}: its layout is not known here, so there is no reader" in said
+        assert "sort the pictures into live/ and spoof/<species>/, or list them in a" in said
+    # The first way: folders that say what they show.
+    by_folder = _manifest(folder, None)
+    assert by_folder.column("species").tolist() == ["bona_fide"] * 2 + ["print"] * 2
+    # The second way: a manifest, in which depth may stand beside colour.
+    rows = [
+        f"{i},{name},{name},{'bona_fide' if i < 2 else 'attack'},"
+        f"{'bona_fide' if i < 2 else 'print'},p{name[-7]},{('train', 'test')[i % 2]}"
+        for i, name in enumerate(names)
+    ]
+    head = "item,path,depth_path,label,species,subject,split"
+    (folder / "list.csv").write_text("\n".join([head, *rows]))
+    listed = _manifest(folder / "list.csv", None)
+    loaded = load_faces(listed, CropSpec(32), modalities=("rgb", "depth"), cropped=True)
+    assert loaded.faces.images.shape == (4, 4, 32, 32)
+    assert loaded.non_responses == ()
+
+
+def test_a_folder_is_held_against_the_set_that_it_is_said_to_be(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lay_out(tmp_path, msu_mfsd())
+    assert run("face", "data", "check", str(tmp_path), "--as", "msu_mfsd") == 0
+    capsys.readouterr()
+    assert run("face", "data", "check", str(tmp_path), "--as", "oulu_npu") == 2
+    assert "nothing is named as in OULU-NPU" in " ".join(capsys.readouterr().err.split())
+    assert run("face", "data", "check", str(tmp_path), "--as", "oulu") == 2
+    assert "unknown data set 'oulu': did you mean" in " ".join(capsys.readouterr().err.split())

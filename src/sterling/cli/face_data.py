@@ -16,6 +16,9 @@ app = typer.Typer(no_args_is_help=True, help="Public data sets of presentation a
 @app.command()
 def check(
     folder: Annotated[Path, typer.Argument(help="Folder of the data set as it was distributed.")],
+    taken_as: Annotated[
+        str | None, typer.Option("--as", help="The set that it is said to be, as oulu_npu.")
+    ] = None,
     open_files: Annotated[
         bool, typer.Option("--open", help="Also decode pictures and the first frame of videos.")
     ] = False,
@@ -27,12 +30,37 @@ def check(
     """
     from sterling.face.data import check_dataset
 
-    account = check_dataset(folder, open_files=open_files)
+    account = check_dataset(folder, taken_as=taken_as, open_files=open_files)
     if as_json:
         show_json({**asdict(account), "complete": account.complete})
     else:
         _show(account)
     return 0 if account.complete else 1
+
+
+@app.command()
+def lists(
+    folder: Annotated[Path, typer.Argument(help="Folder of the data set as it was distributed.")],
+    taken_as: Annotated[str, typer.Option("--as", help="The set, as suhifimask.")],
+    train: Annotated[Path, typer.Option(help="List file of split train.")],
+    dev: Annotated[Path, typer.Option(help="List file of split dev.")],
+    test: Annotated[Path, typer.Option(help="List file of split test.")],
+    out: Annotated[Path, typer.Option(help="The manifest to write (.csv, .parquet).")],
+) -> None:
+    """Write the manifest of a protocol that only its list files tell, to use with --data.
+
+    The lines are read as the set's own lists are; what they name has to be there.
+    """
+    from sterling.errors import unknown_name
+    from sterling.face.data import DATASETS, read_lists
+
+    if taken_as not in DATASETS:
+        raise unknown_name("data set", taken_as, DATASETS)
+    named = {"train": train, "dev": dev, "test": test}
+    manifest = read_lists(DATASETS[taken_as], folder, named)
+    manifest.write(out)
+    for split in named:
+        typer.echo(f"{split}: {len(manifest.where(split=split)):,} rows")
 
 
 @app.command("leave-one-out")

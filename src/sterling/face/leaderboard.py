@@ -21,14 +21,38 @@ from sterling.face.data import Manifest
 from sterling.runs import record_versions, write_atomically
 from sterling.study import Metric
 
-__all__ = ["Board", "Check", "Entry", "open_board", "start_board", "submit", "verify"]
+__all__ = [
+    "Board",
+    "Check",
+    "Entry",
+    "Trained",
+    "open_board",
+    "start_board",
+    "submit",
+    "verify",
+]
 
 _FORMAT: Literal["sterling-leaderboard-1"] = "sterling-leaderboard-1"
 _CLOSE = 1e-9  # relative; quantiles of beta distributions differ by less between versions of SciPy
 _RERUN = 1e-6  # of a score; another processor rounds otherwise
 
-Rerun = Callable[[Mapping[str, Any]], tuple[Manifest, NDArray[np.float64]]]
-"""From an entry's recipe to the lists and the scores that it gives."""
+
+class Trained(NamedTuple):
+    """What a recipe gives.
+
+    Attributes:
+        lists: The rows of dev and test.
+        values: Their scores, float64 (N,).
+        training_sha256: Of the training pictures.
+    """
+
+    lists: Manifest
+    values: NDArray[np.float64]
+    training_sha256: str
+
+
+Rerun = Callable[[Mapping[str, Any]], Trained]
+"""Trains an entry's recipe again."""
 
 
 class _Record(BaseModel):
@@ -43,6 +67,7 @@ class Entry(_Record):
         command: What to type to get the scores again, as whoever submitted it says.
         recipe: What `verify` can train again; {} where the scores come from elsewhere.
         seed: Of the initial weights; None where unknown.
+        training_sha256: Of the pictures it was trained on, ``""`` where unknown.
         scores: The file of scores, relative to the board.
         scores_sha256: Of that file.
         threshold: Where the rule decides.
@@ -54,6 +79,7 @@ class Entry(_Record):
     command: str = ""
     recipe: dict[str, Any] = Field(default_factory=dict)
     seed: int | None = None
+    training_sha256: str = ""
     scores: str
     scores_sha256: str
     threshold: float
@@ -169,6 +195,7 @@ def submit(
     command: str = "",
     recipe: Mapping[str, Any] | None = None,
     seed: int | None = None,
+    training_sha256: str = "",
 ) -> Entry:
     """Judge a file of scores and add it to a board.
 
@@ -179,6 +206,7 @@ def submit(
         command: What to type to get the scores again.
         recipe: What `verify` can train again; None: nothing.
         seed: Of the initial weights; None where unknown.
+        training_sha256: Of the pictures it was trained on.
 
     Raises:
         InputError: The submission is refused (see `read_submission`), the name is taken, or the
@@ -194,6 +222,7 @@ def submit(
         command=command,
         recipe=dict(recipe or {}),
         seed=seed,
+        training_sha256=training_sha256,
         scores=_beside(scores, path),
         scores_sha256=_digest(scores),
         threshold=found.threshold.value,
@@ -262,11 +291,16 @@ def _entry_checks(
 def _rerun_problem(entry: Entry, lists: Manifest, values: NDArray[np.float64], rerun: Rerun) -> str:
     if not entry.recipe:
         return "has no recipe: only who submitted it can train it again"
-    again, scores = rerun(entry.recipe)
+    try:
+        again = rerun(entry.recipe)
+    except InputError as error:
+        return str(error)
     for column in ("item", "species", "subject", "split"):
-        if again.column(column).tolist() != lists.column(column).tolist():
+        if again.lists.column(column).tolist() != lists.column(column).tolist():
             return f"the recipe gives other captures than the lists ({column})"
-    largest = float(np.abs(scores - values).max())
+    if again.training_sha256 != entry.training_sha256:
+        return "the recipe trains on other pictures than is stated (SHA-256)"
+    largest = float(np.abs(again.values - values).max())
     return "" if largest <= _RERUN else f"scores differ by up to {largest:.3g}"
 
 

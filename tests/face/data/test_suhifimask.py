@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from tests.face.data.trees import lay_out, listing, suhifimask, suhifimask_clips, suhifimask_lists
 
 from sterling.errors import InputError
-from sterling.face.data import SUHIFIMASK, check_dataset, read_suhifimask
+from sterling.face.data import SIW_M, SUHIFIMASK, check_dataset, read_lists, read_suhifimask
 from sterling.face.data.dataset import scan
 
 N = st.integers(0, 99)
@@ -62,3 +62,35 @@ def test_lists_with_commas_tell_the_category(tmp_path: Path) -> None:
         lay_out(tmp_path, ["train_label.txt"], line.encode())
         found = {problem.kind for problem in check_dataset(tmp_path).problems}
         assert found - {"missing"} == kinds
+
+
+def test_protocols_that_lists_alone_tell_are_read_from_named_lists(tmp_path: Path) -> None:
+    people = ("1", "2", "3")
+    clip = "G05_S30_C3_E03_T1/id_{}"
+    paths = [f"{clip.format(p)}/{frame}_{p}_0.jpg" for p in people for frame in (1, 2)]
+    masks = [f"{clip.format(10 + int(p))}/7_{p}_4.jpg" for p in people]
+    again = f"{clip.format('21')}/1_1_0.jpg"  # another clip of the person who trains
+    lay_out(tmp_path / "set", [*paths, *masks, again])
+    lists = {}
+    for split, person, mask in zip(("train", "dev", "test"), people, masks, strict=True):
+        lists[split] = tmp_path / f"P2.1_{split}.txt"
+        lists[split].write_text(f"{clip.format(person)}/2_{person}_0.jpg,0\n{mask},4\n")
+    manifest = read_lists(SUHIFIMASK, tmp_path / "set", lists)
+    assert manifest.column("frame").tolist() == [2, 7] * 3
+    assert manifest.column("split").tolist() == ["train"] * 2 + ["dev"] * 2 + ["test"] * 2
+    assert manifest.column("species").tolist() == ["bona_fide", "category_4"] * 3
+    first = f"{clip.format('1')}/2_1_0.jpg,0"
+    for line, message in (
+        (f"{first}\n{first}", "listed twice, the first time as train"),
+        (f"{clip.format('1')}/1_1_0.jpg,0", "all frames of a video share its"),
+        (f"{again},0", "subject is in more than one split"),
+        (f"{clip.format('1')}/9_1_0.jpg,0", "#9 is not in"),
+        (f"{clip.format('9')}/9_1_0.jpg,0", "id_9 #9 is not in"),
+        (f"{clip.format('3')}/1_3_0.jpg,4", "is listed as attack, and its name says otherwise"),
+        ("nonsense", "not a list of this data set"),
+    ):
+        lists["test"].write_text(line)
+        with pytest.raises(InputError, match=message):
+            read_lists(SUHIFIMASK, tmp_path / "set", lists)
+    with pytest.raises(InputError, match="comes without list files"):
+        read_lists(SIW_M, lay_out(tmp_path / "siwm", ["Live/Train/a.mov"]), lists)

@@ -11,7 +11,7 @@ from sterling.face.data.casia_surf import CASIA_SURF, CASIA_SURF_ATTACKS, read_c
 from sterling.face.data.cefa import CEFA, read_cefa
 from sterling.face.data.check import Account, Count, Problem, check_dataset
 from sterling.face.data.clips import clip_of_video, load_clips
-from sterling.face.data.dataset import Dataset, read_dataset
+from sterling.face.data.dataset import Dataset, read_dataset, read_lists
 from sterling.face.data.datasets import DATASETS, read_public
 from sterling.face.data.degrade import Degradation, degrade
 from sterling.face.data.detect import Face, FaceDetector
@@ -101,6 +101,7 @@ __all__ = [
     "read_frames",
     "read_hifimask",
     "read_image",
+    "read_lists",
     "read_msu_mfsd",
     "read_nuaa",
     "read_oulu_npu",

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from sterling.errors import InputError
+from sterling.errors import InputError, unknown_name
 from sterling.face.data.dataset import (
+    Dataset,
     Listing,
     Tree,
     first_file,
@@ -22,7 +23,15 @@ from sterling.face.data.dataset import (
     read_list,
     scan,
 )
-from sterling.face.data.datasets import TITLES, WITHOUT_LAYOUT, astray, matching_files
+from sterling.face.data.datasets import (
+    DATASETS,
+    TITLES,
+    WITHOUT_LAYOUT,
+    astray,
+    matching_files,
+    named_without_layout,
+    without_layout,
+)
 from sterling.face.data.images import IMAGE_SUFFIXES, read_image
 from sterling.face.data.manifest import ATTACK, BONA_FIDE, SPLITS
 from sterling.face.data.video import VIDEO_SUFFIXES, read_numbered_frames
@@ -124,19 +133,30 @@ class Account:
         return not self.problems
 
 
-def check_dataset(folder: str | os.PathLike[str], *, open_files: bool = False) -> Account:
+def check_dataset(
+    folder: str | os.PathLike[str], *, taken_as: str | None = None, open_files: bool = False
+) -> Account:
     """See which public data set a folder holds, and what of it is missing, doubled or damaged.
 
     Args:
         folder: The folder.
+        taken_as: Key of the set that it is said to be; None: as which most files are named.
         open_files: Also decode the first frame of every video, and every picture. Without, a
             damaged file passes unless it is empty.
 
     Raises:
-        InputError: The folder is missing, or holds nothing named as in one of the data sets.
+        InputError: The folder is missing, or holds nothing named as in one of the data sets or in
+            the one that it is said to be, whose name or layout may be unknown.
     """
+    said = None if taken_as is None else _said(taken_as)
     listing = list_folder(folder)
     matching = matching_files(listing)
+    if said is not None:
+        matching.sort(key=lambda pair: pair[0] is not said)  # stable: it first, then by number
+        if not matching or matching[0][0] is not said:
+            raise InputError(
+                f"{listing[0][0]}: nothing is named as in {said.title}; the layout is {said.layout}"
+            )
     if not matching:
         raise _unrecognised(listing)
     (best, number), *others = matching
@@ -172,6 +192,15 @@ def check_dataset(folder: str | os.PathLike[str], *, open_files: bool = False) -
     )
 
 
+def _said(key: str) -> Dataset:
+    """The data set of that key; an error where there is none, or no reader of it."""
+    if key in WITHOUT_LAYOUT:
+        raise without_layout(WITHOUT_LAYOUT[key])
+    if key not in DATASETS:
+        raise unknown_name("data set", key, (*DATASETS, *WITHOUT_LAYOUT))
+    return DATASETS[key]
+
+
 def _unrecognised(listing: Listing) -> InputError:
     alike = astray(listing)
     if alike is not None:
@@ -180,10 +209,12 @@ def _unrecognised(listing: Listing) -> InputError:
             f"{path}: named as in {dataset.title}, but its folder is not; the layout is "
             f"{dataset.layout}"
         )
+    if (title := named_without_layout(listing[0][0])) is not None:
+        return without_layout(title)
     return InputError(
         f"{listing[0][0]}: no file is named as in any of {', '.join(TITLES)} (the layout of "
-        f"{' and '.join(WITHOUT_LAYOUT)} is not known); give the folder as it was distributed, "
-        "or sort your own into live/ and spoof/<species>/"
+        f"{' and '.join(WITHOUT_LAYOUT.values())} is not known); give the folder as it was "
+        "distributed, or sort your own into live/ and spoof/<species>/"
     )
 
 

@@ -38,6 +38,7 @@ __all__ = [
     "placed",
     "read_dataset",
     "read_list",
+    "read_lists",
     "read_tree",
     "scan",
 ]
@@ -454,6 +455,58 @@ def read_tree(tree: Tree, protocol: str | None = None, *, frames: int | None = N
             f"{tree.folder}: protocol {protocol} of {dataset.title} has nothing of what is there; "
             "the splits or their list files are missing"
         )
+    columns = {name: [row[name] for row in rows] for name in rows[0]}
+    return Manifest.from_columns(columns, tree.folder)
+
+
+def read_lists(
+    dataset: Dataset,
+    folder: str | os.PathLike[str],
+    lists: Mapping[str, str | os.PathLike[str]],
+) -> Manifest:
+    """Read a folder with the splits that named list files say, as some protocols alone tell them.
+
+    Args:
+        dataset: Which; its own kind of list file says how lines are read.
+        folder: It.
+        lists: List file by split.
+
+    Returns:
+        One row per picture that a list names, or per file of a presentation where it names no
+        pictures.
+
+    Raises:
+        InputError: The set has no list files, a list names what is not there or what another list
+            has, gives another label than the name, or puts one person into two splits.
+    """
+    tree = scan(dataset, list_folder(folder))
+    _require_sound(tree)
+    if not dataset.lists:
+        raise InputError(f"{dataset.title}: comes without list files; read it by a protocol")
+    taken: dict[tuple[str, int | None], str] = {}
+    rows = []
+    for split, file in lists.items():
+        for entry in read_list(os.fspath(file), dataset.lists[0], {"split": split}):
+            where = f"{file}: {entry.name}" + ("" if entry.frame is None else f" #{entry.frame}")
+            found = tree.found.get(entry.name)
+            if found is None:
+                raise InputError(f"{where} is not in {tree.folder}; complete the copy")
+            if entry.label not in ("", found.presentation.label):
+                raise InputError(f"{where} is listed as {entry.label}, and its name says otherwise")
+            if (entry.name, entry.frame) in taken:
+                other = taken[entry.name, entry.frame]
+                raise InputError(f"{where} is listed twice, the first time as {other}")
+            taken[entry.name, entry.frame] = split
+            named = [
+                row
+                for row in _rows(found, split, None)
+                if entry.frame is None or row["frame"] == entry.frame
+            ]
+            if not named:
+                raise InputError(f"{where} is not in {tree.folder}; complete the copy")
+            rows += named
+    if not rows:
+        raise InputError(f"{', '.join(map(str, lists.values()))}: name nothing")
     columns = {name: [row[name] for row in rows] for name in rows[0]}
     return Manifest.from_columns(columns, tree.folder)
 

@@ -1,8 +1,10 @@
 """The public data sets that can be read, and which of them a folder holds."""
 
 import os
+import re
 from collections.abc import Mapping
 
+from sterling.errors import InputError
 from sterling.face.data.casia_mfsd import CASIA_MFSD
 from sterling.face.data.casia_surf import CASIA_SURF
 from sterling.face.data.cefa import CEFA
@@ -32,8 +34,10 @@ __all__ = [
     "WITHOUT_LAYOUT",
     "astray",
     "matching_files",
+    "named_without_layout",
     "read_public",
     "recognise",
+    "without_layout",
 ]
 
 DATASETS: Mapping[str, Dataset] = {
@@ -56,8 +60,26 @@ DATASETS: Mapping[str, Dataset] = {
 
 TITLES = tuple(dataset.title for dataset in DATASETS.values())
 
-WITHOUT_LAYOUT = ("DMAD", "SiW-Mv2")
-"""Data sets that people may look for here, whose layout could not be established."""
+WITHOUT_LAYOUT: Mapping[str, str] = {"dmad": "DMAD", "siw_mv2": "SiW-Mv2"}
+"""Data sets that people may look for here, whose layout could not be established: key and title."""
+
+
+def without_layout(title: str) -> InputError:
+    """What to say of such a set, and the way that is open."""
+    return InputError(
+        f"{title}: its layout is not known here, so there is no reader and nothing is guessed; "
+        "sort the pictures into live/ and spoof/<species>/, or list them in a manifest (.csv with "
+        "item, path, label, species, subject, split, and depth_path where there is depth)"
+    )
+
+
+def named_without_layout(folder: str) -> str | None:
+    """The title of such a set that the folder is named after, if it is."""
+    plain = re.sub(r"[^a-z0-9]", "", folder.rpartition("/")[2].lower())
+    for key, title in WITHOUT_LAYOUT.items():
+        if key.replace("_", "") in plain:
+            return title
+    return None
 
 
 def matching_files(listing: Listing) -> list[tuple[Dataset, int]]:

@@ -29,7 +29,8 @@ def read_suhifimask(
 
     Args:
         folder: The folder of the rounds, and of train_label.txt, dev_label.txt, test_label.txt.
-        protocol: ``"1"``: everything, by identity.
+        protocol: ``"1"``: everything, by identity. Protocols 2 and 3 are known from their lists
+            alone: `read_lists`.
         frames: How many pictures of each clip; None: all.
 
     Raises:
@@ -87,7 +88,8 @@ SUHIFIMASK = Dataset(
     splits_from_lists=True,
     unknown=(
         "which species the categories 1 to 9 are; 1 to 4 are four mask materials in some order",
-        "the lists of protocols 2 (one mask left out) and 3 (by image quality): not read",
+        "what the lists of protocols 2 (one mask left out) and 3 (by image quality) are called: "
+        "name them (read_lists, sterling face data lists)",
         "how the 10,195 published videos relate to the clips of the lists",
     ),
 )
