@@ -41,6 +41,7 @@ __all__ = [
     "read_lists",
     "read_tree",
     "scan",
+    "unseen",
 ]
 
 _MEDIA_SUFFIXES = IMAGE_SUFFIXES | VIDEO_SUFFIXES | {".hdf5"}
@@ -158,6 +159,18 @@ def _nothing(_found: Iterable[Presentation]) -> Iterable[str]:
 def own_split(presentation: Presentation) -> str:
     """The rule of a protocol that takes everything in its published split."""
     return presentation.split
+
+
+def unseen(species: str, published: Mapping[str, int] | None = None) -> Protocol:
+    """A protocol that trains and chooses without one species, and tests it and bona fides alone."""
+
+    def rule(presentation: Presentation) -> str:
+        testing = presentation.split == "test"
+        if presentation.species == BONA_FIDE or (presentation.species == species) == testing:
+            return presentation.split
+        return ""
+
+    return Protocol(rule, published or {})
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from sterling.face.data.dataset import (
     Protocol,
     own_split,
     read_dataset,
+    unseen,
 )
 from sterling.face.data.manifest import ATTACK, BONA_FIDE, Manifest
 
@@ -107,14 +108,6 @@ def _describe(groups: Mapping[str, str]) -> Presentation | None:
     )
 
 
-def _unseen(kind: str, train: int, dev: int, test: int) -> Protocol:
-    def rule(presentation: Presentation) -> str:
-        its, testing = presentation.traits["type"], presentation.split == "test"
-        return presentation.split if its == "0" or (its == kind) == testing else ""
-
-    return Protocol(rule, {"train": train, "dev": dev, "test": test})
-
-
 def _open_set(presentation: Presentation) -> str:
     seen = {"type": "013", "scene": "146", "light": "01346", "sensor": "1234"}
     known = all(presentation.traits[field] in values for field, values in seen.items())
@@ -149,9 +142,9 @@ HIFIMASK = Dataset(
     describe=_describe,
     protocols={
         "1": Protocol(own_split, {"train": 32514, "dev": 4347, "test": 17362}),
-        "2.1": _unseen("1", 24423, 3264, 8661),
-        "2.2": _unseen("2", 24372, 3258, 8685),
-        "2.3": _unseen("3", 24341, 3256, 8686),
+        "2.1": unseen("mask_transparent", {"train": 24423, "dev": 3264, "test": 8661}),
+        "2.2": unseen("mask_plaster", {"train": 24372, "dev": 3258, "test": 8685}),
+        "2.3": unseen("mask_resin", {"train": 24341, "dev": 3256, "test": 8686}),
         "3": Protocol(
             _open_set,
             {"test": 17362},

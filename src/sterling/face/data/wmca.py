@@ -13,6 +13,7 @@ from sterling.face.data.dataset import (
     Protocol,
     own_split,
     read_dataset,
+    unseen,
 )
 from sterling.face.data.manifest import ATTACK, BONA_FIDE, Manifest
 
@@ -93,16 +94,6 @@ def _describe(groups: Mapping[str, str]) -> Presentation:
     )
 
 
-def _left_out(species: str) -> Protocol:
-    def rule(presentation: Presentation) -> str:
-        testing = presentation.split == "test"
-        if presentation.species == BONA_FIDE or (presentation.species == species) == testing:
-            return presentation.split
-        return ""
-
-    return Protocol(rule)
-
-
 def _listed(lines: Sequence[str], _groups: Mapping[str, str]) -> list[Listed]:
     """A header, then ``index, client_id, filepath, group, label``; attacks have that word."""
     entries = []
@@ -140,7 +131,7 @@ WMCA = Dataset(
             {"train": 565, "dev": 557, "test": 557},
             note="the threshold is that of a BPCER of 1 % on dev, as recalled",
         ),
-        **{f"leave_one_species_out:{species}": _left_out(species) for species in _LEFT_OUT},
+        **{f"leave_one_species_out:{species}": unseen(species) for species in _LEFT_OUT},
     },
     counts={
         ("train", BONA_FIDE): 124,
