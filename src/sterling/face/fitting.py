@@ -9,6 +9,7 @@ from torch import Tensor
 from sterling.face.data import Faces, LabelKind, label_maps
 from sterling.face.pad import EpochRecord, Network, TrainConfig, TrainHistory, train
 from sterling.face.pad.clip_depth import ClipDepth
+from sterling.face.pad.part_crops import PartCrops, PartSupervision
 
 __all__ = ["fit", "stages", "target_maps"]
 
@@ -25,7 +26,8 @@ def fit(
     """Train `network` in place.
 
     A multi-frame depth network is trained in two stages, as published: its single-frame network on
-    all frames, then the rest with that one kept as it is.
+    all frames, then the rest with that one kept as it is. Part crops are trained as their release
+    weighs heads and makes trash.
 
     Args:
         network: Its initial weights are the start.
@@ -55,6 +57,7 @@ def fit(
         maps,
         config,
         present=faces.present,
+        objective=PartSupervision(config.augment) if isinstance(network, PartCrops) else None,
         checkpoint=checkpoint,
         progress=progress,
     )
