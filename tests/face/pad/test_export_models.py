@@ -14,6 +14,7 @@ from sterling.face.pad.flexible_modal import FlexibleModal
 from sterling.face.pad.fm_vit import FMViT
 from sterling.face.pad.models import MODELS
 from sterling.face.pad.network import Network
+from sterling.face.pad.part_crops import PartCrops
 from sterling.face.pad.resnet import FusionResNet
 
 NETWORKS: list[Network] = [
@@ -24,6 +25,7 @@ NETWORKS: list[Network] = [
     FlexibleModal("cdcn", "cross_attention", width=4, size=32, patch=8),
     FlexibleModal("vit", "concat", width=4, depth=1, size=32, patch=8),
     FMViT(size=32, patch=8, dim=24, depth=2, heads=3, every=1),
+    PartCrops(10, 4),
 ]
 
 

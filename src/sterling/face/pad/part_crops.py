@@ -106,9 +106,8 @@ class PartCrops(Network):
         """
         self.require(images, present)
         crops = part_crops(images) if self.config.parts else halved(images)[:, None]
-        n = len(images)
         seen = crops.flatten(0, 1).contiguous(memory_format=torch.channels_last)
-        features = self.trunk(seen).view(n, self.crops, -1)
+        features = self.trunk(seen).unflatten(0, (-1, self.crops))
         logits = [head(features[:, i]) for i, head in enumerate(self.part_heads)]
         if self.head is not None:
             logits.append(self.head(features.flatten(1)))
