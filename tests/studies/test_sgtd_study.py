@@ -32,6 +32,7 @@ def test_the_whole_path_leaves_evidence_report_and_trunks(
         "memory_matters",
         "spatial_gradient_beats_vanilla",
         "contrastive_depth_loss_helps",
+        "both_maps_beat_multi_alone",
         "beats_parallax_on_prints",
         "beats_trivial_baseline",
     }
@@ -64,7 +65,7 @@ def test_all_attacks_are_flat_and_systems_pair(finished: tuple[Path, Evidence]) 
     first = scores.filter(pl.col("seed") == 0, pl.col("set") == "test")
     items = {tuple(part["item"].to_list()) for part in first.partition_by("system")}
     assert len(items) == 1
-    assert first["system"].n_unique() == 8
+    assert first["system"].n_unique() == 9
 
 
 def test_own_data_is_refused_instead_of_ignored(tmp_path: Path) -> None:

@@ -66,9 +66,9 @@ class TwoStageConfig(ComparisonConfig):
     """
 
     protocol: str = "planar_turning"
-    captures: tuple[int, int, int] = (180, 60, 120)
+    captures: tuple[int, int, int] = (140, 50, 100)
     size: int = Field(default=48, ge=32, multiple_of=8)
-    epochs: int = Field(default=6, ge=1)
+    epochs: int = Field(default=5, ge=1)
     learning_rate: float = Field(default=6e-3, gt=0)
     step_epochs: int = Field(default=2, ge=1)
     batch_size: int = Field(default=4, ge=1)
@@ -76,10 +76,10 @@ class TwoStageConfig(ComparisonConfig):
     rate: float = Field(default=25 / 3, gt=0)
     cdl_weight: float = Field(default=0.5, ge=0)
     weight_decay: float = Field(default=5e-5, ge=0)
-    refine_epochs: int = Field(default=7, ge=1)
+    refine_epochs: int = Field(default=5, ge=1)
     refine_optimizer: Optimizer = "adam"
     refine_learning_rate: float = Field(default=5e-3, gt=0)
-    refine_step_epochs: int = Field(default=3, ge=1)
+    refine_step_epochs: int = Field(default=2, ge=1)
     refine_batch_size: int = Field(default=4, ge=1)
 
 

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from functools import partial
 
 from sterling.claims import positive
-from sterling.face.comparison import BASELINE, Seed, auc_gains, compare
+from sterling.face.comparison import BASELINE, Seed, auc_gains, aucs, compare
 from sterling.face.comparison_report import comparison_findings, score_tables
 from sterling.face.data import Faces
 from sterling.face.evaluation import write_scores
@@ -26,16 +26,20 @@ from sterling.face.two_stages import (
     single_frame_arm,
     temporal_claims,
 )
+from sterling.figures import lines
 from sterling.runs import Run, in_processes
-from sterling.study import Claim, Findings, Paper, Study
+from sterling.study import Claim, Figure, Findings, Paper, Study
 
 __all__ = ["SGTD_STUDY"]
+
+MULTI = "sgtd_multi_alone"
 
 SYSTEMS = (
     "sgtd",
     "spatial_gradient",
     "sgtd_still",
     "sgtd_no_memory",
+    MULTI,
     "spatial_gradient_mse",
     "vanilla",
     PARALLAX,
@@ -56,12 +60,12 @@ def measure(config: TwoStageConfig, run: Run) -> Findings:
         caption="spatial_gradient: the single-frame network alone, the mean over the same frames; "
         "_mse: without contrastive depth loss. sgtd_still: the same network, trained and tested "
         "on clips that repeat their first frame. sgtd_no_memory: its recurrent state is not "
-        "carried on. vanilla: ordinary convolutions, single frames. parallax: how much moves by "
-        "the relief of a half ellipsoid. thumbnails: logistic regression on 8×8 colours of all "
-        "frames.",
+        "carried on. sgtd_multi_alone: its refined map is the multi-frame map. vanilla: ordinary "
+        "convolutions, single frames. parallax: how much moves by the relief of a half "
+        "ellipsoid. thumbnails: logistic regression on 8×8 colours of all frames.",
         trained=["sgtd", "sgtd_still", "spatial_gradient"],
         kinds=PLANAR_KINDS,
-        figures=[gallery_figure(seeds[0].results["sgtd"]["gallery"])],
+        figures=[_share_figure(seeds), gallery_figure(seeds[0].results["sgtd"]["gallery"])],
     )
 
 
@@ -84,6 +88,7 @@ def _one_seed(config: TwoStageConfig, run: Run, index: int) -> Seed:
         ),
         "sgtd_still": refining_arm(config, lambda seed: sgtd(seed=seed), kept, sees=Faces.still),
         "sgtd_no_memory": refining_arm(config, lambda seed: sgtd(memory=False, seed=seed), kept),
+        MULTI: refining_arm(config, lambda seed: sgtd(w_multi=1.0, seed=seed), kept),
     }
     return compare(
         "sgtd",
@@ -112,7 +117,25 @@ def _claims(seeds: Sequence[Seed]) -> list[Claim]:
             "than the squared error alone.",
             auc_gains(seeds, "spatial_gradient", "spatial_gradient_mse"),
         ),
+        positive(
+            "both_maps_beat_multi_alone",
+            "Single-frame and multi-frame map together give a higher AUC than the latter alone.",
+            auc_gains(seeds, "sgtd", MULTI),
+            paper="the best shares lie between 0.4 and 0.6",
+        ),
     ]
+
+
+def _share_figure(seeds: Sequence[Seed]) -> Figure:
+    systems = {0.0: "spatial_gradient", 0.6: "sgtd", 1.0: MULTI}
+    return lines(
+        "shares",
+        "AUC over the share of the multi-frame map",
+        "Means over seeds; 0 is the single-frame network alone.",
+        list(systems),
+        {"sgtd": [sum(aucs(seeds, name)) / len(seeds) for name in systems.values()]},
+        labels=("share of the multi-frame map", "AUC"),
+    )
 
 
 SGTD_STUDY = Study(

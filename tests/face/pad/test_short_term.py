@@ -13,13 +13,16 @@ def block(channels: int = 3, previous: int = 0, *, signed: bool, wide: bool) -> 
 
 
 def mixed(unit: ShortTermBlock, now: Cues, then: Cues, previous: Tensor | None = None) -> Tensor:
-    """What the block concatenates."""
-    seen = []
-    handle = unit.level.register_forward_pre_hook(lambda _module, args: seen.append(args[0]))
+    """What the block concatenates, before it is levelled; the change in time stands last."""
+    seen: list[Tensor] = []
+    handles = [
+        norm.register_forward_pre_hook(lambda _module, args: seen.append(args[0]))
+        for norm in (unit.level_still, unit.level_change)
+    ]
     unit(now, then, previous)
-    handle.remove()
-    found: Tensor = seen[0]
-    return found
+    for handle in handles:
+        handle.remove()
+    return torch.cat(seen, dim=1)
 
 
 def noise(*shape: int, seed: int = 0) -> Tensor:
@@ -36,7 +39,8 @@ def test_parts_are_as_wide_as_stated(signed: bool, wide: bool) -> None:
     assert parts.shape[1] == 2 + 2 * gradients + 2 + (3 if wide else 0) + 4
     assert torch.equal(parts[:, :2], now.reduced)
     assert torch.equal(parts[:, 2 + gradients : 2 + 2 * gradients], then.gradients)
-    assert torch.equal(parts[:, -4:], noise(2, 4, 8, 8))
+    assert torch.equal(parts[:, -6:-2], noise(2, 4, 8, 8))
+    assert torch.equal(parts[:, -2:], then.reduced - now.reduced)
     assert unit(now, then, noise(2, 4, 8, 8)).shape == (2, 5, 8, 8)
 
 
@@ -44,12 +48,20 @@ def test_parts_are_as_wide_as_stated(signed: bool, wide: bool) -> None:
 def test_equal_frames_have_no_temporal_gradient(signed: bool, wide: bool) -> None:
     unit = block(signed=signed, wide=wide)
     cues = unit.cues(noise(2, 3, 8, 8))
-    gradients = 4 if signed else 2
-    start = 2 + 2 * gradients
-    temporal = mixed(unit, cues, cues)[:, start : start + 2]
-    assert bool((temporal == 0).all())
-    moved = mixed(unit, cues, unit.cues(noise(2, 3, 8, 8, seed=1)))[:, start : start + 2]
+    assert bool((mixed(unit, cues, cues)[:, -2:] == 0).all())
+    moved = mixed(unit, cues, unit.cues(noise(2, 3, 8, 8, seed=1)))[:, -2:]
     assert bool((moved != 0).any())
+
+
+def test_the_change_in_time_has_ten_times_the_deviation_of_the_rest() -> None:
+    unit = block(signed=False, wide=True).train()
+    now = noise(8, 3, 8, 8)
+    given = []
+    unit.mix.register_forward_pre_hook(lambda _module, args: given.append(args[0]))
+    unit(unit.cues(now), unit.cues(now + 0.01 * noise(8, 3, 8, 8, seed=1)), None)
+    deviation = given[0].std(dim=(0, 2, 3))
+    torch.testing.assert_close(deviation[:-2], torch.ones(len(deviation) - 2), atol=0.02, rtol=0)
+    torch.testing.assert_close(deviation[-2:], torch.full((2,), 10.0), atol=0.5, rtol=0)
 
 
 @pytest.mark.parametrize("velocity", [(0.2, 0.0), (0.0, -0.3), (-0.15, 0.25)])

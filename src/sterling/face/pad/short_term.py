@@ -15,6 +15,8 @@ from sterling.face.pad.spatial_gradient import gradient_magnitude, sobel
 
 __all__ = ["Cues", "ShortTermBlock"]
 
+CHANGE_WEIGHT = 10.0
+
 
 class Cues(NamedTuple):
     """What a block takes of one frame, computed once though the frame is in two pairs.
@@ -43,9 +45,10 @@ class ShortTermBlock(nn.Module):
     features in time, and the output of the block before. A 3×3 convolution, batch norm and ReLU
     make the output.
 
-    Every channel is brought to mean 0 and deviation 1 before the convolution, which the papers do
-    not: neighbouring frames differ by a hundredth of what their features are, and in trainings of
-    minutes the convolution does not find so small an input. Ours; it has no parameters.
+    Every channel is brought to mean 0 and deviation 1 before the convolution, and the difference in
+    time then weighed by 10, which the papers do not: neighbouring frames differ by a hundredth of
+    what their features are, and in trainings of minutes the convolution does not find so small an
+    input. Ours; it has no parameters.
 
     - Optical-flow guided feature block (OFFB, 2018): the gradients' signed components.
     - Spatio-temporal short-term block (STSTB, 2020): their magnitude, and the frame's own features
@@ -79,10 +82,11 @@ class ShortTermBlock(nn.Module):
             nn.Conv2d(channels, reduced, 1, bias=False), nn.BatchNorm2d(reduced)
         )
         gradients = 2 * reduced if signed else reduced
-        given = (channels if wide else 0) + 2 * reduced + 2 * gradients + previous
-        self.level = nn.BatchNorm2d(given, affine=False)
+        still = (channels if wide else 0) + reduced + 2 * gradients + previous
+        self.level_still = nn.BatchNorm2d(still, affine=False)
+        self.level_change = nn.BatchNorm2d(reduced, affine=False)
         self.mix = nn.Sequential(
-            nn.Conv2d(given, out_channels, 3, padding=1, bias=False),
+            nn.Conv2d(still + reduced, out_channels, 3, padding=1, bias=False),
             nn.BatchNorm2d(out_channels),
             nn.ReLU(),
         )
@@ -106,10 +110,12 @@ class ShortTermBlock(nn.Module):
             previous: Output of the block before for the same two frames, (N, previous, H, W);
                 None for the first block.
         """
-        parts = [now.reduced, now.gradients, then.gradients, then.reduced - now.reduced]
+        parts = [now.reduced, now.gradients, then.gradients]
         if now.feature is not None:
             parts.append(now.feature)
         if previous is not None:
             parts.append(previous)
-        mixed: Tensor = self.mix(self.level(torch.cat(parts, dim=1)))
+        still = self.level_still(torch.cat(parts, dim=1))
+        change = CHANGE_WEIGHT * self.level_change(then.reduced - now.reduced)
+        mixed: Tensor = self.mix(torch.cat([still, change], dim=1))
         return mixed
