@@ -21,7 +21,7 @@ test: $(INSTALLED)
 $(INSTALLED): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --constraint constraints.txt torch==2.13.0
-	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[report,onnx,dev]'
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[report,onnx,lm,dev]'
 	touch $@
 
 clean:

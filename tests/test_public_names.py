@@ -37,11 +37,13 @@ def test_contract_names() -> None:
     from sterling.measure import Rate, Scores, Threshold
     from sterling.privacy import MembershipFDR
     from sterling.study import Claim, Evidence, Study
+    from sterling.text import TripleSetWatermark
 
     everything = (simulate, CDCN, CentralDifferenceConv2d, Rate, Scores, Threshold)
     assert all(callable(entry) for entry in (*everything, Claim, Evidence, Study))
     assert all(map(callable, (SplitConformalClassifier, benjamini_hochberg, conformal_p_values)))
     assert callable(MembershipFDR)
+    assert callable(TripleSetWatermark)
     assert Rate(0, 150).interval(0.95).high == pytest.approx(0.0243, abs=5e-5)
 
 
