@@ -9,9 +9,13 @@ from torch import Tensor
 from sterling.face.data import Faces, LabelKind, label_maps
 from sterling.face.pad import EpochRecord, Network, TrainConfig, TrainHistory, train
 from sterling.face.pad.clip_depth import ClipDepth
+from sterling.face.pad.deep_pixbis import DeepPixBiS, PixelWiseBinary
+from sterling.face.pad.fourier import FourierNet, FourierSupervised
+from sterling.face.pad.objective import Objective
 from sterling.face.pad.part_crops import PartCrops, PartSupervision
+from sterling.face.pad.reflection import Bipartite, BipartiteNet
 
-__all__ = ["fit", "stages", "target_maps"]
+__all__ = ["fit", "own_objective", "stages", "target_maps"]
 
 
 def fit(
@@ -57,10 +61,24 @@ def fit(
         maps,
         config,
         present=faces.present,
-        objective=PartSupervision(config.augment) if isinstance(network, PartCrops) else None,
+        objective=own_objective(network, config.augment),
         checkpoint=checkpoint,
         progress=progress,
     )
+
+
+def own_objective(network: Network, augmented: bool) -> Objective | None:
+    """What an architecture is published to minimise from label maps alone; None: `OutputLoss`."""
+    match network:
+        case BipartiteNet():
+            return Bipartite(augmented=augmented)
+        case DeepPixBiS():
+            return PixelWiseBinary(augmented=augmented)
+        case FourierNet():
+            return FourierSupervised(augmented=augmented)
+        case PartCrops():
+            return PartSupervision(augmented)
+    return None
 
 
 def stages(network: Network) -> int:

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from sterling.errors import InputError
 from sterling.face.pad import TrainConfig, normalise, train
+from sterling.face.pad.gradient_reversal import reversal
 from sterling.face.pad.objective import Batch
-from sterling.face.pad.ssdg import SSDG, SingleSide, asymmetric_triplet, reversal
+from sterling.face.pad.ssdg import SSDG, SingleSide, asymmetric_triplet
 
 
 def draws(seed: int = 0) -> torch.Generator:

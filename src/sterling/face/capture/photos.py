@@ -21,6 +21,7 @@ from sterling.face.capture.studio import (
     Studio,
     light_up,
     motion,
+    pulse,
     scene_light,
     sit,
 )
@@ -55,7 +56,12 @@ def film(studio: Studio, subject: str, index: int, clip: Clip) -> list[Photo]:
     resolution = _resolution(studio)
     chance = stream(studio.seed, "film", subject, index)
     moved = motion(person.view, clip, True, chance)
-    people = [replace(person, view=view, framed=person.view) for view in moved]
+    # The film holds the heartbeat of whom it shows.
+    beats = pulse(clip, stream(studio.seed, "film pulse", subject, index))
+    people = [
+        replace(person, view=view, framed=person.view, pulse=beat)
+        for view, beat in zip(moved, beats, strict=True)
+    ]
     sittings = [sit(studio, each, resolution) for each in people]
     scenes = [light_up(sitting, person, light, rng) for sitting in sittings]
     # One wall, one exposure and one white balance for the whole film.

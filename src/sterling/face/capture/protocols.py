@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from sterling.errors import InputError
-from sterling.face.capture.sway import AT_REST, TURNING, Sway
+from sterling.face.capture.sway import AT_REST, SEATED, TURNING, Sway
 
 __all__ = ["KINDS", "PROTOCOLS", "SPECIES", "Protocol", "Scale", "SplitRule", "find_protocol"]
 
@@ -94,6 +94,7 @@ _all_species = SplitRule(SPECIES, _SEEN_SENSORS, _SEEN_LIGHT, ("1", "2"), _NEAR)
 _flat = replace(_all_species, species=KINDS["flat"])
 _masks = replace(_all_species, species=KINDS["masks"])
 _relief = replace(_all_species, species=(*KINDS["flat"], *KINDS["masks"]))
+_beating = replace(_all_species, species=("mask_resin", "replay", "mask_silicone", "print"))
 _far = replace(_relief, sensors=("surveillance",), distances=("middle", "far"))
 
 PROTOCOLS: dict[str, Protocol] = {
@@ -146,6 +147,16 @@ PROTOCOLS: dict[str, Protocol] = {
             replace(_masks, species=("mask_silicone", "mask_resin")),
             replace(_everything, species=("mask_silicone", "mask_resin", "mask_plaster")),
         ),
+        # All species are known, and the test's cameras and lights are partly new: what is left out
+        # of training decides what else is.
+        Protocol(
+            "sets",
+            _all_species,
+            _all_species,
+            replace(_everything, sessions=("1", "2"), distances=_NEAR),
+        ),
+        # In clips, people and instruments are still enough for a heartbeat to be read.
+        Protocol("seated", _beating, _beating, _beating, sway=SEATED),
         Protocol("smoke", _seen, _seen, _everything, Scale((3, 2, 3), (32, 16, 24))),
     )
 }

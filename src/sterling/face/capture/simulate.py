@@ -29,6 +29,7 @@ from sterling.face.capture.studio import (
     View,
     light_up,
     motion,
+    pulse,
     scene_light,
     sit,
 )
@@ -184,7 +185,7 @@ def _people(studio: Studio, p: Presentation, clip: Clip) -> list[Person]:
     # A still shows no pulse, and without it sittings can be shared.
     beats = living and clip.frames > 1
     rng = stream(studio.seed, "motion", p.item)
-    beat, phase = rng.uniform(0.8, 2.2), rng.uniform(0, 2 * np.pi)
+    beat = pulse(clip, rng)
     return [
         Person(
             subject=p.subject,
@@ -192,7 +193,7 @@ def _people(studio: Studio, p: Presentation, clip: Clip) -> list[Person]:
             view=moved,
             crop=CROP,
             framed=view,
-            pulse=float(np.sin(2 * np.pi * beat * t / clip.rate + phase)) if beats else 0.0,
+            pulse=beat[t] if beats else 0.0,
         )
         for t, moved in enumerate(motion(view, clip, living, rng))
     ]

@@ -38,6 +38,7 @@ __all__ = [
     "View",
     "light_up",
     "motion",
+    "pulse",
     "sample_view",
     "scene_light",
     "sit",
@@ -269,6 +270,12 @@ def motion(view: View, clip: Clip, living: bool, rng: np.random.Generator) -> li
         )
         for i in range(clip.frames)
     ]
+
+
+def pulse(clip: Clip, rng: np.random.Generator) -> list[float]:
+    """A heartbeat over the frames of a clip, -1 to 1, at 48 to 132 beats a minute; see `Moment`."""
+    beat, phase = rng.uniform(0.8, 2.2), rng.uniform(0, 2 * np.pi)
+    return [float(np.sin(2 * np.pi * beat * t / clip.rate + phase)) for t in range(clip.frames)]
 
 
 def scene_light(light: Illumination, rng: np.random.Generator) -> Light:

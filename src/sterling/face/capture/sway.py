@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["AT_REST", "STILL", "TURNING", "Clip", "Sway", "sway"]
+__all__ = ["AT_REST", "SEATED", "STILL", "TURNING", "Clip", "Sway", "sway"]
 
 HERTZ = (0.15, 0.5)
 
@@ -31,6 +31,8 @@ class Sway:
 AT_REST = Sway((4.0, 2.5, 1.5), 0.05)
 # Asked to turn the head to both sides: 30 degrees a second.
 TURNING = Sway((20.0, 8.0, 3.0), 0.05)
+# Seated and asked to hold still, as where a pulse is to be read: a twentieth of standing.
+SEATED = Sway((0.2, 0.125, 0.075), 0.0025)
 
 
 @dataclass(frozen=True)

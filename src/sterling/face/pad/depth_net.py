@@ -134,13 +134,18 @@ class DepthNet(Network):
 
     def depth(self, levels: Levels) -> Tensor:
         """Depth maps (N, H/8, W/8), 0 or more, from `levels`."""
+        depth: Tensor = self.head(self.pyramid(levels))
+        return depth.squeeze(1)
+
+    @staticmethod
+    def pyramid(levels: Levels) -> Tensor:
+        """All levels at 1/8 of the image, (N, 6·width, H/8, W/8)."""
         low, mid, high = (F.max_pool2d(level, 2) for level in levels)
         resized = [
             F.interpolate(level, size=high.shape[-2:], mode="bilinear", align_corners=False)
             for level in (low, mid)
         ]
-        depth: Tensor = self.head(torch.cat([*resized, high], dim=1))
-        return depth.squeeze(1)
+        return torch.cat([*resized, high], dim=1)
 
     def _layer(self, in_channels: int, out_channels: int) -> nn.Module:
         if self.config.gradient != "none":

@@ -9,12 +9,16 @@ from sterling.face.pad.cdcn import CDCN
 from sterling.face.pad.cdcn_multimodal import CDCNMultimodal
 from sterling.face.pad.cdcn_pp import CDCNpp
 from sterling.face.pad.cqil import CQIL
+from sterling.face.pad.deep_pixbis import DeepPixBiS
 from sterling.face.pad.depth_net import DepthNet
 from sterling.face.pad.epcr import EPCR
 from sterling.face.pad.flexible_modal import FlexibleModal
 from sterling.face.pad.fm_vit import FMViT
+from sterling.face.pad.fourier import FourierNet
+from sterling.face.pad.maddg import MADDG
 from sterling.face.pad.network import Network
 from sterling.face.pad.part_crops import PartCrops
+from sterling.face.pad.reflection import BipartiteNet
 from sterling.face.pad.resnet import FusionResNet
 from sterling.face.pad.sgtd import SGTD
 from sterling.face.pad.ssdg import SSDG
@@ -25,16 +29,20 @@ __all__ = ["MODELS", "build_network", "small_arguments"]
 MODELS: dict[str, type[Network]] = {
     model.name: model
     for model in (
+        BipartiteNet,
         CCL,
         CDCN,
         CDCNpp,
         CDCNMultimodal,
         CQIL,
+        DeepPixBiS,
         DepthNet,
         EPCR,
         FusionResNet,
         FlexibleModal,
         FMViT,
+        FourierNet,
+        MADDG,
         PartCrops,
         SGTD,
         SSDG,
@@ -58,7 +66,7 @@ def small_arguments(name: str, size: int) -> dict[str, Any]:
             return {"size": size, "patch": 8, "dim": 48, "depth": 4, "heads": 3, "every": 2}
         case "flexible_modal":
             return {"size": size, "patch": 8, "depth": 2, "width": 8}
-        case "ccl" | "cqil" | "part_crops" | "ssdg":
+        case "ccl" | "cqil" | "fourier" | "part_crops" | "ssdg":
             return {"width": 16, "depth": 10}
         case "fusion_resnet":
             return {"width": 16, "depth": 10, "reduction": 4}

@@ -4,7 +4,6 @@ Jia, Zhang, Shan, Chen, "Single-Side Domain Generalization for Face Anti-Spoofin
 the authors' release. A domain is a data set there, and whatever one says it is here: a camera.
 """
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from sterling.errors import InputError
+from sterling.face.pad.gradient_reversal import reversal, reverse_gradient
 from sterling.face.pad.losses import bona_fide_of
 from sterling.face.pad.network import Network, Output, initialise
 from sterling.face.pad.objective import Batch
@@ -21,11 +21,10 @@ from sterling.face.pad.preprocessing import normalise
 from sterling.face.pad.resnet import BLOCKS, residual_stage, residual_stem
 from sterling.face.pad.views import tone_view
 
-__all__ = ["SSDG", "SSDGConfig", "SingleSide", "asymmetric_triplet", "reversal"]
+__all__ = ["SSDG", "SSDGConfig", "SingleSide", "asymmetric_triplet"]
 
 MARGIN = 0.1
 DROPOUT = 0.5
-RAMP = 4000  # steps over which the reversed gradient grows
 
 
 @dataclass(frozen=True)
@@ -122,26 +121,8 @@ class SSDG(Network):
         if not self.training:
             return Output(logits=logits)
         pooled = generated.mean(dim=(2, 3))
-        turned: Tensor = _Reversed.apply(pooled, reversal(int(self.steps)))  # type: ignore[no-untyped-call]
+        turned = reverse_gradient(pooled, reversal(int(self.steps)))
         return Output(logits=logits, features=(unit, self.discriminator(turned)))
-
-
-class _Reversed(torch.autograd.Function):
-    """The identity, whose gradient is turned round and scaled (Ganin, Lempitsky, ICML 2015)."""
-
-    @staticmethod
-    def forward(ctx: Any, values: Tensor, scale: float) -> Tensor:
-        ctx.scale = scale
-        return values.view_as(values)
-
-    @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
-        return -ctx.scale * gradient, None
-
-
-def reversal(step: int) -> float:
-    """By how much the discriminator's gradient is turned at a step: from 0 towards 1."""
-    return 2 / (1 + math.exp(-10 * step / RAMP)) - 1
 
 
 def asymmetric_triplet(features: Tensor, classes: Tensor, margin: float = MARGIN) -> Tensor:

@@ -1,0 +1,36 @@
+"""The identity whose gradient is turned round: features that a discriminator learns nothing from.
+
+Ganin, Lempitsky, "Unsupervised Domain Adaptation by Backpropagation" (ICML 2015).
+"""
+
+import math
+from typing import Any
+
+import torch
+from torch import Tensor
+
+__all__ = ["reversal", "reverse_gradient"]
+
+RAMP = 4000  # steps over which the reversed gradient grows, as SSDG releases it
+
+
+class _Reversed(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, values: Tensor, scale: float) -> Tensor:
+        ctx.scale = scale
+        return values.view_as(values)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
+        return -ctx.scale * gradient, None
+
+
+def reverse_gradient(values: Tensor, scale: float) -> Tensor:
+    """The values as they are; the gradient that comes back is multiplied by minus `scale`."""
+    turned: Tensor = _Reversed.apply(values, scale)  # type: ignore[no-untyped-call]
+    return turned
+
+
+def reversal(step: int) -> float:
+    """By how much the discriminator's gradient is turned at a step: from 0 towards 1."""
+    return 2 / (1 + math.exp(-10 * step / RAMP)) - 1
