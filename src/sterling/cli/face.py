@@ -18,6 +18,9 @@ app.add_typer(face_challenge.app, name="challenge")
 app.add_typer(face_data.app, name="data")
 
 DetectorArgument = Annotated[Path, typer.Argument(help="Folder of a trained detector.")]
+JudgeArgument = Annotated[
+    Path, typer.Argument(help="Folder of a trained detector, an .onnx file, or compact.")
+]
 DataOption = Annotated[
     Path,
     typer.Option(
@@ -282,7 +285,7 @@ def train(
 
 @app.command()
 def evaluate(
-    detector: DetectorArgument,
+    detector: JudgeArgument,
     data: DataOption,
     subject_pattern: PatternOption = None,
     protocol: ProtocolOption = None,
@@ -314,18 +317,16 @@ def evaluate(
 
     Of a manifest with splits the test split is evaluated; otherwise everything is.
     """
-    from dataclasses import replace
-
     from sterling.face.bounded_threshold import Promise, bounded_threshold
     from sterling.face.evaluation import detector_findings, scores_of
-    from sterling.face.pad import Detector
+    from sterling.face.pad import load_detector
     from sterling.face.robustness import patch_table
     from sterling.report import render_report
     from sterling.research_use import require_research_use
     from sterling.runs import open_run
     from sterling.study import Evidence
 
-    judge = Detector.from_pretrained(detector)
+    judge = load_detector(detector)
     everything = _manifest(data, subject_pattern, protocol, clips=judge.model.frames > 1)
     has_test = everything.matches(split="test").any()
     manifest = everything.where(split="test") if has_test else everything
@@ -371,7 +372,7 @@ def evaluate(
                 held_out="they are of the split 'dev'",
                 seed=seed,
             )
-            judge = replace(judge, threshold=threshold)
+            judge = judge.with_threshold(threshold)
         findings = detector_findings(
             judge,
             loaded.faces,
@@ -424,7 +425,7 @@ def evaluate(
 
 @app.command()
 def calibrate(
-    detector: DetectorArgument,
+    detector: JudgeArgument,
     data: DataOption,
     out: Annotated[Path, typer.Option(help="Folder that receives the calibrated detector.")],
     bpcer: Annotated[float, typer.Option(help="Share of bona fides rejected, at most.")] = 0.05,
@@ -448,11 +449,11 @@ def calibrate(
     from sterling.face.bounded_threshold import Promise
     from sterling.face.calibration import calibrate as choose
     from sterling.face.evaluation import count_reasons
-    from sterling.face.pad import Detector
+    from sterling.face.pad import load_detector
     from sterling.runs import write_atomically
 
     promise = Promise(bpcer, confidence, unit)
-    judge = Detector.from_pretrained(detector)
+    judge = load_detector(detector)
     manifest = _manifest(data, subject_pattern)
     if any(manifest.column("split")):
         if not manifest.matches(split="dev").any():
@@ -479,26 +480,40 @@ def predict(
     sources: Annotated[
         list[str], typer.Argument(help="Photographs, folders, videos, or a camera's number.")
     ],
-    detector: Annotated[Path, typer.Option(help="Folder of a trained detector.")],
+    detector: Annotated[
+        Path,
+        typer.Option(help="Folder of a trained detector, an .onnx file, or the shipped one."),
+    ] = Path("compact"),
     boxes: Annotated[Path | None, typer.Option(help="Folder for pictures with boxes.")] = None,
     frames: Annotated[int, typer.Option(min=1, help="Frames read of a video or camera.")] = 8,
     as_json: JsonFlag = False,
 ) -> int:
     """Bona fide, attack, or cannot tell, with the reason, the score and the threshold."""
-    from sterling.face.pad import Detector
+    from sterling.face.pad import load_detector
     from sterling.face.prediction import predict_sources
 
-    judge = Detector.from_pretrained(detector)
+    judge = load_detector(detector)
     answers = predict_sources(judge, sources, frames=frames, boxes=boxes)
-    threshold = judge.threshold
+    threshold, simulated = judge.threshold, judge.provenance.simulated
+    advice = (
+        f"this threshold comes from simulated captures; choose one for your camera: "
+        f"sterling face calibrate {detector} --data RECORDINGS --out calibrated"
+    )
     if as_json:
         origin = {} if threshold is None else {"rule": threshold.rule, "source": threshold.source}
-        show_json({"threshold": origin, "answers": [answer.to_dict() for answer in answers]})
+        document: dict[str, Any] = {
+            "detector": {"name": str(detector), "trained on": judge.provenance.data},
+            "threshold": {**origin, "advice": advice if simulated else None},
+            "answers": [answer.to_dict() for answer in answers],
+        }
+        show_json(document)
     else:
         for answer in answers:
             typer.echo(answer.line())
         if threshold is not None:
             typer.echo(f"threshold: {threshold.value:.4f}, {threshold.rule}, {threshold.source}")
+        if simulated:
+            typer.echo(advice)
     return 0 if any(answer.score is not None for answer in answers) else 3
 
 

@@ -5,14 +5,14 @@ where it will be used does. Only bona fides choose it, so that the attack presen
 set and their exact intervals hold.
 """
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from sterling.errors import InputError
 from sterling.face.bounded_threshold import Promise, bounded_threshold
 from sterling.face.data import Faces
 from sterling.face.evaluation import scores_of
-from sterling.face.pad import Detector
+from sterling.face.pad import Judge
 from sterling.guarantee import Guarantee
 from sterling.measure import PadErrors, Rate, Scores, evaluate
 
@@ -31,7 +31,7 @@ class Calibration:
         before: At the detector's former threshold; None without one, or without attacks.
     """
 
-    detector: Detector
+    detector: Judge
     guarantee: Guarantee
     errors: PadErrors | None
     before: PadErrors | None
@@ -73,7 +73,7 @@ class Calibration:
 
 
 def calibrate(
-    detector: Detector, faces: Faces, promise: Promise, *, source: str, seed: int = 0
+    detector: Judge, faces: Faces, promise: Promise, *, source: str, seed: int = 0
 ) -> Calibration:
     """Choose the strictest threshold that bounds the BPCER with confidence.
 
@@ -93,13 +93,13 @@ def calibrate(
         raise InputError(f"{source}: no bona fide presentation, and those choose the threshold")
     scores = scores_of(detector.score(faces.images, present=faces.present), faces.manifest)
     threshold, guarantee = bounded_threshold(scores, promise, source=source, seed=seed)
-    calibrated = replace(detector, threshold=threshold)
+    calibrated = detector.with_threshold(threshold)
     return Calibration(
         calibrated, guarantee, _errors(calibrated, scores), _errors(detector, scores)
     )
 
 
-def _errors(detector: Detector, scores: Scores) -> PadErrors | None:
+def _errors(detector: Judge, scores: Scores) -> PadErrors | None:
     if detector.threshold is None or not len(scores.negative):
         return None
     return evaluate(scores, detector.threshold, in_sample=True)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from sterling.errors import InputError
 from sterling.face.bounded_threshold import bpcer_claim
 from sterling.face.data import Faces, Manifest, NonResponse
-from sterling.face.pad import Detector, score_thumbnails
+from sterling.face.pad import Judge, score_thumbnails
 from sterling.guarantee import Guarantee
 from sterling.measure import (
     BONA_FIDE,
@@ -64,7 +64,7 @@ class _System:
 
 
 def detector_findings(
-    detector: Detector,
+    detector: Judge,
     test: Faces,
     *,
     non_responses: Sequence[NonResponse],
@@ -207,7 +207,7 @@ def _guarantee_table(guarantee: Guarantee) -> Table:
     )
 
 
-def _origin_table(detector: Detector) -> Table:
+def _origin_table(detector: Judge) -> Table:
     card = detector.card()
     facts: dict[str, Any] = {
         **card["model"],

@@ -12,7 +12,7 @@ import torch
 from sterling.errors import InputError
 from sterling.face.data import Degradation, Faces, degrade
 from sterling.face.evaluation import scores_of
-from sterling.face.pad import Detector
+from sterling.face.pad import Detector, Judge
 from sterling.face.pad.adversarial_patch import adversarial_patch, paste
 from sterling.figures import lines
 from sterling.measure import PadErrors, Scores, auc, evaluate
@@ -73,7 +73,7 @@ class Point:
 
 
 def sweep(
-    detector: Detector, test: Faces, *, seed: int = 0, progress: Callable[[], None] | None = None
+    detector: Judge, test: Faces, *, seed: int = 0, progress: Callable[[], None] | None = None
 ) -> list[Point]:
     """Score copies of the same presentations, degraded step by step.
 
@@ -99,7 +99,7 @@ def sweep(
 
 
 def patch_table(
-    detector: Detector,
+    detector: Judge,
     development: Faces,
     test: Faces,
     *,
@@ -121,6 +121,10 @@ def patch_table(
         InputError: As `sweep` and `adversarial_patch`.
     """
     _require_single_colour_pictures(detector)
+    if not isinstance(detector, Detector):
+        raise InputError(
+            "a patch is found by gradients, which an exported detector does not give: train one"
+        )
     size = detector.preprocessing.size
     if not 0 < share <= 1:
         raise InputError(f"patch of {share:g} of the side: give a share above 0, at most 1")
@@ -151,7 +155,7 @@ def patch_table(
     )
 
 
-def _require_single_colour_pictures(detector: Detector) -> None:
+def _require_single_colour_pictures(detector: Judge) -> None:
     if detector.model.shape(1)[:-2] != (3,):
         raise InputError(
             f"worse copies are made of single colour pictures; {detector.model.name} takes "
@@ -159,7 +163,7 @@ def _require_single_colour_pictures(detector: Detector) -> None:
         )
 
 
-def recropped(detector: Detector, by_factor: Mapping[float, Faces]) -> list[Point]:
+def recropped(detector: Judge, by_factor: Mapping[float, Faces]) -> list[Point]:
     """Score crops of the same presentations that show more or less around the face.
 
     Args:
@@ -169,7 +173,7 @@ def recropped(detector: Detector, by_factor: Mapping[float, Faces]) -> list[Poin
     return [_point(detector, CROP, factor, faces) for factor, faces in by_factor.items()]
 
 
-def _point(detector: Detector, kind: str, strength: float, faces: Faces) -> Point:
+def _point(detector: Judge, kind: str, strength: float, faces: Faces) -> Point:
     if detector.threshold is None:
         raise InputError("this detector has no threshold; train it with development data first")
     scores = scores_of(detector.score(faces.images), faces.manifest)

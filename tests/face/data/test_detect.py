@@ -19,6 +19,9 @@ from sterling.face.data.detect import _best_of_each, _decode
 Box = tuple[float, float, float, float]
 
 
+EXAMPLE = Path(__file__).resolve().parents[3] / "examples" / "photographs" / "astronaut.jpg"
+
+
 @pytest.fixture(scope="module")
 def detector() -> FaceDetector:
     return FaceDetector()
@@ -101,6 +104,19 @@ def test_largest_face_first_and_the_same_every_time(
     assert faces[0].box[0] > 125 > faces[1].box[2]
     detector.detect(small)  # another input size in between changes nothing
     assert detector.detect(both) == faces
+
+
+def test_a_face_is_followed_where_it_moved(detector: FaceDetector) -> None:
+    photograph = read_image(EXAMPLE)
+    (before,) = detector.detect(photograph)
+    moved = torch.roll(photograph, (12, -20), dims=(1, 2))
+    (whole,) = detector.detect(moved)
+    followed = detector.follow(moved, before)
+    assert followed is not None
+    assert overlap(followed.box, whole.box) > 0.85
+    assert np.abs(np.array(followed.landmarks) - whole.landmarks).max() < 5
+    # Far from where it was it is not found, and the frame is to be searched.
+    assert detector.follow(torch.roll(photograph, 256, dims=2), before) is None
 
 
 def test_box_stays_within_the_picture(portrait: Tensor, detector: FaceDetector) -> None:

@@ -59,7 +59,7 @@ def test_scores_agree_with_and_without_a_modality(network: Network, tmp_path: Pa
         made.score(images, present=present),
         atol=1e-4,
     )
-    assert exported.modalities == network.modalities
+    assert exported.model.modalities == network.modalities
 
 
 def test_an_absent_modality_that_is_needed_is_refused(tmp_path: Path) -> None:

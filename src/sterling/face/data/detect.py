@@ -22,6 +22,8 @@ _OUTPUTS = ("537", "538", "539", "540")  # confidence, scale, offset, landmarks
 _STRIDE = 4  # pixels per cell of the network's output
 _MULTIPLE = 32  # the network halves its input five times
 _OVERLAP = 0.3  # intersection over union above which two boxes are one face
+_FOLLOW_REACH = 2.0  # side of the square in which a face is followed, over the box's longer side
+_FOLLOW_SIDE = 160  # pixels to which that square is shrunk
 
 
 @dataclass(frozen=True)
@@ -88,13 +90,44 @@ class FaceDetector:
         Raises:
             InputError: The image has another type or shape.
         """
+        return self._search(image, self.longest_side)
+
+    def follow(self, image: Tensor, before: Face) -> Face | None:
+        """Find a face again in a camera's next frame, near where it was, at a fraction of the cost.
+
+        A square of twice the former box is searched, shrunk to 160 pixels, so that the face may
+        move by half its size between frames; both are our documented defaults. Other faces are not
+        looked for: search the whole frame when this finds nothing, and from time to time.
+
+        Args:
+            image: uint8 (3, H, W), RGB, upright: the next frame.
+            before: Where the face was.
+
+        Returns:
+            The face nearest to where it was, in pixels of `image`; None when there is none.
+
+        Raises:
+            InputError: The image has another type or shape.
+        """
+        left, top, right, bottom = before.box
+        middle = np.array([left + right, top + bottom]) / 2
+        reach = _FOLLOW_REACH * before.side / 2
+        start = np.maximum(np.floor(middle - reach), 0).astype(int)
+        end = np.ceil(middle + reach).astype(int)
+        window = image[..., start[1] : end[1], start[0] : end[0]]
+        if not window.numel():
+            return None
+        near = [_moved(face, start) for face in self._search(window, _FOLLOW_SIDE)]
+        return min(near, key=lambda face: _distance(face, middle), default=None)
+
+    def _search(self, image: Tensor, longest_side: int) -> tuple[Face, ...]:
         if image.dtype != torch.uint8 or image.ndim != 3 or len(image) != 3 or not image.numel():
             kind = str(image.dtype).removeprefix("torch.")
             raise InputError(
                 f"image is {kind} {tuple(image.shape)}: faces are searched in uint8 (3, H, W), RGB"
             )
         height, width = image.shape[1:]
-        pixels, shrink = _network_input(image.permute(1, 2, 0).numpy(force=True), self.longest_side)
+        pixels, shrink = _network_input(image.permute(1, 2, 0).numpy(force=True), longest_side)
         self._network.setInput(cv2.dnn.blobFromImage(pixels))
         heat, scale, offset, points = (
             np.asarray(out)[0] for out in self._network.forward(_OUTPUTS)
@@ -174,6 +207,21 @@ def _within(box: NDArray[np.float64], width: int, height: int) -> tuple[float, f
     left, right = np.clip(box[[0, 2]], 0, width)
     top, bottom = np.clip(box[[1, 3]], 0, height)
     return float(left), float(top), float(right), float(bottom)
+
+
+def _moved(face: Face, by: NDArray[np.int_]) -> Face:
+    x, y = (float(shift) for shift in by)
+    left, top, right, bottom = face.box
+    return Face(
+        (left + x, top + y, right + x, bottom + y),
+        tuple((u + x, v + y) for u, v in face.landmarks),
+        face.confidence,
+    )
+
+
+def _distance(face: Face, middle: NDArray[np.float64]) -> float:
+    left, top, right, bottom = face.box
+    return float(np.hypot(*((np.array([left + right, top + bottom]) / 2) - middle)))
 
 
 def _area(face: Face) -> float:

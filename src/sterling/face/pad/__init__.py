@@ -9,11 +9,14 @@ from sterling.face.pad.augment import augment
 from sterling.face.pad.cdc import CentralDifferenceConv2d, fold, two_path
 from sterling.face.pad.cdcn import CDCN, CDCNConfig
 from sterling.face.pad.clip_depth import StreamState
+from sterling.face.pad.compact import Compact, CompactConfig
+from sterling.face.pad.compact_shipped import SHIPPED, load_detector, shipped_detector
 from sterling.face.pad.decision import Decision, Outcome, decide, margin_for
 from sterling.face.pad.depth_net import DepthNet, DepthNetConfig
-from sterling.face.pad.detector import Detector, Provenance
+from sterling.face.pad.detector import Detector
 from sterling.face.pad.epcr import EPCR, Consistency, EPCRConfig
 from sterling.face.pad.export import ExportReport, OnnxDetector, export_onnx
+from sterling.face.pad.judge import Judge, Provenance
 from sterling.face.pad.losses import ContrastiveDepthLoss, DepthLoss
 from sterling.face.pad.models import MODELS, build_network, small_arguments
 from sterling.face.pad.network import Network, Output
@@ -30,9 +33,12 @@ __all__ = [
     "EPCR",
     "MODELS",
     "SGTD",
+    "SHIPPED",
     "Batch",
     "CDCNConfig",
     "CentralDifferenceConv2d",
+    "Compact",
+    "CompactConfig",
     "Consistency",
     "ContrastiveDepthLoss",
     "Decision",
@@ -43,6 +49,7 @@ __all__ = [
     "EPCRConfig",
     "EpochRecord",
     "ExportReport",
+    "Judge",
     "Network",
     "Objective",
     "OnnxDetector",
@@ -63,9 +70,11 @@ __all__ = [
     "decide",
     "export_onnx",
     "fold",
+    "load_detector",
     "margin_for",
     "normalise",
     "score_thumbnails",
+    "shipped_detector",
     "small_arguments",
     "train",
     "two_path",

@@ -2,11 +2,9 @@
 
 import hashlib
 import json
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
-from importlib.metadata import version
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -15,49 +13,21 @@ from torch import Tensor
 
 from sterling.errors import InputError
 from sterling.face.pad.cdc import fold
-from sterling.face.pad.decision import Decision, decide
-from sterling.face.pad.models import build_network
+from sterling.face.pad.judge import Judge, Provenance, read_card, read_config
 from sterling.face.pad.network import Network, Output
 from sterling.face.pad.preprocessing import Preprocessing, normalise
 from sterling.face.pad.weights import encode, load_weights, read_tensors, write_whole
 from sterling.measure import Threshold
 
-__all__ = ["Detector", "Provenance"]
+__all__ = ["Detector"]
 
 _FORMAT = "sterling-pad-2"
 _CONFIG, _WEIGHTS = "config.json", "model.safetensors"
 
 
-def _versions() -> dict[str, str]:
-    return {name: version(name) for name in ("sterling", "torch")}
-
-
-@dataclass(frozen=True)
-class Provenance:
-    """Where a detector comes from.
-
-    Attributes:
-        data: Name of the training data.
-        simulated: Whether that data is simulated.
-        licence: Licence under which the weights may be used.
-        seed: Seed of the training run.
-        items: Number of training items.
-        digest: SHA-256 of the training images and maps (`TrainHistory.digest`).
-        versions: Package name to version at training time.
-    """
-
-    data: str
-    simulated: bool
-    licence: str
-    seed: int
-    items: int
-    digest: str
-    versions: Mapping[str, str] = field(default_factory=_versions)
-
-
 @dataclass(frozen=True, eq=False)
-class Detector:
-    """A presentation attack detector for face crops: pictures or clips, of one modality or more.
+class Detector(Judge):
+    """A presentation attack detector under PyTorch (see `Judge`).
 
     Its score is 0 or more, higher means bona fide: the mean of the predicted map, the probability
     of bona fide, or a mixture, as the network has it (`Network.liveness`).
@@ -150,34 +120,9 @@ class Detector:
                 there = None if present is None else present[rows].to(device)
                 yield network(normalise(images[rows].to(device)), there)
 
-    def decide(
-        self, crops: Sequence[Tensor | str], *, there: Collection[str] | None = None
-    ) -> tuple[Decision, ...]:
-        """Answer each presentation with bona fide, attack, or cannot tell.
-
-        Args:
-            crops: Per presentation a crop uint8 ([T,] C, S, S), or the reason there is none
-                ("unreadable", "no_face", "too_small", ...), which is answered "cannot tell".
-            there: Modalities that the crops hold; None: all.
-
-        Raises:
-            InputError: There is no threshold, a crop does not fit `preprocessing`, or a modality is
-                absent that the network needs.
-        """
-        if self.threshold is None:
-            raise InputError("this detector has no threshold: choose one on development data first")
-        crops_only = [crop for crop in crops if isinstance(crop, Tensor)]
-        for crop in crops_only:
-            self.preprocessing.require(crop.unsqueeze(0), self.model)
-        present = None
-        if there is not None:
-            row = torch.tensor([name in there for name in self.model.modalities])
-            present = row.expand(len(crops_only), -1)
-        scored = iter(
-            self.score(torch.stack(crops_only), present=present).tolist() if crops_only else []
-        )
-        answers = [crop if isinstance(crop, str) else next(scored) for crop in crops]
-        return decide(answers, self.threshold, margin=self.margin)
+    def with_threshold(self, threshold: Threshold) -> "Detector":
+        """Return the same detector with another threshold."""
+        return replace(self, threshold=threshold)
 
     def save_pretrained(self, folder: Path | str) -> None:
         """Write ``model.safetensors`` and ``config.json`` into `folder`, which is made if missing.
@@ -194,16 +139,6 @@ class Detector:
         write_whole(folder / _WEIGHTS, weights)
         write_whole(folder / _CONFIG, (json.dumps(config, indent=2) + "\n").encode())
 
-    def card(self) -> dict[str, Any]:
-        """Return everything but the weights as one JSON object."""
-        return {
-            "model": self.model.to_dict(),
-            "preprocessing": self.preprocessing.to_dict(),
-            "provenance": asdict(self.provenance),
-            "threshold": None if self.threshold is None else json.loads(self.threshold.to_json()),
-            "margin": self.margin,
-        }
-
     @classmethod
     def from_pretrained(cls, folder: Path | str) -> "Detector":
         """Read what `save_pretrained` wrote.
@@ -214,33 +149,17 @@ class Detector:
         """
         folder = Path(folder)
         path = folder / _CONFIG
-        try:
-            config = json.loads(path.read_text(encoding="utf-8"))
-        except FileNotFoundError as error:
-            raise InputError(f"{path}: no such file; {folder} is not a saved detector") from error
-        except (OSError, ValueError) as error:
-            raise InputError(f"{path}: not readable as JSON ({error})") from error
-        if not isinstance(config, dict) or config.get("format") != _FORMAT:
+        config = read_config(path)
+        if config.get("format") != _FORMAT:
             raise InputError(f"{path}: 'format' is not {_FORMAT!r}; not a detector of this version")
         try:
-            threshold = config["threshold"]
-            detector = cls(
-                model=build_network(config["model"]),
-                preprocessing=Preprocessing.from_dict(config["preprocessing"]),
-                provenance=Provenance(**config["provenance"]),
-                threshold=None if threshold is None else Threshold.from_json(json.dumps(threshold)),
-                margin=float(config["margin"]),
-            )
-            expected = config["sha256"]
+            detector = cls(**read_card(config))
         except InputError as error:
             raise InputError(f"{path}: {error}") from error
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            detail = str(error).splitlines()[0]
-            raise InputError(f"{path}: a field is missing or malformed ({detail})") from error
         weights = folder / _WEIGHTS
         tensors, _ = read_tensors(weights)
         load_weights(detector.model, tensors, weights)
-        if hashlib.sha256(weights.read_bytes()).hexdigest() != expected:
+        if hashlib.sha256(weights.read_bytes()).hexdigest() != config["sha256"]:
             raise InputError(
                 f"{weights}: SHA-256 differs from the one in {_CONFIG}; save or copy both again"
             )

@@ -5,9 +5,9 @@ import json
 import logging
 import tempfile
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +17,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from sterling.errors import InputError
-from sterling.face.data import Modality
 from sterling.face.pad.cdc import fold
 from sterling.face.pad.detector import Detector
-from sterling.face.pad.models import build_network
+from sterling.face.pad.judge import Judge, Provenance, read_card, read_config
 from sterling.face.pad.network import Network
 from sterling.face.pad.preprocessing import Preprocessing
 from sterling.face.pad.weights import write_whole
@@ -30,6 +29,9 @@ __all__ = ["ExportReport", "OnnxDetector", "export_onnx"]
 
 _OPSET = 18
 _CARD = "sterling.card"
+_GRAPH = "model.onnx"
+CONFIG = "config.json"
+ONNX_FORMAT = "sterling-pad-onnx-1"
 
 
 @dataclass(frozen=True)
@@ -65,26 +67,26 @@ class _Graph(nn.Module):
 
 
 @dataclass(frozen=True, eq=False)
-class OnnxDetector:
-    """An exported detector under ONNX Runtime, with the input checks of `Detector`.
+class OnnxDetector(Judge):
+    """An exported detector under ONNX Runtime, with the input checks of `Detector` (see `Judge`).
 
     Attributes:
         session: The ``onnxruntime.InferenceSession``.
-        network: Architecture and its arguments, as `Network.to_dict` gives them.
-        shape: Of one presentation, ([T,] C, S, S).
-        modalities: What is stacked along C.
-        flexible: Whether a modality may be absent.
+        content: The ONNX file's bytes.
+        model: The architecture; its weights are not those of the graph.
         preprocessing: What its crops look like; other input is refused.
+        provenance: Where it comes from.
         threshold: Decision threshold with its origin, or None.
+        margin: Scores nearer to the threshold than this are answered "cannot tell".
     """
 
     session: Any
-    network: dict[str, Any]
-    shape: tuple[int, ...]
-    modalities: tuple[Modality, ...]
-    flexible: bool
+    content: bytes = field(repr=False)
+    model: Network
     preprocessing: Preprocessing
-    threshold: Threshold | None
+    provenance: Provenance
+    threshold: Threshold | None = None
+    margin: float = 0.0
 
     @classmethod
     def load(cls, path: Path | str) -> "OnnxDetector":
@@ -96,34 +98,69 @@ class OnnxDetector:
         path = Path(path)
         if not path.is_file():
             raise InputError(f"{path}: no such file")
-        return cls._from_bytes(path.read_bytes(), path)
+        return cls.from_bytes(path.read_bytes(), path)
 
     @classmethod
-    def _from_bytes(cls, content: bytes, path: Path) -> "OnnxDetector":
+    def from_bytes(
+        cls, content: bytes, path: Path, card: Mapping[str, Any] | None = None
+    ) -> "OnnxDetector":
+        """Build from the bytes of an ONNX file.
+
+        Args:
+            content: The bytes.
+            path: Named in errors.
+            card: Takes the place of the card within (see `Judge.card`), if given.
+
+        Raises:
+            InputError: As `load`.
+        """
         import onnxruntime
 
         try:
             session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
-            card = json.loads(session.get_modelmeta().custom_metadata_map[_CARD])
-            network = build_network(card["model"])
+            within = json.loads(session.get_modelmeta().custom_metadata_map[_CARD])
+            attributes = read_card(within if card is None else card)
         except Exception as error:  # onnxruntime's errors have no common public base
             detail = (str(error).splitlines() or [""])[0]
             raise InputError(f"{path}: not an exported detector ({detail})") from error
-        threshold, preprocessing = card["threshold"], Preprocessing.from_dict(card["preprocessing"])
-        return cls(
-            session=session,
-            network=card["model"],
-            shape=network.shape(preprocessing.size),
-            modalities=network.modalities,
-            flexible=network.flexible,
-            preprocessing=preprocessing,
-            threshold=None if threshold is None else Threshold.from_json(json.dumps(threshold)),
-        )
+        return cls(session=session, content=content, **attributes)
+
+    @classmethod
+    def from_pretrained(cls, folder: Path | str) -> "OnnxDetector":
+        """Read what `save_pretrained` wrote.
+
+        Raises:
+            InputError: A file is missing, damaged, of another format, or the two do not belong
+                together.
+        """
+        path, weights = Path(folder) / CONFIG, Path(folder) / _GRAPH
+        config = read_config(path)
+        if config["format"] != ONNX_FORMAT:
+            raise InputError(f"{path}: 'format' is not {ONNX_FORMAT!r}")
+        if not weights.is_file():
+            raise InputError(f"{weights}: no such file")
+        content = weights.read_bytes()
+        if hashlib.sha256(content).hexdigest() != config["sha256"]:
+            raise InputError(
+                f"{weights}: SHA-256 differs from the one in {CONFIG}; copy both again"
+            )
+        return cls.from_bytes(content, weights, config)
+
+    def save_pretrained(self, folder: Path | str) -> None:
+        """Write ``model.onnx`` and ``config.json``, whose threshold counts (see `Judge`)."""
+        digest = hashlib.sha256(self.content).hexdigest()
+        config = {"format": ONNX_FORMAT, "sha256": digest, **self.card()}
+        write_whole(Path(folder) / _GRAPH, self.content)
+        write_whole(Path(folder) / CONFIG, (json.dumps(config, indent=2) + "\n").encode())
+
+    def with_threshold(self, threshold: Threshold) -> "OnnxDetector":
+        """Return the same detector with another threshold."""
+        return replace(self, threshold=threshold)
 
     def score(
         self, images: Tensor, *, present: Tensor | None = None, batch_size: int = 16
     ) -> NDArray[np.float64]:
-        """Score presentations uint8 (N, [T,] C, S, S); (N,), higher means bona fide.
+        """Score presentations uint8 (N, [T,] C, S, S); (N,), higher means bona fide (see `Judge`).
 
         Args:
             images: The presentations.
@@ -134,16 +171,16 @@ class OnnxDetector:
             InputError: Images of another type, size or number of channels, or an absent modality
                 that is needed.
         """
-        self.preprocessing.require_shape(images, self.shape)
-        count = len(images)
+        self.preprocessing.require(images, self.model)
+        count, modalities = len(images), self.model.modalities
         if present is None:
-            present = torch.ones(count, len(self.modalities), dtype=torch.bool)
-        elif not self.flexible and not bool(present.all()):
-            raise InputError(f"present: this detector needs {', '.join(self.modalities)}")
+            present = torch.ones(count, len(modalities), dtype=torch.bool)
+        elif not self.model.flexible and not bool(present.all()):
+            raise InputError(f"present: this detector needs {', '.join(modalities)}")
         scores = []
         for rows in torch.split(torch.arange(count), batch_size):
             given = {"images": images[rows].numpy(force=True)}
-            if self.flexible:
+            if self.model.flexible:
                 given["present"] = present[rows].numpy(force=True)
             scores.append(self.session.run(["score"], given)[0])
         return np.concatenate(scores).astype(np.float64)
@@ -199,7 +236,7 @@ def export_onnx(
         content = _quantised(content, calibration, modalities)
     content = _with_card(content, detector)
 
-    exported = OnnxDetector._from_bytes(content, path)
+    exported = OnnxDetector.from_bytes(content, path)
     differences = [
         np.abs(
             detector.score(compared, present=there) - exported.score(compared, present=there)

@@ -8,6 +8,7 @@ from sterling.face.pad.ccl import CCL
 from sterling.face.pad.cdcn import CDCN
 from sterling.face.pad.cdcn_multimodal import CDCNMultimodal
 from sterling.face.pad.cdcn_pp import CDCNpp
+from sterling.face.pad.compact import Compact
 from sterling.face.pad.cqil import CQIL
 from sterling.face.pad.deep_pixbis import DeepPixBiS
 from sterling.face.pad.depth_net import DepthNet
@@ -34,6 +35,7 @@ MODELS: dict[str, type[Network]] = {
         CDCN,
         CDCNpp,
         CDCNMultimodal,
+        Compact,
         CQIL,
         DeepPixBiS,
         DepthNet,
