@@ -111,7 +111,8 @@ def main() -> None:
         found = [stage_times(partial(decode_frame, frame), finder, compact) for frame in frames]
         medians[side] = report(f"frame, faces at {side}, int8", [row for row, _, _ in found])
         scores[side] = np.array([score for _, _, score in found])
-    finder, face, rows, followed = FaceDetector(), None, [], []
+    finder, rows, followed = FaceDetector(), [], []
+    face: Face | None = None
     for number, frame in enumerate(frames):
         before = face if number % SEARCH_EVERY else None
         row, face, score = stage_times(partial(decode_frame, frame), finder, compact, before)
