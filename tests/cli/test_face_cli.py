@@ -283,6 +283,20 @@ def test_calibrate_on_ones_own_camera(
     assert "bpcer is 1.5" in " ".join(capsys.readouterr().err.split())
 
 
+def test_the_shipped_detector_is_evaluated_and_calibrated(
+    photographs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = ("--data", str(photographs))
+    assert run("face", "evaluate", "compact", *data, "--out", str(tmp_path / "run")) == 0
+    assert "BPCER" in capsys.readouterr().out
+    out, loose = tmp_path / "mine", ("--bpcer", "0.3", "--confidence", "0.9")
+    assert run("face", "calibrate", "compact", *data, "--out", str(out), *loose) == 0
+    capsys.readouterr()
+    assert run("face", "predict", str(ASTRONAUT), "--detector", str(out), "--json") == 0
+    document = json.loads(capsys.readouterr().out)
+    assert document["threshold"]["source"] == str(photographs)
+
+
 def test_a_guarantee_needs_calibration_captures(
     detector: Path, photographs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
