@@ -72,7 +72,7 @@ class PadChapterConfig(ComparisonConfig):
     augment: bool = True
     residual_depth: int = 10
     dense_layers: tuple[int, int] = (2, 4)
-    clips: int = Field(default=24, ge=8)
+    clips: int = Field(default=24, ge=6)
     clip_people: int = Field(default=8, ge=1)
     clip_size: int = Field(default=128, ge=32)
     clip_frames: int = Field(default=48, ge=2)
@@ -373,14 +373,14 @@ PAD_CHAPTER_STUDY = Study(
     ),
     presets={
         "smoke": PadChapterConfig(
-            subjects=(3, 2, 3),
-            captures=(32, 24, 48),
+            subjects=(2, 1, 2),
+            captures=(24, 16, 36),
             size=64,
             seeds=2,
             width=4,
             epochs=1,
             dense_layers=(1, 1),
-            clips=8,
+            clips=6,
             clip_people=2,
             clip_size=32,
             clip_frames=16,

@@ -1,12 +1,14 @@
 """What families of supervision have in common: they train in the one loop, and become ONNX."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-from sterling.face.fitting import own_objective
+from sterling.face.capture import Scale, simulate
+from sterling.face.fitting import fit, own_objective, target_maps
 from sterling.face.pad import (
     Detector,
     Network,
@@ -67,3 +69,21 @@ def test_it_trains_through_the_one_loop(network: Network) -> None:
     first, last = history.epochs[0], history.epochs[-1]
     assert last.loss < first.loss
     assert last.bona_fide_score > last.attack_score + 0.2
+
+
+@pytest.mark.parametrize("network", NETWORKS[:3], ids=named)
+def test_training_on_faces_takes_the_published_objective(network: Network) -> None:
+    captures = simulate("smoke", seed=0, size=32, scale=Scale((2, 1, 1), (8, 2, 2)))
+    faces = captures.faces().split("train")
+    config = TrainConfig(epochs=1, batch_size=4)
+    models = [build_network(network.to_dict()) for _ in range(3)]
+    fit(models[0], faces, config, label="depth")
+    maps = target_maps(models[1], faces, "depth")
+    objective = own_objective(models[1], augmented=True)
+    train(models[1], faces.images, maps, config, objective=objective)
+    train(models[2], faces.images, maps, replace(config, cdl_weight=0.0))  # label maps alone
+    own, same, plain = (
+        torch.cat([value.flatten() for value in model.parameters()]) for model in models
+    )
+    assert torch.equal(own, same)
+    assert not torch.allclose(own, plain)

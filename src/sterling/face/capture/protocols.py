@@ -94,7 +94,7 @@ _all_species = SplitRule(SPECIES, _SEEN_SENSORS, _SEEN_LIGHT, ("1", "2"), _NEAR)
 _flat = replace(_all_species, species=KINDS["flat"])
 _masks = replace(_all_species, species=KINDS["masks"])
 _relief = replace(_all_species, species=(*KINDS["flat"], *KINDS["masks"]))
-_beating = replace(_all_species, species=("mask_resin", "replay", "mask_silicone", "print"))
+_beating = replace(_all_species, species=("mask_resin", "replay", "print", "mask_silicone"))
 _far = replace(_relief, sensors=("surveillance",), distances=("middle", "far"))
 
 PROTOCOLS: dict[str, Protocol] = {

@@ -1,0 +1,26 @@
+"""The heartbeat of simulated clips."""
+
+import numpy as np
+
+from sterling.face.capture.studio import pulse
+from sterling.face.capture.sway import Clip
+
+
+def test_a_heart_beats_between_48_and_132_times_a_minute() -> None:
+    clip = Clip(frames=500, rate=25.0)
+    found = []
+    for seed in range(30):
+        beats = np.array(pulse(clip, np.random.default_rng(seed)))
+        assert np.abs(beats).max() <= 1
+        power = np.abs(np.fft.rfft(beats * np.hanning(len(beats)))) ** 2
+        found.append(60 * np.fft.rfftfreq(len(beats), 1 / clip.rate)[power.argmax()])
+    assert min(found) >= 48 - 3
+    assert max(found) <= 132 + 3
+    assert np.ptp(found) > 30  # people differ
+
+
+def test_the_same_numbers_give_the_same_heart() -> None:
+    clip = Clip(frames=10, rate=5.0)
+    first, again, other = (pulse(clip, np.random.default_rng(seed)) for seed in (1, 1, 2))
+    assert first == again
+    assert first != other
