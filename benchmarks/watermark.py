@@ -1,0 +1,78 @@
+"""What a keyed integer function saves against drawing the vocabulary's split from a generator.
+
+Published implementations of Kirchenbauer et al. (ICML 2023) seed a generator with the previous
+token and draw a permutation of the vocabulary, for every token of the text that is tested and at
+every step of generation. That scheme is re-stated here. Timed in one run with repetitions interleaved;
+figures are ratios of medians (above 1: the keyed function is faster).
+
+    python -m benchmarks.watermark [--quick]
+"""
+
+import argparse
+from itertools import pairwise
+
+import numpy as np
+import torch
+from benchmarks.cdc import medians
+from torch import Tensor
+
+from sterling.text import TripleSetWatermark, kgw
+
+KEY, VOCABULARY, SHARE = 15485863, 32_000, 0.5
+
+
+def drawn_green(previous: int, generator: torch.Generator) -> Tensor:
+    """Ids of the green tokens after `previous`, as the published scheme draws them."""
+    generator.manual_seed(KEY * previous % 2**63)
+    return torch.randperm(VOCABULARY, generator=generator)[: round(SHARE * VOCABULARY)]
+
+
+def count_drawn(ids: list[int]) -> int:
+    """Green tokens of a text by the published scheme."""
+    generator = torch.Generator()
+    return sum(int(now in drawn_green(before, generator)) for before, now in pairwise(ids))
+
+
+def main() -> None:
+    """Print one line for detection and one for a step of generation."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--quick", action="store_true", help="a short text")
+    length = 50 if parser.parse_args().quick else 400
+    torch.set_num_threads(1)
+    ids = np.random.default_rng(0).integers(0, VOCABULARY, length).tolist()
+    mark, generator = kgw(KEY), torch.Generator()
+    share = count_drawn(ids) / (length - 1)
+    assert abs(share - SHARE) < 5 * (0.25 / length) ** 0.5, "the scheme is re-stated wrongly"
+
+    times = medians({"keyed": lambda: mark.detect(ids), "drawn": lambda: count_drawn(ids)}, 5)
+    print(
+        f"detection, {length} tokens, vocabulary {VOCABULARY}: keyed {1e3 * times['keyed']:.2f} ms "
+        f"({length / times['keyed']:,.0f} tokens/s), drawn {1e3 * times['drawn']:.1f} ms, ratio "
+        f"{times['drawn'] / times['keyed']:.0f}"
+    )
+    scores, context = torch.randn(1, VOCABULARY), torch.tensor([[17]])
+    three = TripleSetWatermark(KEY).processor()
+    two = mark.processor()
+
+    def drawn_step() -> Tensor:
+        marked = scores.clone()
+        marked[:, drawn_green(17, generator)] += 2.0
+        return marked
+
+    steps = medians(
+        {
+            "two": lambda: two(context, scores),
+            "three": lambda: three(context, scores),
+            "drawn": drawn_step,
+        },
+        50,
+    )
+    print(
+        f"a step of generation: two sets {1e3 * steps['two']:.2f} ms, three sets "
+        f"{1e3 * steps['three']:.2f} ms, drawn {1e3 * steps['drawn']:.2f} ms, ratio "
+        f"{steps['drawn'] / steps['two']:.1f} (two sets)"
+    )
+
+
+if __name__ == "__main__":
+    main()
