@@ -1,8 +1,8 @@
 """What a keyed integer function saves against drawing the vocabulary's split from a generator.
 
-Published implementations of Kirchenbauer et al. (ICML 2023) seed a generator with the previous
-token and draw a permutation of the vocabulary, for every token of the text that is tested and at
-every step of generation. That scheme is re-stated here. Timed in one run with repetitions interleaved;
+Published implementations of Kirchenbauer et al. (ICML 2023) seed a generator with the token before
+and draw a permutation of the vocabulary, for every token of the text that is tested and at every
+step of generation. That scheme is re-stated here. Timed in one run with repetitions interleaved;
 figures are ratios of medians (above 1: the keyed function is faster).
 
     python -m benchmarks.watermark [--quick]
