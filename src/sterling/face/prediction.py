@@ -63,8 +63,12 @@ class Prediction:
 
     def line(self) -> str:
         """For people."""
-        score = "" if self.score is None else f", score {self.score:.4f}"
-        return f"{self.source}: {self.decision.outcome.value} ({self.decision.reason}{score})"
+        said = self.decision.reason
+        if self.score is not None:
+            said = (
+                f"score {self.score:.4f}" if said == "score" else f"{said}, score {self.score:.4f}"
+            )
+        return f"{self.source}: {self.decision.outcome.value} ({said})"
 
 
 def predict_sources(
