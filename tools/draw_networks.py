@@ -30,6 +30,7 @@ import matplotlib.pyplot as plt  # noqa: E402 - after the backend is chosen
 
 INK, PAPER, BRANCH, SHARED = "#1d2733", "#ffffff", "#dbe7f5", "#f4e3cf"
 WIDE, HIGH, GAP = 2.1, 0.86, 0.42
+SUPERVISIONS = {"bipartite": 2, "deep_pixbis": 1, "fourier": 2, "maddg": 2, "ssdg": 2}
 
 
 @dataclass(frozen=True)
@@ -142,6 +143,9 @@ def main() -> None:
         (EPCR(), 256, 2),
         (CCL(), 256, 2),
         (CQIL(), 256, 2),
+        *((build_network({"name": name}), 224, depth) for name, depth in SUPERVISIONS.items()),
+        (build_network({"name": "compact"}), 96, 2),
+        (build_network({"name": "part_crops"}), 128, 2),
     ]
     for network, size, depth in drawings:
         draw(network, size, depth, folder / f"{network.name}.svg")
