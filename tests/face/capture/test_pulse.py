@@ -3,7 +3,7 @@
 import numpy as np
 
 from sterling.face.capture.studio import pulse
-from sterling.face.capture.sway import Clip
+from sterling.face.capture.sway import STILL, Clip
 
 
 def test_a_heart_beats_between_48_and_132_times_a_minute() -> None:
@@ -24,3 +24,10 @@ def test_the_same_numbers_give_the_same_heart() -> None:
     first, again, other = (pulse(clip, np.random.default_rng(seed)) for seed in (1, 1, 2))
     assert first == again
     assert first != other
+
+
+def test_a_still_shows_no_pulse_and_draws_as_a_clip_does() -> None:
+    still, clip = (np.random.default_rng(5) for _ in range(2))
+    assert pulse(STILL, still) == [0.0]
+    assert len(set(pulse(Clip(frames=4), clip))) == 4
+    assert still.random() == clip.random()

@@ -182,8 +182,6 @@ def _light(studio: Studio, p: Presentation) -> Light:
 def _people(studio: Studio, p: Presentation, clip: Clip) -> list[Person]:
     view = studio.view(p.subject, p.distance, p.view)
     living = p.species in ("bona_fide", "makeup", "adversarial_patch")
-    # A still shows no pulse, and without it sittings can be shared.
-    beats = living and clip.frames > 1
     rng = stream(studio.seed, "motion", p.item)
     beat = pulse(clip, rng)
     return [
@@ -193,7 +191,7 @@ def _people(studio: Studio, p: Presentation, clip: Clip) -> list[Person]:
             view=moved,
             crop=CROP,
             framed=view,
-            pulse=beat[t] if beats else 0.0,
+            pulse=beat[t] if living else 0.0,
         )
         for t, moved in enumerate(motion(view, clip, living, rng))
     ]

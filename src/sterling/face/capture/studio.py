@@ -273,8 +273,13 @@ def motion(view: View, clip: Clip, living: bool, rng: np.random.Generator) -> li
 
 
 def pulse(clip: Clip, rng: np.random.Generator) -> list[float]:
-    """A heartbeat over the frames of a clip, -1 to 1, at 48 to 132 beats a minute; see `Moment`."""
+    """A heartbeat over the frames of a clip, -1 to 1, at 48 to 132 beats a minute; see `Moment`.
+
+    A still shows none, and without it sittings can be shared.
+    """
     beat, phase = rng.uniform(0.8, 2.2), rng.uniform(0, 2 * np.pi)
+    if clip.frames == 1:
+        return [0.0]
     return [float(np.sin(2 * np.pi * beat * t / clip.rate + phase)) for t in range(clip.frames)]
 
 
