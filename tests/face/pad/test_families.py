@@ -20,11 +20,11 @@ from sterling.face.pad import (
     export_onnx,
     train,
 )
-from sterling.face.pad.deep_pixbis import DeepPixBiS
-from sterling.face.pad.fourier import FourierNet
+from sterling.face.pad.deep_pixbis import DeepPixBiS, PixelWiseBinary
+from sterling.face.pad.fourier import FourierNet, FourierSupervised
 from sterling.face.pad.maddg import MADDG, MultiAdversarial
 from sterling.face.pad.objective import Objective
-from sterling.face.pad.reflection import BipartiteNet
+from sterling.face.pad.reflection import Bipartite, BipartiteNet
 
 NETWORKS: list[Network] = [
     BipartiteNet(4),
@@ -87,3 +87,10 @@ def test_training_on_faces_takes_the_published_objective(network: Network) -> No
     )
     assert torch.equal(own, same)
     assert not torch.allclose(own, plain)
+
+
+@pytest.mark.parametrize("objective", [PixelWiseBinary(), FourierSupervised(), Bipartite()])
+def test_a_killed_run_does_not_go_on_with_another_augmentation(
+    objective: PixelWiseBinary | FourierSupervised | Bipartite,
+) -> None:
+    assert objective.to_dict() != replace(objective, augmented=False).to_dict()

@@ -163,4 +163,4 @@ class PixelWiseBinary:
 
     def to_dict(self) -> Mapping[str, Any]:
         """See `Objective`."""
-        return {"map_weight": self.map_weight}
+        return {"map_weight": self.map_weight, "augmented": self.augmented}

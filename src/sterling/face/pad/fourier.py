@@ -168,4 +168,4 @@ class FourierSupervised:
 
     def to_dict(self) -> Mapping[str, Any]:
         """See `Objective`."""
-        return {"weight": self.weight}
+        return {"weight": self.weight, "augmented": self.augmented}

@@ -183,4 +183,5 @@ class MultiAdversarial:
             "domains": self.domains.tolist(),
             "triplet_weight": self.triplet_weight,
             "adversarial_weight": self.adversarial_weight,
+            "augmented": self.augmented,
         }

@@ -131,5 +131,5 @@ class Bipartite:
         return loss, model.liveness(output)
 
     def to_dict(self) -> Mapping[str, Any]:
-        """Everything stands in `TrainConfig`."""
-        return {}
+        """See `Objective`."""
+        return {"augmented": self.augmented}
