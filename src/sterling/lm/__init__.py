@@ -1,5 +1,33 @@
-"""Language models: what a forward pass says about each token."""
+"""Language models: texts for prompts, and what a forward pass says about each token."""
 
+from sterling.lm.endpoint import Endpoint, EndpointError
+from sterling.lm.language_model import GREEDY, Generation, LanguageModel, Message, Sampling
+from sterling.lm.ledger import Budget, BudgetExhaustedError, Call, CallLedger
+from sterling.lm.load import load, load_local
+from sterling.lm.local import LocalModel, Pass, Processor
+from sterling.lm.store import SignalStore
 from sterling.lm.token_stats import TokenStats, token_stats
+from sterling.lm.train_small import train_small
 
-__all__ = ["TokenStats", "token_stats"]
+__all__ = [
+    "GREEDY",
+    "Budget",
+    "BudgetExhaustedError",
+    "Call",
+    "CallLedger",
+    "Endpoint",
+    "EndpointError",
+    "Generation",
+    "LanguageModel",
+    "LocalModel",
+    "Message",
+    "Pass",
+    "Processor",
+    "Sampling",
+    "SignalStore",
+    "TokenStats",
+    "load",
+    "load_local",
+    "token_stats",
+    "train_small",
+]

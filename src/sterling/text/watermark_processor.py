@@ -9,7 +9,7 @@ from sterling.text.watermark import GREEN, RED, TripleSetWatermark
 __all__ = ["WatermarkProcessor"]
 
 
-class WatermarkProcessor(LogitsProcessor):
+class WatermarkProcessor(LogitsProcessor):  # type: ignore[misc]
     """Bans the red tokens of every step, and favours its green ones.
 
     Steps are left unmarked where the text is shorter than the context, and where green and yellow

@@ -1,0 +1,94 @@
+"""What calls to language models cost, and where they must end."""
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field
+from threading import Lock
+
+__all__ = ["Budget", "BudgetExhaustedError", "Call", "CallLedger"]
+
+
+class BudgetExhaustedError(RuntimeError):
+    """The budget of calls or tokens is used up; no further call was made."""
+
+
+@dataclass(frozen=True)
+class Budget:
+    """How much may be spent; None is without limit.
+
+    Attributes:
+        calls: Prompts that may be sent.
+        tokens: Tokens of prompts and answers. A call is refused once this many are used, so the
+            last one may go beyond.
+    """
+
+    calls: int | None = None
+    tokens: int | None = None
+
+
+@dataclass(frozen=True)
+class Call:
+    """One prompt and its answer.
+
+    Attributes:
+        purpose: What the caller wanted ("judge", "attack", ...), "" where it did not say.
+        model: The model's name.
+        prompt_tokens: Tokens of the prompt.
+        new_tokens: Tokens of the answer.
+        seconds: Of wall time; where several prompts ran as one batch, each one's share.
+    """
+
+    purpose: str
+    model: str
+    prompt_tokens: int
+    new_tokens: int
+    seconds: float
+
+
+@dataclass
+class CallLedger:
+    """Every call in order, and the budget. One ledger may serve several models and threads."""
+
+    budget: Budget = field(default_factory=Budget)
+    calls: list[Call] = field(default_factory=list)
+    _lock: Lock = field(default_factory=Lock, repr=False, compare=False)
+
+    @property
+    def tokens(self) -> int:
+        """Tokens used so far, of prompts and answers."""
+        return sum(call.prompt_tokens + call.new_tokens for call in self.calls)
+
+    def require(self, calls: int) -> None:
+        """Let so many further calls be made.
+
+        Raises:
+            BudgetExhaustedError: They are more than the budget leaves.
+        """
+        limit = self.budget.calls
+        if limit is not None and len(self.calls) + calls > limit:
+            raise BudgetExhaustedError(
+                f"{len(self.calls)} of {limit} calls are made and {calls} more were asked for"
+            )
+        if self.budget.tokens is not None and self.tokens >= self.budget.tokens:
+            raise BudgetExhaustedError(f"{self.tokens} of {self.budget.tokens} tokens are used")
+
+    def add(self, calls: Iterable[Call]) -> None:
+        """Enter calls that were made."""
+        with self._lock:
+            self.calls.extend(calls)
+
+    def by_purpose(self) -> dict[str, dict[str, float]]:
+        """Sums of each purpose: calls, prompt_tokens, new_tokens, seconds."""
+        sums: dict[str, dict[str, float]] = {}
+        for call in self.calls:
+            row = sums.setdefault(
+                call.purpose, {"calls": 0, "prompt_tokens": 0, "new_tokens": 0, "seconds": 0.0}
+            )
+            row["calls"] += 1
+            row["prompt_tokens"] += call.prompt_tokens
+            row["new_tokens"] += call.new_tokens
+            row["seconds"] += call.seconds
+        return sums
+
+    def rows(self) -> list[dict[str, str | int | float]]:
+        """The calls as plain rows, to be written as JSON or a table."""
+        return [asdict(call) for call in self.calls]

@@ -1,0 +1,101 @@
+"""One way in to language models: the packaged one, a folder, or an endpoint."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import torch
+
+from sterling.errors import InputError
+from sterling.lm.endpoint import Endpoint
+from sterling.lm.ledger import CallLedger
+from sterling.lm.local import LocalModel
+
+__all__ = ["load", "load_local"]
+
+
+def load(
+    source: str | Path = "smollm2",
+    *,
+    model: str | None = None,
+    api_key: str | None = None,
+    ledger: CallLedger | None = None,
+) -> LocalModel | Endpoint:
+    """A language model by where it is.
+
+    Args:
+        source: "smollm2" for the packaged model, a folder that transformers wrote, or the address
+            of an OpenAI-compatible endpoint ("http://127.0.0.1:8000/v1").
+        model: Which of an endpoint's models; None where `source` is no address.
+        api_key: For an endpoint that wants one.
+        ledger: To count calls in, with a budget if it has one; a new one by default.
+
+    Raises:
+        InputError: There is no such model, or what runs it is not installed.
+    """
+    if not str(source).startswith(("http://", "https://")):
+        if model is not None or api_key is not None:
+            raise InputError(f"source {source}: model and api_key belong to an endpoint's address")
+        return load_local(source, ledger=ledger)
+    if model is None:
+        raise InputError(f"source {source}: name one of the endpoint's models (model=...)")
+    return Endpoint(str(source), model, api_key=api_key, ledger=ledger or CallLedger())
+
+
+def load_local(
+    source: str | Path = "smollm2",
+    *,
+    device: str | None = None,
+    ledger: CallLedger | None = None,
+) -> LocalModel:
+    """A model whose weights are on this machine, in float32; nothing is asked of the network.
+
+    Args:
+        source: "smollm2" or a folder with ``config.json``, safetensors and a tokenizer.
+        device: Where to run it; a GPU where there is one by default.
+        ledger: To count calls in.
+
+    Raises:
+        InputError: There is no such model, or transformers is not installed.
+    """
+    try:
+        from transformers import AutoModelForCausalLM, AutoTokenizer
+
+        from sterling.lm.smollm2 import smollm2_folder
+    except ImportError as error:
+        raise InputError(
+            f"language models need the package {error.name}: pip install 'sterling[lm]'"
+        ) from error
+    with _quietly():
+        folder = smollm2_folder() if source == "smollm2" else Path(source)
+        if not (folder / "config.json").is_file():
+            raise InputError(
+                f"{folder}: no config.json in it; give 'smollm2', a folder that transformers "
+                "wrote, or the http address of an endpoint"
+            )
+        try:
+            weights = AutoModelForCausalLM.from_pretrained(
+                folder, dtype=torch.float32, local_files_only=True, use_safetensors=True
+            )
+            tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+        except (OSError, ValueError) as error:
+            raise InputError(f"{folder}: {error}") from error
+    place = device or ("cuda" if torch.cuda.is_available() else "cpu")
+    name = source if source == "smollm2" else folder.name
+    return LocalModel(str(name), weights.to(place).eval(), tokenizer, ledger or CallLedger())
+
+
+@contextmanager
+def _quietly() -> Iterator[None]:
+    """Without the progress bars and advice that transformers prints while it loads."""
+    from transformers.utils import logging
+
+    bars, level = logging.is_progress_bar_enabled(), logging.get_verbosity()
+    logging.disable_progress_bar()
+    logging.set_verbosity_error()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(level)
+        if bars:
+            logging.enable_progress_bar()

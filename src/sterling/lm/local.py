@@ -1,0 +1,370 @@
+"""Language models whose weights lie on this machine, run by transformers."""
+
+import hashlib
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from sterling.errors import InputError
+from sterling.lm.language_model import Generation, Message, Sampling
+from sterling.lm.ledger import Call, CallLedger
+from sterling.lm.store import SignalStore
+from sterling.lm.token_stats import TokenStats, token_stats
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+__all__ = ["LocalModel", "Pass", "Processor"]
+
+Processor = Callable[[Tensor, Tensor], Tensor]  # a transformers LogitsProcessor, or one like it
+PASS_TOKENS = 1024  # of a batch: 200 MB of logits at a vocabulary of 49,152
+PROMPTS = 32  # generated from at a time
+LONG_TOKEN = 16  # characters: texts are cut at this many a token before they are tokenized
+
+
+@dataclass(frozen=True, eq=False)
+class Pass:
+    """One forward pass over several texts of similar length.
+
+    Attributes:
+        rows: Which of the texts these are, (N,).
+        ids: Token ids, padded at the end, int64 (N, T).
+        mask: Which positions hold a token, bool (N, T).
+        logits: (N, T, V); those at t predict the token at t + 1.
+    """
+
+    rows: list[int]
+    ids: Tensor
+    mask: Tensor
+    logits: Tensor
+
+
+@dataclass(eq=False)
+class LocalModel:
+    """A causal language model with its tokenizer.
+
+    Nothing is drawn from the global random state. On few cores and small batches one thread
+    (``OMP_NUM_THREADS=1``) is often faster than two.
+
+    Attributes:
+        name: As reports name it.
+        model: In evaluation mode.
+        tokenizer: Its own.
+        ledger: Counts what is generated; passes over given texts are not calls.
+    """
+
+    name: str
+    model: "PreTrainedModel"
+    tokenizer: "PreTrainedTokenizerBase"
+    ledger: CallLedger = field(default_factory=CallLedger)
+
+    @property
+    def vocabulary(self) -> int:
+        """V, the number of logits at a position."""
+        return int(self.model.config.vocab_size)
+
+    @property
+    def context(self) -> int:
+        """The most tokens that a pass may have."""
+        return int(self.model.config.max_position_embeddings)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return torch.device(self.model.device)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """SHA-256 of all weights and of the vocabulary, hexadecimal; computed when first asked."""
+        digest = hashlib.sha256()
+        for token, number in sorted(self.tokenizer.get_vocab().items()):
+            digest.update(f"{token}\0{number}\0".encode())
+        for name, weights in sorted(self.model.state_dict().items()):
+            digest.update(f"{name}{tuple(weights.shape)}{weights.dtype}".encode())
+            digest.update(weights.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
+        return digest.hexdigest()
+
+    def encode(self, text: str, max_tokens: int | None = None) -> Tensor:
+        """Token ids of a text, int64 (T,), with the special tokens its tokenizer puts before it.
+
+        Args:
+            text: Of any length; what lies far behind `max_tokens` is not looked at.
+            max_tokens: Take the first so many; None takes all.
+
+        Raises:
+            InputError: The text holds half of a surrogate pair, which no encoding of it has.
+        """
+        try:
+            text.encode()
+        except UnicodeEncodeError as error:
+            raise InputError(
+                f"text: character {error.start} is half of a surrogate pair; read the file as "
+                "UTF-8 with errors='replace'"
+            ) from error
+        if max_tokens is None:
+            return self._ids(text)
+        length = LONG_TOKEN * max_tokens
+        ids = self._ids(text[:length])
+        # The last tokens before a cut may differ from the whole text's: take some more than needed.
+        while len(ids) < max_tokens + LONG_TOKEN and length < len(text):
+            length *= 4
+            ids = self._ids(text[:length])
+        return ids[:max_tokens]
+
+    def _ids(self, text: str) -> Tensor:
+        return torch.tensor(self.tokenizer(text, verbose=False)["input_ids"], dtype=torch.int64)
+
+    def decode(self, token_ids: Iterable[int]) -> str:
+        """The text of tokens, without special ones."""
+        text: str = self.tokenizer.decode(
+            [int(token) for token in token_ids], skip_special_tokens=True
+        )
+        return text
+
+    def passes(self, texts: Sequence[Tensor]) -> Iterator[Pass]:
+        """Forward passes over token ids, texts of similar length together; longest first.
+
+        Args:
+            texts: Ids of each text, int64 (T,), T of 1 or more.
+
+        Raises:
+            InputError: A text is empty or longer than the model's context.
+        """
+        for row, ids in enumerate(texts):
+            if not 0 < len(ids) <= self.context:
+                raise InputError(
+                    f"text {row}: {len(ids)} tokens; from 1 to the {self.context} of {self.name}"
+                )
+        order = sorted(range(len(texts)), key=lambda row: -len(texts[row]))
+        while order:
+            count = max(1, PASS_TOKENS // len(texts[order[0]]))
+            rows, order = order[:count], order[count:]
+            ids = torch.nn.utils.rnn.pad_sequence([texts[row] for row in rows], batch_first=True)
+            lengths = torch.tensor([len(texts[row]) for row in rows])
+            mask = torch.arange(ids.shape[1]) < lengths[:, None]
+            ids, mask = ids.to(self.device), mask.to(self.device)
+            with torch.no_grad():
+                logits = self.model(input_ids=ids, attention_mask=mask, use_cache=False).logits
+            yield Pass(rows, ids, mask, logits)
+
+    def stats(
+        self, texts: Sequence[str], *, max_tokens: int = 512, store: SignalStore | None = None
+    ) -> list[TokenStats]:
+        """What one forward pass says about every token of every text.
+
+        The first token has no prediction, so a text of T tokens has T - 1 values, and one of a
+        single token none.
+
+        Args:
+            texts: Any number.
+            max_tokens: Of each text only the first so many are looked at, at most the context.
+            store: Where values lie that were computed before, and go to.
+
+        Returns:
+            For each text, tensors of its scored tokens, on the processor.
+        """
+        limit = min(max_tokens, self.context)
+        ids = [self.encode(text, limit) for text in texts]
+        found: dict[int, TokenStats] = {}
+        found = {row: _nothing() for row, tokens in enumerate(ids) if len(tokens) < 2}
+        if store is not None:
+            for row in set(range(len(ids))) - set(found):
+                known = store.get(self._place(store, ids[row]))
+                if known is not None:
+                    found[row] = TokenStats(**known)
+        missing = [row for row in range(len(ids)) if row not in found]
+        for one in self.passes([ids[row] for row in missing]):
+            batch = token_stats(one.logits[:, :-1], one.ids[:, 1:], one.mask[:, 1:])
+            for place, inner in enumerate(one.rows):
+                row = missing[inner]
+                found[row] = _row(batch, place, len(ids[row]) - 1)
+                if store is not None:
+                    store.put(self._place(store, ids[row]), vars(found[row]))
+        return [found[row] for row in range(len(ids))]
+
+    def _place(self, store: SignalStore, ids: Tensor) -> Path:
+        return store.path(self.fingerprint, "token_stats", ids.numpy().tobytes())
+
+    def generate(
+        self,
+        prompts: Sequence[str],
+        sampling: Sampling = Sampling(),  # noqa: B008 - frozen
+        *,
+        seed: int = 0,
+        purpose: str = "",
+        processors: Sequence[Processor] = (),
+    ) -> list[Generation]:
+        """Go on where each prompt ends.
+
+        Every prompt has random numbers of its own, from the seed and its place in the list. (Which
+        others share its batch moves logits in the last digits, and can so change a token.)
+
+        Args:
+            prompts: Texts, none of them empty; what fits no context beside the new tokens is cut
+                at its start.
+            sampling: How tokens are drawn.
+            seed: Of all random numbers, 0 or more.
+            purpose: Names the calls in the ledger.
+            processors: Change the logits of every step before temperature and the like, in order.
+
+        Raises:
+            InputError: A prompt has no token, or the new tokens alone fill the context.
+            BudgetExhaustedError: The ledger's budget is used up; prompts before were answered.
+        """
+        ids = [self.encode(prompt) for prompt in prompts]
+        return self._generate(ids, sampling, seed, purpose, processors)
+
+    def chat(
+        self,
+        conversations: Sequence[Sequence[Message]],
+        sampling: Sampling = Sampling(),  # noqa: B008 - frozen
+        *,
+        seed: int = 0,
+        purpose: str = "",
+    ) -> list[Generation]:
+        """Answer the last message of each conversation, in the model's own chat template.
+
+        Raises:
+            InputError: The model has no chat template; else as for `generate`.
+            BudgetExhaustedError: As for `generate`.
+        """
+        if self.tokenizer.chat_template is None:
+            raise InputError(f"{self.name} has no chat template: give prompts to generate")
+        ids = []
+        for conversation in conversations:
+            text = self.tokenizer.apply_chat_template(
+                [dict(message) for message in conversation],
+                add_generation_prompt=True,
+                tokenize=False,
+            )
+            tokens = self.tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"]
+            ids.append(torch.tensor(tokens, dtype=torch.int64))
+        return self._generate(ids, sampling, seed, purpose, ())
+
+    def _generate(
+        self,
+        prompts: Sequence[Tensor],
+        sampling: Sampling,
+        seed: int,
+        purpose: str,
+        processors: Sequence[Processor],
+    ) -> list[Generation]:
+        room = self.context - sampling.max_new_tokens
+        if room < 1:
+            raise InputError(
+                f"max_new_tokens {sampling.max_new_tokens}: {self.name} holds {self.context} "
+                "tokens, those of the prompt included"
+            )
+        for row, ids in enumerate(prompts):
+            if not len(ids):
+                raise InputError(f"prompt {row} is empty: give at least one token to go on from")
+        found: dict[int, Generation] = {}
+        order = sorted(range(len(prompts)), key=lambda row: -len(prompts[row]))
+        for start in range(0, len(order), PROMPTS):
+            rows = order[start : start + PROMPTS]
+            self.ledger.require(len(rows))
+            begun = time.perf_counter()
+            batch = [prompts[row][-room:] for row in rows]
+            seeds = [(seed, row) for row in rows]
+            found.update(zip(rows, self._batch(batch, sampling, seeds, processors), strict=True))
+            share = (time.perf_counter() - begun) / len(rows)
+            self.ledger.add(
+                Call(purpose, self.name, one.prompt_tokens, len(one.token_ids), share)
+                for one in (found[row] for row in rows)
+            )
+        return [found[row] for row in range(len(prompts))]
+
+    def _batch(
+        self,
+        prompts: Sequence[Tensor],
+        sampling: Sampling,
+        seeds: Sequence[tuple[int, int]],
+        processors: Sequence[Processor],
+    ) -> list[Generation]:
+        from transformers import LogitsProcessorList
+
+        ends = self._ends()
+        padding = self.tokenizer.pad_token_id
+        padding = padding if padding is not None else (ends[0] if ends else 0)
+        ids = torch.nn.utils.rnn.pad_sequence(
+            list(prompts), batch_first=True, padding_value=padding, padding_side="left"
+        )
+        lengths = torch.tensor([len(prompt) for prompt in prompts])
+        mask = torch.arange(ids.shape[1]) >= ids.shape[1] - lengths[:, None]
+        with torch.no_grad():
+            out: Tensor = self.model.generate(
+                input_ids=ids.to(self.device),
+                attention_mask=mask.long().to(self.device),
+                max_new_tokens=sampling.max_new_tokens,
+                # The last processor has drawn the token: the greedy choice is the drawn one.
+                do_sample=False,
+                temperature=None,
+                top_p=None,
+                top_k=None,
+                repetition_penalty=sampling.repetition_penalty,
+                pad_token_id=padding,
+                eos_token_id=ends or None,
+                logits_processor=LogitsProcessorList([*processors, *_drawing(sampling, seeds)]),
+            )
+        new = out[:, ids.shape[1] :].cpu()
+        return [
+            self._generation(row.tolist(), len(prompt), ends)
+            for row, prompt in zip(new, prompts, strict=True)
+        ]
+
+    def _generation(self, new: list[int], prompt_tokens: int, ends: list[int]) -> Generation:
+        stop = next((place for place, token in enumerate(new) if token in ends), None)
+        tokens = new[:stop]
+        return Generation(self.decode(tokens), tuple(tokens), prompt_tokens, stop is not None)
+
+    def _ends(self) -> list[int]:
+        """The tokens that end a text."""
+        configured = self.model.generation_config.eos_token_id
+        ends = configured if isinstance(configured, list) else [configured]
+        return [
+            *dict.fromkeys(end for end in (*ends, self.tokenizer.eos_token_id) if end is not None)
+        ]
+
+
+class _Draw:
+    """Leaves one token of every row possible: the one that the row's own generator draws."""
+
+    def __init__(self, seeds: Sequence[tuple[int, int]]) -> None:
+        self.generators = [np.random.default_rng(seed) for seed in seeds]
+
+    def __call__(self, _ids: Tensor, scores: Tensor) -> Tensor:
+        uniform = torch.tensor([draw.random() for draw in self.generators], dtype=torch.float64)
+        reached = scores.double().softmax(dim=-1).cumsum(dim=-1)
+        goal = uniform.to(scores.device)[:, None] * reached[:, -1:]
+        token = torch.searchsorted(reached, goal, right=True)
+        only = torch.full_like(scores, -torch.inf)
+        return only.scatter_(1, token.clamp_max(scores.shape[1] - 1), 0.0)
+
+
+def _drawing(sampling: Sampling, seeds: Sequence[tuple[int, int]]) -> list[Processor]:
+    from transformers import TemperatureLogitsWarper, TopKLogitsWarper, TopPLogitsWarper
+
+    if sampling.temperature == 0:
+        return []
+    steps: list[Processor] = [TemperatureLogitsWarper(float(sampling.temperature))]
+    if sampling.top_k:
+        steps.append(TopKLogitsWarper(sampling.top_k))
+    if sampling.top_p < 1:
+        steps.append(TopPLogitsWarper(sampling.top_p))
+    return [*steps, _Draw(seeds)]
+
+
+def _row(batch: TokenStats, row: int, length: int) -> TokenStats:
+    return TokenStats(**{name: values[row, :length].cpu() for name, values in vars(batch).items()})
+
+
+def _nothing() -> TokenStats:
+    empty = torch.empty(0)
+    return TokenStats(empty, empty.long(), empty, empty, empty.bool())

@@ -1,0 +1,55 @@
+"""Signals that were computed once: arrays by what they were computed from."""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from safetensors import SafetensorError
+from safetensors.torch import load, save
+from torch import Tensor
+
+from sterling.runs import write_atomically
+
+__all__ = ["SignalStore"]
+
+
+@dataclass(frozen=True)
+class SignalStore:
+    """Arrays on disk, addressed by content: the model, the data and the name of the signal.
+
+    Whoever needs a signal asks here first, so no second pass is run over the same text by the same
+    model. A file that cannot be read counts as missing and is written anew.
+
+    Attributes:
+        folder: Made when first written to. Files may be deleted at any time.
+    """
+
+    folder: Path
+
+    def path(self, model: str, signal: str, data: bytes) -> Path:
+        """Where a signal lies.
+
+        Args:
+            model: Fingerprint of the model.
+            signal: Name and settings of what is computed.
+            data: What it is computed from.
+        """
+        digest = hashlib.sha256()
+        for part in (model.encode(), signal.encode(), data):
+            digest.update(len(part).to_bytes(8, "little") + part)
+        name = digest.hexdigest()
+        return self.folder / name[:2] / f"{name[2:]}.safetensors"
+
+    def get(self, path: Path) -> dict[str, Tensor] | None:
+        """The arrays at a path of this store, None where there are none."""
+        try:
+            arrays: dict[str, Tensor] = load(path.read_bytes())
+        except (FileNotFoundError, SafetensorError):
+            return None
+        return arrays
+
+    def put(self, path: Path, arrays: Mapping[str, Tensor]) -> None:
+        """Keep arrays, whole or not at all."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(path, save({name: array.contiguous() for name, array in arrays.items()}))
