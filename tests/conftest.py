@@ -8,6 +8,8 @@ from typing import NoReturn
 import pytest
 from hypothesis import settings
 
+from sterling.lm import LocalModel, train_small
+
 # Times on a shared machine say nothing; and what CI judges must not depend on its dice, which roll
 # at every other place.
 settings.register_profile("sterling", deadline=None, derandomize="CI" in os.environ)
@@ -32,3 +34,19 @@ def _no_network(monkeypatch: pytest.MonkeyPatch) -> None:
         raise AssertionError(message)
 
     monkeypatch.setattr(socket.socket, "connect", refuse)
+
+
+@pytest.fixture(scope="session")
+def small_model() -> LocalModel:
+    """A tiny language model with a chat template, trained on a few sentences."""
+    sentences = [
+        "the cat sat on the mat.",
+        "the dog ate the fish of the cat.",
+        "a bird sang to the dog and slept.",
+        "the mat was red and the fish was old.",
+    ]
+    model = train_small([" ".join(sentences[i:] + sentences[:i]) for i in range(4)], steps=60)
+    model.tokenizer.chat_template = (
+        "{% for message in messages %}{{ message.role }}: {{ message.content }}\n{% endfor %}"
+    )
+    return model

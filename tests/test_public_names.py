@@ -34,6 +34,7 @@ def test_contract_names() -> None:
         benjamini_hochberg,
         conformal_p_values,
     )
+    from sterling.lm import load, token_stats
     from sterling.measure import Rate, Scores, Threshold
     from sterling.privacy import MembershipFDR
     from sterling.study import Claim, Evidence, Study
@@ -43,7 +44,7 @@ def test_contract_names() -> None:
     assert all(callable(entry) for entry in (*everything, Claim, Evidence, Study))
     assert all(map(callable, (SplitConformalClassifier, benjamini_hochberg, conformal_p_values)))
     assert callable(MembershipFDR)
-    assert callable(TripleSetWatermark)
+    assert all(map(callable, (TripleSetWatermark, load, token_stats)))
     assert Rate(0, 150).interval(0.95).high == pytest.approx(0.0243, abs=5e-5)
 
 
