@@ -18,7 +18,7 @@ from torch import Tensor
 
 from sterling.text import TripleSetWatermark, kgw
 
-KEY, VOCABULARY, SHARE = 15485863, 32_000, 0.5
+KEY, VOCABULARY, SHARE, TEXTS = 15485863, 32_000, 0.5, 20
 
 
 def drawn_green(previous: int, generator: torch.Generator) -> Tensor:
@@ -39,16 +39,23 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="a short text")
     length = 50 if parser.parse_args().quick else 400
     torch.set_num_threads(1)
-    ids = np.random.default_rng(0).integers(0, VOCABULARY, length).tolist()
+    draw = np.random.default_rng(0)
+    texts = [draw.integers(0, VOCABULARY, length).tolist() for _ in range(TEXTS)]
     mark, generator = kgw(KEY), torch.Generator()
-    share = count_drawn(ids) / (length - 1)
+    share = count_drawn(texts[0]) / (length - 1)
     assert abs(share - SHARE) < 5 * (0.25 / length) ** 0.5, "the scheme is re-stated wrongly"
 
-    times = medians({"keyed": lambda: mark.detect(ids), "drawn": lambda: count_drawn(ids)}, 5)
+    times = medians(
+        {
+            "keyed": lambda: [mark.detect(ids) for ids in texts],
+            "drawn": lambda: [count_drawn(ids) for ids in texts],
+        },
+        5,
+    )
     print(
-        f"detection, {length} tokens, vocabulary {VOCABULARY}: keyed {1e3 * times['keyed']:.2f} ms "
-        f"({length / times['keyed']:,.0f} tokens/s), drawn {1e3 * times['drawn']:.1f} ms, ratio "
-        f"{times['drawn'] / times['keyed']:.0f}"
+        f"detection of {TEXTS} texts of {length} tokens, vocabulary {VOCABULARY}: keyed "
+        f"{1e3 * times['keyed']:.2f} ms ({TEXTS * length / times['keyed']:,.0f} tokens/s), drawn "
+        f"{1e3 * times['drawn']:.0f} ms, ratio {times['drawn'] / times['keyed']:.0f}"
     )
     scores, context = torch.randn(1, VOCABULARY), torch.tensor([[17]])
     three = TripleSetWatermark(KEY).processor()

@@ -205,7 +205,7 @@ def test_bad_input_is_named(small_model: LocalModel) -> None:
         next(small_model.passes([torch.zeros(513, dtype=torch.int64)]))
     for wrong in ({"temperature": -1}, {"top_p": 0}, {"top_k": -1}, {"max_new_tokens": 0}):
         with pytest.raises(InputError, match=next(iter(wrong))):
-            Sampling(**wrong)  # type: ignore[arg-type]
+            Sampling(**wrong)
 
 
 def test_the_fingerprint_is_of_the_weights(small_model: LocalModel) -> None:

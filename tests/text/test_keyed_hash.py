@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from sterling.errors import InputError
-from sterling.text.keyed_hash import BITS, context_states, token_numbers
+from sterling.text.keyed_hash import BITS, context_states, mixed_tokens, token_numbers
 
 WORD = 2**64
 tokens = st.integers(0, 2**31)
@@ -29,13 +29,13 @@ def test_numbers_are_those_of_plain_integer_arithmetic(
         state = mixed((state + golden) % WORD ^ mixed((one + golden) % WORD))
     expected = mixed(state ^ mixed((token + golden) % WORD)) >> 1
     contexts = torch.tensor([context], dtype=torch.int64).view(1, len(context))
-    found = token_numbers(context_states(key, contexts), torch.tensor([token]))
+    found = token_numbers(context_states(key, contexts), mixed_tokens(torch.tensor([token])))
     assert int(found) == expected
 
 
 def test_numbers_are_uniform_over_tokens_and_contexts() -> None:
     contexts = torch.arange(1_000)[:, None]
-    numbers = token_numbers(context_states(7, contexts)[:, None], torch.arange(1_600))
+    numbers = token_numbers(context_states(7, contexts)[:, None], mixed_tokens(torch.arange(1_600)))
     share = (numbers.double() / 2.0**BITS).flatten().numpy()
     # 1.6 million draws: five deviations of the mean and of each of a hundred classes.
     assert abs(share.mean() - 0.5) < 5 * (1 / 12 / share.size) ** 0.5

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from sterling.errors import InputError
 from sterling.text import Combination, TripleSetWatermark, combined_p_value, kgw, unigram
+from sterling.text.keyed_hash import mixed_tokens, token_numbers
 
 RATIOS = [(0.5, 0.25, 0.25), (0.4, 0.4, 0.2), (0.25, 0.5, 0.25), (1 / 3, 1 / 3, 1 / 3)]
 VOCABULARY = 300
@@ -158,8 +159,8 @@ def test_repetition_would_accuse_human_texts_without_that() -> None:
     naive = []
     for text in texts:
         pairs = torch.from_numpy(np.stack([text[:-1], text[1:]], axis=1))
-        colours = mark.colours(mark.states(pairs[:, :1]), pairs[:, 1])
-        counts = int((colours == 0).sum()), int((colours == 2).sum())
+        numbers = mark.numbers(pairs[:, :1], pairs[:, 1])
+        counts = int(mark.green(numbers).sum()), int(mark.red(numbers).sum())
         naive.append(mark.judge(*counts, len(pairs)).p_value <= 0.05)
     assert stats.binomtest(round(200 * fair), 200, 0.05, alternative="greater").pvalue > 1e-3
     assert np.mean(naive) > 0.15
@@ -180,12 +181,23 @@ def test_texts_too_short_to_score_prove_nothing(ids: list[int]) -> None:
     assert (one.tokens_scored, one.p_value, one.z_green, one.p_red) == (0, 1, 0, 1)
 
 
+def of_vocabulary(mark: TripleSetWatermark, contexts: Tensor) -> Tensor:
+    """Keyed numbers of all tokens in each of some contexts, (N, V)."""
+    return token_numbers(mark.states(contexts)[:, None], mixed_tokens(torch.arange(VOCABULARY)))
+
+
+def test_contexts_that_the_reduction_takes_for_the_same_count_once() -> None:
+    mark = TripleSetWatermark(5, context=2, reduction="sum")
+    assert mark.detect([1, 4, 7, 4, 1, 7]).tokens_scored == 3  # (1, 4) → 7 and (4, 1) → 7 are one
+
+
 def test_shares_of_colours_are_the_ratios() -> None:
     mark = TripleSetWatermark(9, (0.4, 0.35, 0.25))
-    states = mark.states(torch.arange(400)[:, None])
-    colours = mark.colours(states[:, None], torch.arange(1000))
-    counts = torch.bincount(colours.flatten(), minlength=3).numpy()
-    assert stats.chisquare(counts, 400_000 * np.array([0.4, 0.35, 0.25])).pvalue > 1e-4
+    numbers = of_vocabulary(mark, torch.arange(400)[:, None])
+    green, red = mark.green(numbers), mark.red(numbers)
+    assert not bool((green & red).any())
+    counts = np.array([int(green.sum()), int((~green & ~red).sum()), int(red.sum())])
+    assert stats.chisquare(counts, counts.sum() * np.array([0.4, 0.35, 0.25])).pvalue > 1e-4
 
 
 def test_without_a_red_set_green_decides() -> None:
@@ -205,7 +217,7 @@ def scores(count: int = 4) -> Tensor:
 def test_a_step_with_little_mass_beside_red_is_left_alone() -> None:
     mark = TripleSetWatermark(2, least_mass=0.3)
     processor, ids, given = mark.processor(), torch.tensor([[6], [7]]), scores(2)
-    red = mark.colours(mark.states(ids)[:, None], torch.arange(VOCABULARY)) == 2
+    red = mark.red(of_vocabulary(mark, ids))
     certain = int(torch.nonzero(red[0])[0])
     given[0, certain] = 50.0
     marked = processor(ids, given)
@@ -217,10 +229,11 @@ def test_a_step_with_little_mass_beside_red_is_left_alone() -> None:
 def test_the_bias_moves_green_alone() -> None:
     mark = TripleSetWatermark(2, bias=1.5, least_mass=0.0)
     ids, given = torch.tensor([[6]]), scores(1)
-    colours = mark.colours(mark.states(ids)[:, None], torch.arange(VOCABULARY))
+    numbers = of_vocabulary(mark, ids)
+    green = mark.green(numbers)
     moved = mark.processor()(ids, given) - given
-    torch.testing.assert_close(moved[colours == 0], torch.full_like(moved[colours == 0], 1.5))
-    assert bool((moved[colours == 1] == 0).all())
+    torch.testing.assert_close(moved[green], torch.full_like(moved[green], 1.5))
+    assert bool((moved[~green & ~mark.red(numbers)] == 0).all())
 
 
 def test_no_context_yet_no_mark() -> None:
@@ -247,7 +260,7 @@ def test_it_marks_within_generate_of_transformers() -> None:
     model = LlamaForCausalLM(config)
     model.train(mode=False)
     mark = TripleSetWatermark(123, least_mass=0.0)
-    texts = model.generate(  # type: ignore[misc]  # its own annotation of self is wrong
+    texts = model.generate(  # its own annotation of self is wrong
         torch.tensor([[5, 9, 2], [7, 7, 1]]),
         max_new_tokens=80,
         do_sample=True,

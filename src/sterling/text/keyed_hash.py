@@ -12,7 +12,7 @@ from torch import Tensor
 
 from sterling.errors import InputError, unknown_name
 
-__all__ = ["BITS", "Reduction", "context_states", "token_numbers"]
+__all__ = ["BITS", "Reduction", "context_states", "mixed_tokens", "token_numbers"]
 
 Reduction = Literal["sequence", "min", "sum"]
 
@@ -25,13 +25,14 @@ _FIRST, _SECOND = -0x40A7B892E31B1A47, -0x6B2FB644ECCEEE15  # SplitMix64's multi
 
 def _shifted(x: Tensor, bits: int) -> Tensor:
     """Logical shift to the right; int64's own carries the sign along."""
-    return (x >> bits) & ((1 << (64 - bits)) - 1)
+    return (x >> bits).bitwise_and_((1 << (64 - bits)) - 1)
 
 
 def _mix(x: Tensor) -> Tensor:
-    x = (x ^ _shifted(x, 30)) * _FIRST
-    x = (x ^ _shifted(x, 27)) * _SECOND
-    return x ^ _shifted(x, 31)
+    """Mixes its argument in place: at every step of generation it has the vocabulary's size."""
+    x.bitwise_xor_(_shifted(x, 30)).mul_(_FIRST)
+    x.bitwise_xor_(_shifted(x, 27)).mul_(_SECOND)
+    return x.bitwise_xor_(_shifted(x, 31))
 
 
 def context_states(key: int, contexts: Tensor, reduction: Reduction = "sequence") -> Tensor:
@@ -61,11 +62,16 @@ def context_states(key: int, contexts: Tensor, reduction: Reduction = "sequence"
     return state
 
 
-def token_numbers(states: Tensor, tokens: Tensor) -> Tensor:
+def mixed_tokens(tokens: Tensor) -> Tensor:
+    """The part of a token's number that no context changes, int64 of the ids' shape."""
+    return _mix(tokens + _GOLDEN)
+
+
+def token_numbers(states: Tensor, mixed: Tensor) -> Tensor:
     """The number of each token in its context, int64 in [0, 2^63); uniform for a random key.
 
     Args:
         states: From `context_states`.
-        tokens: Ids; shapes broadcast, so (N, 1) states and (V,) tokens give (N, V).
+        mixed: From `mixed_tokens`; shapes broadcast, so (N, 1) states and (V,) tokens give (N, V).
     """
-    return _shifted(_mix(states ^ _mix(tokens + _GOLDEN)), 1)
+    return _shifted(_mix(states ^ mixed), 1)

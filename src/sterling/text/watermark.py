@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING, Literal, get_args
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
-from scipy import stats
+from scipy import special, stats
 from torch import Tensor
 
 from sterling.errors import InputError, unknown_name
-from sterling.text.keyed_hash import BITS, Reduction, context_states, token_numbers
+from sterling.text.keyed_hash import BITS, Reduction, context_states, mixed_tokens, token_numbers
 
 if TYPE_CHECKING:
     from sterling.text.watermark_processor import WatermarkProcessor
@@ -116,17 +116,20 @@ class TripleSetWatermark:
         """The state of each context, int64 (N,), of token ids (N, context)."""
         return context_states(self.key, contexts, self.reduction)
 
-    def colours(self, states: Tensor, tokens: Tensor) -> Tensor:
-        """0 green, 1 yellow, 2 red, int64, of tokens in contexts; shapes broadcast."""
-        green, yellow, _ = self.ratios
-        numbers = token_numbers(states, tokens)
-        # Limits round to 2^63 at most, which int64 does not hold.
-        first, second = (
-            min(round(share * 2.0**BITS), 2**BITS - 1) for share in (green, green + yellow)
-        )
-        red = numbers >= second if self.ratios[RED] > 0 else torch.zeros_like(numbers)
-        colours: Tensor = (numbers >= first).long() + red.long()
-        return colours
+    def numbers(self, contexts: Tensor, tokens: Tensor) -> Tensor:
+        """The keyed number of each token in its context, int64 (N,), of ids (N, context), (N,)."""
+        return token_numbers(self.states(contexts), mixed_tokens(tokens))
+
+    def green(self, numbers: Tensor) -> Tensor:
+        """Which tokens are green by their keyed numbers, bool of the same shape."""
+        return numbers < round(self.ratios[GREEN] * 2.0**BITS)
+
+    def red(self, numbers: Tensor) -> Tensor:
+        """Which are red; the rest is yellow."""
+        if self.ratios[RED] == 0:
+            return torch.zeros_like(numbers, dtype=torch.bool)
+        above = round((self.ratios[GREEN] + self.ratios[YELLOW]) * 2.0**BITS)
+        return numbers >= min(above, 2**BITS - 1)  # int64 does not hold 2^63
 
     def processor(self) -> "WatermarkProcessor":
         """A `transformers` `LogitsProcessor` that marks what is generated.
@@ -150,8 +153,10 @@ class TripleSetWatermark:
     ) -> WatermarkDetection:
         """Test a text for this watermark.
 
-        Every pair of context and token counts once. The first tokens, that have no full context,
-        and those of the prompt are not scored, though the prompt serves as context.
+        Every pair of context and token counts once: the same pair again says nothing new, and with
+        a reduction neither does another context that it takes for the same. The first tokens, that
+        have no full context, and those of the prompt are not scored, though the prompt serves as
+        context.
 
         Args:
             token_ids: Of the text, by the tokenizer that generated it, (T,).
@@ -173,12 +178,11 @@ class TripleSetWatermark:
         windows = np.empty((0, width), dtype=np.int64)
         if first < len(ids):
             windows = np.lib.stride_tricks.sliding_window_view(ids[first - self.context :], width)
-        distinct = torch.from_numpy(np.unique(windows, axis=0))
-        states = self.states(distinct[:, :-1])
-        colours = self.colours(states, distinct[:, -1])
-        return self.judge(
-            int((colours == GREEN).sum()), int((colours == RED).sum()), len(distinct), combine
-        )
+        pairs = torch.from_numpy(windows.copy())
+        numbers = self.numbers(pairs[:, :-1], pairs[:, -1])
+        distinct = torch.from_numpy(np.unique(numbers.numpy()))  # of 63 bits: equal pairs only
+        green, red = self.green(distinct), self.red(distinct)
+        return self.judge(int(green.sum()), int(red.sum()), len(distinct), combine)
 
     def judge(
         self, green: int, red: int, scored: int, combine: Combination = "brown"
@@ -189,11 +193,11 @@ class TripleSetWatermark:
         p_green = p_red = p_value = 1.0
         if scored:
             z_green = (green - share * scored) / math.sqrt(scored * share * (1 - share))
-            p_green = float(stats.norm.sf(z_green))
+            p_green = float(special.ndtr(-z_green))
             p_value = p_green
         if scored and banned > 0:
             z_red = (banned * scored - red) / math.sqrt(scored * banned * (1 - banned))
-            p_red = float(stats.norm.sf(z_red))
+            p_red = float(special.ndtr(-z_red))
         if scored and combine != "green":
             p_value = combined_p_value(z_green, z_red, scored, self.ratios, combine)
         return WatermarkDetection(
@@ -234,16 +238,16 @@ def combined_p_value(
     """
     green, _, red = ratios
     if red == 0:
-        return float(stats.norm.sf(z_green))
-    evidence = float(-2 * (stats.norm.logsf(z_green) + stats.norm.logsf(z_red)))
+        return float(special.ndtr(-z_green))
+    evidence = float(-2 * (special.log_ndtr(-z_green) + special.log_ndtr(-z_red)))
     if combine == "fisher":
-        return float(stats.chi2.sf(evidence, 4))
+        return float(special.chdtrc(4, evidence))
     if combine == "exact":
         return _exact(evidence, scored, green, red)
     correlation = math.sqrt(green * red / ((1 - green) * (1 - red)))
     covariance = np.polyval([0.027, 0.710, 3.263, 0], correlation)  # Brown's fit
     variance = 8 + 2 * covariance
-    return float(stats.chi2.sf(8 * evidence / variance, 32 / variance))
+    return float(special.chdtrc(32 / variance, 8 * evidence / variance))
 
 
 def _exact(evidence: float, scored: int, green: float, red: float) -> float:
@@ -255,8 +259,8 @@ def _exact(evidence: float, scored: int, green: float, red: float) -> float:
     greens = np.arange(scored + 1)
     z_green = (greens - green * scored) / math.sqrt(scored * green * (1 - green))
     # As much evidence needs ln p_red ≤ -evidence / 2 - ln p_green, that is z_red at least this.
-    needed = -evidence / 2 - stats.norm.logsf(z_green)
-    least = np.where(needed < 0, -stats.norm.ppf(np.exp(np.minimum(needed, 0))), -np.inf)
+    needed = -evidence / 2 - special.log_ndtr(-z_green)
+    least = np.where(needed < 0, -special.ndtri(np.exp(np.minimum(needed, 0))), -np.inf)
     largest = red * scored - least * math.sqrt(scored * red * (1 - red))
     whole = np.floor(np.clip(largest, -1, scored) + 1e-6)  # the text's own counts are among them
     given = stats.binom.cdf(whole, scored - greens, red / (1 - green))

@@ -4,7 +4,8 @@ import torch
 from torch import Tensor
 from transformers import LogitsProcessor
 
-from sterling.text.watermark import GREEN, RED, TripleSetWatermark
+from sterling.text.keyed_hash import mixed_tokens, token_numbers
+from sterling.text.watermark import RED, TripleSetWatermark
 
 __all__ = ["WatermarkProcessor"]
 
@@ -26,6 +27,7 @@ class WatermarkProcessor(LogitsProcessor):  # type: ignore[misc]
     def __init__(self, watermark: TripleSetWatermark) -> None:
         self.watermark = watermark
         self.steps = self.unmarked = 0
+        self._vocabulary = torch.empty(0, dtype=torch.int64)
 
     def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
         """Logits (N, V) of the next tokens of texts (N, T), marked."""
@@ -35,13 +37,19 @@ class WatermarkProcessor(LogitsProcessor):  # type: ignore[misc]
             self.unmarked += len(scores)
             return scores
         contexts = input_ids[:, input_ids.shape[1] - mark.context :]
-        vocabulary = torch.arange(scores.shape[1], device=scores.device)
-        colours = mark.colours(mark.states(contexts)[:, None], vocabulary)
-        marked = scores + mark.bias * (colours == GREEN) if mark.bias else scores
+        numbers = token_numbers(mark.states(contexts)[:, None], self._mixed(scores))
+        marked = scores + mark.bias * mark.green(numbers) if mark.bias else scores
         if mark.ratios[RED] == 0:
             return marked
-        red = colours == RED
-        left = 1 - scores.float().softmax(dim=-1).masked_fill(~red, 0).sum(dim=-1)
+        red = mark.red(numbers)
+        left = 1 - scores.float().softmax(dim=-1).masked_fill_(~red, 0).sum(dim=-1)
         marking = left >= mark.least_mass
         self.unmarked += int((~marking).sum())
         return torch.where(marking[:, None], marked.masked_fill(red, -torch.inf), scores)
+
+    def _mixed(self, scores: Tensor) -> Tensor:
+        """Of the whole vocabulary, computed at the first step."""
+        size, device = scores.shape[1], scores.device
+        if len(self._vocabulary) != size or self._vocabulary.device != device:
+            self._vocabulary = mixed_tokens(torch.arange(size, device=device))
+        return self._vocabulary
