@@ -1,0 +1,228 @@
+"""Texts and where each came from: the records that detectors are built, attacked and judged on.
+
+One record is one line of a JSONL file. Nothing that was asked for disappears: what cannot be read
+is listed with its reason.
+"""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields, replace
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any
+
+from sterling.errors import InputError
+from sterling.runs import derive_seed, write_atomically
+
+__all__ = [
+    "SPLITS",
+    "Corpus",
+    "TextRecord",
+    "Unread",
+    "from_jsonl",
+    "read_corpus",
+    "split_by_group",
+    "to_jsonl",
+    "write_records",
+]
+
+SPLITS = ("train", "dev", "test")
+TEXT_SUFFIXES = (".txt", ".md", ".text")
+
+
+@dataclass(frozen=True)
+class TextRecord:
+    """One text.
+
+    Attributes:
+        id: Unique within its corpus.
+        text: The text itself.
+        label: 1 for a machine's text, 0 for a person's.
+        group: Texts of one origin (a text, what a machine made of its beginning, what an attack
+            made of that) share a group, and a group is never divided among splits.
+        language: As the source names it.
+        domain: Where the human text comes from ("news", "abstracts", ...).
+        model: Who wrote it; "human" for a person.
+        split: "train", "dev", "test", or "" when not divided.
+        parent: Id of the record that was attacked, "" for an original.
+        attack: What was done to the parent, "" for an original.
+        meta: Anything else, as JSON.
+    """
+
+    id: str
+    text: str
+    label: int
+    group: str
+    language: str = "en"
+    domain: str = ""
+    model: str = "human"
+    split: str = ""
+    parent: str = ""
+    attack: str = ""
+    meta: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for one in fields(self):
+            value = getattr(self, one.name)
+            if one.name not in ("label", "meta") and not isinstance(value, str):
+                raise InputError(f"record {self.id!r}: {one.name} is {value!r}; give a text")
+        if type(self.label) is not int or self.label not in (0, 1):
+            raise InputError(f"record {self.id!r}: label {self.label!r}; 1 for machine, 0 human")
+        if not self.id:
+            raise InputError("record without an id: give every record a unique one")
+        if self.split not in ("", *SPLITS):
+            raise InputError(f"record {self.id!r}: split {self.split!r}; use {', '.join(SPLITS)}")
+
+
+@dataclass(frozen=True)
+class Unread:
+    """A file or line that is no text, and why."""
+
+    source: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """The records of a file or folder, and what of it could not be read."""
+
+    records: tuple[TextRecord, ...]
+    unread: tuple[Unread, ...] = ()
+
+    def of_split(self, split: str) -> list[TextRecord]:
+        """The records of one split."""
+        return [record for record in self.records if record.split == split]
+
+
+def to_jsonl(records: Iterable[TextRecord]) -> str:
+    """One JSON object per line."""
+    return "".join(json.dumps(asdict(record), ensure_ascii=False) + "\n" for record in records)
+
+
+def write_records(path: Path, records: Iterable[TextRecord]) -> None:
+    """Write a JSONL file, whole or not at all."""
+    write_atomically(path, to_jsonl(records))
+
+
+def from_jsonl(line: str, source: str, number: int) -> TextRecord:
+    """A record from one line; an object with a text alone is a human one of its own group.
+
+    Args:
+        line: A JSON object. ``text`` is needed; every other field has a default.
+        source: Name of the file, for ids and errors.
+        number: Of the line, from 1.
+
+    Raises:
+        InputError: The line is no such object; the message names file and line.
+    """
+    where = f"{source}:{number}"
+    try:
+        given = json.loads(line)
+    except json.JSONDecodeError as error:
+        raise InputError(f"{where}: no JSON object ({error.msg}); write one per line") from error
+    if not isinstance(given, dict) or not isinstance(given.get("text"), str):
+        raise InputError(f"{where}: give an object with a field text")
+    known = {one.name for one in fields(TextRecord)}
+    meta = given.get("meta", {})
+    if not isinstance(meta, dict):
+        raise InputError(f"{where}: meta is {meta!r}; give an object")
+    # A field of the user's own is kept beside our own ones.
+    own = {name: value for name, value in given.items() if name not in known}
+    chosen = {name: value for name, value in given.items() if name in known - {"meta"}}
+    identity = str(chosen.pop("id", where))
+    chosen.setdefault("label", 0)
+    chosen.setdefault("group", identity)
+    try:
+        return TextRecord(id=identity, meta={**own, **meta}, **chosen)
+    except InputError as error:
+        raise InputError(f"{where}: {error}") from error
+
+
+def read_corpus(path: Path) -> Corpus:
+    """Texts of a JSONL file, a text file, or a folder of text files (``.txt``, ``.md``, ``.text``).
+
+    A text file is one human text; the folder below the given one is its domain. Files that are not
+    UTF-8 or hold no text are listed in `Corpus.unread`. A byte order mark is no part of a text.
+
+    Raises:
+        InputError: Nothing is there, a line of a JSONL file is damaged, or an id occurs twice.
+    """
+    if path.is_dir():
+        files = sorted(one for one in path.rglob("*") if one.suffix.lower() in TEXT_SUFFIXES)
+        if not files:
+            raise InputError(f"{path}: no {', '.join(TEXT_SUFFIXES)} file; give a folder of texts")
+        read = [_text_file(one, path) for one in files]
+    elif path.is_file():
+        read = list(_lines(path)) if path.suffix == ".jsonl" else [_text_file(path, path.parent)]
+    else:
+        raise InputError(f"{path}: not there; give a .jsonl file, a text file or a folder of them")
+    records = tuple(one for one in read if isinstance(one, TextRecord))
+    seen: set[str] = set()
+    for record in records:
+        if record.id in seen:
+            raise InputError(f"{path}: id {record.id!r} occurs twice; ids are unique")
+        seen.add(record.id)
+    return Corpus(records, tuple(one for one in read if isinstance(one, Unread)))
+
+
+def _text_file(path: Path, root: Path) -> TextRecord | Unread:
+    name = path.relative_to(root).as_posix()
+    try:
+        text = path.read_bytes().decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        return Unread(name, f"not UTF-8 (byte {error.start}); save it as UTF-8")
+    except OSError as error:
+        return Unread(name, f"cannot be read: {error.strerror}")
+    if not text.strip():
+        return Unread(name, "empty")
+    domain = path.relative_to(root).parts[0] if len(path.relative_to(root).parts) > 1 else ""
+    return TextRecord(id=name, text=text, label=0, group=name, domain=domain)
+
+
+def _lines(path: Path) -> Iterator[TextRecord | Unread]:
+    with path.open("rb") as file:
+        for number, raw in enumerate(file, start=1):
+            try:
+                line = raw.decode("utf-8-sig" if number == 1 else "utf-8")
+            except UnicodeDecodeError as error:
+                yield Unread(f"{path.name}:{number}", f"not UTF-8 (byte {error.start})")
+                continue
+            if not line.strip():
+                continue
+            record = from_jsonl(line, path.name, number)
+            yield record if record.text.strip() else Unread(record.id, "empty")
+
+
+def split_by_group(
+    records: Sequence[TextRecord], seed: int, shares: tuple[int, int, int] = (8, 1, 1)
+) -> list[TextRecord]:
+    """The records, each in "train", "dev" or "test".
+
+    Groups are ordered by a keyed hash of their name, so that the order of the records plays no
+    part; then they are cut by the shares. With three groups or more no split is empty.
+
+    Args:
+        records: In any order.
+        seed: Of the hash.
+        shares: Of train, dev and test; the platform's are 8 : 1 : 1.
+
+    Raises:
+        InputError: A share is not a positive whole number.
+    """
+    if len(shares) != 3 or any(type(share) is not int or share < 1 for share in shares):
+        raise InputError(f"shares {shares}: three whole numbers of 1 or more")
+    groups = sorted({record.group for record in records}, key=lambda one: derive_seed(seed, one))
+    n, total = len(groups), sum(shares)
+    test = max(1, round(n * shares[2] / total))
+    dev = max(1, round(n * shares[1] / total))
+    bounds = (n - dev - test, n - test)
+    place = {
+        group: SPLITS[(index >= bounds[0]) + (index >= bounds[1])]
+        for index, group in enumerate(groups)
+    }
+    return [replace(record, split=place[record.group]) for record in records]
+
+
+def content_id(text: str) -> str:
+    """Sixteen hexadecimal digits that name a text by its content."""
+    return blake2b(text.encode(errors="surrogatepass"), digest_size=8).hexdigest()
