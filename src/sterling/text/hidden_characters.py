@@ -1,4 +1,4 @@
-"""Characters that a reader does not see: they change what a detector reads, not what people read."""
+"""Characters that readers do not see: they change what a detector reads, and nothing else."""
 
 import re
 import unicodedata

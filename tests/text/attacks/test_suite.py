@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sterling.errors import InputError
-from sterling.lm import CallLedger, Generation, Message, Sampling
+from sterling.lm import GREEDY, CallLedger, Generation, Message, Sampling
 from sterling.text.attacks import ATTACKS, AttackTools, attack_records, attack_text
 from sterling.text.attacks.rewriting_rules import followers, paraphrase
 from sterling.text.attacks.sentences import sentences
@@ -35,17 +36,25 @@ class Echo:
         self.ledger = CallLedger()
 
     def generate(
-        self, prompts: Sequence[str], sampling: Sampling = Sampling(), *, seed: int = 0,
+        self,
+        prompts: Sequence[str],
+        sampling: Sampling = GREEDY,
+        *,
+        seed: int = 0,
         purpose: str = "",
-    ) -> list[Generation]:  # fmt: skip
+    ) -> list[Generation]:
         del sampling, seed, purpose
         self.asked += prompts
         return [Generation(self.answer, (), 0, True) for _ in prompts]
 
     def chat(
-        self, conversations: Sequence[Sequence[Message]], sampling: Sampling = Sampling(), *,
-        seed: int = 0, purpose: str = "",
-    ) -> list[Generation]:  # fmt: skip
+        self,
+        conversations: Sequence[Sequence[Message]],
+        sampling: Sampling = GREEDY,
+        *,
+        seed: int = 0,
+        purpose: str = "",
+    ) -> list[Generation]:
         prompts = [one[-1]["content"] for one in conversations]
         return self.generate(prompts, sampling, seed=seed, purpose=purpose)
 
@@ -61,7 +70,9 @@ def test_attacked_records_keep_their_parents_and_do_not_depend_on_order() -> Non
     made = attack_records(records, "typo", share=0.6, variants=2, seed=3)
     assert len(made) == 12
     assert {one.parent for one in made} == {f"m{row}" for row in range(6)}
-    assert all((one.group, one.domain, one.label) == (f"g{one.parent[1:]}", "news", 1) for one in made)
+    assert all(
+        (one.group, one.domain, one.label) == (f"g{one.parent[1:]}", "news", 1) for one in made
+    )
     assert len({one.text for one in made}) == 12
     again = attack_records(records[::-1], "typo", share=0.6, variants=2, seed=3)
     assert sorted(made, key=lambda one: one.id) == sorted(again, key=lambda one: one.id)
@@ -82,7 +93,7 @@ def test_attacks_by_a_model_say_that_it_is_missing(attack: str) -> None:
 
 
 def test_unknown_attacks_and_missing_files_are_named(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="unknown attack 'type'.*did you mean typo"):
+    with pytest.raises(InputError, match=r"unknown attack 'type'.*did you mean typo"):
         attack_text(TEXT, "type", np.random.default_rng(0))
     with pytest.raises(InputError, match="WordNet's files are not in"):
         attack_text(TEXT, "syno", np.random.default_rng(0), tools=AttackTools(wordnet=tmp_path))
@@ -97,8 +108,8 @@ def test_spans_lie_apart_after_the_first_word(words: int, share: float, seed: in
         assert spans == []
         return
     assert 1 <= len(spans) <= max(1, int(share * words / 4))
-    assert all(1 <= start and end - start == 2 and end <= words for start, end in spans)
-    assert all(b[0] - a[1] >= 1 for a, b in zip(spans, spans[1:], strict=False))
+    assert all(start >= 1 and end - start == 2 and end <= words for start, end in spans)
+    assert all(b[0] - a[1] >= 1 for a, b in pairwise(spans))
 
 
 def test_a_model_refills_spans_from_what_stands_before_them() -> None:

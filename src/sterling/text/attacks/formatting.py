@@ -1,6 +1,7 @@
 """Formatting that readers do not see: MGTEVAL's attack 9."""
 
 import re
+from itertools import pairwise
 
 import numpy as np
 
@@ -41,5 +42,5 @@ def shift_up(text: str, share: float, rng: np.random.Generator) -> Edited:
 
 def _inserted(text: str, places: list[int], what: str) -> str:
     bounds = [0, *places, len(text)]
-    pieces = [text[start:end] for start, end in zip(bounds, bounds[1:], strict=False)]
+    pieces = [text[start:end] for start, end in pairwise(bounds)]
     return what.join(pieces)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from sterling.errors import InputError
-from sterling.lm import LanguageModel, Sampling
+from sterling.lm import LanguageModel, Message, Sampling
 from sterling.text.attacks.sentences import sentences
 from sterling.text.attacks.spans import LENGTH, masked_spans
 from sterling.text.attacks.word_edits import Edited, share_of_words
@@ -44,7 +44,7 @@ def refill_by_model(
         return Edited(text, 0)
     prompts = ["".join(words[: 2 * start - 1]) for start, _ in spans]
     sampling = replace(SAMPLING, max_new_tokens=6 * LENGTH, temperature=1.0)
-    answers = model.generate(prompts, sampling, seed=_seed(rng))
+    answers = model.generate(prompts, sampling, seed=_seed(rng), purpose="attack")
     changed = 0
     for (start, end), answer in zip(spans, answers, strict=True):
         new = answer.text.split()[:LENGTH]
@@ -124,7 +124,7 @@ def _tokens(text: str) -> int:
 def _ask(
     model: LanguageModel, prompts: Sequence[str], rng: np.random.Generator, tokens: int = 128
 ) -> list[str]:
-    conversations = [[{"role": "user", "content": prompt}] for prompt in prompts]
+    conversations = [[Message(role="user", content=prompt)] for prompt in prompts]
     sampling = replace(SAMPLING, max_new_tokens=tokens)
-    answers = model.chat(conversations, sampling, seed=_seed(rng))
+    answers = model.chat(conversations, sampling, seed=_seed(rng), purpose="attack")
     return [answer.text.strip() for answer in answers]

@@ -7,6 +7,7 @@ compares them with figures of those.
 import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 
 import numpy as np
 
@@ -77,7 +78,7 @@ def followers(texts: Sequence[str]) -> Followers:
     seen: dict[str, list[str]] = defaultdict(list)
     for text in texts:
         words = text.split()
-        for before, word in zip(words, words[1:], strict=False):
+        for before, word in pairwise(words):
             seen[before.lower()].append(word)
     return seen
 
@@ -109,7 +110,7 @@ def _other_form(match: re.Match[str]) -> str:
 
 
 def _clause_first(sentence: str) -> str:
-    """ "A because B." as "Because B, A."; sentences of other forms stay."""
+    """Sentences of the form "A because B." as "Because B, A."; others stay."""
     body = sentence.rstrip(".")
     match = _CLAUSE.match(body)
     if not match or len(sentence) - len(body) != 1 or len(match[1].split()) < 3:

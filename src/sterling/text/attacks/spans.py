@@ -9,9 +9,7 @@ __all__ = ["masked_spans"]
 LENGTH, BUFFER = 2, 1
 
 
-def masked_spans(
-    words: int, share: float, rng: np.random.Generator
-) -> list[tuple[int, int]]:
+def masked_spans(words: int, share: float, rng: np.random.Generator) -> list[tuple[int, int]]:
     """Spans of two words to be masked, each with a word of distance to the next, in order.
 
     Their number is ``int(share * words / (length + 2 * buffer))`` and at least one. The first word

@@ -116,7 +116,12 @@ def attack_text(
 
 
 def _by_model(
-    text: str, attack: str, rng: np.random.Generator, share: float, tools: AttackTools, language: str
+    text: str,
+    attack: str,
+    rng: np.random.Generator,
+    share: float,
+    tools: AttackTools,
+    language: str,
 ) -> Edited:
     if tools.model is None:
         lite = {"span": "span-lite", "para": "para-lite"}.get(attack)

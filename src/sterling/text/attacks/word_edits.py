@@ -50,9 +50,7 @@ def share_of_words(share: float, words: int) -> int:
     return min(words, max(1, round(share * words)))
 
 
-def edit_words(
-    text: str, share: float, rng: np.random.Generator, attack: str
-) -> Edited:
+def edit_words(text: str, share: float, rng: np.random.Generator, attack: str) -> Edited:
     """Change one letter (with "tran" two neighbours) of some words.
 
     Args:

@@ -1,0 +1,42 @@
+"""Detectors of machine-generated text: one contract, one calibration, many scores."""
+
+from sterling.text.detectors.binoculars import Binoculars, without_last_layers
+from sterling.text.detectors.calibrated import CalibratedDetector, Judged, train_detector
+from sterling.text.detectors.catalogue import (
+    DETECTORS,
+    SUPERVISED,
+    DetectorPlan,
+    load_detector,
+    make_detector,
+)
+from sterling.text.detectors.character_ngrams import CharacterNgrams
+from sterling.text.detectors.classifier_folder import ClassifierFolder
+from sterling.text.detectors.dna_gpt import DnaGpt
+from sterling.text.detectors.perturbation import PerturbationDetector
+from sterling.text.detectors.scored import Detector, Scored
+from sterling.text.detectors.small_classifier import SmallClassifier
+from sterling.text.detectors.token_metrics import METRICS, Gltr, TokenDetector, score_metrics
+
+__all__ = [
+    "DETECTORS",
+    "METRICS",
+    "SUPERVISED",
+    "Binoculars",
+    "CalibratedDetector",
+    "CharacterNgrams",
+    "ClassifierFolder",
+    "Detector",
+    "DetectorPlan",
+    "DnaGpt",
+    "Gltr",
+    "Judged",
+    "PerturbationDetector",
+    "Scored",
+    "SmallClassifier",
+    "TokenDetector",
+    "load_detector",
+    "make_detector",
+    "score_metrics",
+    "train_detector",
+    "without_last_layers",
+]

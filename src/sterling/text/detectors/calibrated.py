@@ -1,0 +1,181 @@
+"""A detector with its calibration: what is trained, saved, and asked about texts."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save
+
+from sterling.errors import InputError, NothingMeasuredError
+from sterling.measure import Scores, Threshold, auc
+from sterling.runs import write_atomically
+from sterling.text.calibration import Platt, ThresholdMode, choose_threshold, fit_platt
+from sterling.text.detectors.scored import Detector
+from sterling.text.records import TextRecord
+
+__all__ = ["CalibratedDetector", "Judged", "train_detector"]
+
+
+@dataclass(frozen=True, eq=False)
+class Judged:
+    """What a calibrated detector says about records.
+
+    Attributes:
+        records: In the order asked.
+        score: The detector's own, float64 (N,); NaN where it could not be scored.
+        logit: Calibrated, larger is more like a machine, (N,); NaN likewise.
+        probability: p(machine), (N,); NaN likewise.
+        machine: Called a machine's, bool (N,); false where it could not be scored.
+        reasons: Why not scored, "" where it was.
+    """
+
+    records: tuple[TextRecord, ...]
+    score: NDArray[np.float64]
+    logit: NDArray[np.float64]
+    probability: NDArray[np.float64]
+    machine: NDArray[np.bool_]
+    reasons: tuple[str, ...]
+
+    @property
+    def label(self) -> NDArray[np.bool_]:
+        """True for machine texts, (N,)."""
+        return np.array([record.label == 1 for record in self.records], dtype=np.bool_)
+
+    @property
+    def scored(self) -> NDArray[np.bool_]:
+        """Which texts could be scored, (N,)."""
+        return np.isfinite(self.score)
+
+    def select(self, mask: NDArray[np.bool_]) -> "Judged":
+        """The records where a mask (N,) is true."""
+        rows = np.flatnonzero(mask).tolist()
+        return Judged(
+            tuple(self.records[row] for row in rows),
+            self.score[rows],
+            self.logit[rows],
+            self.probability[rows],
+            self.machine[rows],
+            tuple(self.reasons[row] for row in rows),
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class CalibratedDetector:
+    """A detector, the map from its score to a probability, and a threshold.
+
+    Attributes:
+        detector: Gives the raw scores.
+        platt: Fitted on the development texts.
+        threshold: On the logit, chosen on the same texts.
+        development: What they were: counts, accuracy and AUROC, in sample.
+    """
+
+    detector: Detector
+    platt: Platt
+    threshold: Threshold
+    development: dict[str, Any]
+
+    def judge(self, records: Sequence[TextRecord]) -> Judged:
+        """Score records and decide. No text raises; what cannot be scored says why."""
+        scored = self.detector.score([record.text for record in records])
+        logit = self.platt.logit(scored.values)
+        return Judged(
+            tuple(records),
+            scored.values,
+            logit,
+            self.platt.probability(scored.values),
+            logit >= self.threshold.value,
+            scored.reasons,
+        )
+
+    def describe(self) -> dict[str, Any]:
+        """Everything a number of this detector depends on, as JSON."""
+        return {
+            "detector": self.detector.name,
+            "settings": self.detector.settings(),
+            "platt": asdict(self.platt),
+            "threshold": json.loads(self.threshold.to_json()),
+            "development": self.development,
+        }
+
+    def save(self, folder: Path) -> None:
+        """Write ``detector.json`` and, if anything was learned, ``detector.safetensors``."""
+        state = {name: value.contiguous() for name, value in self.detector.state().items()}
+        if state:
+            write_atomically(folder / "detector.safetensors", save(state))
+        write_atomically(folder / "detector.json", json.dumps(self.describe(), indent=1))
+
+
+def train_detector(
+    detector: Detector,
+    train: Sequence[TextRecord],
+    dev: Sequence[TextRecord],
+    mode: ThresholdMode = "accuracy",
+) -> CalibratedDetector:
+    """Fit on training texts, calibrate and choose the threshold on development texts.
+
+    Raises:
+        InputError: A split lacks people or machines.
+        NothingMeasuredError: No development text could be scored.
+    """
+    for name, records in (("train", train), ("dev", dev)):
+        if {record.label for record in records} != {0, 1}:
+            raise InputError(f"split {name}: texts of people and of machines are both needed")
+    labels = np.array([record.label for record in train])
+    detector.fit([record.text for record in train], labels)
+    scored = detector.score([record.text for record in dev])
+    usable = np.isfinite(scored.values)
+    label = np.array([record.label for record in dev], dtype=np.bool_)
+    if not usable.any():
+        raise NothingMeasuredError(f"no development text could be scored: {scored.reasons[0]}")
+    platt = fit_platt(scored.values[usable], label[usable])
+    own = [record for record, use in zip(dev, usable, strict=True) if use]
+    scores = Scores(
+        platt.logit(scored.values[usable]), label[usable], item=[record.id for record in own]
+    )
+    threshold = choose_threshold(scores, mode)
+    accepted = threshold.accept(scores, in_sample=True)
+    development = {
+        "human": int((~label).sum()),
+        "machine": int(label.sum()),
+        "not_scored": int((~usable).sum()),
+        "accuracy": float((accepted == scores.label).mean()),
+        "auroc": auc(scores).value,
+        "mode": mode,
+    }
+    return CalibratedDetector(detector, platt, threshold, development)
+
+
+def read_calibration(
+    folder: Path, description: dict[str, Any], detector: Detector
+) -> CalibratedDetector:
+    """Put a detector together with what `CalibratedDetector.save` wrote.
+
+    Raises:
+        InputError: A file is damaged, or the detector is not the one that was calibrated: another
+            model, other weights or another truncation.
+    """
+    try:
+        weights = folder / "detector.safetensors"
+        if weights.is_file():
+            detector.restore(load_file(weights))
+        platt = Platt(**description["platt"])
+        threshold = Threshold.from_json(json.dumps(description["threshold"]))
+        development = dict(description["development"])
+        settings = description["settings"]
+    except (KeyError, TypeError, ValueError, RuntimeError, SafetensorError) as error:
+        raise InputError(f"{folder}: damaged ({error!r}); train the detector again") from error
+    own = json.loads(json.dumps(detector.settings()))
+    different = sorted(name for name in settings if settings[name] != own.get(name))
+    if different:
+        name = different[0]
+        raise InputError(
+            f"{folder}: calibrated with {name} {settings[name]!r}, but here it is "
+            f"{own.get(name)!r}; train the detector again"
+        )
+    return CalibratedDetector(detector, platt, threshold, development)
