@@ -1,8 +1,9 @@
 """Multiscale diversity entropy: how varied the shape of a series is, at several resolutions.
 
 Lastde ("Training-free LLM-generated text detection by mining token probability sequences", 2024)
-divides the mean log-probability by its spread over scales. Windows, bins and number of scales are
-ours, and so is the standard deviation as spread.
+divides the mean log-probability by its spread over scales. The length of
+windows, ten bins per value and the number of scales are recalled, not read; the standard deviation
+as spread is ours.
 """
 
 import math
@@ -12,18 +13,18 @@ from numpy.typing import NDArray
 
 __all__ = ["diversity_entropy", "spread_of_diversity"]
 
-WINDOW, BINS, SCALES = 3, 10, 5
+WINDOW, BINS_PER_VALUE, SCALES = 3, 10, 5
 
 
-def diversity_entropy(series: NDArray[np.float64], window: int = WINDOW, bins: int = BINS) -> float:
+def diversity_entropy(series: NDArray[np.float64], bins: int, window: int = WINDOW) -> float:
     """Entropy of the histogram of cosines of neighbouring windows, in [0, 1].
 
     -(1 / ln bins) sum of P ln P over equal bins on [-1, 1].
 
     Args:
         series: (T,), T above the window's length.
-        window: Length of a window, 1 or more.
         bins: Of the histogram, 2 or more.
+        window: Length of a window, 1 or more.
     """
     windows = np.lib.stride_tricks.sliding_window_view(series, window)
     lengths = np.linalg.norm(windows, axis=1)
@@ -44,7 +45,9 @@ def spread_of_diversity(series: NDArray[np.float64]) -> float:
     if len(series) < WINDOW + SCALES:
         return math.nan
     entropies = [
-        diversity_entropy(np.convolve(series, np.full(k, 1 / k), mode="valid"))
+        diversity_entropy(
+            np.convolve(series, np.full(k, 1 / k), mode="valid"), BINS_PER_VALUE * len(series)
+        )
         for k in range(1, SCALES + 1)
     ]
     spread = float(np.std(entropies))
