@@ -19,6 +19,7 @@ __all__ = [
     "Corpus",
     "TextRecord",
     "Unread",
+    "content_id",
     "from_jsonl",
     "read_corpus",
     "split_by_group",

@@ -2,6 +2,7 @@
 
 from sterling.text.attacks.suite import (
     ATTACKS,
+    FREE_ATTACKS,
     MODEL_ATTACKS,
     AttackTools,
     attack_records,
@@ -11,6 +12,7 @@ from sterling.text.attacks.word_edits import Edited
 
 __all__ = [
     "ATTACKS",
+    "FREE_ATTACKS",
     "MODEL_ATTACKS",
     "AttackTools",
     "Edited",

@@ -27,20 +27,20 @@ from sterling.text.attacks.synonyms import replace_words, small_table, wordnet
 from sterling.text.attacks.word_edits import WORD_EDITS, Edited, edit_words
 from sterling.text.records import TextRecord
 
-__all__ = ["ATTACKS", "MODEL_ATTACKS", "AttackTools", "attack_records", "attack_text"]
+__all__ = [
+    "ATTACKS",
+    "FREE_ATTACKS",
+    "MODEL_ATTACKS",
+    "AttackTools",
+    "attack_records",
+    "attack_text",
+]
 
 SHARE = 0.2  # the platform's default of words to attack
 MODEL_ATTACKS = ("span", "para", "back_trans", "humanize", "syno_ranked")
-ATTACKS = (
-    *WORD_EDITS,
-    "form",
-    "form_shift",
-    "syno",
-    "syno-lite",
-    "span-lite",
-    "para-lite",
-    *MODEL_ATTACKS,
-)
+# Those that need neither a model nor WordNet.
+FREE_ATTACKS = (*WORD_EDITS, "form", "form_shift", "syno-lite", "span-lite", "para-lite")
+ATTACKS = (*FREE_ATTACKS, "syno", *MODEL_ATTACKS)
 
 
 @dataclass(frozen=True)

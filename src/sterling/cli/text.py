@@ -1,0 +1,378 @@
+"""`sterling text …`: corpora, attacks on them, and detectors of machine-generated text."""
+
+import os
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+
+from sterling.cli.studies import JsonFlag, show_json
+from sterling.errors import NothingMeasuredError
+
+__all__ = ["app"]
+
+app = typer.Typer(
+    no_args_is_help=True,
+    help="Texts: was this written by a machine, and with what error rate?",
+)
+
+API_KEY = "STERLING_API_KEY"
+
+CorpusArgument = Annotated[
+    Path, typer.Argument(help="A .jsonl file of records, as text build writes it.")
+]
+DetectorArgument = Annotated[Path, typer.Argument(help="Folder of a trained detector.")]
+ModelOption = Annotated[
+    str, typer.Option(help="smollm2, or a folder that transformers wrote.", show_default=True)
+]
+WriterOption = Annotated[
+    str,
+    typer.Option(
+        help="smollm2, a folder, or the address of an OpenAI-compatible endpoint "
+        f"(key in ${API_KEY})."
+    ),
+]
+EndpointModelOption = Annotated[
+    str | None, typer.Option(help="Which of the endpoint's models; only with an address.")
+]
+SeedOption = Annotated[int, typer.Option(min=0, help="The same seed gives the same texts.")]
+
+
+def _writer(source: str, endpoint_model: str | None) -> Any:
+    from sterling.lm import load
+
+    if source.startswith(("http://", "https://")):
+        return load(source, model=endpoint_model, api_key=os.environ.get(API_KEY))
+    return load(source, model=endpoint_model)
+
+
+def _likelihoods(model: Any, texts: Any) -> list[float]:
+    return [float(one.log_prob.mean()) for one in model.stats(texts)]
+
+
+def _corpus(path: Path) -> Any:
+    """A corpus that holds at least one record; what could not be read is told."""
+    from sterling.text.records import read_corpus
+
+    corpus = read_corpus(path)
+    _tell_unread(corpus.unread)
+    if not corpus.records:
+        raise NothingMeasuredError(f"{path} holds no text that can be read")
+    return corpus
+
+
+def _tell_unread(unread: Any) -> None:
+    for one in unread:
+        typer.echo(f"not used: {one.source}: {one.reason}", err=True)
+
+
+def _in_splits(corpus: Any, seed: int) -> list[Any]:
+    """Records in their splits; an undivided corpus is divided by group."""
+    from sterling.text.records import split_by_group
+
+    if any(record.split for record in corpus.records):
+        return list(corpus.records)
+    return split_by_group(corpus.records, seed)
+
+
+@app.command()
+def build(
+    human: Annotated[
+        Path, typer.Option(help="Texts of people: a folder of text files, or a .jsonl file.")
+    ],
+    out: Annotated[Path, typer.Option(help="Folder of the corpus.")] = Path("runs/corpus"),
+    model: WriterOption = "smollm2",
+    endpoint_model: EndpointModelOption = None,
+    prefix_tokens: Annotated[int, typer.Option(help="Of a text that begin the prompt.")] = 64,
+    template: Annotated[str, typer.Option(help="Around the beginning, as {prefix}.")] = "{prefix}",
+    system: Annotated[str | None, typer.Option(help="System prompt; makes it a chat.")] = None,
+    mode: Annotated[
+        Literal["prompt_plus", "continuation"],
+        typer.Option(help="Keep the beginning before the machine's text, or leave it out of both."),
+    ] = "prompt_plus",
+    max_new_tokens: Annotated[int, typer.Option(help="Of a machine's text.")] = 128,
+    temperature: Annotated[float, typer.Option()] = 0.8,
+    top_p: Annotated[float, typer.Option()] = 0.95,
+    top_k: Annotated[int, typer.Option()] = 0,
+    repetition_penalty: Annotated[float, typer.Option()] = 1.0,
+    sweep: Annotated[
+        bool, typer.Option("--sweep", help="Seven settings of the sampling for every text.")
+    ] = False,
+    seed: SeedOption = 0,
+    as_json: JsonFlag = False,
+) -> None:
+    """Human texts, and what a model makes of their beginnings, divided 8 : 1 : 1 by origin.
+
+    A killed build goes on with the same --out.
+    """
+    from sterling.lm import Sampling
+    from sterling.text.build import BuildPlan, build_corpus
+    from sterling.text.build import sweep as sampling_sweep
+    from sterling.text.records import read_corpus
+
+    one = Sampling(max_new_tokens, temperature, top_p, top_k, repetition_penalty)
+    plan = BuildPlan(
+        prefix_tokens=prefix_tokens,
+        template=template,
+        system=system,
+        mode=mode,
+        samplings=sampling_sweep(max_new_tokens) if sweep else (one,),
+        seed=seed,
+    )
+    corpus = build_corpus(read_corpus(human), _writer(model, endpoint_model), plan, out)
+    _tell_unread(corpus.unread)
+    counts = {
+        split: {
+            kind: sum(one.split == split and one.label == label for one in corpus.records)
+            for label, kind in enumerate(("human", "machine"))
+        }
+        for split in ("train", "dev", "test")
+    }
+    path = out / "corpus.jsonl"
+    if as_json:
+        unread = [asdict(one) for one in corpus.unread]
+        show_json({"corpus": str(path), "records": counts, "not_used": unread})
+        return
+    for split, count in counts.items():
+        typer.echo(f"{split}: {count['human']} human, {count['machine']} machine texts")
+    typer.echo(f"{len(corpus.unread)} texts not used")
+    typer.echo(f"next: sterling text train {path} --out {out / 'detector'}")
+
+
+@app.command()
+def attack(
+    corpus: CorpusArgument,
+    name: Annotated[
+        list[str], typer.Option("--attack", help="Of the attacks, several times; or: free.")
+    ],
+    out: Annotated[Path, typer.Option(help="A .jsonl file of attacked copies.")] = Path(
+        "runs/attacked.jsonl"
+    ),
+    share: Annotated[float, typer.Option(help="Of a text's words to attack.")] = 0.2,
+    variants: Annotated[int, typer.Option(help="Copies of every text.")] = 1,
+    split: Annotated[str, typer.Option(help="Whose machine texts are attacked.")] = "test",
+    model: Annotated[
+        str | None, typer.Option(help="For attacks that ask a model; as in text build.")
+    ] = None,
+    endpoint_model: EndpointModelOption = None,
+    wordnet: Annotated[Path | None, typer.Option(help="Folder of WordNet's files.")] = None,
+    research_use: Annotated[
+        bool, typer.Option("--research-use", help="For humanize, which only evades detectors.")
+    ] = False,
+    seed: SeedOption = 0,
+    as_json: JsonFlag = False,
+) -> None:
+    """Attacked copies of machine texts, each with its parent's id.
+
+    Free attacks need neither a model nor WordNet: --attack free takes all of them.
+    """
+    from sterling.lm import LocalModel
+    from sterling.text.attacks import FREE_ATTACKS, AttackTools, attack_records
+    from sterling.text.records import write_records
+
+    records = _in_splits(_corpus(corpus), seed)
+    names = [one for given in name for one in (FREE_ATTACKS if given == "free" else (given,))]
+    writer = None if model is None else _writer(model, endpoint_model)
+
+    tools = AttackTools(
+        model=writer,
+        wordnet=wordnet,
+        score=partial(_likelihoods, writer) if isinstance(writer, LocalModel) else None,
+        research_use=research_use,
+    )
+    made = []
+    counts: dict[str, dict[str, int]] = {}
+    for one in dict.fromkeys(names):
+        copies = attack_records(
+            records, one, share=share, variants=variants, seed=seed, tools=tools, splits=(split,)
+        )
+        unchanged = sum(copy.meta["changed"] == 0 for copy in copies)
+        counts[one] = {"copies": len(copies), "unchanged": unchanged}
+        made += copies
+    write_records(out, made)
+    if as_json:
+        show_json({"attacked": str(out), "attacks": counts})
+        return
+    for one, count in counts.items():
+        typer.echo(f"{one}: {count['copies']} copies, {count['unchanged']} of them unchanged")
+    typer.echo(f"next: sterling text evaluate DETECTOR {corpus} --attacked {out}")
+
+
+@app.command()
+def train(
+    corpus: CorpusArgument,
+    detector: Annotated[str, typer.Option(help="Of the detectors.")] = "fast_detect_gpt",
+    out: Annotated[Path, typer.Option(help="Folder of the detector.")] = Path("runs/detector"),
+    model: Annotated[
+        str,
+        typer.Option(help="smollm2 or a folder; the classifier's for classifier_folder."),
+    ] = "smollm2",
+    threshold: Annotated[
+        Literal["accuracy", "f1", "low_fpr"], typer.Option(help="What the threshold is best for.")
+    ] = "accuracy",
+    max_tokens: Annotated[int, typer.Option(help="The first so many of a text count.")] = 512,
+    copies: Annotated[int, typer.Option(help="Of a text, for detect_gpt, npr and dna_gpt.")] = 10,
+    store: Annotated[
+        Path | None, typer.Option(help="Folder in which passes are kept for the next detector.")
+    ] = None,
+    seed: SeedOption = 0,
+    as_json: JsonFlag = False,
+) -> None:
+    """Fit a detector on the split train, calibrate it and choose its threshold on the split dev."""
+    from sterling.text.detectors import DetectorPlan, make_detector, train_detector
+
+    records = _in_splits(_corpus(corpus), seed)
+    plan = DetectorPlan(model, max_tokens, copies, seed, store)
+    trained = train_detector(
+        make_detector(detector, plan),
+        [one for one in records if one.split == "train" and not one.attack],
+        [one for one in records if one.split == "dev" and not one.attack],
+        threshold,
+    )
+    trained.save(out)
+    if as_json:
+        show_json(trained.describe())
+        return
+    own = trained.development
+    typer.echo(
+        f"{detector}: AUROC {own['auroc']:.4f} and accuracy {own['accuracy']:.4f} on the "
+        f"{own['human']} human and {own['machine']} machine texts that calibrated it "
+        f"(in sample); {own['not_scored']} not scored"
+    )
+    typer.echo(f"next: sterling text evaluate {out} {corpus}")
+
+
+def _detector(folder: Path, model: str) -> Any:
+    from sterling.lm import load_local
+    from sterling.text.detectors import load_detector
+
+    return load_detector(folder, None if model == "smollm2" else load_local(model))
+
+
+@app.command()
+def evaluate(
+    detector: DetectorArgument,
+    corpus: CorpusArgument,
+    attacked: Annotated[
+        list[Path] | None, typer.Option(help="Attacked copies, as text attack writes them.")
+    ] = None,
+    model: ModelOption = "smollm2",
+    seed: SeedOption = 0,
+    out: Annotated[Path, typer.Option(help="Run folder for evidence and report.")] = Path(
+        "runs/text-evaluate"
+    ),
+    as_json: JsonFlag = False,
+) -> None:
+    """Effectiveness, robustness and efficiency on the split test, with intervals and a report.
+
+    A text that cannot be scored counts as a wrong answer.
+    """
+    from sterling.report import render_report
+    from sterling.runs import open_run, write_atomically
+    from sterling.study import Evidence
+    from sterling.text.assessment import assess, prediction_lines
+
+    records = [one for one in _in_splits(_corpus(corpus), seed) if one.split == "test"]
+    copies = [one for path in attacked or [] for one in _corpus(path).records]
+    judge = _detector(detector, model)
+    config = {
+        "detector": str(detector),
+        "corpus": str(corpus),
+        "attacked": [str(path) for path in attacked or []],
+        "calibration": judge.describe(),
+    }
+    identity = {"study": "text-evaluate", "seed": seed, "config": config}
+    with open_run(out, identity=identity, seed=seed) as run:
+        findings, judged = assess(judge, records, copies, seed=seed)
+        lines = "".join(prediction_lines(one) for one in judged)
+        write_atomically(out / "predictions.jsonl", lines)
+        options = "".join(f" --attacked {path}" for path in attacked or [])
+        evidence = Evidence(
+            **dict(findings),
+            study="text-evaluate",
+            preset="own data",
+            seed=seed,
+            command=f"sterling text evaluate {detector} {corpus}{options} --seed {seed}",
+            config=config,
+            versions=dict(run.versions),
+            started=run.started,
+            wall_s=round(run.elapsed(), 3),
+        )
+        run.finish(evidence.model_dump_json(indent=1))
+    render_report([out], out / "report.html")
+    if as_json:
+        typer.echo(evidence.model_dump_json(indent=1))
+        return
+    for metric in evidence.metrics:
+        interval = "" if metric.low is None else f" ({metric.low:.4f} … {metric.high:.4f})"
+        value = "-" if metric.value is None else f"{metric.value:.4f}"
+        typer.echo(f"{metric.name}: {value}{interval}, n = {metric.n}")
+    typer.echo(f"Report: {out / 'report.html'}")
+
+
+@app.command()
+def detect(
+    detector: DetectorArgument,
+    documents: Annotated[
+        Path, typer.Argument(help="A folder of text files, one text file, or a .jsonl file.")
+    ],
+    calibration: Annotated[
+        Path, typer.Option(help="Texts of people, of the same kind as the documents.")
+    ],
+    fdr: Annotated[
+        float, typer.Option(help="Expected share of human texts on the list, such as 0.05.")
+    ] = 0.05,
+    procedure: Annotated[
+        Literal["bh", "by", "storey", "ptdi", "ptdi_jkbb", "ebh"],
+        typer.Option(help="How the list is made; bh is Benjamini-Hochberg."),
+    ] = "bh",
+    model: ModelOption = "smollm2",
+    as_json: JsonFlag = False,
+) -> None:
+    """A list of machine-written documents with a bounded false discovery rate.
+
+    No verdict is sole evidence against a person.
+    """
+    from sterling.text.declaration import CAUTION, declare_machine_written
+    from sterling.text.records import read_corpus
+
+    asked = read_corpus(documents)
+    if not asked.records:
+        _tell_unread(asked.unread)
+        raise NothingMeasuredError(f"{documents} holds no text that can be read")
+    known = _corpus(calibration)
+    judge = _detector(detector, model)
+    given = declare_machine_written(
+        judge, asked.records, known.records, fdr=fdr, procedure=procedure, unread=asked.unread
+    )
+    if as_json:
+        show_json(
+            {
+                "declared": [one.id for one in given.declared],
+                "documents": [asdict(one) for one in given.verdicts],
+                "not_read": [asdict(one) for one in given.unread],
+                "not_read_calibration": [asdict(one) for one in known.unread],
+                "calibration_not_scored": given.calibration_not_scored,
+                "guarantee": asdict(given.guarantee),
+                "warnings": list(given.warnings),
+                "detector": judge.describe(),
+                "caution": CAUTION,
+            }
+        )
+        return
+    for one in given.declared:
+        typer.echo(f"{one.id}\tadjusted p {one.adjusted_p:.4g}\t{CAUTION}")
+    typer.echo(f"{len(given.declared)} of {len(given.verdicts)} documents declared machine-written")
+    for one in given.verdicts:
+        if one.not_scored:
+            typer.echo(f"not scored: {one.id}: {one.not_scored}")
+        if one.hidden:
+            kinds = ", ".join(f"{count} {kind}" for kind, count in one.hidden.items())
+            typer.echo(f"hidden characters: {one.id}: {kinds}")
+    _tell_unread(given.unread)
+    for name, text in given.guarantee.rows():
+        typer.echo(f"{name}: {text}")
+    for message in given.warnings:
+        typer.echo(f"warning: {message}", err=True)

@@ -1,0 +1,137 @@
+"""`sterling text` from human texts to a declared list, and what people give it."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from sterling.cli import main
+from sterling.lm import train_small
+
+WORDS = ["river", "water", "house", "bridge", "people", "spring", "town", "old", "road", "light"]
+
+
+def run(*arguments: object) -> int:
+    with pytest.raises(SystemExit) as stopped:
+        main(["text", *map(str, arguments)])
+    return int(stopped.value.code or 0)
+
+
+def prose(seed: int, words: int = 60) -> str:
+    rng = np.random.default_rng(seed)
+    return " ".join(rng.choice(WORDS, size=words)).capitalize() + "."
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Human texts, and a language model on disk that learned a few of their words by heart."""
+    root = tmp_path_factory.mktemp("text")
+    for name, seeds in (("human", range(40)), ("known", range(100, 140))):
+        (root / name).mkdir()
+        for seed in seeds:
+            (root / name / f"{seed}.txt").write_text(prose(seed))
+    model = train_small([prose(seed) for seed in range(500, 520)], steps=40, width=32, context=256)
+    model.model.save_pretrained(root / "model")
+    model.tokenizer.save_pretrained(root / "model")
+    return root
+
+
+@pytest.fixture(scope="module")
+def corpus(folder: Path) -> Path:
+    sizes = ("--prefix-tokens", 16, "--max-new-tokens", 48, "--temperature", 0.1)
+    given = ("--human", folder / "human", "--out", folder / "c", "--model", folder / "model")
+    assert run("build", *given, *sizes) == 0
+    return folder / "c" / "corpus.jsonl"
+
+
+@pytest.fixture(scope="module")
+def detector(folder: Path, corpus: Path) -> Path:
+    options = ("--detector", "likelihood", "--model", folder / "model", "--out", folder / "d")
+    assert run("train", corpus, *options) == 0
+    return folder / "d"
+
+
+@pytest.mark.smoke
+def test_the_whole_way_to_a_report(
+    folder: Path, corpus: Path, detector: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    attacked = tmp_path / "attacked.jsonl"
+    options = ("--attack", "free", "--attack", "span", "--model", folder / "model", "--json")
+    capsys.readouterr()
+    assert run("attack", corpus, *options, "--variants", 2, "--share", 0.6, "--out", attacked) == 0
+    made = json.loads(capsys.readouterr().out)
+    assert len(made["attacks"]) == 12
+    assert all(one["copies"] == 8 for one in made["attacks"].values())
+    given = (detector, corpus, "--attacked", attacked, "--model", folder / "model")
+    assert run("evaluate", *given, "--out", tmp_path / "run", "--json") == 0
+    evidence = json.loads(capsys.readouterr().out)
+    names = {metric["name"] for metric in evidence["metrics"]}
+    assert {"accuracy", "AUROC", "AUPR", "ECE", "Brier score", "ASR typo", "time"} <= names
+    assert {"by_domain", "robustness"} <= {table["name"] for table in evidence["tables"]}
+    assert evidence["config"]["calibration"]["settings"]["prompt"].startswith("none is given")
+    lines = (tmp_path / "run" / "predictions.jsonl").read_text().splitlines()
+    assert len(lines) == 8 + 12 * 8
+    assert (tmp_path / "run" / "report.html").stat().st_size > 5000
+
+
+def test_hostile_documents_each_have_a_verdict_or_a_reason(
+    folder: Path, detector: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    machine = next(
+        json.loads(line)["text"]
+        for line in (folder / "c" / "corpus.jsonl").read_text().splitlines()
+        if json.loads(line)["label"] == 1
+    )
+    files = {
+        "machine.txt": machine.encode(),
+        "human.txt": prose(777).encode(),
+        "empty.txt": b"",
+        "short.txt": b"hello",
+        "latin1.txt": "naïve café".encode("latin-1"),
+        "huge.txt": (prose(1, 1000) * 2000).encode(),
+        "hidden.txt": ("\u200b\u202e" + prose(5)).encode(),
+    }
+    assert len(files["huge.txt"]) > 9_000_000
+    for name, content in files.items():
+        (tmp_path / name).write_bytes(content)
+    given = (detector, tmp_path, "--calibration", folder / "known", "--model", folder / "model")
+    capsys.readouterr()
+    assert run("detect", *given, "--fdr", 0.1, "--json") == 0
+    told = json.loads(capsys.readouterr().out)
+    verdicts = {one["id"]: one for one in told["documents"]}
+    unread = {one["source"]: one["reason"] for one in told["not_read"]}
+    assert set(verdicts) | set(unread) == set(files)
+    assert unread["empty.txt"] == "empty"
+    assert unread["latin1.txt"].startswith("not UTF-8")
+    assert verdicts["short.txt"]["not_scored"].startswith("too short")
+    assert verdicts["hidden.txt"]["hidden"] == {"zero width": 1, "direction": 1}
+    assert verdicts["huge.txt"]["not_scored"] == ""
+    assert all(one["caution"] == "not sole evidence against a person" for one in verdicts.values())
+    assert "human.txt" not in told["declared"]
+    assert run("detect", *given, "--fdr", 0.1) == 0
+    printed = capsys.readouterr()
+    assert "not scored: short.txt: too short" in printed.out
+    assert "not used: latin1.txt" in printed.err
+
+
+def test_what_is_wrong_is_one_line(
+    folder: Path, corpus: Path, detector: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cases = {
+        ("train", corpus, "--detector", "fast"): "unknown detector 'fast'",
+        ("train", tmp_path / "no.jsonl"): "not there",
+        ("attack", corpus, "--attack", "typos"): "did you mean typo",
+        ("attack", corpus, "--attack", "para"): "para: needs a language model",
+        ("build", "--human", folder / "human", "--model", "http://h/v1"): "name one of",
+        ("build", "--human", folder / "human", "--template", "x"): "template 'x'",
+        ("evaluate", tmp_path, corpus): "no detector.json",
+        ("evaluate", detector, corpus): "give its folder",
+    }
+    for arguments, message in cases.items():
+        assert run(*arguments) == 2, arguments
+        error = capsys.readouterr().err
+        assert message in error, error
+    (tmp_path / "only").mkdir()
+    (tmp_path / "only" / "a.txt").write_bytes(b"\xff\xff")
+    assert run("detect", detector, tmp_path / "only", "--calibration", folder / "known") == 3
