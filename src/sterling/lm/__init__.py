@@ -3,7 +3,7 @@
 from sterling.lm.endpoint import Endpoint, EndpointError
 from sterling.lm.language_model import GREEDY, Generation, LanguageModel, Message, Sampling
 from sterling.lm.ledger import Budget, BudgetExhaustedError, Call, CallLedger
-from sterling.lm.load import load, load_local
+from sterling.lm.load import load, load_local, load_tokenizer
 from sterling.lm.local import LocalModel, Pass, Processor
 from sterling.lm.store import SignalStore
 from sterling.lm.token_stats import TokenStats, token_stats
@@ -28,6 +28,7 @@ __all__ = [
     "TokenStats",
     "load",
     "load_local",
+    "load_tokenizer",
     "token_stats",
     "train_small",
 ]

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 
@@ -11,7 +12,10 @@ from sterling.lm.endpoint import Endpoint
 from sterling.lm.ledger import CallLedger
 from sterling.lm.local import LocalModel
 
-__all__ = ["load", "load_local"]
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+__all__ = ["load", "load_local", "load_tokenizer"]
 
 
 def load(
@@ -58,36 +62,48 @@ def load_local(
     Raises:
         InputError: There is no such model, or transformers is not installed.
     """
-    try:
-        from transformers import AutoModelForCausalLM, AutoTokenizer
+    tokenizer = load_tokenizer(source)
+    from transformers import AutoModelForCausalLM
 
-        from sterling.lm.smollm2 import smollm2_folder
-    except ImportError as error:
-        raise InputError(
-            f"language models need the package {error.name}: pip install 'sterling[lm]'"
-        ) from error
-    with _quietly():
-        folder = smollm2_folder() if source == "smollm2" else Path(source)
-        if not (folder / "config.json").is_file():
-            raise InputError(
-                f"{folder}: no config.json in it; give 'smollm2', a folder that transformers "
-                "wrote, or the http address of an endpoint"
-            )
-        try:
-            weights = AutoModelForCausalLM.from_pretrained(
-                folder, dtype=torch.float32, local_files_only=True, use_safetensors=True
-            )
-            tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
-        except (OSError, ValueError) as error:
-            raise InputError(f"{folder}: {error}") from error
+    folder = _folder(source)
+    with _quietly(folder):
+        weights = AutoModelForCausalLM.from_pretrained(
+            folder, dtype=torch.float32, local_files_only=True, use_safetensors=True
+        )
     place = device or ("cuda" if torch.cuda.is_available() else "cpu")
     name = source if source == "smollm2" else folder.name
     return LocalModel(str(name), weights.to(place).eval(), tokenizer, ledger or CallLedger())
 
 
+def load_tokenizer(source: str | Path = "smollm2") -> "PreTrainedTokenizerBase":
+    """The tokenizer of a model alone, without its weights; arguments and errors of `load_local`."""
+    try:
+        from transformers import AutoTokenizer
+
+        folder = _folder(source)
+    except ImportError as error:
+        raise InputError(
+            f"language models need the package {error.name}: pip install 'sterling[lm]'"
+        ) from error
+    with _quietly(folder):
+        return AutoTokenizer.from_pretrained(folder, local_files_only=True)
+
+
+def _folder(source: str | Path) -> Path:
+    from sterling.lm.smollm2 import smollm2_folder
+
+    folder = smollm2_folder() if source == "smollm2" else Path(source)
+    if not (folder / "config.json").is_file():
+        raise InputError(
+            f"{folder}: no config.json in it; give 'smollm2', a folder that transformers wrote, or "
+            "the http address of an endpoint"
+        )
+    return folder
+
+
 @contextmanager
-def _quietly() -> Iterator[None]:
-    """Without the progress bars and advice that transformers prints while it loads."""
+def _quietly(folder: Path) -> Iterator[None]:
+    """Without progress bars and advice of transformers; what it cannot read is an `InputError`."""
     from transformers.utils import logging
 
     bars, level = logging.is_progress_bar_enabled(), logging.get_verbosity()
@@ -95,6 +111,8 @@ def _quietly() -> Iterator[None]:
     logging.set_verbosity_error()
     try:
         yield
+    except (OSError, ValueError) as error:
+        raise InputError(f"{folder}: {error}") from error
     finally:
         logging.set_verbosity(level)
         if bars:

@@ -80,6 +80,14 @@ class LocalModel:
         """Where the weights are."""
         return torch.device(self.model.device)
 
+    @property
+    def ends(self) -> list[int]:
+        """The tokens that end a text."""
+        configured = self.model.generation_config.eos_token_id
+        every = [*(configured if isinstance(configured, list) else [configured])]
+        every.append(self.tokenizer.eos_token_id)
+        return list(dict.fromkeys(end for end in every if end is not None))
+
     @cached_property
     def fingerprint(self) -> str:
         """SHA-256 of all weights and of the vocabulary, hexadecimal; computed when first asked."""
@@ -290,7 +298,7 @@ class LocalModel:
     ) -> list[Generation]:
         from transformers import LogitsProcessorList
 
-        ends = self._ends()
+        ends = self.ends
         padding = self.tokenizer.pad_token_id
         padding = padding if padding is not None else (ends[0] if ends else 0)
         ids = torch.nn.utils.rnn.pad_sequence(
@@ -323,14 +331,6 @@ class LocalModel:
         stop = next((place for place, token in enumerate(new) if token in ends), None)
         tokens = new[:stop]
         return Generation(self.decode(tokens), tuple(tokens), prompt_tokens, stop is not None)
-
-    def _ends(self) -> list[int]:
-        """The tokens that end a text."""
-        configured = self.model.generation_config.eos_token_id
-        ends = configured if isinstance(configured, list) else [configured]
-        return [
-            *dict.fromkeys(end for end in (*ends, self.tokenizer.eos_token_id) if end is not None)
-        ]
 
 
 class _Draw:

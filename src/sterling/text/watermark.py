@@ -122,14 +122,16 @@ class TripleSetWatermark:
 
     def green(self, numbers: Tensor) -> Tensor:
         """Which tokens are green by their keyed numbers, bool of the same shape."""
-        return numbers < round(self.ratios[GREEN] * 2.0**BITS)
+        green: Tensor = numbers < round(self.ratios[GREEN] * 2.0**BITS)
+        return green
 
     def red(self, numbers: Tensor) -> Tensor:
         """Which are red; the rest is yellow."""
         if self.ratios[RED] == 0:
             return torch.zeros_like(numbers, dtype=torch.bool)
         above = round((self.ratios[GREEN] + self.ratios[YELLOW]) * 2.0**BITS)
-        return numbers >= min(above, 2**BITS - 1)  # int64 does not hold 2^63
+        red: Tensor = numbers >= min(above, 2**BITS - 1)  # int64 does not hold 2^63
+        return red
 
     def processor(self) -> "WatermarkProcessor":
         """A `transformers` `LogitsProcessor` that marks what is generated.
