@@ -2,8 +2,9 @@
 
 Published implementations of Kirchenbauer et al. (ICML 2023) seed a generator with the token before
 and draw a permutation of the vocabulary, for every token of the text that is tested and at every
-step of generation. That scheme is re-stated here. Timed in one run with repetitions interleaved;
-figures are ratios of medians (above 1: the keyed function is faster).
+step of generation. That scheme is re-stated here. Besides: what a mark adds to generating with the
+packaged real model, where it is installed. Timed in one run with repetitions interleaved; figures
+are ratios of medians.
 
     python -m benchmarks.watermark [--quick]
 """
@@ -16,6 +17,8 @@ import torch
 from benchmarks.cdc import medians
 from torch import Tensor
 
+from sterling.errors import InputError
+from sterling.lm import Processor, Sampling, load_local
 from sterling.text import TripleSetWatermark, kgw
 
 KEY, VOCABULARY, SHARE, TEXTS = 15485863, 32_000, 0.5, 20
@@ -34,7 +37,7 @@ def count_drawn(ids: list[int]) -> int:
 
 
 def main() -> None:
-    """Print one line for detection and one for a step of generation."""
+    """Print lines for detection, for a step of generation, and for generating by a model."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="a short text")
     length = 50 if parser.parse_args().quick else 400
@@ -79,6 +82,38 @@ def main() -> None:
         f"{1e3 * steps['three']:.2f} ms, drawn {1e3 * steps['drawn']:.2f} ms, ratio "
         f"{steps['drawn'] / steps['two']:.1f} (two sets)"
     )
+    generating(4 if length == 50 else 16)
+
+
+def generating(tokens: int) -> None:
+    """What the mark adds to a real model's time, alone and in a batch."""
+    try:
+        model = load_local()
+    except InputError as error:
+        print(error)
+        return
+    sampling = Sampling(tokens, temperature=1.0, top_p=1.0)
+    for batch in (1, 16):
+        prompts = ["The history of the city begins in"] * batch
+
+        def run(processors: list[Processor], prompts: list[str] = prompts) -> object:
+            return model.generate(prompts, sampling, processors=processors)
+
+        times = medians(
+            {
+                "plain": lambda: run([]),
+                "two sets": lambda: run([kgw(KEY).processor()]),
+                "three sets": lambda: run([TripleSetWatermark(KEY).processor()]),
+            },
+            5,
+        )
+        shares = ", ".join(
+            f"{name} {times[name] / times['plain']:.3f}" for name in ("two sets", "three sets")
+        )
+        print(
+            f"generating {tokens} tokens, {batch} at a time: plain "
+            f"{batch * tokens / times['plain']:.1f} tokens/s; times of it: {shares}"
+        )
 
 
 if __name__ == "__main__":

@@ -243,18 +243,22 @@ class LocalModel:
             InputError: The model has no chat template; else as for `generate`.
             BudgetExhaustedError: As for `generate`.
         """
+        ids = [self.conversation_ids(conversation) for conversation in conversations]
+        return self._generate(ids, sampling, seed, purpose, ())
+
+    def conversation_ids(self, conversation: Sequence[Message]) -> Tensor:
+        """Token ids of a conversation up to where the model answers, int64 (T,).
+
+        Raises:
+            InputError: The model has no chat template.
+        """
         if self.tokenizer.chat_template is None:
             raise InputError(f"{self.name} has no chat template: give prompts to generate")
-        ids = []
-        for conversation in conversations:
-            text = self.tokenizer.apply_chat_template(
-                [dict(message) for message in conversation],
-                add_generation_prompt=True,
-                tokenize=False,
-            )
-            tokens = self.tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"]
-            ids.append(torch.tensor(tokens, dtype=torch.int64))
-        return self._generate(ids, sampling, seed, purpose, ())
+        text = self.tokenizer.apply_chat_template(
+            [dict(message) for message in conversation], add_generation_prompt=True, tokenize=False
+        )
+        tokens = self.tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"]
+        return torch.tensor(tokens, dtype=torch.int64)
 
     def _generate(
         self,

@@ -2,6 +2,7 @@
 
 from sterling.measure.aggregate import aggregate
 from sterling.measure.bootstrap import bootstrap_by_subject, compare_paired
+from sterling.measure.bradley_terry import BradleyTerry, fit_bradley_terry
 from sterling.measure.calibration import (
     brier_score,
     calibration_error,
@@ -29,6 +30,7 @@ from sterling.measure.threshold import Threshold
 
 __all__ = [
     "BONA_FIDE",
+    "BradleyTerry",
     "ErrorCurve",
     "Estimate",
     "Interval",
@@ -50,6 +52,7 @@ __all__ = [
     "eer",
     "error_curve",
     "evaluate",
+    "fit_bradley_terry",
     "mcnemar",
     "mean_interval",
     "negative_log_likelihood",

@@ -20,7 +20,14 @@ from scipy import special, stats
 from torch import Tensor
 
 from sterling.errors import InputError, unknown_name
-from sterling.text.keyed_hash import BITS, Reduction, context_states, mixed_tokens, token_numbers
+from sterling.text.keyed_hash import (
+    BITS,
+    Reduction,
+    context_states,
+    mixed_tokens,
+    pair_codes,
+    token_numbers,
+)
 
 if TYPE_CHECKING:
     from sterling.text.watermark_processor import WatermarkProcessor
@@ -122,15 +129,14 @@ class TripleSetWatermark:
 
     def green(self, numbers: Tensor) -> Tensor:
         """Which tokens are green by their keyed numbers, bool of the same shape."""
-        green: Tensor = numbers < round(self.ratios[GREEN] * 2.0**BITS)
+        green: Tensor = numbers < _limit(self.ratios[GREEN])
         return green
 
     def red(self, numbers: Tensor) -> Tensor:
         """Which are red; the rest is yellow."""
         if self.ratios[RED] == 0:
             return torch.zeros_like(numbers, dtype=torch.bool)
-        above = round((self.ratios[GREEN] + self.ratios[YELLOW]) * 2.0**BITS)
-        red: Tensor = numbers >= min(above, 2**BITS - 1)  # int64 does not hold 2^63
+        red: Tensor = numbers >= _limit(self.ratios[GREEN] + self.ratios[YELLOW])
         return red
 
     def processor(self) -> "WatermarkProcessor":
@@ -181,10 +187,11 @@ class TripleSetWatermark:
         if first < len(ids):
             windows = np.lib.stride_tricks.sliding_window_view(ids[first - self.context :], width)
         pairs = torch.from_numpy(windows.copy())
-        numbers = self.numbers(pairs[:, :-1], pairs[:, -1])
-        distinct = torch.from_numpy(np.unique(numbers.numpy()))  # of 63 bits: equal pairs only
-        green, red = self.green(distinct), self.red(distinct)
-        return self.judge(int(green.sum()), int(red.sum()), len(distinct), combine)
+        states, mixed = self.states(pairs[:, :-1]), mixed_tokens(pairs[:, -1])
+        _, places = np.unique(pair_codes(states, mixed).numpy(), return_index=True)
+        numbers = token_numbers(states, mixed)[torch.from_numpy(places)]
+        green, red = self.green(numbers), self.red(numbers)
+        return self.judge(int(green.sum()), int(red.sum()), len(places), combine)
 
     def judge(
         self, green: int, red: int, scored: int, combine: Combination = "brown"
@@ -205,6 +212,12 @@ class TripleSetWatermark:
         return WatermarkDetection(
             green, red, scored, z_green, z_red, p_green, p_red, p_value, combine
         )
+
+
+def _limit(share: float) -> int:
+    """Numbers below it are this share of all; the last lie above 2^31 - 1, which int32 ends at."""
+    half: int = 2 ** (BITS - 1)
+    return min(round(share * 2.0**BITS) - half, half - 1)
 
 
 def kgw(key: int) -> TripleSetWatermark:

@@ -27,7 +27,7 @@ class WatermarkProcessor(LogitsProcessor):  # type: ignore[misc]
     def __init__(self, watermark: TripleSetWatermark) -> None:
         self.watermark = watermark
         self.steps = self.unmarked = 0
-        self._vocabulary = torch.empty(0, dtype=torch.int64)
+        self._vocabulary = torch.empty(0, dtype=torch.int32)
 
     def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
         """Logits (N, V) of the next tokens of texts (N, T), marked."""
@@ -36,20 +36,31 @@ class WatermarkProcessor(LogitsProcessor):  # type: ignore[misc]
         if input_ids.shape[1] < mark.context:
             self.unmarked += len(scores)
             return scores
-        contexts = input_ids[:, input_ids.shape[1] - mark.context :]
-        numbers = token_numbers(mark.states(contexts)[:, None], self._mixed(scores))
+        states = mark.states(input_ids[:, input_ids.shape[1] - mark.context :])
+        mixed = self._mixed(scores)
+        # Row by row: what one row needs stays in the processor's cache.
+        return torch.stack(
+            [
+                self._marked(row, token_numbers(state, mixed))
+                for row, state in zip(scores, states, strict=True)
+            ]
+        )
+
+    def _marked(self, scores: Tensor, numbers: Tensor) -> Tensor:
+        mark = self.watermark
         marked = scores + mark.bias * mark.green(numbers) if mark.bias else scores
         if mark.ratios[RED] == 0:
             return marked
         red = mark.red(numbers)
-        left = 1 - scores.float().softmax(dim=-1).masked_fill_(~red, 0).sum(dim=-1)
-        marking = left >= mark.least_mass
-        self.unmarked += int((~marking).sum())
-        return torch.where(marking[:, None], marked.masked_fill(red, -torch.inf), scores)
+        banned = scores.float().softmax(dim=-1).masked_fill_(~red, 0).sum()
+        if 1 - banned < mark.least_mass:
+            self.unmarked += 1
+            return scores
+        return marked.masked_fill(red, -torch.inf)
 
     def _mixed(self, scores: Tensor) -> Tensor:
         """Of the whole vocabulary, computed at the first step."""
         size, device = scores.shape[1], scores.device
         if len(self._vocabulary) != size or self._vocabulary.device != device:
-            self._vocabulary = mixed_tokens(torch.arange(size, device=device))
+            self._vocabulary = mixed_tokens(torch.arange(size, device=device)).to(torch.int32)
         return self._vocabulary
