@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.markup import escape
 from typer.exceptions import TyperException
 
-from sterling.cli import demo, doctor, face, privacy, runs, studies, text
+from sterling.cli import agent, demo, doctor, face, privacy, runs, studies, text
 from sterling.errors import InputError
 
 __all__ = ["app", "main"]
@@ -28,6 +28,7 @@ doctor.register(app)
 demo.register(app)
 app.add_typer(face.app, name="face")
 app.add_typer(privacy.app, name="privacy")
+app.add_typer(agent.app, name="agent")
 app.add_typer(text.app, name="text")
 
 

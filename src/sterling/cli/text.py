@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
+from sterling.cli import text_watermark
 from sterling.cli.studies import JsonFlag, show_json
 from sterling.errors import NothingMeasuredError
 
@@ -17,6 +18,8 @@ app = typer.Typer(
     no_args_is_help=True,
     help="Texts: was this written by a machine, and with what error rate?",
 )
+
+app.add_typer(text_watermark.app, name="watermark")
 
 API_KEY = "STERLING_API_KEY"
 

@@ -12,6 +12,7 @@ from sterling.studies.epcr import EPCR_STUDY
 from sterling.studies.flexible_modal import FLEXIBLE_MODAL_STUDY
 from sterling.studies.fm_vit import FM_VIT_STUDY
 from sterling.studies.forgetting_benchmark import FORGETTING_BENCHMARK_STUDY
+from sterling.studies.hats import HATS_STUDY
 from sterling.studies.hifimask_challenge import HIFIMASK_CHALLENGE_STUDY
 from sterling.studies.mia_fdr import MIA_FDR_STUDY
 from sterling.studies.pad_chapter import PAD_CHAPTER_STUDY
@@ -20,6 +21,7 @@ from sterling.studies.senn_conformal import SENN_CONFORMAL_STUDY
 from sterling.studies.sgtd import SGTD_STUDY
 from sterling.studies.temporal_depth import TEMPORAL_DEPTH_STUDY
 from sterling.studies.uncertainty_unlearning import UNCERTAINTY_UNLEARNING_STUDY
+from sterling.studies.upa import UPA_STUDY
 from sterling.study import Study
 
 __all__ = ["STUDIES"]
@@ -37,6 +39,7 @@ STUDIES: dict[str, Study[Any]] = {
         FLEXIBLE_MODAL_STUDY,
         FM_VIT_STUDY,
         FORGETTING_BENCHMARK_STUDY,
+        HATS_STUDY,
         HIFIMASK_CHALLENGE_STUDY,
         MIA_FDR_STUDY,
         PAD_CHAPTER_STUDY,
@@ -45,5 +48,6 @@ STUDIES: dict[str, Study[Any]] = {
         SGTD_STUDY,
         TEMPORAL_DEPTH_STUDY,
         UNCERTAINTY_UNLEARNING_STUDY,
+        UPA_STUDY,
     )
 }

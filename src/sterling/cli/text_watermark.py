@@ -1,0 +1,140 @@
+"""`sterling text watermark …`: make a key, generate marked texts, test texts for the mark."""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+
+from sterling.cli.studies import JsonFlag, show_json
+from sterling.errors import InputError, NothingMeasuredError
+
+__all__ = ["app"]
+
+app = typer.Typer(
+    no_args_is_help=True, help="Watermark texts while they are generated; test texts."
+)
+
+CAVEAT = "not sole evidence against a person"
+
+KeyArgument = Annotated[Path, typer.Argument(help="The key's file; keep it secret.")]
+ModelOption = Annotated[
+    str, typer.Option(help="smollm2, or a folder that transformers wrote.", show_default=True)
+]
+
+
+@app.command()
+def key(
+    path: KeyArgument,
+    model: ModelOption = "smollm2",
+    ratios: Annotated[
+        tuple[float, float, float], typer.Option(help="Shares of green, yellow and red.")
+    ] = (0.5, 0.25, 0.25),
+    context: Annotated[int, typer.Option(min=0, help="Tokens that decide colours.")] = 1,
+    bias: Annotated[float, typer.Option(min=0, help="Added to the logits of green tokens.")] = 0.0,
+) -> None:
+    """Make a new secret key for the tokenizer of a model."""
+    from sterling.lm import load_tokenizer
+    from sterling.text.watermark_key import WatermarkKey
+
+    made = WatermarkKey.new(load_tokenizer(model), ratios=ratios, context=context, bias=bias)
+    made.write(path)
+    typer.echo(f"{path}: new key for the tokenizer of {model}")
+
+
+@app.command()
+def generate(
+    path: KeyArgument,
+    prompts: Annotated[Path, typer.Argument(help="A text file, one prompt a line.")],
+    out: Annotated[Path, typer.Option(help="File of the texts, .jsonl.")] = Path(
+        "runs/watermarked.jsonl"
+    ),
+    model: ModelOption = "smollm2",
+    max_new_tokens: Annotated[int, typer.Option(min=1, help="Of a text.")] = 200,
+    temperature: Annotated[float, typer.Option(min=0)] = 1.0,
+    top_p: Annotated[float, typer.Option()] = 1.0,
+    seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same texts.")] = 0,
+) -> None:
+    """Let a local model go on with prompts, and mark what it writes."""
+    from sterling.lm import Sampling, load_local
+    from sterling.text.records import TextRecord, write_records
+    from sterling.text.watermark_key import WatermarkKey
+
+    held = WatermarkKey.read(path)
+    writer = load_local(model)
+    held.check(writer.tokenizer, model)
+    lines = [line for line in _text(prompts).splitlines() if line.strip()]
+    if not lines:
+        raise InputError(f"{prompts}: holds no prompt; write one a line")
+    processor = held.watermark.processor()
+    sampling = Sampling(max_new_tokens, temperature, top_p)
+    texts = writer.generate(lines, sampling, seed=seed, processors=[processor])
+    records = [
+        TextRecord(
+            id=f"{prompts.stem}-{row}",
+            text=one.text,
+            label=1,
+            group=f"{prompts.stem}-{row}",
+            model=model,
+            meta={"prompt": prompt},
+        )
+        for row, (prompt, one) in enumerate(zip(lines, texts, strict=True))
+    ]
+    write_records(out, records)
+    share = processor.unmarked / max(1, processor.steps)
+    typer.echo(f"{out}: {len(records)} texts; {share:.1%} of their tokens were left unmarked")
+
+
+@app.command()
+def detect(
+    path: KeyArgument,
+    texts: Annotated[Path, typer.Argument(help="A text file, a folder of them, or .jsonl.")],
+    model: ModelOption = "smollm2",
+    level: Annotated[float, typer.Option(help="Share of unmarked texts that may be found.")] = 0.01,
+    combine: Annotated[
+        Literal["brown", "exact", "fisher", "green"],
+        typer.Option(help="Of green and red; fisher accuses more often than it says."),
+    ] = "brown",
+    as_json: JsonFlag = False,
+) -> None:
+    """Test texts for a key's mark, each by itself; the model's weights are not needed."""
+    from sterling.lm import load_tokenizer
+    from sterling.text.records import read_corpus
+    from sterling.text.watermark_key import WatermarkKey
+
+    if not 0 < level < 1:
+        raise InputError(f"level {level}: between 0 and 1, such as 0.01")
+    held = WatermarkKey.read(path)
+    tokenizer = load_tokenizer(model)
+    held.check(tokenizer, model)
+    corpus = read_corpus(texts)
+    for one in corpus.unread:
+        typer.echo(f"not used: {one.source}: {one.reason}", err=True)
+    rows: list[dict[str, Any]] = []
+    for record in corpus.records:
+        ids = tokenizer(record.text, add_special_tokens=False, verbose=False)["input_ids"]
+        found = held.watermark.detect(ids, combine=combine)
+        scored = found.tokens_scored > 0
+        rows.append(
+            {"id": record.id, **asdict(found), "marked": found.p_value <= level if scored else None}
+        )
+    if not any(row["tokens_scored"] for row in rows):
+        raise NothingMeasuredError(f"{texts} holds no text that is long enough to test")
+    if as_json:
+        show_json({"level": level, "note": CAVEAT, "texts": rows})
+        return
+    for row in rows:
+        verdict = {True: "marked", False: "no mark found", None: "too short to test"}[row["marked"]]
+        typer.echo(
+            f"{row['id']}\t{verdict}\tp {row['p_value']:.3g}\t{row['tokens_scored']} tokens: "
+            f"{row['green']} green (z {row['z_green']:.1f}), {row['red']} red "
+            f"(z {row['z_red']:.1f})"
+        )
+    typer.echo(f"each at a level of {level:g}; a verdict is {CAVEAT}")
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: {error}; give a UTF-8 text file") from error
