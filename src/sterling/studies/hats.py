@@ -8,6 +8,7 @@ carries the evidence, and what edits leave.
 """
 
 from collections.abc import Callable, Sequence
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -121,8 +122,8 @@ def _generate(config: HatsConfig, seed: int, index: int) -> Group:
         else load_local(config.model)
     )
     wanted = config.prompt_tokens + config.tokens
-    ids = [model.encode(text, wanted) for text in human[index :: config.groups]]
-    ids = [one for one in ids if len(one) == wanted][: config.texts]
+    every = (model.encode(text, wanted) for text in human[index :: config.groups])
+    ids = list(islice((one for one in every if len(one) == wanted), config.texts))
     if len(ids) < config.texts:
         raise InputError(
             f"{len(ids)} human texts of {wanted} tokens in group {index}; {config.texts} are needed"
@@ -537,7 +538,7 @@ HATS_STUDY = Study(
             groups=2,
             texts=4,
             tokens=40,
-            lengths=(15, 40),
+            lengths=(20, 40),
             paraphrased=1,
             null_keys=5,
         ),

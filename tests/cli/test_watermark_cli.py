@@ -1,0 +1,89 @@
+"""`sterling text watermark`: marked texts are found, others are not, a wrong key is refused."""
+
+import json
+import stat
+from pathlib import Path
+
+import pytest
+
+from sterling.cli import main
+from sterling.lm import train_small
+from sterling.text.prose import human_prose
+
+
+def run(*arguments: object) -> int:
+    with pytest.raises(SystemExit) as stopped:
+        main(["text", "watermark", *map(str, arguments)])
+    return int(stopped.value.code or 0)
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model that is unsure of what comes next: what is certain cannot be marked."""
+    folder = tmp_path_factory.mktemp("model")
+    model = train_small([one.text for one in human_prose("manual")[:30]], steps=20)
+    model.model.save_pretrained(folder)
+    model.tokenizer.save_pretrained(folder)
+    return folder
+
+
+@pytest.mark.smoke
+def test_what_is_marked_is_found_and_what_is_not_is_not(
+    model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    key, prompts, out = tmp_path / "key.json", tmp_path / "prompts.txt", tmp_path / "texts.jsonl"
+    prompts.write_text("The value of\nAn object is\n")
+    assert run("key", key, "--model", model) == 0
+    assert stat.S_IMODE(key.stat().st_mode) == 0o600
+    assert run("key", key, "--model", model) == 2
+    assert "never overwritten" in capsys.readouterr().err
+    made = json.loads(key.read_text())
+    made["watermark"]["key"] = 2026  # what was drawn would make the test a game of chance
+    key.write_text(json.dumps(made))
+    more = ["--model", model, "--max-new-tokens", "300"]
+    assert run("generate", key, prompts, "--out", out, *more) == 0
+    capsys.readouterr()
+    assert run("detect", key, out, "--model", model, "--json") == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["note"] == "not sole evidence against a person"
+    long = [one["marked"] for one in told["texts"] if one["tokens_scored"] > 50]
+    assert long
+    assert all(long)
+    (tmp_path / "plain").mkdir()
+    (tmp_path / "plain/a.txt").write_text("the dog ate the fish of the old bird and slept. " * 3)
+    (tmp_path / "plain/b.txt").write_text("x")
+    (tmp_path / "plain/c.txt").write_bytes(b"\xff\xfe\xfa")
+    assert run("detect", key, tmp_path / "plain", "--model", model, "--level", "1e-6") == 0
+    said = capsys.readouterr()
+    assert "no mark found" in said.out
+    assert "too short to test" in said.out
+    assert "not used" in said.err
+
+
+def test_another_tokenizer_is_refused(
+    model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    key = tmp_path / "key.json"
+    assert run("key", key, "--model", model) == 0
+    other = train_small(["something else is here. " * 40], steps=1, width=16)
+    other.model.save_pretrained(tmp_path / "other")
+    other.tokenizer.save_pretrained(tmp_path / "other")
+    (tmp_path / "text.txt").write_text("the cat sat on the mat.")
+    assert run("detect", key, tmp_path / "text.txt", "--model", tmp_path / "other") == 2
+    assert "tokenizer is not the one that this key counts in" in capsys.readouterr().err
+
+
+def test_what_is_no_key_is_named(
+    model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "text.txt").write_text("the cat")
+    for content, named in (
+        (None, "no such key"),
+        ("{", "holds no watermark key"),
+        ('{"watermark": {"key": -1}, "tokenizer": ""}', "key -1"),
+    ):
+        key = tmp_path / "bad.json"
+        if content is not None:
+            key.write_text(content)
+        assert run("detect", key, tmp_path / "text.txt", "--model", model) == 2
+        assert named in capsys.readouterr().err
