@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from sterling.errors import InputError
 from sterling.lm import LocalModel, TokenStats, token_stats, train_small
-from sterling.text.detectors import METRICS, Gltr, TokenDetector, score_metrics
+from sterling.text.detectors import METRICS, Gltr, TokenDetector, score_metrics, score_prefixes
 from sterling.text.detectors.binoculars import Binoculars, mean_cross_entropy, without_last_layers
 from sterling.text.detectors.diversity_entropy import diversity_entropy, spread_of_diversity
 from sterling.text.detectors.token_metrics import bins_of_ranks
@@ -92,6 +92,15 @@ def test_batches_and_neighbours_do_not_change_a_score(model: LocalModel) -> None
             assert scored.values[row] == pytest.approx(alone[name].values[0], rel=2e-3), name
     one = TokenDetector("lrr", model).score(texts)
     assert np.array_equal(one.values, together["lrr"].values)
+
+
+def test_a_prefix_is_scored_as_a_text_of_its_own(model: LocalModel) -> None:
+    text = PROSE[1] * 3
+    whole = score_prefixes(model, [text, ""], "lrr", [20, 1000])
+    short = score_metrics(model, [text], ["lrr"], max_tokens=21)["lrr"]
+    assert whole[20].values[0] == pytest.approx(short.values[0], rel=1e-4)
+    assert whole[1000].values[0] == score_metrics(model, [text], ["lrr"])["lrr"].values[0]
+    assert whole[20].reasons == ("", "empty")
 
 
 def test_no_text_raises_and_each_failure_has_its_reason(model: LocalModel) -> None:

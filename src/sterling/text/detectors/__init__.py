@@ -15,7 +15,13 @@ from sterling.text.detectors.dna_gpt import DnaGpt
 from sterling.text.detectors.perturbation import PerturbationDetector
 from sterling.text.detectors.scored import Detector, Scored
 from sterling.text.detectors.small_classifier import SmallClassifier
-from sterling.text.detectors.token_metrics import METRICS, Gltr, TokenDetector, score_metrics
+from sterling.text.detectors.token_metrics import (
+    METRICS,
+    Gltr,
+    TokenDetector,
+    score_metrics,
+    score_prefixes,
+)
 
 __all__ = [
     "DETECTORS",
@@ -37,6 +43,7 @@ __all__ = [
     "load_detector",
     "make_detector",
     "score_metrics",
+    "score_prefixes",
     "train_detector",
     "without_last_layers",
 ]

@@ -91,7 +91,9 @@ class PerturbationDetector:
         for row, (text, stats) in enumerate(zip(texts, own, strict=True)):
             if reasons[row]:
                 continue
-            changed, why = token_signals(self.model, self._copies(text), max_tokens=self.max_tokens)
+            changed, why = token_signals(
+                self.model, self._copies(text), max_tokens=self.max_tokens, store=self.store
+            )
             kept = [one for one, reason in zip(changed, why, strict=True) if not reason]
             if len(kept) < 2:
                 reasons[row] = "too short to be changed"

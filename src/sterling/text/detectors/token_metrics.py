@@ -22,7 +22,7 @@ from sterling.lm import LocalModel, SignalStore, TokenStats
 from sterling.text.detectors.diversity_entropy import spread_of_diversity
 from sterling.text.detectors.scored import LEAST_TOKENS, Scored, unreadable
 
-__all__ = ["METRICS", "Gltr", "TokenDetector", "score_metrics"]
+__all__ = ["METRICS", "Gltr", "TokenDetector", "score_metrics", "score_prefixes"]
 
 MAX_TOKENS = 512
 RANK_EDGES = (10, 100, 1000)  # GLTR's four bins
@@ -130,6 +130,31 @@ def score_metrics(
     """
     stats, reasons = token_signals(model, texts, max_tokens=max_tokens, store=store)
     return {name: _values(METRICS[name], stats, reasons) for name in names}
+
+
+def score_prefixes(
+    model: LocalModel,
+    texts: Sequence[str],
+    name: str,
+    lengths: Sequence[int],
+    *,
+    max_tokens: int = MAX_TOKENS,
+    store: SignalStore | None = None,
+) -> dict[int, Scored]:
+    """One metric of the first so many scored tokens of each text, from one pass.
+
+    A causal model says the same about a token whatever follows it, so a prefix needs no pass of its
+    own. Arguments as in `score_metrics`; a text that is shorter than a length is scored whole.
+    """
+    stats, reasons = token_signals(model, texts, max_tokens=max_tokens, store=store)
+
+    def cut(one: TokenStats, length: int) -> TokenStats:
+        return TokenStats(**{field: values[:length] for field, values in vars(one).items()})
+
+    return {
+        length: _values(METRICS[name], [cut(one, length) for one in stats], reasons)
+        for length in lengths
+    }
 
 
 def _values(
