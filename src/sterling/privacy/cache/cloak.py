@@ -1,0 +1,214 @@
+"""KV-Cloak: blocks of keys and values, mixed by secret matrices and restored exactly.
+
+"Shadow in the Cache", NDSS 2026, arXiv 2508.09442. With X a block of b rows of one head, S (b x b)
+and M (d x d) secret and fixed, P a permutation that is new for each block, and A zero but for one
+row, the offset a:
+
+    obfuscated  C = S P (X M + A)
+    restored    S^-1 C = P (X M + A); the row whose entries are large is a's; then M^-1
+
+P is not stored: attention over the past does not ask for the order of its rows, as long as keys and
+values share it. M rotates and scales the pairs of rotary embeddings, so that it commutes with them
+and can be fused into the weights (`sterling.privacy.cache.fusion`).
+
+Beside it stands a mask of ours, "dense": A has no zero row and is new for each block, drawn with P
+and a scale of each row from the key and the block's serial number. What that mends and what it
+costs is told in ``docs/privacy/cache.md``.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from sterling.errors import InputError
+from sterling.privacy.cache.keyed import keyed_normal, keyed_uniform
+
+__all__ = ["CloakConfig", "CloakSecret", "LayerSecret", "draw_secret", "pair_rotation"]
+
+PLANE = 1.42
+"""At least the root of 2: how far a rotation in a plane can enlarge an entry."""
+
+OFFSET, PADDING = (3.0, 4.0), 1.5
+"""Entries of the offset, and rows that fill a block, in units of the bound."""
+
+# The first number of every place of the key: what is drawn there.
+_SCRAMBLER, _STRETCH, _ANGLE, _SCALE, _OFFSET, _MARKED, _ORDER, _ROW_SCALE, _MASK = range(9)
+
+
+@dataclass(frozen=True)
+class CloakConfig:
+    """Constants of the defence; the defaults are the published ones.
+
+    Attributes:
+        block: Rows b of a block (16; the paper also tests 32 and 64).
+        theta_ratio: Bound on an entry, in units of the largest one that was measured (2; 2.5 for
+            LLaMA-7B).
+        s_ratio: Scales of S lie in [1/s_ratio, s_ratio], log-uniform (that is ours); at least 1.
+        m_ratio: Scales of M's pairs likewise.
+        mask: "row", the paper's offset of one row; "dense", ours.
+        mask_ratio: Half-width of the dense mask's uniform entries, in units of the bound. Ours.
+    """
+
+    block: int = 16
+    theta_ratio: float = 2.0
+    s_ratio: float = 1.0
+    m_ratio: float = 1.0
+    mask: Literal["row", "dense"] = "row"
+    mask_ratio: float = 4.0
+
+    def __post_init__(self) -> None:
+        """Refuse what no matrix can be drawn for."""
+        if self.block < 2:
+            raise InputError(f"block {self.block}: at least 2 rows")
+        if self.mask not in ("row", "dense"):
+            raise InputError(f"mask {self.mask!r}: row or dense")
+        for name in ("theta_ratio", "s_ratio", "m_ratio"):
+            if getattr(self, name) < 1:
+                raise InputError(f"{name} {getattr(self, name)}: at least 1")
+        if self.mask_ratio <= 0:
+            raise InputError(f"mask_ratio {self.mask_ratio}: above 0")
+
+
+@dataclass(frozen=True)
+class LayerSecret:
+    """What one layer's keys (first) and values (second) are mixed with, for H heads; float64.
+
+    Blocks are held with their rows before their number, (2, N, H, b, B, d) for N texts and B
+    blocks, so that S meets all blocks of a head in one product.
+
+    Attributes:
+        config: Constants.
+        key: The secret key, which permutations and dense masks follow from.
+        layer: Number of the layer.
+        scrambler: S (2, H, b, b).
+        unscrambler: Its inverse.
+        mixer: M (2, H, d, d); rows are multiplied from the right.
+        unmixer: Its inverse.
+        offset: a (2, H, d).
+        bound: No entry of X M exceeds it (2, H).
+        marked: Which row of a block, before P, the offset is added to.
+    """
+
+    config: CloakConfig
+    key: bytes
+    layer: int
+    scrambler: Tensor
+    unscrambler: Tensor
+    mixer: Tensor
+    unmixer: Tensor
+    offset: Tensor
+    bound: Tensor
+    marked: int
+
+    def to(self, dtype: torch.dtype, device: torch.device) -> "LayerSecret":
+        """The same in another precision, elsewhere."""
+        moved = {
+            name: getattr(self, name).to(device, dtype)
+            for name in ("scrambler", "unscrambler", "mixer", "unmixer", "offset", "bound")
+        }
+        return LayerSecret(
+            config=self.config, key=self.key, layer=self.layer, marked=self.marked, **moved
+        )
+
+    def order(self, serial: tuple[int, ...]) -> NDArray[np.int64]:
+        """P of the block with that serial number: row i of P X is row ``order[i]`` of X."""
+        numbers = keyed_uniform(self.key, (_ORDER, self.layer, *serial), (self.config.block,))
+        return np.argsort(numbers)
+
+    def row_scales(self, serial: tuple[int, ...]) -> NDArray[np.float64]:
+        """Scales (2, H, b) of a block's rows under the dense mask."""
+        heads = self.bound.shape[1]
+        place = (_ROW_SCALE, self.layer, *serial)
+        return _scales(self.key, place, (2, heads, self.config.block), self.config.s_ratio)
+
+    def dense_mask(self, serial: tuple[int, ...]) -> Tensor:
+        """A of a block under the dense mask, (2, H, b, d)."""
+        shape = (*self.bound.shape, self.config.block, self.offset.shape[-1])
+        numbers = keyed_uniform(self.key, (_MASK, self.layer, *serial), shape)
+        unit = torch.from_numpy(2 * numbers - 1).to(self.bound)
+        return unit * (self.config.mask_ratio * self.bound[:, :, None, None])
+
+
+@dataclass(frozen=True)
+class CloakSecret:
+    """The secret of a whole model, one entry per layer."""
+
+    config: CloakConfig
+    layers: tuple[LayerSecret, ...]
+
+
+def draw_secret(largest: Tensor, head_dim: int, config: CloakConfig, key: bytes) -> CloakSecret:
+    """Every matrix that the key stands for.
+
+    Args:
+        largest: Largest absolute entry of keys and of values that was measured on a text, per
+            layer and head (L, 2, H), as from `sterling.privacy.cache.largest_entries`.
+        head_dim: Entries d of a key; even.
+        config: Constants.
+        key: 32 secret bytes, from ``secrets.token_bytes(32)``. Who holds it reads the cache.
+
+    Raises:
+        InputError: An entry of ``largest`` is not above 0, d is odd, or the key is too short.
+    """
+    if largest.ndim != 3 or largest.shape[1] != 2:
+        raise InputError(f"largest of shape {tuple(largest.shape)}: (layers, 2, heads)")
+    if not bool((largest > 0).all()):
+        raise InputError("largest: an entry is not above 0; measure it on a longer text")
+    if head_dim % 2:
+        raise InputError(f"head_dim {head_dim}: rotary embeddings rotate pairs, so it is even")
+    b, heads = config.block, largest.shape[2]
+    bound = PLANE * config.m_ratio * config.theta_ratio * largest.double()
+    marked = int(keyed_uniform(key, (_MARKED,), (1,))[0] * b)
+    layers = []
+    for layer in range(len(largest)):
+        normal = torch.from_numpy(keyed_normal(key, (_SCRAMBLER, layer), (2, heads, b, b)))
+        stretch = _scales(key, (_STRETCH, layer), (2, heads, b), config.s_ratio)
+        scrambler = torch.from_numpy(stretch)[..., None] * torch.linalg.qr(normal).Q
+        pairs = (2, heads, head_dim // 2)
+        angles = 2 * np.pi * keyed_uniform(key, (_ANGLE, layer), pairs)
+        scales = _scales(key, (_SCALE, layer), pairs, config.m_ratio)
+        mixer = pair_rotation(torch.from_numpy(angles), torch.from_numpy(scales))
+        low, high = OFFSET
+        unit = torch.from_numpy(keyed_uniform(key, (_OFFSET, layer), (2, heads, head_dim)))
+        layers.append(
+            LayerSecret(
+                config=config,
+                key=key,
+                layer=layer,
+                scrambler=scrambler,
+                unscrambler=torch.linalg.inv(scrambler),
+                mixer=mixer,
+                unmixer=torch.linalg.inv(mixer),
+                offset=(low + (high - low) * unit) * bound[layer, :, :, None],
+                bound=bound[layer],
+                marked=marked,
+            )
+        )
+    return CloakSecret(config, tuple(layers))
+
+
+def pair_rotation(angles: Tensor, scales: Tensor) -> Tensor:
+    """Matrices (..., d, d) that rotate and scale the pairs (i, i + d/2), from (..., d/2) each.
+
+    It is the pairing of rotary embeddings, so these matrices commute with them.
+    """
+    half = angles.shape[-1]
+    cosine, sine = scales * angles.cos(), scales * angles.sin()
+    matrix = angles.new_zeros(*angles.shape[:-1], 2 * half, 2 * half)
+    i = torch.arange(half)
+    matrix[..., i, i] = matrix[..., i + half, i + half] = cosine
+    matrix[..., i, i + half] = sine
+    matrix[..., i + half, i] = -sine
+    return matrix
+
+
+def _scales(
+    key: bytes, place: tuple[int, ...], shape: tuple[int, ...], ratio: float
+) -> NDArray[np.float64]:
+    """Log-uniform in [1/ratio, ratio]."""
+    exponent: NDArray[np.float64] = 2 * keyed_uniform(key, place, shape) - 1
+    return ratio**exponent
