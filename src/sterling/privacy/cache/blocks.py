@@ -1,11 +1,13 @@
 """Rows of keys and values to obfuscated blocks, and back.
 
-Rows are (2, N, H, T, d): keys and values of N texts, H heads, T positions. Blocks are
-(2, N, H, b, B, d), rows of a block before the number of the block, so that one product by S^-1
-restores all blocks of a head, straight to where attention reads them.
+Rows are (2, N, H, T, d): keys and values of N texts, H heads, T positions, with M applied. Blocks
+are (2, N, H, B, b, d), of which the last is filled up: by rows of 1.5 bounds under the mask "row"
+(the paper fills before M, which then moves a tenth of the entries beyond the marker's threshold),
+by zeros under "dense".
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -13,122 +15,166 @@ from torch import Tensor
 from sterling.errors import InputError
 from sterling.privacy.cache.cloak import PADDING, LayerSecret
 
-__all__ = ["Serial", "obfuscate", "restore"]
+__all__ = ["BlockMixer", "Serial", "obfuscate", "restore", "restore_by_marker"]
 
 Serial = tuple[int, ...]
 """What no other block of the layer has: permutation and dense mask follow from it."""
 
 
-def obfuscate(rows: Tensor, secret: LayerSecret, serials: Sequence[Serial]) -> Tensor:
-    """S P (X M + A) of every block, (2, N, H, b, B, d), for rows that M was applied to.
+@dataclass(frozen=True)
+class BlockMixer:
+    """A layer's secret for Z = 2 N H heads of keys and values of N texts, in one precision.
 
-    The last block is filled up, by rows of 1.5 bounds ("row"; the paper fills before M, which
-    then moves a tenth of the entries beyond the marker's threshold) or of zero ("dense").
+    Attributes:
+        secret: Of the layer.
+        texts: N.
+        scrambler: S (Z, b, b).
+        unscrambler: Its inverse.
+        offset: a (Z, 1, d).
+        padding: What fills a block (Z, 1, 1, 1).
+    """
+
+    secret: LayerSecret
+    texts: int
+    scrambler: Tensor
+    unscrambler: Tensor
+    offset: Tensor
+    padding: Tensor
+
+    @classmethod
+    def of(
+        cls, secret: LayerSecret, texts: int, dtype: torch.dtype, device: torch.device
+    ) -> "BlockMixer":
+        """The secret, repeated for each text."""
+
+        def each(tensor: Tensor) -> Tensor:
+            shape = (2, texts, *tensor.shape[1:])
+            return tensor[:, None].expand(shape).flatten(0, 2).to(device, dtype).contiguous()
+
+        fill = PADDING if secret.config.mask == "row" else 0.0
+        return cls(
+            secret=secret,
+            texts=texts,
+            scrambler=each(secret.scrambler),
+            unscrambler=each(secret.unscrambler),
+            offset=each(secret.offset)[:, None],
+            padding=fill * each(secret.bound)[:, None, None, None],
+        )
+
+    def inverse_orders(self, serials: Sequence[Serial]) -> Tensor:
+        """P's inverse for each block, (B, b): row r of X is row ``inverse[r]`` of P X."""
+        orders = [torch.from_numpy(self.secret.order(serial)) for serial in serials]
+        return torch.stack(orders).argsort(dim=1).to(self.offset.device)
+
+    def obfuscate(self, rows: Tensor, inverse: Tensor, serials: Sequence[Serial]) -> Tensor:
+        """S P (X + A) of blocks X (Z, B, b, d)."""
+        z, blocks, b, d = rows.shape
+        mixing = self.scrambler.index_select(2, inverse.flatten()).view(z, b, blocks, b)
+        mixing = mixing.transpose(1, 2).contiguous()
+        if self.secret.config.mask == "dense":
+            # A column of S P and a row of X + A have one number: the row's before P.
+            mixing = mixing * self._row_scales(serials)[:, :, None]
+            rows = rows + self._masks(serials)
+            return torch.matmul(mixing, rows)
+        marked = self.secret.marked
+        mixed = (mixing[..., marked, None] * self.offset[:, None]).view(-1, b, d)
+        mixed.baddbmm_(mixing.view(-1, b, b), rows.reshape(-1, b, d))
+        return mixed.view(z, blocks, b, d)
+
+    def restore(
+        self,
+        stored: Tensor,
+        inverse: Tensor,
+        serials: Sequence[Serial],
+        out: Tensor | None = None,
+    ) -> Tensor:
+        """X of blocks (Z, B, b, d), rows in their own order; to ``out`` if it is given."""
+        z, blocks, b, d = stored.shape
+        rows = torch.empty_like(stored) if out is None else out
+        unmixing = self.unscrambler.index_select(1, inverse.flatten()).view(z, blocks, b, b)
+        dense = self.secret.config.mask == "dense"
+        if dense:
+            unmixing = unmixing / self._row_scales(serials)[..., None]
+        torch.bmm(unmixing.view(-1, b, b), stored.view(-1, b, d), out=rows.view(-1, b, d))
+        if dense:
+            rows -= self._masks(serials)
+        else:
+            rows[:, :, self.secret.marked] -= self.offset
+        return rows
+
+    def _masks(self, serials: Sequence[Serial]) -> Tensor:
+        """Dense masks A of blocks, (Z, B, b, d); texts of one batch have one."""
+        masks = torch.stack([self.secret.dense_mask(serial) for serial in serials], dim=2)
+        return self._each_text(masks)
+
+    def _row_scales(self, serials: Sequence[Serial]) -> Tensor:
+        """(Z, B, b), one for each row before P."""
+        scales = [torch.from_numpy(self.secret.row_scales(serial)) for serial in serials]
+        return self._each_text(torch.stack(scales, dim=2))
+
+    def _each_text(self, tensor: Tensor) -> Tensor:
+        shape = (2, self.texts, *tensor.shape[1:])
+        return tensor[:, None].expand(shape).flatten(0, 2).to(self.offset)
+
+
+def obfuscate(rows: Tensor, secret: LayerSecret, serials: Sequence[Serial]) -> Tensor:
+    """S P (X M + A) of every block, (2, N, H, B, b, d).
 
     Args:
         rows: X M, (2, N, H, T, d), T at least 1.
-        secret: Of the layer, in the precision and on the device of ``rows``.
+        secret: Of the layer.
         serials: One per block, B = ceil(T / b).
 
     Raises:
-        InputError: An entry exceeds the bound that the marker is told by.
+        InputError: An entry exceeds the bound that the marker of the mask "row" is told by.
     """
     b, d = secret.config.block, rows.shape[-1]
-    dense = secret.config.mask == "dense"
-    if not dense:
+    mixer = BlockMixer.of(secret, rows.shape[1], rows.dtype, rows.device)
+    if secret.config.mask == "row":
         _check_bound(rows, secret)
-    missing = len(serials) * b - rows.shape[-2]
-    if missing:
-        fill = 0 if dense else PADDING
-        padding = (fill * secret.bound)[:, None, :, None, None]
-        rows = torch.cat((rows, padding.expand(*rows.shape[:3], missing, d)), dim=-2)
-    orders = torch.stack([torch.from_numpy(secret.order(serial)) for serial in serials], dim=1)
-    orders = orders.to(rows.device)
-    blocks = rows.unflatten(-2, (len(serials), b))
-    if dense:
-        blocks = blocks + _dense_masks(secret, serials)
-        permuted = blocks[..., torch.arange(len(serials)), orders, :]
-        permuted = permuted * _row_scales(secret, serials, permuted)
-    else:
-        permuted = blocks[..., torch.arange(len(serials)), orders, :]
-        row, block = torch.nonzero(orders == secret.marked, as_tuple=True)
-        permuted[..., row, block, :] += secret.offset[:, None, :, None]
-    return (secret.scrambler[:, None] @ permuted.flatten(-2)).unflatten(-1, (-1, d))
+    flat = rows.flatten(0, 2)
+    filled = mixer.padding[..., 0].repeat(1, len(serials) * b, d)
+    filled[:, : flat.shape[1]] = flat
+    blocks = filled.unflatten(1, (-1, b))
+    mixed = mixer.obfuscate(blocks, mixer.inverse_orders(serials), serials)
+    return mixed.unflatten(0, tuple(rows.shape[:3]))
 
 
-def restore(
-    stored: Tensor,
-    secret: LayerSecret,
-    serials: Sequence[Serial],
-    length: int,
-    out: Tensor | None = None,
-) -> Tensor:
-    """X M of the blocks, (2, N, H, ``length``, d).
-
-    Under the mask "row" rows come back in the order that their blocks hold them, which nobody
-    stored, the same for keys and values. Under "dense" they come back in their own.
-
-    Args:
-        stored: Blocks (2, N, H, b, B, d) as from `obfuscate`, in the secret's precision.
-        secret: Of the layer.
-        serials: Of the blocks.
-        length: How many rows are no padding; all blocks but the last are full.
-        out: Where full blocks go, (2, N, H, b B, d), instead of new memory.
-    """
-    b, blocks = secret.config.block, stored.shape[-2]
-    if out is None:
-        out = stored.new_empty(*stored.shape[:3], b * blocks, stored.shape[-1])
-    unscrambler = secret.unscrambler[:, None].expand(*stored.shape[:3], b, b)
-    torch.bmm(
-        unscrambler.reshape(-1, b, b),
-        stored.flatten(-2).flatten(0, 2),
-        out=out.unflatten(-2, (b, blocks)).flatten(-2).flatten(0, 2),
+def restore(blocks: Tensor, secret: LayerSecret, serials: Sequence[Serial], length: int) -> Tensor:
+    """X M of the blocks, (2, N, H, ``length``, d), by whoever knows key and serial numbers."""
+    mixer = BlockMixer.of(secret, blocks.shape[1], blocks.dtype, blocks.device)
+    rows = mixer.restore(
+        blocks.flatten(0, 2).contiguous(), mixer.inverse_orders(serials), serials
     )
-    if secret.config.mask == "dense":
-        return _unmasked(out, secret, serials)[..., :length, :]
-    return _unmarked(out, secret, length)
+    return rows.flatten(1, 2)[:, :length].unflatten(0, tuple(blocks.shape[:3]))
 
 
-def _unmarked(out: Tensor, secret: LayerSecret, length: int) -> Tensor:
-    """Subtract the offset from its row of each block, and drop padding.
+def restore_by_marker(blocks: Tensor, secret: LayerSecret) -> list[Tensor]:
+    """The paper's restoration, which knows no permutation: rows (2, N, H, <= b, d) of each block.
 
-    All entries of the offset exceed three bounds, so that one entry of a row tells what it is;
-    P is the same for all heads, so that one head tells for all.
+    The row with entries above two bounds is the offset's, rows that then exceed the bound are
+    padding. Rows keep the order that the block holds them in, one for all heads.
+
+    Raises:
+        InputError: The secret's mask has no marker.
     """
-    b = secret.config.block
-    blocks = out.shape[-2] // b
-    probe = out[0, 0, 0, :, 0].view(b, blocks)
-    bound = secret.bound[0, 0]
-    row = probe.argmax(dim=0)
-    at = row * blocks + torch.arange(blocks, device=out.device)
-    out[..., at, :] -= secret.offset[:, None, :, None]
-    if length == out.shape[-2]:
-        return out
-    return out[..., out[0, 0, 0, :, 0] < bound, :]
-
-
-def _unmasked(out: Tensor, secret: LayerSecret, serials: Sequence[Serial]) -> Tensor:
-    blocks = out.unflatten(-2, (secret.config.block, len(serials)))
-    scaled = blocks / _row_scales(secret, serials, blocks)
-    orders = torch.stack([torch.from_numpy(secret.order(serial)) for serial in serials])
-    inverse = orders.argsort(dim=1).to(out.device)
-    ordered = scaled[..., inverse, torch.arange(len(serials))[:, None], :]
-    return (ordered - _dense_masks(secret, serials)).flatten(-3, -2)
-
-
-def _dense_masks(secret: LayerSecret, serials: Sequence[Serial]) -> Tensor:
-    """Masks of all blocks, (2, 1, H, B, b, d)."""
-    return torch.stack([secret.dense_mask(serial) for serial in serials], dim=2)[:, None]
-
-
-def _row_scales(secret: LayerSecret, serials: Sequence[Serial], like: Tensor) -> Tensor:
-    """Scales of all blocks' rows, (2, 1, H, b, B, 1)."""
-    scales = [torch.from_numpy(secret.row_scales(serial)) for serial in serials]
-    return torch.stack(scales, dim=-1)[:, None, ..., None].to(like)
+    if secret.config.mask != "row":
+        raise InputError(f"mask {secret.config.mask!r} has no marker; restore by serial numbers")
+    mixer = BlockMixer.of(secret, blocks.shape[1], blocks.dtype, blocks.device)
+    rows = mixer.unscrambler[:, None] @ blocks.flatten(0, 2)
+    bound = secret.bound.to(rows).repeat_interleave(mixer.texts, dim=0).flatten()
+    bound = bound[:, None, None, None]
+    rows = rows - (rows > 2 * bound).any(dim=-1, keepdim=True) * mixer.offset[:, None]
+    kept = (rows.abs() <= bound).all(dim=-1).all(dim=0)
+    lead = tuple(blocks.shape[:3])
+    return [
+        block[:, keep].unflatten(0, lead)
+        for block, keep in zip(rows.unbind(1), kept, strict=True)
+    ]
 
 
 def _check_bound(rows: Tensor, secret: LayerSecret) -> None:
-    largest = rows.abs().amax(dim=(1, 3, 4))
+    largest = rows.abs().amax(dim=(1, 3, 4)).to(secret.bound)
     if bool((largest > secret.bound).any()):
         excess = float((largest / secret.bound).max())
         raise InputError(

@@ -77,9 +77,6 @@ class CloakConfig:
 class LayerSecret:
     """What one layer's keys (first) and values (second) are mixed with, for H heads; float64.
 
-    Blocks are held with their rows before their number, (2, N, H, b, B, d) for N texts and B
-    blocks, so that S meets all blocks of a head in one product.
-
     Attributes:
         config: Constants.
         key: The secret key, which permutations and dense masks follow from.
@@ -103,16 +100,6 @@ class LayerSecret:
     offset: Tensor
     bound: Tensor
     marked: int
-
-    def to(self, dtype: torch.dtype, device: torch.device) -> "LayerSecret":
-        """The same in another precision, elsewhere."""
-        moved = {
-            name: getattr(self, name).to(device, dtype)
-            for name in ("scrambler", "unscrambler", "mixer", "unmixer", "offset", "bound")
-        }
-        return LayerSecret(
-            config=self.config, key=self.key, layer=self.layer, marked=self.marked, **moved
-        )
 
     def order(self, serial: tuple[int, ...]) -> NDArray[np.int64]:
         """P of the block with that serial number: row i of P X is row ``order[i]`` of X."""

@@ -8,44 +8,40 @@ from transformers import Cache
 from transformers.cache_utils import CacheLayerMixin
 
 from sterling.errors import InputError
-from sterling.privacy.cache.blocks import Serial, obfuscate, restore
+from sterling.privacy.cache.blocks import BlockMixer, Serial
 from sterling.privacy.cache.cloak import CloakSecret, LayerSecret
 
 __all__ = ["KVCloakCache"]
 
-_FIRST_ROOM = 8  # blocks; room doubles when it is full
-
 
 class _Workspace:
-    """Memory that every layer in its turn restores its keys and values to, (2, N, H, T, d)."""
+    """Memory that every layer in its turn restores its keys and values to."""
 
     def __init__(self) -> None:
-        self.memory: Tensor | None = None
+        self.memory = torch.empty(0)
 
-    def take(self, like: Tensor, length: int) -> Tensor:
-        """Room for ``length`` rows, beside texts, heads, precision and device of ``like``."""
-        lead, d = like.shape[:3], like.shape[-1]
+    def take(self, like: Tensor, shape: tuple[int, ...]) -> Tensor:
+        """Room of that shape, in the precision and on the device of ``like``."""
+        size = 1
+        for length in shape:
+            size *= length
         memory = self.memory
-        if (
-            memory is None
-            or (memory.shape[:3], memory.shape[-1]) != (lead, d)
-            or (memory.dtype, memory.device) != (like.dtype, like.device)
-            or memory.shape[-2] < length
-        ):
+        fits = memory.dtype == like.dtype and memory.device == like.device
+        if not fits or len(memory) < size:
             self.wipe()
-            self.memory = memory = like.new_empty(*lead, length + length // 2 + 64, d)
-        return memory[..., :length, :]
+            self.memory = memory = like.new_empty(size + size // 2)
+        return memory[:size].view(shape)
 
     def wipe(self) -> None:
         """Overwrite what was restored last."""
-        if self.memory is not None:
-            self.memory.zero_()
+        self.memory.zero_()
 
 
 class _KVCloakLayer(CacheLayerMixin):
-    """One layer: full blocks in ``stored``, at most one that is not full in ``open_block``."""
+    """One layer: blocks (2 N H, B, b, d), of which the last may not be full."""
 
     is_sliding = False
+    is_croppable = True
 
     def __init__(
         self,
@@ -57,17 +53,13 @@ class _KVCloakLayer(CacheLayerMixin):
         storage: torch.dtype,
     ) -> None:
         super().__init__()
-        self.drawn, self.secret = secret, secret
-        self.workspace, self.nonce = workspace, nonce
+        self.secret, self.workspace, self.nonce = secret, workspace, nonce
         self.fused, self.storage = fused, storage
         self.length = self.writes = 0
-        self.serials: list[Serial] = []
-        self.open_serial: Serial = ()
-        self.open_block: Tensor | None = None
 
     def lazy_initialization(self, key_states: Tensor, value_states: Tensor) -> None:
         n, heads, _, d = key_states.shape
-        expected = (self.drawn.bound.shape[1], self.drawn.offset.shape[1 + 1])
+        expected = (self.secret.offset.shape[1], self.secret.offset.shape[2])
         if (heads, d) != expected or value_states.shape != key_states.shape:
             raise InputError(
                 f"keys of {heads} heads with {d} entries: the secret was drawn for {expected[0]} "
@@ -75,16 +67,17 @@ class _KVCloakLayer(CacheLayerMixin):
             )
         self.dtype, self.device = key_states.dtype, key_states.device
         self.precision = torch.promote_types(self.dtype, torch.float32)
-        self.secret = self.drawn.to(self.precision, self.device)
-        b = self.drawn.config.block
-        self._hold(
-            torch.empty(2, n, heads, b, _FIRST_ROOM, d, dtype=self.storage, device=self.device)
-        )
+        self.mixer = self._mixer(n)
+        self.matrices = self.secret.mixer.to(self.device, self.precision)[:, None]
+        self.undoing = self.secret.unmixer.to(self.device, self.precision)[:, None]
+        b = self.secret.config.block
+        self.blocks = torch.empty(2 * n * heads, 0, b, d, dtype=self.storage, device=self.device)
+        self.inverse = torch.empty(0, b, dtype=torch.int64, device=self.device)
+        self.serials: list[Serial] = []
         self.is_initialized = True
 
-    def _hold(self, stored: Tensor) -> None:
-        self.stored = stored
-        self.keys, self.values = stored  # views: what whoever reads the cache at rest sees
+    def _mixer(self, texts: int) -> BlockMixer:
+        return BlockMixer.of(self.secret, texts, self.precision, self.device)
 
     def update(
         self, key_states: Tensor, value_states: Tensor, *_: object, **__: object
@@ -92,57 +85,54 @@ class _KVCloakLayer(CacheLayerMixin):
         """Take new keys and values (N, H, n, d), give all of them back in plain."""
         if not self.is_initialized:
             self.lazy_initialization(key_states, value_states)
-        new = torch.stack((key_states, value_states)).to(self.precision)
+        n, heads, _, d = key_states.shape
+        b, past = self.secret.config.block, self.length
+        self.length = length = past + key_states.shape[2]
+        count = -(-length // b)
+        rows = self._restore(count)
+        plain = rows.view(2, n, heads, count * b, d)
+        fresh = plain[..., past:length, :]
+        for place, states in enumerate((key_states, value_states)):
+            fresh[place] = states if self.fused else states.to(rows) @ self.matrices[place]
+        self._write(rows, past // b)
+        plain = plain[..., :length, :]
         if not self.fused:
-            new = new @ self.secret.mixer[:, None]
-        b, whole = self.secret.config.block, len(self.serials)
-        past, length = self.length, self.length + new.shape[-2]
-        plain = self.workspace.take(new, length)
-        if whole:
-            full = plain[..., : whole * b, :]
-            stored = self.stored[..., :whole, :].to(self.precision)
-            restored = restore(stored, self.secret, self.serials, whole * b, out=full)
-            if restored is not full:
-                full.copy_(restored)
-        if self.open_block is not None:
-            plain[..., whole * b : past, :] = restore(
-                self.open_block.to(self.precision),
-                self.secret,
-                [self.open_serial],
-                past - whole * b,
-            )
-        plain[..., past:, :] = new
-        self._write(plain[..., whole * b :, :])
-        self.length = length
-        if not self.fused:
-            plain = plain @ self.secret.unmixer[:, None]
+            plain = plain @ self.undoing
         keys, values = plain.to(self.dtype)
         return keys, values
 
-    def _write(self, rows: Tensor) -> None:
-        """Store the rows after the last full block: full blocks, and one that is open."""
-        b, whole = self.secret.config.block, len(self.serials)
-        full = rows.shape[-2] // b
-        if full:
-            serials = [self._next_serial() for _ in range(full)]
-            if whole + full > self.stored.shape[-2]:
-                room = self.stored.new_empty(
-                    *self.stored.shape[:-2], 2 * (whole + full), self.stored.shape[-1]
-                )
-                room[..., :whole, :] = self.stored[..., :whole, :]
-                self._hold(room)
-            blocks = obfuscate(rows[..., : full * b, :], self.secret, serials)
-            self.stored[..., whole : whole + full, :] = blocks
-            self.serials += serials
-        rest = rows[..., full * b :, :]
-        self.open_block = None
-        if rest.shape[-2]:
-            self.open_serial = self._next_serial()
-            self.open_block = obfuscate(rest, self.secret, [self.open_serial]).to(self.storage)
+    def _restore(self, count: int) -> Tensor:
+        """All blocks in plain in the workspace, and padding up to ``count`` blocks."""
+        held = self.blocks.shape[1]
+        shape = (self.blocks.shape[0], count, *self.blocks.shape[2:])
+        rows = self.workspace.take(self.mixer.offset, shape)
+        stored = self.blocks.to(self.precision)
+        if held == count:
+            return self.mixer.restore(stored, self.inverse, self.serials, out=rows)
+        if held:
+            rows[:, :held] = self.mixer.restore(stored, self.inverse, self.serials)
+        rows[:, held:] = self.mixer.padding
+        self.blocks = torch.cat(
+            (self.blocks, self.blocks.new_empty(shape[0], count - held, *shape[2:])), dim=1
+        )
+        self.inverse = torch.cat((self.inverse, self.inverse.new_empty(count - held, shape[2])))
+        return rows
 
-    def _next_serial(self) -> Serial:
-        self.writes += 1
-        return (*self.nonce, self.writes)
+    def _write(self, rows: Tensor, first: int) -> None:
+        """Obfuscate the blocks from ``first`` on, each under a serial number of its own."""
+        serials = []
+        for _ in range(first, rows.shape[1]):
+            self.writes += 1
+            serials.append((*self.nonce, self.writes))
+        self.serials[first:] = serials
+        self.inverse[first:] = inverse = self.mixer.inverse_orders(serials)
+        self.blocks[:, first:] = self.mixer.obfuscate(rows[:, first:], inverse, serials)
+        self._show()
+
+    def _show(self) -> None:
+        """What whoever reads the cache at rest sees: obfuscated rows (N, H, B b, d)."""
+        keys_and_values = self.blocks.unflatten(0, (2, self.mixer.texts, -1))
+        self.keys, self.values = keys_and_values.flatten(-3, -2)
 
     def get_mask_sizes(self, query_length: int) -> tuple[int, int]:
         """Length and offset of what attention sees."""
@@ -156,9 +146,21 @@ class _KVCloakLayer(CacheLayerMixin):
         """No limit."""
         return -1
 
+    def crop(self, tokens_to_remove: int) -> None:
+        """Forget the last positions, as many as a negative number says."""
+        if tokens_to_remove > 0:
+            raise InputError(f"crop {tokens_to_remove}: a negative number of positions to remove")
+        if not self.length or not tokens_to_remove:
+            return
+        self.length = max(0, self.length + tokens_to_remove)
+        count = -(-self.length // self.secret.config.block)
+        self.blocks = self.blocks[:, :count].contiguous()
+        self.inverse, self.serials = self.inverse[:count], self.serials[:count]
+        self._show()
+
     def reset(self) -> None:
         """Forget every position; serial numbers go on."""
-        self.length, self.serials, self.open_block = 0, [], None
+        self.length, self.keys, self.values = 0, None, None
         self.is_initialized = False
 
     def reorder_cache(self, beam_idx: Tensor) -> None:
@@ -167,36 +169,40 @@ class _KVCloakLayer(CacheLayerMixin):
 
     def batch_select_indices(self, indices: Tensor) -> None:
         """Only these texts."""
-        if self.length:
-            self._hold(self.stored[:, indices.to(self.device)])
-            if self.open_block is not None:
-                self.open_block = self.open_block[:, indices.to(self.device)]
+        if not self.length:
+            return
+        texts = self.blocks.unflatten(0, (2, self.mixer.texts, -1))
+        chosen = texts[:, indices.to(self.device)]
+        self.blocks = chosen.flatten(0, 2).contiguous()
+        self.mixer = self._mixer(chosen.shape[1])
+        self._show()
 
     def batch_repeat_interleave(self, repeats: int) -> None:
         """Each text so many times."""
-        texts = torch.arange(self.stored.shape[1] if self.length else 0)
-        self.batch_select_indices(texts.repeat_interleave(repeats))
+        if self.length:
+            texts = torch.arange(self.mixer.texts)
+            self.batch_select_indices(texts.repeat_interleave(repeats))
 
 
 class KVCloakCache(Cache):
     """Keys and values in obfuscated blocks, to give to ``generate`` as ``past_key_values``.
 
-    In its turn each layer restores its own blocks to one shared workspace, and its open block of
-    fewer than b rows is obfuscated anew with every token. So at rest nothing is plain but the
-    workspace, which holds the layer whose turn was last until `seal` wipes it. Plain keys also
-    exist while attention runs, in tensors of the model.
+    In its turn each layer restores its blocks to one shared workspace, and its last block, with
+    every token, is obfuscated anew under another permutation. So between steps nothing is plain
+    but the workspace, which holds the layer whose turn was last until `seal` wipes it. While
+    attention runs, plain keys also exist in tensors of the model.
 
-    Rows come back in another order under the mask "row", which is the published one: texts of one
-    batch must then be of one length, as a padding mask would meet the wrong rows. The mask
-    "dense" keeps the order. Positions cannot be taken back (``crop``), so assisted decoding is
-    refused.
+    Permutations are not stored with the blocks: this object, which holds the secret anyway, keeps
+    them, so that rows come back in their order. Masks, beams and ``crop`` work as with a plain
+    cache. (The published scheme tells the marked row by its size and gives rows back permuted,
+    see `sterling.privacy.cache.restore_by_marker`.)
 
     Args:
         secret: Drawn for the model, see `sterling.privacy.cache.draw_secret`.
         fused: The model is `sterling.privacy.cache.fuse`'s, with M in its weights. Otherwise M
             is applied here, which costs more.
         storage: What blocks are held in. float32, ours, keeps models of lower precision exact;
-            bfloat16, as a plain cache has it, loses bits to the offset.
+            bfloat16, as a plain cache of such a model has it, loses bits to the offset.
         nonce: Two integers below 2^64 that no other cache of this secret has; None draws them
             from the system. With one nonce twice, permutations and masks repeat.
     """
@@ -209,24 +215,14 @@ class KVCloakCache(Cache):
         storage: torch.dtype = torch.float32,
         nonce: tuple[int, int] | None = None,
     ) -> None:
-        workspace = _Workspace()
+        self.workspace = _Workspace()
         place = nonce or (system_random.randbits(64), system_random.randbits(64))
-        self.workspace = workspace
-        super().__init__(
-            layers=[
-                _KVCloakLayer(layer, workspace, place, fused=fused, storage=storage)
-                for layer in secret.layers
-            ]
-        )
+        layers = [
+            _KVCloakLayer(layer, self.workspace, place, fused=fused, storage=storage)
+            for layer in secret.layers
+        ]
+        super().__init__(layers=layers)
 
     def seal(self) -> None:
         """Wipe the workspace: from here to the next step everything held is obfuscated."""
         self.workspace.wipe()
-
-    def crop(self, *_: object) -> None:
-        """Refused: rows of a block have no known order.
-
-        Raises:
-            InputError: Always.
-        """
-        raise InputError("KVCloakCache cannot take positions back; decode without an assistant")
