@@ -1,5 +1,18 @@
-"""Privacy of training data: target models, membership inference, unlearning."""
+"""Privacy: target models, membership inference, unlearning, key-value caches."""
+
+from typing import TYPE_CHECKING, Any
 
 from sterling.privacy.membership import MembershipFDR
 
-__all__ = ["MembershipFDR"]
+if TYPE_CHECKING:
+    from sterling.privacy.cache import KVCloakCache
+
+__all__ = ["KVCloakCache", "MembershipFDR"]
+
+
+def __getattr__(name: str) -> Any:
+    if name != "KVCloakCache":  # needs transformers, so it is loaded when it is asked for
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from sterling.privacy.cache import KVCloakCache
+
+    return KVCloakCache

@@ -1,1 +1,68 @@
-"""x."""
+"""Key-value caches: attacks that read a prompt from them, and KV-Cloak, which hides it.
+
+"Shadow in the Cache: Unveiling and Mitigating Privacy Risks of KV-cache in LLM Inference", NDSS
+2026, arXiv 2508.09442. `KVCloakCache` needs transformers and is loaded when it is asked for.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+from sterling.errors import InputError
+from sterling.privacy.cache.blocks import obfuscate, restore, restore_by_marker
+from sterling.privacy.cache.channel_permutation import channels_permuted
+from sterling.privacy.cache.cloak import CloakConfig, CloakSecret, LayerSecret, draw_secret
+from sterling.privacy.cache.collision import calibrated, collide, target_gap
+from sterling.privacy.cache.fingerprint import Fingerprinter, normalised_rank
+from sterling.privacy.cache.fusion import fuse
+from sterling.privacy.cache.injection import inject
+from sterling.privacy.cache.inversion import invert
+from sterling.privacy.cache.noise import cache_norm, noised
+from sterling.privacy.cache.recovery import rouge_l, token_recovery
+from sterling.privacy.cache.snapshot import (
+    CacheSnapshot,
+    cloaked_snapshot,
+    largest_entries,
+    plain_snapshot,
+    snapshot,
+)
+
+if TYPE_CHECKING:
+    from sterling.privacy.cache.cloaked_cache import KVCloakCache
+
+__all__ = [
+    "CacheSnapshot",
+    "CloakConfig",
+    "CloakSecret",
+    "Fingerprinter",
+    "KVCloakCache",
+    "LayerSecret",
+    "cache_norm",
+    "calibrated",
+    "channels_permuted",
+    "cloaked_snapshot",
+    "collide",
+    "draw_secret",
+    "fuse",
+    "inject",
+    "invert",
+    "largest_entries",
+    "noised",
+    "normalised_rank",
+    "obfuscate",
+    "plain_snapshot",
+    "restore",
+    "restore_by_marker",
+    "rouge_l",
+    "snapshot",
+    "target_gap",
+    "token_recovery",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name != "KVCloakCache":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    try:
+        from sterling.privacy.cache.cloaked_cache import KVCloakCache
+    except ImportError as error:
+        raise InputError("KVCloakCache needs transformers: pip install 'sterling[lm]'") from error
+    return KVCloakCache
