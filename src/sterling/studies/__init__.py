@@ -15,6 +15,7 @@ from sterling.studies.forgetting_benchmark import FORGETTING_BENCHMARK_STUDY
 from sterling.studies.hats import HATS_STUDY
 from sterling.studies.hifimask_challenge import HIFIMASK_CHALLENGE_STUDY
 from sterling.studies.mgteval import MGTEVAL_STUDY
+from sterling.studies.kv_cloak import KV_CLOAK_STUDY
 from sterling.studies.mia_fdr import MIA_FDR_STUDY
 from sterling.studies.pad_chapter import PAD_CHAPTER_STUDY
 from sterling.studies.pad_survey import PAD_SURVEY_STUDY
@@ -43,6 +44,7 @@ STUDIES: dict[str, Study[Any]] = {
         HATS_STUDY,
         HIFIMASK_CHALLENGE_STUDY,
         MGTEVAL_STUDY,
+        KV_CLOAK_STUDY,
         MIA_FDR_STUDY,
         PAD_CHAPTER_STUDY,
         PAD_SURVEY_STUDY,

@@ -11,7 +11,7 @@ from sterling.privacy.cache.blocks import obfuscate, restore, restore_by_marker
 from sterling.privacy.cache.channel_permutation import channels_permuted
 from sterling.privacy.cache.cloak import CloakConfig, CloakSecret, LayerSecret, draw_secret
 from sterling.privacy.cache.collision import calibrated, collide, target_gap
-from sterling.privacy.cache.fingerprint import Fingerprinter, normalised_rank
+from sterling.privacy.cache.fingerprint import SCORES, Fingerprinter, normalised_rank
 from sterling.privacy.cache.fusion import fuse
 from sterling.privacy.cache.injection import inject
 from sterling.privacy.cache.inversion import invert
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from sterling.privacy.cache.cloaked_cache import KVCloakCache
 
 __all__ = [
+    "SCORES",
     "CacheSnapshot",
     "CloakConfig",
     "CloakSecret",

@@ -143,9 +143,7 @@ def obfuscate(rows: Tensor, secret: LayerSecret, serials: Sequence[Serial]) -> T
 def restore(blocks: Tensor, secret: LayerSecret, serials: Sequence[Serial], length: int) -> Tensor:
     """X M of the blocks, (2, N, H, ``length``, d), by whoever knows key and serial numbers."""
     mixer = BlockMixer.of(secret, blocks.shape[1], blocks.dtype, blocks.device)
-    rows = mixer.restore(
-        blocks.flatten(0, 2).contiguous(), mixer.inverse_orders(serials), serials
-    )
+    rows = mixer.restore(blocks.flatten(0, 2).contiguous(), mixer.inverse_orders(serials), serials)
     return rows.flatten(1, 2)[:, :length].unflatten(0, tuple(blocks.shape[:3]))
 
 
@@ -168,8 +166,7 @@ def restore_by_marker(blocks: Tensor, secret: LayerSecret) -> list[Tensor]:
     kept = (rows.abs() <= bound).all(dim=-1).all(dim=0)
     lead = tuple(blocks.shape[:3])
     return [
-        block[:, keep].unflatten(0, lead)
-        for block, keep in zip(rows.unbind(1), kept, strict=True)
+        block[:, keep].unflatten(0, lead) for block, keep in zip(rows.unbind(1), kept, strict=True)
     ]
 
 

@@ -60,7 +60,9 @@ def invert(
     ]
     embeddings, scale = decoder.embed_tokens.weight, decoder.layers[layer].input_layernorm.weight
     if by == "projecting":
-        weight, rows = (torch.cat(parts, dim=dim) for dim, parts in enumerate(zip(*pairs, strict=True)))
+        weight, rows = (
+            torch.cat(parts, dim=dim) for dim, parts in enumerate(zip(*pairs, strict=True))
+        )
         return _nearest(rows, (embeddings * scale) @ weight.T)
     solved = [
         torch.linalg.lstsq(weight, rows.T, driver="gelsd").solution.T for weight, rows in pairs

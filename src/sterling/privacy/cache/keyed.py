@@ -18,7 +18,9 @@ __all__ = ["KEY_BYTES", "keyed_normal", "keyed_uniform"]
 KEY_BYTES = 32
 
 
-def keyed_uniform(key: bytes, place: tuple[int, ...], shape: tuple[int, ...]) -> NDArray[np.float64]:
+def keyed_uniform(
+    key: bytes, place: tuple[int, ...], shape: tuple[int, ...]
+) -> NDArray[np.float64]:
     """Uniform numbers in (0, 1), float64 of 32 bits, shaped ``shape``.
 
     Args:

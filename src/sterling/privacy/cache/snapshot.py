@@ -1,4 +1,4 @@
-"""What an adversary sees of a cache at rest, and what is measured on it before a secret is drawn."""
+"""What an adversary sees of a cache at rest, and what is measured before a secret is drawn."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
