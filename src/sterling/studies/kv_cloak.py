@@ -8,6 +8,7 @@ mask that is held against it.
 import copy
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -65,6 +66,9 @@ if TYPE_CHECKING:
     from transformers import Cache, PreTrainedModel
 
 __all__ = ["KV_CLOAK_STUDY", "KVCloakConfig"]
+
+Found = dict[str, Any]
+"""Of one stage, as JSON."""
 
 PROMPTS = (
     "My blood test came back yesterday and the iron value is far below the range.",
@@ -223,7 +227,7 @@ def measure(config: KVCloakConfig, run: Run) -> Findings:
         return benches[0]
 
     found = {
-        name: run.stage(name, lambda stage=stage: stage(bench())) for name, stage in STAGES.items()
+        name: run.stage(name, partial(_staged, stage, bench)) for name, stage in STAGES.items()
     }
     return Findings(
         scope=f"Caches of {found['about']['prompts']} in {found['about']['model']}; the adversary "
@@ -234,6 +238,10 @@ def measure(config: KVCloakConfig, run: Run) -> Findings:
         tables=_tables(found),
         figures=_figures(found),
     )
+
+
+def _staged(stage: Callable[[_Bench], Found], bench: Callable[[], _Bench]) -> Found:
+    return stage(bench())
 
 
 def _check(config: KVCloakConfig) -> None:
@@ -248,7 +256,6 @@ def _check(config: KVCloakConfig) -> None:
 
 # Stages
 
-Found = dict[str, Any]
 WAYS: dict[str, tuple[Literal["solving", "projecting"], int]] = {
     "solving": ("solving", 0),
     "projecting": ("projecting", 0),
@@ -421,7 +428,7 @@ def _candidate_rows(bench: _Bench, block: int, layers: Sequence[int]) -> list[Te
             f"candidates {bench.config.candidates}: the manual has {len(blocks)} passages; lower it"
         )
     caches = []
-    for ids in torch.stack(blocks[: bench.config.candidates]).split(64):
+    for ids in torch.split(torch.stack(blocks[: bench.config.candidates]), 64):
         cache = DynamicCache()
         bench.model(input_ids=ids, past_key_values=cache, logits_to_keep=1)
         caches.append(

@@ -135,16 +135,16 @@ def obfuscate(rows: Tensor, secret: LayerSecret, serials: Sequence[Serial]) -> T
     flat = rows.flatten(0, 2)
     filled = mixer.padding[..., 0].repeat(1, len(serials) * b, d)
     filled[:, : flat.shape[1]] = flat
-    blocks = filled.unflatten(1, (-1, b))
+    blocks = filled.view(len(filled), -1, b, d)
     mixed = mixer.obfuscate(blocks, mixer.inverse_orders(serials), serials)
-    return mixed.unflatten(0, tuple(rows.shape[:3]))
+    return mixed.view(*rows.shape[:3], -1, b, d)
 
 
 def restore(blocks: Tensor, secret: LayerSecret, serials: Sequence[Serial], length: int) -> Tensor:
     """X M of the blocks, (2, N, H, ``length``, d), by whoever knows key and serial numbers."""
     mixer = BlockMixer.of(secret, blocks.shape[1], blocks.dtype, blocks.device)
     rows = mixer.restore(blocks.flatten(0, 2).contiguous(), mixer.inverse_orders(serials), serials)
-    return rows.flatten(1, 2)[:, :length].unflatten(0, tuple(blocks.shape[:3]))
+    return rows.flatten(1, 2)[:, :length].reshape(*blocks.shape[:3], length, -1)
 
 
 def restore_by_marker(blocks: Tensor, secret: LayerSecret) -> list[Tensor]:
@@ -164,9 +164,9 @@ def restore_by_marker(blocks: Tensor, secret: LayerSecret) -> list[Tensor]:
     bound = bound[:, None, None, None]
     rows = rows - (rows > 2 * bound).any(dim=-1, keepdim=True) * mixer.offset[:, None]
     kept = (rows.abs() <= bound).all(dim=-1).all(dim=0)
-    lead = tuple(blocks.shape[:3])
     return [
-        block[:, keep].unflatten(0, lead) for block, keep in zip(rows.unbind(1), kept, strict=True)
+        block[:, keep].reshape(*blocks.shape[:3], -1, blocks.shape[-1])
+        for block, keep in zip(rows.unbind(1), kept, strict=True)
     ]
 
 

@@ -37,7 +37,7 @@ class _Workspace:
         self.memory.zero_()
 
 
-class _KVCloakLayer(CacheLayerMixin):
+class _KVCloakLayer(CacheLayerMixin):  # type: ignore[misc]
     """One layer: blocks (2 N H, B, b, d), of which the last may not be full."""
 
     is_sliding = False
@@ -85,9 +85,9 @@ class _KVCloakLayer(CacheLayerMixin):
         """Take new keys and values (N, H, n, d), give all of them back in plain."""
         if not self.is_initialized:
             self.lazy_initialization(key_states, value_states)
-        n, heads, _, d = key_states.shape
+        n, heads, fresh_rows, d = key_states.shape
         b, past = self.secret.config.block, self.length
-        self.length = length = past + key_states.shape[2]
+        self.length = length = past + fresh_rows
         count = -(-length // b)
         rows = self._restore(count)
         plain = rows.view(2, n, heads, count * b, d)
@@ -131,8 +131,12 @@ class _KVCloakLayer(CacheLayerMixin):
 
     def _show(self) -> None:
         """What whoever reads the cache at rest sees: obfuscated rows (N, H, B b, d)."""
-        keys_and_values = self.blocks.unflatten(0, (2, self.mixer.texts, -1))
+        keys_and_values = self._by_text()
         self.keys, self.values = keys_and_values.flatten(-3, -2)
+
+    def _by_text(self) -> Tensor:
+        """Blocks of keys and values of each text, (2, N, H, B, b, d)."""
+        return self.blocks.view(2, self.mixer.texts, -1, *self.blocks.shape[1:])
 
     def get_mask_sizes(self, query_length: int) -> tuple[int, int]:
         """Length and offset of what attention sees."""
@@ -171,7 +175,7 @@ class _KVCloakLayer(CacheLayerMixin):
         """Only these texts."""
         if not self.length:
             return
-        texts = self.blocks.unflatten(0, (2, self.mixer.texts, -1))
+        texts = self._by_text()
         chosen = texts[:, indices.to(self.device)]
         self.blocks = chosen.flatten(0, 2).contiguous()
         self.mixer = self._mixer(chosen.shape[1])
@@ -184,7 +188,7 @@ class _KVCloakLayer(CacheLayerMixin):
             self.batch_select_indices(texts.repeat_interleave(repeats))
 
 
-class KVCloakCache(Cache):
+class KVCloakCache(Cache):  # type: ignore[misc]
     """Keys and values in obfuscated blocks, to give to ``generate`` as ``past_key_values``.
 
     In its turn each layer restores its blocks to one shared workspace, and its last block, with

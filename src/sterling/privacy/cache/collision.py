@@ -135,7 +135,7 @@ def collide(
     for _ in range(rows if length is None else min(length, rows)):
         order = searcher.order(found)
         order = order[: max(batch, int(searched * len(order)))]
-        token = _first_accepted(searcher, found, order.split(batch), stolen, accepts)
+        token = _first_accepted(searcher, found, torch.split(order, batch), stolen, accepts)
         if token is None:
             break
         found = torch.cat((found, token[None]))

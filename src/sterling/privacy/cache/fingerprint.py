@@ -91,7 +91,8 @@ def normalised_rank(scores: Tensor, truth: int) -> float:
 def singular_values(blocks: Tensor) -> Tensor:
     """Of matrices (..., b, d) in float64, largest first, (..., min(b, d))."""
     gram = blocks.double() @ blocks.double().mT
-    return torch.linalg.eigvalsh(gram).flip(-1).clamp_min(0).sqrt()
+    squares: Tensor = torch.linalg.eigvalsh(gram)
+    return squares.flip(-1).clamp_min(0).sqrt()
 
 
 def _out_of_place(found: Tensor, candidates: Tensor) -> Tensor:
@@ -107,7 +108,7 @@ def _pair_invariants(blocks: Tensor) -> Tensor:
     basis = torch.linalg.qr(blocks.double().mT).Q
     half = basis.shape[-2] // 2
     pairs = torch.stack((basis[..., :half, :], basis[..., half:, :]), dim=-2).flatten(-3, -2)
-    projection = (pairs @ pairs.mT).unflatten(-1, (half, 2)).unflatten(-3, (half, 2))
+    projection = (pairs @ pairs.mT).view(*pairs.shape[:-2], half, 2, half, 2)
     squares = projection.square().sum(dim=(-3, -1))
     determinant = projection[..., 0, :, 0] * projection[..., 1, :, 1]
     determinant = determinant - projection[..., 0, :, 1] * projection[..., 1, :, 0]

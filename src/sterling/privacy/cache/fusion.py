@@ -69,15 +69,15 @@ def _fuse_layer(attention: Any, secret: LayerSecret) -> None:
     _turn(attention.q_proj, key_undo.repeat_interleave(group, dim=0))
     output: Tensor = attention.o_proj.weight
     undo = value_undo.repeat_interleave(group, dim=0)
-    columns = output.double().unflatten(1, (len(undo), -1)).transpose(0, 1)
+    columns = output.double().view(len(output), len(undo), -1).transpose(0, 1)
     output.copy_((columns @ undo.mT).transpose(0, 1).flatten(1))
 
 
 def _turn(projection: nn.Linear, matrices: Tensor) -> None:
     """Multiply each head's rows of a projection from the left, (heads, d, d)."""
-    heads = len(matrices)
-    weight = matrices @ projection.weight.double().unflatten(0, (heads, -1))
+    heads, d, _ = matrices.shape
+    weight = matrices @ projection.weight.double().view(heads, d, -1)
     projection.weight.copy_(weight.flatten(0, 1))
     if projection.bias is not None:
-        bias = matrices @ projection.bias.double().unflatten(0, (heads, -1))[..., None]
+        bias = matrices @ projection.bias.double().view(heads, d, 1)
         projection.bias.copy_(bias.flatten())
