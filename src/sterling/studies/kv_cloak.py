@@ -9,7 +9,6 @@ import copy
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -151,23 +150,18 @@ class _Bench:
 
     def __init__(self, config: KVCloakConfig, seed: int) -> None:
         self.config, self.seed = config, seed
-        prompts: Sequence[str] = PROMPTS
         manual = [passage.text for passage in human_prose("manual", WORDS)]
         if config.trained_here:
             self.lm = train_small([*PROMPTS, *manual[:200]], seed=0, steps=40)
         else:
             self.lm = load_local(config.data or "smollm2")
-        if config.data is not None and (config.data / PROMPT_FILE).is_file():
-            prompts = _own_prompts(config.data / PROMPT_FILE)
-        if len(prompts) < config.prompts:
-            raise InputError(f"prompts {config.prompts}: there are {len(prompts)}; lower it")
         self.model: PreTrainedModel = self.lm.model
         self.model.requires_grad_(False)
         self.manual = manual
         self.template = self.lm.encode(TEMPLATE)
         self.ids = [
             torch.cat((self.template, self.lm.encode(prompt)))
-            for prompt in prompts[: config.prompts]
+            for prompt in _prompts(config)[: config.prompts]
         ]
         # The paper measures one long text; ours is a part of the manual beside the prompts'
         # template, as the first tokens of a text have the largest keys.
@@ -212,8 +206,12 @@ class _Bench:
         return self._median_norm
 
 
-def _own_prompts(path: Path) -> list[str]:
-    return [line.strip() for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+def _prompts(config: KVCloakConfig) -> Sequence[str]:
+    path = None if config.data is None else config.data / PROMPT_FILE
+    if path is None or not path.is_file():
+        return PROMPTS
+    lines = path.read_text(encoding="utf-8").splitlines()
+    return [line.strip() for line in lines if line.strip()]
 
 
 def measure(config: KVCloakConfig, run: Run) -> Findings:
@@ -252,6 +250,8 @@ def _check(config: KVCloakConfig) -> None:
         )
     if config.data is not None and config.trained_here:
         raise InputError("trained_here true: the model is the folder's at --data; set it to false")
+    if len(_prompts(config)) < config.prompts:
+        raise InputError(f"prompts {config.prompts}: there are {len(_prompts(config))}; lower it")
 
 
 # Stages
@@ -265,10 +265,9 @@ WAYS: dict[str, tuple[Literal["solving", "projecting"], int]] = {
 
 def _about(bench: _Bench) -> Found:
     config = bench.config
-    own = config.data is not None and (config.data / PROMPT_FILE).is_file()
     return {
         "model": "a tiny model, trained here" if config.trained_here else bench.lm.name,
-        "prompts": "the folder's prompts" if own else "prompts of our own",
+        "prompts": "prompts of our own" if _prompts(config) is PROMPTS else "the folder's prompts",
         "candidates": config.candidates,
     }
 
