@@ -169,7 +169,9 @@ def test_fingerprints_name_the_text_under_the_defaults_and_not_under_a_dense_mas
                 ranks.setdefault((name, score), []).append(normalised_rank(values, trial))
         for score in ("interlacing", "simulation"):
             named[name, score] = sum(rank == 1 for rank in ranks[name, score])
-    assert named["row", "interlacing"] == trials
+    # Interlacing never rules the right text out; now and then another is not ruled out either.
+    assert min(ranks["row", "interlacing"]) > 0.998
+    assert named["row", "interlacing"] >= 0.8 * trials
     assert named["row", "simulation"] >= 0.8 * trials
     for score in ("interlacing", "simulation"):
         assert named["dense", score] <= 2  # more than 2 of 30 by chance: below 1e-5

@@ -9,6 +9,7 @@ by zeros under "dense".
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -63,8 +64,8 @@ class BlockMixer:
 
     def inverse_orders(self, serials: Sequence[Serial]) -> Tensor:
         """P's inverse for each block, (B, b): row r of X is row ``inverse[r]`` of P X."""
-        orders = [torch.from_numpy(self.secret.order(serial)) for serial in serials]
-        return torch.stack(orders).argsort(dim=1).to(self.offset.device)
+        orders = np.stack([self.secret.order(serial) for serial in serials])
+        return torch.from_numpy(orders.argsort(axis=1)).to(self.offset.device)
 
     def obfuscate(self, rows: Tensor, inverse: Tensor, serials: Sequence[Serial]) -> Tensor:
         """S P (X + A) of blocks X (Z, B, b, d)."""
@@ -99,7 +100,7 @@ class BlockMixer:
         if dense:
             rows -= self._masks(serials)
         else:
-            rows[:, :, self.secret.marked] -= self.offset
+            rows[:, :, self.secret.marked].sub_(self.offset)
         return rows
 
     def _masks(self, serials: Sequence[Serial]) -> Tensor:

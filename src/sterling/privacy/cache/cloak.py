@@ -13,10 +13,11 @@ and can be fused into the weights (`sterling.privacy.cache.fusion`).
 
 Beside it stands a mask of ours, "dense": A has no zero row and is new for each block, drawn with P
 and a scale of each row from the key and the block's serial number. What that mends and what it
-costs is told in ``docs/privacy/cache.md``.
+costs is told in ``docs/cache.md``.
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 import numpy as np
@@ -81,6 +82,7 @@ class LayerSecret:
         config: Constants.
         key: The secret key, which permutations and dense masks follow from.
         layer: Number of the layer.
+        layers: How many the model has.
         scrambler: S (2, H, b, b).
         unscrambler: Its inverse.
         mixer: M (2, H, d, d); rows are multiplied from the right.
@@ -93,6 +95,7 @@ class LayerSecret:
     config: CloakConfig
     key: bytes
     layer: int
+    layers: int
     scrambler: Tensor
     unscrambler: Tensor
     mixer: Tensor
@@ -103,8 +106,7 @@ class LayerSecret:
 
     def order(self, serial: tuple[int, ...]) -> NDArray[np.int64]:
         """P of the block with that serial number: row i of P X is row ``order[i]`` of X."""
-        numbers = keyed_uniform(self.key, (_ORDER, self.layer, *serial), (self.config.block,))
-        return np.argsort(numbers)
+        return _orders(self.key, serial, self.layers, self.config.block)[self.layer]
 
     def row_scales(self, serial: tuple[int, ...]) -> NDArray[np.float64]:
         """Scales (2, H, b) of a block's rows under the dense mask."""
@@ -166,6 +168,7 @@ def draw_secret(largest: Tensor, head_dim: int, config: CloakConfig, key: bytes)
                 config=config,
                 key=key,
                 layer=layer,
+                layers=len(largest),
                 scrambler=scrambler,
                 unscrambler=torch.linalg.inv(scrambler),
                 mixer=mixer,
@@ -191,6 +194,14 @@ def pair_rotation(angles: Tensor, scales: Tensor) -> Tensor:
     matrix[..., i, i + half] = sine
     matrix[..., i + half, i] = -sine
     return matrix
+
+
+@lru_cache(maxsize=64)
+def _orders(key: bytes, serial: tuple[int, ...], layers: int, block: int) -> NDArray[np.int64]:
+    """Permutations of every layer at once, as layers write under one serial number in turn."""
+    orders = keyed_uniform(key, (_ORDER, *serial), (layers, block)).argsort(axis=1)
+    orders.flags.writeable = False
+    return orders
 
 
 def _scales(

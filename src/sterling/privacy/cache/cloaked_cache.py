@@ -116,6 +116,7 @@ class _KVCloakLayer(CacheLayerMixin):  # type: ignore[misc]
             (self.blocks, self.blocks.new_empty(shape[0], count - held, *shape[2:])), dim=1
         )
         self.inverse = torch.cat((self.inverse, self.inverse.new_empty(count - held, shape[2])))
+        self._show()
         return rows
 
     def _write(self, rows: Tensor, first: int) -> None:
@@ -127,10 +128,9 @@ class _KVCloakLayer(CacheLayerMixin):  # type: ignore[misc]
         self.serials[first:] = serials
         self.inverse[first:] = inverse = self.mixer.inverse_orders(serials)
         self.blocks[:, first:] = self.mixer.obfuscate(rows[:, first:], inverse, serials)
-        self._show()
 
     def _show(self) -> None:
-        """What whoever reads the cache at rest sees: obfuscated rows (N, H, B b, d)."""
+        """Let the cache's usual names say what it holds: obfuscated rows (N, H, B b, d)."""
         keys_and_values = self._by_text()
         self.keys, self.values = keys_and_values.flatten(-3, -2)
 
