@@ -10,9 +10,11 @@ where the package ``cryptography`` is installed. All figures are ratios of media
 """
 
 import argparse
+import importlib
 import importlib.util
 import os
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import torch
@@ -52,23 +54,20 @@ def generation(model: Any, secrets: dict[str, CloakSecret], context: int, steps:
     ids = torch.randint(2000, (1, context), generator=torch.Generator().manual_seed(0))
     arms: dict[str, tuple[Any, Callable[[], Cache]]] = {"plain": (model, DynamicCache)}
     for name, secret in secrets.items():
-        arms[f"{name}, fused"] = (fuse(model, secret), lambda own=secret: _cloaked(own, fused=True))
-    first = next(iter(secrets.values()))
-    arms["published, not fused"] = (model, lambda: _cloaked(first, fused=False))
-    caches = {name: make() for name, (_, make) in arms.items()}
-    prefill = medians(
-        {
-            name: lambda own=own, make=make: own(ids, past_key_values=make(), logits_to_keep=1)
-            for name, (own, make) in arms.items()
-        },
-        3,
-    )
-    for name, (own, _) in arms.items():
-        own(ids, past_key_values=caches[name], logits_to_keep=1)
+        arms[f"{name}, fused"] = (fuse(model, secret), partial(_cloaked, secret, fused=True))
+    published = secrets["published"]
+    arms["published, not fused"] = (model, partial(_cloaked, published, fused=False))
+
+    def prefilled(own: Any, make: Callable[[], Cache]) -> Cache:
+        cache = make()
+        own(ids, past_key_values=cache, logits_to_keep=1)
+        return cache
+
+    prefill = medians({name: partial(prefilled, *arm) for name, arm in arms.items()}, 3)
     step = medians(
         {
-            name: lambda own=own, cache=caches[name]: own(ids[:, -1:], past_key_values=cache)
-            for name, (own, _) in arms.items()
+            name: partial(own, ids[:, -1:], past_key_values=prefilled(own, make))
+            for name, (own, make) in arms.items()
         },
         steps,
     )
@@ -96,11 +95,9 @@ def blocks(secrets: dict[str, CloakSecret], count: int) -> None:
         inverse = mixer.inverse_orders(serials)
         stored, target = mixer.obfuscate(rows, inverse, serials), torch.empty_like(rows)
         actions: dict[str, Callable[[], object]] = {
-            "copy": lambda rows=rows, target=target: target.copy_(rows),
-            "obfuscate": lambda m=mixer, r=rows, i=inverse, s=serials: m.obfuscate(r, i, s),
-            "restore": lambda m=mixer, c=stored, i=inverse, s=serials, t=target: m.restore(
-                c, i, s, out=t
-            ),
+            "copy": partial(target.copy_, rows),
+            "obfuscate": partial(mixer.obfuscate, rows, inverse, serials),
+            "restore": partial(mixer.restore, stored, inverse, serials, out=target),
         }
         if importlib.util.find_spec("cryptography"):
             actions["AES-256-GCM"] = _decryption(stored)
@@ -113,11 +110,11 @@ def blocks(secrets: dict[str, CloakSecret], count: int) -> None:
 
 
 def _decryption(stored: torch.Tensor) -> Callable[[], object]:
-    from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-
-    cipher, nonce = AESGCM(os.urandom(32)), os.urandom(12)
+    """Of the same bytes, by the cipher that a processor has instructions for."""
+    ciphers: Any = importlib.import_module("cryptography.hazmat.primitives.ciphers.aead")
+    cipher, nonce = ciphers.AESGCM(os.urandom(32)), os.urandom(12)
     sealed = cipher.encrypt(nonce, stored.numpy().tobytes(), None)
-    return lambda: cipher.decrypt(nonce, sealed, None)
+    return partial(cipher.decrypt, nonce, sealed, None)
 
 
 def main() -> None:

@@ -106,7 +106,9 @@ class LayerSecret:
 
     def order(self, serial: tuple[int, ...]) -> NDArray[np.int64]:
         """P of the block with that serial number: row i of P X is row ``order[i]`` of X."""
-        return _orders(self.key, serial, self.layers, self.config.block)[self.layer]
+        orders = _orders(self.key, serial, self.layers, self.config.block)
+        own: NDArray[np.int64] = orders[self.layer]
+        return own
 
     def row_scales(self, serial: tuple[int, ...]) -> NDArray[np.float64]:
         """Scales (2, H, b) of a block's rows under the dense mask."""

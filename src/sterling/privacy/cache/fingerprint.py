@@ -30,7 +30,9 @@ __all__ = ["SCORES", "Fingerprinter", "normalised_rank"]
 
 SCORES = ("interlacing", "simulation", "subspace")
 SIMULATIONS = 12
-FLOOR = 1e-9
+FLOOR = 1e-5
+"""Singular values below this share of the block's largest are rounding: a text that repeats a token
+has values of lower rank."""
 
 
 class Fingerprinter:
@@ -72,7 +74,7 @@ class Fingerprinter:
         """
         rows = [layer[:, None] for layer in observed]
         found = _each_candidate([singular_values(layer) for layer in rows])
-        standard = (found.clamp_min(FLOOR).log() - self._mean) / self._deviation
+        standard = (_logarithms(found) - self._mean) / self._deviation
         invariants = _each_candidate([_pair_invariants(layer) for layer in rows])
         return {
             "interlacing": -_out_of_place(found, self._singular).sum(dim=(1, 2)),
@@ -97,7 +99,8 @@ def singular_values(blocks: Tensor) -> Tensor:
 
 def _out_of_place(found: Tensor, candidates: Tensor) -> Tensor:
     """How far singular values lie beyond the neighbours they may reach, as logarithms."""
-    found, candidates = (one.clamp_min(FLOOR).log() for one in (found, candidates))
+    floor = FLOOR * found[..., :1]
+    found, candidates = (torch.maximum(one, floor).log() for one in (found, candidates))
     above = (found[..., 1:] - candidates[..., :-1]).clamp_min(0)
     below = (candidates[..., 1:] - found[..., :-1]).clamp_min(0)
     return above + below
@@ -126,11 +129,15 @@ def _simulated(rows: Sequence[Tensor], config: CloakConfig, seed: int) -> tuple[
         for layer, blocks in zip(secret.layers, rows, strict=True):
             mixed = blocks.double() @ layer.mixer[:, None]
             hidden = obfuscate(mixed, layer, [(trial,)])[..., 0, :, :]
-            values.append(singular_values(hidden).clamp_min(FLOOR).log())
+            values.append(_logarithms(singular_values(hidden)))
         drawn.append(_each_candidate(values))
     stacked = torch.stack(drawn)
     deviation = stacked.std(dim=0).square().mean(dim=0).sqrt()
     return stacked.mean(dim=0), deviation.clamp_min(FLOOR)
+
+
+def _logarithms(singular: Tensor) -> Tensor:
+    return torch.maximum(singular, FLOOR * singular[..., :1]).log()
 
 
 def _each_candidate(layers: Sequence[Tensor]) -> Tensor:
