@@ -14,8 +14,8 @@ from sterling.studies.fm_vit import FM_VIT_STUDY
 from sterling.studies.forgetting_benchmark import FORGETTING_BENCHMARK_STUDY
 from sterling.studies.hats import HATS_STUDY
 from sterling.studies.hifimask_challenge import HIFIMASK_CHALLENGE_STUDY
-from sterling.studies.mgteval import MGTEVAL_STUDY
 from sterling.studies.kv_cloak import KV_CLOAK_STUDY
+from sterling.studies.mgteval import MGTEVAL_STUDY
 from sterling.studies.mia_fdr import MIA_FDR_STUDY
 from sterling.studies.pad_chapter import PAD_CHAPTER_STUDY
 from sterling.studies.pad_survey import PAD_SURVEY_STUDY
@@ -43,8 +43,8 @@ STUDIES: dict[str, Study[Any]] = {
         FORGETTING_BENCHMARK_STUDY,
         HATS_STUDY,
         HIFIMASK_CHALLENGE_STUDY,
-        MGTEVAL_STUDY,
         KV_CLOAK_STUDY,
+        MGTEVAL_STUDY,
         MIA_FDR_STUDY,
         PAD_CHAPTER_STUDY,
         PAD_SURVEY_STUDY,
