@@ -113,6 +113,15 @@ def test_hostile_documents_each_have_a_verdict_or_a_reason(
     printed = capsys.readouterr()
     assert "not scored: short.txt: too short" in printed.out
     assert "not used: latin1.txt" in printed.err
+    assert "scored by likelihood: model model, fingerprint" in printed.out
+
+
+def test_a_threshold_that_few_texts_cannot_resolve_is_told(
+    corpus: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = ("--detector", "character_ngrams", "--threshold", "low_fpr", "--out", tmp_path / "d")
+    assert run("train", corpus, *options) == 0
+    assert "4 human development texts are too few" in capsys.readouterr().err
 
 
 def test_what_is_wrong_is_one_line(

@@ -244,7 +244,18 @@ def train(
         f"{own['human']} human and {own['machine']} machine texts that calibrated it "
         f"(in sample); {own['not_scored']} not scored"
     )
+    if not trained.threshold.resolved:
+        typer.echo(
+            f"warning: {own['human']} human development texts are too few for 1 % false positives; "
+            f"expect up to {1 / (own['human'] + 1):.1%}",
+            err=True,
+        )
     typer.echo(f"next: sterling text evaluate {out} {corpus}")
+
+
+def _settings(judge: Any) -> str:
+    """What a score depends on, as: model smollm2, max_tokens 512, ..."""
+    return ", ".join(f"{name} {value}" for name, value in judge.detector.settings().items())
 
 
 def _detector(folder: Path, model: str) -> Any:
@@ -375,6 +386,7 @@ def detect(
             kinds = ", ".join(f"{count} {kind}" for kind, count in one.hidden.items())
             typer.echo(f"hidden characters: {one.id}: {kinds}")
     _tell_unread(given.unread)
+    typer.echo(f"scored by {judge.detector.name}: {_settings(judge)}")
     for name, text in given.guarantee.rows():
         typer.echo(f"{name}: {text}")
     for message in given.warnings:

@@ -1,5 +1,20 @@
-"""Texts: watermarks, and what they prove."""
+"""Texts: who wrote them, how detectors are fooled, and watermarks."""
 
+from sterling.text.attacks import ATTACKS, AttackTools, attack_records
+from sterling.text.build import BuildPlan, build_corpus
+from sterling.text.declaration import Declaration, Verdict, declare_machine_written
+from sterling.text.detectors import (
+    DETECTORS,
+    CalibratedDetector,
+    Detector,
+    DetectorPlan,
+    Judged,
+    load_detector,
+    make_detector,
+    score_metrics,
+    train_detector,
+)
+from sterling.text.records import Corpus, TextRecord, read_corpus, split_by_group, write_records
 from sterling.text.watermark import (
     Combination,
     TripleSetWatermark,
@@ -10,10 +25,32 @@ from sterling.text.watermark import (
 )
 
 __all__ = [
+    "ATTACKS",
+    "DETECTORS",
+    "AttackTools",
+    "BuildPlan",
+    "CalibratedDetector",
     "Combination",
+    "Corpus",
+    "Declaration",
+    "Detector",
+    "DetectorPlan",
+    "Judged",
+    "TextRecord",
     "TripleSetWatermark",
+    "Verdict",
     "WatermarkDetection",
+    "attack_records",
+    "build_corpus",
     "combined_p_value",
+    "declare_machine_written",
     "kgw",
+    "load_detector",
+    "make_detector",
+    "read_corpus",
+    "score_metrics",
+    "split_by_group",
+    "train_detector",
     "unigram",
+    "write_records",
 ]
