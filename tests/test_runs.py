@@ -1,11 +1,18 @@
 import json
 import multiprocessing
+import os
 from pathlib import Path
 
 import pytest
 
 from sterling.errors import InputError
-from sterling.runs import derive_seed, open_run, record_versions, write_atomically
+from sterling.runs import (
+    derive_seed,
+    in_processes,
+    open_run,
+    record_versions,
+    write_atomically,
+)
 
 IDENTITY = {"study": "toy", "seed": 1}
 
@@ -112,6 +119,27 @@ def test_two_processes_cannot_share_a_run(tmp_path: Path) -> None:
         message = answer.get(timeout=60)
         other.join()
     assert "in use by another process" in message
+
+
+def _threads_and_folder(number: int) -> tuple[int, str | None, str]:
+    import torch
+
+    if number < 0:
+        raise InputError("below nothing")
+    return torch.get_num_threads(), os.environ.get("OMP_NUM_THREADS"), str(Path.cwd())
+
+
+def test_processes_compute_on_one_thread_where_the_caller_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    for folder in (tmp_path, tmp_path.parent):  # of the second call the server runs already
+        monkeypatch.chdir(folder)
+        found = in_processes(_threads_and_folder, [(0,), (1,), (2,)], "calls")
+        assert found == [(1, "1", str(folder))] * 3
+    assert "OMP_NUM_THREADS" not in os.environ
+    with pytest.raises(InputError, match="below nothing"):
+        in_processes(_threads_and_folder, [(0,), (-1,)], "calls")
 
 
 def test_write_atomically_keeps_the_old_file_when_it_fails(tmp_path: Path) -> None:

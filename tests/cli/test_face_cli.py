@@ -144,12 +144,6 @@ def test_a_folder_without_faces_cannot_be_told(
     ]
 
 
-def test_export_runs_with_the_same_scores(detector: Path, tmp_path: Path) -> None:
-    out = tmp_path / "detector.onnx"
-    assert run("face", "export", str(detector), "-o", str(out)) == 0
-    assert out.stat().st_size > 10_000
-
-
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [

@@ -14,6 +14,7 @@ from sterling.errors import InputError
 from sterling.guarantee import ResolutionWarning, RiskControlledClassifier
 
 
+@pytest.mark.no_cover
 @parametrize_with_checks(
     [RiskControlledClassifier()],
     expected_failed_checks=lambda _estimator: {

@@ -17,6 +17,7 @@ from sterling.guarantee import LAC, RAPS, SplitConformalClassifier
 TEN_ITEMS = "the check has ten items of three classes; half of them train, and show one class"
 
 
+@pytest.mark.no_cover
 @parametrize_with_checks(
     [SplitConformalClassifier()],
     expected_failed_checks=lambda _estimator: {"check_fit2d_1feature": TEN_ITEMS},

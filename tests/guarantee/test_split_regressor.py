@@ -21,6 +21,7 @@ from sterling.guarantee import (
 QUANTILE = QuantileRegressor(alpha=0.0, solver="highs")
 
 
+@pytest.mark.no_cover
 @parametrize_with_checks(
     [
         SplitConformalRegressor(),
@@ -39,6 +40,7 @@ def draw(rng: np.random.Generator, n: int) -> tuple[NDArray[Any], NDArray[Any]]:
     return X, 2 * X[:, 0] + (0.1 + X[:, 0]) * rng.normal(size=n)
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize(
     ("model", "low", "high"),
     [

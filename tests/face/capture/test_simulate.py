@@ -318,6 +318,7 @@ def test_replays_show_a_film_and_prints_a_still(monkeypatch: pytest.MonkeyPatch)
     assert not clip.true_depth.any()
 
 
+@pytest.mark.no_cover
 def test_coarse_colour_tells_little() -> None:
     from sklearn.linear_model import LogisticRegression
     from sklearn.metrics import roc_auc_score

@@ -136,6 +136,21 @@ def test_fold_gives_an_equal_plain_network_and_leaves_the_original() -> None:
     torch.testing.assert_close(fold(nn.Sequential(first))(x), first(x))
 
 
+def test_what_is_done_to_the_folded_network_does_not_reach_the_original() -> None:
+    shared = nn.Linear(3, 3)
+    model = nn.Sequential(shared, nn.BatchNorm1d(3), shared).train()
+    weight, before = shared.weight, shared.weight.detach().clone()
+    folded = fold(model).requires_grad_(False).double()
+    assert folded[0] is folded[2]
+    assert folded[0] is not shared
+    assert shared.weight is weight
+    assert shared.weight.requires_grad
+    assert shared.weight.dtype == torch.float32
+    assert torch.equal(shared.weight, before)
+    assert model.training
+    assert model[1].running_mean.dtype == torch.float32  # type: ignore[union-attr]
+
+
 def test_folding_draws_no_random_numbers() -> None:
     conv = layer(0.7)
     state = torch.get_rng_state()

@@ -207,6 +207,7 @@ def test_another_trunk_is_not_adopted() -> None:
         SGTD(4).adopt(DepthNet(4))
 
 
+@pytest.mark.no_cover
 @BOTH
 def test_training_finds_what_only_the_order_of_frames_tells(build: Build) -> None:
     """Bona fide clips brighten and attacks darken: their frames are the same pictures."""
@@ -224,6 +225,7 @@ def test_training_finds_what_only_the_order_of_frames_tells(build: Build) -> Non
     assert scores[:24].min() > scores[24:].max()
 
 
+@pytest.mark.no_cover
 @BOTH
 def test_detectors_are_stored_and_exported_with_equal_scores(build: Build, tmp_path: Path) -> None:
     pytest.importorskip("onnxruntime")

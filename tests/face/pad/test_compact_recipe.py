@@ -41,6 +41,7 @@ def photographs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
+@pytest.mark.no_cover
 @pytest.mark.smoke
 def test_the_recipe_writes_what_is_shipped(photographs: Path, tmp_path: Path) -> None:
     small = replace(

@@ -40,6 +40,7 @@ def test_graph_is_plain_convolutions(exported: Path) -> None:
     assert "BatchNormalization" not in kinds
 
 
+@pytest.mark.no_cover
 def test_int8_is_smaller_and_keeps_every_decision(
     detector: Detector, exported: Path, texture_task: Task, tmp_path: Path
 ) -> None:
@@ -53,6 +54,7 @@ def test_int8_is_smaller_and_keeps_every_decision(
     assert np.abs(scores - detector.score(images)).max() < 0.1
 
 
+@pytest.mark.no_cover
 def test_a_difference_above_the_tolerance_writes_nothing(
     detector: Detector, tmp_path: Path, texture_task: Task
 ) -> None:

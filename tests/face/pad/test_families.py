@@ -38,6 +38,7 @@ def named(network: Network) -> str:
     return network.name
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("network", NETWORKS, ids=named)
 def test_onnx_scores_are_the_same(network: Network, tmp_path: Path) -> None:
     fresh = build_network(network.to_dict()).eval()
