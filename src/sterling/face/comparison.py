@@ -420,11 +420,11 @@ class Seed:
         return evaluate(scores, self.thresholds[system]).acer
 
     def auc(self, system: str, species: Sequence[str] | None = None) -> float | None:
-        """AUC on the test captures, against some species only; None when none was presented."""
+        """AUC on the test captures, against some species only; None when a class is missing."""
         scores = self.test[system]
         if species is not None:
             scores = scores.select(scores.label | np.isin(scores.group, species))
-        return None if scores.label.all() else auc(scores).value
+        return None if scores.label.all() or not scores.label.any() else auc(scores).value
 
 
 def _scores(values: Sequence[float], items: Mapping[str, Sequence[str]]) -> Scores:

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from sterling.face.pad import views
-from sterling.face.pad.views import random_crop, random_view, shuffle_patches
+from sterling.face.pad.views import moved_view, random_crop, random_view, shuffle_patches
 
 
 def draws(seed: int = 0) -> torch.Generator:
@@ -48,3 +48,10 @@ def test_a_crop_of_everything_is_the_picture_and_a_small_one_enlarges(
     monkeypatch.setattr(views, "CROP_AREA", (0.25, 0.25))
     inner = random_crop(ramp, draws())[0, 0, 16, 2:-2]
     assert torch.allclose(inner.diff(), torch.full((27,), 0.5), atol=1e-4)
+
+
+def test_a_moved_view_keeps_every_tone() -> None:
+    tones = torch.tensor([[10, 200, 90], [0, 255, 40]], dtype=torch.uint8)
+    images = tones[:, :, None, None].expand(2, 3, 32, 32)
+    assert torch.allclose(moved_view(images, draws()), images.float(), atol=1e-3)
+    assert not torch.allclose(random_view(images, draws()), images.float(), atol=1.0)

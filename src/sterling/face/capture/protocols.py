@@ -124,6 +124,8 @@ PROTOCOLS: dict[str, Protocol] = {
         ),
         # Like "intra", but every instrument is flat: only people are new.
         Protocol("planar", _flat, _flat, _flat),
+        # Flat as well, with cameras, lights and a session in test that training did not see.
+        Protocol("planar_open", _flat, _flat, replace(_everything, species=KINDS["flat"])),
         # In clips, subjects turn their heads and attackers their instruments as much.
         Protocol("planar_turning", _flat, _flat, _flat, sway=TURNING),
         # And here masks as well, which have relief: depth alone does not tell them.

@@ -68,6 +68,7 @@ class DomainConfusion:
     Attributes:
         labelled: bool (N,), whether each training item is of the source.
         weight: 0 or more; our default.
+        augmented: Whether pictures change their tones (see `tone_view`).
 
     Raises:
         InputError: `labelled` is not bool or one side is empty, or the weight is negative.
@@ -75,6 +76,7 @@ class DomainConfusion:
 
     labelled: Tensor
     weight: float = 1.0
+    augmented: bool = True
 
     def __post_init__(self) -> None:
         if self.labelled.dtype != torch.bool:
@@ -88,7 +90,8 @@ class DomainConfusion:
         self, network: nn.Module, model: Network, batch: Batch, draws: torch.Generator
     ) -> tuple[Tensor, Tensor]:
         """See `Objective`."""
-        output: Output = network(normalise(tone_view(batch.images, draws)))
+        images = tone_view(batch.images, draws) if self.augmented else batch.images
+        output: Output = network(normalise(images))
         assert output.logits is not None
         source = self.labelled[batch.rows].to(batch.images.device)
         wanted = bona_fide_of(batch.maps).to(output.logits.dtype)
@@ -101,4 +104,8 @@ class DomainConfusion:
 
     def to_dict(self) -> Mapping[str, Any]:
         """See `Objective`."""
-        return {"labelled": self.labelled.tolist(), "weight": self.weight}
+        return {
+            "labelled": self.labelled.tolist(),
+            "weight": self.weight,
+            "augmented": self.augmented,
+        }

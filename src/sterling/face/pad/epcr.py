@@ -19,7 +19,7 @@ from sterling.face.pad.losses import bona_fide_of
 from sterling.face.pad.network import Network, Output, initialise
 from sterling.face.pad.objective import Batch
 from sterling.face.pad.preprocessing import normalise
-from sterling.face.pad.views import random_view
+from sterling.face.pad.views import moved_view, random_view
 
 __all__ = ["EPCR", "Consistency", "EPCRConfig"]
 
@@ -125,6 +125,8 @@ class Consistency:
         embed_weight: 1 in the release.
         predict_weight: 0.1 in the release.
         dense: Which positions are compared.
+        augmented: Whether the views differ in tone and in what is hidden, too, as released;
+            otherwise they are cropped and shuffled alone.
 
     Raises:
         InputError: Nothing is labelled, or a weight is negative.
@@ -134,6 +136,7 @@ class Consistency:
     embed_weight: float = 1.0
     predict_weight: float = 0.1
     dense: Literal["all_to_all", "position_to_position"] = "all_to_all"
+    augmented: bool = True
 
     def __post_init__(self) -> None:
         if self.labelled.dtype != torch.bool or not bool(self.labelled.any()):
@@ -146,7 +149,8 @@ class Consistency:
         self, network: nn.Module, model: Network, batch: Batch, draws: torch.Generator
     ) -> tuple[Tensor, Tensor]:
         """See `Objective`; `model` is an `EPCR`."""
-        views = torch.cat([random_view(batch.images, draws) for _ in range(2)])
+        view = random_view if self.augmented else moved_view
+        views = torch.cat([view(batch.images, draws) for _ in range(2)])
         output: Output = network(normalise(views))
         z, q, on_z, on_q = (torch.chunk(one, 2) for one in output.features)
         compare = all_to_all if self.dense == "all_to_all" else position_to_position
@@ -167,4 +171,5 @@ class Consistency:
             "embed_weight": self.embed_weight,
             "predict_weight": self.predict_weight,
             "dense": self.dense,
+            "augmented": self.augmented,
         }

@@ -161,6 +161,7 @@ class SingleSide:
         domains: int64 (N,), the domain of each training item, 0 to the network's number less 1.
         triplet_weight: 1 (the release: 2 where OULU-NPU is the target).
         adversarial_weight: 0.5 (the release: 0.1 where OULU-NPU is the target).
+        augmented: Whether pictures change their tones (see `tone_view`).
 
     Raises:
         InputError: A weight or a domain is negative.
@@ -169,6 +170,7 @@ class SingleSide:
     domains: Tensor
     triplet_weight: float = 1.0
     adversarial_weight: float = 0.5
+    augmented: bool = True
 
     def __post_init__(self) -> None:
         for name in ("triplet_weight", "adversarial_weight"):
@@ -182,7 +184,8 @@ class SingleSide:
     ) -> tuple[Tensor, Tensor]:
         """See `Objective`; `model` is an `SSDG`."""
         assert isinstance(model, SSDG)
-        output: Output = network(normalise(tone_view(batch.images, draws)))
+        images = tone_view(batch.images, draws) if self.augmented else batch.images
+        output: Output = network(normalise(images))
         model.steps += 1
         assert output.logits is not None
         unit, told = output.features
@@ -202,4 +205,5 @@ class SingleSide:
             "domains": self.domains.tolist(),
             "triplet_weight": self.triplet_weight,
             "adversarial_weight": self.adversarial_weight,
+            "augmented": self.augmented,
         }

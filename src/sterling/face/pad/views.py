@@ -6,7 +6,7 @@ from torch import Tensor
 
 from sterling.face.pad.augment import augment
 
-__all__ = ["random_crop", "random_view", "shuffle_patches", "tone_view"]
+__all__ = ["moved_view", "random_crop", "random_view", "shuffle_patches", "tone_view"]
 
 CROP_AREA = (0.2, 1.0)  # of the picture, as EPCR releases it
 PATCHES = 3
@@ -17,7 +17,7 @@ CROP_ASPECT = (3 / 4, 4 / 3)
 
 
 def random_view(images: Tensor, draws: torch.Generator) -> Tensor:
-    """One view of each picture: a random crop, patches shuffled half of the time, other tones.
+    """One view of each picture: moved (see `moved_view`), then in other tones (see `tone_view`).
 
     The order and the numbers are those of EPCR's release; tone, flip, erasing and cutout are those
     of `augment`.
@@ -29,11 +29,23 @@ def random_view(images: Tensor, draws: torch.Generator) -> Tensor:
     Returns:
         Float (N, 3, S, S) in [0, 255].
     """
+    return tone_view(moved_view(images, draws), draws)
+
+
+def moved_view(images: Tensor, draws: torch.Generator) -> Tensor:
+    """One view of each picture: a random crop, patches shuffled half of the time; tones are kept.
+
+    Args:
+        images: (N, 3, S, S) in 0 to 255, any dtype.
+        draws: CPU generator.
+
+    Returns:
+        Float (N, 3, S, S) in [0, 255].
+    """
     cropped = random_crop(images.float(), draws)
     shuffled = shuffle_patches(cropped, draws)
     chosen = torch.rand(len(images), generator=draws) < SHUFFLE_PROBABILITY
-    chosen = chosen.to(images.device)[:, None, None, None]
-    return tone_view(torch.where(chosen, shuffled, cropped), draws)
+    return torch.where(chosen.to(images.device)[:, None, None, None], shuffled, cropped)
 
 
 def tone_view(images: Tensor, draws: torch.Generator) -> Tensor:
