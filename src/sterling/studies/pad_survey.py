@@ -82,7 +82,7 @@ class PadSurveyConfig(ComparisonConfig):
     """
 
     protocol: str = "sets"
-    captures: tuple[int, int, int] = (300, 80, 420)
+    captures: tuple[int, int, int] = (260, 80, 400)
     epochs: int = Field(default=6, ge=1)
     step_epochs: int = Field(default=2, ge=1)
     residual_width: int = Field(default=16, ge=2, multiple_of=2)
