@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 from functools import partial
 from itertools import permutations
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -48,9 +49,11 @@ BASE = "fast_detect_gpt"
 FDR = 0.1
 LOW_FPR = 0.01
 RESPLITS = 200
+DECLARING_SHARE = 0.05  # ours: with fewer lists that name anybody, their rate says nothing
 PASSING = (
     0.5  # our bar: an attack that half of the detected texts survive as human undoes a detector
 )
+SHORT = PREFIXES[1]  # of public sets, whose machine texts begin with some words of the human one
 SHARES = (2, 1, 1)  # ours: the platform's 8 : 1 : 1 leaves too few texts to test on
 PLAIN = ("likelihood", "rank", "log_rank", "lrr", "fast_detect_gpt")  # larger means machine
 
@@ -63,7 +66,8 @@ class MgtevalConfig(Config):
             texts of the same domains. It writes (unless `data` brings machine texts) and scores.
         seeds: How many times everything is repeated, on texts of its own.
         pairs: Human texts, and as many machine texts, of each domain and seed.
-        prefix_tokens: Of a human text that the model goes on from.
+        prefix_tokens: Of a human text that the model goes on from. They are part of neither text:
+            shared beginnings would only hide what differs.
         new_tokens: That it may write.
         attacks: Edits of the detected texts; see `sterling.text.attacks.FREE_ATTACKS`.
         share: Of words that they change.
@@ -76,7 +80,7 @@ class MgtevalConfig(Config):
     seeds: int = Field(default=4, ge=1)
     pairs: int = Field(default=24, ge=8)
     prefix_tokens: int = Field(default=64, ge=1)
-    new_tokens: int = Field(default=96, ge=16)
+    new_tokens: int = Field(default=128, ge=16)
     attacks: tuple[str, ...] = ("typo", "homo", "form", "syno-lite", "span-lite", "para-lite")
     share: float = Field(default=0.6, ge=0, le=1)
     slow: tuple[str, ...] = ("binoculars", "detect_gpt", "npr")
@@ -190,6 +194,7 @@ def _compute(config: MgtevalConfig, run: Run, index: int, texts: _Texts) -> dict
     if config.data is None:
         plan = BuildPlan(
             prefix_tokens=config.prefix_tokens,
+            mode="continuation",
             samplings=(Sampling(max_new_tokens=config.new_tokens),),
             seed=derive_seed(run.seed, "mgteval", index) % 2**31,
         )
@@ -201,17 +206,20 @@ def _compute(config: MgtevalConfig, run: Run, index: int, texts: _Texts) -> dict
         for domain in sorted({one.domain for one in records})
         for record in split_by_group([one for one in records if one.domain == domain], seed, SHARES)
     ]
-    trial = TrialPlan(
-        attacks=config.attacks,
-        share=config.share,
-        max_tokens=config.prefix_tokens + config.new_tokens,
-        slow=config.slow,
-        slow_pairs=config.slow_pairs,
-        copies=config.copies,
-        base=BASE,
-        store=run.folder / "signals",
-    )
-    return asdict(run_trial(divided, model, trial, seed))
+    # Passes are shared within this trial only: what a killed attempt left would make other batches,
+    # and those move scores in the last digits.
+    with TemporaryDirectory() as store:
+        trial = TrialPlan(
+            attacks=config.attacks,
+            share=config.share,
+            max_tokens=config.prefix_tokens + config.new_tokens,
+            slow=config.slow,
+            slow_pairs=config.slow_pairs,
+            copies=config.copies,
+            base=BASE,
+            store=Path(store),
+        )
+        return asdict(run_trial(divided, model, trial, seed))
 
 
 def _one_trial(config: MgtevalConfig, run: Run, index: int, texts: _Texts) -> Trial:
@@ -273,10 +281,10 @@ def _hits(trials: Sequence[Trial], name: str, mode: str) -> Rate:
     return Rate(sum(row[5] for row in rows), len(rows))
 
 
-def _success(trials: Sequence[Trial], name: str, attack: str) -> Rate:
+def _success(trials: Sequence[Trial], name: str, attack: str) -> Rate | None:
     """Attack success rate: of the detected parents, whose copy passes as human."""
-    rows = [row for trial in trials for row in trial.attacked[name][attack] if row[1]]
-    return Rate(sum(row[2] for row in rows), len(rows))
+    rows = [row for trial in trials for row in trial.attacked[name].get(attack, []) if row[1]]
+    return Rate(sum(row[2] for row in rows), len(rows)) if rows else None
 
 
 def _transferred(trial: Trial, name: str) -> float:
@@ -305,8 +313,8 @@ def _kinds(trial: Trial, name: str) -> tuple[NDArray[np.float64], NDArray[np.flo
     return human, machine, [record[3] for record, _ in rows if record[1] == 0]
 
 
-def _lists(trials: Sequence[Trial], name: str) -> list[tuple[float, float]]:
-    """False discovery rate and power of the declared list, per seed."""
+def _lists(trials: Sequence[Trial], name: str) -> list[tuple[float, float, float]]:
+    """False discovery rate and power of the declared lists, and how many name anybody, per seed."""
     return [
         declared_share(
             *_kinds(trial, name)[:2], fdr=FDR, repetitions=RESPLITS, rng=_rng(seed, name)
@@ -315,8 +323,14 @@ def _lists(trials: Sequence[Trial], name: str) -> list[tuple[float, float]]:
     ]
 
 
-def _foreign_lists(trials: Sequence[Trial], name: str) -> list[float]:
-    """False discovery rate where another domain's people calibrate, the worst pair, per seed."""
+def _judged(lists: Sequence[tuple[float, float, float]]) -> list[float]:
+    """False discovery rates; none at all where too few lists name anybody to judge them."""
+    declaring = float(np.mean([one for _, _, one in lists]))
+    return [rate for rate, _, _ in lists] if declaring >= DECLARING_SHARE else []
+
+
+def _foreign_lists(trials: Sequence[Trial], name: str) -> list[tuple[float, float, float]]:
+    """The same where another domain's people calibrate, of the worst pair of domains."""
     rates = []
     for seed, trial in enumerate(trials):
         human, machine, domains = _kinds(trial, name)
@@ -325,7 +339,7 @@ def _foreign_lists(trials: Sequence[Trial], name: str) -> list[float]:
             declared_share(
                 of[asked], machine, fdr=FDR, repetitions=RESPLITS, rng=_rng(seed, name),
                 calibration=of[known],
-            )[0]
+            )
             for known, asked in permutations(of, 2)
         ]  # fmt: skip
         rates.append(max(found))
@@ -341,7 +355,7 @@ def _rng(seed: int, name: str) -> np.random.Generator:
 
 def _claims(trials: Sequence[Trial]) -> list[Claim]:
     base, plain = _metric_scores(trials, BASE), _metric_scores(trials, "likelihood")
-    short = _pooled(trials, [trial.prefixes[str(PREFIXES[0])] for trial in trials])
+    short = _pooled(trials, [trial.prefixes[str(SHORT)] for trial in trials])
     human = trials[0].development
     return [
         bounded_below(
@@ -368,8 +382,8 @@ def _claims(trials: Sequence[Trial]) -> list[Claim]:
         ),
         bounded_below(
             "longer_is_easier",
-            f"Fast-DetectGPT has a larger AUROC on whole texts than on their first {PREFIXES[0]} "
-            "tokens (difference on the same texts).",
+            f"Fast-DetectGPT has a larger AUROC on whole texts than on their first {SHORT} tokens "
+            "(difference on the same texts).",
             _advantage(base, short),
             0.0,
         ),
@@ -377,7 +391,7 @@ def _claims(trials: Sequence[Trial]) -> list[Claim]:
             "edits_undo_detection",
             "Typing errors and homoglyphs in the attacked share of words let at least half of the "
             "texts that Fast-DetectGPT detected pass as human (ASR).",
-            {name: _success(trials, BASE, name) for name in ("typo", "homo")},
+            {name: _success(trials, BASE, name) or [] for name in ("typo", "homo")},
             PASSING,
         ),
         bounded_below(
@@ -404,14 +418,14 @@ def _claims(trials: Sequence[Trial]) -> list[Claim]:
         bounded_above(
             "list_keeps_fdr",
             f"The list declared at a false discovery rate of {FDR:.0%} keeps it.",
-            {name: [rate for rate, _ in _lists(trials, name)] for name in PLAIN},
+            {name: _judged(_lists(trials, name)) for name in PLAIN},
             FDR,
         ),
         positive(
             "foreign_calibration_breaks_the_list",
             "Where people's texts of another domain calibrate the mean log-probability, the list "
             f"has a false discovery rate above {FDR:.0%} (excess, worst pair of domains).",
-            [rate - FDR for rate in _foreign_lists(trials, "likelihood")],
+            [rate - FDR for rate in _judged(_foreign_lists(trials, "likelihood"))],
         ),
     ]
 
@@ -435,12 +449,12 @@ def _metrics(trials: Sequence[Trial]) -> list[Metric]:
         )
     for attack in trials[0].attacked[BASE]:
         rate = _success(trials, BASE, attack)
-        metrics.append(metric_of_rate(f"ASR {attack} on {BASE}", rate))
+        if rate is not None:
+            metrics.append(metric_of_rate(f"ASR {attack} on {BASE}", rate))
     lists = _lists(trials, BASE)
-    metrics.append(metric_over_seeds(f"FDR of the list, {BASE}", "rate", [one for one, _ in lists]))
-    metrics.append(
-        metric_over_seeds(f"power of the list, {BASE}", "rate", [one for _, one in lists])
-    )
+    metrics.append(metric_over_seeds(f"FDR of the list, {BASE}", "rate", _judged(lists)))
+    powers = [power for _, power, _ in lists]
+    metrics.append(metric_over_seeds(f"power of the list, {BASE}", "rate", powers))
     return metrics
 
 
@@ -498,10 +512,10 @@ def _robustness_table(trials: Sequence[Trial]) -> Table:
     rows: list[Row] = []
     for name in trials[0].attacked:
         for attack in trials[0].attacked[name]:
-            if not any(row[1] for trial in trials for row in trial.attacked[name][attack]):
+            rate = _success(trials, name, attack)
+            if rate is None:
                 rows.append([name, attack, 0, None, None, None])
                 continue
-            rate = _success(trials, name, attack)
             interval = rate.interval()
             rows.append([name, attack, rate.trials, rate.value, interval.low, interval.high])
     return Table(
@@ -531,8 +545,9 @@ def _list_table(trials: Sequence[Trial]) -> Table:
     rows: list[Row] = []
     for name in PLAIN:
         own = _lists(trials, name)
-        rates, powers = [one for one, _ in own], [one for _, one in own]
-        rows.append([name, *row_over_seeds(rates, powers, _foreign_lists(trials, name))])
+        powers = [power for _, power, _ in own]
+        foreign = _judged(_foreign_lists(trials, name))
+        rows.append([name, *row_over_seeds(_judged(own), powers, foreign)])
     columns = ["score", "FDR", "low", "high", "power", "low", "high"]
     return Table(
         name="lists",
@@ -540,7 +555,7 @@ def _list_table(trials: Sequence[Trial]) -> Table:
         columns=[*columns, "FDR, other domain calibrates", "low", "high"],
         rows=rows,
         caption=f"Mean over seeds of the mean over {RESPLITS} splits of the human texts into "
-        "calibration and documents.",
+        "calibration and documents; no rate where fewer than one list in twenty names anybody.",
     )
 
 
@@ -611,7 +626,7 @@ MGTEVAL_STUDY = Study(
             seeds=2,
             pairs=8,
             prefix_tokens=16,
-            new_tokens=32,
+            new_tokens=40,
             attacks=("typo", "homo", "syno-lite", "span-lite"),
             slow=("binoculars", "detect_gpt", "npr", "dna_gpt"),
             slow_pairs=2,
