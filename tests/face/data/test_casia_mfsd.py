@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from tests.face.data.trees import listing
 
 from sterling.face.data import CASIA_MFSD
-from sterling.face.data.dataset import scan
+from sterling.face.data.dataset_tree import scan
 
 CLIPS = {
     **{clip: ("bona_fide", q) for clip, q in (("1", "low"), ("2", "normal"), ("HR_1", "high"))},

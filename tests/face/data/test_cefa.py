@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from tests.face.data.trees import listing, whole
 
 from sterling.face.data import CEFA
-from sterling.face.data.dataset import placed, scan
+from sterling.face.data.dataset_tree import placed, scan
 
 RACES = {"AF": 1, "CA": 2, "EA": 3}
 KINDS = ("bona_fide", "print_cloth", "print_photo", "replay")

@@ -93,7 +93,7 @@ def test_what_is_gone_is_missing(tree: tuple[str, Path, tuple[str, ...]]) -> Non
 def _files_of_one_presentation(key: str, paths: tuple[str, ...]) -> list[str]:
     from tests.face.data.trees import listing
 
-    from sterling.face.data.dataset import scan
+    from sterling.face.data.dataset_tree import scan
 
     first = next(iter(scan(DATASETS[key], listing("/set", paths)).found.values()))
     return [p.removeprefix("/set/") for files in first.files.values() for p in files.values()]

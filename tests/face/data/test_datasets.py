@@ -21,7 +21,8 @@ from sterling.face.data import (
     read_dataset,
     read_public,
 )
-from sterling.face.data.dataset import Tree, placed, read_tree, scan
+from sterling.face.data.dataset_manifest import read_tree
+from sterling.face.data.dataset_tree import Tree, placed, scan
 from sterling.face.data.datasets import matching_files, recognise
 
 KEYS = list(DATASETS)

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from tests.face.data.trees import listing, whole
 
 from sterling.face.data import HIFIMASK
-from sterling.face.data.dataset import scan
+from sterling.face.data.dataset_tree import scan
 
 SUBJECTS = sorted({(one.traits["skin"], one.subject) for one in whole("hifimask").presentations})
 

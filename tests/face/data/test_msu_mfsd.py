@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from tests.face.data.trees import MSU_TEST, MSU_TRAIN, lay_out, listing, msu_mfsd
 
 from sterling.face.data import MSU_MFSD, check_dataset
-from sterling.face.data.dataset import scan
+from sterling.face.data.dataset_tree import scan
 
 SPECIES = {
     "ipad_video": "replay_ipad",

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from tests.face.data.trees import lay_out, listing, nuaa
 
 from sterling.face.data import NUAA, check_dataset, read_nuaa, read_public
-from sterling.face.data.dataset import scan
+from sterling.face.data.dataset_tree import scan
 
 
 @given(

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from tests.face.data.trees import lay_out, listing, oulu_npu
 
 from sterling.face.data import OULU_NPU, read_oulu_npu
-from sterling.face.data.dataset import Presentation, scan
+from sterling.face.data.dataset import Presentation
+from sterling.face.data.dataset_tree import scan
 
 
 def understood(path: str) -> Presentation:

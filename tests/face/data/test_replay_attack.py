@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from tests.face.data.trees import listing, replay_attack
 
 from sterling.face.data import REPLAY_ATTACK
-from sterling.face.data.dataset import scan
+from sterling.face.data.dataset_tree import scan
 
 KINDS = {
     ("print", "highdef_photo"): "print",

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from tests.face.data.trees import listing, whole
 
 from sterling.face.data import SIW
-from sterling.face.data.dataset import scan
+from sterling.face.data.dataset_tree import scan
 
 
 @given(

@@ -9,7 +9,7 @@ from tests.face.data.trees import lay_out, listing, suhifimask, suhifimask_clips
 
 from sterling.errors import InputError
 from sterling.face.data import SIW_M, SUHIFIMASK, check_dataset, read_lists, read_suhifimask
-from sterling.face.data.dataset import scan
+from sterling.face.data.dataset_tree import scan
 
 N = st.integers(0, 99)
 

@@ -7,7 +7,7 @@ from tests.face.data.trees import lay_out, listing, whole, wmca, wmca_lists
 
 from sterling.errors import InputError
 from sterling.face.data import WMCA, check_dataset, read_wmca
-from sterling.face.data.dataset import placed, scan
+from sterling.face.data.dataset_tree import placed, scan
 
 # The table of the public list generator, type by type.
 TABLE = {

@@ -11,7 +11,8 @@ from sterling.face.data.casia_surf import CASIA_SURF, CASIA_SURF_ATTACKS, read_c
 from sterling.face.data.cefa import CEFA, read_cefa
 from sterling.face.data.check import Account, Count, Problem, check_dataset
 from sterling.face.data.clips import clip_of_video, load_clips
-from sterling.face.data.dataset import Dataset, read_dataset, read_lists
+from sterling.face.data.dataset import Dataset
+from sterling.face.data.dataset_manifest import read_dataset, read_lists
 from sterling.face.data.datasets import DATASETS, read_public
 from sterling.face.data.degrade import Degradation, degrade
 from sterling.face.data.detect import Face, FaceDetector

@@ -12,8 +12,8 @@ from sterling.face.data.dataset import (
     Presentation,
     Protocol,
     own_split,
-    read_dataset,
 )
+from sterling.face.data.dataset_manifest import read_dataset
 from sterling.face.data.manifest import ATTACK, BONA_FIDE, Manifest
 from sterling.face.data.modality import Modality
 

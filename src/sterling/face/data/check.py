@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Literal
 
 from sterling.errors import InputError, unknown_name
-from sterling.face.data.dataset import (
-    Dataset,
+from sterling.face.data.dataset import Dataset, own_split
+from sterling.face.data.dataset_tree import (
     Listing,
     Tree,
     first_file,
@@ -18,7 +18,6 @@ from sterling.face.data.dataset import (
     list_folder,
     misplaced,
     number_of_media,
-    own_split,
     placed,
     read_list,
     scan,

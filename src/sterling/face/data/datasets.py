@@ -8,15 +8,9 @@ from sterling.errors import InputError
 from sterling.face.data.casia_mfsd import CASIA_MFSD
 from sterling.face.data.casia_surf import CASIA_SURF
 from sterling.face.data.cefa import CEFA
-from sterling.face.data.dataset import (
-    Dataset,
-    Listing,
-    Tree,
-    list_folder,
-    number_matching,
-    read_tree,
-    scan,
-)
+from sterling.face.data.dataset import Dataset
+from sterling.face.data.dataset_manifest import read_tree
+from sterling.face.data.dataset_tree import Listing, Tree, list_folder, number_matching, scan
 from sterling.face.data.hifimask import HIFIMASK
 from sterling.face.data.manifest import Manifest
 from sterling.face.data.msu_mfsd import MSU_MFSD

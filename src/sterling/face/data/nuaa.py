@@ -4,14 +4,8 @@ import os
 import re
 from collections.abc import Mapping, Sequence
 
-from sterling.face.data.dataset import (
-    Dataset,
-    Grammar,
-    Listed,
-    ListFile,
-    Presentation,
-    read_dataset,
-)
+from sterling.face.data.dataset import Dataset, Grammar, Listed, ListFile, Presentation
+from sterling.face.data.dataset_manifest import read_dataset
 from sterling.face.data.manifest import ATTACK, BONA_FIDE, Manifest
 
 __all__ = ["NUAA", "read_nuaa"]

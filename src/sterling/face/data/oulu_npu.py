@@ -6,15 +6,8 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 
-from sterling.face.data.dataset import (
-    Dataset,
-    Grammar,
-    Listed,
-    ListFile,
-    Presentation,
-    Protocol,
-    read_dataset,
-)
+from sterling.face.data.dataset import Dataset, Grammar, Listed, ListFile, Presentation, Protocol
+from sterling.face.data.dataset_manifest import read_dataset
 from sterling.face.data.manifest import ATTACK, BONA_FIDE, Manifest
 
 __all__ = ["OULU_NPU", "read_oulu_npu"]

@@ -4,14 +4,8 @@ import os
 import re
 from collections.abc import Mapping
 
-from sterling.face.data.dataset import (
-    Dataset,
-    Grammar,
-    Presentation,
-    Protocol,
-    own_split,
-    read_dataset,
-)
+from sterling.face.data.dataset import Dataset, Grammar, Presentation, Protocol, own_split
+from sterling.face.data.dataset_manifest import read_dataset
 from sterling.face.data.manifest import BONA_FIDE, Manifest
 
 __all__ = ["SIW", "read_siw"]

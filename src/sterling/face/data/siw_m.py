@@ -4,13 +4,8 @@ import os
 import re
 from collections.abc import Mapping
 
-from sterling.face.data.dataset import (
-    Dataset,
-    Grammar,
-    Presentation,
-    Protocol,
-    read_dataset,
-)
+from sterling.face.data.dataset import Dataset, Grammar, Presentation, Protocol
+from sterling.face.data.dataset_manifest import read_dataset
 from sterling.face.data.manifest import ATTACK, BONA_FIDE, Manifest
 
 __all__ = ["SIW_M", "read_siw_m"]

@@ -12,9 +12,9 @@ from sterling.face.data.dataset import (
     Presentation,
     Protocol,
     own_split,
-    read_dataset,
     unseen,
 )
+from sterling.face.data.dataset_manifest import read_dataset
 from sterling.face.data.manifest import ATTACK, BONA_FIDE, Manifest
 
 __all__ = ["WMCA", "read_wmca"]
