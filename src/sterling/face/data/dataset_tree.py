@@ -28,7 +28,6 @@ __all__ = [
 
 _MEDIA_SUFFIXES = IMAGE_SUFFIXES | VIDEO_SUFFIXES | {".hdf5"}
 
-
 _CAMERAS: dict[str, Modality] = {
     "": "rgb",
     "color": "rgb",
@@ -36,7 +35,6 @@ _CAMERAS: dict[str, Modality] = {
     "depth": "depth",
     "ir": "ir",
 }
-
 
 Listing = Sequence[tuple[str, Sequence[str]]]
 """Every folder below one, and the names of the files in it; both sorted, hidden ones left out."""
