@@ -27,6 +27,7 @@ def test_all_is_true_and_sorted_without_repeats(name: str) -> None:
 
 
 def test_contract_names() -> None:
+    from sterling.adapt import Episodes, LearnedRates, fit_meta, inner_loop
     from sterling.face.capture import simulate
     from sterling.face.pad import CDCN, CentralDifferenceConv2d
     from sterling.guarantee import (
@@ -45,6 +46,7 @@ def test_contract_names() -> None:
     assert all(map(callable, (SplitConformalClassifier, benjamini_hochberg, conformal_p_values)))
     assert callable(MembershipFDR)
     assert all(map(callable, (TripleSetWatermark, load, token_stats)))
+    assert all(map(callable, (Episodes, LearnedRates, fit_meta, inner_loop)))
     assert Rate(0, 150).interval(0.95).high == pytest.approx(0.0243, abs=5e-5)
 
 

@@ -1,0 +1,158 @@
+"""Meta-training: draw tasks, step along their mean meta-gradient, go on after a kill."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file, save
+from torch import Tensor, nn
+
+from sterling.adapt.episodes import Task
+from sterling.adapt.gradient_learner import Learner
+from sterling.errors import InputError
+from sterling.runs import track, write_atomically
+
+__all__ = ["History", "evaluate_tasks", "fit_meta"]
+
+Draw = Callable[[int], Task]
+OptimizerOf = Callable[[list[nn.Parameter]], torch.optim.Optimizer]
+
+
+@dataclass
+class History:
+    """What meta-training went through.
+
+    Attributes:
+        losses: Mean outer loss of each iteration.
+    """
+
+    losses: list[float] = field(default_factory=list)
+
+
+def fit_meta(
+    learner: Learner,
+    draw: Draw,
+    *,
+    iterations: int,
+    tasks: int = 4,
+    optimizer: OptimizerOf | None = None,
+    folder: Path | None = None,
+    every: int = 100,
+    progress: bool = False,
+) -> History:
+    """Train what a learner starts from.
+
+    Args:
+        learner: Its parts are trained in place.
+        draw: From a number to a task: iteration i takes numbers i · tasks to (i + 1) · tasks - 1.
+        iterations: Outer steps.
+        tasks: Of an outer step.
+        optimizer: From the parameters to an optimiser; Adam at 0.001 by default.
+        folder: For checkpoints; what is there is gone on from, to the same end.
+        every: Iterations between checkpoints.
+        progress: Show a bar.
+
+    Raises:
+        InputError: The folder holds a checkpoint of another learner, or nothing is to be learned.
+    """
+    parameters = [one for part in learner.parts().values() for one in part.parameters()]
+    parameters = [one for one in parameters if one.requires_grad]
+    if not parameters:
+        raise InputError("learner: none of its parameters is to be learned")
+    steps = (optimizer or _adam)(parameters)
+    history = History()
+    if folder is not None:
+        _restore(folder, learner, steps, history)
+    with track("meta-training", iterations) if progress else _silent() as advance:
+        for iteration in range(len(history.losses), iterations):
+            steps.zero_grad()
+            total = 0.0
+            for number in range(iteration * tasks, (iteration + 1) * tasks):
+                loss = learner.outer_loss(draw(number)) / tasks
+                torch.autograd.backward(loss)
+                total += float(loss.detach())
+            steps.step()
+            history.losses.append(total)
+            advance()
+            if folder is not None and (iteration + 1) % every == 0:
+                _save(folder, learner, steps, history)
+    if folder is not None:
+        _save(folder, learner, steps, history)
+    return history
+
+
+def evaluate_tasks(learner: Learner, draw: Draw, numbers: range) -> list[float]:
+    """Accuracy on the queries of each of some tasks."""
+    return [
+        float((learner.predict(task).argmax(dim=1) == task.query_labels).double().mean())
+        for task in map(draw, numbers)
+    ]
+
+
+def _adam(parameters: list[nn.Parameter]) -> torch.optim.Optimizer:
+    return torch.optim.Adam(parameters, 1e-3)
+
+
+class _silent:  # noqa: N801 - stands where a context manager's function does
+    def __enter__(self) -> Callable[[], None]:
+        return lambda: None
+
+    def __exit__(self, *_error: object) -> None:
+        return None
+
+
+def _weights(learner: Learner) -> dict[str, Tensor]:
+    return {
+        f"{name}.{key}": value.detach().clone().contiguous()
+        for name, part in learner.parts().items()
+        for key, value in part.state_dict().items()
+    }
+
+
+def _save(folder: Path, learner: Learner, steps: torch.optim.Optimizer, history: History) -> None:
+    state: dict[int, dict[str, Any]] = steps.state_dict()["state"]
+    moments = {
+        f"{row}.{key}": torch.as_tensor(value)
+        for row, one in state.items()
+        for key, value in one.items()
+    }
+    content = save(
+        {
+            **{f"weights.{name}": value for name, value in _weights(learner).items()},
+            **{f"optimizer.{name}": value.contiguous() for name, value in moments.items()},
+        },
+        metadata={"losses": json.dumps(history.losses)},
+    )
+    write_atomically(folder / "meta.safetensors", content)
+
+
+def _restore(
+    folder: Path, learner: Learner, steps: torch.optim.Optimizer, history: History
+) -> None:
+    path = folder / "meta.safetensors"
+    if not path.is_file():
+        return
+    from safetensors import safe_open
+
+    with safe_open(path, "pt") as file:
+        losses = json.loads((file.metadata() or {})["losses"])
+    stored = load_file(path)
+    expected = {f"weights.{name}": value.shape for name, value in _weights(learner).items()}
+    found = {name: one.shape for name, one in stored.items() if name.startswith("weights.")}
+    if expected != found:
+        raise InputError(f"{path}: is of another learner; choose another folder")
+    for name, part in learner.parts().items():
+        head = f"weights.{name}."
+        part.load_state_dict(
+            {key.removeprefix(head): one for key, one in stored.items() if key.startswith(head)}
+        )
+    state: dict[int, dict[str, Tensor]] = {}
+    for name, one in stored.items():
+        if name.startswith("optimizer."):
+            _, row, key = name.split(".", 2)
+            state.setdefault(int(row), {})[key] = one
+    steps.load_state_dict({**steps.state_dict(), "state": state})
+    history.losses[:] = losses

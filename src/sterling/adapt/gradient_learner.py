@@ -1,0 +1,117 @@
+"""MAML and its relatives: learn where to start, at which rates, and what adapts."""
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from sterling.adapt.episodes import Task
+from sterling.adapt.functional import FunctionalModel
+from sterling.adapt.inner_loop import Order, Trajectory, inner_loop
+from sterling.adapt.rates import LearnedRates
+
+__all__ = ["GradientLearner", "Learner", "anil", "fomaml", "maml", "meta_sgd"]
+
+Criterion = Callable[[Tensor, Tensor], Tensor]
+
+
+class Learner(Protocol):
+    """What `fit_meta` trains and `evaluate_tasks` judges."""
+
+    def parts(self) -> Mapping[str, nn.Module]:
+        """Modules with everything that is meta-learned, by name."""
+        ...
+
+    def outer_loss(self, task: Task) -> Tensor:
+        """A scalar; its gradient is the meta-gradient."""
+        ...
+
+    def predict(self, task: Task) -> Tensor:
+        """Logits of the queries after adaptation, (queries, ways)."""
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class GradientLearner:
+    """Adapts by gradient descent on the support, and learns from the loss of the queries.
+
+    Attributes:
+        model: Its parameters are the start.
+        rates: One number, or learned ones.
+        steps: Of training.
+        test_steps: Of evaluation.
+        order: Of the meta-gradient.
+        adapt: Groups that adapt; None: all.
+        outer: Weight of the query loss after a step, by the step; 0 is before the first.
+        criterion: From logits and labels to a scalar.
+        clip: Of the inner gradients.
+    """
+
+    model: FunctionalModel
+    rates: float | LearnedRates
+    steps: int = 5
+    test_steps: int = 10
+    order: Order = "second"
+    adapt: Collection[str] | None = None
+    outer: Mapping[int, float] = field(default_factory=lambda: {-1: 1.0})
+    criterion: Criterion = F.cross_entropy
+    clip: float | None = None
+
+    def parts(self) -> Mapping[str, nn.Module]:
+        """The model, and rates where they are learned."""
+        learned = {"rates": self.rates} if isinstance(self.rates, LearnedRates) else {}
+        return {"model": self.model.module, **learned}
+
+    def adapted(self, task: Task, steps: int, order: Order | None = None) -> Trajectory:
+        """The inner loop on a task's support."""
+        return inner_loop(
+            self.model,
+            lambda forward: self.criterion(forward(task.support), task.support_labels),
+            self.rates,
+            steps,
+            order=order or self.order,
+            adapt=self.adapt,
+            clip=self.clip,
+        )
+
+    def outer_loss(self, task: Task) -> Tensor:
+        """Query losses after the steps of `outer`, weighted and summed."""
+        path = self.adapted(task, self.steps)
+        terms = [
+            weight * self.criterion(path.after(step)(task.query), task.query_labels)
+            for step, weight in self.outer.items()
+        ]
+        total: Tensor = sum(terms[1:], terms[0])
+        return total
+
+    def predict(self, task: Task) -> Tensor:
+        """Logits of the queries after `test_steps`."""
+        return self.adapted(task, self.test_steps, "first").after()(task.query).detach()
+
+
+def maml(
+    model: FunctionalModel, rate: float = 0.01, *, steps: int = 5, test_steps: int = 10
+) -> GradientLearner:
+    """Finn, Abbeel and Levine, ICML 2017: the start is learned through the inner gradients."""
+    return GradientLearner(model, rate, steps, test_steps)
+
+
+def fomaml(
+    model: FunctionalModel, rate: float = 0.01, *, steps: int = 5, test_steps: int = 10
+) -> GradientLearner:
+    """The same with inner gradients taken for constants."""
+    return GradientLearner(model, rate, steps, test_steps, order="first")
+
+
+def meta_sgd(model: FunctionalModel, rate: float = 0.01) -> GradientLearner:
+    """Li et al., 2017: one step, with a learned rate for every number."""
+    return GradientLearner(model, LearnedRates(model, "number", rate), steps=1, test_steps=1)
+
+
+def anil(
+    model: FunctionalModel, head: str, rate: float = 0.01, *, steps: int = 5, test_steps: int = 10
+) -> GradientLearner:
+    """Raghu et al., ICLR 2020: only the group `head` adapts."""
+    return GradientLearner(model, rate, steps, test_steps, adapt=(head,))

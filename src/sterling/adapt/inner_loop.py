@@ -1,0 +1,165 @@
+"""Inner loops whose end is differentiable in what they started from and in their rates."""
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Literal, get_args
+
+import torch
+from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
+
+from sterling.adapt.functional import Forward, FunctionalModel, Parameters
+from sterling.adapt.rates import LearnedRates
+from sterling.errors import InputError, unknown_name
+
+__all__ = ["DivergedError", "Loss", "Order", "Trajectory", "inner_loop"]
+
+Loss = Callable[[Forward], Tensor]
+Order = Literal["second", "first", "mixed"]
+
+
+class DivergedError(RuntimeError):
+    """An inner loss is no finite number any more: the rates are too large."""
+
+
+@dataclass(frozen=True, eq=False)
+class Trajectory:
+    """The parameters after every step, and the losses that the steps went down.
+
+    Attributes:
+        model: Whose.
+        states: Parameters before the first step, after it, and so on: steps + 1 of them.
+        auxiliary: The same of the auxiliary variables.
+        losses: Inner loss before each step, numbers.
+    """
+
+    model: FunctionalModel
+    states: list[Parameters]
+    auxiliary: list[Parameters]
+    losses: list[float]
+
+    def after(self, step: int = -1) -> Forward:
+        """The model after so many steps; -1 is the end, 0 the start."""
+        return Forward(self.model, self.states[step], self.auxiliary[step])
+
+
+def inner_loop(
+    model: FunctionalModel | nn.Module,
+    loss: Loss,
+    rates: float | LearnedRates,
+    steps: int,
+    *,
+    order: Order = "second",
+    second_order_steps: int | None = None,
+    adapt: Collection[str] | None = None,
+    start: Parameters | None = None,
+    auxiliary: Mapping[str, Tensor] | None = None,
+    clip: float | None = None,
+    checkpointed: bool = False,
+) -> Trajectory:
+    """Gradient descent of a loss: θ_{j+1} = θ_j - rate_j ∇loss(θ_j).
+
+    The loss is taken as it is: one that sums over ways descends as many times as fast as its mean.
+
+    Args:
+        model: To adapt. A plain module is taken with its layers as groups.
+        loss: From the model under a step's parameters to a scalar. Whatever else it sees (weights
+            of examples, a teacher's targets) is differentiable through the end with "second" and
+            "mixed".
+        rates: One number, or learned ones, which every order has exact gradients for.
+        steps: 0 or more.
+        order: "second" differentiates through the inner gradients. "first" takes them for
+            constants. "mixed" takes the parameters inside them for constants, but not what else the
+            loss sees.
+        second_order_steps: Only the last so many steps are of second order, those before of first.
+        adapt: Groups that adapt; the others stay. None adapts all.
+        start: Parameters to begin with; the module's own by default.
+        auxiliary: Further tensors that adapt, with the rate of the whole: only a plain number.
+        clip: Each number of the inner gradients lies within ± this.
+        checkpointed: Compute each step again in the outer backward pass, instead of keeping its
+            graph: less memory for more time.
+
+    Raises:
+        InputError: No parameter adapts, or a value is unknown or out of range.
+        DivergedError: An inner loss is not finite; the message names the step.
+    """
+    if order not in get_args(Order):
+        raise unknown_name("order", str(order), get_args(Order))
+    if steps < 0:
+        raise InputError(f"steps {steps}: 0 or more")
+    if auxiliary and isinstance(rates, LearnedRates):
+        raise InputError("auxiliary: learned rates are for the model's parameters; give a number")
+    functional = model if isinstance(model, FunctionalModel) else FunctionalModel(model)
+    names = functional.names_of(adapt)
+    state = dict(functional.parameters() if start is None else start)
+    extra = dict(auxiliary or {})
+    trajectory = Trajectory(functional, [state], [extra], [])
+    first_exact = steps - (steps if second_order_steps is None else second_order_steps)
+    for step in range(steps):
+        one = partial(
+            _step,
+            functional,
+            loss,
+            rates,
+            step,
+            order="first" if step < first_exact and order == "second" else order,
+            names=names,
+            clip=clip,
+        )
+        with torch.enable_grad():
+            if checkpointed:
+                state, extra, value = checkpoint(one, state, extra, use_reentrant=False)
+            else:
+                state, extra, value = one(state, extra)
+        trajectory.losses.append(value)
+        trajectory.states.append(state)
+        trajectory.auxiliary.append(extra)
+    return trajectory
+
+
+def _step(
+    model: FunctionalModel,
+    loss: Loss,
+    rates: float | LearnedRates,
+    step: int,
+    state: Parameters,
+    extra: Parameters,
+    *,
+    order: Order,
+    names: Collection[str],
+    clip: float | None,
+) -> tuple[Parameters, Parameters, float]:
+    adapting = {name: _followed(state[name], order) for name in names}
+    beside = {name: _followed(value, order) for name, value in extra.items()}
+    value = loss(Forward(model, {**state, **adapting}, beside))
+    number = float(value.detach())
+    if not torch.isfinite(value.detach()):
+        raise DivergedError(
+            f"inner step {step}: the loss is {number}; lower the rates, or clip the gradients"
+        )
+    over = [*adapting.values(), *beside.values()]
+    # What the loss does not use has no gradient: that is a gradient of 0.
+    given = torch.autograd.grad(value, over, create_graph=order != "first", allow_unused=True)
+    gradients = [
+        torch.zeros_like(tensor) if gradient is None else gradient
+        for tensor, gradient in zip(over, given, strict=True)
+    ]
+    if clip is not None:
+        gradients = [gradient.clamp(-clip, clip) for gradient in gradients]
+    moved = dict(state)
+    for name, gradient in zip(adapting, gradients, strict=False):
+        rate = rates.rate(name, step) if isinstance(rates, LearnedRates) else rates
+        moved[name] = state[name] - rate * gradient
+    moved_beside = dict(extra)
+    if not isinstance(rates, LearnedRates):
+        for name, gradient in zip(beside, gradients[len(adapting) :], strict=True):
+            moved_beside[name] = extra[name] - rates * gradient
+    return moved, moved_beside, number
+
+
+def _followed(tensor: Tensor, order: Order) -> Tensor:
+    """The tensor as the inner gradient sees it: itself, or with "mixed" a constant equal to it."""
+    if order == "mixed" or not tensor.requires_grad:
+        return tensor.detach().requires_grad_()
+    return tensor

@@ -1,0 +1,77 @@
+"""Batch normalisation that adapts: from the batch alone, with gradients of every order.
+
+torch's own keeps running statistics, which inner loops of one task would leave to the next; and
+under ``torch.vmap`` its second-order gradients are wrong though its values are right. The one here
+is written in primitive operations, whose gradients are right under both.
+"""
+
+from copy import deepcopy
+
+import torch
+from torch import Tensor, nn
+
+from sterling.errors import InputError
+
+__all__ = ["BatchStatistics", "refuse_running_statistics", "with_batch_statistics"]
+
+NATIVE = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
+
+
+class BatchStatistics(nn.Module):
+    """Normalises each channel by mean and variance of this batch, in training and in evaluation.
+
+    Args:
+        channels: C of inputs (N, C, ...).
+        epsilon: Added to the variance.
+        affine: Whether scale and shift are learned.
+    """
+
+    weight: Tensor | None
+    bias: Tensor | None
+
+    def __init__(self, channels: int, epsilon: float = 1e-5, *, affine: bool = True) -> None:
+        super().__init__()
+        self.epsilon = epsilon
+        self.weight = nn.Parameter(torch.ones(channels)) if affine else None
+        self.bias = nn.Parameter(torch.zeros(channels)) if affine else None
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, C, ...) to the same shape."""
+        others = [axis for axis in range(x.ndim) if axis != 1]
+        centred = x - x.mean(others, keepdim=True)
+        variance = centred.square().mean(others, keepdim=True)
+        normalised = centred * (variance + self.epsilon).rsqrt()
+        if self.weight is None or self.bias is None:
+            return normalised
+        shape = (1, -1, *(1 for _ in others[1:]))
+        return normalised * self.weight.view(shape) + self.bias.view(shape)
+
+
+def with_batch_statistics(module: nn.Module) -> nn.Module:
+    """A copy in which every batch normalisation of torch is a `BatchStatistics`.
+
+    Scale, shift and epsilon are kept; running statistics are given up.
+    """
+    if isinstance(module, NATIVE):
+        own = BatchStatistics(module.num_features, module.eps, affine=module.affine)
+        own.load_state_dict({name: value.detach() for name, value in module.named_parameters()})
+        return own
+    copy = deepcopy(module)
+    for name, child in module.named_children():
+        setattr(copy, name, with_batch_statistics(child))
+    return copy
+
+
+def refuse_running_statistics(module: nn.Module) -> None:
+    """Refuse modules whose statistics would run on through the inner steps of every task.
+
+    Raises:
+        InputError: There is a batch normalisation of torch; the message names it and the fix.
+    """
+    for name, child in module.named_modules():
+        if isinstance(child, NATIVE):
+            raise InputError(
+                f"module {name or 'itself'}: {type(child).__name__} gives wrong gradients here (it "
+                "keeps statistics from task to task, and its second order is wrong under vmap); "
+                "use sterling.adapt.with_batch_statistics(module), or GroupNorm"
+            )

@@ -1,0 +1,58 @@
+"""Reptile (Nichol, Achiam and Schulman, 2018): move the start towards where tasks end."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from sterling.adapt.episodes import Task
+from sterling.adapt.functional import FunctionalModel
+from sterling.adapt.inner_loop import inner_loop
+
+__all__ = ["Reptile"]
+
+
+@dataclass(frozen=True, eq=False)
+class Reptile:
+    """Adapts by gradient descent; the outer loss ½ ‖θ - θ_adapted‖² has Reptile's gradient.
+
+    Attributes:
+        model: Its parameters are the start.
+        rate: Of the inner loop.
+        steps: Of training.
+        test_steps: Of evaluation.
+    """
+
+    model: FunctionalModel
+    rate: float = 0.01
+    steps: int = 5
+    test_steps: int = 10
+
+    def parts(self) -> Mapping[str, nn.Module]:
+        """The model."""
+        return {"model": self.model.module}
+
+    def _end(self, items: Tensor, labels: Tensor, steps: int) -> Mapping[str, Tensor]:
+        path = inner_loop(
+            self.model,
+            lambda forward: F.cross_entropy(forward(items), labels),
+            self.rate,
+            steps,
+            order="first",
+        )
+        return {name: value.detach() for name, value in path.states[-1].items()}
+
+    def outer_loss(self, task: Task) -> Tensor:
+        """Half the squared distance to where support and queries together end."""
+        items = torch.cat([task.support, task.query])
+        labels = torch.cat([task.support_labels, task.query_labels])
+        end = self._end(items, labels, self.steps)
+        start = self.model.parameters()
+        return torch.stack([(start[name] - end[name]).square().sum() for name in end]).sum() / 2
+
+    def predict(self, task: Task) -> Tensor:
+        """Logits of the queries after `test_steps` on the support."""
+        end = self._end(task.support, task.support_labels, self.test_steps)
+        return self.model(dict(end), task.query).detach()
