@@ -326,7 +326,7 @@ def check_watermark(
     phrases = rng.integers(vocabulary, size=(repeats, 10, 6))
     again = rng.integers(10, size=(repeats, length // 6))
     marked = [_marked(mark, vocabulary, length, rng) for mark in marks[:50]]
-    null = {
+    null: dict[str, Any] = {
         "tokens by Zipf's law": rng.choice(vocabulary, (repeats, length), p=frequency),
         "phrases again and again": [
             one[rows].ravel() for one, rows in zip(phrases, again, strict=True)

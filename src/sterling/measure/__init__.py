@@ -27,12 +27,19 @@ from sterling.measure.rate import Rate
 from sterling.measure.roc_area import auc
 from sterling.measure.scores import BONA_FIDE, Scores
 from sterling.measure.threshold import Threshold
+from sterling.measure.verification import (
+    FoldAccuracy,
+    VerificationPoint,
+    fold_accuracy,
+    tar_at_far,
+)
 
 __all__ = [
     "BONA_FIDE",
     "BradleyTerry",
     "ErrorCurve",
     "Estimate",
+    "FoldAccuracy",
     "Interval",
     "McNemar",
     "OperatingPoint",
@@ -40,6 +47,7 @@ __all__ = [
     "Rate",
     "Scores",
     "Threshold",
+    "VerificationPoint",
     "aggregate",
     "apcer_at_bpcer",
     "auc",
@@ -53,10 +61,12 @@ __all__ = [
     "error_curve",
     "evaluate",
     "fit_bradley_terry",
+    "fold_accuracy",
     "mcnemar",
     "mean_interval",
     "negative_log_likelihood",
     "non_response_rates",
+    "tar_at_far",
     "threshold_at_apcer",
     "threshold_at_bpcer",
     "threshold_at_eer",

@@ -1,0 +1,151 @@
+"""Classification on the sphere with a margin: CosFace, ArcFace, AdaFace.
+
+Each takes embeddings and identities to logits for a cross-entropy. Only the logit of the true
+identity carries the margin; without labels logits are scaled cosines. Angles are computed in
+float32 whatever the embeddings' type.
+"""
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from sterling.errors import InputError
+
+__all__ = ["AdaFace", "ArcFace", "CosFace"]
+
+EDGE = 1e-7  # cosines keep so far from ±1, where the angle has no derivative
+
+
+class _Identities(nn.Module):
+    """Unit directions of the identities."""
+
+    def __init__(self, dimension: int, identities: int, scale: float, margin: float) -> None:
+        super().__init__()
+        if dimension < 1 or identities < 2:
+            raise InputError(
+                f"dimension {dimension}, identities {identities}: one or more, two or more"
+            )
+        if not scale > 0:
+            raise InputError(f"scale {scale}: above 0")
+        self.scale, self.margin = scale, margin
+        self.weight = nn.Parameter(torch.empty(identities, dimension))
+        nn.init.normal_(self.weight, std=0.01)
+
+    def cosines(self, embeddings: Tensor) -> Tensor:
+        """Of every embedding with every identity, float32 (N, identities)."""
+        plain = F.normalize(embeddings.float()) @ F.normalize(self.weight.float()).T
+        cosines: Tensor = plain.clamp(-1 + EDGE, 1 - EDGE)
+        return cosines
+
+    def _with_target(self, cosines: Tensor, labels: Tensor | None, target: Tensor) -> Tensor:
+        if labels is None:
+            return self.scale * cosines
+        return self.scale * cosines.scatter(1, labels[:, None], target[:, None])
+
+
+def _own(cosines: Tensor, labels: Tensor | None) -> Tensor:
+    """The cosine with the true identity, (N,); without labels anything of that shape."""
+    return cosines[:, 0] if labels is None else cosines.gather(1, labels[:, None])[:, 0]
+
+
+class CosFace(_Identities):
+    """The true identity's cosine less a margin (Wang et al., CVPR 2018).
+
+    Args:
+        dimension: Of embeddings.
+        identities: Number of them.
+        scale: s of logits.
+        margin: m. 0.35 in the paper, 0.4 in common code.
+    """
+
+    def __init__(
+        self, dimension: int, identities: int, *, scale: float = 64.0, margin: float = 0.4
+    ) -> None:
+        super().__init__(dimension, identities, scale, margin)
+
+    def forward(self, embeddings: Tensor, labels: Tensor | None = None) -> Tensor:
+        """Logits (N, identities) of embeddings (N, D) and identities int64 (N,)."""
+        cosines = self.cosines(embeddings)
+        return self._with_target(cosines, labels, _own(cosines, labels) - self.margin)
+
+
+class ArcFace(_Identities):
+    """The true identity's angle plus a margin (Deng et al., CVPR 2019).
+
+    Where angle and margin together pass π the cosine would rise again; there the logit goes on
+    falling as cos - m sin(π - m).
+
+    Args:
+        dimension: Of embeddings.
+        identities: Number of them.
+        scale: s of logits.
+        margin: m, radians.
+    """
+
+    def __init__(
+        self, dimension: int, identities: int, *, scale: float = 64.0, margin: float = 0.5
+    ) -> None:
+        super().__init__(dimension, identities, scale, margin)
+
+    def forward(self, embeddings: Tensor, labels: Tensor | None = None) -> Tensor:
+        """Logits (N, identities) of embeddings (N, D) and identities int64 (N,)."""
+        cosines = self.cosines(embeddings)
+        own = _own(cosines, labels)
+        wider = (own.acos() + self.margin).cos()
+        beyond = own - self.margin * math.sin(math.pi - self.margin)
+        target = torch.where(own > math.cos(math.pi - self.margin), wider, beyond)
+        return self._with_target(cosines, labels, target)
+
+
+class AdaFace(_Identities):
+    """Margins by quality, which the embedding's length stands for (Kim, Jain and Liu, CVPR 2022).
+
+    ẑ = clip(h (z - mean) / deviation, -1, 1) of lengths z, and the true identity's logit is
+    s (cos(θ - m ẑ) - m (1 + ẑ)). Mean and deviation run over batches.
+
+    Args:
+        dimension: Of embeddings.
+        identities: Number of them.
+        scale: s of logits.
+        margin: m.
+        concentration: h.
+        momentum: Share of each new batch in the running statistics.
+    """
+
+    mean: Tensor
+    deviation: Tensor
+
+    def __init__(
+        self,
+        dimension: int,
+        identities: int,
+        *,
+        scale: float = 64.0,
+        margin: float = 0.4,
+        concentration: float = 0.333,
+        momentum: float = 0.01,
+    ) -> None:
+        super().__init__(dimension, identities, scale, margin)
+        self.concentration, self.momentum = concentration, momentum
+        self.register_buffer("mean", torch.tensor(20.0))
+        self.register_buffer("deviation", torch.tensor(100.0))
+
+    def forward(self, embeddings: Tensor, labels: Tensor | None = None) -> Tensor:
+        """Logits (N, identities) of embeddings (N, D), not normalised, and identities (N,)."""
+        cosines = self.cosines(embeddings)
+        quality = self._quality(embeddings)
+        angle = _own(cosines, labels).acos() - self.margin * quality
+        wider = angle.clamp(EDGE, math.pi - EDGE).cos()
+        target = wider - self.margin * (1 + quality)
+        return self._with_target(cosines, labels, target)
+
+    def _quality(self, embeddings: Tensor) -> Tensor:
+        lengths = embeddings.detach().float().norm(dim=1).clamp(1e-3, 100)
+        if self.training and len(lengths) > 1:
+            self.mean.lerp_(lengths.mean(), self.momentum)
+            self.deviation.lerp_(lengths.std(), self.momentum)
+        relative = (lengths - self.mean) / (self.deviation + 1e-3)
+        quality: Tensor = (self.concentration * relative).clamp(-1, 1)
+        return quality
