@@ -39,22 +39,22 @@ happened occurred|important significant|significant important|main principal|who
 entire whole|many numerous|numerous many|often frequently|frequently often|usually generally
 generally usually|also additionally|however nevertheless|nevertheless however|therefore thus
 thus therefore|hence thus|but yet|because since|although though|though although|while whereas
-about regarding|regarding about|before earlier|sometimes occasionally|always invariably
+about regarding|regarding about|sometimes occasionally|always invariably
 almost nearly|nearly almost|only merely|very extremely|really truly|clear evident|evident clear
 hard difficult|difficult hard|easy simple|simple easy|correct right|wrong incorrect|same identical
 different distinct|new recent|recent new|old former|former previous|previous former|good fine
 bad poor|great considerable|high elevated|strong powerful|powerful strong|weak feeble
-people persons|person individual|children kids|job position|house home|country nation
+people persons|person individual|job position|house home|country nation
 nation country|nations countries|countries nations|problem issue|problems issues|issue problem
 issues problems|answer reply|question query|way manner|ways manners|method approach
 methods approaches|approach method|approaches methods|result outcome|results outcomes
 outcome result|outcomes results|goal aim|aim goal|part portion|parts portions|group set
 number quantity|amount quantity|idea notion|ideas notions|place location|places locations
 area region|areas regions|region area|regions areas|error mistake|errors mistakes|mistake error
-power strength|war conflict|law statute|laws statutes|money funds|year twelvemonth|example instance
+power strength|war conflict|law statute|laws statutes|money funds|example instance
 examples instances|instance example|instances examples|kind type|kinds types|type kind|types kinds
-size extent|value worth|speed pace|story tale|road street|car vehicle|cars vehicles|picture image
-pictures images|image picture|images pictures|speech address|town city|work labour|works functions
+size extent|value worth|story tale|road street|car vehicle|cars vehicles|picture image
+pictures images|image picture|images pictures|speech address|town city|work labour
 student pupil|students pupils|teacher instructor|doctor physician|doctors physicians|begun started
 """
 
