@@ -216,7 +216,9 @@ def train(
         Literal["accuracy", "f1", "low_fpr"], typer.Option(help="What the threshold is best for.")
     ] = "accuracy",
     max_tokens: Annotated[int, typer.Option(help="The first so many of a text count.")] = 512,
-    copies: Annotated[int, typer.Option(help="Of a text, for detect_gpt, npr and dna_gpt.")] = 10,
+    copies: Annotated[
+        int, typer.Option(help="Of a text, for detect_gpt, npr, dna_gpt and raidar.")
+    ] = 10,
     store: Annotated[
         Path | None, typer.Option(help="Folder in which passes are kept for the next detector.")
     ] = None,

@@ -1,6 +1,7 @@
 """Every detector keeps the contract, survives its folder, and says what its score depends on."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -8,19 +9,21 @@ import pytest
 import torch
 
 from sterling.errors import InputError, NothingMeasuredError
-from sterling.lm import LocalModel, train_small
+from sterling.lm import Generation, LocalModel, Message, train_small
 from sterling.text.attacks import AttackTools
 from sterling.text.detectors import (
     DETECTORS,
     ClassifierFolder,
     DetectorPlan,
     PerturbationDetector,
+    Raidar,
     TokenDetector,
     load_detector,
     make_detector,
     train_detector,
 )
 from sterling.text.detectors.dna_gpt import overlap
+from sterling.text.detectors.raidar import kept_share
 from sterling.text.records import TextRecord
 
 FEW = ["river", "house", "road", "bridge"]
@@ -48,7 +51,9 @@ def model() -> LocalModel:
     return train_small(texts("machine", 40), steps=60, width=32, context=256)
 
 
-@pytest.mark.parametrize("name", [one for one in DETECTORS if one != "classifier_folder"])
+@pytest.mark.parametrize(
+    "name", [one for one in DETECTORS if one not in ("classifier_folder", "raidar")]
+)
 def test_train_save_load_and_judge(name: str, model: LocalModel, tmp_path: Path) -> None:
     plan = DetectorPlan(copies=3)
     count = 4 if name in ("detect_gpt", "npr", "dna_gpt") else 12
@@ -126,6 +131,33 @@ def test_shared_grams_are_weighed_by_their_length() -> None:
     )
     assert overlap(own, ["d", "c", "b", "a"]) == 0
     assert overlap(own, ["a", "b", "c", "x"]) == pytest.approx(3 * np.log(3) / (4 * 2))
+
+
+def test_raidar_scores_what_a_rewriting_keeps(model: LocalModel, tmp_path: Path) -> None:
+    human, machine = texts("human", 1)[0], texts("machine", 1)[0]
+
+    class Rewriter(LocalModel):
+        """Leaves a machine's text as it is and half of a person's."""
+
+        def chat(
+            self, conversations: Sequence[Sequence[Message]], *_: object, **__: object
+        ) -> list[Generation]:
+            text = conversations[0][0]["content"].split("\n\n")[1]
+            words = text.split() if text == machine else text.split()[:20]
+            return [Generation(" ".join(words), (), 0, True) for _ in conversations]
+
+    rewriter = Rewriter(model.name, model.model, model.tokenizer)
+    scored = Raidar(rewriter, rewritings=2).score([human, machine, "too short", ""])
+    assert scored.values[:2] == pytest.approx([2 * 20 / 60, 1.0])
+    assert [bool(reason) for reason in scored.reasons] == [False, False, True, True]
+    assert kept_share(["a", "b", "c", "d"], ["x", "b", "c", "y"]) == 0.5
+    plan = DetectorPlan(copies=2)
+    trained = train_detector(
+        make_detector("raidar", plan, rewriter), records("train", 2), records("dev", 2)
+    )
+    trained.save(tmp_path)
+    again = load_detector(tmp_path, rewriter).judge(records("test", 2))
+    np.testing.assert_allclose(again.logit, trained.judge(records("test", 2)).logit)
 
 
 def _classifier(folder: Path, model: LocalModel, labels: int = 2) -> Path:

@@ -13,6 +13,7 @@ from sterling.text.detectors.character_ngrams import CharacterNgrams
 from sterling.text.detectors.classifier_folder import ClassifierFolder
 from sterling.text.detectors.dna_gpt import DnaGpt
 from sterling.text.detectors.perturbation import PerturbationDetector
+from sterling.text.detectors.raidar import Raidar
 from sterling.text.detectors.scored import Detector, Scored
 from sterling.text.detectors.small_classifier import SmallClassifier
 from sterling.text.detectors.token_metrics import (
@@ -37,6 +38,7 @@ __all__ = [
     "Gltr",
     "Judged",
     "PerturbationDetector",
+    "Raidar",
     "Scored",
     "SmallClassifier",
     "TokenDetector",

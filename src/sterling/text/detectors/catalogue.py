@@ -15,6 +15,7 @@ from sterling.text.detectors.character_ngrams import CharacterNgrams
 from sterling.text.detectors.classifier_folder import ClassifierFolder
 from sterling.text.detectors.dna_gpt import DnaGpt
 from sterling.text.detectors.perturbation import PerturbationDetector
+from sterling.text.detectors.raidar import Raidar
 from sterling.text.detectors.scored import Detector
 from sterling.text.detectors.small_classifier import SmallClassifier
 from sterling.text.detectors.token_metrics import MAX_TOKENS, METRICS, Gltr, TokenDetector
@@ -30,7 +31,7 @@ class DetectorPlan:
         source: The language model that scores: "smollm2" or a folder; for "classifier_folder" the
             classifier's folder.
         max_tokens: The first so many tokens of a text count.
-        copies: Changed copies (DetectGPT, NPR) or continuations (DNA-GPT) of a text.
+        copies: Of a text: changed (DetectGPT, NPR), continued (DNA-GPT) or rewritten (RAIDAR).
         seed: Of whatever is drawn.
         store: Folder of passes made before.
     """
@@ -66,6 +67,7 @@ BY_MODEL: dict[str, Make] = {
         "npr", model, AttackTools(), plan.copies, plan.seed, plan.max_tokens, _store(plan)
     ),
     "dna_gpt": lambda plan, model: DnaGpt(model, plan.copies, plan.seed),
+    "raidar": lambda plan, model: Raidar(model, plan.copies, plan.seed),
 }
 WITHOUT_MODEL: dict[str, Callable[[DetectorPlan], Detector]] = {
     "character_ngrams": lambda _: CharacterNgrams(),
