@@ -47,7 +47,8 @@ def _both(model: Any) -> Callable[[Tensor], tuple[CacheSnapshot, CacheSnapshot]]
     fused = fuse(model, secret)
 
     def caches(ids: Tensor) -> tuple[CacheSnapshot, CacheSnapshot]:
-        return plain_snapshot(model, ids), cloaked_snapshot(fused, secret, ids)
+        cloaked = cloaked_snapshot(fused, secret, ids, (0, int(ids.sum())))
+        return plain_snapshot(model, ids), cloaked
 
     return caches
 

@@ -74,7 +74,7 @@ def test_generation_is_the_plain_one(decoder: Decoder, config: CloakConfig, fuse
     secret = secret_for(model, config)
     runner = fuse(model, secret) if fused else model
     for ids in (tokens(1, 37), tokens(3, 16)):
-        cache = KVCloakCache(secret, fused=fused)
+        cache = KVCloakCache(secret, fused=fused, nonce=(0, len(ids)))
         assert torch.equal(_generated(runner, ids, cache), _generated(model, ids))
         assert cache.get_seq_length() == ids.shape[1] + 39
 
@@ -86,9 +86,9 @@ def test_masks_beams_and_cropping_work_as_with_a_plain_cache(decoder: Decoder) -
     mask = torch.ones_like(ids)
     mask[0, :9] = 0  # padding on the left
     for more in ({"attention_mask": mask}, {"num_beams": 3, "max_new_tokens": 12}):
-        cache = KVCloakCache(secret, fused=False)
+        cache = KVCloakCache(secret, fused=False, nonce=(1, 0))
         assert torch.equal(_generated(model, ids, cache, **more), _generated(model, ids, **more))
-    cloaked, plain = KVCloakCache(secret, fused=False), DynamicCache()
+    cloaked, plain = KVCloakCache(secret, fused=False, nonce=(2, 0)), DynamicCache()
     for cache in (cloaked, plain):
         model(input_ids=ids, past_key_values=cache)
         cache.crop(-7)
@@ -131,7 +131,7 @@ def test_two_caches_of_one_text_differ_and_sealing_wipes(decoder: Decoder) -> No
     fused, ids = fuse(model, secret), tokens(20)
     first, second = (cloaked_snapshot(fused, secret, ids) for _ in range(2))
     assert float((first.keys[0] - second.keys[0]).abs().max()) > 1
-    cache = KVCloakCache(secret, fused=True)
+    cache = KVCloakCache(secret, fused=True, nonce=(3, 0))
     fused(input_ids=ids[None], past_key_values=cache)
     plain = plain_snapshot(fused, ids).keys[-1]
     held = cache.workspace.memory[: 4 * 32 * 16].view(4, 32, 16)
@@ -148,7 +148,7 @@ def test_two_caches_of_one_text_differ_and_sealing_wipes(decoder: Decoder) -> No
     torch.testing.assert_close(*logits, rtol=0, atol=1e-4)
 
 
-def test_float32_storage_keeps_bfloat16_models_exact(decoder: Decoder) -> None:
+def test_float32_storage_keeps_what_bfloat16_loses(decoder: Decoder) -> None:
     model = decoder(dtype=torch.bfloat16)
     secret = secret_for(model, CloakConfig())
     plain, errors = DynamicCache(), []
@@ -156,13 +156,14 @@ def test_float32_storage_keeps_bfloat16_models_exact(decoder: Decoder) -> None:
     model(input_ids=ids, past_key_values=plain)
     keys, _ = plain.update(*(torch.zeros(1, 4, 1, 16, dtype=torch.bfloat16),) * 2, 0)
     for storage in (torch.float32, torch.bfloat16):
-        cache = KVCloakCache(secret, fused=False, storage=storage)
+        cache = KVCloakCache(secret, fused=False, storage=storage, nonce=(4, 0))
         model(input_ids=ids, past_key_values=cache)
         found, _ = cache.update(*(torch.zeros(1, 4, 1, 16, dtype=torch.bfloat16),) * 2, 0)
         assert found.dtype == torch.bfloat16
         errors.append(float((found.float() - keys.float()).abs().max()))
-    assert errors[0] == 0
-    assert errors[1] > 0.01
+    largest = float(keys.float().abs().max())
+    assert errors[0] < 1e-5 * largest
+    assert errors[1] > 0.01 * largest
 
 
 def test_models_and_secrets_that_do_not_fit_are_refused(decoder: Decoder) -> None:

@@ -9,7 +9,6 @@ by zeros under "dense".
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -64,8 +63,8 @@ class BlockMixer:
 
     def inverse_orders(self, serials: Sequence[Serial]) -> Tensor:
         """P's inverse for each block, (B, b): row r of X is row ``inverse[r]`` of P X."""
-        orders = np.stack([self.secret.order(serial) for serial in serials])
-        return torch.from_numpy(orders.argsort(axis=1)).to(self.offset.device)
+        orders = torch.stack([self.secret.inverse_order(serial) for serial in serials])
+        return orders.to(self.offset.device)
 
     def obfuscate(self, rows: Tensor, inverse: Tensor, serials: Sequence[Serial]) -> Tensor:
         """S P (X + A) of blocks X (Z, B, b, d)."""

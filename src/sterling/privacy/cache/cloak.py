@@ -104,11 +104,9 @@ class LayerSecret:
     bound: Tensor
     marked: int
 
-    def order(self, serial: tuple[int, ...]) -> NDArray[np.int64]:
-        """P of the block with that serial number: row i of P X is row ``order[i]`` of X."""
-        orders = _orders(self.key, serial, self.layers, self.config.block)
-        own: NDArray[np.int64] = orders[self.layer]
-        return own
+    def inverse_order(self, serial: tuple[int, ...]) -> Tensor:
+        """P's inverse for a block, int64 (b,): row r of X is row ``inverse[r]`` of P X."""
+        return _inverse_orders(self.key, serial, self.layers, self.config.block)[self.layer]
 
     def row_scales(self, serial: tuple[int, ...]) -> NDArray[np.float64]:
         """Scales (2, H, b) of a block's rows under the dense mask."""
@@ -199,11 +197,11 @@ def pair_rotation(angles: Tensor, scales: Tensor) -> Tensor:
 
 
 @lru_cache(maxsize=64)
-def _orders(key: bytes, serial: tuple[int, ...], layers: int, block: int) -> NDArray[np.int64]:
-    """Permutations of every layer at once, as layers write under one serial number in turn."""
-    orders = keyed_uniform(key, (_ORDER, *serial), (layers, block)).argsort(axis=1)
-    orders.flags.writeable = False
-    return orders
+def _inverse_orders(key: bytes, serial: tuple[int, ...], layers: int, block: int) -> Tensor:
+    """For every layer at once, as layers write under one serial number in turn."""
+    # The inverse of a permutation that is drawn uniformly is drawn uniformly, too.
+    drawn = keyed_uniform(key, (_ORDER, *serial), (layers, block))
+    return torch.from_numpy(drawn.argsort(axis=1))
 
 
 def _scales(

@@ -205,8 +205,9 @@ class KVCloakCache(Cache):  # type: ignore[misc]
         secret: Drawn for the model, see `sterling.privacy.cache.draw_secret`.
         fused: The model is `sterling.privacy.cache.fuse`'s, with M in its weights. Otherwise M
             is applied here, which costs more.
-        storage: What blocks are held in. float32, ours, keeps models of lower precision exact;
-            bfloat16, as a plain cache of such a model has it, loses bits to the offset.
+        storage: What blocks are held in. float32, ours, keeps rows of models of lower precision
+            to 1e-5 of the largest entry; bfloat16, as a plain cache of such a model has it, loses
+            bits to the offset.
         nonce: Two integers below 2^64 that no other cache of this secret has; None draws them
             from the system. With one nonce twice, permutations and masks repeat.
     """
