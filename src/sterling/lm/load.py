@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import torch
 
@@ -50,13 +50,16 @@ def load_local(
     source: str | Path = "smollm2",
     *,
     device: str | None = None,
+    dtype: Literal["float32", "bfloat16"] = "float32",
     ledger: CallLedger | None = None,
 ) -> LocalModel:
-    """A model whose weights are on this machine, in float32; nothing is asked of the network.
+    """A model whose weights are on this machine; nothing is asked of the network.
 
     Args:
         source: "smollm2" or a folder with ``config.json``, safetensors and a tokenizer.
         device: Where to run it; a GPU where there is one by default.
+        dtype: Of weights and logits. bfloat16 generates two to three times as fast on processors
+            that know it; its logits have eight bits, so ranks are tied and probabilities rough.
         ledger: To count calls in.
 
     Raises:
@@ -68,7 +71,7 @@ def load_local(
     folder = _folder(source)
     with _quietly(folder):
         weights = AutoModelForCausalLM.from_pretrained(
-            folder, dtype=torch.float32, local_files_only=True, use_safetensors=True
+            folder, dtype=getattr(torch, dtype), local_files_only=True, use_safetensors=True
         )
     place = device or ("cuda" if torch.cuda.is_available() else "cpu")
     name = source if source == "smollm2" else folder.name

@@ -119,7 +119,7 @@ def _generate(config: HatsConfig, seed: int, index: int) -> Group:
     model = (
         train_small(human[:50], seed=derive_seed(seed, "small") % 2**31, steps=30)
         if config.model == "small"
-        else load_local(config.model)
+        else load_local(config.model, dtype="bfloat16")
     )
     wanted = config.prompt_tokens + config.tokens
     every = (model.encode(text, wanted) for text in human[index :: config.groups])
@@ -483,7 +483,8 @@ def _quality_table(groups: Sequence[Group]) -> Table:
             "same tokens read back",
         ],
         rows=rows,
-        caption="Perplexity by the model that wrote the texts: no larger one is at hand.",
+        caption="Perplexity by the model that wrote the texts, in bfloat16 as it wrote them: no "
+        "larger one is at hand.",
     )
 
 
