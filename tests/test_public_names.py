@@ -30,6 +30,7 @@ def test_contract_names() -> None:
     from sterling.adapt import Episodes, LearnedRates, fit_meta, inner_loop
     from sterling.face.capture import simulate
     from sterling.face.pad import CDCN, CentralDifferenceConv2d
+    from sterling.face.recognition import ArcFace, verification_accuracy
     from sterling.guarantee import (
         SplitConformalClassifier,
         benjamini_hochberg,
@@ -38,15 +39,16 @@ def test_contract_names() -> None:
     from sterling.lm import load, token_stats
     from sterling.measure import Rate, Scores, Threshold
     from sterling.privacy import MembershipFDR
+    from sterling.scale import partial_sgd
     from sterling.study import Claim, Evidence, Study
     from sterling.text import TripleSetWatermark
 
     everything = (simulate, CDCN, CentralDifferenceConv2d, Rate, Scores, Threshold)
     assert all(callable(entry) for entry in (*everything, Claim, Evidence, Study))
     assert all(map(callable, (SplitConformalClassifier, benjamini_hochberg, conformal_p_values)))
-    assert callable(MembershipFDR)
+    assert all(map(callable, (MembershipFDR, ArcFace, verification_accuracy)))
     assert all(map(callable, (TripleSetWatermark, load, token_stats)))
-    assert all(map(callable, (Episodes, LearnedRates, fit_meta, inner_loop)))
+    assert all(map(callable, (Episodes, LearnedRates, fit_meta, inner_loop, partial_sgd)))
     assert Rate(0, 150).interval(0.95).high == pytest.approx(0.0243, abs=5e-5)
 
 

@@ -1,0 +1,258 @@
+"""Training that abandons the results of slow machines in each iteration.
+
+"A Hybrid Solution to Improve Iteration Efficiency in Distributed Learning" (arXiv 1411.6358, 2014):
+of M workers the master goes on when γ have answered, and abandons the rest. Its text could not be
+read beyond the abstract. Ours are: work goes to idle workers alone, so no backlog grows; a grace in
+which late results still count; and a watch over shards, because abandoning a machine that is slow
+for good abandons its data, silently.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+from scipy import stats
+
+from sterling.errors import InputError
+from sterling.scale.workers import Arrival, Weights, Workers
+
+__all__ = ["PartialRun", "Waiting", "partial_sgd", "results_needed"]
+
+RECENT = 200  # arrivals that the adaptive grace looks back on
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """For whom a step waits. Constants are ours.
+
+    Attributes:
+        abandon: Share of the living workers whose results a step does without, in [0, 1).
+        grace: Deviations (median and median absolute deviation of recent answers) that a step
+            still waits after enough have answered; None goes on at once.
+        fairness: A shard that was not used for so many steps is waited for; None for none.
+        staleness: Weight of a result that is one step late, its square of two, and so on; 0 drops
+            what is late.
+        patience: Seconds without any answer after which those still owed are taken for dead.
+    """
+
+    abandon: float = 0.0
+    grace: float | None = None
+    fairness: int | None = None
+    staleness: float = 0.0
+    patience: float = 60.0
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.abandon < 1:
+            raise InputError(f"abandon {self.abandon}: a share from 0 to below 1")
+        if not 0 <= self.staleness <= 1:
+            raise InputError(f"staleness {self.staleness}: from 0 to 1")
+        if self.grace is not None and self.grace < 0:
+            raise InputError(f"grace {self.grace}: 0 deviations or more, or None")
+        if self.fairness is not None and self.fairness < 1:
+            raise InputError(f"fairness {self.fairness}: 1 step or more, or None")
+        if not self.patience > 0:
+            raise InputError(f"patience {self.patience}: above 0 seconds")
+
+
+@dataclass
+class PartialRun:
+    """What training went through.
+
+    Attributes:
+        weights: At the end.
+        seconds: On the workers' clock after each step.
+        losses: Mean loss of the results that each step used, before it was taken.
+        used: How often each worker's results were used.
+        late: Results that came too late for their step, used or not.
+        crashed: Workers that died or never answered, in order.
+        warnings: What a reader must know, in words.
+    """
+
+    weights: Weights
+    seconds: list[float] = field(default_factory=list)
+    losses: list[float] = field(default_factory=list)
+    used: list[int] = field(default_factory=list)
+    late: int = 0
+    crashed: list[int] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+
+
+def partial_sgd(
+    workers: Workers,
+    start: Weights,
+    *,
+    steps: int,
+    rate: float | Callable[[int], float],
+    waiting: Waiting | None = None,
+    least_workers: int = 1,
+) -> PartialRun:
+    """Gradient descent on the mean over the results that came in time.
+
+    Each result counts by its number of examples. With nothing abandoned this is synchronous
+    training, to the bit.
+
+    Args:
+        workers: Each holds a shard: `RayWorkers`, or `SimulatedWorkers` for a virtual cluster.
+        start: Weights to begin with, (D,).
+        steps: 1 or more.
+        rate: Of the descent, or from the step to it.
+        waiting: For whom to wait; for all by default.
+        least_workers: Living workers below which training ends with an error.
+
+    Raises:
+        InputError: `steps` is below 1 or there is no worker.
+        RuntimeError: Too few workers are left; the message says which died.
+    """
+    if steps < 1 or workers.count < 1:
+        raise InputError(f"steps {steps}, workers {workers.count}: 1 or more of both")
+    rule = waiting or Waiting()
+    loop = _Loop(workers, rule, least_workers, PartialRun(np.array(start, dtype=float)))
+    loop.run.used = [0] * workers.count
+    began = workers.now()
+    for step in range(steps):
+        fresh = loop.gather(step)
+        size = rate(step) if callable(rate) else rate
+        loop.descend(fresh, step, size)
+        loop.run.seconds.append(workers.now() - began)
+    loop.run.warnings += _warnings(loop.run, steps, rule)
+    return loop.run
+
+
+class _Loop:
+    def __init__(self, workers: Workers, rule: Waiting, least: int, run: PartialRun) -> None:
+        self.workers, self.rule, self.least, self.run = workers, rule, least, run
+        self.alive = set(range(workers.count))
+        self.busy: dict[int, tuple[int, float]] = {}
+        self.last_used = dict.fromkeys(self.alive, -1)
+        self.lags: list[float] = []
+
+    def gather(self, step: int) -> list[Arrival]:
+        """Results for a step: enough fresh ones, those that fairness asks for, and late ones."""
+        self._give(step)
+        fresh: dict[int, Arrival] = {}
+        stale: list[Arrival] = []
+        while not self._enough(fresh, step):
+            self._take(self.workers.wait(self.rule.patience), step, fresh, stale)
+        began = self.workers.now()
+        while (left := self._grace_left(step, began, fresh)) > 0:
+            arrivals = self.workers.wait(left)
+            if not arrivals:
+                break
+            self._take(arrivals, step, fresh, stale)
+        return [*fresh.values(), *stale]
+
+    def _give(self, step: int) -> None:
+        for worker in sorted(self.alive - set(self.busy)):
+            self.workers.submit(worker, step, self.run.weights)
+            self.busy[worker] = (step, self.workers.now())
+
+    def _enough(self, fresh: dict[int, Arrival], step: int) -> bool:
+        wanted = math.ceil((1 - self.rule.abandon) * len(self.alive) - 1e-9)
+        owed = set()
+        if self.rule.fairness is not None:
+            owed = {one for one in self.alive if step - self.last_used[one] > self.rule.fairness}
+        return len(fresh) >= max(1, wanted) and owed <= set(fresh)
+
+    def _take(
+        self, arrivals: list[Arrival], step: int, fresh: dict[int, Arrival], stale: list[Arrival]
+    ) -> None:
+        if not arrivals:
+            self._bury(set(self.busy), "did not answer")
+        for arrival in arrivals:
+            given, since = self.busy.pop(arrival.worker)
+            if arrival.result is None:
+                self._bury({arrival.worker}, "crashed")
+                continue
+            self.lags = [*self.lags[-RECENT:], self.workers.now() - since]
+            if given == step:
+                fresh[arrival.worker] = arrival
+                continue
+            self.run.late += 1
+            if self.rule.staleness > 0:
+                stale.append(arrival)
+            self._give(step)  # whoever was late is idle now, and may be needed for this step
+
+    def _bury(self, workers: set[int], how: str) -> None:
+        for worker in sorted(workers):
+            self.alive.discard(worker)
+            self.busy.pop(worker, None)
+            self.run.crashed.append(worker)
+            self.run.warnings.append(f"worker {worker} {how}; its shard is not used any more")
+        if len(self.alive) < max(1, self.least):
+            raise RuntimeError(
+                f"{len(self.alive)} workers are left and {max(1, self.least)} are needed; dead: "
+                f"{', '.join(map(str, self.run.crashed))}"
+            )
+
+    def _grace_left(self, step: int, began: float, fresh: dict[int, Arrival]) -> float:
+        """Seconds that this step still waits for those who were given it."""
+        waited_for = [since for given, since in self.busy.values() if given == step]
+        if self.rule.grace is None or not waited_for or len(fresh) == len(self.alive):
+            return 0.0
+        middle = float(np.median(self.lags))
+        deviation = float(np.median(np.abs(np.array(self.lags) - middle)))
+        deadline = min(waited_for) + middle + self.rule.grace * deviation
+        return max(0.0, deadline - max(began, self.workers.now()))
+
+    def descend(self, arrivals: list[Arrival], step: int, rate: float) -> None:
+        """One step along the mean of the results, weighted by examples and by lateness."""
+        total = np.zeros_like(self.run.weights)
+        loss = examples = 0.0
+        for arrival in sorted(arrivals, key=lambda one: (one.worker, one.step)):
+            assert arrival.result is not None
+            gradient, value, count = arrival.result
+            weight = (
+                count * self.rule.staleness ** (step - arrival.step)
+                if arrival.step < step
+                else count
+            )
+            total = total + weight * np.asarray(gradient)
+            loss, examples = loss + weight * value, examples + weight
+            self.run.used[arrival.worker] += 1
+            self.last_used[arrival.worker] = step
+        self.run.weights = self.run.weights - rate * total / examples
+        self.run.losses.append(loss / examples)
+
+
+def _warnings(run: PartialRun, steps: int, rule: Waiting) -> list[str]:
+    """Shards that were used less than a tenth as often as they would be by chance."""
+    expected = steps * (1 - rule.abandon)
+    return [
+        f"worker {worker}: its shard was used in {count} of {steps} steps; what it holds is hardly "
+        "learned. Set fairness, or give its data to others"
+        for worker, count in enumerate(run.used)
+        if count < expected / 10 and worker not in run.crashed
+    ]
+
+
+def results_needed(
+    examples: int, workers: int, deviation: float, tolerance: float, confidence: float = 0.95
+) -> int:
+    """How many of the workers a step should wait for.
+
+    So many that a coordinate of the mean gradient lies within the tolerance of the full one:
+    sampling without replacement from N examples, n ≥ N z²s² / (N D² + z²s²), γ = ⌈n M / N⌉. It
+    holds where shards are random and lateness does not depend on what they hold. (Ours; the
+    paper's inequalities could not be read.)
+
+    Args:
+        examples: N of all shards.
+        workers: M.
+        deviation: s of a coordinate of one example's gradient.
+        tolerance: D.
+        confidence: Of one coordinate.
+
+    Raises:
+        InputError: A value is out of range.
+    """
+    if examples < 1 or workers < 1 or not deviation >= 0 or not tolerance > 0:
+        raise InputError(
+            f"examples {examples}, workers {workers}, deviation {deviation}, tolerance "
+            f"{tolerance}: 1 or more, 1 or more, 0 or more, above 0"
+        )
+    if not 0 < confidence < 1:
+        raise InputError(f"confidence {confidence}: between 0 and 1")
+    spread = float(stats.norm.ppf((1 + confidence) / 2)) ** 2 * deviation**2
+    needed = examples * spread / (examples * tolerance**2 + spread)
+    return max(1, math.ceil(needed * workers / examples - 1e-9))
