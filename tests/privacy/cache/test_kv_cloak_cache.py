@@ -166,6 +166,17 @@ def test_float32_storage_keeps_what_bfloat16_loses(decoder: Decoder) -> None:
     assert errors[1] > 0.01 * largest
 
 
+def test_weights_that_ask_for_gradients_do_not_disturb(decoder: Decoder) -> None:
+    model = decoder()
+    secret = secret_for(model, CloakConfig())
+    fused, ids = fuse(model.requires_grad_(True), secret), tokens(1, 20)
+    cache = KVCloakCache(secret, fused=True, nonce=(6, 0))
+    fused(input_ids=ids, past_key_values=cache)
+    step = fused(input_ids=ids[:, :1], past_key_values=cache).logits
+    whole = model(input_ids=torch.cat((ids, ids[:, :1]), dim=1)).logits[:, -1:]
+    torch.testing.assert_close(step, whole, rtol=0, atol=1e-4)
+
+
 def test_models_and_secrets_that_do_not_fit_are_refused(decoder: Decoder) -> None:
     model = decoder()
     secret = secret_for(model, CloakConfig())

@@ -79,10 +79,11 @@ class _KVCloakLayer(CacheLayerMixin):  # type: ignore[misc]
     def _mixer(self, texts: int) -> BlockMixer:
         return BlockMixer.of(self.secret, texts, self.precision, self.device)
 
+    @torch.no_grad()
     def update(
         self, key_states: Tensor, value_states: Tensor, *_: object, **__: object
     ) -> tuple[Tensor, Tensor]:
-        """Take new keys and values (N, H, n, d), give all of them back in plain."""
+        """Take new keys and values (N, H, n, d), give all of them back in plain, detached."""
         if not self.is_initialized:
             self.lazy_initialization(key_states, value_states)
         n, heads, fresh_rows, d = key_states.shape
