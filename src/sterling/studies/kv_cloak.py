@@ -117,9 +117,9 @@ class KVCloakConfig(Config):
 
     trained_here: bool = False
     prompts: int = Field(default=16, ge=2)
-    collided: int = Field(default=6, ge=1)
-    tokens: int = Field(default=14, ge=1)
-    searched: float = Field(default=1 / 16, gt=0, le=1)
+    collided: int = Field(default=3, ge=1)
+    tokens: int = Field(default=12, ge=1)
+    searched: float = Field(default=1 / 32, gt=0, le=1)
     batch: int = Field(default=128, ge=2)
     written: int = Field(default=24, ge=1)
     candidates: int = Field(default=1000, ge=10)

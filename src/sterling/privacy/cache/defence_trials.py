@@ -50,13 +50,13 @@ def tokens_that_differ(bench: CacheBench, written: int) -> tuple[int, int]:
                 attention_mask=torch.ones_like(ids[None]),
                 past_key_values=past,
                 max_new_tokens=written,
+                min_new_tokens=written,
                 do_sample=False,
             )[0, len(ids) :].tolist()
             for model, past in arms
         )
-        length = max(len(cloaked), len(plain))
-        same = sum(one == other for one, other in zip(cloaked, plain, strict=False))
-        different, total = different + length - same, total + length
+        different += sum(one != other for one, other in zip(cloaked, plain, strict=True))
+        total += written
     return different, total
 
 
