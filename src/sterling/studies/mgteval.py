@@ -356,7 +356,7 @@ def _rng(seed: int, name: str) -> np.random.Generator:
 def _claims(trials: Sequence[Trial]) -> list[Claim]:
     base, plain = _metric_scores(trials, BASE), _metric_scores(trials, "likelihood")
     short = _pooled(trials, [trial.prefixes[str(SHORT)] for trial in trials])
-    human = trials[0].development
+    human = min(trial.development for trial in trials)
     return [
         bounded_below(
             "metrics_detect",
