@@ -103,6 +103,22 @@ def test_without_attacks_nothing_is_said_about_them(detector: Detector) -> None:
     assert document["guarantee"]["level"] == 0.2
 
 
+def test_nearly_constant_scores_are_warned_of(detector: Detector) -> None:
+    louder = CDCN(width=4, seed=1).eval()
+    with torch.no_grad():
+        last = [name for name, _ in louder.named_parameters()][-1]
+        louder.get_parameter(last).mul_(1e4)  # the last convolution's, before a ReLU
+    told, silent = (
+        calibrate(one, recordings(20, 30), PROMISE, source="desk")
+        for one in (detector, replace(detector, model=louder))
+    )
+    assert silent.spread == pytest.approx(1e4 * told.spread, rel=1e-3)
+    assert told.spread < 0.01 < silent.spread
+    assert "nearly constant" in told.lines()[1]
+    assert not any("nearly constant" in line for line in silent.lines())
+    assert told.to_dict()["spread of scores"] == told.spread
+
+
 def test_without_bona_fides_there_is_no_threshold(detector: Detector) -> None:
     with pytest.raises(InputError, match="desk: no bona fide presentation"):
         calibrate(detector, recordings(0, 9), PROMISE, source="desk")

@@ -8,6 +8,8 @@ set and their exact intervals hold.
 from dataclasses import asdict, dataclass
 from typing import Any
 
+import numpy as np
+
 from sterling.errors import InputError
 from sterling.face.bounded_threshold import Promise, bounded_threshold
 from sterling.face.data import Faces
@@ -17,6 +19,9 @@ from sterling.guarantee import Guarantee
 from sterling.measure import PadErrors, Rate, Scores, evaluate
 
 __all__ = ["Calibration", "calibrate"]
+
+NEARLY_CONSTANT = 0.01
+"""Spread of scores below which people are warned; ours, of scores that lie in [0, 1] or so."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,12 +34,15 @@ class Calibration:
         errors: At the new threshold; None without attack presentations. The APCER is measured on
             presentations that chose nothing; the BPCER on those that chose the threshold.
         before: At the detector's former threshold; None without one, or without attacks.
+        spread: Between the 5th and the 95th percentile of all scores. Near 0 the detector does not
+            respond to these pictures: a threshold may keep its promise then and separate nothing.
     """
 
     detector: Judge
     guarantee: Guarantee
     errors: PadErrors | None
     before: PadErrors | None
+    spread: float
 
     def to_dict(self) -> dict[str, Any]:
         """As one JSON object: the promise with its assumptions, and rates with 95 % intervals."""
@@ -50,11 +58,17 @@ class Calibration:
             "guarantee": asdict(self.guarantee),
             "at this threshold": _rates(self.errors),
             "at the former threshold": _rates(self.before),
+            "spread of scores": self.spread,
         }
 
     def lines(self) -> list[str]:
         """For people: the promise, what it rests on, and the rates to expect."""
         said = [self.guarantee.statement]
+        if self.spread < NEARLY_CONSTANT:
+            said.append(
+                f"WARNING: nine of ten scores lie within {self.spread:.2g}, nearly constant: the "
+                "detector hardly responds to these pictures, so no threshold makes it useful"
+            )
         said += [
             f"  assumes: {one.text} ({one.checked or 'not checked'})"
             for one in self.guarantee.assumptions
@@ -94,8 +108,13 @@ def calibrate(
     scores = scores_of(detector.score(faces.images, present=faces.present), faces.manifest)
     threshold, guarantee = bounded_threshold(scores, promise, source=source, seed=seed)
     calibrated = detector.with_threshold(threshold)
+    low, high = np.quantile(scores.values, (0.05, 0.95))
     return Calibration(
-        calibrated, guarantee, _errors(calibrated, scores), _errors(detector, scores)
+        calibrated,
+        guarantee,
+        _errors(calibrated, scores),
+        _errors(detector, scores),
+        float(high - low),
     )
 
 
