@@ -62,6 +62,7 @@ class EpcrConfig(ComparisonConfig):
     captures: tuple[int, int, int] = (240, 60, 160)
     subjects: tuple[int, int, int] = (20, 8, 16)
     size: int = Field(default=40, ge=16, multiple_of=8)
+    seeds: int = Field(default=4, ge=1)
     epochs: int = Field(default=8, ge=1)
     learning_rate: float = Field(default=4e-3, gt=0)
     step_epochs: int = Field(default=6, ge=1)
