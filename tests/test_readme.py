@@ -10,6 +10,7 @@ import pytest
 from PIL import Image, ImageEnhance, ImageFilter
 
 from sterling.cli import main
+from sterling.text.prose import human_prose
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 README = (REPOSITORY / "README.md").read_text()
@@ -51,6 +52,13 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         pl.DataFrame(table).write_csv(tmp_path / f"{name}.csv")
     for name in ("forget", "holdout"):
         pl.DataFrame({"loss": rng.exponential(1, 200)}).write_csv(tmp_path / f"{name}.csv")
+    (tmp_path / "prompts.txt").write_text("The house by the river\nIn the year of the flood\n")
+    passages = human_prose("manual", 130)
+    folders = {"essays": passages[:24], "known": passages[24:44], "inbox": passages[44:47]}
+    for place, some in folders.items():
+        (tmp_path / place).mkdir()
+        for number, passage in enumerate(some):
+            (tmp_path / place / f"{number}.txt").write_text(passage.text)
     monkeypatch.chdir(tmp_path)
     return tmp_path
 

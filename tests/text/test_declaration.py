@@ -66,8 +66,10 @@ def test_what_may_not_calibrate_is_refused() -> None:
         declare_machine_written(trained, documents, numbers("m", [1.0], 1))
     with pytest.raises(InputError, match="'k0' is the document 'd0'"):
         declare_machine_written(trained, documents, numbers("k", [1.0], 0))
-    with pytest.raises(InputError, match="1 calibration texts were used"):
-        declare_machine_written(trained, documents, [*known, *numbers("h", [0.5], 0)])
+    learned = numbers("z", np.random.default_rng(0).normal(0, 1, 40).tolist()[:1], 0)
+    with pytest.raises(InputError, match=r"1 calibration texts begin like .*'z0'"):
+        declare_machine_written(trained, documents, [*known, *learned])
+    declare_machine_written(trained, documents, numbers("h", [0.0] * 40, 0))  # a name is no proof
     with pytest.raises(InputError, match="can select nothing"):
         declare_machine_written(trained, documents, known[:5])
     with pytest.raises(NothingMeasuredError, match="no document could be scored"):

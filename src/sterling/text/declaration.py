@@ -13,10 +13,9 @@ import numpy as np
 
 from sterling.errors import InputError, NothingMeasuredError
 from sterling.guarantee import ConformalSelector, Guarantee, Procedure
-from sterling.measure.threshold import digest_items
 from sterling.text.detectors import CalibratedDetector
 from sterling.text.hidden_characters import hidden_characters
-from sterling.text.records import TextRecord, Unread, content_id
+from sterling.text.records import TextRecord, Unread, beginning_id, content_id
 
 __all__ = ["CAUTION", "Declaration", "Verdict", "declare_machine_written"]
 
@@ -152,8 +151,10 @@ def _check_calibration(
             raise InputError(
                 f"calibration text {record.id!r} is the document {other!r}; give other texts"
             )
-    overlap = detector.threshold.items & digest_items(record.id for record in calibration)
-    if overlap:
+    known = set(detector.development["known"])
+    used = [record.id for record in calibration if beginning_id(record.text) in known]
+    if used:
         raise InputError(
-            f"{len(overlap)} calibration texts were used to calibrate the detector; give others"
+            f"{len(used)} calibration texts begin like texts that the detector was made with "
+            f"({used[0]!r}, ...); give others"
         )

@@ -19,6 +19,7 @@ __all__ = [
     "Corpus",
     "TextRecord",
     "Unread",
+    "beginning_id",
     "content_id",
     "from_jsonl",
     "read_corpus",
@@ -227,3 +228,8 @@ def split_by_group(
 def content_id(text: str) -> str:
     """Sixteen hexadecimal digits that name a text by its content."""
     return blake2b(text.encode(errors="surrogatepass"), digest_size=8).hexdigest()
+
+
+def beginning_id(text: str) -> str:
+    """The same of a text's first forty words: a text that was cut later keeps it."""
+    return content_id(" ".join(text.split()[:40]))

@@ -16,7 +16,7 @@ from sterling.measure import Scores, Threshold, auc
 from sterling.runs import write_atomically
 from sterling.text.calibration import Platt, ThresholdMode, choose_threshold, fit_platt
 from sterling.text.detectors.scored import Detector
-from sterling.text.records import TextRecord
+from sterling.text.records import TextRecord, beginning_id
 
 __all__ = ["CalibratedDetector", "Judged", "train_detector"]
 
@@ -72,7 +72,8 @@ class CalibratedDetector:
         detector: Gives the raw scores.
         platt: Fitted on the development texts.
         threshold: On the logit, chosen on the same texts.
-        development: What they were: counts, accuracy and AUROC, in sample.
+        development: What they were: counts, accuracy and AUROC, in sample; and beginnings of all
+            human texts it was made with, which may not calibrate a list.
     """
 
     detector: Detector
@@ -147,6 +148,7 @@ def train_detector(
         "accuracy": float((accepted == scores.label).mean()),
         "auroc": auc(scores).value,
         "mode": mode,
+        "known": sorted({beginning_id(one.text) for one in (*train, *dev) if not one.label}),
     }
     return CalibratedDetector(detector, platt, threshold, development)
 
