@@ -55,10 +55,10 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "prompts.txt").write_text("The house by the river\nIn the year of the flood\n")
     passages = human_prose("manual", 130)
     folders = {"essays": passages[:24], "known": passages[24:44], "inbox": passages[44:47]}
-    for place, some in folders.items():
-        (tmp_path / place).mkdir()
+    for kind, some in folders.items():
+        (tmp_path / kind).mkdir()
         for number, passage in enumerate(some):
-            (tmp_path / place / f"{number}.txt").write_text(passage.text)
+            (tmp_path / kind / f"{number}.txt").write_text(passage.text)
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
