@@ -54,6 +54,7 @@ PASSING = (
     0.5  # our bar: an attack that half of the detected texts survive as human undoes a detector
 )
 SHORT = PREFIXES[1]  # of public sets, whose machine texts begin with some words of the human one
+LEAST_PAIRS = 8  # so that every split has both kinds
 SHARES = (2, 1, 1)  # ours: the platform's 8 : 1 : 1 leaves too few texts to test on
 PLAIN = ("likelihood", "rank", "log_rank", "lrr", "fast_detect_gpt")  # larger means machine
 
@@ -65,7 +66,8 @@ class MgtevalConfig(Config):
         model: "smollm2", a folder that transformers wrote, or "small": a tiny one trained on other
             texts of the same domains. It writes (unless `data` brings machine texts) and scores.
         seeds: How many times everything is repeated, on texts of its own.
-        pairs: Human texts, and as many machine texts, of each domain and seed.
+        pairs: Human texts, and as many machine texts, of each domain and seed; where public sets
+            bring more than two domains, so many of two domains are shared among all.
         prefix_tokens: Of a human text that the model goes on from. They are part of neither text:
             shared beginnings would only hide what differs.
         new_tokens: That it may write.
@@ -78,7 +80,7 @@ class MgtevalConfig(Config):
 
     model: str = "smollm2"
     seeds: int = Field(default=4, ge=1)
-    pairs: int = Field(default=24, ge=8)
+    pairs: int = Field(default=24, ge=LEAST_PAIRS)
     prefix_tokens: int = Field(default=64, ge=1)
     new_tokens: int = Field(default=128, ge=16)
     attacks: tuple[str, ...] = ("typo", "homo", "form", "syno-lite", "span-lite", "para-lite")
@@ -169,7 +171,10 @@ def _given_texts(config: MgtevalConfig, run_seed: int, folder: Path) -> list[_Te
     """Texts of the public sets, as many of people as of machines in each domain and seed."""
     everything = read_public_pairs(folder)
     texts = [_Texts([], []) for _ in range(config.seeds)]
-    for domain in sorted({record.domain for record in everything}):
+    domains = sorted({record.domain for record in everything})
+    shared = config.pairs * len(PROSE_DOMAINS) // len(domains)
+    pairs = max(LEAST_PAIRS, min(config.pairs, shared))
+    for domain in domains:
         rng = np.random.default_rng(derive_seed(run_seed, domain))
         for label in (0, 1):
             # Several files hold the same human texts.
@@ -179,7 +184,7 @@ def _given_texts(config: MgtevalConfig, run_seed: int, folder: Path) -> list[_Te
             kind = list(distinct.values())
             kind = [kind[row] for row in rng.permutation(len(kind)).tolist()]
             for index, own in enumerate(texts):
-                own.records.extend(_drawn(kind, index, config.pairs, domain))
+                own.records.extend(_drawn(kind, index, pairs, domain))
     return texts
 
 
