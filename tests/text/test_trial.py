@@ -7,7 +7,7 @@ from scipy import stats
 from sterling.errors import InputError
 from sterling.lm import train_small
 from sterling.text.records import TextRecord
-from sterling.text.trial import TrialPlan, declared_share, run_trial
+from sterling.text.trial import TrialPlan, _in_turn, declared_share, run_trial
 
 
 def test_lists_keep_their_rate_unless_other_peoples_texts_calibrate() -> None:
@@ -30,6 +30,18 @@ def test_lists_keep_their_rate_unless_other_peoples_texts_calibrate() -> None:
 def test_lists_that_cannot_name_anybody_say_so() -> None:
     few = np.arange(6.0)
     assert declared_share(few, few, fdr=0.1, repetitions=3, rng=np.random.default_rng(0))[2] == 0
+
+
+def test_slow_detectors_are_asked_about_all_domains_alike() -> None:
+    records = [
+        TextRecord(f"{domain}{label}{row}", "text", label, "g", domain=domain)
+        for domain in ("law", "news", "talk")
+        for label in (0, 1)
+        for row in range(5)
+    ]
+    chosen = _in_turn(records, 4)
+    assert [one.label for one in chosen] == [0] * 4 + [1] * 4
+    assert [one.domain for one in chosen] == ["law", "news", "talk", "law"] * 2
 
 
 def test_one_domain_has_nothing_to_carry_over_to(tmp_path: object) -> None:

@@ -4,6 +4,7 @@ One trial is what a study repeats over seeds. All detectors that read a language
 share its forward passes.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -218,10 +219,8 @@ def _slow(
     plan: TrialPlan,
     detectors: DetectorPlan,
 ) -> dict[str, list[list[Any]]]:
-    """The first pairs of the test split, in the order of their groups' places."""
-    chosen = []
-    for label in (0, 1):
-        chosen += [one for one in split["test"] if one.label == label][: plan.slow_pairs]
+    """Some texts of the test split, as many of people as of machines, from all domains in turn."""
+    chosen = _in_turn(split["test"], plan.slow_pairs)
     training = [one for one in records if one.split == "train"]
     found = {}
     for name in plan.slow:
@@ -232,6 +231,21 @@ def _slow(
             [one.id, one.label, one.group, value] for one, value in zip(chosen, values, strict=True)
         ]
     return found
+
+
+def _in_turn(records: Sequence[TextRecord], pairs: int) -> list[TextRecord]:
+    """So many texts of each label, the first of every domain, then the second, and so on."""
+    places: Counter[tuple[int, str]] = Counter()
+    ranked = []
+    for record in records:
+        ranked.append((places[record.label, record.domain], record))
+        places[record.label, record.domain] += 1
+    ranked.sort(key=lambda one: one[0])
+    return [
+        record
+        for label in (0, 1)
+        for record in [one for _, one in ranked if one.label == label][:pairs]
+    ]
 
 
 def declared_share(
