@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -66,7 +67,7 @@ def fit_meta(
     history = History()
     if folder is not None:
         _restore(folder, learner, steps, history)
-    with track("meta-training", iterations) if progress else _silent() as advance:
+    with track("meta-training", iterations) if progress else nullcontext(_nothing) as advance:
         for iteration in range(len(history.losses), iterations):
             steps.zero_grad()
             total = 0.0
@@ -96,12 +97,8 @@ def _adam(parameters: list[nn.Parameter]) -> torch.optim.Optimizer:
     return torch.optim.Adam(parameters, 1e-3)
 
 
-class _silent:  # noqa: N801 - stands where a context manager's function does
-    def __enter__(self) -> Callable[[], None]:
-        return lambda: None
-
-    def __exit__(self, *_error: object) -> None:
-        return None
+def _nothing() -> None:
+    """Where no bar is shown."""
 
 
 def _weights(learner: Learner) -> dict[str, Tensor]:

@@ -224,7 +224,7 @@ class LocalModel:
 
         Raises:
             InputError: A prompt has no token, or the new tokens alone fill the context.
-            BudgetExhaustedError: The ledger's budget is used up; prompts before were answered.
+            BudgetExhaustedError: The ledger's budget does not hold so many calls; none was made.
         """
         ids = [self.encode(prompt) for prompt in prompts]
         return self._generate(ids, sampling, seed, purpose, processors)
@@ -277,11 +277,11 @@ class LocalModel:
         for row, ids in enumerate(prompts):
             if not len(ids):
                 raise InputError(f"prompt {row} is empty: give at least one token to go on from")
+        self.ledger.require(len(prompts))
         found: dict[int, Generation] = {}
         order = sorted(range(len(prompts)), key=lambda row: -len(prompts[row]))
         for start in range(0, len(order), PROMPTS):
             rows = order[start : start + PROMPTS]
-            self.ledger.require(len(rows))
             begun = time.perf_counter()
             batch = [prompts[row][-room:] for row in rows]
             seeds = [(seed, row) for row in rows]

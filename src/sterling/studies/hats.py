@@ -39,6 +39,7 @@ from sterling.study import (
 from sterling.text import TripleSetWatermark, WatermarkDetection, kgw, unigram
 from sterling.text.prose import human_prose
 from sterling.text.quality import distinct_n
+from sterling.text.records import read_corpus
 from sterling.text.token_edits import TOKEN_EDITS
 
 __all__ = ["HATS_STUDY", "HatsConfig"]
@@ -56,7 +57,7 @@ class HatsConfig(Config):
     """Configuration of the study.
 
     Attributes:
-        data: Folder of text files by people; replaces the embedded prose.
+        data: Texts of people, as a folder of text files or .jsonl; replaces the embedded prose.
         model: "smollm2", a folder of a local model, or "small": a tiny one trained here.
         groups: Each has a key, prompts and human texts of its own.
         texts: Prompts of a group.
@@ -153,7 +154,7 @@ def _human_texts(config: HatsConfig, seed: int) -> list[str]:
     if config.data is None:
         texts = [passage.text for passage in human_prose("addresses")]
     else:
-        texts = [path.read_text(encoding="utf-8") for path in sorted(config.data.rglob("*.txt"))]
+        texts = [record.text for record in read_corpus(config.data).records]
     order = np.random.default_rng(derive_seed(seed, "human")).permutation(len(texts))
     return [texts[row] for row in order]
 
