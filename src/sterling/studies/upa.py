@@ -91,9 +91,9 @@ class UpaConfig(Config):
     recoveries: int = Field(default=1000, ge=2)
     paths: int = Field(default=2000, ge=10)
     model: str = "smollm2"
-    tasks: int = Field(default=4, ge=0)
-    model_calls: int = Field(default=240, ge=20)
-    pool: int = Field(default=12, ge=3)
+    tasks: int = Field(default=2, ge=0)
+    model_calls: int = Field(default=100, ge=20)
+    pool: int = Field(default=10, ge=3)
     held_out: int = Field(default=40, ge=2)
     answer_tokens: int = Field(default=12, ge=1)
 
@@ -245,7 +245,7 @@ def _searched(config: UpaConfig, task: LabelledTask, seed: int) -> World:
     """Prompts found by UPA and by every baseline, and how often their answers are right."""
     model = _model(config, task)
     pool = task.questions[: config.pool]
-    settings = SearchSettings(expansions=6, judged=24)
+    settings = SearchSettings(expansions=3, judged=16)
     found: World = {"task": task.name, START: {"prompt": task.start}}
     for name in (UPA, *BASELINES):
         ledger = CallLedger(Budget(calls=config.model_calls))
