@@ -216,11 +216,11 @@ class Study(Generic[C]):
     measure: Callable[[C, Run], Findings]
 
 
-def metric_over_seeds(name: str, unit: str, values: Sequence[float]) -> Metric:
+def metric_over_seeds(name: str, unit: str, values: Sequence[float], over: str = "seeds") -> Metric:
     """The mean of a figure over several seeds, with its Student-t interval.
 
-    ``n`` is the number of seeds. One value has no interval; none at all is a metric that could not
-    be measured.
+    ``n`` is the number of seeds, or of what else `over` names in plural. One value has no interval;
+    none at all is a metric that could not be measured.
     """
     interval = mean_interval(values) if len(values) > 1 else None
     return Metric(
@@ -229,7 +229,7 @@ def metric_over_seeds(name: str, unit: str, values: Sequence[float]) -> Metric:
         low=interval.low if interval else None,
         high=interval.high if interval else None,
         n=len(values),
-        unit=f"{unit}, mean over seeds",
+        unit=f"{unit}, mean over {over}",
     )
 
 

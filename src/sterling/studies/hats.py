@@ -48,6 +48,8 @@ PLAIN, HATS, KGW, UNIGRAM, PARAPHRASED = "no watermark", "HATS", "KGW", "Unigram
 SCHEMES = (HATS, KGW, UNIGRAM)
 LEVELS = (0.01, 0.001)
 SHARES = (0.1, 0.2, 0.3, 0.5)
+EVERY_PAIR = "brown, repeated pairs counted"
+RULES = ("brown", "fisher", "exact", EVERY_PAIR, KGW)
 SURPRISE_MARGIN = 0.1  # nats a token that we call comparable quality
 TOLERANCE = 1.5  # times the level that we let a rate of false accusations be
 ASK = "Rewrite this text in other words and keep its meaning:\n\n{text}"
@@ -268,10 +270,6 @@ def _nulls(config: HatsConfig, run: Run, groups: Sequence[Group]) -> Nulls:
     return accused
 
 
-EVERY_PAIR = "brown, repeated pairs counted"
-RULES = ("brown", "fisher", "exact", EVERY_PAIR, KGW)
-
-
 def _with_repeats(mark: TripleSetWatermark, ids: NDArray[np.int64]) -> WatermarkDetection:
     windows = np.lib.stride_tricks.sliding_window_view(ids, mark.context + 1)
     pairs = torch.from_numpy(windows.copy())
@@ -391,9 +389,7 @@ def _metrics(config: HatsConfig, groups: Sequence[Group], nulls: Nulls) -> list[
         for level in LEVELS
     ]
     metrics += [
-        metric_over_seeds(f"FPR at {100 * level:g} %, {rule}", "rate", values).model_copy(
-            update={"unit": "rate, mean over keys"}
-        )
+        metric_over_seeds(f"FPR at {100 * level:g} %, {rule}", "rate", values, "keys")
         for rule, levels in nulls.items()
         for level, values in levels.items()
     ]

@@ -375,23 +375,21 @@ def _metrics(
 ) -> list[Metric]:
     methods = [*ABLATIONS, *BASELINES, START]
     metrics = [
-        _over(f"quality, {name}", "places right of 8", [world[name] for world in worlds], "worlds")
+        metric_over_seeds(
+            f"quality, {name}", "places right of 8", [world[name] for world in worlds], "worlds"
+        )
         for name in methods
     ]
     metrics += [
-        _over(f"best prompt wins, {name}", "rate", [float(one) for one in hits], "tournaments")
+        metric_over_seeds(
+            f"best prompt wins, {name}", "rate", [float(one) for one in hits], "tournaments"
+        )
         for name, hits in recovered.items()
     ]
     for name in (START, UPA, *BASELINES) if results else ():
         right = [float(one) for result in results for one in result[name]["right"]]
-        metrics.append(_over(f"answers right, {name}", "rate", right, "questions"))
+        metrics.append(metric_over_seeds(f"answers right, {name}", "rate", right, "questions"))
     return metrics
-
-
-def _over(name: str, unit: str, values: Sequence[float], over: str) -> Metric:
-    return metric_over_seeds(name, unit, values).model_copy(
-        update={"unit": f"{unit}, mean over {over}"}
-    )
 
 
 def _world_table(worlds: Sequence[World]) -> Table:

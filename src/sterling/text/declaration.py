@@ -93,8 +93,8 @@ def declare_machine_written(
         unread: What of the documents could not be read, to be shown beside.
 
     Raises:
-        InputError: A calibration text is a machine's, was used to choose the detector's threshold,
-            or is one of the documents; or there are too few of them for the rate.
+        InputError: A calibration text is a machine's, begins like one that the detector was made
+            with, or is one of the documents; or there are too few of them for the rate.
         NothingMeasuredError: No document or no calibration text could be scored.
     """
     _check_calibration(detector, documents, calibration)
