@@ -220,6 +220,7 @@ def _check_folder(
             {
                 "plan": asdict(plan),
                 "model": model.name,
+                "weights": model.fingerprint if isinstance(model, LocalModel) else "",
                 "humans": content_id("".join(cut.human.id + cut.human.text for cut in usable)),
             }
         )
