@@ -1,5 +1,6 @@
 """Episodes, meta-training with resume, and the learners against what defines them."""
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -202,6 +203,31 @@ def test_a_killed_training_ends_as_one_that_was_not(tmp_path: Path) -> None:
     other = ProtoNet(network())
     with pytest.raises(InputError, match="another learner"):
         fit_meta(other, episodes.draw, iterations=1, folder=tmp_path)
+
+
+def test_tasks_may_be_of_any_kind_and_each_number_of_the_meta_gradient_is_clipped() -> None:
+    @dataclass
+    class Bowl:
+        centre: Tensor
+
+        def parts(self) -> dict[str, nn.Module]:
+            return {"place": place}
+
+        def outer_loss(self, task: float) -> Tensor:
+            return task * (place.weight - self.centre).square().sum() / 2
+
+    place = nn.Linear(2, 1, bias=False)
+    start, bowl = place.weight.detach().clone(), Bowl(torch.tensor([[10.0, 0.001]]))
+    fit_meta(
+        bowl,
+        lambda number: 1.0 + number,
+        iterations=1,
+        tasks=2,
+        optimizer=lambda own: torch.optim.SGD(own, 1.0),
+        clip=0.5,
+    )
+    gradient = (1.5 * (start - bowl.centre)).clamp(-0.5, 0.5)
+    torch.testing.assert_close(place.weight.detach(), start - gradient)
 
 
 def test_a_learner_without_parameters_is_refused() -> None:

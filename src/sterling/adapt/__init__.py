@@ -6,6 +6,7 @@ from sterling.adapt.functional import Forward, FunctionalModel, Parameters, atta
 from sterling.adapt.gradient_learner import (
     GradientLearner,
     Learner,
+    MetaLearner,
     anil,
     fomaml,
     maml,
@@ -28,6 +29,7 @@ __all__ = [
     "History",
     "LearnedRates",
     "Learner",
+    "MetaLearner",
     "Parameters",
     "ProtoNet",
     "Reptile",

@@ -5,20 +5,20 @@ from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
 from sterling.adapt.episodes import Task
-from sterling.adapt.gradient_learner import Learner
+from sterling.adapt.gradient_learner import Learner, MetaLearner
 from sterling.errors import InputError
 from sterling.runs import track, write_atomically
 
 __all__ = ["History", "evaluate_tasks", "fit_meta"]
 
-Draw = Callable[[int], Task]
+T = TypeVar("T")
 OptimizerOf = Callable[[list[nn.Parameter]], torch.optim.Optimizer]
 
 
@@ -34,12 +34,13 @@ class History:
 
 
 def fit_meta(
-    learner: Learner,
-    draw: Draw,
+    learner: MetaLearner[T],
+    draw: Callable[[int], T],
     *,
     iterations: int,
     tasks: int = 4,
     optimizer: OptimizerOf | None = None,
+    clip: float | None = None,
     folder: Path | None = None,
     every: int = 100,
     progress: bool = False,
@@ -52,6 +53,7 @@ def fit_meta(
         iterations: Outer steps.
         tasks: Of an outer step.
         optimizer: From the parameters to an optimiser; Adam at 0.001 by default.
+        clip: Each number of the mean meta-gradient lies within ± this.
         folder: For checkpoints; what is there is gone on from, to the same end.
         every: Iterations between checkpoints.
         progress: Show a bar.
@@ -75,6 +77,8 @@ def fit_meta(
                 loss = learner.outer_loss(draw(number)) / tasks
                 torch.autograd.backward(loss)
                 total += float(loss.detach())
+            if clip is not None:
+                nn.utils.clip_grad_value_(parameters, clip)
             steps.step()
             history.losses.append(total)
             advance()
@@ -85,7 +89,7 @@ def fit_meta(
     return history
 
 
-def evaluate_tasks(learner: Learner, draw: Draw, numbers: range) -> list[float]:
+def evaluate_tasks(learner: Learner, draw: Callable[[int], Task], numbers: range) -> list[float]:
     """Accuracy on the queries of each of some tasks."""
     return [
         float((learner.predict(task).argmax(dim=1) == task.query_labels).double().mean())
@@ -101,7 +105,7 @@ def _nothing() -> None:
     """Where no bar is shown."""
 
 
-def _weights(learner: Learner) -> dict[str, Tensor]:
+def _weights(learner: MetaLearner[Any]) -> dict[str, Tensor]:
     return {
         f"{name}.{key}": value.detach().clone().contiguous()
         for name, part in learner.parts().items()
@@ -109,7 +113,9 @@ def _weights(learner: Learner) -> dict[str, Tensor]:
     }
 
 
-def _save(folder: Path, learner: Learner, steps: torch.optim.Optimizer, history: History) -> None:
+def _save(
+    folder: Path, learner: MetaLearner[Any], steps: torch.optim.Optimizer, history: History
+) -> None:
     state: dict[int, dict[str, Any]] = steps.state_dict()["state"]
     moments = {
         f"{row}.{key}": torch.as_tensor(value)
@@ -127,7 +133,7 @@ def _save(folder: Path, learner: Learner, steps: torch.optim.Optimizer, history:
 
 
 def _restore(
-    folder: Path, learner: Learner, steps: torch.optim.Optimizer, history: History
+    folder: Path, learner: MetaLearner[Any], steps: torch.optim.Optimizer, history: History
 ) -> None:
     path = folder / "meta.safetensors"
     if not path.is_file():

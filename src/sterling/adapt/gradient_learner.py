@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -12,21 +12,26 @@ from sterling.adapt.functional import FunctionalModel
 from sterling.adapt.inner_loop import Order, Trajectory, inner_loop
 from sterling.adapt.rates import LearnedRates
 
-__all__ = ["GradientLearner", "Learner", "anil", "fomaml", "maml", "meta_sgd"]
+__all__ = ["GradientLearner", "Learner", "MetaLearner", "anil", "fomaml", "maml", "meta_sgd"]
 
 Criterion = Callable[[Tensor, Tensor], Tensor]
+T = TypeVar("T", contravariant=True)
 
 
-class Learner(Protocol):
-    """What `fit_meta` trains and `evaluate_tasks` judges."""
+class MetaLearner(Protocol[T]):
+    """What `fit_meta` trains, from tasks of any kind."""
 
     def parts(self) -> Mapping[str, nn.Module]:
         """Modules with everything that is meta-learned, by name."""
         ...
 
-    def outer_loss(self, task: Task) -> Tensor:
+    def outer_loss(self, task: T) -> Tensor:
         """A scalar; its gradient is the meta-gradient."""
         ...
+
+
+class Learner(MetaLearner[Task], Protocol):
+    """What `evaluate_tasks` judges besides."""
 
     def predict(self, task: Task) -> Tensor:
         """Logits of the queries after adaptation, (queries, ways)."""
