@@ -1,0 +1,138 @@
+"""Networks of the few-shot literature: Conv-4 and ResNet-12, normalised by the batch alone.
+
+Parts are named ``block1`` to ``block4`` and ``head``, and inside a block ``conv…`` and ``norm…``,
+so that rates and groups by layer are easily told.
+"""
+
+from collections import OrderedDict
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from sterling.adapt import BatchStatistics
+from sterling.errors import InputError
+
+__all__ = ["ConvBlock", "ResidualBlock", "conv4", "resnet12"]
+
+BLOCKS = 4
+
+
+class ConvBlock(nn.Module):
+    """3 × 3 convolution with bias, batch statistics, ReLU, 2 × 2 maximum: halves height and width.
+
+    Args:
+        inputs: Channels in.
+        width: Channels out.
+    """
+
+    def __init__(self, inputs: int, width: int) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(inputs, width, 3, padding=1)
+        self.norm = BatchStatistics(width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, inputs, H, W) to (N, width, ⌊H/2⌋, ⌊W/2⌋)."""
+        return F.max_pool2d(F.relu(self.norm(self.conv(x))), 2)
+
+
+class ResidualBlock(nn.Module):
+    """Three 3 × 3 convolutions beside a 1 × 1 shortcut; halves height and width.
+
+    As LWAU's (IEEE SPL 2020): the third convolution is normalised after the shortcut is added.
+
+    Args:
+        inputs: Channels in.
+        width: Channels out.
+    """
+
+    def __init__(self, inputs: int, width: int) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(inputs, width, 3, padding=1)
+        self.norm1 = BatchStatistics(width)
+        self.conv2 = nn.Conv2d(width, width, 3, padding=1)
+        self.norm2 = BatchStatistics(width)
+        self.conv3 = nn.Conv2d(width, width, 3, padding=1)
+        self.shortcut = nn.Conv2d(inputs, width, 1)
+        self.norm3 = BatchStatistics(width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, inputs, H, W) to (N, width, ⌊H/2⌋, ⌊W/2⌋)."""
+        inner = F.relu(self.norm1(self.conv1(x)))
+        inner = F.relu(self.norm2(self.conv2(inner)))
+        return F.max_pool2d(F.relu(self.norm3(self.conv3(inner) + self.shortcut(x))), 2)
+
+
+def conv4(
+    outputs: int | None,
+    *,
+    channels: int = 1,
+    size: int = 28,
+    width: int = 32,
+    seed: int = 0,
+) -> nn.Sequential:
+    """Four `ConvBlock` and a linear head on the flattened map.
+
+    Args:
+        outputs: Classes of the head; None leaves it out and gives maps
+            (N, width, ⌊size/16⌋, ⌊size/16⌋).
+        channels: Of the pictures.
+        size: Their side, 16 pixels or more.
+        width: Channels of every block; 32 is usual on mini-ImageNet, 64 on Omniglot.
+        seed: Of the initial weights.
+
+    Raises:
+        InputError: The pictures are too small to be halved four times.
+    """
+    side = _side_after_blocks(size)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        parts: OrderedDict[str, nn.Module] = OrderedDict()
+        for block in range(BLOCKS):
+            parts[f"block{block + 1}"] = ConvBlock(width if block else channels, width)
+        if outputs is not None:
+            parts["flatten"] = nn.Flatten()
+            parts["head"] = nn.Linear(width * side**2, outputs)
+        return nn.Sequential(parts)
+
+
+def resnet12(
+    outputs: int | None,
+    *,
+    channels: int = 3,
+    size: int = 84,
+    width: int = 64,
+    seed: int = 0,
+) -> nn.Sequential:
+    """Four `ResidualBlock` of width, 2, 4 and 8 times it, mean over places, linear head.
+
+    Args:
+        outputs: Classes of the head; None leaves mean and head out and gives maps
+            (N, 8 · width, ⌊size/16⌋, ⌊size/16⌋).
+        channels: Of the pictures.
+        size: Their side, 16 pixels or more.
+        width: Channels of the first block.
+        seed: Of the initial weights.
+
+    Raises:
+        InputError: The pictures are too small to be halved four times.
+    """
+    _side_after_blocks(size)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        parts: OrderedDict[str, nn.Module] = OrderedDict()
+        widths = [channels, *(width * 2**block for block in range(BLOCKS))]
+        for block in range(BLOCKS):
+            parts[f"block{block + 1}"] = ResidualBlock(widths[block], widths[block + 1])
+        if outputs is not None:
+            parts["pool"] = nn.AdaptiveAvgPool2d(1)
+            parts["flatten"] = nn.Flatten()
+            parts["head"] = nn.Linear(widths[-1], outputs)
+        return nn.Sequential(parts)
+
+
+def _side_after_blocks(size: int) -> int:
+    side = size >> BLOCKS
+    if side < 1:
+        raise InputError(f"size {size}: four blocks halve it four times; give 16 pixels or more")
+    return side
