@@ -37,7 +37,7 @@ class Episodes:
     """Tasks by number: the same number gives the same task, whatever was drawn before.
 
     Args:
-        items: (N, ...), tensors or arrays.
+        items: (N, ...), tensors or arrays; tasks lie on the device where they lie.
         labels: Class of each item, integers (N,).
         ways: Classes of a task, 2 or more.
         shots: Items of a class to adapt on, 1 or more.
@@ -103,7 +103,7 @@ class Episodes:
         count = self.shots + self.queries
         rows = np.stack([draw.choice(classes[one], count, replace=False) for one in chosen])
         support, query = rows[:, : self.shots].ravel(), rows[:, self.shots :].ravel()
-        ways = torch.arange(self.ways)
+        ways = torch.arange(self.ways, device=self.items.device)
         return Task(
             self.items[support],
             ways.repeat_interleave(self.shots),
