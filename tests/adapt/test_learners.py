@@ -14,6 +14,8 @@ from sklearn.datasets import load_digits
 from torch import Tensor, nn
 
 from sterling.adapt import (
+    BatchStatistics,
+    DivergedError,
     Episodes,
     FunctionalModel,
     GradientLearner,
@@ -29,6 +31,8 @@ from sterling.adapt import (
     maml,
     meta_sgd,
 )
+from sterling.adapt.inner_loop import Order
+from sterling.adapt.rates import Per
 from sterling.errors import InputError
 
 
@@ -228,6 +232,61 @@ def test_tasks_may_be_of_any_kind_and_each_number_of_the_meta_gradient_is_clippe
     )
     gradient = (1.5 * (start - bowl.centre)).clamp(-0.5, 0.5)
     torch.testing.assert_close(place.weight.detach(), start - gradient)
+
+
+@pytest.mark.parametrize("order", ["first", "second", "mixed"])
+@pytest.mark.parametrize("per", ["layer", "number"])
+def test_tasks_at_once_are_tasks_one_by_one(order: Order, per: Per) -> None:
+    """With a convolution, both normalisations that are allowed, pooling and clipping."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        front = [nn.Conv2d(1, 4, 3), BatchStatistics(4), nn.ReLU(), nn.MaxPool2d(2)]
+        back = [nn.Flatten(), nn.Linear(36, 6), nn.GroupNorm(2, 6), nn.Tanh(), nn.Linear(6, 3)]
+        model = FunctionalModel(nn.Sequential(*front, *back).double())
+    learner = GradientLearner(
+        model,
+        LearnedRates(model, per, 0.3, decay=True).double(),
+        steps=3,
+        order=order,
+        outer={0: 0.3, 2: 0.5, -1: 1.0},
+        clip=0.5,
+    )
+    flat = digits(range(10))
+    episodes = Episodes(
+        flat.items.double().view(-1, 1, 8, 8), load_digits().target, ways=3, shots=2, queries=3
+    )
+    tasks = [episodes.draw(number) for number in range(3)]
+    parameters = [one for part in learner.parts().values() for one in part.parameters()]
+    losses = learner.outer_losses(tasks)
+    looped = torch.stack([learner.outer_loss(task) for task in tasks])
+    torch.testing.assert_close(losses, looped, atol=1e-12, rtol=0)
+    weights = torch.tensor([1.0, 2.0, 3.0], dtype=torch.float64)
+    for one, other in zip(
+        torch.autograd.grad(weights @ losses, parameters),
+        torch.autograd.grad(weights @ looped, parameters),
+        strict=True,
+    ):
+        torch.testing.assert_close(one, other, atol=1e-12, rtol=0)
+
+
+def test_what_cannot_run_at_once_is_named() -> None:
+    learner = maml(FunctionalModel(network()))
+    one, other = (digits(range(10), shots=shots).draw(0) for shots in (1, 2))
+    with pytest.raises(InputError, match="give equal ones"):
+        learner.outer_losses([one, other])
+    wild = maml(FunctionalModel(network()), 1e30)
+    with pytest.raises(DivergedError, match="task 0 of 2: the outer loss is nan"):
+        wild.outer_losses([one, one])
+    with pytest.raises(InputError, match="ProtoNet has no outer_losses"):
+        fit_meta(ProtoNet(network()), digits(range(6)).draw, iterations=1, at_once=True)
+    apart, together = (fomaml(FunctionalModel(network().double()), 0.1) for _ in range(2))
+    draw = Episodes(
+        digits(range(10)).items.double(), load_digits().target, ways=3, shots=1, queries=2
+    ).draw
+    for each, at_once in ((apart, False), (together, True)):
+        fit_meta(each, draw, iterations=3, tasks=2, at_once=at_once)
+    for name, value in apart.model.parameters().items():
+        torch.testing.assert_close(together.model.parameters()[name], value, atol=1e-12, rtol=0)
 
 
 def test_a_learner_without_parameters_is_refused() -> None:

@@ -1,7 +1,7 @@
 """Meta-training: draw tasks, step along their mean meta-gradient, go on after a kill."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,7 +12,7 @@ from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
 from sterling.adapt.episodes import Task
-from sterling.adapt.gradient_learner import Learner, MetaLearner
+from sterling.adapt.gradient_learner import BatchLearner, Learner, MetaLearner
 from sterling.errors import InputError
 from sterling.runs import track, write_atomically
 
@@ -39,6 +39,7 @@ def fit_meta(
     *,
     iterations: int,
     tasks: int = 4,
+    at_once: bool = False,
     optimizer: OptimizerOf | None = None,
     clip: float | None = None,
     folder: Path | None = None,
@@ -52,6 +53,8 @@ def fit_meta(
         draw: From a number to a task: iteration i takes numbers i · tasks to (i + 1) · tasks - 1.
         iterations: Outer steps.
         tasks: Of an outer step.
+        at_once: Tasks of an outer step, of equal shapes, through ``torch.vmap`` instead of one
+            after the other: for GPUs, whose small kernels it fills.
         optimizer: From the parameters to an optimiser; Adam at 0.001 by default.
         clip: Each number of the mean meta-gradient lies within ± this.
         folder: For checkpoints; what is there is gone on from, to the same end.
@@ -59,12 +62,14 @@ def fit_meta(
         progress: Show a bar.
 
     Raises:
-        InputError: The folder holds a checkpoint of another learner, or nothing is to be learned.
+        InputError: The folder holds a checkpoint of another learner, nothing is to be learned, or
+            the learner cannot take tasks at once.
     """
     parameters = [one for part in learner.parts().values() for one in part.parameters()]
     parameters = [one for one in parameters if one.requires_grad]
     if not parameters:
         raise InputError("learner: none of its parameters is to be learned")
+    shares = _at_once(learner) if at_once else _one_by_one(learner)
     steps = (optimizer or _adam)(parameters)
     history = History()
     if folder is not None:
@@ -72,9 +77,9 @@ def fit_meta(
     with track("meta-training", iterations) if progress else nullcontext(_nothing) as advance:
         for iteration in range(len(history.losses), iterations):
             steps.zero_grad()
+            drawn = map(draw, range(iteration * tasks, (iteration + 1) * tasks))
             total = 0.0
-            for number in range(iteration * tasks, (iteration + 1) * tasks):
-                loss = learner.outer_loss(draw(number)) / tasks
+            for loss in shares(drawn, tasks):
                 torch.autograd.backward(loss)
                 total += float(loss.detach())
             if clip is not None:
@@ -95,6 +100,17 @@ def evaluate_tasks(learner: Learner, draw: Callable[[int], Task], numbers: range
         float((learner.predict(task).argmax(dim=1) == task.query_labels).double().mean())
         for task in map(draw, numbers)
     ]
+
+
+def _one_by_one(learner: MetaLearner[T]) -> Callable[[Iterable[T], int], Iterator[Tensor]]:
+    """From the tasks of an outer step to the terms of its mean loss, each when it is asked for."""
+    return lambda drawn, tasks: (learner.outer_loss(task) / tasks for task in drawn)
+
+
+def _at_once(learner: MetaLearner[T]) -> Callable[[Iterable[T], int], Iterator[Tensor]]:
+    if not isinstance(learner, BatchLearner):
+        raise InputError(f"at_once: {type(learner).__name__} has no outer_losses; leave it out")
+    return lambda drawn, _tasks: iter([learner.outer_losses(list(drawn)).mean()])
 
 
 def _adam(parameters: list[nn.Parameter]) -> torch.optim.Optimizer:

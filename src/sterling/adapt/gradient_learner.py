@@ -1,18 +1,30 @@
 """MAML and its relatives: learn where to start, at which rates, and what adapts."""
 
-from collections.abc import Callable, Collection, Mapping
+import math
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol, TypeVar
+from typing import Protocol, TypeVar, runtime_checkable
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from sterling.adapt.episodes import Task
 from sterling.adapt.functional import FunctionalModel
-from sterling.adapt.inner_loop import Order, Trajectory, inner_loop
+from sterling.adapt.inner_loop import DivergedError, Order, Trajectory, inner_loop
 from sterling.adapt.rates import LearnedRates
+from sterling.errors import InputError
 
-__all__ = ["GradientLearner", "Learner", "MetaLearner", "anil", "fomaml", "maml", "meta_sgd"]
+__all__ = [
+    "BatchLearner",
+    "GradientLearner",
+    "Learner",
+    "MetaLearner",
+    "anil",
+    "fomaml",
+    "maml",
+    "meta_sgd",
+]
 
 Criterion = Callable[[Tensor, Tensor], Tensor]
 T = TypeVar("T", contravariant=True)
@@ -27,6 +39,15 @@ class MetaLearner(Protocol[T]):
 
     def outer_loss(self, task: T) -> Tensor:
         """A scalar; its gradient is the meta-gradient."""
+        ...
+
+
+@runtime_checkable
+class BatchLearner(MetaLearner[T], Protocol[T]):
+    """One that takes several tasks at once."""
+
+    def outer_losses(self, tasks: Sequence[T]) -> Tensor:
+        """`outer_loss` of each."""
         ...
 
 
@@ -90,6 +111,34 @@ class GradientLearner:
         ]
         total: Tensor = sum(terms[1:], terms[0])
         return total
+
+    def outer_losses(self, tasks: Sequence[Task]) -> Tensor:
+        """`outer_loss` of each of several tasks of equal shapes at once, through ``torch.vmap``.
+
+        Raises:
+            InputError: Shapes differ.
+            DivergedError: A loss is not finite; the message names the task.
+        """
+        fields = [
+            [getattr(task, name) for task in tasks]
+            for name in ("support", "support_labels", "query", "query_labels")
+        ]
+        shapes = {tuple(tuple(part.shape) for part in task) for task in zip(*fields, strict=True)}
+        if len(shapes) > 1:
+            raise InputError(f"tasks of shapes {sorted(shapes)}: give equal ones, or one at a time")
+        stacked = [torch.stack(parts) for parts in fields]
+
+        def one(support: Tensor, own: Tensor, query: Tensor, others: Tensor) -> Tensor:
+            return self.outer_loss(Task(support, own, query, others, ()))
+
+        losses: Tensor = torch.vmap(one)(*stacked)
+        for number, loss in enumerate(losses.tolist()):
+            if not math.isfinite(loss):
+                raise DivergedError(
+                    f"task {number} of {len(tasks)}: the outer loss is {loss}; lower the rates, or "
+                    "clip the gradients"
+                )
+        return losses
 
     def predict(self, task: Task) -> Tensor:
         """Logits of the queries after `test_steps`."""

@@ -1,6 +1,7 @@
 """Inner loops whose end is differentiable in what they started from and in their rates."""
 
-from collections.abc import Callable, Collection, Mapping
+import math
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Literal, get_args
@@ -10,6 +11,7 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from sterling.adapt.functional import Forward, FunctionalModel, Parameters
+from sterling.adapt.normalisation import inside_transform
 from sterling.adapt.rates import LearnedRates
 from sterling.errors import InputError, unknown_name
 
@@ -31,7 +33,7 @@ class Trajectory:
         model: Whose.
         states: Parameters before the first step, after it, and so on: steps + 1 of them.
         auxiliary: The same of the auxiliary variables.
-        losses: Inner loss before each step, numbers.
+        losses: Inner loss before each step, numbers; none under ``torch.vmap``.
     """
 
     model: FunctionalModel
@@ -82,7 +84,8 @@ def inner_loop(
 
     Raises:
         InputError: No parameter adapts, or a value is unknown or out of range.
-        DivergedError: An inner loss is not finite; the message names the step.
+        DivergedError: An inner loss is not finite; the message names the step. Under
+            ``torch.vmap`` it cannot be seen here.
     """
     if order not in get_args(Order):
         raise unknown_name("order", str(order), get_args(Order))
@@ -94,7 +97,7 @@ def inner_loop(
     names = functional.names_of(adapt)
     state = dict(functional.parameters() if start is None else start)
     extra = dict(auxiliary or {})
-    trajectory = Trajectory(functional, [state], [extra], [])
+    states, beside, values = [state], [extra], []
     first_exact = steps - (steps if second_order_steps is None else second_order_steps)
     for step in range(steps):
         one = partial(
@@ -112,10 +115,11 @@ def inner_loop(
                 state, extra, value = checkpoint(one, state, extra, use_reentrant=False)
             else:
                 state, extra, value = one(state, extra)
-        trajectory.losses.append(value)
-        trajectory.states.append(state)
-        trajectory.auxiliary.append(extra)
-    return trajectory
+        states.append(state)
+        beside.append(extra)
+        values.append(value)
+    losses = [] if inside_transform() else _numbers(values)
+    return Trajectory(functional, states, beside, losses)
 
 
 def _step(
@@ -127,39 +131,64 @@ def _step(
     extra: Parameters,
     *,
     order: Order,
-    names: Collection[str],
+    names: Sequence[str],
     clip: float | None,
-) -> tuple[Parameters, Parameters, float]:
-    adapting = {name: _followed(state[name], order) for name in names}
-    beside = {name: _followed(value, order) for name, value in extra.items()}
-    value = loss(Forward(model, {**state, **adapting}, beside))
-    number = float(value.detach())
-    if not torch.isfinite(value.detach()):
-        raise DivergedError(
-            f"inner step {step}: the loss is {number}; lower the rates, or clip the gradients"
-        )
-    over = [*adapting.values(), *beside.values()]
-    # What the loss does not use has no gradient: that is a gradient of 0.
-    given = torch.autograd.grad(value, over, create_graph=order != "first", allow_unused=True)
-    gradients = [
-        torch.zeros_like(tensor) if gradient is None else gradient
-        for tensor, gradient in zip(over, given, strict=True)
-    ]
+) -> tuple[Parameters, Parameters, Tensor]:
+    over = [state[name] for name in names] + list(extra.values())
+
+    def of(*given: Tensor) -> Tensor:
+        adapting = dict(zip(names, given, strict=False))
+        beside = dict(zip(extra, given[len(names) :], strict=True))
+        return loss(Forward(model, {**state, **adapting}, beside))
+
+    gradients, value = (_by_transform if inside_transform() else _by_tape)(of, over, order)
     if clip is not None:
         gradients = [gradient.clamp(-clip, clip) for gradient in gradients]
     moved = dict(state)
-    for name, gradient in zip(adapting, gradients, strict=False):
+    for name, gradient in zip(names, gradients, strict=False):
         rate = rates.rate(name, step) if isinstance(rates, LearnedRates) else rates
         moved[name] = state[name] - rate * gradient
     moved_beside = dict(extra)
     if not isinstance(rates, LearnedRates):
-        for name, gradient in zip(beside, gradients[len(adapting) :], strict=True):
+        for name, gradient in zip(extra, gradients[len(names) :], strict=True):
             moved_beside[name] = extra[name] - rates * gradient
-    return moved, moved_beside, number
+    return moved, moved_beside, value
 
 
-def _followed(tensor: Tensor, order: Order) -> Tensor:
-    """The tensor as the inner gradient sees it: itself, or with "mixed" a constant equal to it."""
-    if order == "mixed" or not tensor.requires_grad:
-        return tensor.detach().requires_grad_()
-    return tensor
+def _by_tape(
+    of: Callable[..., Tensor], over: Sequence[Tensor], order: Order
+) -> tuple[list[Tensor], Tensor]:
+    """Gradients in `over` and the value, by autograd's own graph."""
+    followed = [
+        tensor.detach().requires_grad_() if order == "mixed" or not tensor.requires_grad else tensor
+        for tensor in over
+    ]
+    value = of(*followed)
+    # What the loss does not use has no gradient: that is a gradient of 0.
+    given = torch.autograd.grad(value, followed, create_graph=order != "first", allow_unused=True)
+    gradients = [
+        torch.zeros_like(tensor) if gradient is None else gradient
+        for tensor, gradient in zip(followed, given, strict=True)
+    ]
+    return gradients, value.detach()
+
+
+def _by_transform(
+    of: Callable[..., Tensor], over: Sequence[Tensor], order: Order
+) -> tuple[list[Tensor], Tensor]:
+    """The same inside ``torch.vmap``, whose tensors autograd's own graph does not see."""
+    followed = [tensor if order == "second" else tensor.detach() for tensor in over]
+    at = tuple(range(len(over)))
+    given, value = torch.func.grad_and_value(of, argnums=at)(*followed)
+    return [one.detach() if order == "first" else one for one in given], value.detach()
+
+
+def _numbers(values: Sequence[Tensor]) -> list[float]:
+    """Inner losses as numbers, read once so that a GPU need not be waited for at every step."""
+    numbers: list[float] = torch.stack(list(values)).tolist() if values else []
+    for step, number in enumerate(numbers):
+        if not math.isfinite(number):
+            raise DivergedError(
+                f"inner step {step}: the loss is {number}; lower the rates, or clip the gradients"
+            )
+    return numbers
