@@ -22,7 +22,7 @@ class FunctionalModel:
     Attributes:
         module: Holds the parameters to start from.
         groups: Name of the group of each parameter: of its layer by default ("conv1" of
-            "conv1.weight").
+            "conv1.weight"). Parameters that are given no group never adapt, but are meta-learned.
 
     Raises:
         InputError: The module normalises batches in a way that gives wrong gradients.
@@ -100,7 +100,8 @@ def attach(module: nn.Module, layer: str, transform: nn.Module) -> None:
         transform: From the layer's output to what comes next.
 
     Raises:
-        InputError: There is no such layer, or something is attached to it.
+        InputError: There is no such layer, something is attached to it, or it is deep inside a
+            sequence, which would run the transform as its last part.
     """
     layers = dict(module.named_modules())
     if not layer or layer not in layers:
@@ -108,8 +109,25 @@ def attach(module: nn.Module, layer: str, transform: nn.Module) -> None:
     name = f"{layer.replace('.', '_')}_attached"
     if name in layers:
         raise InputError(f"layer {layer}: a transform is attached already")
+    if isinstance(module, nn.Sequential):
+        _insert(module, layer, name, transform)
+        return
     module.add_module(name, transform)
     layers[layer].register_forward_hook(_through(transform))
+
+
+def _insert(sequence: nn.Sequential, layer: str, name: str, transform: nn.Module) -> None:
+    if "." in layer:
+        raise InputError(
+            f"layer {layer}: the module is a sequence; attach to one of its own parts, "
+            f"{', '.join(name for name, _ in sequence.named_children())}"
+        )
+    parts = list(sequence.named_children())
+    after = [key for key, _ in parts].index(layer) + 1
+    for key, _ in parts[after:]:
+        delattr(sequence, key)
+    for key, part in [(name, transform), *parts[after:]]:
+        sequence.add_module(key, part)
 
 
 def _through(transform: nn.Module) -> Callable[[nn.Module, object, Tensor], Tensor]:

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from sterling.adapt.episodes import Task
-from sterling.adapt.functional import FunctionalModel
+from sterling.adapt.functional import FunctionalModel, Parameters
 from sterling.adapt.inner_loop import DivergedError, Order, Trajectory, inner_loop
 from sterling.adapt.rates import LearnedRates
 from sterling.errors import InputError
@@ -73,6 +73,7 @@ class GradientLearner:
         outer: Weight of the query loss after a step, by the step; 0 is before the first.
         criterion: From logits and labels to a scalar.
         clip: Of the inner gradients.
+        penalty: Of the parameters to start from; added to the outer loss.
     """
 
     model: FunctionalModel
@@ -84,6 +85,7 @@ class GradientLearner:
     outer: Mapping[int, float] = field(default_factory=lambda: {-1: 1.0})
     criterion: Criterion = F.cross_entropy
     clip: float | None = None
+    penalty: Callable[[Parameters], Tensor] | None = None
 
     def parts(self) -> Mapping[str, nn.Module]:
         """The model, and rates where they are learned."""
@@ -109,6 +111,8 @@ class GradientLearner:
             weight * self.criterion(path.after(step)(task.query), task.query_labels)
             for step, weight in self.outer.items()
         ]
+        if self.penalty is not None:
+            terms.append(self.penalty(self.model.parameters()))
         total: Tensor = sum(terms[1:], terms[0])
         return total
 
@@ -143,6 +147,12 @@ class GradientLearner:
     def predict(self, task: Task) -> Tensor:
         """Logits of the queries after `test_steps`."""
         return self.adapted(task, self.test_steps, "first").after()(task.query).detach()
+
+    def logits_by_step(self, task: Task) -> Tensor:
+        """Logits before adaptation and after each of `test_steps`, (steps + 1, queries, ways)."""
+        path = self.adapted(task, self.test_steps, "first")
+        with torch.no_grad():
+            return torch.stack([path.after(step)(task.query) for step in range(len(path.states))])
 
 
 def maml(

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from sterling.adapt.episodes import Task
 from sterling.adapt.functional import FunctionalModel
-from sterling.adapt.inner_loop import inner_loop
+from sterling.adapt.inner_loop import Trajectory, inner_loop
 
 __all__ = ["Reptile"]
 
@@ -34,25 +34,31 @@ class Reptile:
         """The model."""
         return {"model": self.model.module}
 
-    def _end(self, items: Tensor, labels: Tensor, steps: int) -> Mapping[str, Tensor]:
-        path = inner_loop(
+    def _path(self, items: Tensor, labels: Tensor, steps: int) -> Trajectory:
+        return inner_loop(
             self.model,
             lambda forward: F.cross_entropy(forward(items), labels),
             self.rate,
             steps,
             order="first",
         )
-        return {name: value.detach() for name, value in path.states[-1].items()}
 
     def outer_loss(self, task: Task) -> Tensor:
         """Half the squared distance to where support and queries together end."""
         items = torch.cat([task.support, task.query])
         labels = torch.cat([task.support_labels, task.query_labels])
-        end = self._end(items, labels, self.steps)
+        end = self._path(items, labels, self.steps).states[-1]
         start = self.model.parameters()
-        return torch.stack([(start[name] - end[name]).square().sum() for name in end]).sum() / 2
+        apart = [(start[name] - end[name].detach()).square().sum() for name in end]
+        return torch.stack(apart).sum() / 2
 
     def predict(self, task: Task) -> Tensor:
         """Logits of the queries after `test_steps` on the support."""
-        end = self._end(task.support, task.support_labels, self.test_steps)
-        return self.model(dict(end), task.query).detach()
+        path = self._path(task.support, task.support_labels, self.test_steps)
+        return path.after()(task.query).detach()
+
+    def logits_by_step(self, task: Task) -> Tensor:
+        """Logits before adaptation and after each of `test_steps`, (steps + 1, queries, ways)."""
+        path = self._path(task.support, task.support_labels, self.test_steps)
+        with torch.no_grad():
+            return torch.stack([path.after(step)(task.query) for step in range(len(path.states))])

@@ -1,0 +1,92 @@
+"""Layer-wise adaptive updating (LWAU; Qin et al., IEEE Signal Processing Letters 2020).
+
+MAML with a learned inner rate for every layer, shared by all steps. Normalisation has no rate: its
+scale and shift are meta-learned and do not adapt, as in the released code.
+"""
+
+from dataclasses import replace
+
+import torch
+from torch import Tensor, nn
+
+from sterling.adapt.functional import FunctionalModel, Parameters
+from sterling.adapt.gradient_learner import GradientLearner
+from sterling.adapt.normalisation import BatchStatistics
+from sterling.adapt.rates import LearnedRates
+from sterling.errors import InputError
+
+__all__ = ["freeze_bottom", "layered", "lwau"]
+
+CLIP = 10.0  # released code: each number of an inner gradient lies within ± this
+NORMS = (BatchStatistics, nn.GroupNorm, nn.LayerNorm)
+
+
+def layered(module: nn.Module) -> FunctionalModel:
+    """The model with one group for each top part of a module ("block1", "head").
+
+    Scale and shift of normalisation layers are in no group, so that they do not adapt.
+    """
+    norms = {name for name, child in module.named_modules() if isinstance(child, NORMS)}
+    groups = {
+        name: name.partition(".")[0]
+        for name, _ in module.named_parameters()
+        if name.rpartition(".")[0] not in norms
+    }
+    return FunctionalModel(module, groups)
+
+
+def lwau(
+    model: FunctionalModel,
+    rate: float = 0.01,
+    *,
+    steps: int = 5,
+    test_steps: int = 10,
+    penalty: float = 0.0,
+    seed: int = 0,
+) -> GradientLearner:
+    """A learner with one learned rate for every group of the model.
+
+    The released code sums the inner loss over the classes of a task where ours is a mean: its rate
+    of 0.01 is 0.05 here for five ways.
+
+    Args:
+        model: Its groups are the layers; see `layered`.
+        rate: Rates start between 0.99 and 1.00 times this.
+        steps: Of training.
+        test_steps: Of evaluation.
+        penalty: Weight of Σ|w| + Σw² over the parameters that adapt, in the outer loss. The
+            released code's 0.001 beside a loss summed over queries and divided by shots is
+            0.001 · shots / (ways · queries) beside our mean.
+        seed: Of where the rates start.
+    """
+    rates = LearnedRates(model, "layer", rate)
+    draw = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for value in rates.values.values():
+            value.mul_(1 - 0.01 * torch.rand((), generator=draw, dtype=value.dtype))
+    names = list(model.groups)
+
+    def elastic(parameters: Parameters) -> Tensor:
+        sums = [parameters[name].abs().sum() + parameters[name].square().sum() for name in names]
+        return penalty * torch.stack(sums).sum()
+
+    return GradientLearner(
+        model, rates, steps, test_steps, clip=CLIP, penalty=elastic if penalty else None
+    )
+
+
+def freeze_bottom(learner: GradientLearner, layers: int) -> GradientLearner:
+    """The learner without adaptation of its first `layers` groups; what is learned is shared.
+
+    Their gradients are not computed, which is what makes adaptation cheaper.
+
+    Raises:
+        InputError: No group would be left to adapt.
+    """
+    groups = learner.model.group_names
+    if not 0 <= layers < len(groups):
+        raise InputError(
+            f"layers {layers}: freeze 0 to {len(groups) - 1} of the {len(groups)} groups, so that "
+            "one is left to adapt"
+        )
+    return replace(learner, adapt=tuple(groups[layers:]))

@@ -1,0 +1,65 @@
+"""Meta-learning on a representation of past knowledge (RAML; Qin et al., arXiv 1811.07545).
+
+A network trained before, on other classes, turns every item into a feature map and is never changed
+again; the learner that adapts to tasks sees these maps alone. With an attention it is RAML, and
+with a network trained without labels URAML.
+"""
+
+from collections import OrderedDict
+
+import torch
+from torch import Tensor, nn
+
+from sterling.adapt.attention import ChannelAttention
+from sterling.errors import InputError
+
+__all__ = ["map_classifier", "represent"]
+
+
+def represent(representation: nn.Module, items: Tensor, *, batch_size: int = 256) -> Tensor:
+    """Feature maps of items by a frozen network, without a gradient to it.
+
+    The network answers as in evaluation, so that an item's map does not depend on its batch.
+
+    Args:
+        representation: From items (N, ...) to maps (N, C, H, W); its weights, buffers and mode are
+            as before afterwards.
+        items: On the network's device.
+        batch_size: Items at a time.
+
+    Raises:
+        InputError: It gives no maps.
+    """
+    mode = representation.training
+    representation.eval()
+    with torch.no_grad():
+        starts = range(0, len(items), batch_size)
+        maps = torch.cat([representation(items[start : start + batch_size]) for start in starts])
+    representation.train(mode)
+    if maps.ndim != 4:
+        raise InputError(
+            f"representation: gives {tuple(maps.shape)}; give a network without its head, whose "
+            "output is a map (N, channels, height, width)"
+        )
+    return maps
+
+
+def map_classifier(
+    channels: int, side: int, ways: int, *, attention: bool, seed: int = 0
+) -> nn.Sequential:
+    """What adapts on maps: attention where wanted, and a linear head on the flattened map.
+
+    Args:
+        channels: Of the maps.
+        side: Their height and width.
+        ways: Classes of a task.
+        attention: Whether a `ChannelAttention` stands before the head.
+        seed: Of the initial weights.
+    """
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        head = nn.Linear(channels * side**2, ways)
+    parts: OrderedDict[str, nn.Module] = OrderedDict(flatten=nn.Flatten(), head=head)
+    if attention:
+        parts = OrderedDict(attention=ChannelAttention(channels, seed=seed), **parts)
+    return nn.Sequential(parts)
