@@ -159,10 +159,60 @@ def gradients(model: FunctionalModel, **settings: Any) -> list[Tensor]:
     return list(torch.autograd.grad(loss, list(model.module.parameters())))
 
 
-def test_checkpointed_steps_give_the_same_gradients() -> None:
+@pytest.mark.parametrize("order", ["second", "first", "mixed"])
+def test_checkpointed_steps_give_the_same_gradients(order: Any) -> None:
+    """In the start, the rates, an auxiliary variable, and weights of examples with a history."""
     model = FunctionalModel(Net())
-    for plain, again in zip(gradients(model), gradients(model, checkpointed=True), strict=True):
-        torch.testing.assert_close(plain, again, atol=1e-12, rtol=0)
+    chosen = torch.linspace(-1, 1, len(SUPPORT[1]), dtype=torch.float64, requires_grad=True)
+    tilt = torch.full((1,), 0.2, dtype=torch.float64, requires_grad=True)
+
+    def weighted(forward: Forward) -> Tensor:
+        losses = F.cross_entropy(forward(SUPPORT[0]), SUPPORT[1], reduction="none")
+        return (weights * losses).sum() + sum(
+            (tilt.square().sum() for tilt in forward.auxiliary.values()), torch.zeros(())
+        )
+
+    rates = LearnedRates(model, "layer", 0.3, decay=True).double()
+    for rate, auxiliary in ((rates, None), (0.3, {"tilt": tilt})):
+        found = []
+        for checkpointed in (False, True):
+            weights = chosen.softmax(dim=0)
+            path = inner_loop(
+                model,
+                weighted,
+                rate,
+                3,
+                order=order,
+                auxiliary=auxiliary,
+                checkpointed=checkpointed,
+            )
+            loss = F.cross_entropy(path.after()(QUERY[0]), QUERY[1])
+            loss = loss + sum(value.sum() for value in path.auxiliary[-1].values())
+            over = [*model.module.parameters(), *rates.parameters(), chosen, tilt]
+            found.append((path.losses, torch.autograd.grad(loss, over, allow_unused=True)))
+        (losses, plain), (again, computed) = found
+        assert losses == again
+        for one, other in zip(plain, computed, strict=True):
+            assert (one is None) == (other is None)
+            if one is not None and other is not None:
+                torch.testing.assert_close(one, other, atol=1e-12, rtol=0)
+
+
+def test_checkpointed_steps_keep_no_graph() -> None:
+    """Between the start and the end there is one node for each step."""
+    model = FunctionalModel(Net())
+    counts = []
+    for checkpointed in (False, True):
+        path = inner_loop(model, on_support, 0.3, 3, checkpointed=checkpointed)
+        ahead, known = [path.states[-1]["head.weight"].grad_fn], set()
+        while ahead:
+            node = ahead.pop()
+            if node is not None and node not in known:
+                known.add(node)
+                ahead += [one for one, _ in node.next_functions]
+        counts.append(len(known))
+    assert counts[1] == 3 + len(list(model.module.parameters()))
+    assert counts[0] > 10 * counts[1]
 
 
 def test_truncation_lies_between_first_and_second_order() -> None:

@@ -8,11 +8,11 @@ from typing import Literal, get_args
 
 import torch
 from torch import Tensor, nn
-from torch.utils.checkpoint import checkpoint
 
 from sterling.adapt.functional import Forward, FunctionalModel, Parameters
 from sterling.adapt.normalisation import inside_transform
 from sterling.adapt.rates import LearnedRates
+from sterling.adapt.recomputation import recomputed
 from sterling.errors import InputError, unknown_name
 
 __all__ = ["DivergedError", "Loss", "Order", "Trajectory", "inner_loop"]
@@ -112,7 +112,7 @@ def inner_loop(
         )
         with torch.enable_grad():
             if checkpointed:
-                state, extra, value = checkpoint(one, state, extra, use_reentrant=False)
+                state, extra, value = _checkpointed(one, state, extra)
             else:
                 state, extra, value = one(state, extra)
         states.append(state)
@@ -153,6 +153,23 @@ def _step(
         for name, gradient in zip(extra, gradients[len(names) :], strict=True):
             moved_beside[name] = extra[name] - rates * gradient
     return moved, moved_beside, value
+
+
+def _checkpointed(
+    one: Callable[[Parameters, Parameters], tuple[Parameters, Parameters, Tensor]],
+    state: Parameters,
+    extra: Parameters,
+) -> tuple[Parameters, Parameters, Tensor]:
+    def step(*tensors: Tensor) -> tuple[list[Tensor], Tensor]:
+        moved, beside, value = one(
+            dict(zip(state, tensors, strict=False)),
+            dict(zip(extra, tensors[len(state) :], strict=True)),
+        )
+        return [*moved.values(), *beside.values()], value
+
+    outputs, value = recomputed(step, [*state.values(), *extra.values()])
+    moved = dict(zip(state, outputs, strict=False))
+    return moved, dict(zip(extra, outputs[len(state) :], strict=True)), value
 
 
 def _by_tape(

@@ -1,0 +1,76 @@
+"""Steps that are computed again in the backward pass, so that their graphs need not be kept.
+
+``torch.utils.checkpoint`` frees little here: the inner gradient is itself a backward pass, for
+which it computes the step again while going forward and keeps most of that.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+__all__ = ["recomputed"]
+
+Step = Callable[..., tuple[Sequence[Tensor], Tensor]]
+"""From tensors to as many, and one more that carries no gradient."""
+
+
+def recomputed(step: Step, inputs: Sequence[Tensor]) -> tuple[Sequence[Tensor], Tensor]:
+    """What a step gives, without its graph; gradients are those of the step.
+
+    Args:
+        step: What else it sees and needs gradients (rates, weights of examples) has them too. It
+            must give the same each time.
+        inputs: Of the step.
+    """
+    watched = _watched(inputs)
+    outputs, beside = step(*watched)
+    own = {id(tensor) for tensor in watched}
+    seen = [leaf for leaf in _leaves(outputs) if id(leaf) not in own]
+    values = [output.detach() for output in outputs]
+    apply: Callable[..., Sequence[Tensor]] = _Recomputed.apply
+    return apply(step, values, seen, *inputs, *seen), beside
+
+
+class _Recomputed(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: Any, step: Step, values: list[Tensor], seen: list[Tensor], *tensors: Tensor
+    ) -> tuple[Tensor, ...]:
+        ctx.step, ctx.seen = step, seen
+        ctx.save_for_backward(*tensors[: len(tensors) - len(seen)])
+        return tuple(values)
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx: Any, *slopes: Tensor) -> tuple[Tensor | None, ...]:
+        with torch.enable_grad():
+            inputs = _watched(ctx.saved_tensors)
+            outputs, _ = ctx.step(*inputs)
+            # What the step saw may have a history that other steps share.
+            gradients = torch.autograd.grad(
+                outputs, [*inputs, *ctx.seen], slopes, allow_unused=True, retain_graph=True
+            )
+        return (None, None, None, *gradients)
+
+
+def _watched(tensors: Sequence[Tensor]) -> list[Tensor]:
+    return [tensor.detach().requires_grad_() for tensor in tensors]
+
+
+def _leaves(outputs: Sequence[Tensor]) -> list[Tensor]:
+    """What a graph begins with and asks gradients for."""
+    ahead: list[Any] = [output.grad_fn for output in outputs]
+    known = set(ahead)
+    found = []
+    while ahead:
+        node = ahead.pop()
+        if node is None:
+            continue
+        if hasattr(node, "variable"):
+            found.append(node.variable)
+        new = {one for one, _ in node.next_functions} - known
+        known |= new
+        ahead += new
+    return found
