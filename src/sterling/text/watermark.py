@@ -283,7 +283,7 @@ def _exact(evidence: float, scored: int, green: float, red: float) -> float:
 
 
 def _ids(token_ids: ArrayLike | Sequence[int]) -> NDArray[np.int64]:
-    ids = np.asarray(token_ids)
+    ids = np.asarray(token_ids.cpu() if isinstance(token_ids, Tensor) else token_ids)
     if ids.size == 0:
         return np.empty(0, dtype=np.int64)
     if ids.ndim != 1 or ids.dtype.kind not in "iu" or int(ids.min()) < 0:

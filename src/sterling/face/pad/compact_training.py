@@ -90,7 +90,7 @@ class CompactObjective:
         loss = F.binary_cross_entropy_with_logits(log_odds, label)
         if self.teacher is not None:
             with torch.no_grad():
-                taught = self.teacher(normalise(images)).logits[:, -1]
+                taught = self.teacher.to(images.device)(normalise(images)).logits[:, -1]
             soft = F.binary_cross_entropy_with_logits(
                 log_odds / self.temperature, (taught / self.temperature).sigmoid()
             )

@@ -150,7 +150,7 @@ def draw_secret(largest: Tensor, head_dim: int, config: CloakConfig, key: bytes)
     if head_dim % 2:
         raise InputError(f"head_dim {head_dim}: rotary embeddings rotate pairs, so it is even")
     b, heads = config.block, largest.shape[2]
-    bound = PLANE * config.m_ratio * config.theta_ratio * largest.double()
+    bound = PLANE * config.m_ratio * config.theta_ratio * largest.double().cpu()
     marked = int(keyed_uniform(key, (_MARKED,), (1,))[0] * b)
     layers = []
     for layer in range(len(largest)):
