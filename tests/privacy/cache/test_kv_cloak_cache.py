@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import torch
+import torch.nn.functional as F
 from tests.privacy.cache.conftest import Decoder, secret_for, tokens
 from torch import Tensor
 from transformers import DynamicCache, GPT2Config, GPT2LMHeadModel
@@ -21,6 +22,8 @@ from sterling.privacy.cache import (
     restore,
     snapshot,
 )
+from sterling.privacy.cache.blocks import BlockMixer
+from sterling.privacy.cache.cloaked_attention import CloakedRows, HeldBlocks, attend
 
 CONFIGS = (
     CloakConfig(),
@@ -200,3 +203,64 @@ def test_the_room_loads_without_transformers() -> None:
         [sys.executable, "-c", program], check=True, capture_output=True, text=True
     )
     assert "pip install 'sterling[lm]'" in done.stdout
+
+
+@pytest.mark.parametrize("length", [1, 16, 37])
+@pytest.mark.parametrize("kind", ["none", "bool", "float"])
+def test_attention_over_obfuscated_blocks_is_attention_over_the_rows(
+    decoder: Decoder, length: int, kind: str
+) -> None:
+    secret = secret_for(decoder(8, 2), CloakConfig(s_ratio=2.0)).layers[0]
+    draw = torch.Generator().manual_seed(length)
+    rows = torch.randn(2, 3, 2, length, 16, dtype=torch.float64, generator=draw)
+    query = torch.randn(3, 8, 1, 16, dtype=torch.float64, generator=draw)
+    serials = [(7, at) for at in range(-(-length // 16))]
+    mixer = BlockMixer.of(secret, 3, torch.float64, torch.device("cpu"))
+    held = HeldBlocks(
+        obfuscate(rows, secret, serials).flatten(0, 2), mixer, mixer.inverse_orders(serials), length
+    )
+    seen = torch.rand(3, 1, 1, length, generator=draw) < 0.7
+    seen[..., 0] = True
+    given = {"none": None, "bool": seen, "float": torch.where(seen, 0.5, -torch.inf).double()}
+    mask = given[kind]
+    lazy = (CloakedRows.of(held, place, rows.dtype) for place in (0, 1))
+    keys, values = (each.repeat_interleave(4, dim=1) for each in lazy)
+    torch.testing.assert_close(keys, rows[0].repeat_interleave(4, dim=1), rtol=0, atol=1e-10)
+    expected = F.scaled_dot_product_attention(query, keys, values, mask, scale=0.3)
+    found = attend(query, held, mask, 0.3)
+    torch.testing.assert_close(found, expected, rtol=0, atol=1e-10)
+
+
+def test_no_row_of_earlier_blocks_is_restored_for_a_token(
+    decoder: Decoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = decoder(8, 2)
+    secret = secret_for(model, CloakConfig())
+    fused, ids, restored = fuse(model, secret), tokens(1, 40), []
+    cache, plain = KVCloakCache(secret, fused=True, nonce=(8, 0)), DynamicCache()
+    fused(input_ids=ids[:, :39], past_key_values=cache)
+    model(input_ids=ids[:, :39], past_key_values=plain)
+    whole = BlockMixer.restore
+
+    def counted(own: BlockMixer, stored: Tensor, *more: Any, **named: Any) -> Tensor:
+        restored.append(stored.shape[1])
+        return whole(own, stored, *more, **named)
+
+    monkeypatch.setattr(BlockMixer, "restore", counted)
+    step = fused(input_ids=ids[:, 39:], past_key_values=cache).logits
+    assert restored == [1] * 3  # the last block of each layer
+    assert not bool(cache.workspace.memory[: 4 * 16 * 16].any())
+    torch.testing.assert_close(
+        step, model(input_ids=ids[:, 39:], past_key_values=plain).logits, rtol=0, atol=1e-4
+    )
+
+
+def test_a_fused_model_may_attend_in_another_way(decoder: Decoder) -> None:
+    model = decoder(8, 2)
+    secret = secret_for(model, CloakConfig())
+    fused = fuse(model, secret)
+    assert model.config._attn_implementation == "sdpa"
+    fused.set_attn_implementation("eager")
+    cache = KVCloakCache(secret, fused=True, nonce=(9, 0))
+    ids = tokens(2, 20)
+    assert torch.equal(_generated(fused, ids, cache), _generated(model, ids))

@@ -10,6 +10,7 @@ from transformers.cache_utils import CacheLayerMixin
 from sterling.errors import InputError
 from sterling.privacy.cache.blocks import BlockMixer, Serial
 from sterling.privacy.cache.cloak import CloakSecret, LayerSecret
+from sterling.privacy.cache.cloaked_attention import CloakedRows, HeldBlocks
 
 __all__ = ["KVCloakCache"]
 
@@ -83,10 +84,17 @@ class _KVCloakLayer(CacheLayerMixin):  # type: ignore[misc]
     def update(
         self, key_states: Tensor, value_states: Tensor, *_: object, **__: object
     ) -> tuple[Tensor, Tensor]:
-        """Take new keys and values (N, H, n, d), give all of them back in plain, detached."""
+        """Take new keys and values (N, H, n, d), give all of them back, detached.
+
+        In plain, but where one token's come from a fused model: as `CloakedRows`.
+        """
         if not self.is_initialized:
             self.lazy_initialization(key_states, value_states)
         n, heads, fresh_rows, d = key_states.shape
+        if fresh_rows == 1 and self.fused and self.secret.config.mask == "row":
+            self._append(key_states, value_states)
+            held = HeldBlocks(self.blocks, self.mixer, self.inverse, self.length)
+            return CloakedRows.of(held, 0, self.dtype), CloakedRows.of(held, 1, self.dtype)
         b, past = self.secret.config.block, self.length
         self.length = length = past + fresh_rows
         count = -(-length // b)
@@ -95,12 +103,28 @@ class _KVCloakLayer(CacheLayerMixin):  # type: ignore[misc]
         fresh = plain[..., past:length, :]
         for place, states in enumerate((key_states, value_states)):
             fresh[place] = states if self.fused else states.to(rows) @ self.matrices[place]
-        self._write(rows, past // b)
+        self._write(rows[:, past // b :], past // b)
         plain = plain[..., :length, :]
         if not self.fused:
             plain = plain @ self.undoing
         keys, values = plain.to(self.dtype)
         return keys, values
+
+    def _append(self, key_states: Tensor, value_states: Tensor) -> None:
+        """Take the row of one token; of the blocks only the last is restored, and wiped again."""
+        at, row = divmod(self.length, self.secret.config.block)
+        self.length += 1
+        last = self.workspace.take(self.mixer.offset, (len(self.blocks), 1, *self.blocks.shape[2:]))
+        if row:
+            stored = self.blocks[:, at:].to(self.precision)
+            self.mixer.restore(stored, self.inverse[at:], self.serials[at:], out=last)
+        else:
+            last.copy_(self.mixer.padding.expand_as(last))
+            self._grow(1)
+        fresh = torch.stack((key_states, value_states)).to(last)
+        last[:, 0, row] = fresh.view(len(last), -1)
+        self._write(last, at)
+        last.zero_()
 
     def _restore(self, count: int) -> Tensor:
         """All blocks in plain in the workspace, and padding up to ``count`` blocks."""
@@ -113,22 +137,25 @@ class _KVCloakLayer(CacheLayerMixin):  # type: ignore[misc]
         if held:
             rows[:, :held] = self.mixer.restore(stored, self.inverse, self.serials)
         rows[:, held:] = self.mixer.padding
-        self.blocks = torch.cat(
-            (self.blocks, self.blocks.new_empty(shape[0], count - held, *shape[2:])), dim=1
-        )
-        self.inverse = torch.cat((self.inverse, self.inverse.new_empty(count - held, shape[2])))
-        self._show()
+        self._grow(count - held)
         return rows
+
+    def _grow(self, count: int) -> None:
+        """Room for further blocks."""
+        z, _, b, d = self.blocks.shape
+        self.blocks = torch.cat((self.blocks, self.blocks.new_empty(z, count, b, d)), dim=1)
+        self.inverse = torch.cat((self.inverse, self.inverse.new_empty(count, b)))
+        self._show()
 
     def _write(self, rows: Tensor, first: int) -> None:
         """Obfuscate the blocks from ``first`` on, each under a serial number of its own."""
         serials = []
-        for _ in range(first, rows.shape[1]):
+        for _ in range(rows.shape[1]):
             self.writes += 1
             serials.append((*self.nonce, self.writes))
         self.serials[first:] = serials
         self.inverse[first:] = inverse = self.mixer.inverse_orders(serials)
-        self.blocks[:, first:] = self.mixer.obfuscate(rows[:, first:], inverse, serials)
+        self.blocks[:, first:] = self.mixer.obfuscate(rows, inverse, serials)
 
     def _show(self) -> None:
         """Let the cache's usual names say what it holds: obfuscated rows (N, H, B b, d)."""

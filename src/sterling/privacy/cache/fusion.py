@@ -41,6 +41,8 @@ def attention_layers(model: nn.Module) -> list[Any]:
 def fuse(model: Model, secret: CloakSecret) -> Model:
     """A copy of the model whose keys and values come out multiplied by M.
 
+    It attends as `sterling.privacy.cache.cloaked_attention` does.
+
     Args:
         model: A decoder with rotary embeddings (`MODEL_TYPES`), unchanged.
         secret: Drawn for it.
@@ -48,6 +50,8 @@ def fuse(model: Model, secret: CloakSecret) -> Model:
     Raises:
         InputError: Another type of model, or a secret drawn for another number of layers.
     """
+    from sterling.privacy.cache.cloaked_attention import ATTENTION
+
     fused = copy.deepcopy(model)
     layers = attention_layers(fused)
     if len(layers) != len(secret.layers):
@@ -57,6 +61,8 @@ def fuse(model: Model, secret: CloakSecret) -> Model:
     with torch.no_grad():
         for attention, layer in zip(layers, secret.layers, strict=True):
             _fuse_layer(attention, layer)
+    config: Any = fused.config
+    config._attn_implementation = ATTENTION
     return fused
 
 
