@@ -1,6 +1,5 @@
 """Glyphs, readers and class splits."""
 
-import hashlib
 import io
 import zipfile
 from pathlib import Path
@@ -30,8 +29,11 @@ def test_the_first_glyphs_are_the_same_everywhere() -> None:
     images = draw_glyphs(4, 3, seed=0)
     assert images.images.shape == (12, 1, 28, 28)
     assert images.labels.tolist() == [0, 0, 0, 1, 1, 1, 2, 2, 2, 3, 3, 3]
-    content = (images.images * 255).round().byte().numpy().tobytes()
-    assert hashlib.sha256(content).hexdigest()[:16] == "60c0cf219eb7c8bf"
+    # Not their bytes: versions of the font renderer differ in the last grey levels.
+    ink = [0.104, 0.108, 0.230, 0.090, 0.122, 0.120, 0.116, 0.177, 0.144, 0.098, 0.071, 0.060]
+    torch.testing.assert_close(
+        images.images.mean(dim=(1, 2, 3)), torch.tensor(ink), atol=0.005, rtol=0
+    )
     assert not torch.equal(images.images, draw_glyphs(4, 3, seed=1).images)
 
 
