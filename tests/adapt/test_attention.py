@@ -92,8 +92,11 @@ def test_a_representation_is_the_same_to_the_byte_after_meta_training() -> None:
 
 
 def test_a_network_with_its_head_on_is_refused() -> None:
+    pictures = torch.rand(2, 1, 16, 16)
     with pytest.raises(InputError, match="without its head"):
-        represent(conv4(5, size=16, width=2), torch.rand(2, 1, 16, 16))
+        represent(conv4(5, size=16, width=2, norm=nn.BatchNorm2d), pictures)
+    with pytest.raises(InputError, match="depends on the others"):
+        represent(conv4(None, size=16, width=2), pictures)
 
 
 def test_attention_passes_over_channels_that_distract() -> None:

@@ -6,6 +6,7 @@ from sterling.adapt.episodes import Episodes, Task
 from sterling.adapt.fit_meta import History, evaluate_tasks, fit_meta
 from sterling.adapt.functional import Forward, FunctionalModel, Parameters, attach
 from sterling.adapt.gradient_learner import (
+    BatchLearner,
     GradientLearner,
     Learner,
     MetaLearner,
@@ -25,6 +26,7 @@ from sterling.adapt.reptile import Reptile
 from sterling.adapt.selection import Chosen, Judged, Stepwise, fit_chosen, judge_tasks
 
 __all__ = [
+    "BatchLearner",
     "BatchStatistics",
     "ChannelAttention",
     "Chosen",

@@ -10,7 +10,8 @@ from collections import OrderedDict
 import torch
 from torch import Tensor, nn
 
-from sterling.adapt.attention import ChannelAttention
+from sterling.adapt.attention import ChannelAttention, Form
+from sterling.adapt.normalisation import BatchStatistics
 from sterling.errors import InputError
 
 __all__ = ["map_classifier", "represent"]
@@ -19,7 +20,7 @@ __all__ = ["map_classifier", "represent"]
 def represent(representation: nn.Module, items: Tensor, *, batch_size: int = 256) -> Tensor:
     """Feature maps of items by a frozen network, without a gradient to it.
 
-    The network answers as in evaluation, so that an item's map does not depend on its batch.
+    The network answers as in evaluation: an item's map does not depend on the items beside it.
 
     Args:
         representation: From items (N, ...) to maps (N, C, H, W); its weights, buffers and mode are
@@ -28,8 +29,13 @@ def represent(representation: nn.Module, items: Tensor, *, batch_size: int = 256
         batch_size: Items at a time.
 
     Raises:
-        InputError: It gives no maps.
+        InputError: It gives no maps, or normalises by the batch alone.
     """
+    if any(isinstance(part, BatchStatistics) for part in representation.modules()):
+        raise InputError(
+            "representation: it normalises by the batch alone, so that an item's map depends on "
+            "the others; train one with torch's own batch normalisation"
+        )
     mode = representation.training
     representation.eval()
     with torch.no_grad():
@@ -45,7 +51,13 @@ def represent(representation: nn.Module, items: Tensor, *, batch_size: int = 256
 
 
 def map_classifier(
-    channels: int, side: int, ways: int, *, attention: bool, seed: int = 0
+    channels: int,
+    side: int,
+    ways: int,
+    *,
+    attention: bool,
+    form: Form = "softmax",
+    seed: int = 0,
 ) -> nn.Sequential:
     """What adapts on maps: attention where wanted, and a linear head on the flattened map.
 
@@ -54,6 +66,7 @@ def map_classifier(
         side: Their height and width.
         ways: Classes of a task.
         attention: Whether a `ChannelAttention` stands before the head.
+        form: Of the attention.
         seed: Of the initial weights.
     """
     with torch.random.fork_rng(devices=[]):
@@ -61,5 +74,5 @@ def map_classifier(
         head = nn.Linear(channels * side**2, ways)
     parts: OrderedDict[str, nn.Module] = OrderedDict(flatten=nn.Flatten(), head=head)
     if attention:
-        parts = OrderedDict(attention=ChannelAttention(channels, seed=seed), **parts)
+        parts = OrderedDict(attention=ChannelAttention(channels, form=form, seed=seed), **parts)
     return nn.Sequential(parts)

@@ -1,10 +1,14 @@
-"""Networks of the few-shot literature: Conv-4 and ResNet-12, normalised by the batch alone.
+"""Networks of the few-shot literature: Conv-4 and ResNet-12.
+
+What adapts is normalised by the batch alone; what is trained once and then frozen by torch's own
+normalisation, so that a picture's features do not depend on its batch.
 
 Parts are named ``block1`` to ``block4`` and ``head``, and inside a block ``conv…`` and ``norm…``,
 so that rates and groups by layer are easily told.
 """
 
 from collections import OrderedDict
+from collections.abc import Callable
 
 import torch
 import torch.nn.functional as F
@@ -16,20 +20,22 @@ from sterling.errors import InputError
 __all__ = ["ConvBlock", "ResidualBlock", "conv4", "resnet12"]
 
 BLOCKS = 4
+Norm = Callable[[int], nn.Module]
 
 
 class ConvBlock(nn.Module):
-    """3 × 3 convolution with bias, batch statistics, ReLU, 2 × 2 maximum: halves height and width.
+    """3 × 3 convolution with bias, normalisation, ReLU, 2 × 2 maximum: halves height and width.
 
     Args:
         inputs: Channels in.
         width: Channels out.
+        norm: From channels to a normalisation.
     """
 
-    def __init__(self, inputs: int, width: int) -> None:
+    def __init__(self, inputs: int, width: int, norm: Norm = BatchStatistics) -> None:
         super().__init__()
         self.conv = nn.Conv2d(inputs, width, 3, padding=1)
-        self.norm = BatchStatistics(width)
+        self.norm = norm(width)
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, inputs, H, W) to (N, width, ⌊H/2⌋, ⌊W/2⌋)."""
@@ -44,17 +50,18 @@ class ResidualBlock(nn.Module):
     Args:
         inputs: Channels in.
         width: Channels out.
+        norm: From channels to a normalisation.
     """
 
-    def __init__(self, inputs: int, width: int) -> None:
+    def __init__(self, inputs: int, width: int, norm: Norm = BatchStatistics) -> None:
         super().__init__()
         self.conv1 = nn.Conv2d(inputs, width, 3, padding=1)
-        self.norm1 = BatchStatistics(width)
+        self.norm1 = norm(width)
         self.conv2 = nn.Conv2d(width, width, 3, padding=1)
-        self.norm2 = BatchStatistics(width)
+        self.norm2 = norm(width)
         self.conv3 = nn.Conv2d(width, width, 3, padding=1)
         self.shortcut = nn.Conv2d(inputs, width, 1)
-        self.norm3 = BatchStatistics(width)
+        self.norm3 = norm(width)
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, inputs, H, W) to (N, width, ⌊H/2⌋, ⌊W/2⌋)."""
@@ -69,6 +76,7 @@ def conv4(
     channels: int = 1,
     size: int = 28,
     width: int = 32,
+    norm: Norm = BatchStatistics,
     seed: int = 0,
 ) -> nn.Sequential:
     """Four `ConvBlock` and a linear head on the flattened map.
@@ -79,6 +87,7 @@ def conv4(
         channels: Of the pictures.
         size: Their side, 16 pixels or more.
         width: Channels of every block; 32 is usual on mini-ImageNet, 64 on Omniglot.
+        norm: From channels to a normalisation; ``nn.BatchNorm2d`` for what will be frozen.
         seed: Of the initial weights.
 
     Raises:
@@ -89,7 +98,7 @@ def conv4(
         torch.manual_seed(seed)
         parts: OrderedDict[str, nn.Module] = OrderedDict()
         for block in range(BLOCKS):
-            parts[f"block{block + 1}"] = ConvBlock(width if block else channels, width)
+            parts[f"block{block + 1}"] = ConvBlock(width if block else channels, width, norm)
         if outputs is not None:
             parts["flatten"] = nn.Flatten()
             parts["head"] = nn.Linear(width * side**2, outputs)
@@ -102,6 +111,7 @@ def resnet12(
     channels: int = 3,
     size: int = 84,
     width: int = 64,
+    norm: Norm = BatchStatistics,
     seed: int = 0,
 ) -> nn.Sequential:
     """Four `ResidualBlock` of width, 2, 4 and 8 times it, mean over places, linear head.
@@ -112,6 +122,7 @@ def resnet12(
         channels: Of the pictures.
         size: Their side, 16 pixels or more.
         width: Channels of the first block.
+        norm: From channels to a normalisation; ``nn.BatchNorm2d`` for what will be frozen.
         seed: Of the initial weights.
 
     Raises:
@@ -123,7 +134,7 @@ def resnet12(
         parts: OrderedDict[str, nn.Module] = OrderedDict()
         widths = [channels, *(width * 2**block for block in range(BLOCKS))]
         for block in range(BLOCKS):
-            parts[f"block{block + 1}"] = ResidualBlock(widths[block], widths[block + 1])
+            parts[f"block{block + 1}"] = ResidualBlock(widths[block], widths[block + 1], norm)
         if outputs is not None:
             parts["pool"] = nn.AdaptiveAvgPool2d(1)
             parts["flatten"] = nn.Flatten()

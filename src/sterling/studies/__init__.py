@@ -15,10 +15,13 @@ from sterling.studies.forgetting_benchmark import FORGETTING_BENCHMARK_STUDY
 from sterling.studies.hats import HATS_STUDY
 from sterling.studies.hifimask_challenge import HIFIMASK_CHALLENGE_STUDY
 from sterling.studies.kv_cloak import KV_CLOAK_STUDY
+from sterling.studies.lwau import LWAU_STUDY
 from sterling.studies.mgteval import MGTEVAL_STUDY
 from sterling.studies.mia_fdr import MIA_FDR_STUDY
 from sterling.studies.pad_chapter import PAD_CHAPTER_STUDY
 from sterling.studies.pad_survey import PAD_SURVEY_STUDY
+from sterling.studies.pkaml import PKAML_STUDY
+from sterling.studies.raml import RAML_STUDY
 from sterling.studies.senn_conformal import SENN_CONFORMAL_STUDY
 from sterling.studies.sgtd import SGTD_STUDY
 from sterling.studies.temporal_depth import TEMPORAL_DEPTH_STUDY
@@ -44,10 +47,13 @@ STUDIES: dict[str, Study[Any]] = {
         HATS_STUDY,
         HIFIMASK_CHALLENGE_STUDY,
         KV_CLOAK_STUDY,
+        LWAU_STUDY,
         MGTEVAL_STUDY,
         MIA_FDR_STUDY,
         PAD_CHAPTER_STUDY,
         PAD_SURVEY_STUDY,
+        PKAML_STUDY,
+        RAML_STUDY,
         SENN_CONFORMAL_STUDY,
         SGTD_STUDY,
         TEMPORAL_DEPTH_STUDY,

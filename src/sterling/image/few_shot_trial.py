@@ -1,0 +1,175 @@
+"""One learner on one draw of classes: meta-train, choose on validation classes, judge on test ones.
+
+Every arm of a comparison sees the same pictures, the same training tasks in the same order, and the
+same test tasks.
+"""
+
+from collections.abc import Callable, Mapping
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Literal, Self
+
+import torch
+from pydantic import Field, model_validator
+
+from sterling.adapt import BatchLearner, Episodes, Judged, Learner, Task, fit_chosen, judge_tasks
+from sterling.errors import InputError
+from sterling.image.few_shot_data import Embedded, few_shot_data
+from sterling.image.labelled_images import LabelledImages, split_classes, with_rotations
+from sterling.runs import derive_seed
+from sterling.study import Config
+
+__all__ = ["FewShotConfig", "class_parts", "draws_of", "judge_at", "trial"]
+
+FIRST_TEST_TASK = 10**6  # numbers of tasks that no training reaches
+Draws = Mapping[str, Callable[[int], Task]]
+
+
+class FewShotConfig(Config):
+    """What the few-shot studies have in common.
+
+    Attributes:
+        data: Folder of <class>/<picture>, zipped or not (Omniglot, CIFAR-10); replaces `source`.
+        source: Embedded pictures: characters drawn from fonts, or scikit-learn's ten digits.
+        classes: Characters that are drawn.
+        rotations: Quarter turns as further classes. Not for glyphs: an arrow turned is an arrow.
+        size: Side of the pictures, pixels.
+        width: Channels of Conv-4.
+        ways: Classes of a task.
+        shots: Items of each to adapt on.
+        queries: Items of each to judge on.
+        rate: Inner rate, or where learned ones start, on the mean loss.
+        steps: Of adaptation in training.
+        test_steps: At most, in evaluation; which of them is chosen on validation classes.
+        iterations: Of meta-training.
+        tasks: Of an iteration.
+        learning_rate: Of Adam in meta-training.
+        checks: Checkpoints that validation chooses from.
+        validation_tasks: To choose by.
+        test_tasks: Per seed.
+        seeds: How many times everything is repeated with other pictures, classes and weights.
+        device: Where networks are trained.
+    """
+
+    source: Embedded = "glyphs"
+    classes: int = Field(default=371, ge=10)
+    rotations: bool = False
+    size: int = Field(default=20, ge=16)
+    width: int = Field(default=16, ge=1)
+    ways: int = Field(default=5, ge=2)
+    shots: int = Field(default=1, ge=1)
+    queries: int = Field(default=5, ge=1)
+    rate: float = Field(default=0.1, gt=0)
+    steps: int = Field(default=3, ge=1)
+    test_steps: int = Field(default=5, ge=1)
+    iterations: int = Field(default=100, ge=1)
+    tasks: int = Field(default=4, ge=1)
+    learning_rate: float = Field(default=3e-3, gt=0)
+    checks: int = Field(default=2, ge=1)
+    validation_tasks: int = Field(default=40, ge=1)
+    test_tasks: int = Field(default=100, ge=2)
+    seeds: int = Field(default=5, ge=1)
+    device: Literal["cpu", "cuda"] = "cpu"
+
+    @model_validator(mode="after")
+    def _enough_iterations(self) -> Self:
+        if self.checks > self.iterations:
+            raise ValueError("checks: at most one for each iteration")
+        return self
+
+    def pictures(self) -> tuple[Path | Embedded, int, int, bool]:
+        """What decides the pictures: source, side, classes, turns."""
+        return (self.data or self.source, self.size, self.classes, self.rotations)
+
+
+def class_parts(
+    config: FewShotConfig, shares: tuple[tuple[str, float], ...], seed: int
+) -> dict[str, LabelledImages]:
+    """The pictures of one seed in parts without a class in common.
+
+    Args:
+        config: Says which pictures.
+        shares: Name of each part and its share of the classes.
+        seed: Of the drawing and the split.
+
+    Raises:
+        InputError: The folder cannot be read, or a part has fewer classes than a task.
+    """
+    parts = _parts(config.pictures(), shares, seed)
+    for name, part in parts.items():
+        if len(part.names) < config.ways:
+            raise InputError(
+                f"ways {config.ways}: the {name} part of {part.source} has {len(part.names)} "
+                "classes; lower ways, or give more classes"
+            )
+    return parts
+
+
+@lru_cache(maxsize=2)  # arms of one seed follow each other in one process
+def _parts(
+    pictures: tuple[Path | Embedded, int, int, bool],
+    shares: tuple[tuple[str, float], ...],
+    seed: int,
+) -> dict[str, LabelledImages]:
+    source, size, classes, rotations = pictures
+    images = few_shot_data(source, size=size, classes=classes, seed=seed)
+    parts = split_classes(images, dict(shares), seed)
+    if rotations:
+        return {name: with_rotations(part) for name, part in parts.items()}
+    return parts
+
+
+def draws_of(
+    config: FewShotConfig, parts: Mapping[str, LabelledImages], shots: int, seed: int
+) -> Draws:
+    """Tasks of each part by number, on the configured device.
+
+    Raises:
+        InputError: Sizes that no task can have.
+    """
+    return {
+        name: Episodes(
+            part.images.to(config.device),
+            part.labels,
+            ways=config.ways,
+            shots=shots,
+            queries=config.queries,
+            seed=derive_seed(seed, name),
+        ).draw
+        for name, part in parts.items()
+    }
+
+
+def trial(config: FewShotConfig, learner: Learner, draws: Draws) -> dict[str, Any]:
+    """Train on the tasks "train", choose by "validation", judge by "test".
+
+    Returns:
+        "accuracy" at the chosen step and at the "start" before any, means over the test tasks;
+        "iteration" and "step" as chosen.
+    """
+    for part in learner.parts().values():
+        part.to(config.device)
+    rate = config.learning_rate
+    chosen = fit_chosen(
+        learner,
+        draws["train"],
+        draws["validation"],
+        iterations=config.iterations,
+        checks=config.checks,
+        numbers=range(config.validation_tasks),
+        tasks=config.tasks,
+        at_once=config.device == "cuda" and isinstance(learner, BatchLearner),
+        optimizer=lambda parameters: torch.optim.Adam(parameters, rate),
+    )
+    judged = judge_at(config, learner, draws["test"])
+    return {
+        "accuracy": float(judged.accuracy[:, chosen.step].mean()),
+        "start": float(judged.accuracy[:, 0].mean()),
+        "iteration": chosen.iteration,
+        "step": chosen.step,
+    }
+
+
+def judge_at(config: FewShotConfig, learner: Learner, draw: Callable[[int], Task]) -> Judged:
+    """Judge on the test tasks of the configuration."""
+    return judge_tasks(learner, draw, range(FIRST_TEST_TASK, FIRST_TEST_TASK + config.test_tasks))

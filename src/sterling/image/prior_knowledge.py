@@ -1,0 +1,147 @@
+"""A representation trained before few-shot learning begins, on classes kept for that alone."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from hashlib import sha256
+from typing import Literal, get_args
+
+import torch
+import torch.nn.functional as F
+from pydantic import Field
+from torch import nn
+
+from sterling.adapt import represent
+from sterling.errors import InputError, unknown_name
+from sterling.image.backbones import conv4, resnet12
+from sterling.image.few_shot_trial import FewShotConfig
+from sterling.image.labelled_images import LabelledImages, with_rotations
+
+__all__ = [
+    "Prior",
+    "PriorConfig",
+    "fingerprint",
+    "maps_of",
+    "prior_network",
+    "require_disjoint",
+    "train_representation",
+]
+
+Prior = Literal["labels", "rotations"]
+BATCH = 64
+
+
+class PriorConfig(FewShotConfig):
+    """What studies with prior knowledge have in common.
+
+    Attributes:
+        backbone: Of the representation.
+        prior_width: Its width.
+        prior_steps: Of its training, on 64 pictures each.
+        map_rate: Inner rate of what adapts on its maps.
+    """
+
+    backbone: Literal["conv4", "resnet12"] = "conv4"
+    prior_width: int = Field(default=32, ge=1)
+    prior_steps: int = Field(default=250, ge=1)
+    map_rate: float = Field(default=0.3, gt=0)
+
+
+def prior_network(config: PriorConfig, channels: int, seed: int) -> nn.Module:
+    """The configured representation without a head, untrained, on the configured device."""
+    make = conv4 if config.backbone == "conv4" else resnet12
+    return make(
+        None,
+        channels=channels,
+        size=config.size,
+        width=config.prior_width,
+        norm=nn.BatchNorm2d,
+        seed=seed,
+    ).to(config.device)
+
+
+def train_representation(
+    features: nn.Module,
+    images: LabelledImages,
+    prior: Prior = "labels",
+    *,
+    steps: int = 250,
+    learning_rate: float = 3e-3,
+    seed: int = 0,
+) -> float:
+    """Train a network without a head, in place, by Adam; the head that it is trained with is lost.
+
+    Args:
+        features: From pictures to maps (N, channels, H, W), on one device.
+        images: Pictures to learn from.
+        prior: By the pictures' "labels", as RAML's; or by "rotations", which asks by how many
+            quarter turns a picture was turned and needs no label (Gidaris, Singh and Komodakis,
+            ICLR 2018). The paper's own unsupervised form could not be established.
+        steps: Of 64 pictures each, drawn with replacement.
+        learning_rate: Of Adam.
+        seed: Of the head and the draws.
+
+    Returns:
+        Accuracy on the batches of the last fifth of the steps, each before its step.
+
+    Raises:
+        InputError: The prior is unknown.
+    """
+    if prior not in get_args(Prior):
+        raise unknown_name("prior", str(prior), get_args(Prior))
+    classes = len(images.names)
+    data = images if prior == "labels" else with_rotations(images)
+    device = next(features.parameters()).device
+    targets = torch.from_numpy(data.labels if prior == "labels" else data.labels // classes)
+    draw = torch.Generator().manual_seed(seed)
+    features.eval()
+    with torch.no_grad():
+        width = features(data.images[:2].to(device)).shape[1]
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        head = nn.Linear(width, classes if prior == "labels" else 4).to(device)
+    adam = torch.optim.Adam([*features.parameters(), *head.parameters()], learning_rate)
+    features.train()
+    right = []
+    for _ in range(steps):
+        rows = torch.randint(len(data), (BATCH,), generator=draw)
+        wanted = targets[rows].to(device)
+        logits = head(features(data.images[rows].to(device)).mean(dim=(2, 3)))
+        adam.zero_grad()
+        torch.autograd.backward(F.cross_entropy(logits, wanted))
+        adam.step()
+        right.append(float((logits.argmax(dim=1) == wanted).double().mean()))
+    last = right[-max(1, steps // 5) :]
+    return sum(last) / len(last)
+
+
+def maps_of(
+    representation: nn.Module, parts: Mapping[str, LabelledImages]
+) -> dict[str, LabelledImages]:
+    """The parts with each picture's feature map in its place, on the representation's device."""
+    device = next(representation.parameters()).device
+    return {
+        name: replace(part, images=represent(representation, part.images.to(device)))
+        for name, part in parts.items()
+    }
+
+
+def fingerprint(module: nn.Module) -> str:
+    """SHA-256 of all weights and buffers, byte for byte."""
+    content = sha256()
+    for name, value in sorted(module.state_dict().items()):
+        content.update(name.encode() + value.detach().cpu().contiguous().numpy().tobytes())
+    return content.hexdigest()
+
+
+def require_disjoint(prior: LabelledImages, *others: LabelledImages) -> None:
+    """Refuse prior knowledge of classes that tasks are made of.
+
+    Raises:
+        InputError: A class of the prior set is among the others; the message names it.
+    """
+    shared = sorted(set(prior.names) & {name for other in others for name in other.names})
+    if shared:
+        raise InputError(
+            f"class {shared[0]!r} is in the prior set and in a task's: {len(shared)} in common; "
+            "prior knowledge must come from other classes"
+        )
