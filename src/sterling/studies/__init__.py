@@ -16,6 +16,7 @@ from sterling.studies.hats import HATS_STUDY
 from sterling.studies.hifimask_challenge import HIFIMASK_CHALLENGE_STUDY
 from sterling.studies.kv_cloak import KV_CLOAK_STUDY
 from sterling.studies.lwau import LWAU_STUDY
+from sterling.studies.mfr import MFR_STUDY
 from sterling.studies.mgteval import MGTEVAL_STUDY
 from sterling.studies.mia_fdr import MIA_FDR_STUDY
 from sterling.studies.pad_chapter import PAD_CHAPTER_STUDY
@@ -48,6 +49,7 @@ STUDIES: dict[str, Study[Any]] = {
         HIFIMASK_CHALLENGE_STUDY,
         KV_CLOAK_STUDY,
         LWAU_STUDY,
+        MFR_STUDY,
         MGTEVAL_STUDY,
         MIA_FDR_STUDY,
         PAD_CHAPTER_STUDY,
