@@ -1,0 +1,177 @@
+"""Fine-grained types of living and spoofing faces, and zero- and few-shot tasks among them.
+
+AIM-FAS (Qin et al., AAAI 2020): a task adapts on an old pair of a living and a spoofing type, with
+K faces each of a new pair, and is judged on the new pair.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from sterling.adapt import Task
+from sterling.errors import InputError
+from sterling.face.data import Manifest
+from sterling.runs import derive_seed
+
+__all__ = ["FaceTypes", "TypePair", "TypeTasks", "types_of"]
+
+Rows = Mapping[str, NDArray[np.intp]]
+
+
+@dataclass(frozen=True, eq=False)
+class FaceTypes:
+    """Faces in living and spoofing types.
+
+    Attributes:
+        images: uint8 (N, C, S, S).
+        maps: Label maps, float32 (N, h, w).
+        living: Rows of each living type, by its name.
+        spoofing: Rows of each spoofing type.
+    """
+
+    images: Tensor
+    maps: Tensor
+    living: Rows
+    spoofing: Rows
+
+
+def types_of(
+    manifest: Manifest, images: Tensor, maps: Tensor, living: str, spoofing: str
+) -> FaceTypes:
+    """Types by columns of a manifest.
+
+    Args:
+        manifest: One row for each face.
+        images: uint8 (N, C, S, S).
+        maps: float32 (N, h, w).
+        living: Column whose values are the living types, such as ``"illumination"``.
+        spoofing: Column whose values are the spoofing types, such as ``"species"``.
+    """
+
+    def rows(column: str, wanted: NDArray[np.bool_]) -> Rows:
+        values = manifest.column(column)
+        return {
+            str(value): np.flatnonzero(wanted & (values == value))
+            for value in np.unique(values[wanted])
+        }
+
+    live = manifest.bona_fide
+    return FaceTypes(images, maps, rows(living, live), rows(spoofing, ~live))
+
+
+@dataclass(frozen=True)
+class TypePair:
+    """Which types a task is of."""
+
+    old_living: str
+    old_spoofing: str
+    living: str
+    spoofing: str
+
+
+class TypeTasks:
+    """Tasks by number: the same number gives the same pairs and queries, whatever the shots.
+
+    The support of more shots holds that of fewer, so that shots are compared on what they add.
+
+    Args:
+        old: Where the old pair comes from: the training types.
+        new: Where the new pair comes from: the same in training, unseen types in test.
+        faces: M, faces of each class in the support; 15 in the release.
+        queries: Q, faces of each class to be judged; 15 in the release.
+        shots: Numbers K of new faces of each class that tasks are drawn with, 0 to M.
+        seed: Of all draws.
+
+    Raises:
+        InputError: A type has too few faces, there are too few types, or K is out of range.
+    """
+
+    def __init__(
+        self,
+        old: FaceTypes,
+        new: FaceTypes,
+        *,
+        faces: int = 15,
+        queries: int = 15,
+        shots: Sequence[int] = (0, 1, 3, 5, 7, 9),
+        seed: int = 0,
+    ) -> None:
+        if not shots or min(shots) < 0 or max(shots) > faces or queries < 1:
+            raise InputError(
+                f"shots {tuple(shots)}, faces {faces}, queries {queries}: shots from 0 to the faces "
+                "of a class, and one query or more"
+            )
+        least = 2 if old is new else 1
+        for kind, types, needed in (
+            *((kind, rows, faces) for kind, rows in _kinds(old)),
+            *((kind, rows, max(shots) + queries) for kind, rows in _kinds(new)),
+        ):
+            if len(types) < least:
+                raise InputError(
+                    f"{len(types)} {kind} types: {least} or more, so that a new one differs from "
+                    "an old one"
+                )
+            for name, rows in types.items():
+                if len(rows) < needed:
+                    raise InputError(
+                        f"{kind} type {name}: {len(rows)} faces, of which a task needs {needed}; "
+                        "add faces, or lower faces, shots or queries"
+                    )
+        self.old, self.new, self.seed = old, new, seed
+        self.faces, self.queries, self.shots = faces, queries, tuple(shots)
+
+    def pair(self, number: int) -> TypePair:
+        """The types of a task; where old and new come from one set, none is in both."""
+        draw = self._draw(number, "pair")
+        new_living, new_spoofing = (
+            str(draw.choice(sorted(rows))) for _, rows in _kinds(self.new)
+        )
+        same = self.old is self.new
+        old_living, old_spoofing = (
+            str(draw.choice([one for one in sorted(rows) if not same or one != taken]))
+            for (_, rows), taken in zip(
+                _kinds(self.old), (new_living, new_spoofing), strict=True
+            )
+        )
+        return TypePair(old_living, old_spoofing, new_living, new_spoofing)
+
+    def draw(self, number: int) -> Task:
+        """The task of that number, with a number of shots drawn for it."""
+        return self.with_shots(number, int(self._draw(number, "shots").choice(self.shots)))
+
+    def with_shots(self, number: int, shots: int) -> Task:
+        """The task of that number with K new faces of each class in its support.
+
+        Labels are label maps. In support and query living faces come first, and old ones before
+        new ones.
+        """
+        pair, draw = self.pair(number), self._draw(number, "faces")
+        images, maps = [], []
+        queried, query_maps = [], []
+        for old, new in (
+            (self.old.living[pair.old_living], self.new.living[pair.living]),
+            (self.old.spoofing[pair.old_spoofing], self.new.spoofing[pair.spoofing]),
+        ):
+            before = draw.choice(old, self.faces, replace=False)[: self.faces - shots]
+            fresh = draw.choice(new, max(self.shots) + self.queries, replace=False)
+            asked = fresh[: self.queries]
+            shown = fresh[self.queries : self.queries + shots]
+            for source, rows in ((self.old, before), (self.new, shown)):
+                images.append(source.images[torch.from_numpy(rows)])
+                maps.append(source.maps[torch.from_numpy(rows)])
+            queried.append(self.new.images[torch.from_numpy(asked)])
+            query_maps.append(self.new.maps[torch.from_numpy(asked)])
+        return Task(
+            torch.cat(images), torch.cat(maps), torch.cat(queried), torch.cat(query_maps), (1, 0)
+        )
+
+    def _draw(self, number: int, what: str) -> np.random.Generator:
+        return np.random.default_rng(derive_seed(self.seed, "types", number, what))
+
+
+def _kinds(types: FaceTypes) -> tuple[tuple[str, Rows], tuple[str, Rows]]:
+    return ("living", types.living), ("spoofing", types.spoofing)
