@@ -20,7 +20,7 @@ class Task:
 
     Attributes:
         support: Items to adapt on, (ways · shots, ...), class after class.
-        support_labels: 0 to ways - 1, int64.
+        support_labels: 0 to ways - 1, int64; or whatever else a learner's criterion compares with.
         query: Items to be judged on, (ways · queries, ...).
         query_labels: Their labels.
         classes: Which class of the data each label stands for.

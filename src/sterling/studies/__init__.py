@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from sterling.studies.aim_fas import AIM_FAS_STUDY
 from sterling.studies.casia_surf import CASIA_SURF_STUDY
 from sterling.studies.ccl import CCL_STUDY
 from sterling.studies.cdcn import CDCN_STUDY
@@ -35,6 +36,7 @@ __all__ = ["STUDIES"]
 STUDIES: dict[str, Study[Any]] = {
     study.name: study
     for study in (
+        AIM_FAS_STUDY,
         CASIA_SURF_STUDY,
         CCL_STUDY,
         CDCN_STUDY,

@@ -95,6 +95,15 @@ _flat = replace(_all_species, species=KINDS["flat"])
 _masks = replace(_all_species, species=KINDS["masks"])
 _relief = replace(_all_species, species=(*KINDS["flat"], *KINDS["masks"]))
 _beating = replace(_all_species, species=("mask_resin", "replay", "print", "mask_silicone"))
+_old_types = replace(
+    _all_species,
+    species=("print", "print_cut_eyes", "replay", "mask_plaster", "mask_latex", "mask_partial"),
+)
+_new_types = replace(
+    _all_species,
+    species=("poster", "portrait", "mask_resin", "mask_silicone"),
+    illuminations=("sunlight", "hard_side", "low_light"),
+)
 _far = replace(_relief, sensors=("surveillance",), distances=("middle", "far"))
 
 PROTOCOLS: dict[str, Protocol] = {
@@ -149,6 +158,9 @@ PROTOCOLS: dict[str, Protocol] = {
             replace(_masks, species=("mask_silicone", "mask_resin")),
             replace(_everything, species=("mask_silicone", "mask_resin", "mask_plaster")),
         ),
+        # Types of faces as in zero- and few-shot benchmarks: no light and no species of the test is
+        # in training.
+        Protocol("new_types", _old_types, _old_types, _new_types),
         # All species are known, and the test's cameras and lights are partly new: what is left out
         # of training decides what else is.
         Protocol(

@@ -40,6 +40,7 @@ from sterling.face.data.siw import SIW, read_siw
 from sterling.face.data.siw_m import SIW_M, read_siw_m
 from sterling.face.data.split import hold_out_dev, split_by_subject
 from sterling.face.data.suhifimask import SUHIFIMASK, read_suhifimask
+from sterling.face.data.type_lists import read_type_lists
 from sterling.face.data.video import VIDEO_SUFFIXES, Frames, read_frames
 from sterling.face.data.wmca import WMCA, read_wmca
 
@@ -111,6 +112,7 @@ __all__ = [
     "read_siw",
     "read_siw_m",
     "read_suhifimask",
+    "read_type_lists",
     "read_wmca",
     "require_modalities",
     "resize_crop",

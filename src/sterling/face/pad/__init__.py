@@ -5,6 +5,7 @@ network with its preprocessing, threshold and origin, and `export_onnx` writes i
 Scores are liveness: higher means bona fide.
 """
 
+from sterling.face.pad.aim_fas import adaptive_inner_update
 from sterling.face.pad.augment import augment
 from sterling.face.pad.cdc import CentralDifferenceConv2d, fold, two_path
 from sterling.face.pad.cdcn import CDCN, CDCNConfig
@@ -65,6 +66,7 @@ __all__ = [
     "TrainConfig",
     "TrainHistory",
     "TrainingError",
+    "adaptive_inner_update",
     "augment",
     "build_network",
     "decide",

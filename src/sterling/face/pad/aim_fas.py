@@ -11,6 +11,7 @@ from sterling.adapt import (
     FunctionalModel,
     GradientLearner,
     LearnedRates,
+    Task,
     with_batch_statistics,
 )
 from sterling.face.pad.depth_net import DepthNet
@@ -78,24 +79,20 @@ def adaptive_inner_update(
     )
 
 
-def liveness_after(
-    learner: GradientLearner, support: Tensor, maps: Tensor, images: Tensor, steps: int
-) -> tuple[Tensor, Tensor]:
-    """Liveness of support and of other pictures after adapting on the support.
+def liveness_after(learner: GradientLearner, task: Task, steps: int) -> tuple[Tensor, Tensor]:
+    """Liveness of a task's support and queries after adapting on the support.
 
     Args:
         learner: What adapts.
-        support: uint8 (M, 3, S, S).
-        maps: Their label maps, (M, h, w).
-        images: What to judge, uint8 (N, 3, S, S), as one batch.
+        task: Its pictures, uint8, and label maps; each of both is judged as one batch.
         steps: Inner steps, 0 or more.
 
     Returns:
-        Mean of the maps, (M,) and (N,); higher is more alive.
+        Mean of the maps, (support,) and (queries,); higher is more alive.
     """
-    from sterling.adapt import Task
-
-    task = Task(support, maps, images, maps[:0], (1, 0))
     adapted = learner.adapted(task, steps, "first").after()
     with torch.no_grad():
-        return tuple(adapted(batch).flatten(1).mean(dim=1) for batch in (support, images))  # type: ignore[return-value]
+        support, queries = (
+            adapted(images).flatten(1).mean(dim=1) for images in (task.support, task.query)
+        )
+    return support, queries

@@ -77,6 +77,7 @@ class TypeTasks:
     """Tasks by number: the same number gives the same pairs and queries, whatever the shots.
 
     The support of more shots holds that of fewer, so that shots are compared on what they add.
+    Types with fewer faces than a task needs take no part, and are named.
 
     Args:
         old: Where the old pair comes from: the training types.
@@ -86,8 +87,11 @@ class TypeTasks:
         shots: Numbers K of new faces of each class that tasks are drawn with, 0 to M.
         seed: Of all draws.
 
+    Attributes:
+        left_out: Names of the types with too few faces.
+
     Raises:
-        InputError: A type has too few faces, there are too few types, or K is out of range.
+        InputError: Too few types have enough faces, or K is out of range.
     """
 
     def __init__(
@@ -102,40 +106,25 @@ class TypeTasks:
     ) -> None:
         if not shots or min(shots) < 0 or max(shots) > faces or queries < 1:
             raise InputError(
-                f"shots {tuple(shots)}, faces {faces}, queries {queries}: shots from 0 to the faces "
-                "of a class, and one query or more"
+                f"shots {tuple(shots)}, faces {faces}, queries {queries}: shots from 0 to the "
+                "faces of a class, and one query or more"
             )
         least = 2 if old is new else 1
-        for kind, types, needed in (
-            *((kind, rows, faces) for kind, rows in _kinds(old)),
-            *((kind, rows, max(shots) + queries) for kind, rows in _kinds(new)),
-        ):
-            if len(types) < least:
-                raise InputError(
-                    f"{len(types)} {kind} types: {least} or more, so that a new one differs from "
-                    "an old one"
-                )
-            for name, rows in types.items():
-                if len(rows) < needed:
-                    raise InputError(
-                        f"{kind} type {name}: {len(rows)} faces, of which a task needs {needed}; "
-                        "add faces, or lower faces, shots or queries"
-                    )
-        self.old, self.new, self.seed = old, new, seed
-        self.faces, self.queries, self.shots = faces, queries, tuple(shots)
+        self.seed, self.faces, self.queries, self.shots = seed, faces, queries, tuple(shots)
+        asked = max(shots) + queries
+        needed = max(faces, asked) if old is new else faces
+        self.old, less = _large_enough(old, needed, least)
+        self.new, fewer = (self.old, ()) if old is new else _large_enough(new, asked, least)
+        self.left_out = (*less, *fewer)
 
     def pair(self, number: int) -> TypePair:
         """The types of a task; where old and new come from one set, none is in both."""
         draw = self._draw(number, "pair")
-        new_living, new_spoofing = (
-            str(draw.choice(sorted(rows))) for _, rows in _kinds(self.new)
-        )
+        new_living, new_spoofing = (str(draw.choice(sorted(rows))) for _, rows in _kinds(self.new))
         same = self.old is self.new
         old_living, old_spoofing = (
             str(draw.choice([one for one in sorted(rows) if not same or one != taken]))
-            for (_, rows), taken in zip(
-                _kinds(self.old), (new_living, new_spoofing), strict=True
-            )
+            for (_, rows), taken in zip(_kinds(self.old), (new_living, new_spoofing), strict=True)
         )
         return TypePair(old_living, old_spoofing, new_living, new_spoofing)
 
@@ -175,3 +164,20 @@ class TypeTasks:
 
 def _kinds(types: FaceTypes) -> tuple[tuple[str, Rows], tuple[str, Rows]]:
     return ("living", types.living), ("spoofing", types.spoofing)
+
+
+def _large_enough(types: FaceTypes, needed: int, least: int) -> tuple[FaceTypes, tuple[str, ...]]:
+    """The types with enough faces, and the names of the others."""
+    kept = []
+    left_out: list[str] = []
+    for kind, named in _kinds(types):
+        enough = {name: rows for name, rows in named.items() if len(rows) >= needed}
+        if len(enough) < least:
+            raise InputError(
+                f"{len(enough)} {kind} types have the {needed} faces that a task needs, of "
+                f"{len(named)}; {least} or more are needed: add faces, or lower faces, shots or "
+                "queries"
+            )
+        kept.append(enough)
+        left_out += sorted(set(named) - set(enough))
+    return FaceTypes(types.images, types.maps, *kept), tuple(left_out)

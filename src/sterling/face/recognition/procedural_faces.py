@@ -90,14 +90,15 @@ def _faces(people: Tensor, taken: Tensor, patterns: Tensor, size: int) -> Tensor
         slant = 0.12 * trait[8] * side * dx
         features = features.maximum(0.8 * blob(dx, y - level + brow + slant, 1.4 * eye, eye * 0.3))
     tip = 0.18 + 0.05 * trait[9]
-    nose = blob(x - 1.8 * yaw, y - tip, 0.1 + 0.02 * trait[10], 0.06 + 0.0 * tip)
+    nose = blob(x - 1.8 * yaw, y - tip, 0.1 + 0.02 * trait[10], torch.full_like(tip, 0.06))
     features = features.maximum(0.6 * nose)
     opened = 0.05 + 0.012 * trait[13] + 0.02 * shot[6].abs()
     mouth = blob(x - yaw, y - 0.5 - 0.04 * trait[11], 0.24 + 0.04 * trait[12], opened)
     features = features.maximum(0.8 * mouth)
     hair = (EDGE * (-0.58 + 0.08 * trait[14] - y + 0.1 * x.square())).sigmoid() * outline
     picture = picture * (1 - 0.75 * features) * (1 - (0.5 + 0.15 * trait[15]) * hair)
-    return picture * (1 + 0.12 * shot[7] * across + 0.08 * shot[8] * down)
+    lit: Tensor = picture * (1 + 0.12 * shot[7] * across + 0.08 * shot[8] * down)
+    return lit
 
 
 def _inverted(images: Tensor, _draw: torch.Generator) -> Tensor:
