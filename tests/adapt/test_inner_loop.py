@@ -19,6 +19,7 @@ from sterling.adapt import (
     implicit_gradient,
     inner_loop,
     with_batch_statistics,
+    with_running_statistics,
 )
 from sterling.errors import InputError
 
@@ -440,3 +441,18 @@ def test_bad_input_is_named() -> None:
         LearnedRates(model, "each")  # type: ignore[arg-type]
     with pytest.raises(InputError, match="auxiliary"):
         inner_loop(model, on_support, rates, 1, auxiliary={"x": torch.zeros(1)})
+
+
+def test_running_statistics_for_use_are_the_mean_of_those_of_training() -> None:
+    draw = torch.Generator().manual_seed(0)
+    batches = [torch.randn(6, 3, 4, 4, generator=draw) * 2 + 1 for _ in range(3)]
+    own = BatchStatistics(3)
+    nn.init.uniform_(own.get_parameter("weight"), 1, 2, generator=draw)
+    used = with_running_statistics(nn.Sequential(own), batches)
+    mean = torch.stack([one.mean((0, 2, 3)) for one in batches]).mean(0)
+    variance = torch.stack([one.var((0, 2, 3)) for one in batches]).mean(0)
+    shape = (1, -1, 1, 1)
+    scale = own.get_parameter("weight") / (variance + own.epsilon).sqrt()
+    expected = (batches[0] - mean.view(shape)) * scale.view(shape)
+    torch.testing.assert_close(used(batches[0]), expected)
+    torch.testing.assert_close(used(batches[0])[:1], used(batches[0][:1]))

@@ -18,7 +18,11 @@ from sterling.adapt.gradient_learner import (
 from sterling.adapt.implicit import implicit_gradient
 from sterling.adapt.inner_loop import DivergedError, Trajectory, inner_loop
 from sterling.adapt.lwau import freeze_bottom, layered, lwau
-from sterling.adapt.normalisation import BatchStatistics, with_batch_statistics
+from sterling.adapt.normalisation import (
+    BatchStatistics,
+    with_batch_statistics,
+    with_running_statistics,
+)
 from sterling.adapt.protonet import ProtoNet
 from sterling.adapt.raml import map_classifier, represent
 from sterling.adapt.rates import LearnedRates
@@ -66,4 +70,5 @@ __all__ = [
     "represent",
     "tof_gap",
     "with_batch_statistics",
+    "with_running_statistics",
 ]

@@ -6,6 +6,7 @@ here keeps none, and is written in primitive operations there. Elsewhere it call
 kernel, whose gradients of every order are right and which takes a half of the time.
 """
 
+from collections.abc import Iterable
 from copy import deepcopy
 
 import torch
@@ -18,6 +19,7 @@ __all__ = [
     "inside_transform",
     "refuse_running_statistics",
     "with_batch_statistics",
+    "with_running_statistics",
 ]
 
 NATIVE = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
@@ -37,7 +39,7 @@ class BatchStatistics(nn.Module):
 
     def __init__(self, channels: int, epsilon: float = 1e-5, *, affine: bool = True) -> None:
         super().__init__()
-        self.epsilon = epsilon
+        self.channels, self.epsilon = channels, epsilon
         self.weight = nn.Parameter(torch.ones(channels)) if affine else None
         self.bias = nn.Parameter(torch.zeros(channels)) if affine else None
 
@@ -76,6 +78,36 @@ def with_batch_statistics(module: nn.Module) -> nn.Module:
     for name, child in module.named_children():
         setattr(copy, name, with_batch_statistics(child))
     return copy
+
+
+def with_running_statistics(module: nn.Module, batches: Iterable[Tensor]) -> nn.Module:
+    """A copy for use after meta-training: what it answers to a picture depends on no other one.
+
+    Every `BatchStatistics` becomes torch's normalisation of pictures, (N, C, H, W), with the mean
+    statistics of some batches. The copy is in evaluation mode.
+
+    Args:
+        module: Trained on batches by their own statistics.
+        batches: Of its training items, each as the module takes it.
+    """
+    copy = _replaced(deepcopy(module)).train()
+    with torch.no_grad():
+        for batch in batches:
+            copy(batch)
+    return copy.eval()
+
+
+def _replaced(module: nn.Module) -> nn.Module:
+    if isinstance(module, BatchStatistics):
+        affine = module.weight is not None
+        norm = nn.BatchNorm2d(module.channels, module.epsilon, momentum=None, affine=affine)
+        for name, value in module.named_parameters():
+            norm.get_parameter(name).data = value.detach()
+            norm.to(value.device)
+        return norm
+    for name, child in module.named_children():
+        setattr(module, name, _replaced(child))
+    return module
 
 
 def refuse_running_statistics(module: nn.Module) -> None:

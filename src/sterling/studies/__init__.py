@@ -17,6 +17,7 @@ from sterling.studies.hats import HATS_STUDY
 from sterling.studies.hifimask_challenge import HIFIMASK_CHALLENGE_STUDY
 from sterling.studies.kv_cloak import KV_CLOAK_STUDY
 from sterling.studies.lwau import LWAU_STUDY
+from sterling.studies.meta_teacher import META_TEACHER_STUDY
 from sterling.studies.mfr import MFR_STUDY
 from sterling.studies.mgteval import MGTEVAL_STUDY
 from sterling.studies.mia_fdr import MIA_FDR_STUDY
@@ -51,6 +52,7 @@ STUDIES: dict[str, Study[Any]] = {
         HIFIMASK_CHALLENGE_STUDY,
         KV_CLOAK_STUDY,
         LWAU_STUDY,
+        META_TEACHER_STUDY,
         MFR_STUDY,
         MGTEVAL_STUDY,
         MIA_FDR_STUDY,
