@@ -115,9 +115,9 @@ def measure(config: MetaTeacherConfig, run: Run) -> Findings:
     by_kind = kinds_table(seeds, SYSTEMS)
     caption = (
         "meta-teacher: a fresh student by the maps that the meta-teacher learned. binary mask: "
-        "ones on attacks. depth: the true relief on bona fides. ordinary teacher: the maps of a network "
-        "of twice the width that was trained on the binary mask. thumbnails: logistic regression "
-        "on 8×8 colours."
+        "ones on attacks. depth: the true relief on bona fides. ordinary teacher: the maps of a "
+        "network of twice the width that was trained on the binary mask. thumbnails: logistic "
+        "regression on 8×8 colours."
     )
     return Findings(
         scope=SIMULATED,
