@@ -450,7 +450,7 @@ AIM_FAS_STUDY = Study(
     ),
     presets={
         "smoke": AimFasConfig(
-            subjects=(3, 2, 3),
+            subjects=(2, 1, 2),
             captures=(36, 36, 24),
             seeds=1,
             width=2,

@@ -312,7 +312,7 @@ META_TEACHER_STUDY = Study(
     ),
     presets={
         "smoke": MetaTeacherConfig(
-            subjects=(4, 2, 3),
+            subjects=(2, 1, 2),
             captures=(36, 24, 24),
             seeds=1,
             width=2,

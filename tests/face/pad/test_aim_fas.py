@@ -59,7 +59,7 @@ def test_the_update_has_the_closed_form_of_a_quadratic(
 ) -> None:
     """θ_u - a = (θ_0 - a) Π_j (1 - α γ^j); γ = 1 is plain descent, γ = 0 its first step alone."""
     model, _, end = updated(alpha, gamma, steps)
-    share = np.prod([1 - alpha * gamma**j for j in range(steps)])
+    share = float(np.prod([1 - alpha * gamma**j for j in range(steps)]))
     start = model.parameters()["theta"].detach()
     torch.testing.assert_close(end.detach(), A + (start - A) * share, atol=1e-12, rtol=0)
     if steps:
