@@ -67,8 +67,9 @@ def fuse(model: Model, secret: CloakSecret) -> Model:
 
 
 def _fuse_layer(attention: Any, secret: LayerSecret) -> None:
-    keys, values = secret.mixer
-    key_undo, value_undo = secret.unmixer
+    device = attention.o_proj.weight.device
+    keys, values = secret.mixer.to(device)
+    key_undo, value_undo = secret.unmixer.to(device)
     group = attention.num_key_value_groups
     _turn(attention.k_proj, keys.mT)
     _turn(attention.v_proj, values.mT)
