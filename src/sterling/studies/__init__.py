@@ -18,6 +18,7 @@ from sterling.studies.hifimask_challenge import HIFIMASK_CHALLENGE_STUDY
 from sterling.studies.kv_cloak import KV_CLOAK_STUDY
 from sterling.studies.lwau import LWAU_STUDY
 from sterling.studies.meta_teacher import META_TEACHER_STUDY
+from sterling.studies.metaadvdet import METAADVDET_STUDY
 from sterling.studies.mfr import MFR_STUDY
 from sterling.studies.mgteval import MGTEVAL_STUDY
 from sterling.studies.mia_fdr import MIA_FDR_STUDY
@@ -54,6 +55,7 @@ STUDIES: dict[str, Study[Any]] = {
         LWAU_STUDY,
         META_TEACHER_STUDY,
         MFR_STUDY,
+        METAADVDET_STUDY,
         MGTEVAL_STUDY,
         MIA_FDR_STUDY,
         PAD_CHAPTER_STUDY,

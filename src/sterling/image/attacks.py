@@ -1,0 +1,295 @@
+"""Attacks on classifiers of pictures, by name, at the settings of MetaAdvDet (ACM MM 2019).
+
+What foolbox (Rauber et al., 2017) has is foolbox's. Ours are the four that it lacks: the saliency
+map, SPSA, the negative picture, and the greatest confidence. Strengths are given in standard
+deviations of the pixels, as the paper's code standardises its pictures; pictures here lie in
+[0, 1].
+"""
+
+import math
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from sterling.errors import InputError, unknown_name
+from sterling.research_use import require_research_use
+
+__all__ = ["ATTACKS", "TARGETED", "Strength", "attack"]
+
+
+@dataclass(frozen=True)
+class Strength:
+    """How hard attacks try.
+
+    Attributes:
+        unit: Standard deviation of the pixels: ``epsilon`` of it is a step in [0, 1].
+        steps: Of iterative attacks; the carlini_wagner and ead attacks take 2.5 times as many.
+        samples: Directions that SPSA tries in each step.
+    """
+
+    unit: float = 0.3
+    steps: int = 40
+    samples: int = 128
+
+    def __post_init__(self) -> None:
+        if not self.unit > 0 or self.steps < 1 or self.samples < 1:
+            raise InputError(
+                f"unit {self.unit}, steps {self.steps}, samples {self.samples}: above 0, and 1 or "
+                "more of both"
+            )
+
+
+@dataclass(frozen=True, eq=False)
+class _Aim:
+    """What is attacked: (N, C, H, W) in [0, 1], true classes (N,), classes to reach or None."""
+
+    network: nn.Module
+    images: Tensor
+    labels: Tensor
+    targets: Tensor | None
+    strength: Strength
+
+    def epsilon(self, deviations: float) -> float:
+        return deviations * self.strength.unit
+
+
+def attack(
+    name: str,
+    network: nn.Module,
+    images: Tensor,
+    labels: Tensor,
+    *,
+    strength: Strength,
+    seed: int,
+    targets: Tensor | None = None,
+    research_use: bool = False,
+) -> tuple[Tensor, Tensor]:
+    """Attack pictures.
+
+    Args:
+        name: One of `ATTACKS`.
+        network: From pictures to logits, one by one: in evaluation mode.
+        images: (N, C, H, W) in [0, 1].
+        labels: Their classes (N,).
+        strength: Of the attack.
+        seed: Of random starts, targets and directions.
+        targets: Classes to reach, for those in `TARGETED`; None takes any wrong one.
+        research_use: Must be true.
+
+    Returns:
+        The attacked pictures, in [0, 1], and for which of them the network errs, bool (N,).
+
+    Raises:
+        InputError: There is no such attack, it takes no targets, foolbox is missing, or
+            `research_use` is false.
+    """
+    require_research_use(research_use)
+    if name not in ATTACKS:
+        raise unknown_name("attack", name, ATTACKS)
+    if targets is not None and name not in TARGETED:
+        raise InputError(f"targets: {name} takes none; those that do: {', '.join(TARGETED)}")
+    if network.training:
+        raise InputError("network: in training mode its answers depend on the batch; call eval()")
+    devices = [images.device] if images.device.type == "cuda" else []
+    with torch.random.fork_rng(devices=devices):  # foolbox draws from the global generator
+        torch.manual_seed(seed)
+        found = ATTACKS[name](_Aim(network, images, labels, targets, strength)).detach()
+    with torch.no_grad():
+        answers = network(found).argmax(dim=1)
+    return found, answers != labels if targets is None else answers == targets
+
+
+# By foolbox
+
+
+def _foolbox() -> Any:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # of SciPy, by foolbox's imports
+            import foolbox
+    except ImportError as error:
+        raise InputError("attacks: pip install 'sterling[attacks]'") from error
+    return foolbox
+
+
+def _by_foolbox(
+    name: str, settings: Callable[[_Aim], dict[str, Any]], epsilon: float | None = None
+) -> Callable[[_Aim], Tensor]:
+    """An attack of foolbox within `epsilon` deviations, or of the least size that errs."""
+
+    def run(aim: _Aim) -> Tensor:
+        foolbox = _foolbox()
+        model = foolbox.PyTorchModel(aim.network, bounds=(0, 1), device=aim.images.device)
+        criterion = (
+            foolbox.criteria.Misclassification(aim.labels)
+            if aim.targets is None
+            else foolbox.criteria.TargetedMisclassification(aim.targets)
+        )
+        method = getattr(foolbox.attacks, name)(**settings(aim))
+        size = None if epsilon is None else aim.epsilon(epsilon)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # of torch, by foolbox's grid_sample
+            _, clipped, _ = method(model, aim.images, criterion, epsilons=size)
+        found: Tensor = clipped
+        return found
+
+    return run
+
+
+def _steps(size: float) -> Callable[[_Aim], dict[str, Any]]:
+    return lambda aim: {"steps": aim.strength.steps, "abs_stepsize": aim.epsilon(size)}
+
+
+def _minimising(aim: _Aim) -> dict[str, Any]:
+    return {
+        "binary_search_steps": 1,
+        "steps": math.ceil(2.5 * aim.strength.steps),
+        "initial_const": 10,
+    }
+
+
+def _shifts(aim: _Aim) -> dict[str, Any]:
+    return {
+        "max_translation": 0.1 * aim.images.shape[-1],
+        "max_rotation": 0,
+        "num_translations": 10,
+        "num_rotations": 1,
+    }
+
+
+# Ours
+
+
+def _negative(aim: _Aim) -> Tensor:
+    """The negative picture (Hosseini et al., 2017)."""
+    return 1 - aim.images
+
+
+def _saliency_map(aim: _Aim) -> Tensor:
+    """Raise the one pixel that helps a target class most (Papernot et al., 2016), again and again.
+
+    Up to a tenth of the pixels, each to 1; targets are drawn. One pixel at a time instead of pairs
+    is ours.
+    """
+    x, targets = aim.images.clone(), _other_classes(aim)
+    ahead = torch.arange(len(x), device=x.device)  # pictures whose target is not reached yet
+    for _ in range(math.ceil(0.1 * x[0].numel())):
+        with torch.enable_grad():
+            watched = x[ahead].requires_grad_()
+            logits = aim.network(watched)
+            reach = logits.gather(1, targets[ahead, None]).sum()
+            (towards,) = torch.autograd.grad(reach, watched, retain_graph=True)
+            (rest,) = torch.autograd.grad(logits.sum() - reach, watched)
+        useful = (towards > 0) & (rest < 0) & (watched < 1)
+        worth = torch.where(useful, towards * -rest, torch.zeros_like(rest)).flatten(1)
+        value, place = worth.max(dim=1)
+        moves = (logits.argmax(dim=1) != targets[ahead]) & (value > 0)
+        ahead, place = ahead[moves], place[moves]
+        if len(ahead) == 0:
+            break
+        x.flatten(1)[ahead, place] = 1.0
+    return x
+
+
+def _spsa(aim: _Aim, rate: float = 0.01, probe: float = 0.01) -> Tensor:
+    """Descent of the margin by finite differences along random signs (Uesato et al., ICML 2018).
+
+    By Adam, within 0.1 deviations.
+    """
+    size, samples = aim.epsilon(0.1), aim.strength.samples
+    shift = torch.zeros_like(aim.images, requires_grad=True)
+    steps = torch.optim.Adam([shift], rate)
+    for _ in range(aim.strength.steps):
+        slope = torch.zeros_like(shift)
+        for _ in range(samples):
+            signs = torch.randint(0, 2, shift.shape, device=shift.device).to(shift) * 2 - 1
+            with torch.no_grad():
+                ahead, behind = (
+                    _margin(aim.network(aim.images + shift + way * probe * signs), aim.labels)
+                    for way in (1, -1)
+                )
+            slope += ((ahead - behind) / (2 * probe)).view(-1, 1, 1, 1) * signs / samples
+        shift.grad = slope
+        steps.step()
+        with torch.no_grad():
+            shift.clamp_(-size, size)
+            shift.copy_((aim.images + shift).clamp(0, 1) - aim.images)
+    found: Tensor = aim.images + shift
+    return found
+
+
+def _greatest_confidence(aim: _Aim) -> Tensor:
+    """Gradient descent to every wrong class; the one that ends surest is kept (MaxConfidence).
+
+    Goodfellow et al., "MaxConfidence", 2018.
+    """
+    descent = _by_foolbox("LinfPGD", _steps(0.01), 0.3)
+    with torch.no_grad():
+        classes = aim.network(aim.images[:1]).shape[1]
+    best, confidence = aim.images, torch.full(aim.labels.shape, -math.inf, device=aim.images.device)
+    for step in range(1, classes):
+        targets = (aim.labels + step) % classes
+        found = descent(_Aim(aim.network, aim.images, aim.labels, targets, aim.strength))
+        with torch.no_grad():
+            sure = F.softmax(aim.network(found), dim=1)
+        reached = sure.gather(1, targets[:, None])[:, 0]
+        better = reached > confidence
+        best = torch.where(better.view(-1, 1, 1, 1), found, best)
+        confidence = torch.where(better, reached, confidence)
+    return best
+
+
+def _other_classes(aim: _Aim) -> Tensor:
+    """A wrong class for each picture."""
+    if aim.targets is not None:
+        return aim.targets
+    with torch.no_grad():
+        classes = aim.network(aim.images[:1]).shape[1]
+    step = torch.randint(1, classes, aim.labels.shape, device=aim.labels.device)
+    return (aim.labels + step) % classes
+
+
+def _margin(logits: Tensor, labels: Tensor) -> Tensor:
+    """Of the true class over the best other one."""
+    true = F.one_hot(labels, logits.shape[1]).bool()
+    others = logits.masked_fill(true, -math.inf).amax(dim=1)
+    return logits[true] - others
+
+
+ATTACKS: dict[str, Callable[[_Aim], Tensor]] = {
+    "fgsm": _by_foolbox("LinfFastGradientAttack", lambda _: {}, 0.3),
+    "mi_fgsm": _by_foolbox(
+        "LinfMomentumIterativeFastGradientMethod",
+        lambda aim: {**_steps(0.1)(aim), "momentum": 1.0},
+        0.3,
+    ),
+    "bim": _by_foolbox("LinfBasicIterativeAttack", _steps(0.01), 0.3),
+    "pgd": _by_foolbox("LinfPGD", _steps(0.01), 0.3),
+    "carlini_wagner": _by_foolbox(
+        "L2CarliniWagnerAttack", lambda aim: {**_minimising(aim), "stepsize": 0.2}
+    ),
+    "jsma": _saliency_map,
+    "spsa": _spsa,
+    "vat": _by_foolbox(
+        "VirtualAdversarialAttack", lambda aim: {"steps": aim.strength.steps, "xi": 1e-6}, 6.0
+    ),
+    "max_confidence": _greatest_confidence,
+    "ead": _by_foolbox("EADAttack", _minimising),
+    "semantic": _negative,
+    "deepfool": _by_foolbox(
+        "L2DeepFoolAttack", lambda aim: {"steps": aim.strength.steps, "overshoot": 0.02}
+    ),
+    "spatial": _by_foolbox("SpatialAttack", _shifts),
+    "newton_fool": _by_foolbox(
+        "NewtonFoolAttack", lambda aim: {"steps": aim.strength.steps, "stepsize": 0.01}
+    ),
+}
+"""The paper's; the first nine are those it learns from, the others those it tests on."""
+
+TARGETED = ("bim", "pgd", "carlini_wagner", "ead", "jsma")
+"""Those that can be told which class to reach."""

@@ -1,0 +1,73 @@
+"""Classifiers of small pictures, trained here to be attacked."""
+
+from typing import Literal
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from sterling.adapt import BatchStatistics
+from sterling.image.backbones import conv4, resnet12
+from sterling.image.labelled_images import LabelledImages
+
+__all__ = ["Architecture", "train_classifier", "with_running_statistics"]
+
+Architecture = Literal["conv4", "resnet12"]
+
+
+def with_running_statistics(module: nn.Module) -> nn.Module:
+    """The module with torch's batch normalisation for every `BatchStatistics`, changed in place.
+
+    In evaluation the answer to one picture then does not depend on the others.
+    """
+    for name, child in module.named_children():
+        if isinstance(child, BatchStatistics):
+            assert child.weight is not None
+            setattr(module, name, nn.BatchNorm2d(len(child.weight), child.epsilon))
+        else:
+            with_running_statistics(child)
+    return module
+
+
+def train_classifier(
+    data: LabelledImages,
+    architecture: Architecture,
+    *,
+    width: int,
+    epochs: int,
+    seed: int,
+    batch_size: int = 64,
+    learning_rate: float = 3e-3,
+    device: str = "cpu",
+) -> nn.Module:
+    """Train by Adam with a cosine schedule, and leave it in evaluation mode.
+
+    Args:
+        data: Pictures (N, C, S, S) and their classes.
+        architecture: Of the network.
+        width: Channels of its first block.
+        epochs: Passes over the data.
+        seed: Of weights and order.
+        batch_size: Pictures per step.
+        learning_rate: At the start.
+        device: Where it is trained, and stays.
+    """
+    build = conv4 if architecture == "conv4" else resnet12
+    _, channels, size, _ = data.images.shape
+    plain = build(len(data.names), channels=channels, size=size, width=width, seed=seed)
+    network = with_running_statistics(plain).to(device).train()
+    images: Tensor = data.images.to(device)
+    labels = torch.from_numpy(data.labels).to(device)
+    draw = np.random.default_rng(seed)
+    batches = max(1, len(data) // batch_size)
+    steps = torch.optim.Adam(network.parameters(), learning_rate)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(steps, epochs * batches)
+    for _ in range(epochs):
+        order = torch.from_numpy(draw.permutation(len(data))).to(device)
+        for rows in order.tensor_split(batches):
+            steps.zero_grad()
+            torch.autograd.backward(F.cross_entropy(network(images[rows]), labels[rows]))
+            steps.step()
+            schedule.step()
+    return network.eval()
