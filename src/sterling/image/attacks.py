@@ -251,7 +251,7 @@ def _other_classes(aim: _Aim) -> Tensor:
     with torch.no_grad():
         classes = aim.network(aim.images[:1]).shape[1]
     step = torch.randint(1, classes, aim.labels.shape, device=aim.labels.device)
-    return (aim.labels + step) % classes
+    return torch.remainder(aim.labels + step, classes)
 
 
 def _margin(logits: Tensor, labels: Tensor) -> Tensor:

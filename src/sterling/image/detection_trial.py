@@ -34,7 +34,15 @@ from sterling.image.meta_adversarial import (
 
 __all__ = [
     "ARMS",
+    "FINE_TUNED",
+    "META",
+    "NEW_ATTACKS",
+    "NEW_CLASSIFIER",
+    "NEW_PICTURES",
+    "PLAIN",
     "PROTOCOLS",
+    "RANDOM",
+    "WHITE_BOX",
     "DetectionPlan",
     "Unit",
     "detection_trial",
