@@ -1,5 +1,7 @@
-"""Small pictures: few-shot data and the networks that learn from them."""
+"""Small pictures: few-shot data, the networks that learn from them, and adversarial pictures."""
 
+from sterling.image.adversarial_tasks import AdversarialTasks, AttackedImages, attack_images
+from sterling.image.attacks import Strength, attack
 from sterling.image.backbones import ConvBlock, ResidualBlock, conv4, resnet12
 from sterling.image.class_folders import read_class_folders
 from sterling.image.few_shot_data import few_shot_data
@@ -10,12 +12,20 @@ from sterling.image.labelled_images import (
     split_classes,
     with_rotations,
 )
+from sterling.image.meta_adversarial import adversarial_detector, detect
 
 __all__ = [
+    "AdversarialTasks",
+    "AttackedImages",
     "ConvBlock",
     "LabelledImages",
     "ResidualBlock",
+    "Strength",
+    "adversarial_detector",
+    "attack",
+    "attack_images",
     "conv4",
+    "detect",
     "draw_glyphs",
     "few_shot_data",
     "read_class_folders",
