@@ -77,7 +77,7 @@ def test_a_representation_is_the_same_to_the_byte_after_meta_training() -> None:
     torch.testing.assert_close(maps, represent(representation, items), atol=1e-6, rtol=0)
     assert not maps.requires_grad
     episodes = Episodes(maps, [i % 6 for i in range(60)], ways=3, shots=2, queries=3)
-    learner = maml(layered(map_classifier(4, 4, 3, attention=True)), 0.1, steps=2)
+    learner = maml(layered(map_classifier(4, 4, 3, attention="softmax")), 0.1, steps=2)
     start = {key: value.clone() for key, value in learner.model.parameters().items()}
     fit_meta(learner, episodes.draw, iterations=3)
     assert representation.training
@@ -114,7 +114,8 @@ def test_attention_passes_over_channels_that_distract() -> None:
         for rows in (labels < 25, labels >= 25)
     )
     accuracy = {}
-    for attention in (False, True):
+    forms: tuple[Form | None, ...] = (None, "softmax")
+    for attention in forms:
         model = layered(map_classifier(32, 1, 5, attention=attention))
         learner = maml(model, 0.2, steps=2, test_steps=2)
         fit_meta(
@@ -124,5 +125,5 @@ def test_attention_passes_over_channels_that_distract() -> None:
             optimizer=lambda own: torch.optim.Adam(own, 2e-2),
         )
         accuracy[attention] = judge_tasks(learner, test.draw, range(60)).accuracy[:, -1]
-    gain = accuracy[True] - accuracy[False]
+    gain = accuracy["softmax"] - accuracy[None]
     assert gain.mean() > 0.1 + 4 * gain.std() / len(gain) ** 0.5

@@ -25,8 +25,8 @@ def network() -> nn.Module:
     return conv4(3, size=16, width=3).double()
 
 
-def task() -> Task:
-    draw = torch.Generator().manual_seed(1)
+def task(seed: int = 1) -> Task:
+    draw = torch.Generator().manual_seed(seed)
 
     def items(count: int) -> Tensor:
         return torch.rand(count, 1, 16, 16, generator=draw, dtype=torch.float64)
@@ -134,3 +134,10 @@ def test_answers_by_step_are_those_of_separate_inner_loops() -> None:
         )
         torch.testing.assert_close(by_step[step], path.after()(own.query), atol=1e-12, rtol=0)
     torch.testing.assert_close(by_step[-1], learner.predict(own), atol=0, rtol=0)
+
+
+def test_several_tasks_at_once_are_penalised_like_one() -> None:
+    learner = lwau(layered(network()), 0.1, steps=2, penalty=1e-3)
+    tasks = [task(1), task(2)]
+    apart = torch.stack([learner.outer_loss(one) for one in tasks])
+    torch.testing.assert_close(learner.outer_losses(tasks), apart, atol=1e-10, rtol=0)

@@ -35,11 +35,14 @@ def test_maps_stand_in_for_their_pictures() -> None:
     images = draw_glyphs(4, 3, size=16)
     features = network()
     before = fingerprint(features)
-    maps = maps_of(features, {"all": images})["all"]
+    maps = maps_of(features, images, {"all": images})["all"]
     assert maps.images.shape == (12, 8, 1, 1)
     assert maps.labels is images.labels
-    alone = features.eval()(images.images[5:6])
-    torch.testing.assert_close(maps.images[5:6], alone, atol=1e-6, rtol=0)
+    norms = maps.images.flatten(1).norm(dim=1)
+    assert float(norms.square().mean()) == pytest.approx(1.0, abs=1e-5)
+    alone = features.eval()(images.images[5:6]).detach()
+    scale = alone.norm() / norms[5]
+    torch.testing.assert_close(maps.images[5:6] * scale, alone, atol=1e-5, rtol=0)
     assert fingerprint(features) == before
 
 

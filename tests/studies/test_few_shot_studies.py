@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from sterling.errors import InputError
 from sterling.studies import STUDIES
@@ -88,6 +89,10 @@ def gaps_are_of_the_matrix(evidence: Evidence) -> None:
         ("lwau", {"source": "digits"}, "ways 5: the validation part of .* has 2 classes"),
         ("pkaml", {"across": (1, 30)}, "20 items; 30 shots and 2 queries need 32"),
         ("raml", {"data": Path("nowhere")}, "nowhere: no such folder"),
+        pytest.param(
+            *("lwau", {"device": "cuda"}, "use --set device=cpu"),
+            marks=pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU"),
+        ),
     ],
 )
 def test_what_no_task_can_be_made_of_is_refused_before_anything_runs(

@@ -55,8 +55,7 @@ def map_classifier(
     side: int,
     ways: int,
     *,
-    attention: bool,
-    form: Form = "softmax",
+    attention: Form | None = None,
     seed: int = 0,
 ) -> nn.Sequential:
     """What adapts on maps: attention where wanted, and a linear head on the flattened map.
@@ -65,14 +64,14 @@ def map_classifier(
         channels: Of the maps.
         side: Their height and width.
         ways: Classes of a task.
-        attention: Whether a `ChannelAttention` stands before the head.
-        form: Of the attention.
+        attention: Form of the `ChannelAttention` before the head; None: there is none.
         seed: Of the initial weights.
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         head = nn.Linear(channels * side**2, ways)
     parts: OrderedDict[str, nn.Module] = OrderedDict(flatten=nn.Flatten(), head=head)
-    if attention:
-        parts = OrderedDict(attention=ChannelAttention(channels, form=form, seed=seed), **parts)
+    if attention is not None:
+        weighing = ChannelAttention(channels, form=attention, seed=seed)
+        parts = OrderedDict(attention=weighing, **parts)
     return nn.Sequential(parts)

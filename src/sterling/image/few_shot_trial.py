@@ -4,25 +4,65 @@ Every arm of a comparison sees the same pictures, the same training tasks in the
 same test tasks.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Literal, Self
 
 import torch
 from pydantic import Field, model_validator
 
-from sterling.adapt import BatchLearner, Episodes, Judged, Learner, Task, fit_chosen, judge_tasks
+from sterling.adapt import (
+    BatchLearner,
+    Chosen,
+    Episodes,
+    Judged,
+    Learner,
+    Task,
+    fit_chosen,
+    judge_tasks,
+)
 from sterling.errors import InputError
 from sterling.image.few_shot_data import Embedded, few_shot_data
 from sterling.image.labelled_images import LabelledImages, split_classes, with_rotations
 from sterling.runs import derive_seed
 from sterling.study import Config
 
-__all__ = ["FewShotConfig", "class_parts", "draws_of", "judge_at", "trial"]
+__all__ = ["FewShotConfig", "Trial", "class_parts", "draws_of", "judge_at", "trial"]
 
 FIRST_TEST_TASK = 10**6  # numbers of tasks that no training reaches
 Draws = Mapping[str, Callable[[int], Task]]
+
+
+@dataclass(frozen=True, eq=False)
+class Trial:
+    """What became of a learner.
+
+    Attributes:
+        learner: With the chosen weights.
+        place: Which of the learners given it is.
+        step: Of adaptation, chosen on validation classes.
+        iteration: Of meta-training, chosen likewise.
+        accuracy: At that step, mean over the test tasks.
+        start: The same before any step.
+    """
+
+    learner: Learner
+    place: int
+    step: int
+    iteration: int
+    accuracy: float
+    start: float
+
+    def record(self) -> dict[str, float]:
+        """The numbers."""
+        return {
+            "step": self.step,
+            "iteration": self.iteration,
+            "accuracy": self.accuracy,
+            "start": self.start,
+        }
 
 
 class FewShotConfig(Config):
@@ -93,8 +133,11 @@ def class_parts(
         seed: Of the drawing and the split.
 
     Raises:
-        InputError: The folder cannot be read, or a part has fewer classes than a task.
+        InputError: The folder cannot be read, a part has fewer classes than a task, or there is no
+            such device.
     """
+    if config.device == "cuda" and not torch.cuda.is_available():
+        raise InputError("device cuda: torch finds none on this machine; use --set device=cpu")
     parts = _parts(config.pictures(), shares, seed)
     for name, part in parts.items():
         if len(part.names) < config.ways:
@@ -140,17 +183,33 @@ def draws_of(
     }
 
 
-def trial(config: FewShotConfig, learner: Learner, draws: Draws) -> dict[str, Any]:
+def trial(config: FewShotConfig, learners: Sequence[Learner], draws: Draws) -> Trial:
     """Train on the tasks "train", choose by "validation", judge by "test".
 
-    Returns:
-        "accuracy" at the chosen step and at the "start" before any, means over the test tasks;
-        "iteration" and "step" as chosen.
+    Args:
+        config: Says how long and how often.
+        learners: One, or several that differ in a setting which validation chooses.
+        draws: Tasks of the three parts.
     """
+    chosen = [_fit(config, learner, draws) for learner in learners]
+    place = max(range(len(learners)), key=lambda one: chosen[one].accuracy)
+    learner, best = learners[place], chosen[place]
+    judged = judge_at(config, learner, draws["test"])
+    return Trial(
+        learner=learner,
+        place=place,
+        step=best.step,
+        iteration=best.iteration,
+        accuracy=float(judged.accuracy[:, best.step].mean()),
+        start=float(judged.accuracy[:, 0].mean()),
+    )
+
+
+def _fit(config: FewShotConfig, learner: Learner, draws: Draws) -> Chosen:
     for part in learner.parts().values():
         part.to(config.device)
     rate = config.learning_rate
-    chosen = fit_chosen(
+    return fit_chosen(
         learner,
         draws["train"],
         draws["validation"],
@@ -161,13 +220,6 @@ def trial(config: FewShotConfig, learner: Learner, draws: Draws) -> dict[str, An
         at_once=config.device == "cuda" and isinstance(learner, BatchLearner),
         optimizer=lambda parameters: torch.optim.Adam(parameters, rate),
     )
-    judged = judge_at(config, learner, draws["test"])
-    return {
-        "accuracy": float(judged.accuracy[:, chosen.step].mean()),
-        "start": float(judged.accuracy[:, 0].mean()),
-        "iteration": chosen.iteration,
-        "step": chosen.step,
-    }
 
 
 def judge_at(config: FewShotConfig, learner: Learner, draw: Callable[[int], Task]) -> Judged:

@@ -37,13 +37,13 @@ class PriorConfig(FewShotConfig):
         backbone: Of the representation.
         prior_width: Its width.
         prior_steps: Of its training, on 64 pictures each.
-        map_rate: Inner rate of what adapts on its maps.
+        map_rates: Inner rates of what adapts on its maps; validation classes choose among them.
     """
 
     backbone: Literal["conv4", "resnet12"] = "conv4"
     prior_width: int = Field(default=32, ge=1)
     prior_steps: int = Field(default=250, ge=1)
-    map_rate: float = Field(default=0.3, gt=0)
+    map_rates: tuple[float, ...] = Field(default=(2.0, 5.0), min_length=1)
 
 
 def prior_network(config: PriorConfig, channels: int, seed: int) -> nn.Module:
@@ -115,12 +115,18 @@ def train_representation(
 
 
 def maps_of(
-    representation: nn.Module, parts: Mapping[str, LabelledImages]
+    representation: nn.Module, prior: LabelledImages, parts: Mapping[str, LabelledImages]
 ) -> dict[str, LabelledImages]:
-    """The parts with each picture's feature map in its place, on the representation's device."""
+    """The parts with each picture's feature map in its place, on the representation's device.
+
+    Maps are divided by the root mean square of the prior pictures' norms (ours), so that an inner
+    rate means the same whatever the network.
+    """
     device = next(representation.parameters()).device
+    norms = represent(representation, prior.images.to(device)).flatten(1).norm(dim=1)
+    scale = norms.square().mean().sqrt()
     return {
-        name: replace(part, images=represent(representation, part.images.to(device)))
+        name: replace(part, images=represent(representation, part.images.to(device)) / scale)
         for name, part in parts.items()
     }
 

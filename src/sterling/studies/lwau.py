@@ -124,7 +124,7 @@ def _compute(config: LwauConfig, seed: int, arm: str) -> dict[str, Any]:
     outputs = None if arm == PROTONET else config.ways
     network = conv4(outputs, channels=channels, size=config.size, width=config.width, seed=seed)
     learner = ARMS[arm](config, layered(network), seed)
-    result = trial(config, learner, draws)
+    result: dict[str, Any] = trial(config, [learner], draws).record()
     if arm in FROZEN and isinstance(learner, GradientLearner):
         result["frozen"] = [result["accuracy"]]
         for layers in range(1, len(LAYERS)):

@@ -18,7 +18,16 @@ from pydantic import Field
 from scipy import stats
 from torch import nn
 
-from sterling.adapt import Task, cet_loss, cet_proxy, layered, maml, map_classifier, tof_gap
+from sterling.adapt import (
+    GradientLearner,
+    Task,
+    cet_loss,
+    cet_proxy,
+    layered,
+    maml,
+    map_classifier,
+    tof_gap,
+)
 from sterling.adapt.attention import Form
 from sterling.claims import positive
 from sterling.figures import matrix
@@ -62,20 +71,18 @@ class PkamlConfig(PriorConfig):
     """
 
     across: tuple[int, ...] = Field(default=(1, 5, 9), min_length=2)
-    attention: Form = "softmax"
+    attention: Form = "sigmoid"
 
 
 def measure(config: PkamlConfig, run: Run) -> Findings:
     """Train for every number of shots, test at every number, and test the claims."""
     parts = class_parts(config, SHARES, _seed(run, 0))  # refused here, before processes start
     draws_of(config, parts, max(config.across), 0)
-    calls = [
-        (config, run, seed, learner, row)
-        for seed in range(config.seeds)
-        for learner in LEARNERS
-        for row in _rows(config)
-    ]
-    found = dict(zip([call[2:] for call in calls], in_processes(_one, calls, "rows"), strict=True))
+    groups = [("maps", "all"), *(("MAML", row) for row in _rows(config))]
+    calls = [(config, run, seed, *group) for seed in range(config.seeds) for group in groups]
+    found: dict[tuple[int, str, str], Any] = {}
+    for (_, _, seed, *_), result in zip(calls, in_processes(_one, calls, "rows"), strict=True):
+        found |= {(seed, one["learner"], one["row"]): one for one in result}
 
     def matrices(figure: str) -> Matrices:
         return {
@@ -113,42 +120,22 @@ def _rows(config: PkamlConfig) -> tuple[str, ...]:
     return (*(str(shots) for shots in config.across), MIXED)
 
 
-# One row: a learner trained for one number of shots, tested at all
+# Rows: a learner trained for one number of shots, tested at all
 
 
-def _one(config: PkamlConfig, run: Run, index: int, learner: str, row: str) -> dict[str, Any]:
+def _one(config: PkamlConfig, run: Run, index: int, group: str, row: str) -> list[dict[str, Any]]:
     torch.set_num_threads(1)
-    compute = partial(_compute, config, _seed(run, index), learner, row)
-    result: dict[str, Any] = run.stage(f"{index}-{learner}-{row}", compute)
+    compute = partial(_compute, config, _seed(run, index), group, row)
+    result: list[dict[str, Any]] = run.stage(f"{index}-{group}-{row}", compute)
     return result
 
 
-def _compute(config: PkamlConfig, seed: int, learner: str, row: str) -> dict[str, Any]:
+def _compute(config: PkamlConfig, seed: int, group: str, row: str) -> list[dict[str, Any]]:
     parts = dict(class_parts(config, SHARES, seed))
     prior = parts.pop("prior")
     require_disjoint(prior, *parts.values())
-    if learner != "MAML":
-        parts = _on_representation(config, seed, prior, parts)
-    by_shots = {shots: draws_of(config, parts, shots, seed) for shots in config.across}
-    own = config.across if row == MIXED else (int(row),)
-    draws = {
-        name: _in_turn([by_shots[shots][name] for shots in own])
-        for name in ("train", "validation", "test")
-    }
-    network, rate = _network(config, seed, learner, parts["train"])
-    maml_learner = maml(layered(network), rate, steps=config.steps, test_steps=config.test_steps)
-    step = trial(config, maml_learner, draws)["step"]
-    judged = [judge_at(config, maml_learner, by_shots[one]["test"]) for one in config.across]
-    return {
-        "step": step,
-        "accuracy": [float(one.accuracy[:, step].mean()) for one in judged],
-        "cross_entropy": [float(one.cross_entropy[:, step].mean()) for one in judged],
-    }
-
-
-def _on_representation(
-    config: PkamlConfig, seed: int, prior: LabelledImages, parts: Mapping[str, LabelledImages]
-) -> dict[str, LabelledImages]:
+    if group == "MAML":
+        return [_row(config, seed, "MAML", row, parts)]
     representation = prior_network(config, prior.images.shape[1], seed)
     train_representation(
         representation,
@@ -157,21 +144,50 @@ def _on_representation(
         learning_rate=config.learning_rate,
         seed=seed,
     )
-    return maps_of(representation, parts)
+    maps = maps_of(representation, prior, parts)
+    return [
+        _row(config, seed, learner, row, maps)
+        for learner in ("prior knowledge", "PKAML")
+        for row in _rows(config)
+    ]
 
 
-def _network(
+def _row(
+    config: PkamlConfig, seed: int, learner: str, row: str, parts: Mapping[str, LabelledImages]
+) -> dict[str, Any]:
+    by_shots = {shots: draws_of(config, parts, shots, seed) for shots in config.across}
+    own = config.across if row == MIXED else (int(row),)
+    draws = {
+        name: _in_turn([by_shots[shots][name] for shots in own])
+        for name in ("train", "validation", "test")
+    }
+    result = trial(config, _learners(config, seed, learner, parts["train"]), draws)
+    judged = [judge_at(config, result.learner, by_shots[one]["test"]) for one in config.across]
+    return {
+        "learner": learner,
+        "row": row,
+        "accuracy": [float(one.accuracy[:, result.step].mean()) for one in judged],
+        "cross_entropy": [float(one.cross_entropy[:, result.step].mean()) for one in judged],
+    }
+
+
+def _learners(
     config: PkamlConfig, seed: int, learner: str, images: LabelledImages
-) -> tuple[nn.Module, float]:
+) -> list[GradientLearner]:
+    """One for each rate that validation chooses from."""
     channels, side = images.images.shape[1:3]
-    if learner == "MAML":
-        network = conv4(config.ways, channels=channels, size=side, width=config.width, seed=seed)
-        return network, config.rate
-    attention = learner == "PKAML"
-    classifier = map_classifier(
-        channels, side, config.ways, attention=attention, form=config.attention, seed=seed
-    )
-    return classifier, config.map_rate
+
+    def network() -> nn.Module:
+        if learner == "MAML":
+            return conv4(config.ways, channels=channels, size=side, width=config.width, seed=seed)
+        form = config.attention if learner == "PKAML" else None
+        return map_classifier(channels, side, config.ways, attention=form, seed=seed)
+
+    rates = (config.rate,) if learner == "MAML" else config.map_rates
+    return [
+        maml(layered(network()), rate, steps=config.steps, test_steps=config.test_steps)
+        for rate in rates
+    ]
 
 
 def _in_turn(draws: Sequence[Callable[[int], Task]]) -> Callable[[int], Task]:
@@ -344,7 +360,7 @@ PKAML_STUDY = Study(
             seeds=2,
         ),
         "quick": PkamlConfig(
-            size=16, iterations=60, validation_tasks=20, test_tasks=60, prior_steps=150
+            size=16, iterations=50, validation_tasks=20, test_tasks=40, prior_steps=200, seeds=4
         ),
         "paper": PkamlConfig(
             across=(1, 3, 5, 7, 9),
@@ -355,7 +371,7 @@ PKAML_STUDY = Study(
             prior_steps=100_000,
             queries=15,
             rate=0.01,
-            map_rate=0.01,
+            map_rates=(0.5, 1.0, 2.0, 5.0),
             steps=5,
             test_steps=10,
             iterations=60_000,

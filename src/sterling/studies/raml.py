@@ -53,13 +53,14 @@ __all__ = ["RAML_STUDY", "RamlConfig"]
 SHARES = (("prior", 0.4), ("train", 0.3), ("validation", 0.1), ("test", 0.2))
 PIXELS, CENTROIDS = "nearest centroid of pixels", "nearest centroid of representations"
 HEAD, RAML, URAML = "MAML on representation", "RAML", "RAML, prior without labels"
+COMPETING = "RAML, channels compete"
 NOISY_HEAD, NOISY_RAML = "MAML on representation, distracted", "RAML, distracted"
-ARMS = (PIXELS, "MAML", "AML", CENTROIDS, HEAD, RAML, URAML, NOISY_HEAD, NOISY_RAML)
+ARMS = (PIXELS, "MAML", "AML", CENTROIDS, HEAD, RAML, COMPETING, URAML, NOISY_HEAD, NOISY_RAML)
 GROUPS: Mapping[str, tuple[str, ...]] = {
     "pixels": (PIXELS,),
     "MAML": ("MAML",),
     "AML": ("AML",),
-    "labels": (CENTROIDS, HEAD, RAML, NOISY_HEAD, NOISY_RAML),
+    "labels": (CENTROIDS, HEAD, RAML, COMPETING, NOISY_HEAD, NOISY_RAML),
     "rotations": (URAML,),
 }
 
@@ -74,12 +75,12 @@ class RamlConfig(PriorConfig):
     """Configuration of the study; fields in common are `FewShotConfig`'s and `PriorConfig`'s.
 
     Attributes:
-        attention: "softmax" lets channels compete, "sigmoid" does not.
+        attention: Of AML and RAML: "softmax" lets channels compete, "sigmoid" does not.
         distractors: Channels of another picture's map beside each channel of a picture's own, in
             the distracted rows.
     """
 
-    attention: Form = "softmax"
+    attention: Form = "sigmoid"
     distractors: int = Field(default=2, ge=1)
 
 
@@ -145,7 +146,7 @@ def _compute(config: RamlConfig, seed: int, group: str) -> dict[str, Any]:
     network = conv4(config.ways, channels=channels, size=config.size, width=config.width, seed=seed)
     if group == "AML":
         attach(network, "block4", ChannelAttention(config.width, form=config.attention, seed=seed))
-    return {group: trial(config, _maml(config, network, config.rate), draws)}
+    return {group: trial(config, [_maml(config, network, config.rate)], draws).record()}
 
 
 def _with_prior(
@@ -165,21 +166,22 @@ def _with_prior(
         seed=seed,
     )
     before = fingerprint(representation)
-    maps = maps_of(representation, parts)
+    maps = maps_of(representation, prior, parts)
     draws = draws_of(config, maps, config.shots, seed)
     results: dict[str, Any] = {
         f"prior {kind}": {"accuracy": learned, "classes": len(prior.names), "pictures": len(prior)}
     }
     if kind == "rotations":
-        results[URAML] = _on_maps(config, seed, draws, attention=True)
+        results[URAML] = _on_maps(config, seed, draws, config.attention)
     else:
         noisy = draws_of(config, _distracted(config, maps, seed), config.shots, seed)
         results |= {
             CENTROIDS: _centroids(config, draws),
-            HEAD: _on_maps(config, seed, draws, attention=False),
-            RAML: _on_maps(config, seed, draws, attention=True),
-            NOISY_HEAD: _on_maps(config, seed, noisy, attention=False),
-            NOISY_RAML: _on_maps(config, seed, noisy, attention=True),
+            HEAD: _on_maps(config, seed, draws, None),
+            RAML: _on_maps(config, seed, draws, config.attention),
+            COMPETING: _on_maps(config, seed, draws, "softmax"),
+            NOISY_HEAD: _on_maps(config, seed, noisy, None),
+            NOISY_RAML: _on_maps(config, seed, noisy, config.attention),
         }
     results[f"changed {kind}"] = float(fingerprint(representation) != before)
     return results
@@ -201,12 +203,14 @@ def _distracted(
     return wider
 
 
-def _on_maps(config: RamlConfig, seed: int, draws: Draws, *, attention: bool) -> dict[str, Any]:
+def _on_maps(config: RamlConfig, seed: int, draws: Draws, form: Form | None) -> dict[str, Any]:
     channels, side = draws["train"](0).support.shape[1:3]
-    network = map_classifier(
-        channels, side, config.ways, attention=attention, form=config.attention, seed=seed
-    )
-    return trial(config, _maml(config, network, config.map_rate), draws)
+    learners = [
+        _maml(config, map_classifier(channels, side, config.ways, attention=form, seed=seed), rate)
+        for rate in config.map_rates
+    ]
+    result = trial(config, learners, draws)
+    return {**result.record(), "rate": config.map_rates[result.place]}
 
 
 def _maml(config: RamlConfig, network: nn.Module, rate: float) -> Learner:
@@ -278,7 +282,7 @@ def _accuracy_table(seeds: Sequence[Mapping[str, Any]]) -> Table:
     return Table(
         name="accuracy",
         title="Accuracy on classes never seen",
-        columns=["learner", "accuracy", "low", "high", "before adaptation", "steps"],
+        columns=["learner", "accuracy", "low", "high", "before adaptation", "steps", "rates"],
         rows=[
             [
                 arm,
@@ -286,12 +290,16 @@ def _accuracy_table(seeds: Sequence[Mapping[str, Any]]) -> Table:
                 row_over_seeds([one[arm]["start"] for one in seeds])[0]
                 if "start" in seeds[0][arm]
                 else None,
-                ", ".join(str(one[arm].get("step", "-")) for one in seeds),
+                *(
+                    ", ".join(str(one[arm].get(name, "-")) for one in seeds)
+                    for name in ("step", "rate")
+                ),
             ]
             for arm in ARMS
         ],
-        caption="Mean over seeds with its 95 % interval; steps of adaptation as chosen on "
-        "validation classes. Rows with a representation have seen the prior classes too.",
+        caption="Mean over seeds with its 95 % interval; steps of adaptation, and inner "
+        "rates on maps, as chosen on validation classes. Rows with a representation have seen the "
+        "prior classes too.",
     )
 
 
@@ -353,7 +361,7 @@ RAML_STUDY = Study(
             test_tasks=6,
             seeds=2,
         ),
-        "quick": RamlConfig(),
+        "quick": RamlConfig(size=16),
         "paper": RamlConfig(
             backbone="resnet12",
             size=84,
@@ -362,7 +370,7 @@ RAML_STUDY = Study(
             prior_steps=100_000,
             queries=15,
             rate=0.01,
-            map_rate=0.01,
+            map_rates=(0.5, 1.0, 2.0, 5.0),
             steps=5,
             test_steps=10,
             iterations=60_000,
