@@ -86,7 +86,7 @@ class MetaTeacherConfig(Config):
     subjects: tuple[int, int, int] = (18, 6, 12)
     captures: tuple[int, int, int] = (360, 80, 200)
     size: int = Field(default=32, ge=32, multiple_of=8)
-    seeds: int = Field(default=4, ge=1)
+    seeds: int = Field(default=5, ge=1)
     width: int = Field(default=4, ge=1)
     teacher_width: int = Field(default=4, ge=1)
     lessons: int = Field(default=150, ge=1)

@@ -83,7 +83,7 @@ class MfrConfig(Config):
     """
 
     domains: tuple[str, ...] = ()
-    people: int = Field(default=60, ge=5)
+    people: int = Field(default=120, ge=5)
     pictures: int = Field(default=5, ge=2)
     size: int = Field(default=32, ge=16, multiple_of=8)
     seeds: int = Field(default=5, ge=1)
