@@ -70,7 +70,7 @@ class MfrConfig(Config):
         width: Channels of the encoder's first layer.
         dimension: Of the embedding.
         base_iterations: Steps of the base, with CosFace.
-        base_rate: Learning rate of the base, divided by 10 for the arms' CosFace.
+        base_rate: Learning rate of CosFace, for the base and when gone on with.
         iterations: Outer steps of each arm.
         learning_rate: Of the outer steps, β.
         inner_rate: α.
@@ -89,11 +89,11 @@ class MfrConfig(Config):
     seeds: int = Field(default=5, ge=1)
     width: int = Field(default=8, ge=4, multiple_of=4)
     dimension: int = Field(default=64, ge=2)
-    base_iterations: int = Field(default=150, ge=1)
+    base_iterations: int = Field(default=100, ge=1)
     base_rate: float = Field(default=0.05, gt=0)
-    iterations: int = Field(default=60, ge=1)
-    learning_rate: float = Field(default=0.02, gt=0)
-    inner_rate: float = Field(default=0.02, gt=0)
+    iterations: int = Field(default=80, ge=1)
+    learning_rate: float = Field(default=0.05, gt=0)
+    inner_rate: float = Field(default=0.1, gt=0)
     balance: float = Field(default=0.5, gt=0, lt=1)
     batch: int = Field(default=12, ge=2)
     threshold: float = Field(default=0.3, ge=-1, le=1)
@@ -219,13 +219,13 @@ def _trained(config: MfrConfig, sources: Sequence[Identities], seed: int) -> dic
         own = encoder()
         own.load_state_dict(base.encoder.state_dict())
         learner, draw, tasks = make(own)
-        rate = config.base_rate / 10 if isinstance(learner, Classification) else None
+        plain = isinstance(learner, Classification)
         fit_meta(
             learner,
             draw,
             iterations=config.iterations,
             tasks=tasks,
-            optimizer=partial(_sgd, rate or config.learning_rate),
+            optimizer=partial(_sgd, config.base_rate if plain else config.learning_rate),
         )
         return own
 
