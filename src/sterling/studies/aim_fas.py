@@ -160,18 +160,19 @@ def _results(
     types = recorded or _simulated(config, seed)
     types = {split: _on(config.device, one) for split, one in types.items()}
 
-    def tasks(old: str, new: str) -> TypeTasks:
+    def tasks(old: str, new: str, shots: Sequence[int] = config.shots) -> TypeTasks:
         return TypeTasks(
             types[old],
             types[new],
             faces=config.faces,
             queries=config.queries,
-            shots=config.shots,
+            shots=shots,
             seed=derive_seed(seed, old, new),
         )
 
     training, tested = tasks("train", "train"), tasks("train", "test")
-    chosen_on = tasks("train", "dev") if "dev" in types else training
+    middle = config.shots[len(config.shots) // 2]
+    chosen_on = tasks("train", "dev", (middle,)) if "dev" in types else training
     learners = {arm: _trained(config, arm, training, seed) for arm in (AIM, FIXED, PLAIN)}
     tuned = _tuned(config, learners[PLAIN], chosen_on)
     systems = {
@@ -277,10 +278,7 @@ def _together(task: Task) -> Task:
 
 def _tuned(config: AimFasConfig, learner: GradientLearner, tasks: TypeTasks) -> GradientLearner:
     """The supervised network with the rate of fine-tuning that serves development tasks best."""
-    shots = config.shots[len(config.shots) // 2]
-    given = [
-        tasks.with_shots(10**6 + number, shots) for number in range(config.test_tasks // 2 + 1)
-    ]
+    given = [tasks.draw(10**6 + number) for number in range(config.test_tasks // 2 + 1)]
 
     def area(factor: float) -> float:
         candidate = _learner(config, learner.model, TUNED, 0, factor)
