@@ -155,7 +155,7 @@ class TypeTasks:
             queried.append(self.new.images[torch.from_numpy(asked)])
             query_maps.append(self.new.maps[torch.from_numpy(asked)])
         return Task(
-            torch.cat(images), torch.cat(maps), torch.cat(queried), torch.cat(query_maps), (1, 0)
+            torch.cat(images), torch.cat(maps), torch.cat(queried), torch.cat(query_maps), ()
         )
 
     def _draw(self, number: int, what: str) -> np.random.Generator:
