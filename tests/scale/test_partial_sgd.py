@@ -188,6 +188,18 @@ def test_workers_that_die_or_never_answer_are_told_and_training_goes_on() -> Non
         )
 
 
+def test_what_an_earlier_training_left_under_way_does_not_come_back() -> None:
+    workers = simulated(shards(8), straggler)
+    partial_sgd(workers, START, steps=3, rate=0.1, waiting=Waiting(0.125))
+    again = partial_sgd(workers, START, steps=3, rate=0.1)
+    fresh = partial_sgd(simulated(shards(8), straggler), START, steps=3, rate=0.1)
+    np.testing.assert_array_equal(again.weights, fresh.weights)
+    assert again.late == 0
+    # The straggler first finishes what it was at since the first step.
+    assert again.seconds[0] == pytest.approx(0.4 - 3 * 0.01)
+    assert again.seconds[1] - again.seconds[0] == pytest.approx(0.2)
+
+
 def test_a_thousand_machines_fit_in_one_process() -> None:
     parts = [(np.ones((2, 1)), np.full(2, 3.0))] * 1000
     workers = simulated(parts, law(2, spikes=0.01))
@@ -238,10 +250,11 @@ def test_actors_of_ray_do_the_same_and_one_that_is_killed_is_left_out() -> None:
         real = partial_sgd(workers, start, steps=5, rate=0.2)
         virtual = partial_sgd(simulated(parts, lambda _w, _s: 0.01), start, steps=5, rate=0.2)
         np.testing.assert_array_equal(real.weights, virtual.weights)
-        ray.kill(workers.actors[1])
+        workers.kill(1)
         run = partial_sgd(workers, start, steps=5, rate=0.2)
         assert run.crashed == [1]
         assert len(run.losses) == 5
+        assert any("worker 1 crashed" in one for one in run.warnings)
     finally:
         workers.close()
         ray.shutdown()

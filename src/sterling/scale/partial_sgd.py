@@ -12,7 +12,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
-from scipy import stats
 
 from sterling.errors import InputError
 from sterling.scale.workers import Arrival, Weights, Workers
@@ -109,6 +108,7 @@ def partial_sgd(
     rule = waiting or Waiting()
     loop = _Loop(workers, rule, least_workers, PartialRun(np.array(start, dtype=float)))
     loop.run.used = [0] * workers.count
+    workers.forget()
     began = workers.now()
     for step in range(steps):
         fresh = loop.gather(step)
@@ -253,6 +253,8 @@ def results_needed(
         )
     if not 0 < confidence < 1:
         raise InputError(f"confidence {confidence}: between 0 and 1")
+    from scipy import stats  # workers of a cluster import this module and need no SciPy
+
     spread = float(stats.norm.ppf((1 + confidence) / 2)) ** 2 * deviation**2
     needed = examples * spread / (examples * tolerance**2 + spread)
     return max(1, math.ceil(needed * workers / examples - 1e-9))

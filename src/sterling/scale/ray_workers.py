@@ -1,13 +1,14 @@
 """One Ray actor for each shard."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from sterling.errors import InputError
 from sterling.scale.workers import Arrival, Delay, Gradient, Result, Weights
 
-__all__ = ["RayWorkers"]
+__all__ = ["RayWorkers", "local_cluster"]
 
 
 class _Holder:
@@ -22,6 +23,36 @@ class _Holder:
         return self.gradient(weights, self.shard)
 
 
+def _ray() -> Any:
+    try:
+        import ray
+    except ImportError as error:
+        raise InputError("partial_sgd on Ray: pip install 'sterling[scale]'") from error
+    return ray
+
+
+def _start(ray: Any) -> None:
+    ray.init(include_dashboard=False, log_to_driver=False, configure_logging=False)
+
+
+@contextmanager
+def local_cluster() -> Iterator[None]:
+    """Ray on this machine for a while; what runs already is used and left running.
+
+    Raises:
+        InputError: Ray is not installed.
+    """
+    ray = _ray()
+    if ray.is_initialized():
+        yield
+        return
+    _start(ray)
+    try:
+        yield
+    finally:
+        ray.shutdown()
+
+
 class RayWorkers:
     """Workers on a Ray cluster, or on this machine where none was started.
 
@@ -30,6 +61,12 @@ class RayWorkers:
         shards: The data of each; sent once.
         delay: Seconds that workers sleep before they compute, to try out stragglers.
         cores: Of each worker; parts of one let several workers share it.
+        restarts: How often a worker that died is started anew, with its shard and the weights that
+            it had; after that it has crashed.
+
+    Attributes:
+        actors: Those at work.
+        restarted: Workers that were started anew, in order.
 
     Raises:
         InputError: Ray is not installed.
@@ -42,19 +79,18 @@ class RayWorkers:
         *,
         delay: Delay | None = None,
         cores: float = 0.1,
+        restarts: int = 0,
     ) -> None:
-        try:
-            import ray
-        except ImportError as error:
-            raise InputError("partial_sgd on Ray: pip install 'sterling[scale]'") from error
-        self._ray = ray
+        self._ray = ray = _ray()
         if not ray.is_initialized():
-            ray.init(include_dashboard=False, log_to_driver=False, configure_logging=False)
+            _start(ray)
         actor = ray.remote(num_cpus=cores)(_Holder)
-        self.actors: list[Any] = [
-            actor.remote(gradient, shard, worker, delay) for worker, shard in enumerate(shards)
-        ]
-        self._under_way: dict[Any, tuple[int, int]] = {}
+        self._start: Callable[[int], Any] = lambda worker: actor.remote(
+            gradient, shards[worker], worker, delay
+        )
+        self.actors: list[Any] = [self._start(worker) for worker in range(len(shards))]
+        self.restarts, self.restarted = restarts, list[int]()
+        self._under_way: dict[Any, tuple[int, int, Weights]] = {}
 
     @property
     def count(self) -> int:
@@ -68,27 +104,42 @@ class RayWorkers:
     def submit(self, worker: int, step: int, weights: Weights) -> None:
         """Give an idle worker weights."""
         reference = self.actors[worker].answer.remote(step, weights)
-        self._under_way[reference] = (worker, step)
+        self._under_way[reference] = (worker, step, weights)
+
+    def forget(self) -> None:
+        """Drop what is under way; actors still finish it before they begin anew."""
+        self._under_way.clear()
 
     def wait(self, timeout: float) -> list[Arrival]:
-        """What has come back; a worker that died has, without a result."""
-        if not self._under_way:
-            return []
-        first, _ = self._ray.wait(list(self._under_way), num_returns=1, timeout=timeout)
-        if not first:
-            return []
-        ready, _ = self._ray.wait(
-            list(self._under_way), num_returns=len(self._under_way), timeout=0
-        )
-        arrivals = []
-        for reference in ready:
-            worker, step = self._under_way.pop(reference)
-            try:
-                result = self._ray.get(reference)
-            except self._ray.exceptions.RayActorError:
-                result = None
-            arrivals.append(Arrival(worker, step, result))
+        """What has come back; a worker that died for good has, without a result."""
+        end = self.now() + timeout
+        arrivals: list[Arrival] = []
+        while self._under_way and not arrivals:
+            under_way = list(self._under_way)
+            left = max(0.0, end - self.now())
+            if not self._ray.wait(under_way, num_returns=1, timeout=left)[0]:
+                break
+            ready, _ = self._ray.wait(under_way, num_returns=len(under_way), timeout=0)
+            arrivals = [one for each in ready if (one := self._arrival(each)) is not None]
         return arrivals
+
+    def _arrival(self, reference: Any) -> Arrival | None:
+        """What an answer says; None where its worker is started anew and will answer again."""
+        worker, step, weights = self._under_way.pop(reference)
+        try:
+            result = self._ray.get(reference)
+        except self._ray.exceptions.RayActorError:
+            if self.restarted.count(worker) < self.restarts:
+                self.restarted.append(worker)
+                self.actors[worker] = self._start(worker)
+                self.submit(worker, step, weights)
+                return None
+            result = None
+        return Arrival(worker, step, result)
+
+    def kill(self, worker: int) -> None:
+        """End one worker as a crash would."""
+        self._ray.kill(self.actors[worker])
 
     def close(self) -> None:
         """End the workers."""

@@ -28,6 +28,7 @@ class SimulatedWorkers:
     delay: Delay
     crashes: Mapping[int, float] = field(default_factory=dict)
     _clock: float = 0.0
+    _free: dict[int, float] = field(default_factory=dict)
     _under_way: list[tuple[float, int, int, Weights | None]] = field(default_factory=list)
 
     @property
@@ -48,12 +49,17 @@ class SimulatedWorkers:
         delay = self.delay(worker, step)
         if not delay >= 0:
             raise InputError(f"delay of worker {worker} at step {step}: {delay}; 0 or more")
-        end = self._clock + delay
+        end = max(self._clock, self._free.pop(worker, 0.0)) + delay
         dies = self.crashes.get(worker, math.inf)
         if dies < end or dies <= self._clock:
             heapq.heappush(self._under_way, (max(dies, self._clock), worker, step, None))
         else:
             heapq.heappush(self._under_way, (end, worker, step, weights))
+
+    def forget(self) -> None:
+        """Drop what is under way; workers still finish it before they begin anew."""
+        self._free = {worker: end for end, worker, _, _ in self._under_way}
+        self._under_way.clear()
 
     def wait(self, timeout: float) -> list[Arrival]:
         """All that come back at the next moment at which one does."""

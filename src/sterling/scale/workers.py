@@ -51,6 +51,10 @@ class Workers(Protocol):
         """Give an idle worker weights."""
         ...
 
+    def forget(self) -> None:
+        """Drop what is under way, left by an earlier training: its answers never come back."""
+        ...
+
     def wait(self, timeout: float) -> list[Arrival]:
         """What has come back: one or more as soon as there are, none after so many seconds."""
         ...

@@ -24,6 +24,7 @@ from sterling.studies.mgteval import MGTEVAL_STUDY
 from sterling.studies.mia_fdr import MIA_FDR_STUDY
 from sterling.studies.pad_chapter import PAD_CHAPTER_STUDY
 from sterling.studies.pad_survey import PAD_SURVEY_STUDY
+from sterling.studies.partial_sgd import PARTIAL_SGD_STUDY
 from sterling.studies.pkaml import PKAML_STUDY
 from sterling.studies.raml import RAML_STUDY
 from sterling.studies.senn_conformal import SENN_CONFORMAL_STUDY
@@ -63,6 +64,7 @@ STUDIES: dict[str, Study[Any]] = {
         PKAML_STUDY,
         RAML_STUDY,
         SENN_CONFORMAL_STUDY,
+        PARTIAL_SGD_STUDY,
         SGTD_STUDY,
         TEMPORAL_DEPTH_STUDY,
         UNCERTAINTY_UNLEARNING_STUDY,
