@@ -35,7 +35,7 @@ def test_the_gradient_is_that_of_finite_differences_and_the_least_loss_is_least(
         assert (ahead - behind) / 2e-6 == pytest.approx(slope[place], rel=1e-5)
     assert loss > least_loss(shards)
     for data in ("alike", "unlike"):
-        shards = draw_shards(5, data, seed=1)  # type: ignore[arg-type]
+        shards = draw_shards(5, data, seed=1)
         x, y = (np.concatenate(parts) for parts in zip(*shards, strict=True))
         best = np.linalg.solve(x.T @ x, x.T @ y)
         near = best + 1e-3 * np.random.default_rng(0).normal(size=(20, 5))
