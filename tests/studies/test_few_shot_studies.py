@@ -69,7 +69,7 @@ def prior_is_apart(evidence: Evidence) -> None:
     unchanged = next(one for one in evidence.claims if one.id == "representation_is_unchanged")
     assert unchanged.holds
     prior = next(table for table in evidence.tables if table.name == "prior")
-    assert [row[1:3] for row in prior.rows] == [[24, 480], [24, 480]]
+    assert [row[1:3] for row in prior.rows] == [[12, 240], [12, 240]]
 
 
 def gaps_are_of_the_matrix(evidence: Evidence) -> None:

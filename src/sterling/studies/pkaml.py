@@ -55,7 +55,7 @@ from sterling.study import (
 
 __all__ = ["PKAML_STUDY", "PkamlConfig"]
 
-SHARES = (("prior", 0.4), ("train", 0.3), ("validation", 0.1), ("test", 0.2))
+SHARES = (("prior", 0.3), ("train", 0.3), ("validation", 0.2), ("test", 0.2))
 LEARNERS = ("MAML", "prior knowledge", "PKAML")
 MIXED = "mixed"
 Floats = NDArray[np.float64]
@@ -344,7 +344,7 @@ PKAML_STUDY = Study(
     presets={
         "smoke": PkamlConfig(
             across=(1, 2),
-            classes=60,
+            classes=40,
             size=16,
             width=4,
             prior_width=4,

@@ -50,7 +50,7 @@ from sterling.study import (
 
 __all__ = ["RAML_STUDY", "RamlConfig"]
 
-SHARES = (("prior", 0.4), ("train", 0.3), ("validation", 0.1), ("test", 0.2))
+SHARES = (("prior", 0.3), ("train", 0.3), ("validation", 0.2), ("test", 0.2))
 PIXELS, CENTROIDS = "nearest centroid of pixels", "nearest centroid of representations"
 HEAD, RAML, URAML = "MAML on representation", "RAML", "RAML, prior without labels"
 COMPETING = "RAML, channels compete"
@@ -346,7 +346,7 @@ RAML_STUDY = Study(
     ),
     presets={
         "smoke": RamlConfig(
-            classes=60,
+            classes=40,
             size=16,
             width=4,
             prior_width=4,
