@@ -16,7 +16,7 @@ from sterling.adapt import (
     maml,
 )
 from sterling.errors import InputError
-from sterling.image import conv4
+from sterling.image import conv4, resnet12
 
 LAYERS = ["block1", "block2", "block3", "block4", "head"]
 
@@ -60,6 +60,12 @@ def test_five_rates_that_start_just_below_the_rate_and_none_for_normalisation() 
     assert not still & {name for name in parameters if name.endswith("weight")} - {
         f"block{one}.norm.weight" for one in range(1, 5)
     }
+
+
+def test_both_backbones_have_the_same_layers() -> None:
+    model = layered(resnet12(3, size=16, width=2))
+    assert model.group_names == LAYERS
+    assert sum("norm" in name for name in model.groups) == 0
 
 
 def test_equal_rates_are_maml() -> None:

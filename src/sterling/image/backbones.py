@@ -8,7 +8,8 @@ so that rates and groups by layer are easily told.
 """
 
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
@@ -17,7 +18,7 @@ from torch import Tensor, nn
 from sterling.adapt import BatchStatistics
 from sterling.errors import InputError
 
-__all__ = ["ConvBlock", "ResidualBlock", "conv4", "resnet12"]
+__all__ = ["BACKBONES", "Backbone", "ConvBlock", "ResidualBlock", "conv4", "resnet12"]
 
 BLOCKS = 4
 Norm = Callable[[int], nn.Module]
@@ -147,3 +148,7 @@ def _side_after_blocks(size: int) -> int:
     if side < 1:
         raise InputError(f"size {size}: four blocks halve it four times; give 16 pixels or more")
     return side
+
+
+Backbone = Literal["conv4", "resnet12"]
+BACKBONES: Mapping[Backbone, Callable[..., nn.Sequential]] = {"conv4": conv4, "resnet12": resnet12}

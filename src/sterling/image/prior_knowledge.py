@@ -12,7 +12,7 @@ from torch import nn
 
 from sterling.adapt import represent
 from sterling.errors import InputError, unknown_name
-from sterling.image.backbones import conv4, resnet12
+from sterling.image.backbones import BACKBONES, Backbone
 from sterling.image.few_shot_trial import FewShotConfig
 from sterling.image.labelled_images import LabelledImages, with_rotations
 
@@ -34,13 +34,13 @@ class PriorConfig(FewShotConfig):
     """What studies with prior knowledge have in common.
 
     Attributes:
-        backbone: Of the representation.
+        prior_backbone: Network of the representation.
         prior_width: Its width.
         prior_steps: Of its training, on 64 pictures each.
         map_rates: Inner rates of what adapts on its maps; validation classes choose among them.
     """
 
-    backbone: Literal["conv4", "resnet12"] = "conv4"
+    prior_backbone: Backbone = "conv4"
     prior_width: int = Field(default=32, ge=1)
     prior_steps: int = Field(default=250, ge=1)
     map_rates: tuple[float, ...] = Field(default=(2.0, 5.0), min_length=1)
@@ -48,8 +48,7 @@ class PriorConfig(FewShotConfig):
 
 def prior_network(config: PriorConfig, channels: int, seed: int) -> nn.Module:
     """The configured representation without a head, untrained, on the configured device."""
-    make = conv4 if config.backbone == "conv4" else resnet12
-    return make(
+    return BACKBONES[config.prior_backbone](
         None,
         channels=channels,
         size=config.size,

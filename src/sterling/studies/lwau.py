@@ -11,7 +11,6 @@ from functools import partial
 from typing import Any
 
 import torch
-from pydantic import Field
 from torch import nn
 
 from sterling.adapt import (
@@ -31,7 +30,7 @@ from sterling.adapt import (
 )
 from sterling.claims import bounded_above, positive
 from sterling.figures import bars_over_seeds, lines
-from sterling.image import conv4
+from sterling.image.backbones import BACKBONES, Backbone
 from sterling.image.few_shot_trial import (
     FewShotConfig,
     class_parts,
@@ -71,10 +70,12 @@ class LwauConfig(FewShotConfig):
     """Configuration of the study; fields in common are `FewShotConfig`'s.
 
     Attributes:
+        backbone: Of every arm.
         penalty: Whether LWAU's elastic penalty of the weights is in the outer loss.
     """
 
-    penalty: bool = Field(default=True)
+    backbone: Backbone = "conv4"
+    penalty: bool = True
 
 
 def measure(config: LwauConfig, run: Run) -> Findings:
@@ -86,9 +87,10 @@ def measure(config: LwauConfig, run: Run) -> Findings:
         results[arm].append(result)
     source = results[PIXELS][0]["source"]
     return Findings(
-        scope=f"Data: {source}, {config.ways} ways, {config.shots} shots, Conv-4 of width "
-        f"{config.width} on {config.size} × {config.size} pixels. Small networks trained here for "
-        f"{config.iterations} iterations: rates say nothing about other data.",
+        scope=f"Data: {source}, {config.ways} ways, {config.shots} shots, "
+        f"{config.backbone} of width {config.width} on {config.size} × {config.size} pixels. "
+        f"Networks trained here for {config.iterations} iterations: rates say nothing about other "
+        "data.",
         not_scored=0,
         metrics=[
             metric_over_seeds(f"accuracy: {arm}", "rate", [one["accuracy"] for one in own])
@@ -122,7 +124,9 @@ def _compute(config: LwauConfig, seed: int, arm: str) -> dict[str, Any]:
         return {"accuracy": float(judged.accuracy.mean()), "source": parts["test"].source}
     channels = parts["test"].images.shape[1]
     outputs = None if arm == PROTONET else config.ways
-    network = conv4(outputs, channels=channels, size=config.size, width=config.width, seed=seed)
+    network = BACKBONES[config.backbone](
+        outputs, channels=channels, size=config.size, width=config.width, seed=seed
+    )
     learner = ARMS[arm](config, layered(network), seed)
     result: dict[str, Any] = trial(config, [learner], draws).record()
     if arm in FROZEN and isinstance(learner, GradientLearner):

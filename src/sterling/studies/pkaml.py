@@ -364,7 +364,7 @@ PKAML_STUDY = Study(
         ),
         "paper": PkamlConfig(
             across=(1, 3, 5, 7, 9),
-            backbone="resnet12",
+            prior_backbone="resnet12",
             size=84,
             width=32,
             prior_width=64,

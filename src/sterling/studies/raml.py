@@ -363,7 +363,7 @@ RAML_STUDY = Study(
         ),
         "quick": RamlConfig(size=16),
         "paper": RamlConfig(
-            backbone="resnet12",
+            prior_backbone="resnet12",
             size=84,
             width=32,
             prior_width=64,
