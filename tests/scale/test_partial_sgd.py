@@ -1,6 +1,8 @@
 """Abandoning slow workers: on a virtual cluster against theory, and on Ray."""
 
 import math
+import os
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -240,8 +242,23 @@ def test_bad_input_is_named() -> None:
         results_needed(10, 2, 1.0, 0.0)
 
 
+class Dies:
+    """A law of delay by which worker 1 dies at step 2, the first time that it gets there."""
+
+    def __init__(self, mark: Path) -> None:
+        self.mark = mark
+
+    def __call__(self, worker: int, step: int) -> float:
+        if (worker, step) == (1, 2) and not self.mark.exists():
+            self.mark.touch()
+            os._exit(1)
+        return 0.0
+
+
 @pytest.mark.smoke
-def test_actors_of_ray_do_the_same_and_one_that_is_killed_is_left_out() -> None:
+def test_actors_of_ray_do_the_same_and_one_that_dies_is_started_anew_or_left_out(
+    tmp_path: Path,
+) -> None:
     ray = pytest.importorskip("ray")
     parts = shards(3, seed=4)
     start = np.zeros(3)
@@ -250,6 +267,11 @@ def test_actors_of_ray_do_the_same_and_one_that_is_killed_is_left_out() -> None:
         real = partial_sgd(workers, start, steps=5, rate=0.2)
         virtual = partial_sgd(simulated(parts, lambda _w, _s: 0.01), start, steps=5, rate=0.2)
         np.testing.assert_array_equal(real.weights, virtual.weights)
+        workers.close()
+        workers = RayWorkers(regression, parts, delay=Dies(tmp_path / "died"), restarts=1)
+        run = partial_sgd(workers, start, steps=5, rate=0.2)
+        assert (workers.restarted, run.crashed) == ([1], [])
+        np.testing.assert_array_equal(run.weights, virtual.weights)  # nothing was lost
         workers.kill(1)
         run = partial_sgd(workers, start, steps=5, rate=0.2)
         assert run.crashed == [1]
