@@ -161,7 +161,7 @@ def _one_seed(config: MetaAdvDetConfig, run: Run, index: int) -> Unit:
 def _trial(config: MetaAdvDetConfig, seed: int) -> Unit:
     """On digits or the user's pictures; pictures of another kind are as many characters."""
     images = few_shot_data("digits" if config.data is None else config.data, size=config.size)
-    glyphs = draw_glyphs(len(images.names), 60, size=config.size, seed=seed)
+    glyphs = draw_glyphs(len(images.names), 120, size=config.size, seed=seed)
     channels = images.images.shape[1]
     others = replace(glyphs, images=glyphs.images.expand(-1, channels, -1, -1))
     plan = DetectionPlan(**config.model_dump(exclude={"data", "seeds"}))
@@ -398,8 +398,10 @@ METAADVDET_STUDY = Study(
         ),
         "quick": MetaAdvDetConfig(
             known=("fgsm", "mi_fgsm", "bim", "pgd", "carlini_wagner", "vat"),
+            pictures=180,
             attack_steps=10,
-            width=16,
+            classifier_width=8,
+            width=8,
             queries=8,
             tasks=8,
             iterations=100,
