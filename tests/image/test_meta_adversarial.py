@@ -14,7 +14,9 @@ from torch import Tensor, nn
 
 from sterling.adapt import FunctionalModel, Task, fomaml
 from sterling.errors import InputError
-from sterling.image.adversarial_tasks import AdversarialTasks, AttackedImages
+from sterling.image.adversarial_tasks import AdversarialTasks, AttackedImages, attack_images
+from sterling.image.attacks import Strength
+from sterling.image.labelled_images import LabelledImages
 from sterling.image.meta_adversarial import (
     JointModel,
     LastBatchStatistics,
@@ -81,6 +83,37 @@ def test_attacks_with_too_few_pictures_of_a_class_leave_it_out() -> None:
         AdversarialTasks(attacked_images(), "paper", shots=5, queries=8, seed=0)
     with pytest.raises(InputError, match="protocol"):
         AdversarialTasks(attacked_images(), "papers", shots=1, queries=1, seed=0)  # type: ignore[arg-type]
+
+
+def test_what_a_network_errs_on_anyway_is_not_attacked() -> None:
+    class Second(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.offset = nn.Parameter(torch.zeros(()))
+
+        def forward(self, x: Tensor) -> Tensor:
+            bright = x.mean((1, 2, 3)) - 0.5 + self.offset
+            return torch.stack([-bright, bright], dim=1)
+
+    images = torch.linspace(0.1, 0.9, 8).view(8, 1, 1, 1).expand(8, 1, 4, 4)
+    rows = {8: [0] * 4 + [1] * 4, 4: [0, 0, 1, 1, 1, 1, 0, 0], 0: [1] * 4 + [0] * 4}
+    for right, row in rows.items():
+        data = LabelledImages(images, np.array(row), ("dark", "bright"), "drawn")
+        found = attack_images(
+            Second().eval(),
+            data,
+            ("semantic",),
+            strength=Strength(),
+            seed=0,
+            scale=(0.5, 0.25),
+            research_use=True,
+        )
+        assert len(found.clean) == right
+        if right:
+            assert found.sources["semantic"].tolist() == list(range(right))
+            torch.testing.assert_close(found.attacked["semantic"], -found.clean)
+        else:
+            assert not found.attacked
 
 
 def test_in_evaluation_statistics_are_those_of_the_last_batch() -> None:

@@ -58,6 +58,8 @@ def attack_images(
 ) -> AttackedImages:
     """Attack what a network classifies rightly, and keep what it then errs on.
 
+    Where it classifies nothing rightly there is nothing to attack, and no attack in the result.
+
     Args:
         network: In evaluation mode.
         data: Pictures in [0, 1].
@@ -79,7 +81,7 @@ def attack_images(
     aims = None if targets is None else targets.to(device)[right]
     attacked: dict[str, Tensor] = {}
     sources: dict[str, NDArray[np.intp]] = {}
-    for name in attacks:
+    for name in attacks if right.any() else ():
         found, succeeded = attack(
             name,
             network,
