@@ -175,6 +175,7 @@ def trained(workers: Workers, shards: Shards, data: Data, rule: Waiting, steps: 
         "seconds": times[-1],
         "goal": None if arrived is None else times[arrived],
         "goal steps": arrived,
+        "first": shard_losses(shards, start),
         "shards": shard_losses(shards, run.weights),
         **_told(run),
     }

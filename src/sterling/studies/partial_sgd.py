@@ -176,8 +176,8 @@ def _claims(
         return _runs(units, "unlike", "straggler", rule)
 
     def own(rule: str) -> list[float]:
-        """Loss of what the straggler alone holds."""
-        return [run["shards"][0] for run in straggler(rule)]
+        """Share that is left of the first loss of what the straggler alone holds."""
+        return [run["shards"][0] / run["first"][0] for run in straggler(rule)]
 
     def ends(rule: str) -> list[float]:
         return [math.log(run["excess"][-1]) for run in _runs(units, "alike", "spikes", rule)]
@@ -249,7 +249,7 @@ def _claims(
         positive(
             "straggler_data_lost",
             "What a machine that is slow for good alone holds is learned worse where one in eight "
-            "is abandoned (difference in its loss).",
+            "is abandoned (difference in the share of its first loss that is left).",
             np.subtract(own(EIGHTH), own(ALL)).tolist(),
         ),
         bounded_below(
@@ -260,7 +260,7 @@ def _claims(
         ),
         positive(
             "fairness_mends",
-            "Waiting for a shard that was not used for five steps lowers that loss.",
+            "Waiting for a shard that was not used for five steps lowers that share.",
             np.subtract(own(EIGHTH), own(FAIR)).tolist(),
         ),
         positive(
