@@ -16,7 +16,8 @@ from sterling.adapt import FunctionalModel, Task, fomaml
 from sterling.errors import InputError
 from sterling.image.adversarial_tasks import AdversarialTasks, AttackedImages, attack_images
 from sterling.image.attacks import Strength
-from sterling.image.labelled_images import LabelledImages
+from sterling.image.classifiers import train_classifier
+from sterling.image.labelled_images import LabelledImages, scan_digits
 from sterling.image.meta_adversarial import (
     JointModel,
     LastBatchStatistics,
@@ -240,3 +241,15 @@ def test_a_pooled_detector_learns_what_it_is_given() -> None:
     with torch.no_grad():
         right = network(everything).argmax(dim=1) == truth
     assert float(right.double().mean()) > 0.9
+
+
+def test_classifiers_learn_and_judge_one_picture_as_they_judge_many() -> None:
+    data = scan_digits(16)
+    own = replace(data, images=data.images[:900], labels=data.labels[:900])
+    network = train_classifier(own, "conv4", width=16, epochs=5, seed=0)
+    with torch.no_grad():
+        answers = network(data.images[900:])
+        alone = network(data.images[900:901])
+    torch.testing.assert_close(alone, answers[:1], atol=1e-4, rtol=1e-4)
+    right = answers.argmax(dim=1).numpy() == data.labels[900:]
+    assert right.mean() > 0.5  # of ten classes

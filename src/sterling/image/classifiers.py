@@ -11,23 +11,9 @@ from sterling.adapt import BatchStatistics
 from sterling.image.backbones import conv4, resnet12
 from sterling.image.labelled_images import LabelledImages
 
-__all__ = ["Architecture", "train_classifier", "with_running_statistics"]
+__all__ = ["Architecture", "train_classifier"]
 
 Architecture = Literal["conv4", "resnet12"]
-
-
-def with_running_statistics(module: nn.Module) -> nn.Module:
-    """The module with torch's batch normalisation for every `BatchStatistics`, changed in place.
-
-    In evaluation the answer to one picture then does not depend on the others.
-    """
-    for name, child in module.named_children():
-        if isinstance(child, BatchStatistics):
-            assert child.weight is not None
-            setattr(module, name, nn.BatchNorm2d(len(child.weight), child.epsilon))
-        else:
-            with_running_statistics(child)
-    return module
 
 
 def train_classifier(
@@ -56,7 +42,7 @@ def train_classifier(
     build = conv4 if architecture == "conv4" else resnet12
     _, channels, size, _ = data.images.shape
     plain = build(len(data.names), channels=channels, size=size, width=width, seed=seed)
-    network = with_running_statistics(plain).to(device).train()
+    network = _normalised_by_torch(plain).to(device).train()
     images: Tensor = data.images.to(device)
     labels = torch.from_numpy(data.labels).to(device)
     draw = np.random.default_rng(seed)
@@ -71,3 +57,18 @@ def train_classifier(
             steps.step()
             schedule.step()
     return network.eval()
+
+
+def _normalised_by_torch(module: nn.Module) -> nn.Module:
+    """With torch's batch normalisation, new, for every `BatchStatistics`; changed in place.
+
+    It gathers its statistics while it trains, so that answers to one picture do not depend on
+    others afterwards.
+    """
+    for name, child in module.named_children():
+        if isinstance(child, BatchStatistics):
+            assert child.weight is not None
+            setattr(module, name, nn.BatchNorm2d(len(child.weight), child.epsilon))
+        else:
+            _normalised_by_torch(child)
+    return module
