@@ -181,14 +181,14 @@ class Paper:
     year: int
 
     def bibtex(self) -> str:
-        """A BibTeX entry."""
+        """A BibTeX entry; without authors where they are not known."""
         fields = {
             "title": self.title,
             "author": " and ".join(self.authors),
             "booktitle": self.venue,
             "year": str(self.year),
         }
-        body = "".join(f"  {name} = {{{value}}},\n" for name, value in fields.items())
+        body = "".join(f"  {name} = {{{value}}},\n" for name, value in fields.items() if value)
         return f"@inproceedings{{{self.key},\n{body}}}"
 
 

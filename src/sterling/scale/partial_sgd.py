@@ -1,10 +1,10 @@
 """Training that abandons the results of slow machines in each iteration.
 
-"A Hybrid Solution to Improve Iteration Efficiency in Distributed Learning" (arXiv 1411.6358, 2014):
-of M workers the master goes on when γ have answered, and abandons the rest. Its text could not be
-read beyond the abstract. Ours are: work goes to idle workers alone, so no backlog grows; a grace in
-which late results still count; and a watch over shards, because abandoning a machine that is slow
-for good abandons its data, silently.
+"A Hybrid Solution to improve Iteration Efficiency in the Distributed Learning" (arXiv 1411.6358,
+2014): of M workers the master goes on when γ have answered, and abandons the rest. Its text could
+not be read beyond the abstract. Ours are: work goes to idle workers alone, so no backlog grows; a
+grace in which late results still count; and a watch over shards, because abandoning a machine that
+is slow for good abandons its data, silently.
 """
 
 import math

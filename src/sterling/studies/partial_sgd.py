@@ -1,10 +1,10 @@
 """Abandoning slow machines: what does it save, and what does it cost?
 
-"A Hybrid Solution to Improve Iteration Efficiency in Distributed Learning" (arXiv 1411.6358, 2014),
-of which the abstract alone could be read: problems, laws of delay, sizes and bars are ours. Loss is
-shown against time and against gradients used, never at equal numbers of steps alone. Most runs are
-on a virtual clock; those on Ray have workers that sleep for the delays, since this machine has few
-cores.
+"A Hybrid Solution to improve Iteration Efficiency in the Distributed Learning" (arXiv 1411.6358,
+2014), of which the abstract alone could be read: problems, laws of delay, sizes and bars are ours.
+Loss is shown against time and against gradients used, never at equal numbers of steps alone. Most
+runs are on a virtual clock; those on Ray have workers that sleep for their delays, so that few
+cores do.
 """
 
 import math
@@ -392,8 +392,8 @@ PARTIAL_SGD_STUDY = Study(
     domain="scale",
     paper=Paper(
         key="hybrid2014",
-        title="A Hybrid Solution to Improve Iteration Efficiency in Distributed Learning",
-        authors=(),
+        title="A Hybrid Solution to improve Iteration Efficiency in the Distributed Learning",
+        authors=(),  # not established
         venue="arXiv 1411.6358",
         year=2014,
     ),
