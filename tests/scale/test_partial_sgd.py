@@ -255,6 +255,10 @@ class Dies:
         return 0.0
 
 
+def asleep(worker: int, step: int) -> float:
+    return 600.0 if (worker, step) == (1, 1) else 0.0
+
+
 @pytest.mark.smoke
 def test_actors_of_ray_do_the_same_and_one_that_dies_is_started_anew_or_left_out(
     tmp_path: Path,
@@ -277,6 +281,12 @@ def test_actors_of_ray_do_the_same_and_one_that_dies_is_started_anew_or_left_out
         assert run.crashed == [1]
         assert len(run.losses) == 5
         assert any("worker 1 crashed" in one for one in run.warnings)
+        workers.close()
+        workers = RayWorkers(regression, parts[:2], delay=asleep)
+        partial_sgd(workers, start, steps=1, rate=0.2)  # actors have started
+        run = partial_sgd(workers, start, steps=3, rate=0.2, waiting=Waiting(patience=2.0))
+        assert run.crashed == [1]
+        assert any("worker 1 did not answer" in one for one in run.warnings)
     finally:
         workers.close()
         ray.shutdown()
