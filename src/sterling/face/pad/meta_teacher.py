@@ -161,9 +161,8 @@ def pooled_logits(maps: Tensor) -> Tensor:
 class SpoofMapTeacher(nn.Module):
     """Zeros for bona fides, and for attacks a learned map exp δ(x), scaled to a mean of 1.
 
-    At first δ is 0 everywhere, which is the binary mask. The mean of each map keeps it from falling
-    to 0 and from growing: maps 1 + δ did both, since larger ones lower the loss by larger steps
-    alone.
+    At first δ is 0 everywhere, which is the binary mask. The mean of each map keeps it from
+    growing, which lowers the loss by larger steps alone, and the exponential from falling to 0.
 
     Args:
         width: Channels of the first of three convolutions; the others have twice as many.
