@@ -7,7 +7,7 @@ at the threshold of its support, which is what a user would have; the equal erro
 queries, which the release reports, is shown beside it as the optimistic figure that it is.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
@@ -21,11 +21,15 @@ from sterling.adapt import FunctionalModel, GradientLearner, LearnedRates, Task,
 from sterling.claims import positive
 from sterling.face.capture import Scale, simulate
 from sterling.face.data import CropSpec, Faces, label_maps, load_faces, read_type_lists
-from sterling.face.pad.aim_fas import DepthMaps, adaptive_inner_update, liveness_after
+from sterling.face.pad.aim_fas import DepthMaps, adaptive_inner_update
 from sterling.face.pad.face_types import FaceTypes, TypeTasks, types_of
-from sterling.face.pad.thumbnail import score_thumbnails
+from sterling.face.pad.few_shot_errors import (
+    FIGURES,
+    errors_after,
+    errors_of_thumbnails,
+    mean_errors,
+)
 from sterling.figures import lines
-from sterling.measure import Scores, auc, eer, evaluate, threshold_at_eer
 from sterling.runs import Run, derive_seed, in_processes
 from sterling.study import (
     Claim,
@@ -44,7 +48,6 @@ __all__ = ["AIM_FAS_STUDY", "AimFasConfig"]
 AIM, FIXED, PLAIN = "aim_fas", "fixed rate", "supervised"
 STARTED, TUNED, THUMBNAILS = "aim_fas, not adapted", "supervised, fine-tuned", "thumbnails"
 SYSTEMS = (AIM, FIXED, STARTED, TUNED, PLAIN, THUMBNAILS)
-FIGURES = ("ACER", "EER", "AUC")
 TUNING_FACTORS = (0.3, 1.0, 3.0)  # of the inner rate, for fine-tuning the supervised network. Ours.
 
 
@@ -186,8 +189,10 @@ def _results(
     for shots in config.shots:
         given = [tested.with_shots(number, shots) for number in range(config.test_tasks)]
         for system, (learner, steps) in systems.items():
-            found[system][str(shots)] = _mean([_judged(learner, task, steps) for task in given])
-        found[THUMBNAILS][str(shots)] = _mean([_by_hand(task) for task in given])
+            found[system][str(shots)] = mean_errors(
+                [errors_after(learner, task, steps) for task in given]
+            )
+        found[THUMBNAILS][str(shots)] = mean_errors([errors_of_thumbnails(task) for task in given])
     rates = learners[AIM].rates
     assert isinstance(rates, LearnedRates)
     assert rates.decay is not None
@@ -282,44 +287,11 @@ def _tuned(config: AimFasConfig, learner: GradientLearner, tasks: TypeTasks) -> 
 
     def area(factor: float) -> float:
         candidate = _learner(config, learner.model, TUNED, 0, factor)
-        return _mean([_judged(candidate, task, config.test_steps) for task in given])["AUC"]
+        return mean_errors([errors_after(candidate, task, config.test_steps) for task in given])[
+            "AUC"
+        ]
 
     return _learner(config, learner.model, TUNED, 0, max(TUNING_FACTORS, key=area))
-
-
-def _judged(learner: GradientLearner, task: Task, steps: int) -> dict[str, float]:
-    support, queries = liveness_after(learner, task, steps)
-    return _figures(support.double().cpu().numpy(), queries.double().cpu().numpy())
-
-
-def _by_hand(task: Task) -> dict[str, float]:
-    """Logistic regression on the support's thumbnails."""
-    live = np.arange(len(task.support)) < len(task.support) // 2
-    both = torch.cat([task.support, task.query])
-    scores = score_thumbnails(task.support, live, both)
-    return _figures(scores[: len(live)], scores[len(live) :])
-
-
-def _figures(support: Any, queries: Any) -> dict[str, float]:
-    """Of scores whose first half are living faces."""
-    chosen_on, judged = (
-        Scores(
-            values,
-            np.arange(len(values)) < len(values) // 2,
-            item=[f"{kind} {row}" for row in range(len(values))],
-        )
-        for kind, values in (("support", support), ("query", queries))
-    )
-    threshold = threshold_at_eer(chosen_on, source="support")
-    return {
-        "ACER": evaluate(judged, threshold).acer,
-        "EER": eer(judged).value,
-        "AUC": auc(judged).value,
-    }
-
-
-def _mean(each: Sequence[Mapping[str, float]]) -> dict[str, float]:
-    return {figure: float(np.mean([one[figure] for one in each])) for figure in FIGURES}
 
 
 # Claims and tables

@@ -26,6 +26,7 @@ from sterling.face.pad.aim_fas import (
     liveness_after,
 )
 from sterling.face.pad.face_types import FaceTypes, TypeTasks, types_of
+from sterling.face.pad.few_shot_errors import task_errors
 
 
 class Point(nn.Module):
@@ -222,6 +223,13 @@ def test_liveness_is_the_mean_map_after_adaptation() -> None:
     assert float(adapted[:2].mean() - adapted[2:].mean()) > float(
         support[:2].mean() - support[2:].mean()
     )
+
+
+def test_the_supports_threshold_is_used_and_the_queries_own_is_the_optimistic_one() -> None:
+    support = np.array([0.9, 0.8, 0.2, 0.1])
+    moved = np.array([0.4, 0.3, 0.02, 0.01])  # told apart, on another level
+    assert task_errors(support, moved) == {"ACER": 0.5, "EER": 0.0, "AUC": 1.0}
+    assert task_errors(support, support) == {"ACER": 0.0, "EER": 0.0, "AUC": 1.0}
 
 
 # Lists
