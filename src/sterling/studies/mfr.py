@@ -126,10 +126,9 @@ def measure(config: MfrConfig, run: Run) -> Findings:
     found = in_processes(_unit, calls, "domains left out")
     units = {(seed, target): one for (_, _, _, seed, target), one in zip(calls, found, strict=True)}
 
-    def over_seeds(arm: str, figure: str, target: str | None = None) -> list[float]:
-        wanted = targets if target is None else [target]
+    def over_seeds(arm: str, figure: str) -> list[float]:
         return [
-            float(np.mean([units[seed, one][arm][figure] for one in wanted]))
+            float(np.mean([units[seed, target][arm][figure] for target in targets]))
             for seed in range(config.seeds)
         ]
 
@@ -204,9 +203,9 @@ def _trained(config: MfrConfig, sources: Sequence[Identities], seed: int) -> dic
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(weights)
         head = CosFace(config.dimension, int(everything.labels.max()) + 1, scale=16.0, margin=0.2)
-    base = Classification(encoder(), head.to(config.device))
+    base = encoder()
     fit_meta(
-        base,
+        Classification(base, head.to(config.device)),
         labelled,
         iterations=config.base_iterations,
         tasks=1,
@@ -217,7 +216,7 @@ def _trained(config: MfrConfig, sources: Sequence[Identities], seed: int) -> dic
 
     def going_on(make: Callable[[FaceEncoder], tuple[MetaLearner[Any], Any, int]]) -> FaceEncoder:
         own = encoder()
-        own.load_state_dict(base.encoder.state_dict())
+        own.load_state_dict(base.state_dict())
         learner, draw, tasks = make(own)
         plain = isinstance(learner, Classification)
         fit_meta(
@@ -246,7 +245,7 @@ def _trained(config: MfrConfig, sources: Sequence[Identities], seed: int) -> dic
                 1,
             )
         ),
-        BASE: base.encoder,  # type: ignore[dict-item]
+        BASE: base,
     }
 
 
@@ -301,7 +300,7 @@ def _require_resolved(far: float, domain: str, people: int, pictures: int) -> No
 # Claims and tables
 
 
-OverSeeds = Callable[..., list[float]]
+OverSeeds = Callable[[str, str], list[float]]
 
 
 def _title(figure: str, config: MfrConfig) -> str:
@@ -322,7 +321,7 @@ def _claims(config: MfrConfig, over_seeds: OverSeeds) -> list[Claim]:
         ),
         gain(
             "mfr_beats_gamma_one",
-            "With a held-out domain (γ = 0.5) than without one (γ = 1)",
+            f"With a held-out domain (γ = {config.balance:g}) than without one (γ = 1)",
             ONE,
         ),
         gain("mfr_beats_cosface", "With MFR than with CosFace gone on with", MARGIN),
