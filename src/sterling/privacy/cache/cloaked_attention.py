@@ -1,9 +1,10 @@
 """Attention of one new token over obfuscated blocks, which are never restored for it.
 
 Ours; the paper restores all rows for every token. Products with keys C = S P (X + A) are undone on
-the scores instead: with q a query, X q = P^-1 S^-1 (C q) - A q, and b numbers for each block are
-mixed where b rows of d were. Weights go the other way: w^T X = (S^-T P w)^T C - w^T A. So the rows
-of earlier blocks are in no tensor in plain while tokens are generated.
+the scores instead: with q a query, P X q = S^-1 (C q) - P A q, and b numbers for each block are
+mixed where b rows of d were. Weights w, in the order of P, go the other way:
+w^T P X = (S^-T w)^T C - w^T P A. So the rows of earlier blocks are in no tensor in plain while
+tokens are generated.
 """
 
 from dataclasses import dataclass
@@ -99,24 +100,26 @@ def attend(query: Tensor, held: HeldBlocks, mask: Tensor | None, scaling: float)
     keys, values = held.blocks.to(mixer.offset).view(2, heads, width, d)
     key_undo, value_undo = mixer.unscrambler.view(2, heads, b, b)
     key_offset, value_offset = mixer.offset.view(2, heads, 1, d)
+    # Where each row stands after P. A sum over rows asks for no order, so they stay there.
     places = (held.inverse + b * torch.arange(blocks, device=query.device)[:, None]).flatten()
-    marked = slice(mixer.secret.marked, None, b)
+    marked = places[mixer.secret.marked :: b]
 
     asked = scaling * query.to(mixer.offset).view(heads, -1, d)
     scores = torch.bmm(torch.bmm(asked, keys.mT).view(heads, -1, b), key_undo.mT)
-    scores = scores.view(heads, -1, width)[..., places]
-    scores[..., marked] -= torch.bmm(asked, key_offset.mT)
-    scores = scores[..., : held.length]
+    scores = scores.view(heads, -1, width)
+    lead = torch.bmm(asked, key_offset.mT)
+    scores.index_add_(2, marked, lead.expand(-1, -1, blocks), alpha=-1)
+    if held.length < width:
+        scores.index_fill_(2, places[held.length :], -torch.inf)
     if mask is not None:
-        seen = mask.expand(*query.shape[:2], 1, held.length).reshape(scores.shape)
-        scores = (
-            scores.masked_fill(~seen, -torch.inf) if seen.dtype == torch.bool else scores + seen
-        )
-    weights = asked.new_zeros(heads, asked.shape[1], width)
-    weights[..., : held.length] = scores.softmax(dim=-1)
-    mixed = torch.empty_like(weights).index_copy_(2, places, weights)
-    mixed = torch.bmm(mixed.view(heads, -1, b), value_undo).view(weights.shape)
-    lead = weights[..., marked].sum(dim=-1, keepdim=True)
+        bias = torch.zeros_like(mask, dtype=scores.dtype)
+        bias = bias.masked_fill(~mask, -torch.inf) if mask.dtype == torch.bool else bias + mask
+        shifted = bias.new_zeros(*bias.shape[:3], width)
+        shifted.index_copy_(3, places[: held.length], bias)
+        scores = scores + shifted.expand(*query.shape[:2], 1, width).reshape(scores.shape)
+    weights = scores.softmax(dim=-1)
+    mixed = torch.bmm(weights.view(heads, -1, b), value_undo).view(weights.shape)
+    lead = weights.index_select(2, marked).sum(dim=-1, keepdim=True)
     answer = torch.baddbmm(-lead * value_offset, mixed, values)
     return answer.view(query.shape).to(query.dtype)
 
