@@ -165,14 +165,13 @@ def main() -> None:
         "sorted": lambda: sorted_ranks(logits, labels),
         "one pass": lambda: one_pass(logits, labels),
         "one pass each": lambda: separate(logits, labels),
-        "analytic": lambda: own_curvature(logits, labels),
         "drawn": lambda: sampled_curvature(logits, labels),
     }
     times = medians(actions, repetitions)
     print(f"{tokens} tokens, vocabulary {VOCABULARY}, one thread")
     line("ranks", times, "counted", "sorted")
     line(f"{len(SEPARATE)} detectors, same logits", times, "one pass", "one pass each")
-    line("Fast-DetectGPT alone, from the same logits", times, "analytic", "drawn")
+    line("Fast-DetectGPT and the seven others, analytic", times, "one pass", "drawn")
 
     model = load_local()
     passages = human_prose("addresses", TOKENS)[: 1 if quick else TEXTS]
