@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
-from hashlib import sha256
 from typing import Literal, get_args
 
 import torch
@@ -19,7 +18,6 @@ from sterling.image.labelled_images import LabelledImages, with_rotations
 __all__ = [
     "Prior",
     "PriorConfig",
-    "fingerprint",
     "maps_of",
     "prior_network",
     "require_disjoint",
@@ -128,14 +126,6 @@ def maps_of(
         name: replace(part, images=represent(representation, part.images.to(device)) / scale)
         for name, part in parts.items()
     }
-
-
-def fingerprint(module: nn.Module) -> str:
-    """SHA-256 of all weights and buffers, byte for byte."""
-    content = sha256()
-    for name, value in sorted(module.state_dict().items()):
-        content.update(name.encode() + value.detach().cpu().contiguous().numpy().tobytes())
-    return content.hexdigest()
 
 
 def require_disjoint(prior: LabelledImages, *others: LabelledImages) -> None:

@@ -219,10 +219,11 @@ class _KVCloakLayer(CacheLayerMixin):  # type: ignore[misc]
 class KVCloakCache(Cache):  # type: ignore[misc]
     """Keys and values in obfuscated blocks, to give to ``generate`` as ``past_key_values``.
 
-    In its turn each layer restores its blocks to one shared workspace, and its last block, with
-    every token, is obfuscated anew under another permutation. So between steps nothing is plain
-    but the workspace, which holds the layer whose turn was last until `seal` wipes it. While
-    attention runs, plain keys also exist in tensors of the model.
+    Where a fused model generates token by token under the mask "row", attention reads the blocks
+    as they are: only the block that takes the token is restored, wiped, and obfuscated anew under
+    another permutation. Otherwise (several tokens at once, no fusion, the mask "dense") each layer
+    in its turn restores its blocks to one shared workspace, which holds the layer whose turn was
+    last until `seal` wipes it, and plain keys exist in tensors of the model while attention runs.
 
     Permutations are not stored with the blocks: this object, which holds the secret anyway, keeps
     them, so that rows come back in their order. Masks, beams and ``crop`` work as with a plain
