@@ -33,7 +33,7 @@ from sterling.face.pad import (
     normalise,
     small_arguments,
 )
-from sterling.face.pad.cdcn_multimodal import CDCNMultimodal
+from sterling.face.pad.networks.cdcn_multimodal import CDCNMultimodal
 
 
 def one(name: str, size: int, repetitions: int) -> None:

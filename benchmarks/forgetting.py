@@ -12,14 +12,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from sterling.guarantee.influence import (
+from sterling.privacy.influence import (
     conjugate_gradient,
     flatten_parameters,
     hessian_matrix,
     hessian_product,
     per_record_gradients,
 )
-from sterling.privacy.forgetting_attacks import extraction_strength
+from sterling.privacy.unlearning_attacks import extraction_strength
 
 REPETITIONS = 5
 

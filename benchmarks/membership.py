@@ -22,8 +22,8 @@ from torch import Tensor
 from sterling.lm import token_stats
 from sterling.privacy.membership import rmia_score
 from sterling.privacy.membership.lira import masked_moments
-from sterling.privacy.models import ARCHITECTURES, Models, initialise
-from sterling.privacy.training import Recipe, balanced_membership, train_many
+from sterling.privacy.targets.models import ARCHITECTURES, Models, initialise
+from sterling.privacy.targets.training import Recipe, balanced_membership, train_many
 
 
 def medians(

@@ -18,8 +18,8 @@ from sterling.scale import (
     local_cluster,
     partial_sgd,
 )
-from sterling.scale.abandon_trial import LAWS
 from sterling.scale.least_squares import draw_shards, gradient
+from sterling.studies.scale._trial import LAWS
 
 WORKERS = 8
 RULES = {

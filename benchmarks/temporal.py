@@ -33,7 +33,7 @@ from sterling.face.pad import (
     fold,
     normalise,
 )
-from sterling.face.pad.clip_depth import ClipDepth
+from sterling.face.pad.networks.clip_depth import ClipDepth
 
 
 def moving(frames: int, size: int) -> Tensor:

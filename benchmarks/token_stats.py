@@ -17,9 +17,9 @@ from benchmarks.cdc import medians
 from torch import Tensor
 
 from sterling.lm import LocalModel, TokenStats, load_local, token_stats
+from sterling.text.corpus.prose import human_prose
 from sterling.text.detectors import METRICS
 from sterling.text.detectors.diversity_entropy import spread_of_diversity
-from sterling.text.prose import human_prose
 
 VOCABULARY, SAMPLES = 49_152, 10_000
 TOKENS, TEXTS = 256, 4

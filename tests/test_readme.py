@@ -10,7 +10,7 @@ import pytest
 from PIL import Image, ImageEnhance, ImageFilter
 
 from sterling.cli import main
-from sterling.text.prose import human_prose
+from sterling.text.corpus.prose import human_prose
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 README = (REPOSITORY / "README.md").read_text()

@@ -8,9 +8,9 @@ import pytest
 from PIL import Image
 
 from sterling.errors import InputError
-from sterling.report import render_report
-from sterling.report.plots import draw
 from sterling.study import Claim, Evidence, Figure, Metric, Table
+from sterling.study.report import render_report
+from sterling.study.report.plots import draw
 
 
 def _run_folder(folder: Path) -> Path:

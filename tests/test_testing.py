@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from sterling.claims import positive
 from sterling.guarantee import (
     APS,
     LAC,
@@ -19,7 +18,7 @@ from sterling.guarantee import (
     storey_benjamini_hochberg,
 )
 from sterling.runs import Run
-from sterling.study import Config, Findings, Metric, Paper, Study
+from sterling.study import Config, Findings, Metric, Paper, Study, positive
 from sterling.testing import (
     Dependence,
     check_conformal,

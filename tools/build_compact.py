@@ -39,8 +39,8 @@ from sterling.face.pad import (
     export_onnx,
     train,
 )
-from sterling.face.pad.compact_training import CompactObjective
-from sterling.face.pad.weights import digest, write_whole
+from sterling.face.pad.detector.weights import digest, write_whole
+from sterling.face.pad.training.compact_training import CompactObjective
 from sterling.measure import (
     Estimate,
     Rate,

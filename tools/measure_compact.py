@@ -17,14 +17,14 @@ from typing import Any
 import numpy as np
 from tools.build_compact import figures, rate
 
-from sterling.face.bounded_threshold import Promise
-from sterling.face.calibration import calibrate
 from sterling.face.data import CropSpec, Faces, LoadedFaces, Manifest, load_faces
-from sterling.face.evaluation import count_reasons, scores_of
+from sterling.face.evaluation.bounded_threshold import Promise
+from sterling.face.evaluation.calibration import calibrate
+from sterling.face.evaluation.evaluate import count_reasons, scores_of
+from sterling.face.evaluation.robustness import sweep
 from sterling.face.pad import OnnxDetector, shipped_detector
-from sterling.face.pad.compact_shipped import RECORD
-from sterling.face.pad.weights import write_whole
-from sterling.face.robustness import sweep
+from sterling.face.pad.detector.pretrained import RECORD
+from sterling.face.pad.detector.weights import write_whole
 from sterling.measure import Rate, auc
 
 CHOSEN_ON = ("01", "02")  # sessions of NUAA whose bona fides choose the calibrated threshold

@@ -8,13 +8,13 @@ import polars as pl
 import pytest
 import torch
 from PIL import Image
-from tests.face.test_challenge import LISTS, scored
+from tests.face.challenge.test_challenge import LISTS, scored
 
 from sterling.cli import main
-from sterling.face.challenge import read_submission, write_submission
+from sterling.face.challenge.challenge import read_submission, write_submission
 from sterling.face.data import Manifest
 from sterling.face.pad import Detector, Preprocessing, Provenance
-from sterling.face.pad.part_crops import PartCrops
+from sterling.face.pad.networks.part_crops import PartCrops
 
 
 def run(*arguments: object) -> int:

@@ -8,7 +8,7 @@ import pytest
 
 from sterling.cli import main
 from sterling.lm import train_small
-from sterling.text.prose import human_prose
+from sterling.text.corpus.prose import human_prose
 
 
 def run(*arguments: object) -> int:

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from sterling.face.data import CropSpec, load_faces, read_folder
-from sterling.face.evaluation import scores_of
+from sterling.face.evaluation.evaluate import scores_of
 
 ASTRONAUT = Path(__file__).resolve().parents[2] / "examples" / "photographs" / "astronaut.jpg"
 

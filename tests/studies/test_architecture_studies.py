@@ -8,12 +8,13 @@ import polars as pl
 import pytest
 
 from sterling.errors import InputError
-from sterling.face.comparison import Seed
 from sterling.face.pad import build_network
 from sterling.measure import Scores
-from sterling.report import render_report
-from sterling.studies import STUDIES, casia_surf
+from sterling.studies import STUDIES
+from sterling.studies.face import casia_surf
+from sterling.studies.face._harness import Seed
 from sterling.study import Evidence, run_study
+from sterling.study.report import render_report
 
 CLAIMS = {
     "cdcn_search": {"found_beats_cdcn", "found_beats_random_auc", "cdcn_pp_beats_published"},

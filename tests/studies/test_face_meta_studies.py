@@ -6,11 +6,11 @@ import polars as pl
 import pytest
 
 from sterling.errors import InputError
-from sterling.report import render_report
 from sterling.studies import STUDIES
-from sterling.studies.aim_fas import SYSTEMS
-from sterling.studies.meta_teacher import SYSTEMS as TAUGHT
+from sterling.studies.face.aim_fas import SYSTEMS
+from sterling.studies.face.meta_teacher import SYSTEMS as TAUGHT
 from sterling.study import run_study
+from sterling.study.report import render_report
 
 
 @pytest.mark.smoke

@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from sterling.errors import InputError
-from sterling.report import render_report
 from sterling.studies import STUDIES
 from sterling.study import Evidence, override, run_study
+from sterling.study.report import render_report
 
 CLAIMS = {
     "hats": {"more_found_than_kgw", "fisher_accuses_more", "paraphrase_removes"},

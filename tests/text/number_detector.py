@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
+from sterling.text.corpus.records import TextRecord
 from sterling.text.detectors import Scored
-from sterling.text.records import TextRecord
 
 
 class NumberDetector:

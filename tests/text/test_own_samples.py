@@ -5,8 +5,8 @@ import numpy as np
 from sterling.lm import Sampling, train_small
 from sterling.measure import Scores, auc
 from sterling.text.attacks import attack_text
+from sterling.text.corpus.prose import human_prose
 from sterling.text.detectors import score_metrics
-from sterling.text.prose import human_prose
 
 
 def test_own_samples_are_likelier_until_they_are_misspelt() -> None:

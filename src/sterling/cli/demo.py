@@ -22,9 +22,9 @@ def demo(
     out: Annotated[Path | None, typer.Option(help="Run folder.")] = None,
 ) -> None:
     """Simulate captures, train, test the claims, report, export, and judge photographs."""
+    from sterling.face.evaluation.prediction import predict_sources
     from sterling.face.pad import Detector, export_onnx
-    from sterling.face.prediction import predict_sources
-    from sterling.report import render_report
+    from sterling.study.report import render_report
 
     folder = out or Path("runs") / f"demo-{preset}"
     evidence = run_named("cdcn", preset, None, seed, [], folder)

@@ -110,7 +110,7 @@ def _with_worse_pictures(findings: Any, detector: Any, faces: Any, manifest: Any
     """Findings with the section on robustness."""
     from dataclasses import replace
 
-    from sterling.face.robustness import (
+    from sterling.face.evaluation.robustness import (
         CROP_FACTORS,
         STRENGTHS,
         recropped,
@@ -173,7 +173,7 @@ def models(
 ) -> None:
     """Every architecture: modalities, frames, parameters, multiply-adds, time on this machine."""
     from sterling.face.pad import MODELS, build_network, small_arguments
-    from sterling.face.pad.describe import describe
+    from sterling.face.pad.detector.describe import describe
     from sterling.runs import track
 
     rows: list[dict[str, Any]] = []
@@ -238,9 +238,9 @@ def train(
     from dataclasses import replace
 
     from sterling.face.data import FaceDetector, split_by_subject
-    from sterling.face.evaluation import count_reasons, scores_of
-    from sterling.face.fitting import fit, stages
+    from sterling.face.evaluation.evaluate import count_reasons, scores_of
     from sterling.face.pad import Detector, Preprocessing, Provenance, TrainConfig, TrainingError
+    from sterling.face.pad.training.fit import fit, stages
     from sterling.measure import threshold_at_eer
     from sterling.runs import track
 
@@ -317,14 +317,14 @@ def evaluate(
 
     Of a manifest with splits the test split is evaluated; otherwise everything is.
     """
-    from sterling.face.bounded_threshold import Promise, bounded_threshold
-    from sterling.face.evaluation import detector_findings, scores_of
+    from sterling.face.evaluation.bounded_threshold import Promise, bounded_threshold
+    from sterling.face.evaluation.evaluate import detector_findings, scores_of
+    from sterling.face.evaluation.robustness import patch_table
     from sterling.face.pad import load_detector
-    from sterling.face.robustness import patch_table
-    from sterling.report import render_report
     from sterling.research_use import require_research_use
     from sterling.runs import open_run
     from sterling.study import Evidence
+    from sterling.study.report import render_report
 
     judge = load_detector(detector)
     everything = _manifest(data, subject_pattern, protocol, clips=judge.model.frames > 1)
@@ -446,9 +446,9 @@ def calibrate(
     """
     import json
 
-    from sterling.face.bounded_threshold import Promise
-    from sterling.face.calibration import calibrate as choose
-    from sterling.face.evaluation import count_reasons
+    from sterling.face.evaluation.bounded_threshold import Promise
+    from sterling.face.evaluation.calibration import calibrate as choose
+    from sterling.face.evaluation.evaluate import count_reasons
     from sterling.face.pad import load_detector
     from sterling.runs import write_atomically
 
@@ -489,8 +489,8 @@ def predict(
     as_json: JsonFlag = False,
 ) -> int:
     """Bona fide, attack, or cannot tell, with the reason, the score and the threshold."""
+    from sterling.face.evaluation.prediction import predict_sources
     from sterling.face.pad import load_detector
-    from sterling.face.prediction import predict_sources
 
     judge = load_detector(detector)
     answers = predict_sources(judge, sources, frames=frames, boxes=boxes)
@@ -558,8 +558,8 @@ def attack(
     seed: Annotated[int, typer.Option(min=0)] = 0,
 ) -> None:
     """Simulate prints and replays of your own bona fide photographs, ready to train on."""
-    from sterling.face.attack import make_attacks
-    from sterling.face.evaluation import count_reasons
+    from sterling.face.evaluation.attack import make_attacks
+    from sterling.face.evaluation.evaluate import count_reasons
     from sterling.runs import track
 
     manifest = _manifest(photographs, subject_pattern)

@@ -51,8 +51,8 @@ def start(
     bpcer: BpcerOption = 0.1,
 ) -> None:
     """Make an empty leaderboard; the lists lie in its folder or below."""
-    from sterling.face.challenge import Rule
-    from sterling.face.leaderboard import start_board
+    from sterling.face.challenge.challenge import Rule
+    from sterling.face.challenge.leaderboard import start_board
 
     rule = Rule(threshold=threshold, share=share, seed=seed, bpcer=bpcer)
     start_board(leaderboard, lists, rule, title=title, scope=scope)
@@ -70,9 +70,9 @@ def score(
 
     from sterling.cli.face import crops_of
     from sterling.errors import InputError
-    from sterling.face.challenge import require_lists, write_submission
+    from sterling.face.challenge.challenge import require_lists, write_submission
     from sterling.face.data import Manifest
-    from sterling.face.evaluation import count_reasons
+    from sterling.face.evaluation.evaluate import count_reasons
     from sterling.face.pad import Detector
 
     judge = Detector.from_pretrained(detector)
@@ -103,7 +103,7 @@ def evaluate(
     as_json: JsonFlag = False,
 ) -> None:
     """APCER of every species, BPCER and ACER of a file of scores."""
-    from sterling.face.challenge import Rule, judge, read_submission, require_lists
+    from sterling.face.challenge.challenge import Rule, judge, read_submission, require_lists
     from sterling.face.data import Manifest
 
     wanted = require_lists(Manifest.read(lists))
@@ -140,7 +140,7 @@ def submit(
     seed: Annotated[int | None, typer.Option(min=0, help="Of the initial weights.")] = None,
 ) -> None:
     """Judge a file of scores, in the leaderboard's folder or below, and add it as an entry."""
-    from sterling.face.leaderboard import submit as add
+    from sterling.face.challenge.leaderboard import submit as add
 
     entry = add(leaderboard, scores, name=name, command=command, seed=seed)
     _show(entry.metrics)
@@ -156,12 +156,12 @@ def verify(
     as_json: JsonFlag = False,
 ) -> int:
     """Compute every figure again. Exit status: 0 all agree, 1 something differs."""
-    from sterling.face.leaderboard import verify as check
+    from sterling.face.challenge.leaderboard import verify as check
 
     with tempfile.TemporaryDirectory() as folder:
 
         def again(recipe: Mapping[str, Any]) -> Any:
-            from sterling.studies.hifimask_challenge import rerun as train_again
+            from sterling.studies.face.hifimask_challenge import rerun as train_again
 
             return train_again(recipe, Path(tempfile.mkdtemp(dir=folder)))
 

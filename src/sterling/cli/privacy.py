@@ -149,10 +149,10 @@ def audit(
 
     Status 1: the records can be told apart, or there are too few to say.
     """
-    from sterling.privacy.forgetting_audit import ask_onnx, audit_forgetting, read_signals
-    from sterling.report import render_report
+    from sterling.privacy.unlearning_attacks.audit import ask_onnx, audit_forgetting, read_signals
     from sterling.runs import open_run
     from sterling.study import Evidence
+    from sterling.study.report import render_report
 
     if (retrained_forget is None) != (retrained_holdout is None):
         raise InputError("--retrained-forget and --retrained-holdout: give both or none")

@@ -28,7 +28,7 @@ def report(
     ),
 ) -> None:
     """One self-contained HTML page from finished runs."""
-    from sterling.report import render_report
+    from sterling.study.report import render_report
 
     render_report(folders, out)
     typer.echo(out)

@@ -57,7 +57,7 @@ def _likelihoods(model: Any, texts: Any) -> list[float]:
 
 def _corpus(path: Path) -> Any:
     """A corpus that holds at least one record; what could not be read is told."""
-    from sterling.text.records import read_corpus
+    from sterling.text.corpus.records import read_corpus
 
     corpus = read_corpus(path)
     _tell_unread(corpus.unread)
@@ -73,7 +73,7 @@ def _tell_unread(unread: Any) -> None:
 
 def _in_splits(corpus: Any, seed: int) -> list[Any]:
     """Records in their splits; an undivided corpus is divided by group."""
-    from sterling.text.records import split_by_group
+    from sterling.text.corpus.records import split_by_group
 
     if any(record.split for record in corpus.records):
         return list(corpus.records)
@@ -111,9 +111,9 @@ def build(
     A killed build goes on with the same --out.
     """
     from sterling.lm import Sampling
-    from sterling.text.build import BuildPlan, build_corpus
-    from sterling.text.build import sweep as sampling_sweep
-    from sterling.text.records import read_corpus
+    from sterling.text.corpus.build import BuildPlan, build_corpus
+    from sterling.text.corpus.build import sweep as sampling_sweep
+    from sterling.text.corpus.records import read_corpus
 
     one = Sampling(max_new_tokens, temperature, top_p, top_k, repetition_penalty)
     plan = BuildPlan(
@@ -173,7 +173,7 @@ def attack(
     """
     from sterling.lm import LocalModel
     from sterling.text.attacks import FREE_ATTACKS, AttackTools, attack_records
-    from sterling.text.records import write_records
+    from sterling.text.corpus.records import write_records
 
     records = _in_splits(_corpus(corpus), seed)
     names = [one for given in name for one in (FREE_ATTACKS if given == "free" else (given,))]
@@ -285,10 +285,10 @@ def evaluate(
 
     A text that cannot be scored counts as a wrong answer.
     """
-    from sterling.report import render_report
     from sterling.runs import open_run, write_atomically
     from sterling.study import Evidence
-    from sterling.text.assessment import assess, prediction_lines
+    from sterling.study.report import render_report
+    from sterling.text.evaluation.assessment import assess, prediction_lines
 
     records = [one for one in _in_splits(_corpus(corpus), seed) if one.split == "test"]
     copies = [one for path in attacked or [] for one in _corpus(path).records]
@@ -351,8 +351,8 @@ def detect(
 
     No verdict is sole evidence against a person.
     """
-    from sterling.text.declaration import CAUTION, declare_machine_written
-    from sterling.text.records import read_corpus
+    from sterling.text.corpus.records import read_corpus
+    from sterling.text.evaluation.declaration import CAUTION, declare_machine_written
 
     asked = read_corpus(documents)
     if not asked.records:

@@ -35,7 +35,7 @@ def key(
 ) -> None:
     """Make a new secret key for the tokenizer of a model."""
     from sterling.lm import load_tokenizer
-    from sterling.text.watermark_key import WatermarkKey
+    from sterling.text.watermark.watermark_key import WatermarkKey
 
     made = WatermarkKey.new(load_tokenizer(model), ratios=ratios, context=context, bias=bias)
     made.write(path)
@@ -57,8 +57,8 @@ def generate(
 ) -> None:
     """Let a local model go on with prompts, and mark what it writes."""
     from sterling.lm import Sampling, load_local
-    from sterling.text.records import TextRecord, write_records
-    from sterling.text.watermark_key import WatermarkKey
+    from sterling.text.corpus.records import TextRecord, write_records
+    from sterling.text.watermark.watermark_key import WatermarkKey
 
     held = WatermarkKey.read(path)
     writer = load_local(model)
@@ -99,8 +99,8 @@ def detect(
 ) -> None:
     """Test texts for a key's mark, each by itself; the model's weights are not needed."""
     from sterling.lm import load_tokenizer
-    from sterling.text.records import read_corpus
-    from sterling.text.watermark_key import WatermarkKey
+    from sterling.text.corpus.records import read_corpus
+    from sterling.text.watermark.watermark_key import WatermarkKey
 
     if not 0 < level < 1:
         raise InputError(f"level {level}: between 0 and 1, such as 0.01")

@@ -6,54 +6,21 @@ from typing import Literal, get_args
 
 import torch
 import torch.nn.functional as F
-from pydantic import Field
 from torch import nn
 
 from sterling.adapt import represent
 from sterling.errors import InputError, unknown_name
-from sterling.image.backbones import BACKBONES, Backbone
-from sterling.image.few_shot_trial import FewShotConfig
 from sterling.image.labelled_images import LabelledImages, with_rotations
 
 __all__ = [
     "Prior",
-    "PriorConfig",
     "maps_of",
-    "prior_network",
     "require_disjoint",
     "train_representation",
 ]
 
 Prior = Literal["labels", "rotations"]
 BATCH = 64
-
-
-class PriorConfig(FewShotConfig):
-    """What studies with prior knowledge have in common.
-
-    Attributes:
-        prior_backbone: Network of the representation.
-        prior_width: Its width.
-        prior_steps: Of its training, on 64 pictures each.
-        map_rates: Inner rates of what adapts on its maps; validation classes choose among them.
-    """
-
-    prior_backbone: Backbone = "conv4"
-    prior_width: int = Field(default=32, ge=1)
-    prior_steps: int = Field(default=250, ge=1)
-    map_rates: tuple[float, ...] = Field(default=(2.0, 5.0), min_length=1)
-
-
-def prior_network(config: PriorConfig, channels: int, seed: int) -> nn.Module:
-    """The configured representation without a head, untrained, on the configured device."""
-    return BACKBONES[config.prior_backbone](
-        None,
-        channels=channels,
-        size=config.size,
-        width=config.prior_width,
-        norm=nn.BatchNorm2d,
-        seed=seed,
-    ).to(config.device)
 
 
 def train_representation(

@@ -1,8 +1,14 @@
 """Texts: who wrote them, how detectors are fooled, and watermarks."""
 
 from sterling.text.attacks import ATTACKS, AttackTools, attack_records
-from sterling.text.build import BuildPlan, build_corpus
-from sterling.text.declaration import Declaration, Verdict, declare_machine_written
+from sterling.text.corpus.build import BuildPlan, build_corpus
+from sterling.text.corpus.records import (
+    Corpus,
+    TextRecord,
+    read_corpus,
+    split_by_group,
+    write_records,
+)
 from sterling.text.detectors import (
     DETECTORS,
     CalibratedDetector,
@@ -14,8 +20,8 @@ from sterling.text.detectors import (
     score_metrics,
     train_detector,
 )
-from sterling.text.records import Corpus, TextRecord, read_corpus, split_by_group, write_records
-from sterling.text.watermark import (
+from sterling.text.evaluation.declaration import Declaration, Verdict, declare_machine_written
+from sterling.text.watermark.triple_set import (
     Combination,
     TripleSetWatermark,
     WatermarkDetection,

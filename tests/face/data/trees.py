@@ -7,7 +7,7 @@ from functools import cache
 from pathlib import Path
 
 from sterling.face.data import DATASETS
-from sterling.face.data.dataset_tree import Listing, Tree, scan
+from sterling.face.data.datasets.scan import Listing, Tree, scan
 
 
 def lay_out(root: Path, paths: Iterable[str], content: bytes = b"x") -> Path:

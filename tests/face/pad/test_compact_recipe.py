@@ -15,7 +15,7 @@ from tools.build_compact import SMOKE, Photograph, build, cut_photographs
 from sterling.errors import InputError
 from sterling.face.capture import Scale
 from sterling.face.pad import shipped_detector
-from sterling.face.pad.compact_shipped import RECORD
+from sterling.face.pad.detector.pretrained import RECORD
 
 pytest.importorskip("onnx")
 ASTRONAUT = Path(__file__).resolve().parents[3] / "examples" / "photographs" / "astronaut.jpg"

@@ -8,7 +8,6 @@ import pytest
 import torch
 
 from sterling.face.capture import Scale, simulate
-from sterling.face.fitting import fit, own_objective, target_maps
 from sterling.face.pad import (
     Detector,
     Network,
@@ -20,11 +19,12 @@ from sterling.face.pad import (
     export_onnx,
     train,
 )
-from sterling.face.pad.deep_pixbis import DeepPixBiS, PixelWiseBinary
-from sterling.face.pad.fourier import FourierNet, FourierSupervised
-from sterling.face.pad.maddg import MADDG, MultiAdversarial
-from sterling.face.pad.objective import Objective
-from sterling.face.pad.reflection import Bipartite, BipartiteNet
+from sterling.face.pad.networks.deep_pixbis import DeepPixBiS, PixelWiseBinary
+from sterling.face.pad.networks.fourier import FourierNet, FourierSupervised
+from sterling.face.pad.networks.maddg import MADDG, MultiAdversarial
+from sterling.face.pad.networks.reflection import Bipartite, BipartiteNet
+from sterling.face.pad.training.fit import fit, own_objective, target_maps
+from sterling.face.pad.training.objective import Objective
 
 NETWORKS: list[Network] = [
     BipartiteNet(4),

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import torch
 from sterling.face.pad import CDCN, TrainConfig, train
-from sterling.face.pad.weights import digest
+from sterling.face.pad.detector.weights import digest
 
 torch.set_num_threads(1)
 images = torch.randint(

@@ -13,14 +13,7 @@ from torch import Tensor, nn
 
 from sterling.errors import InputError
 from sterling.lm.small_transformer import SmallTransformer
-from sterling.privacy.author_facts import author_facts
-from sterling.privacy.forgetting_attacks.extraction import (
-    exact_memorisation,
-    extraction_strength,
-    leak_at_k,
-)
-from sterling.privacy.forgetting_attacks.quantisation import round_to_nearest
-from sterling.privacy.forgetting_attacks.relearning import relearning_curve
+from sterling.privacy.data.author_facts import author_facts
 from sterling.privacy.unlearning import (
     IGNORED,
     Descent,
@@ -28,6 +21,13 @@ from sterling.privacy.unlearning import (
     catalogue,
     train_by_steps,
 )
+from sterling.privacy.unlearning_attacks.extraction import (
+    exact_memorisation,
+    extraction_strength,
+    leak_at_k,
+)
+from sterling.privacy.unlearning_attacks.quantisation import round_to_nearest
+from sterling.privacy.unlearning_attacks.relearning import relearning_curve
 
 
 def logits_that_say(said: Tensor, vocabulary: int = 7) -> Tensor:

@@ -9,7 +9,12 @@ from numpy.typing import NDArray
 from sklearn.tree import DecisionTreeClassifier
 
 from sterling.errors import InputError
-from sterling.privacy.forgetting_attacks import (
+from sterling.privacy.data.records import simulated_records
+from sterling.privacy.membership.phi import phi
+from sterling.privacy.targets.models import mlp
+from sterling.privacy.targets.training import Recipe, balanced_membership
+from sterling.privacy.unlearning import Descent, Examples, catalogue, train_by_recipe
+from sterling.privacy.unlearning_attacks import (
     attack_area,
     attack_two_models,
     degradation,
@@ -19,13 +24,12 @@ from sterling.privacy.forgetting_attacks import (
     two_sided,
     ulira,
 )
-from sterling.privacy.forgetting_attacks.two_model import FEATURES
-from sterling.privacy.membership.phi import phi
-from sterling.privacy.models import mlp
-from sterling.privacy.records import simulated_records
-from sterling.privacy.shadow_unlearning import Shadows, forget_own_half, train_shadows
-from sterling.privacy.training import Recipe, balanced_membership
-from sterling.privacy.unlearning import Descent, Examples, catalogue, train_by_recipe
+from sterling.privacy.unlearning_attacks.shadow_models import (
+    Shadows,
+    forget_own_half,
+    train_shadows,
+)
+from sterling.privacy.unlearning_attacks.two_model import FEATURES
 
 RECIPE = Recipe(epochs=30)
 METHODS = catalogue(train_by_recipe(RECIPE), Descent(steps=40, learning_rate=3e-3))

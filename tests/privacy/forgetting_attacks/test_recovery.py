@@ -11,18 +11,18 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from sterling.errors import InputError
-from sterling.guarantee.influence import flatten_parameters, per_record_gradients, set_parameters
-from sterling.privacy.forgetting_attacks import (
+from sterling.privacy.data.records import simulated_records
+from sterling.privacy.influence import flatten_parameters, per_record_gradients, set_parameters
+from sterling.privacy.targets.models import initialise, mlp
+from sterling.privacy.targets.training import Recipe
+from sterling.privacy.unlearning import Descent, Examples, catalogue, split_request, train_by_recipe
+from sterling.privacy.unlearning_attacks import (
     forgotten_class_from_bias,
     forgotten_class_from_probes,
     posteriors,
     reconstruct_record,
 )
-from sterling.privacy.forgetting_attacks.inversion import invert, total_variation
-from sterling.privacy.models import initialise, mlp
-from sterling.privacy.records import simulated_records
-from sterling.privacy.training import Recipe
-from sterling.privacy.unlearning import Descent, Examples, catalogue, split_request, train_by_recipe
+from sterling.privacy.unlearning_attacks.inversion import invert, total_variation
 
 Array = NDArray[np.float64]
 

@@ -8,7 +8,9 @@ from torch import Tensor, nn
 
 from sterling.errors import InputError
 from sterling.lm.small_transformer import SmallTransformer
-from sterling.privacy.forgetting_attacks import (
+from sterling.privacy.targets.training import balanced_membership
+from sterling.privacy.unlearning import IGNORED, Descent, Examples
+from sterling.privacy.unlearning_attacks import (
     attack_area,
     behind,
     best_prefix,
@@ -19,8 +21,6 @@ from sterling.privacy.forgetting_attacks import (
     merge_benign_adapter,
     rmia_after_unlearning,
 )
-from sterling.privacy.training import balanced_membership
-from sterling.privacy.unlearning import IGNORED, Descent, Examples
 
 
 class Guarded(nn.Module):

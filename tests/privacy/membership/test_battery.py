@@ -8,11 +8,11 @@ import torch
 from sterling.errors import InputError
 from sterling.guarantee import ResolutionWarning
 from sterling.measure import Scores, auc
+from sterling.privacy.data.records import simulated_records
 from sterling.privacy.membership import MembershipFDR, audit, loss_score
 from sterling.privacy.membership.battery import ATTACKS, attack_scores
-from sterling.privacy.models import initialise, mlp
-from sterling.privacy.records import simulated_records
-from sterling.privacy.training import Recipe, balanced_membership, train_many
+from sterling.privacy.targets.models import initialise, mlp
+from sterling.privacy.targets.training import Recipe, balanced_membership, train_many
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,7 @@ import torch.nn.functional as F
 
 from sterling.errors import InputError
 from sterling.privacy.membership import gradient_norms, learned_sign
-from sterling.privacy.models import initialise, mlp, softmax_regression
+from sterling.privacy.targets.models import initialise, mlp, softmax_regression
 
 
 @pytest.mark.parametrize("order", [1.0, 2.0])

@@ -8,7 +8,7 @@ from sterling.errors import InputError
 from sterling.measure import Scores, auc
 from sterling.privacy.membership import lira_offline, lira_online
 from sterling.privacy.membership.lira import masked_moments
-from sterling.privacy.training import balanced_membership
+from sterling.privacy.targets.training import balanced_membership
 
 
 def shadows(models: int, records: int, seed: int = 0) -> tuple[Any, Any, Any, Any, Any]:

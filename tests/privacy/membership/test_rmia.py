@@ -7,7 +7,7 @@ from hypothesis.extra import numpy as hnp
 from sterling.errors import InputError
 from sterling.measure import Scores, auc
 from sterling.privacy.membership import likelihood_ratio, rmia_score, tune_offline_a
-from sterling.privacy.training import balanced_membership
+from sterling.privacy.targets.training import balanced_membership
 
 RATIOS = hnp.arrays(np.float64, st.integers(1, 40), elements=st.floats(0, 4, width=16))
 

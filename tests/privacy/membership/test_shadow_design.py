@@ -1,9 +1,9 @@
 import numpy as np
 import torch
 
+from sterling.privacy.data.records import simulated_records
 from sterling.privacy.membership.shadow_design import ShadowDesign, random_half
-from sterling.privacy.records import simulated_records
-from sterling.privacy.training import Recipe
+from sterling.privacy.targets.training import Recipe
 
 
 def test_a_half_is_half_and_depends_on_the_generator_alone() -> None:

@@ -5,9 +5,9 @@ import torch
 from torch import nn
 
 from sterling.errors import InputError
-from sterling.guarantee.influence import flatten_parameters
-from sterling.privacy.models import initialise, mlp
-from sterling.privacy.records import simulated_records
+from sterling.privacy.data.records import simulated_records
+from sterling.privacy.influence import flatten_parameters
+from sterling.privacy.targets.models import initialise, mlp
 from sterling.privacy.unlearning import (
     AmnesiacConfig,
     Descent,

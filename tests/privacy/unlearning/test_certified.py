@@ -9,7 +9,7 @@ from scipy import stats
 from torch import Tensor
 
 from sterling.errors import InputError
-from sterling.privacy.convex import fit_convex
+from sterling.privacy.targets.convex import fit_convex
 from sterling.privacy.unlearning.certified import CertifiedModel, fit_certified, remove_certified
 
 

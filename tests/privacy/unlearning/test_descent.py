@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from sterling.errors import InputError
-from sterling.privacy.models import mlp
+from sterling.privacy.targets.models import mlp
 from sterling.privacy.unlearning import Descent, Examples
 from sterling.privacy.unlearning.descent import batches, descend
 from sterling.privacy.unlearning.terms import mean_loss

@@ -8,15 +8,15 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from sterling.errors import InputError
-from sterling.guarantee.influence import (
+from sterling.privacy.data.records import simulated_records
+from sterling.privacy.influence import (
     flatten_parameters,
     hessian_matrix,
     per_record_gradients,
     set_parameters,
 )
-from sterling.privacy.models import initialise, mlp, softmax_regression
-from sterling.privacy.records import simulated_records
-from sterling.privacy.training import Recipe
+from sterling.privacy.targets.models import initialise, mlp, softmax_regression
+from sterling.privacy.targets.training import Recipe
 from sterling.privacy.unlearning import (
     Examples,
     SisaConfig,

@@ -9,10 +9,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from sterling.errors import InputError
-from sterling.guarantee.influence import flatten_parameters
-from sterling.privacy.models import initialise, mlp
-from sterling.privacy.records import simulated_records
-from sterling.privacy.training import Recipe
+from sterling.privacy.data.records import simulated_records
+from sterling.privacy.influence import flatten_parameters
+from sterling.privacy.targets.models import initialise, mlp
+from sterling.privacy.targets.training import Recipe
 from sterling.privacy.unlearning import (
     Descent,
     Examples,

@@ -17,7 +17,7 @@ from sterling.text.attacks.rewriting_rules import followers, paraphrase
 from sterling.text.attacks.sentences import sentences
 from sterling.text.attacks.spans import masked_spans
 from sterling.text.attacks.synonyms import replace_words, small_table, wordnet
-from sterling.text.records import TextRecord
+from sterling.text.corpus.records import TextRecord
 
 TEXT = (
     "The council did not close the bridge because the engineers found a small error. It is large. "

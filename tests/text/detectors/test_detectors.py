@@ -11,6 +11,7 @@ import torch
 from sterling.errors import InputError, NothingMeasuredError
 from sterling.lm import Generation, LocalModel, Message, train_small
 from sterling.text.attacks import AttackTools
+from sterling.text.corpus.records import TextRecord
 from sterling.text.detectors import (
     DETECTORS,
     ClassifierFolder,
@@ -24,7 +25,6 @@ from sterling.text.detectors import (
 )
 from sterling.text.detectors.dna_gpt import overlap
 from sterling.text.detectors.raidar import kept_share
-from sterling.text.records import TextRecord
 
 FEW = ["river", "house", "road", "bridge"]
 WORDS = [*FEW, "people", "water", "spring", "town", "small", "old", "light", "stone", "market"]

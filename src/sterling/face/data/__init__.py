@@ -6,19 +6,29 @@ Reading (`read_folder`, `read_image`, `read_frames`), the public data sets (`rea
 """
 
 from sterling.face.data.align import CropSpec, crop_face, landmark_places, resize_crop
-from sterling.face.data.casia_mfsd import CASIA_MFSD, read_casia_mfsd
-from sterling.face.data.casia_surf import CASIA_SURF, CASIA_SURF_ATTACKS, read_casia_surf
-from sterling.face.data.cefa import CEFA, read_cefa
-from sterling.face.data.check import Account, Count, Problem, check_dataset
 from sterling.face.data.clips import clip_of_video, load_clips
-from sterling.face.data.dataset import Dataset
-from sterling.face.data.dataset_manifest import read_dataset, read_lists
-from sterling.face.data.datasets import DATASETS, read_public
+from sterling.face.data.datasets.casia_mfsd import CASIA_MFSD, read_casia_mfsd
+from sterling.face.data.datasets.casia_surf import CASIA_SURF, CASIA_SURF_ATTACKS, read_casia_surf
+from sterling.face.data.datasets.cefa import CEFA, read_cefa
+from sterling.face.data.datasets.check import Account, Count, Problem, check_dataset
+from sterling.face.data.datasets.hifimask import HIFIMASK, read_hifimask
+from sterling.face.data.datasets.msu_mfsd import MSU_MFSD, read_msu_mfsd
+from sterling.face.data.datasets.nuaa import NUAA, read_nuaa
+from sterling.face.data.datasets.ocim import OCIM, OCIM_RUNS, leave_one_out
+from sterling.face.data.datasets.oulu_npu import OULU_NPU, read_oulu_npu
+from sterling.face.data.datasets.read import read_dataset, read_lists
+from sterling.face.data.datasets.registry import DATASETS, read_public
+from sterling.face.data.datasets.replay_attack import REPLAY_ATTACK, read_replay_attack
+from sterling.face.data.datasets.siw import SIW, read_siw
+from sterling.face.data.datasets.siw_m import SIW_M, read_siw_m
+from sterling.face.data.datasets.spec import Dataset
+from sterling.face.data.datasets.suhifimask import SUHIFIMASK, read_suhifimask
+from sterling.face.data.datasets.type_lists import read_type_lists
+from sterling.face.data.datasets.wmca import WMCA, read_wmca
 from sterling.face.data.degrade import Degradation, degrade
 from sterling.face.data.detect import Face, FaceDetector
 from sterling.face.data.faces import Faces
 from sterling.face.data.folder import read_folder
-from sterling.face.data.hifimask import HIFIMASK, read_hifimask
 from sterling.face.data.images import IMAGE_SUFFIXES, read_image
 from sterling.face.data.labels import LabelKind, label_maps
 from sterling.face.data.load import SMALLEST_FACE, LoadedFaces, NonResponse, load_faces
@@ -31,18 +41,8 @@ from sterling.face.data.modality import (
     require_modalities,
     stack,
 )
-from sterling.face.data.msu_mfsd import MSU_MFSD, read_msu_mfsd
-from sterling.face.data.nuaa import NUAA, read_nuaa
-from sterling.face.data.ocim import OCIM, OCIM_RUNS, leave_one_out
-from sterling.face.data.oulu_npu import OULU_NPU, read_oulu_npu
-from sterling.face.data.replay_attack import REPLAY_ATTACK, read_replay_attack
-from sterling.face.data.siw import SIW, read_siw
-from sterling.face.data.siw_m import SIW_M, read_siw_m
 from sterling.face.data.split import hold_out_dev, split_by_subject
-from sterling.face.data.suhifimask import SUHIFIMASK, read_suhifimask
-from sterling.face.data.type_lists import read_type_lists
 from sterling.face.data.video import VIDEO_SUFFIXES, Frames, read_frames
-from sterling.face.data.wmca import WMCA, read_wmca
 
 __all__ = [
     "ATTACK",

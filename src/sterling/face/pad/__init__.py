@@ -5,29 +5,35 @@ network with its preprocessing, threshold and origin, and `export_onnx` writes i
 Scores are liveness: higher means bona fide.
 """
 
-from sterling.face.pad.aim_fas import adaptive_inner_update
-from sterling.face.pad.augment import augment
-from sterling.face.pad.cdc import CentralDifferenceConv2d, fold, two_path
-from sterling.face.pad.cdcn import CDCN, CDCNConfig
-from sterling.face.pad.clip_depth import StreamState
-from sterling.face.pad.compact import Compact, CompactConfig
-from sterling.face.pad.compact_shipped import SHIPPED, load_detector, shipped_detector
-from sterling.face.pad.decision import Decision, Outcome, decide, margin_for
-from sterling.face.pad.depth_net import DepthNet, DepthNetConfig
-from sterling.face.pad.detector import Detector
-from sterling.face.pad.epcr import EPCR, Consistency, EPCRConfig
-from sterling.face.pad.export import ExportReport, OnnxDetector, export_onnx
-from sterling.face.pad.judge import Judge, Provenance
-from sterling.face.pad.losses import ContrastiveDepthLoss, DepthLoss
-from sterling.face.pad.models import MODELS, build_network, small_arguments
-from sterling.face.pad.network import Network, Output
-from sterling.face.pad.objective import Batch, Objective
-from sterling.face.pad.preprocessing import Preprocessing, normalise
-from sterling.face.pad.sgtd import SGTD, SGTDConfig
-from sterling.face.pad.spatial_gradient import SpatialGradientBlock
-from sterling.face.pad.temporal_depth import TemporalDepth, TemporalDepthConfig
-from sterling.face.pad.thumbnail import score_thumbnails
-from sterling.face.pad.train import EpochRecord, TrainConfig, TrainHistory, TrainingError, train
+from sterling.face.pad.baselines.thumbnails import score_thumbnails
+from sterling.face.pad.detector.base import Judge, Provenance
+from sterling.face.pad.detector.decision import Decision, Outcome, decide, margin_for
+from sterling.face.pad.detector.detector import Detector
+from sterling.face.pad.detector.onnx import ExportReport, OnnxDetector, export_onnx
+from sterling.face.pad.detector.preprocessing import Preprocessing, normalise
+from sterling.face.pad.detector.pretrained import SHIPPED, load_detector, shipped_detector
+from sterling.face.pad.few_shot.aim_fas import adaptive_inner_update
+from sterling.face.pad.layers.cdc import CentralDifferenceConv2d, fold, two_path
+from sterling.face.pad.layers.spatial_gradient import SpatialGradientBlock
+from sterling.face.pad.networks.cdcn import CDCN, CDCNConfig
+from sterling.face.pad.networks.clip_depth import StreamState
+from sterling.face.pad.networks.compact import Compact, CompactConfig
+from sterling.face.pad.networks.depth_net import DepthNet, DepthNetConfig
+from sterling.face.pad.networks.epcr import EPCR, Consistency, EPCRConfig
+from sterling.face.pad.networks.models import MODELS, build_network, small_arguments
+from sterling.face.pad.networks.network import Network, Output
+from sterling.face.pad.networks.sgtd import SGTD, SGTDConfig
+from sterling.face.pad.networks.temporal_depth import TemporalDepth, TemporalDepthConfig
+from sterling.face.pad.training.augment import augment
+from sterling.face.pad.training.losses import ContrastiveDepthLoss, DepthLoss
+from sterling.face.pad.training.objective import Batch, Objective
+from sterling.face.pad.training.train import (
+    EpochRecord,
+    TrainConfig,
+    TrainHistory,
+    TrainingError,
+    train,
+)
 
 __all__ = [
     "CDCN",

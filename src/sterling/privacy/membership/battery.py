@@ -6,6 +6,7 @@ from numpy.typing import NDArray
 from scipy.special import expit, log_expit
 
 from sterling.errors import InputError
+from sterling.privacy.data.records import Records
 from sterling.privacy.membership.conformity import nonmember_conformity
 from sterling.privacy.membership.difficulty import difficulty_score
 from sterling.privacy.membership.entropy import entropy_score
@@ -16,8 +17,7 @@ from sterling.privacy.membership.phi import phi
 from sterling.privacy.membership.quantile import QuantileRegression
 from sterling.privacy.membership.rmia import likelihood_ratio, tune_offline_a
 from sterling.privacy.membership.shadow_classifier import ShadowClassifier
-from sterling.privacy.models import Models
-from sterling.privacy.records import Records
+from sterling.privacy.targets.models import Models
 
 __all__ = ["ATTACKS", "attack_scores"]
 

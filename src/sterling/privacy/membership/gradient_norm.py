@@ -9,7 +9,7 @@ from torch.func import functional_call, grad, vmap
 
 from sterling.errors import InputError
 from sterling.measure import Scores, auc
-from sterling.privacy.models import Models
+from sterling.privacy.targets.models import Models
 
 __all__ = ["gradient_norms", "learned_sign"]
 

@@ -7,9 +7,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from sterling.privacy.models import ARCHITECTURES, Models, initialise
-from sterling.privacy.records import Records
-from sterling.privacy.training import Recipe, balanced_membership, train_many
+from sterling.privacy.data.records import Records
+from sterling.privacy.targets.models import ARCHITECTURES, Models, initialise
+from sterling.privacy.targets.training import Recipe, balanced_membership, train_many
 from sterling.runs import derive_seed
 
 __all__ = ["ShadowDesign", "random_half"]

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from sterling.errors import InputError
-from sterling.guarantee.influence import flatten_parameters, set_parameters
+from sterling.privacy.influence import flatten_parameters, set_parameters
 from sterling.privacy.unlearning.descent import Descent, descend
 from sterling.privacy.unlearning.examples import Examples
 from sterling.privacy.unlearning.terms import mean_loss

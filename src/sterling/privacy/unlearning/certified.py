@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from sterling.errors import InputError
-from sterling.privacy.convex import ConvexModel, fit_convex
+from sterling.privacy.targets.convex import ConvexModel, fit_convex
 
 __all__ = ["CertifiedModel", "fit_certified", "remove_certified"]
 

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from sterling.guarantee.influence import per_record_gradients
+from sterling.privacy.influence import per_record_gradients
 from sterling.privacy.unlearning.examples import Examples
 from sterling.privacy.unlearning.terms import example_loss
 

@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 from sterling.errors import InputError
-from sterling.guarantee.influence import (
+from sterling.privacy.influence import (
     conjugate_gradient,
     flatten_parameters,
     hessian_product,
@@ -21,7 +21,7 @@ from sterling.guarantee.influence import (
     removal_step,
     set_parameters,
 )
-from sterling.guarantee.kfac import fit_kfac
+from sterling.privacy.kfac import fit_kfac
 from sterling.privacy.unlearning.descent import frozen
 from sterling.privacy.unlearning.examples import Examples
 from sterling.privacy.unlearning.terms import example_loss

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from sterling.privacy.models import Models
-from sterling.privacy.training import Recipe, train_many
+from sterling.privacy.targets.models import Models
+from sterling.privacy.targets.training import Recipe, train_many
 from sterling.privacy.unlearning.descent import Descent, descend, draw_seed, reset
 from sterling.privacy.unlearning.examples import Examples
 from sterling.privacy.unlearning.terms import mean_loss
@@ -30,7 +30,7 @@ class RetrainConfig:
 
 
 def train_by_recipe(recipe: Recipe) -> Train:
-    """Training of a classifier as :func:`sterling.privacy.training.train_many` does it."""
+    """Training of a classifier as :func:`sterling.privacy.targets.training.train_many` does it."""
 
     def train(network: nn.Module, examples: Examples, seed: int) -> nn.Module:
         parameters = {name: value.detach()[None] for name, value in network.named_parameters()}

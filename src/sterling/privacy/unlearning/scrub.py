@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor, nn
 
-from sterling.guarantee.influence import flatten_parameters, set_parameters
+from sterling.privacy.influence import flatten_parameters, set_parameters
 from sterling.privacy.unlearning.descent import Descent, descend, frozen
 from sterling.privacy.unlearning.examples import IGNORED, Examples
 from sterling.privacy.unlearning.terms import mean_kl, mean_loss

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from sterling.guarantee.influence import flatten_parameters, set_parameters
+from sterling.privacy.influence import flatten_parameters, set_parameters
 from sterling.privacy.unlearning.descent import frozen
 from sterling.privacy.unlearning.examples import Examples
 from sterling.privacy.unlearning.fisher import fisher_diagonal

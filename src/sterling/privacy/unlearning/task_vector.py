@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import nn
 
-from sterling.guarantee.influence import flatten_parameters, set_parameters
+from sterling.privacy.influence import flatten_parameters, set_parameters
 from sterling.privacy.unlearning.descent import Descent, descend
 from sterling.privacy.unlearning.examples import Examples
 from sterling.privacy.unlearning.terms import mean_loss

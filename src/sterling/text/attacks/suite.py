@@ -25,7 +25,7 @@ from sterling.text.attacks.rewriting import (
 from sterling.text.attacks.rewriting_rules import Followers, followers, paraphrase, refill_spans
 from sterling.text.attacks.synonyms import replace_words, small_table, wordnet
 from sterling.text.attacks.word_edits import WORD_EDITS, Edited, edit_words
-from sterling.text.records import TextRecord
+from sterling.text.corpus.records import TextRecord
 
 __all__ = [
     "ATTACKS",

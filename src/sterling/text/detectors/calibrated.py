@@ -14,9 +14,9 @@ from safetensors.torch import load_file, save
 from sterling.errors import InputError, NothingMeasuredError
 from sterling.measure import Scores, Threshold, auc
 from sterling.runs import write_atomically
-from sterling.text.calibration import Platt, ThresholdMode, choose_threshold, fit_platt
+from sterling.text.corpus.records import TextRecord, beginning_id
 from sterling.text.detectors.scored import Detector
-from sterling.text.records import TextRecord, beginning_id
+from sterling.text.evaluation.calibration import Platt, ThresholdMode, choose_threshold, fit_platt
 
 __all__ = ["CalibratedDetector", "Judged", "train_detector"]
 

@@ -15,8 +15,8 @@ from torch import Tensor
 
 from sterling.lm import LanguageModel, Sampling
 from sterling.runs import derive_seed
+from sterling.text.corpus.records import content_id
 from sterling.text.detectors.scored import LEAST_TOKENS, Scored, unreadable
-from sterling.text.records import content_id
 
 __all__ = ["DnaGpt", "overlap"]
 

@@ -21,6 +21,7 @@ from sterling.lm import LocalModel, SignalStore
 from sterling.runs import derive_seed
 from sterling.text.attacks import AttackTools, attack_text
 from sterling.text.attacks.rewriting_rules import followers
+from sterling.text.corpus.records import content_id
 from sterling.text.detectors.scored import Scored
 from sterling.text.detectors.token_metrics import (
     MAX_TOKENS,
@@ -29,7 +30,6 @@ from sterling.text.detectors.token_metrics import (
     pass_settings,
     token_signals,
 )
-from sterling.text.records import content_id
 
 __all__ = ["PerturbationDetector"]
 

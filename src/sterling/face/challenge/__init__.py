@@ -1,0 +1,1 @@
+"""A liveness challenge: score files judged by one rule, and a leaderboard to verify."""

@@ -1,0 +1,1 @@
+"""Detectors on faces: error rates, thresholds, robustness, predictions and simulated attacks."""

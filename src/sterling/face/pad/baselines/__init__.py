@@ -1,0 +1,1 @@
+"""Detectors without a trained network: hand-crafted features, thumbnails, pulse, parallax."""

@@ -1,0 +1,1 @@
+"""A trained network as a detector: preprocessing, threshold, weights, ONNX and decisions."""

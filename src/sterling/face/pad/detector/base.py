@@ -1,0 +1,183 @@
+"""What judges face crops, whatever runs it: preprocessing, threshold, origin, and the answers."""
+
+import json
+from abc import ABC, abstractmethod
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from sterling.errors import InputError
+from sterling.face.pad.detector.decision import Decision, decide
+from sterling.face.pad.detector.preprocessing import Preprocessing
+from sterling.face.pad.networks.models import build_network
+from sterling.face.pad.networks.network import Network
+from sterling.measure import Threshold
+
+__all__ = ["Judge", "Provenance", "read_card", "read_config"]
+
+
+def _versions() -> dict[str, str]:
+    return {name: version(name) for name in ("sterling", "torch")}
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """Where a detector comes from.
+
+    Attributes:
+        data: Name of the training data.
+        simulated: Whether that data is simulated.
+        licence: Licence under which the weights may be used.
+        seed: Seed of the training run.
+        items: Number of training items.
+        digest: SHA-256 of the training images and maps (`TrainHistory.digest`).
+        versions: Package name to version at training time.
+    """
+
+    data: str
+    simulated: bool
+    licence: str
+    seed: int
+    items: int
+    digest: str
+    versions: Mapping[str, str] = field(default_factory=_versions)
+
+
+class Judge(ABC):
+    """A presentation attack detector for face crops: pictures or clips, of one modality or more.
+
+    `Detector` runs it under PyTorch and `OnnxDetector` under ONNX Runtime.
+
+    Attributes:
+        model: The network: what it takes and answers. Only `Detector` scores with its weights.
+        preprocessing: What its crops look like; other input is refused.
+        provenance: Where it comes from.
+        threshold: Decision threshold with its origin; None while there is none.
+        margin: Scores nearer to the threshold than this are answered "cannot tell".
+    """
+
+    model: Network
+    preprocessing: Preprocessing
+    provenance: Provenance
+    threshold: Threshold | None
+    margin: float
+
+    @abstractmethod
+    def score(
+        self, images: Tensor, *, present: Tensor | None = None, batch_size: int = 16
+    ) -> NDArray[np.float64]:
+        """Score presentations, higher means bona fide.
+
+        Args:
+            images: uint8 (N, [T,] C, S, S) as `preprocessing` and the network say.
+            present: bool (N, M), which modalities there are; None: all.
+            batch_size: Presentations per forward pass.
+
+        Returns:
+            (N,), 0 or more.
+
+        Raises:
+            InputError: Images of another type, size or number of channels, or an absent modality
+                that is needed.
+        """
+
+    @abstractmethod
+    def with_threshold(self, threshold: Threshold) -> Self:
+        """Return the same detector with another threshold."""
+
+    @abstractmethod
+    def save_pretrained(self, folder: Path | str) -> None:
+        """Write what `load_detector` reads into `folder`, which is made if missing.
+
+        Raises:
+            InputError: The folder cannot be written to.
+        """
+
+    def decide(
+        self, crops: Sequence[Tensor | str], *, there: Collection[str] | None = None
+    ) -> tuple[Decision, ...]:
+        """Answer each presentation with bona fide, attack, or cannot tell.
+
+        Args:
+            crops: Per presentation a crop uint8 ([T,] C, S, S), or the reason there is none
+                ("unreadable", "no_face", "too_small", ...), which is answered "cannot tell".
+            there: Modalities that the crops hold; None: all.
+
+        Raises:
+            InputError: There is no threshold, a crop does not fit `preprocessing`, or a modality is
+                absent that the network needs.
+        """
+        if self.threshold is None:
+            raise InputError("this detector has no threshold: choose one on development data first")
+        crops_only = [crop for crop in crops if isinstance(crop, Tensor)]
+        for crop in crops_only:
+            self.preprocessing.require(crop.unsqueeze(0), self.model)
+        present = None
+        if there is not None:
+            row = torch.tensor([name in there for name in self.model.modalities])
+            present = row.expand(len(crops_only), -1)
+        scored = iter(
+            self.score(torch.stack(crops_only), present=present).tolist() if crops_only else []
+        )
+        answers = [crop if isinstance(crop, str) else next(scored) for crop in crops]
+        return decide(answers, self.threshold, margin=self.margin)
+
+    def card(self) -> dict[str, Any]:
+        """Return everything but the weights as one JSON object."""
+        return {
+            "model": self.model.to_dict(),
+            "preprocessing": self.preprocessing.to_dict(),
+            "provenance": asdict(self.provenance),
+            "threshold": None if self.threshold is None else json.loads(self.threshold.to_json()),
+            "margin": self.margin,
+        }
+
+
+def read_card(card: Mapping[str, Any]) -> dict[str, Any]:
+    """Turn `Judge.card`'s object back into the attributes; the network has initial weights.
+
+    What else the object holds is left alone.
+
+    Raises:
+        InputError: A field is missing or malformed.
+    """
+    try:
+        threshold = card["threshold"]
+        return {
+            "model": build_network(card["model"]),
+            "preprocessing": Preprocessing.from_dict(card["preprocessing"]),
+            "provenance": Provenance(**card["provenance"]),
+            "threshold": None if threshold is None else Threshold.from_json(json.dumps(threshold)),
+            "margin": float(card["margin"]),
+        }
+    except InputError:
+        raise
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        detail = str(error).splitlines()[0]
+        raise InputError(f"a field is missing or malformed ({detail})") from error
+
+
+def read_config(path: Path) -> dict[str, Any]:
+    """Read the JSON object that lies beside a detector's weights and names their SHA-256.
+
+    Raises:
+        InputError: It is missing or damaged.
+    """
+    try:
+        config = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise InputError(f"{path}: no such file; {path.parent} is not a saved detector") from error
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path}: not readable as JSON ({error})") from error
+    if not isinstance(config, dict) or "format" not in config:
+        raise InputError(f"{path}: 'format' is missing; not the configuration of a detector")
+    if not isinstance(config.get("sha256"), str):
+        raise InputError(f"{path}: 'sha256' of the weights is missing")
+    return config

@@ -1,0 +1,62 @@
+"""The detector that is shipped with the package: `Compact` in 8-bit integers, ready to judge.
+
+``compact.json``, beside the weights, says what they were trained on, under which licences, how
+they are made again, and what was measured.
+"""
+
+import hashlib
+import json
+from pathlib import Path
+
+from sterling.errors import InputError
+from sterling.face.pad.detector.base import Judge, read_config
+from sterling.face.pad.detector.detector import Detector
+from sterling.face.pad.detector.onnx import CONFIG, ONNX_FORMAT, OnnxDetector
+
+__all__ = ["SHIPPED", "load_detector", "shipped_detector"]
+
+SHIPPED = "compact"
+"""The name by which commands know the shipped detector."""
+
+WEIGHTS = Path(__file__).with_name("compact.onnx")
+RECORD = Path(__file__).with_name("compact.json")
+
+
+def shipped_detector(weights: Path = WEIGHTS, record: Path = RECORD) -> OnnxDetector:
+    """Read the shipped detector.
+
+    Args:
+        weights: The ONNX file.
+        record: Its provenance, which names the file's SHA-256.
+
+    Raises:
+        InputError: A file is missing, or the weights are not those that the record names.
+    """
+    again = "install sterling again"
+    try:
+        content, expected = weights.read_bytes(), json.loads(record.read_text("utf-8"))["sha256"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(f"shipped detector: cannot be read ({error}); {again}") from error
+    if hashlib.sha256(content).hexdigest() != expected:
+        raise InputError(f"{weights}: damaged, its SHA-256 is not that of {record.name}; {again}")
+    return OnnxDetector.from_bytes(content, weights)
+
+
+def load_detector(source: Path | str) -> Judge:
+    """Read a detector: the shipped one by its name, a saved one, or an exported one.
+
+    Args:
+        source: ``"compact"``, a folder that `Judge.save_pretrained` wrote, or an ``.onnx`` file
+            that `export_onnx` wrote. A folder named compact is to be written ``./compact``.
+
+    Raises:
+        InputError: There is no such detector, or it is damaged.
+    """
+    if str(source) == SHIPPED:
+        return shipped_detector()
+    path = Path(source)
+    if path.suffix == ".onnx":
+        return OnnxDetector.load(path)
+    if read_config(path / CONFIG)["format"] == ONNX_FORMAT:
+        return OnnxDetector.from_pretrained(path)
+    return Detector.from_pretrained(path)

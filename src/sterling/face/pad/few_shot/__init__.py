@@ -1,0 +1,1 @@
+"""Few-shot presentation attack detection: attack types as tasks, and methods that adapt."""

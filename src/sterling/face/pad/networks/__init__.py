@@ -1,0 +1,1 @@
+"""Architectures, one file each; `models` is their registry."""

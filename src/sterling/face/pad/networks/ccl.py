@@ -1,0 +1,210 @@
+"""CCL: contrast a capture with the most similar one of the other class, and little else differs.
+
+Liu et al., "Contrastive Context-Aware Learning for 3D High-Fidelity Mask Face Presentation Attack
+Detection" (IEEE TIFS 2022). Known is that pairs are chosen by context; losses, weights and momentum
+are not published in what was read, and are our documented defaults.
+"""
+
+import copy
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from sterling.errors import InputError
+from sterling.face.pad.detector.preprocessing import normalise
+from sterling.face.pad.layers.resnet import BLOCKS, residual_stage, residual_stem
+from sterling.face.pad.networks.network import Network, Output, initialise
+from sterling.face.pad.training.losses import bona_fide_of
+from sterling.face.pad.training.objective import Batch
+from sterling.face.pad.training.pair_sampling import draw_pairs
+from sterling.face.pad.training.views import tone_view
+
+__all__ = ["CCL", "CCLConfig", "ContextContrast"]
+
+PROJECTED = 4  # the projection has 4·width channels; the published size is unknown
+
+
+@dataclass(frozen=True)
+class CCLConfig:
+    """What is needed to build a `CCL` network again.
+
+    Attributes:
+        depth: Of the residual encoder: 10, 18 or 34. The paper's is 50.
+        width: Channels of its first stage, 1 or more; 64 is usual.
+    """
+
+    depth: int = 18
+    width: int = 64
+
+    def __post_init__(self) -> None:
+        if self.depth not in BLOCKS:
+            raise InputError(f"depth is {self.depth!r}: one of {tuple(BLOCKS)}")
+        if type(self.width) is not int or self.width < 1:
+            raise InputError(f"width is {self.width!r}: an integer of 1 or more")
+
+
+class CCL(Network):
+    """A residual encoder with a classifier, and a slower copy of it that is the target.
+
+    Online branch: encoder, classifier of the pooled features, projector, predictor. Target branch:
+    encoder and projector, whose weights follow the online ones (`follow`) and get no gradient.
+
+    Args:
+        depth: 10, 18 or 34.
+        width: Channels of the first stage.
+        seed: Seed of the initial weights; the target begins as the online branch.
+
+    Raises:
+        InputError: An argument is outside its range.
+    """
+
+    name = "ccl"
+    shrink = 32
+    has_map = False
+
+    def __init__(self, depth: int = 18, width: int = 64, *, seed: int = 0) -> None:
+        super().__init__()
+        self.logit_share = 1.0
+        self.config = CCLConfig(depth, width)
+        blocks, projected = BLOCKS[depth], PROJECTED * width
+        with torch.random.fork_rng(devices=[]):  # PyTorch's layers draw weights that we replace
+            self.encoder = nn.Sequential(
+                residual_stem(3, width),
+                residual_stage(width, width, blocks[0], 1),
+                residual_stage(width, 2 * width, blocks[1], 2),
+                residual_stage(2 * width, 4 * width, blocks[2], 2),
+                residual_stage(4 * width, 8 * width, blocks[3], 2),
+                nn.AdaptiveAvgPool2d(1),
+                nn.Flatten(),
+            )
+            self.projector = _perceptron(8 * width, projected)
+            self.predictor = _perceptron(projected, projected)
+            self.classify = nn.Linear(8 * width, 1)
+        initialise(self, seed)
+        self.target = copy.deepcopy(nn.Sequential(self.encoder, self.projector))
+        self.target.requires_grad_(False)
+
+    def forward(self, images: Tensor, present: Tensor | None = None) -> Output:
+        """Log odds (N, 1) of bona fide for images (N, 3, H, W): see `Network`.
+
+        While training, `Output.features` are the predictions (N, 4·width).
+        """
+        self.require(images, present)
+        encoded = self.encoder(images)
+        logits = self.classify(encoded)
+        if not self.training:
+            return Output(logits=logits)
+        return Output(logits=logits, features=(self.predictor(self.projector(encoded)),))
+
+    @torch.no_grad()
+    def follow(self, momentum: float) -> None:
+        """Move the target's weights: ξ ← momentum · ξ + (1 − momentum) · θ."""
+        online = nn.Sequential(self.encoder, self.projector)
+        for slow, fast in zip(self.target.parameters(), online.parameters(), strict=True):
+            slow.lerp_(fast, 1 - momentum)
+
+
+def _perceptron(inputs: int, outputs: int) -> nn.Sequential:
+    return nn.Sequential(
+        nn.Linear(inputs, outputs), nn.BatchNorm1d(outputs), nn.ReLU(), nn.Linear(outputs, outputs)
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class ContextContrast:
+    """L = L_BCE + contrast_weight · L_contrast + similar_weight · L_similar.
+
+    L_BCE classifies anchors and positives. L_contrast (InfoNCE) tells, for each anchor's
+    prediction, the target projection of its positive from those of all captures of the other class
+    in the batch. L_similar asks that the cosine of a pair be 1 for one class and 0 for two.
+
+    Attributes:
+        images: uint8 (N, 3, S, S), all training captures: pairs are drawn from them.
+        contexts: int64 (N, K), see `contexts_of`.
+        bona_fide: bool (N,).
+        pairs: "context" as `draw_pairs`, or "random": any of the same and of the other class.
+        contrast_weight: Unknown in the paper; 1 is ours.
+        similar_weight: Unknown in the paper; 1 is ours.
+        temperature: Of the softmax, above 0; 0.2 is ours.
+        momentum: Of the target, in [0, 1]; 0.99 is ours.
+
+    Raises:
+        InputError: A value is out of range, or the three tensors differ in their number of rows.
+    """
+
+    images: Tensor
+    contexts: Tensor
+    bona_fide: Tensor
+    pairs: Literal["context", "random"] = "context"
+    contrast_weight: float = 1.0
+    similar_weight: float = 1.0
+    temperature: float = 0.2
+    momentum: float = 0.99
+
+    def __post_init__(self) -> None:
+        if not len(self.images) == len(self.contexts) == len(self.bona_fide):
+            raise InputError(
+                f"{len(self.images)} images, {len(self.contexts)} contexts and "
+                f"{len(self.bona_fide)} classes: one each per capture"
+            )
+        for name in ("contrast_weight", "similar_weight"):
+            if not getattr(self, name) >= 0:
+                raise InputError(f"{name} is {getattr(self, name)}: 0 or more")
+        if not self.temperature > 0:
+            raise InputError(f"temperature is {self.temperature}: above 0")
+        if not 0 <= self.momentum <= 1:
+            raise InputError(f"momentum is {self.momentum}: it lies in [0, 1]")
+
+    def __call__(
+        self, network: nn.Module, model: Network, batch: Batch, draws: torch.Generator
+    ) -> tuple[Tensor, Tensor]:
+        """See `Objective`; `model` is a `CCL`."""
+        assert isinstance(model, CCL)
+        # Before the step instead of after it, which is the same from the second step on.
+        model.follow(self.momentum)
+        device = batch.images.device
+        contexts = self.contexts if self.pairs == "context" else self.contexts[:, :0]
+        positive, negative = draw_pairs(contexts, self.bona_fide, batch.rows, draws)
+        shown = [
+            tone_view(images.to(device), draws)
+            for images in (batch.images, self.images[positive], self.images[negative])
+        ]
+        n = len(batch.images)
+        output: Output = network(normalise(torch.cat(shown[:2])))
+        with torch.no_grad():
+            projected = model.target(normalise(torch.cat(shown[1:])))
+        assert output.logits is not None
+        live = bona_fide_of(batch.maps)
+        wanted = torch.cat([live, live]).to(output.logits.dtype)
+        entropy = F.binary_cross_entropy_with_logits(output.logits[:, -1], wanted)
+        cosines = F.normalize(output.features[0][:n], dim=1) @ F.normalize(projected, dim=1).T
+        contrast = contrast_loss(cosines, live, self.temperature)
+        similar = ((cosines.diagonal() - 1).square() + cosines[:, n:].diagonal().square()).mean()
+        loss = entropy + self.contrast_weight * contrast + self.similar_weight * similar / 2
+        return loss, model.liveness(Output(logits=output.logits[:n]))
+
+    def to_dict(self) -> Mapping[str, Any]:
+        """See `Objective`; the captures are the training items."""
+        names = ("pairs", "contrast_weight", "similar_weight", "temperature", "momentum")
+        return {name: getattr(self, name) for name in names}
+
+
+def contrast_loss(cosines: Tensor, live: Tensor, temperature: float) -> Tensor:
+    """InfoNCE of each anchor's positive among captures of the other class; lower is better.
+
+    Args:
+        cosines: (B, 2·B), of the anchors' predictions with the projections of all positives, then
+            of all negatives; row i's own positive stands in column i.
+        live: bool (B,), the anchors' class; a positive shares it, a negative does not.
+        temperature: Above 0.
+    """
+    n = len(cosines)
+    classes = torch.cat([live, ~live])
+    other = classes[None, :] != live[:, None]
+    own = torch.eye(n, 2 * n, dtype=torch.bool, device=cosines.device)
+    logits = (cosines / temperature).masked_fill(~(other | own), -torch.inf)
+    return F.cross_entropy(logits, torch.arange(n, device=cosines.device))

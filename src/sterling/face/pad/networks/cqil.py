@@ -1,0 +1,228 @@
+"""CQIL: the same face at another quality is as alive as it was.
+
+Fang et al., "Surveillance Face Anti-Spoofing" (IEEE TIFS 2024): contrastive quality-invariance
+learning. Its three parts are known, their insides are not; what is built here, and every weight, is
+our documented default.
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from sterling.errors import InputError
+from sterling.face.pad.detector.preprocessing import normalise
+from sterling.face.pad.layers.resnet import BLOCKS, residual_stage, residual_stem
+from sterling.face.pad.networks.network import Network, Output, initialise
+from sterling.face.pad.training.losses import bona_fide_of
+from sterling.face.pad.training.objective import Batch
+from sterling.face.pad.training.quality_corruption import lower_quality
+from sterling.face.pad.training.views import tone_view
+
+__all__ = ["CQIL", "CQILConfig", "QualityInvariance"]
+
+HALF = 2  # the restoring network works at half the picture's side
+
+
+@dataclass(frozen=True)
+class CQILConfig:
+    """What is needed to build a `CQIL` network again.
+
+    Attributes:
+        depth: Of the residual encoder: 10, 18 or 34.
+        width: Channels of its first stage, 1 or more; 64 is usual.
+        restoring: Residual blocks of the network that restores quality; 0 leaves it out.
+        separate: Whether quality has a branch of its own beside liveness.
+    """
+
+    depth: int = 18
+    width: int = 64
+    restoring: int = 4
+    separate: bool = True
+
+    def __post_init__(self) -> None:
+        if self.depth not in BLOCKS:
+            raise InputError(f"depth is {self.depth!r}: one of {tuple(BLOCKS)}")
+        if type(self.width) is not int or self.width < 1:
+            raise InputError(f"width is {self.width!r}: an integer of 1 or more")
+        if type(self.restoring) is not int or self.restoring < 0:
+            raise InputError(f"restoring is {self.restoring!r}: an integer of 0 or more")
+
+
+class CQIL(Network):
+    """A restoring network, an encoder, and two branches: liveness, and quality apart from it.
+
+    Args:
+        depth: 10, 18 or 34.
+        width: Channels of the encoder's first stage.
+        restoring: Residual blocks of the restoring network; 0 leaves it out.
+        separate: Whether quality has a branch of its own.
+        seed: Seed of the initial weights.
+
+    Raises:
+        InputError: An argument is outside its range.
+    """
+
+    name = "cqil"
+    shrink = 32
+    has_map = False
+
+    def __init__(
+        self,
+        depth: int = 18,
+        width: int = 64,
+        restoring: int = 4,
+        separate: bool = True,
+        *,
+        seed: int = 0,
+    ) -> None:
+        super().__init__()
+        self.logit_share = 1.0
+        self.config = CQILConfig(depth, width, restoring, separate)
+        blocks, encoded, branch = BLOCKS[depth], 8 * width, 4 * width
+        with torch.random.fork_rng(devices=[]):  # PyTorch's layers draw weights that we replace
+            self.restorer = Restorer(width, restoring) if restoring else None
+            self.encoder = nn.Sequential(
+                residual_stem(3, width),
+                residual_stage(width, width, blocks[0], 1),
+                residual_stage(width, 2 * width, blocks[1], 2),
+                residual_stage(2 * width, 4 * width, blocks[2], 2),
+                residual_stage(4 * width, encoded, blocks[3], 2),
+                nn.AdaptiveAvgPool2d(1),
+                nn.Flatten(),
+            )
+            self.liveness_branch = nn.Linear(encoded, branch)
+            self.classify = nn.Linear(branch, 1)
+            self.predictor = nn.Sequential(
+                nn.Linear(branch, branch),
+                nn.BatchNorm1d(branch),
+                nn.ReLU(),
+                nn.Linear(branch, branch),
+            )
+            self.quality_branch = nn.Linear(encoded, branch) if separate else None
+            self.grade = nn.Linear(branch, 1) if separate else None
+        initialise(self, seed)
+
+    def forward(self, images: Tensor, present: Tensor | None = None) -> Output:
+        """Log odds (N, 1) of bona fide for images (N, 3, H, W): see `Network`.
+
+        While training, `Output.features` are the liveness features, their predictions, the quality
+        features (all (N, 4·width)), the predicted amounts of lost quality (N,) and the restored
+        pictures; the third and fourth are empty without a branch of quality.
+        """
+        self.require(images, present)
+        restored = self.restore(images)
+        encoded = self.encoder(restored)
+        live = self.liveness_branch(encoded)
+        logits = self.classify(live.relu())
+        if not self.training:
+            return Output(logits=logits)
+        if self.quality_branch is None or self.grade is None:
+            quality = amount = live.new_zeros(0)
+        else:
+            quality = self.quality_branch(encoded)
+            amount = self.grade(quality.relu()).squeeze(1)
+        return Output(
+            logits=logits, features=(live, self.predictor(live), quality, amount, restored)
+        )
+
+    def restore(self, images: Tensor) -> Tensor:
+        """The pictures as the encoder sees them, (N, 3, H, W), normalised."""
+        if self.restorer is None:
+            return images
+        restored: Tensor = self.restorer(images)
+        return restored
+
+    def liveness_features(self, images: Tensor) -> Tensor:
+        """Features (N, 4·width) that liveness is read from."""
+        features: Tensor = self.liveness_branch(self.encoder(self.restore(images)))
+        return features
+
+
+class Restorer(nn.Module):
+    """Add to a picture the detail that it lost (image quality variable module).
+
+    Residual blocks at half the side between a strided convolution and a pixel shuffle.
+
+    Args:
+        width: Channels of the blocks.
+        blocks: How many.
+    """
+
+    def __init__(self, width: int, blocks: int) -> None:
+        super().__init__()
+        self.head = nn.Conv2d(3, width, 3, HALF, 1)
+        self.body = nn.ModuleList(
+            nn.Sequential(
+                nn.Conv2d(width, width, 3, 1, 1), nn.ReLU(), nn.Conv2d(width, width, 3, 1, 1)
+            )
+            for _ in range(blocks)
+        )
+        self.tail = nn.Sequential(nn.Conv2d(width, 3 * HALF**2, 3, 1, 1), nn.PixelShuffle(HALF))
+
+    def forward(self, images: Tensor) -> Tensor:
+        """(N, 3, H, W) to the same shape."""
+        features = self.head(images)
+        for block in self.body:
+            features = features + block(features)
+        detail: Tensor = self.tail(features)
+        return images + detail
+
+
+@dataclass(frozen=True)
+class QualityInvariance:
+    """L = L_BCE + contrast_weight L_con + restore_weight L_SR + separate_weight L_SQN.
+
+    Each picture comes with a copy of lower quality (`lower_quality`). L_BCE classifies both. L_con
+    is minus the cosine between the prediction of one's liveness features and those of the other,
+    which are held fixed, both ways round. L_SR is the mean absolute error of the restored copy
+    against the picture, in units of normalised pixels. L_SQN is the squared error of the predicted
+    amount of lost quality plus the absolute cosine between liveness and quality features.
+
+    Attributes:
+        contrast_weight: 1.
+        restore_weight: 1; without effect on a network that does not restore.
+        separate_weight: 0.1; without effect on a network without a branch of quality.
+
+    Raises:
+        InputError: A weight is negative.
+    """
+
+    contrast_weight: float = 1.0
+    restore_weight: float = 1.0
+    separate_weight: float = 0.1
+
+    def __post_init__(self) -> None:
+        for name, value in asdict(self).items():
+            if not value >= 0:
+                raise InputError(f"{name} is {value}: 0 or more")
+
+    def __call__(
+        self, network: nn.Module, model: Network, batch: Batch, draws: torch.Generator
+    ) -> tuple[Tensor, Tensor]:
+        """See `Objective`; `model` is a `CQIL`."""
+        toned = tone_view(batch.images, draws).round().to(torch.uint8)
+        worse, amounts = lower_quality(toned, draws)
+        n = len(toned)
+        output: Output = network(normalise(torch.cat([toned, worse])))
+        assert output.logits is not None
+        live, predicted, quality, amount, restored = output.features
+        wanted = bona_fide_of(batch.maps).to(output.logits.dtype).repeat(2)
+        loss = F.binary_cross_entropy_with_logits(output.logits[:, 0], wanted)
+        fixed = live.detach()
+        one_way = F.cosine_similarity(predicted[:n], fixed[n:], dim=1)
+        other_way = F.cosine_similarity(predicted[n:], fixed[:n], dim=1)
+        loss = loss - self.contrast_weight * (one_way + other_way).mean() / 2
+        loss = loss + self.restore_weight * (restored[n:] - normalise(toned)).abs().mean()
+        if len(quality):
+            lost = torch.cat([torch.zeros_like(amounts), amounts])
+            apart = F.cosine_similarity(live, quality, dim=1).abs().mean()
+            loss = loss + self.separate_weight * (F.mse_loss(amount, lost) + apart)
+        return loss, model.liveness(Output(logits=output.logits[:n]))
+
+    def to_dict(self) -> Mapping[str, Any]:
+        """See `Objective`."""
+        return asdict(self)

@@ -1,0 +1,166 @@
+"""DeepPixBiS: a binary label at every position of a map, and one of the whole.
+
+George, Marcel, "Deep Pixel-wise Binary Supervision for Face Presentation Attack Detection"
+(ICB 2019): the first two dense blocks of DenseNet-161, a 1×1 convolution to one map, and a fully
+connected layer to one answer; half of the loss is each one's binary cross-entropy.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from sterling.errors import InputError
+from sterling.face.pad.detector.preprocessing import normalise
+from sterling.face.pad.layers.resnet import residual_stem
+from sterling.face.pad.networks.network import Network, Output, initialise
+from sterling.face.pad.training.augment import augment
+from sterling.face.pad.training.losses import bona_fide_of
+from sterling.face.pad.training.objective import Batch
+
+__all__ = ["DeepPixBiS", "DeepPixBiSConfig", "PixelWiseBinary"]
+
+
+@dataclass(frozen=True)
+class DeepPixBiSConfig:
+    """What is needed to build a `DeepPixBiS` network again.
+
+    Attributes:
+        width: Channels of the stem, even; a dense layer adds half as many. 96 is DenseNet-161.
+        layers: Dense layers of the two blocks; (6, 12) is DenseNet-161.
+    """
+
+    width: int = 96
+    layers: tuple[int, int] = (6, 12)
+
+    def __post_init__(self) -> None:
+        if type(self.width) is not int or self.width < 2 or self.width % 2:
+            raise InputError(f"width is {self.width!r}: an even integer of 2 or more")
+        if len(self.layers) != 2 or any(type(n) is not int or n < 1 for n in self.layers):
+            raise InputError(f"layers is {self.layers!r}: two integers of 1 or more")
+
+
+class DeepPixBiS(Network):
+    """Two dense blocks, a map of the probability of bona fide at 1/16 of the picture, and a logit.
+
+    The score is the mean of the map. The published fully connected layer reads the flattened map;
+    ours reads the block's features averaged over positions, so that a picture of any size fits.
+
+    Args:
+        width: Channels of the stem.
+        layers: Dense layers of the two blocks.
+        seed: Seed of the initial weights; the paper's are from ImageNet.
+
+    Raises:
+        InputError: An argument is outside its range.
+    """
+
+    name = "deep_pixbis"
+    shrink = 16
+
+    def __init__(
+        self, width: int = 96, layers: tuple[int, int] = (6, 12), *, seed: int = 0
+    ) -> None:
+        super().__init__()
+        self.config = DeepPixBiSConfig(
+            width, layers if isinstance(layers, tuple) else tuple(layers)
+        )
+        channels = width
+        stages: list[nn.Module] = []
+        with torch.random.fork_rng(devices=[]):  # PyTorch's layers draw weights that we replace
+            for count in self.config.layers:
+                for _ in range(count):
+                    stages.append(_DenseLayer(channels, width // 2))
+                    channels += width // 2
+                stages.append(_transition(channels, channels // 2))
+                channels //= 2
+            self.encoder = nn.Sequential(residual_stem(3, width), *stages)
+            self.decide = nn.Conv2d(channels, 1, 1)
+            self.classify = nn.Linear(channels, 1)
+        initialise(self, seed)
+
+    def forward(self, images: Tensor, present: Tensor | None = None) -> Output:
+        """Probabilities (N, H/16, W/16) and log odds (N, 1) of images (N, 3, H, W).
+
+        While training, `Output.features` hold the map's log odds.
+        """
+        self.require(images, present)
+        encoded = self.encoder(images)
+        odds: Tensor = self.decide(encoded).squeeze(1)
+        return Output(
+            maps=odds.sigmoid(),
+            logits=self.classify(encoded.mean(dim=(2, 3))),
+            features=(odds,) if self.training else (),
+        )
+
+
+class _DenseLayer(nn.Module):
+    """Norm, ReLU, 1×1 bottleneck, norm, ReLU, 3×3; what comes out stands beside what came in.
+
+    (Huang, Liu, van der Maaten, Weinberger, CVPR 2017.)
+    """
+
+    def __init__(self, channels: int, growth: int) -> None:
+        super().__init__()
+        self.grow = nn.Sequential(
+            nn.BatchNorm2d(channels),
+            nn.ReLU(),
+            nn.Conv2d(channels, 4 * growth, 1, bias=False),
+            nn.BatchNorm2d(4 * growth),
+            nn.ReLU(),
+            nn.Conv2d(4 * growth, growth, 3, padding=1, bias=False),
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.cat([x, self.grow(x)], dim=1)
+
+
+def _transition(in_channels: int, channels: int) -> nn.Sequential:
+    return nn.Sequential(
+        nn.BatchNorm2d(in_channels),
+        nn.ReLU(),
+        nn.Conv2d(in_channels, channels, 1, bias=False),
+        nn.AvgPool2d(2),
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class PixelWiseBinary:
+    """L = map_weight · BCE of the map + (1 - map_weight) · BCE of the logit.
+
+    Attributes:
+        map_weight: In [0, 1]; 0.5 is published.
+        augmented: Whether to augment (see `augment`).
+
+    Raises:
+        InputError: `map_weight` is outside [0, 1].
+    """
+
+    map_weight: float = 0.5
+    augmented: bool = True
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.map_weight <= 1:
+            raise InputError(f"map_weight is {self.map_weight}: it lies in [0, 1]")
+
+    def __call__(
+        self, network: nn.Module, model: Network, batch: Batch, draws: torch.Generator
+    ) -> tuple[Tensor, Tensor]:
+        """See `Objective`; `model` is a `DeepPixBiS`."""
+        images, maps = batch.images, batch.maps
+        if self.augmented:
+            images, maps = augment(images, maps, draws)
+        output: Output = network(normalise(images))
+        assert output.logits is not None
+        wanted = bona_fide_of(maps).to(output.logits.dtype)
+        whole = F.binary_cross_entropy_with_logits(output.logits[:, 0], wanted)
+        pixels = F.binary_cross_entropy_with_logits(output.features[0], maps)
+        loss = self.map_weight * pixels + (1 - self.map_weight) * whole
+        return loss, model.liveness(output)
+
+    def to_dict(self) -> Mapping[str, Any]:
+        """See `Objective`."""
+        return {"map_weight": self.map_weight, "augmented": self.augmented}

@@ -1,0 +1,175 @@
+"""EPCR: two views of a picture, labelled or not, shall give the same embeddings and predictions.
+
+Wang et al., "Consistency Regularization for Deep Face Anti-Spoofing" (IEEE TIFS 2023), and the
+authors' release. Both views go through the same weights; no averaged teacher is kept, although the
+release's class is named after one.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+
+from sterling.errors import InputError
+from sterling.face.pad.detector.preprocessing import normalise
+from sterling.face.pad.layers.dense_similarity import all_to_all, position_to_position
+from sterling.face.pad.networks.cdcn import CdcTrunk, cdc_layer, cdcn_level
+from sterling.face.pad.networks.network import Network, Output, initialise
+from sterling.face.pad.training.losses import bona_fide_of
+from sterling.face.pad.training.objective import Batch
+from sterling.face.pad.training.views import moved_view, random_view
+
+__all__ = ["EPCR", "Consistency", "EPCRConfig"]
+
+
+@dataclass(frozen=True)
+class EPCRConfig:
+    """What is needed to build an `EPCR` network again.
+
+    Attributes:
+        width: Channels of the stem and of the embeddings, 1 or more. 64 is the published network.
+        theta: Share of the difference term in every convolution of the encoder, in [0, 1].
+    """
+
+    width: int = 64
+    theta: float = 0.7
+
+    def __post_init__(self) -> None:
+        if type(self.width) is not int or self.width < 1:
+            raise InputError(f"width is {self.width!r}: an integer of 1 or more")
+        if not 0.0 <= self.theta <= 1.0:
+            raise InputError(f"theta is {self.theta}: the share of the difference lies in [0, 1]")
+
+
+class EPCR(Network):
+    """CDCN's encoder with a projector, a predictor and a classifier of every position.
+
+    The encoder is CDCN up to its map of `width` channels at 1/8 of the picture. The classifier, a
+    bias-free 1×1 convolution of the projected embeddings, answers 1 for an attack and 0 for a bona
+    fide presentation, as published; `Output.maps` is 1 minus that, 0 at least, so that higher is
+    bona fide here as everywhere. The predictor is used while training only.
+
+    Args:
+        width: Channels of the stem; 64 is the published network.
+        theta: Share of the difference term, in [0, 1].
+        seed: Seed of the initial weights.
+
+    Raises:
+        InputError: An argument is outside its range.
+    """
+
+    name = "epcr"
+
+    def __init__(self, width: int = 64, theta: float = 0.7, *, seed: int = 0) -> None:
+        super().__init__()
+        self.config = EPCRConfig(width, theta)
+        with torch.random.fork_rng(devices=[]):  # PyTorch's layers draw weights that we replace
+            self.encoder = nn.Sequential(
+                CdcTrunk(3, width, cdcn_level(width), theta),
+                cdc_layer(6 * width, 2 * width, theta),
+                cdc_layer(2 * width, width, theta),
+            )
+            self.projector = nn.Sequential(
+                nn.Conv2d(width, width, 1),
+                nn.BatchNorm2d(width),
+                nn.ReLU(),
+                nn.Conv2d(width, width, 1),
+                nn.BatchNorm2d(width),
+            )
+            self.predictor = nn.Sequential(
+                nn.Conv2d(width, width, 1),
+                nn.BatchNorm2d(width),
+                nn.ReLU(),
+                nn.Conv2d(width, width, 1),
+            )
+            self.classifier = nn.Conv2d(width, 1, 1, bias=False)
+        initialise(self, seed)
+
+    def forward(self, images: Tensor, present: Tensor | None = None) -> Output:
+        """Liveness maps (N, H/8, W/8) of images (N, 3, H, W): see `Network`.
+
+        While training, `Output.features` are the embeddings z and the predictions q, both
+        (N, width, H/8, W/8), and the classifier's answers on each, both (N, H/8, W/8).
+        """
+        self.require(images, present)
+        embedded = self.embed(images)
+        attack = self.classifier(embedded).squeeze(1)
+        maps = (1 - attack).clamp(min=0)
+        if not self.training:
+            return Output(maps=maps)
+        predicted = self.predictor(embedded)
+        answered = self.classifier(predicted).squeeze(1)
+        return Output(maps=maps, features=(embedded, predicted, attack, answered))
+
+    def embed(self, images: Tensor) -> Tensor:
+        """Projected embeddings (N, width, H/8, W/8) of images (N, 3, H, W)."""
+        embedded: Tensor = self.projector(self.encoder(images))
+        return embedded
+
+
+@dataclass(frozen=True, eq=False)
+class Consistency:
+    """EPCR's objective: L = embed_weight · L_embed + predict_weight · L_pred + L_sup.
+
+    L_embed compares the prediction of each view with the embedding of the other (`all_to_all`),
+    L_pred the classifier's answers on them (mean squared error, gradients on both sides), L_sup the
+    classifier's answers on the embeddings with the label, of labelled items only, over their number
+    plus one. The release averages over the batch; batch norm sees both views at once here, which is
+    our default where the release's description is silent.
+
+    Attributes:
+        labelled: bool (N,), which training items' labels may be used; the others train through the
+            two consistencies alone.
+        embed_weight: 1 in the release.
+        predict_weight: 0.1 in the release.
+        dense: Which positions are compared.
+        augmented: Whether the views differ in tone and in what is hidden, too, as released;
+            otherwise they are cropped and shuffled alone.
+
+    Raises:
+        InputError: Nothing is labelled, or a weight is negative.
+    """
+
+    labelled: Tensor
+    embed_weight: float = 1.0
+    predict_weight: float = 0.1
+    dense: Literal["all_to_all", "position_to_position"] = "all_to_all"
+    augmented: bool = True
+
+    def __post_init__(self) -> None:
+        if self.labelled.dtype != torch.bool or not bool(self.labelled.any()):
+            raise InputError("labelled: bool, true for one training item at least")
+        for name in ("embed_weight", "predict_weight"):
+            if not getattr(self, name) >= 0:
+                raise InputError(f"{name} is {getattr(self, name)}: 0 or more")
+
+    def __call__(
+        self, network: nn.Module, model: Network, batch: Batch, draws: torch.Generator
+    ) -> tuple[Tensor, Tensor]:
+        """See `Objective`; `model` is an `EPCR`."""
+        view = random_view if self.augmented else moved_view
+        views = torch.cat([view(batch.images, draws) for _ in range(2)])
+        output: Output = network(normalise(views))
+        z, q, on_z, on_q = (torch.chunk(one, 2) for one in output.features)
+        compare = all_to_all if self.dense == "all_to_all" else position_to_position
+        embed = (compare(q[0], z[1]) + compare(q[1], z[0])).mean() / 2
+        predict = ((on_q[0] - on_z[1]).square() + (on_q[1] - on_z[0]).square()).mean() / 2
+        attack = (~bona_fide_of(batch.maps)).to(on_z[0].dtype)[:, None, None]
+        use = self.labelled[batch.rows].to(attack.device, attack.dtype)
+        errors = sum((one - attack).square().flatten(1).mean(dim=1) for one in on_z) / 2
+        supervised = (use * errors).sum() / (use.sum() + 1)
+        loss = self.embed_weight * embed + self.predict_weight * predict + supervised
+        return loss, model.liveness(output).view(2, -1).mean(dim=0)
+
+    def to_dict(self) -> Mapping[str, Any]:
+        """See `Objective`."""
+        rows = self.labelled.nonzero().flatten().tolist()
+        return {
+            "labelled": rows,
+            "embed_weight": self.embed_weight,
+            "predict_weight": self.predict_weight,
+            "dense": self.dense,
+            "augmented": self.augmented,
+        }

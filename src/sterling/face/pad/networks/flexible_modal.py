@@ -1,0 +1,257 @@
+"""The flexible-modal benchmark's networks: three backbones, three fusions, any modality absent."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+import torch
+from torch import Tensor, nn
+
+from sterling.errors import InputError
+from sterling.face.data import CHANNELS, Modality, require_modalities
+from sterling.face.pad.layers.resnet import SqueezeExcitation, residual_stage, residual_stem
+from sterling.face.pad.layers.transformer import Patches, TransformerBlock
+from sterling.face.pad.networks.cdcn import CdcTrunk, cdc_layer, cdcn_level, map_layer
+from sterling.face.pad.networks.network import Network, Output, initialise
+
+__all__ = ["FlexibleModal", "FlexibleModalConfig", "channel_attention"]
+
+Backbone = Literal["cdcn", "resnet", "vit"]
+FlexibleFusion = Literal["concat", "se", "cross_attention"]
+Missing = Literal["token", "zero"]
+
+DROPOUT = 0.3
+
+
+@dataclass(frozen=True)
+class FlexibleModalConfig:
+    """What is needed to build a `FlexibleModal` again.
+
+    Attributes:
+        backbone: "cdcn" (answers with a map), "resnet" (18 layers) or "vit" (weights shared by the
+            modalities, as in the release).
+        fusion: "concat", "se" or "cross_attention".
+        width: Channels of the stem of "cdcn" and "resnet"; a token of "vit" has 6 times as many.
+        depth: Blocks of "vit"; the others ignore it, as they do `patch`.
+        patch: Side of a patch of "vit"; divides `size`.
+        size: Side of the pictures; "vit" is built for it.
+        modalities: What it takes.
+        missing: What stands for an absent modality: "token", a learned vector in a concatenation
+            and nothing in an attention; or "zero", a black picture after normalisation, as in the
+            release, from which the network must guess that nothing is there.
+    """
+
+    backbone: Backbone = "cdcn"
+    fusion: FlexibleFusion = "concat"
+    width: int = 64
+    depth: int = 12
+    patch: int = 16
+    size: int = 256
+    modalities: tuple[Modality, ...] = ("rgb", "depth", "ir")
+    missing: Missing = "token"
+
+    def __post_init__(self) -> None:
+        for name, known in (
+            ("backbone", get_args(Backbone)),
+            ("fusion", get_args(FlexibleFusion)),
+            ("missing", get_args(Missing)),
+        ):
+            if getattr(self, name) not in known:
+                raise InputError(f"{name} is {getattr(self, name)!r}: one of {', '.join(known)}")
+        for name in ("width", "depth", "patch", "size"):
+            if type(getattr(self, name)) is not int or getattr(self, name) < 1:
+                raise InputError(f"{name} is {getattr(self, name)!r}: an integer of 1 or more")
+        if self.size % 32 or self.size % self.patch:
+            raise InputError(f"size is {self.size}: a multiple of 32 and of patch, {self.patch}")
+
+
+class FlexibleModal(Network):
+    """One network for every set of modalities: Yu et al., CVPR workshops 2023.
+
+    Per modality a backbone to features (N, D, h, w), a fusion of those, a head. The fusions:
+    concatenation; squeeze and excitation of each, then concatenation; cross-attention, in which the
+    first modality that is there is the anchor,
+
+        h = h1 + Σ_m C(h1, h_m),   C(h1, h_m) = softmax(h_m h1ᵀ) h1
+
+    over channels (`channel_attention`). Heads: "cdcn" fuses to a map; "resnet" goes on with two
+    shared stages, "vit" with dropout and one convolution, then pooling and a logit.
+
+    Args:
+        backbone: "cdcn", "resnet" or "vit".
+        fusion: "concat", "se" or "cross_attention".
+        width: Channels of the stem.
+        depth: Blocks of "vit".
+        patch: Side of a patch of "vit".
+        size: Side of the pictures.
+        modalities: What it takes, in the order of the channels.
+        missing: "token" or "zero".
+        seed: Seed of the initial weights.
+
+    Raises:
+        InputError: An argument is outside its range.
+    """
+
+    name = "flexible_modal"
+    shrink = 8
+    flexible = True
+
+    def __init__(
+        self,
+        backbone: Backbone = "cdcn",
+        fusion: FlexibleFusion = "concat",
+        width: int = 64,
+        depth: int = 12,
+        patch: int = 16,
+        size: int = 256,
+        modalities: Collection[str] = ("rgb", "depth", "ir"),
+        missing: Missing = "token",
+        *,
+        seed: int = 0,
+    ) -> None:
+        super().__init__()
+        self.modalities = require_modalities(modalities)
+        self.config = FlexibleModalConfig(
+            backbone, fusion, width, depth, patch, size, self.modalities, missing
+        )
+        self.has_map = backbone == "cdcn"
+        self.logit_share = 0.0 if self.has_map else 1.0
+        count = len(self.modalities)
+        with torch.random.fork_rng(devices=[]):
+            trunks = {"cdcn": _cdcn_trunk, "resnet": _resnet_trunk}
+            self.trunks = (
+                nn.ModuleList([_TokenMap(6 * width, depth, patch, size)])
+                if backbone == "vit"
+                else nn.ModuleList(trunks[backbone](CHANNELS[m], width) for m in self.modalities)
+            )
+            features = 6 * width if backbone == "vit" else 2 * width
+            self.excite = (
+                nn.ModuleList(SqueezeExcitation(features) for _ in self.modalities)
+                if fusion == "se"
+                else None
+            )
+            self.absent = (
+                nn.Embedding(count, features)
+                if missing == "token" and fusion != "cross_attention"
+                else None
+            )
+            fused = features * (1 if fusion == "cross_attention" else count)
+            self.head = _head(backbone, fused, features, width)
+        initialise(self, seed)
+
+    def forward(self, images: Tensor, present: Tensor | None = None) -> Output:
+        """Map (N, H/8, W/8) or log odds (N, 1) for images (N, C, H, W): see `Network`."""
+        self.require(images, present)
+        pictures = list(self.split(images))
+        if present is not None and self.config.missing == "zero":
+            there = present[:, :, None, None, None].unbind(dim=1)
+            pictures = [x * here for x, here in zip(pictures, there, strict=True)]
+        features = torch.stack(
+            [self.trunk(m)(picture) for m, picture in enumerate(pictures)], dim=1
+        )
+        answer: Tensor = self.head(self._fuse(features, present))
+        return Output(maps=answer.squeeze(1)) if self.has_map else Output(logits=answer)
+
+    def trunk(self, modality: int) -> nn.Module:
+        """The backbone of a modality; "vit" has one for all."""
+        return self.trunks[modality if len(self.trunks) > 1 else 0]
+
+    def _fuse(self, features: Tensor, present: Tensor | None) -> Tensor:
+        """(N, M, D, h, w) to (N, D', h, w)."""
+        hidden = None if self.config.missing == "zero" else present
+        if self.config.fusion == "cross_attention":
+            return _anchored(features, hidden)
+        if self.excite is not None:
+            parts = zip(self.excite, features.unbind(dim=1), strict=True)
+            features = torch.stack([excite(x) for excite, x in parts], dim=1)
+        if hidden is not None and self.absent is not None:
+            stand_in = self.absent.weight[None, :, :, None, None]
+            features = torch.where(hidden[:, :, None, None, None], features, stand_in)
+        return features.flatten(1, 2)
+
+
+def channel_attention(anchor: Tensor, other: Tensor) -> Tensor:
+    """C(h1, h2) = softmax(h2 h1ᵀ) h1 over channels, without scaling, as released.
+
+    With h2 = 0 every channel becomes the mean of h1's channels: an absent modality that is fed as
+    zeros is not a term of zero.
+
+    Args:
+        anchor: h1, (N, D, P).
+        other: h2, (N, D, P).
+
+    Returns:
+        (N, D, P).
+    """
+    return (other @ anchor.transpose(1, 2)).softmax(dim=-1) @ anchor
+
+
+def _anchored(features: Tensor, present: Tensor | None) -> Tensor:
+    flat = features.flatten(3)
+    count = features.shape[1]
+    there = (
+        torch.ones(features.shape[0], count, dtype=torch.bool, device=features.device)
+        if present is None
+        else present
+    )
+    first = there.int().argmax(dim=1)
+    chosen = torch.nn.functional.one_hot(first, count).to(flat.dtype)
+    anchor = (flat * chosen[:, :, None, None]).sum(dim=1)
+    total = anchor
+    for m in range(count):
+        counted = there[:, m] & (first != m)
+        term = channel_attention(anchor, flat[:, m])
+        total = total + torch.where(counted[:, None, None], term, 0.0)
+    return total.view_as(features[:, 0])
+
+
+def _cdcn_trunk(in_channels: int, width: int) -> nn.Module:
+    return nn.Sequential(
+        CdcTrunk(in_channels, width, cdcn_level(width), 0.7), cdc_layer(6 * width, 2 * width, 0.7)
+    )
+
+
+def _resnet_trunk(in_channels: int, width: int) -> nn.Module:
+    return nn.Sequential(
+        residual_stem(in_channels, width),
+        residual_stage(width, width, 2, 1),
+        residual_stage(width, 2 * width, 2, 2),
+    )
+
+
+class _TokenMap(nn.Module):
+    """A vision transformer without class token: pictures of any modality to (N, dim, g, g)."""
+
+    def __init__(self, dim: int, depth: int, patch: int, size: int) -> None:
+        super().__init__()
+        self.side = size // patch
+        heads = next(h for h in (12, 6, 4, 3, 2, 1) if (dim % h == 0 and dim // h >= 8) or h == 1)
+        self.patches = Patches(3, dim, patch, size)
+        self.blocks = nn.Sequential(*(TransformerBlock(dim, heads) for _ in range(depth)))
+        self.norm = nn.LayerNorm(dim)
+
+    def forward(self, pictures: Tensor) -> Tensor:
+        grey_or_colour = pictures.expand(-1, 3, -1, -1)
+        tokens: Tensor = self.norm(self.blocks(self.patches(grey_or_colour)))
+        return tokens.transpose(1, 2).reshape(tokens.shape[0], -1, self.side, self.side)
+
+
+def _head(backbone: Backbone, fused: int, features: int, width: int) -> nn.Module:
+    if backbone == "cdcn":
+        return nn.Sequential(cdc_layer(fused, 2 * width, 0.7), map_layer(2 * width, 0.7))
+    pooled = [nn.AdaptiveAvgPool2d(1), nn.Flatten()]
+    if backbone == "resnet":
+        stages = [
+            residual_stage(fused, 4 * width, 2, 2),
+            residual_stage(4 * width, 8 * width, 2, 2),
+        ]
+        return nn.Sequential(*stages, *pooled, nn.Linear(8 * width, 1))
+    return nn.Sequential(
+        nn.Dropout2d(DROPOUT),
+        nn.Conv2d(fused, features, 3, padding=1, bias=False),
+        nn.BatchNorm2d(features),
+        nn.ReLU(),
+        *pooled,
+        nn.Dropout(DROPOUT),
+        nn.Linear(features, 1),
+    )

@@ -1,0 +1,209 @@
+"""SSDG: bona fides of all domains alike, attacks of each domain apart from them and each other.
+
+Jia, Zhang, Shan, Chen, "Single-Side Domain Generalization for Face Anti-Spoofing" (CVPR 2020), and
+the authors' release. A domain is a data set there, and whatever one says it is here: a camera.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from sterling.errors import InputError
+from sterling.face.pad.detector.preprocessing import normalise
+from sterling.face.pad.layers.gradient_reversal import reversal, reverse_gradient
+from sterling.face.pad.layers.resnet import BLOCKS, residual_stage, residual_stem
+from sterling.face.pad.networks.network import Network, Output, initialise
+from sterling.face.pad.training.losses import bona_fide_of
+from sterling.face.pad.training.objective import Batch
+from sterling.face.pad.training.views import tone_view
+
+__all__ = ["SSDG", "SSDGConfig", "SingleSide", "asymmetric_triplet"]
+
+MARGIN = 0.1
+DROPOUT = 0.5
+
+
+@dataclass(frozen=True)
+class SSDGConfig:
+    """What is needed to build an `SSDG` network again.
+
+    Attributes:
+        depth: Of the residual network: 10, 18 (published) or 34.
+        width: Channels of its first stage, 1 or more; 64 is published.
+        domains: How many the discriminator tells apart, 2 or more.
+    """
+
+    depth: int = 18
+    width: int = 64
+    domains: int = 3
+
+    def __post_init__(self) -> None:
+        if self.depth not in BLOCKS:
+            raise InputError(f"depth is {self.depth!r}: one of {tuple(BLOCKS)}")
+        if type(self.width) is not int or self.width < 1:
+            raise InputError(f"width is {self.width!r}: an integer of 1 or more")
+        if type(self.domains) is not int or self.domains < 2:
+            raise InputError(f"domains is {self.domains!r}: an integer of 2 or more")
+
+
+class SSDG(Network):
+    """Feature generator, embedder and classifier on the unit sphere, and a domain discriminator.
+
+    The generator is a residual network up to res4, the embedder res5 and a layer of 8·width
+    features with dropout. Features and the classifier's weights have length 1, so that the log odds
+    are a difference of two cosines. The discriminator is used while training only.
+
+    Args:
+        depth: 10, 18 or 34.
+        width: Channels of the first stage.
+        domains: How many the discriminator tells apart.
+        seed: Seed of the initial weights; the release's are from ImageNet.
+
+    Raises:
+        InputError: An argument is outside its range.
+    """
+
+    name = "ssdg"
+    shrink = 32
+    has_map = False
+
+    steps: Tensor
+
+    def __init__(
+        self, depth: int = 18, width: int = 64, domains: int = 3, *, seed: int = 0
+    ) -> None:
+        super().__init__()
+        self.logit_share = 1.0
+        self.config = SSDGConfig(depth, width, domains)
+        blocks, generated, embedded = BLOCKS[depth], 4 * width, 8 * width
+        with torch.random.fork_rng(devices=[]):  # PyTorch's layers draw weights that we replace
+            self.generator = nn.Sequential(
+                residual_stem(3, width),
+                residual_stage(width, width, blocks[0], 1),
+                residual_stage(width, 2 * width, blocks[1], 2),
+                residual_stage(2 * width, generated, blocks[2], 2),
+            )
+            self.embedder = nn.Sequential(
+                residual_stage(generated, embedded, blocks[3], 2),
+                nn.AdaptiveAvgPool2d(1),
+                nn.Flatten(),
+                nn.Linear(embedded, embedded),
+                nn.BatchNorm1d(embedded),
+                nn.ReLU(),
+                nn.Dropout(DROPOUT),
+            )
+            self.classify = nn.Linear(embedded, 2, bias=False)
+            self.discriminator = nn.Sequential(
+                nn.Linear(generated, generated),
+                nn.ReLU(),
+                nn.Dropout(DROPOUT),
+                nn.Linear(generated, domains),
+            )
+        initialise(self, seed)
+        # In the state, so that a training that was killed goes on with its ramp.
+        self.register_buffer("steps", torch.zeros((), dtype=torch.int64))
+
+    def forward(self, images: Tensor, present: Tensor | None = None) -> Output:
+        """Log odds (N, 1) of bona fide for images (N, 3, H, W): see `Network`.
+
+        While training, `Output.features` are the unit features (N, 8·width) and the discriminator's
+        answers (N, domains), whose gradient is reversed on its way into the generator.
+        """
+        self.require(images, present)
+        generated = self.generator(images)
+        unit = F.normalize(self.embedder(generated), dim=1)
+        attack, live = (unit @ F.normalize(self.classify.weight, dim=1).T).unbind(dim=1)
+        logits = (live - attack)[:, None]
+        if not self.training:
+            return Output(logits=logits)
+        pooled = generated.mean(dim=(2, 3))
+        turned = reverse_gradient(pooled, reversal(int(self.steps)))
+        return Output(logits=logits, features=(unit, self.discriminator(turned)))
+
+
+def asymmetric_triplet(features: Tensor, classes: Tensor, margin: float = MARGIN) -> Tensor:
+    """Triplet loss over all triplets of a batch, averaged over those that are not yet fulfilled.
+
+    The asymmetry lies in the classes: bona fides of all domains are one, attacks of each domain
+    another.
+
+    Args:
+        features: (N, D), of length 1.
+        classes: int (N,).
+        margin: By how much a negative must be farther than a positive, in Euclidean distance.
+
+    Returns:
+        A scalar, 0 where there is no triplet.
+    """
+    squared = (2 - 2 * features @ features.T).clamp(min=1e-12)
+    distance = squared.sqrt()
+    same = classes[:, None] == classes[None, :]
+    positive = same & ~torch.eye(len(classes), dtype=torch.bool, device=classes.device)
+    excess = distance[:, :, None] - distance[:, None, :] + margin
+    excess = excess.clamp(min=0) * (positive[:, :, None] & ~same[:, None, :])
+    unfulfilled = (excess > 1e-12).sum()
+    return excess.sum() / unfulfilled.clamp(min=1)
+
+
+@dataclass(frozen=True, eq=False)
+class SingleSide:
+    """L = cross-entropy + triplet_weight · triplet + adversarial_weight · discriminator.
+
+    The discriminator tells the domains of bona fides alone (single side); what it learns is turned
+    round on its way into the generator. The release's batches hold ten bona fides and ten attacks
+    of every domain; ours are drawn from all.
+
+    Attributes:
+        domains: int64 (N,), the domain of each training item, 0 to the network's number less 1.
+        triplet_weight: 1 (the release: 2 where OULU-NPU is the target).
+        adversarial_weight: 0.5 (the release: 0.1 where OULU-NPU is the target).
+        augmented: Whether pictures change their tones (see `tone_view`).
+
+    Raises:
+        InputError: A weight or a domain is negative.
+    """
+
+    domains: Tensor
+    triplet_weight: float = 1.0
+    adversarial_weight: float = 0.5
+    augmented: bool = True
+
+    def __post_init__(self) -> None:
+        for name in ("triplet_weight", "adversarial_weight"):
+            if not getattr(self, name) >= 0:
+                raise InputError(f"{name} is {getattr(self, name)}: 0 or more")
+        if self.domains.dtype != torch.int64 or bool((self.domains < 0).any()):
+            raise InputError("domains: int64 numbers of 0 or more, one per training item")
+
+    def __call__(
+        self, network: nn.Module, model: Network, batch: Batch, draws: torch.Generator
+    ) -> tuple[Tensor, Tensor]:
+        """See `Objective`; `model` is an `SSDG`."""
+        assert isinstance(model, SSDG)
+        images = tone_view(batch.images, draws) if self.augmented else batch.images
+        output: Output = network(normalise(images))
+        model.steps += 1
+        assert output.logits is not None
+        unit, told = output.features
+        live = bona_fide_of(batch.maps)
+        domain = self.domains[batch.rows].to(live.device)
+        wanted = live.to(output.logits.dtype)
+        loss = F.binary_cross_entropy_with_logits(output.logits[:, 0], wanted)
+        classes = torch.where(live, 0, 1 + domain)
+        loss = loss + self.triplet_weight * asymmetric_triplet(unit, classes)
+        if bool(live.any()):
+            loss = loss + self.adversarial_weight * F.cross_entropy(told[live], domain[live])
+        return loss, model.liveness(output)
+
+    def to_dict(self) -> Mapping[str, Any]:
+        """See `Objective`."""
+        return {
+            "domains": self.domains.tolist(),
+            "triplet_weight": self.triplet_weight,
+            "adversarial_weight": self.adversarial_weight,
+            "augmented": self.augmented,
+        }

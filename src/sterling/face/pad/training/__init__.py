@@ -1,0 +1,1 @@
+"""Training: objectives, losses, augmentation and checkpoints."""

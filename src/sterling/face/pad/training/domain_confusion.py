@@ -1,0 +1,111 @@
+"""Domain adaptation: captures without labels are made to look like those with, in the features.
+
+Li, Li, Cao, Wang, Zhang, Kot, "Unsupervised Domain Adaptation for Face Anti-Spoofing" (IEEE TIFS
+2018) minimise the maximum mean discrepancy between a source with labels and a target without;
+the discrepancy is that of Gretton et al. (JMLR 2012), in several widths at once as in Long et al.
+(ICML 2015).
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from sterling.errors import InputError
+from sterling.face.pad.detector.preprocessing import normalise
+from sterling.face.pad.networks.network import Network, Output
+from sterling.face.pad.training.losses import bona_fide_of
+from sterling.face.pad.training.objective import Batch
+from sterling.face.pad.training.views import tone_view
+
+__all__ = ["DomainConfusion", "squared_mmd"]
+
+WIDTHS = (0.25, 0.5, 1.0, 2.0, 4.0)  # times the mean squared distance between the two samples
+
+
+def squared_mmd(first: Tensor, second: Tensor, widths: Sequence[float] = WIDTHS) -> Tensor:
+    """Squared maximum mean discrepancy between two samples; 0 is least.
+
+    The kernel is the mean of Gaussians exp(-d² / (w · m)), with m the mean squared distance over
+    all pairs of both samples, without gradient. The estimate is the biased one of Gretton et al.,
+    equation 5, which is 0 for two samples with the same values.
+
+    Args:
+        first: (N, D), N of 1 or more.
+        second: (M, D), M of 1 or more.
+        widths: Of the Gaussians, above 0.
+
+    Returns:
+        A scalar, 0 to 2.
+
+    Raises:
+        InputError: A shape does not fit.
+    """
+    if first.ndim != 2 or second.ndim != 2 or first.shape[1] != second.shape[1]:
+        raise InputError(
+            f"samples are {tuple(first.shape)} and {tuple(second.shape)}: (N, D) and (M, D)"
+        )
+    if not len(first) or not len(second):
+        raise InputError("a sample is empty: one item or more on each side")
+    both = torch.cat([first, second])
+    squares = (both[:, None] - both[None, :]).square().sum(dim=2)
+    mean = squares.detach().mean().clamp(min=1e-12)
+    kernel = torch.stack([(-squares / (width * mean)).exp() for width in widths]).mean(dim=0)
+    n = len(first)
+    return kernel[:n, :n].mean() + kernel[n:, n:].mean() - 2 * kernel[:n, n:].mean()
+
+
+@dataclass(frozen=True, eq=False)
+class DomainConfusion:
+    """L = cross-entropy of what has labels + weight · squared MMD to what has none.
+
+    The network gives its embedding as the first of its training features: `SSDG` and `MADDG` do.
+    Labels of the target are never looked at; they are in the batch as in every other.
+
+    Attributes:
+        labelled: bool (N,), whether each training item is of the source.
+        weight: 0 or more; our default.
+        augmented: Whether pictures change their tones (see `tone_view`).
+
+    Raises:
+        InputError: `labelled` is not bool or one side is empty, or the weight is negative.
+    """
+
+    labelled: Tensor
+    weight: float = 1.0
+    augmented: bool = True
+
+    def __post_init__(self) -> None:
+        if self.labelled.dtype != torch.bool:
+            raise InputError("labelled: bool, one per training item")
+        if bool(self.labelled.all()) or not bool(self.labelled.any()):
+            raise InputError("labelled: items with labels and items without are both needed")
+        if not self.weight >= 0:
+            raise InputError(f"weight is {self.weight}: 0 or more")
+
+    def __call__(
+        self, network: nn.Module, model: Network, batch: Batch, draws: torch.Generator
+    ) -> tuple[Tensor, Tensor]:
+        """See `Objective`."""
+        images = tone_view(batch.images, draws) if self.augmented else batch.images
+        output: Output = network(normalise(images))
+        assert output.logits is not None
+        source = self.labelled[batch.rows].to(batch.images.device)
+        wanted = bona_fide_of(batch.maps).to(output.logits.dtype)
+        errors = F.binary_cross_entropy_with_logits(output.logits[:, -1], wanted, reduction="none")
+        loss = (errors * source).sum() / source.sum().clamp(min=1)
+        embedded = output.features[0]
+        if bool(source.any()) and not bool(source.all()):
+            loss = loss + self.weight * squared_mmd(embedded[source], embedded[~source])
+        return loss, model.liveness(output)
+
+    def to_dict(self) -> Mapping[str, Any]:
+        """See `Objective`."""
+        return {
+            "labelled": self.labelled.tolist(),
+            "weight": self.weight,
+            "augmented": self.augmented,
+        }

@@ -1,0 +1,1 @@
+"""Records, author facts and forget sets that the audits run on."""

@@ -1,5 +1,0 @@
-"""Evidence to one self-contained HTML page: no script, no network request."""
-
-from sterling.report.page import render_report
-
-__all__ = ["render_report"]

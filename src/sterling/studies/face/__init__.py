@@ -1,0 +1,1 @@
+"""Studies of face presentation attack detection and recognition."""

@@ -1,0 +1,1 @@
+"""Studies of few-shot pictures and adversarial pictures."""

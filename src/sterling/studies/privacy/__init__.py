@@ -1,0 +1,1 @@
+"""Studies of membership inference, unlearning and caches."""

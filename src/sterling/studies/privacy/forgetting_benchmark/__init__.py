@@ -1,0 +1,1 @@
+"""Unlearning methods against attacks on what they leave."""

@@ -1,0 +1,364 @@
+"""Classifiers that forget: each unlearning method under each attack, on records of one kind.
+
+What a benchmark crosses is measured here, one architecture and one victim at a time, beside the
+model that was truly retrained and the model that forgot nothing.
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from sterling.privacy.data.forget_sets import Victim, choose_victim
+from sterling.privacy.membership.phi import phi
+from sterling.privacy.targets.models import ARCHITECTURES, initialise
+from sterling.privacy.targets.training import Recipe
+from sterling.privacy.unlearning import (
+    AmnesiacConfig,
+    Descent,
+    Examples,
+    Method,
+    SisaConfig,
+    amnesiac,
+    catalogue,
+    fit_amnesiac,
+    fit_sisa,
+    sisa,
+    split_request,
+    train_by_recipe,
+)
+from sterling.privacy.unlearning.scrub import ScrubConfig, scrub
+from sterling.privacy.unlearning_attacks import (
+    attack_area,
+    attack_classifiers,
+    attack_two_models,
+    degradation,
+    forgotten_class_from_bias,
+    forgotten_class_from_probes,
+    lingering,
+    posteriors,
+    ulira,
+)
+from sterling.privacy.unlearning_attacks.shadow_models import (
+    Shadows,
+    forget_in_sequence,
+    forget_own_half,
+    forget_with_own_training,
+    request_parts,
+    retrain_shadows,
+    train_shadows,
+)
+from sterling.privacy.unlearning_attacks.two_model import FEATURES
+from sterling.studies.privacy.forgetting_benchmark._cells import RETRAINED, UNTOUCHED, Cell
+
+__all__ = [
+    "OWN_TRAINING",
+    "REWOUND",
+    "ClassifierBench",
+    "attack_after_forgetting",
+    "attack_along_requests",
+    "attack_with_each_feature_map",
+    "name_forgotten_classes",
+    "time_forgetting",
+]
+
+REWOUND = "SCRUB+R"
+OWN_TRAINING = ("SISA", "amnesiac")
+NOT_FOR_CONVOLUTIONS = ("Newton",)
+
+
+@dataclass(frozen=True, eq=False)
+class ClassifierBench:
+    """What all measurements on one architecture share.
+
+    Attributes:
+        architecture: One of ``ARCHITECTURES``.
+        data: Records to cut into victims, base and test.
+        methods: Names of the catalogue's methods, of ``OWN_TRAINING`` and ``REWOUND``.
+        pool: Records of which each model learns, and forgets, its own half.
+        base: Records that every model retains.
+        models: Shadow models, even.
+        epochs: Of training.
+        descent: Of the methods that descend.
+        seed: Of all that is random.
+    """
+
+    architecture: str
+    data: Examples
+    methods: tuple[str, ...]
+    pool: int
+    base: int
+    models: int
+    epochs: int
+    descent: Descent
+    seed: int
+
+    @property
+    def recipe(self) -> Recipe:
+        """How a classifier is trained."""
+        return Recipe(epochs=self.epochs)
+
+    @property
+    def classes(self) -> int:
+        """Classes of the data."""
+        return int(self.data.labels.max()) + 1
+
+    def build(self) -> nn.Module:
+        """One untrained network; small, so that many can be trained."""
+        width = {"mlp": {"width": 32}, "cnn": {"width": 4}}.get(self.architecture, {})
+        shape = tuple(self.data.inputs.shape[1:])
+        return ARCHITECTURES[self.architecture](shape, self.classes, **width)
+
+    def named(self) -> dict[str, Method]:
+        """The wanted methods that need a model and two sets only, "retrain" always first."""
+        unfit = NOT_FOR_CONVOLUTIONS if self.architecture == "cnn" else ()
+        return {
+            name: method
+            for name, method in catalogue(train_by_recipe(self.recipe), self.descent).items()
+            if name == RETRAINED or (name in self.methods and name not in unfit)
+        }
+
+    def cut(self, victim: str) -> Victim:
+        """The data cut for a victim."""
+        return choose_victim(
+            victim,
+            self.data,
+            self.build,
+            self.recipe,
+            pool=self.pool,
+            base=self.base,
+            seed=self.seed,
+        )
+
+    def shadows(self, cut: Victim) -> Shadows:
+        """Shadow models on a cut, before they forget."""
+        return train_shadows(
+            self.build,
+            cut.base,
+            cut.pool,
+            self.recipe,
+            models=self.models,
+            seed=self.seed,
+            copies=cut.copies,
+            group=cut.group,
+        )
+
+    def again(
+        self, shadows: Shadows, records: Tensor, retained: NDArray[np.bool_] | None = None
+    ) -> NDArray[np.float32]:
+        """Logits of the shadow models retrained on the base and what they retain of the pool."""
+        retrained = retrain_shadows(
+            shadows, self.build, self.recipe, seed=self.seed + 1, retained=retained
+        )
+        return np.asarray(retrained.logits(records).numpy())
+
+
+def attack_after_forgetting(bench: ClassifierBench, victim: str) -> Cell:
+    """Every method under every attack on one victim: for each a row of figures.
+
+    That of ``REWOUND`` has two more: the mean "step" that it rewinds to, and the share of models
+    that "stayed" at the last one.
+    """
+    cut = bench.cut(victim)
+    shadows = bench.shadows(cut)
+    records = torch.cat([cut.pool.inputs, cut.test.inputs])
+    before = shadows.models.logits(records).numpy()
+    again = bench.again(shadows, records)
+    labels, inside = torch.cat([cut.pool.labels, cut.test.labels]).numpy(), shadows.membership
+    pool = len(cut.pool)
+    expected = -phi(again[:, :pool], labels[:pool])[inside]
+
+    def row(first: NDArray[np.floating], after: NDArray[np.floating]) -> dict[str, float]:
+        right = after.argmax(-1) == labels
+        return {
+            **attack_classifiers(first, after, labels, inside, cut.group.numpy()),
+            "lingering": lingering(-phi(after[:, :pool], labels[:pool])[inside], expected)[0],
+            "forget accuracy": float(right[:, :pool][inside].mean()),
+            "never-seen accuracy": float(right[:, :pool][~inside].mean()),
+            "test accuracy": float(right[:, pool:].mean()),
+        }
+
+    cell = {RETRAINED: row(before, again), UNTOUCHED: row(before, before)}
+    methods = bench.named()
+    steps: list[int] = []
+    if REWOUND in bench.methods:
+        config = ScrubConfig(
+            validation=cut.validation, descent=bench.descent, note_step=steps.append
+        )
+        methods[REWOUND] = Method(REWOUND, scrub, config, "Kurmanji et al., NeurIPS 2023")
+    for name, method in methods.items():
+        if name != RETRAINED:
+            cell[name] = row(before, forget_own_half(shadows, method, records, seed=bench.seed))
+    for name in OWN_TRAINING:
+        if name in bench.methods:
+            fit, method = _own_training(name, bench)
+            pair = forget_with_own_training(shadows, fit, method, records, seed=bench.seed)
+            cell[name] = row(*pair)
+    if steps:
+        stayed = np.mean(np.array(steps) == bench.descent.steps)
+        cell[REWOUND] |= {"step": float(np.mean(steps)), "stayed": float(stayed)}
+    return cell
+
+
+def _own_training(
+    name: str, bench: ClassifierBench
+) -> tuple[Callable[[Examples, Tensor, int], nn.Module], Method]:
+    """Training and forgetting of a method that needs more than the trained weights."""
+
+    def network(seed: int) -> nn.Module:
+        return initialise(bench.build, [seed]).module(0)
+
+    if name == "SISA":
+        ensemble = SisaConfig(train_by_recipe(bench.recipe), shards=3, slices=2, seed=bench.seed)
+        return (
+            lambda examples, _asked, seed: fit_sisa(network(seed), examples, ensemble),
+            Method(name, sisa, ensemble, "Bourtoule et al., IEEE S&P 2021"),
+        )
+    # As many steps as the others' training, by Adam.
+    steps = bench.epochs * -(-(bench.base + bench.pool // 2) // bench.recipe.batch_size)
+    training = replace(bench.descent, steps=steps, batch_size=bench.recipe.batch_size)
+    return (
+        lambda examples, asked, seed: fit_amnesiac(network(seed), examples, asked, training, seed),
+        Method(name, amnesiac, AmnesiacConfig(bench.descent), "Graves et al., AAAI 2021"),
+    )
+
+
+def attack_along_requests(bench: ClassifierBench, *, requests: int) -> dict[str, list[float]]:
+    """U-LiRA's area after each of several requests for random records, one after another.
+
+    After each request all records asked for so far are attacked.
+    """
+    cut = bench.cut("random")
+    shadows = bench.shadows(cut)
+    records, labels, inside = cut.pool.inputs, cut.pool.labels.numpy(), shadows.membership
+    part = request_parts(len(labels), requests)
+    areas = {}
+    for name, method in bench.named().items():
+        if name == RETRAINED:
+            kept = [inside & (part > request) for request in range(requests)]
+            answers = np.stack([bench.again(shadows, records, retained) for retained in kept])
+        else:
+            answers = forget_in_sequence(
+                shadows, method, records, requests=requests, seed=bench.seed
+            )
+        areas[name] = [
+            _ulira_area(logits[:, asked], labels[asked], inside[:, asked])
+            for request, logits in enumerate(answers)
+            for asked in [part <= request]
+        ]
+    return areas
+
+
+def _ulira_area(
+    logits: NDArray[np.floating], labels: NDArray[np.int64], inside: NDArray[np.bool_]
+) -> float:
+    scores = ulira(phi(logits, labels), inside)
+    return attack_area(scores[inside], scores[~inside]).value
+
+
+def attack_with_each_feature_map(bench: ClassifierBench) -> Cell:
+    """The two-model attack on exactly retrained models, random records, by feature map."""
+    cut = bench.cut("random")
+    shadows = bench.shadows(cut)
+    before = posteriors(shadows.models.logits(cut.pool.inputs).numpy())
+    after, inside = posteriors(bench.again(shadows, cut.pool.inputs)), shadows.membership
+    alone = attack_two_models(before, before, inside, features="direct concatenation")
+    cell = {}
+    for name in FEATURES:
+        pair = attack_two_models(before, after, inside, features=name)
+        count, rate = degradation(pair, alone, inside)
+        area = attack_area(pair[inside], pair[~inside]).value
+        cell[name] = {"area": area, "DegCount": count, "DegRate": rate}
+    return cell
+
+
+def time_forgetting(bench: ClassifierBench) -> dict[str, float]:
+    """Seconds that each method takes to forget one request, the least of three."""
+    train = train_by_recipe(bench.recipe)
+    half = bench.pool // 2
+    training = bench.data.select(torch.arange(bench.base + half))
+    forget, retain = split_request(training, training.ids[:half])
+    network = initialise(bench.build, [bench.seed]).module(0)
+    model = train(network, training, bench.seed)
+    ensemble = SisaConfig(train, seed=bench.seed)
+    sharded = fit_sisa(network, training, ensemble)
+    jobs: dict[str, tuple[Method, nn.Module, Examples, Examples]] = {
+        name: (method, model, forget, retain) for name, method in bench.named().items()
+    }
+    one, rest = split_request(training, training.ids[:1])
+    slices = Method("SISA", sisa, ensemble, "Bourtoule et al., IEEE S&P 2021")
+    jobs["SISA, one record"] = (slices, sharded, one, rest)
+    jobs["retrain, one record"] = (jobs[RETRAINED][0], model, one, rest)
+    seconds = {}
+    for name, (method, start, gone, kept) in jobs.items():
+        spent = []
+        for _ in range(3):
+            begin = time.perf_counter()
+            method(start, gone, kept, torch.Generator().manual_seed(bench.seed))
+            spent.append(time.perf_counter() - begin)
+        seconds[name] = min(spent)
+    return seconds
+
+
+def name_forgotten_classes(bench: ClassifierBench) -> Cell:
+    """Each model forgets one whole class; the attacker asks which."""
+    data, train = bench.data, train_by_recipe(bench.recipe)
+    size = bench.pool + bench.base
+    training, probes = data.select(torch.arange(size)), data.select(torch.arange(size, len(data)))
+    rows: dict[str, list[dict[str, float]]] = {}
+    for forgotten in range(min(bench.models, bench.classes)):
+        seed = bench.seed + forgotten
+        model = train(initialise(bench.build, [seed]).module(0), training, seed)
+        forget, retain = split_request(training, training.ids[training.labels == forgotten])
+        unlearned: dict[str, nn.Module] = {UNTOUCHED: model}
+        for name, method in bench.named().items():
+            unlearned[name] = method(model, forget, retain, torch.Generator().manual_seed(seed))
+        for name, after in unlearned.items():
+            figures = _class_row(model, after, unlearned[RETRAINED], forget, probes, forgotten)
+            rows.setdefault(name, []).append(figures)
+    return {
+        name: {key: float(np.mean([row[key] for row in figures])) for key in figures[0]}
+        for name, figures in rows.items()
+    }
+
+
+@torch.no_grad()
+def _class_row(
+    before: nn.Module,
+    after: nn.Module,
+    retrained: nn.Module,
+    forget: Examples,
+    probes: Examples,
+    forgotten: int,
+) -> dict[str, float]:
+    old, new = posteriors(before(probes.inputs)), posteriors(after(probes.inputs))
+    fall = forgotten_class_from_probes(old, new, probes.labels)
+    rise = forgotten_class_from_probes(old, new, probes.labels, signal="entropy")
+    last = [dict(model.named_parameters()) for model in (before, after)]
+    name = list(last[0])[-1]
+    bias = forgotten_class_from_bias(last[0][name].numpy(), last[1][name].numpy())
+    of_class = probes.select(probes.labels == forgotten)
+    others = probes.select(probes.labels != forgotten)
+    losses = [-phi(model(forget.inputs), forget.labels) for model in (after, retrained)]
+    never_seen = phi(after(of_class.inputs), of_class.labels)
+    right = after(others.inputs).argmax(1) == others.labels
+    gone = after(forget.inputs).argmax(1) == forget.labels
+
+    def named(statistic: NDArray[np.float64]) -> float:
+        # Constant statistics, as without unlearning, name the class by chance only.
+        best = np.flatnonzero(statistic == statistic.max())
+        return float(forgotten in best) / len(best)
+
+    return {
+        "class from confidence": named(fall),
+        "class from entropy": named(rise),
+        "class from bias": named(bias),
+        "loss": attack_area(-losses[0], never_seen).value,
+        "lingering": lingering(*losses)[0],
+        "forget accuracy": float(gone.float().mean()),
+        "test accuracy": float(right.float().mean()),
+    }

@@ -1,0 +1,1 @@
+"""Attacks on key-value caches, and an obfuscation against them."""

@@ -1,0 +1,1 @@
+"""Membership inference with a bounded false discovery rate."""

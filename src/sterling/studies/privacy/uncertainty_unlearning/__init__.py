@@ -1,0 +1,1 @@
+"""Deletion requests that attack the confidence of a classifier."""

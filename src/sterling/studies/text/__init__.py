@@ -1,0 +1,1 @@
+"""Studies of machine-written text and watermarks."""

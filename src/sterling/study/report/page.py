@@ -1,0 +1,107 @@
+"""The assurance report: one HTML file from one or several runs."""
+
+import base64
+import json
+from collections.abc import Sequence
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from sterling.errors import InputError
+from sterling.runs import write_atomically
+from sterling.study.grammar import Evidence, Figure, load_evidence
+from sterling.study.report.plots import draw
+
+__all__ = ["render_report"]
+
+RANKS = {False: 0, None: 1, True: 2}  # what does not hold is read first
+
+
+def render_report(folders: Sequence[Path], out: Path) -> None:
+    """Write one HTML page from the evidence in some run folders.
+
+    Args:
+        folders: Finished runs, at least one.
+        out: The file to write, whole or not at all.
+
+    Raises:
+        InputError: A folder holds no evidence, or the file cannot be written.
+    """
+    import jinja2
+    from markupsafe import Markup
+
+    if not folders:
+        raise InputError("name at least one run folder to report on")
+    if out.is_dir():
+        raise InputError(f"{out} is a folder; name a file such as {out / 'report.html'}")
+    environment = jinja2.Environment(
+        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.filters.update(number=_number, verdict=_verdict, pretty=_pretty)
+    template = environment.from_string(
+        files("sterling.study.report").joinpath("template.html").read_text(encoding="utf-8")
+    )
+    runs = []
+    for folder in folders:
+        evidence = load_evidence(folder)
+        drawings = {
+            figure.name: Markup(draw(figure, folder))  # noqa: S704 - our own SVG
+            for figure in evidence.figures
+            if figure.kind != "gallery"
+        }
+        galleries = {
+            figure.name: _gallery(figure, folder)
+            for figure in evidence.figures
+            if figure.kind == "gallery"
+        }
+        runs.append(
+            {
+                "evidence": evidence,
+                "claims": sorted(evidence.claims, key=lambda claim: RANKS[claim.holds]),
+                "presentation_attacks": any("BPCER" in m.name for m in evidence.metrics),
+                "drawings": drawings,
+                "galleries": galleries,
+                "counts": _counts(evidence),
+            }
+        )
+    write_atomically(out, template.render(runs=runs))
+
+
+def _counts(evidence: Evidence) -> dict[str, int]:
+    verdicts = [claim.holds for claim in evidence.claims]
+    return {
+        "holds": verdicts.count(True),
+        "fails": verdicts.count(False),
+        "open": verdicts.count(None),
+    }
+
+
+def _gallery(figure: Figure, folder: Path) -> list[dict[str, Any]]:
+    return [
+        {"text": item["text"], "images": [_data_uri(folder / name) for name in item["images"]]}
+        for item in figure.data["items"]
+    ]
+
+
+def _data_uri(path: Path) -> str:
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise InputError(f"{path} is missing; run the study again") from error
+    return f"data:image/png;base64,{base64.b64encode(content).decode()}"
+
+
+def _number(value: Any) -> str:
+    if value is None:
+        return "–"
+    if isinstance(value, float):
+        return f"{value:.4f}" if abs(value) >= 1e-4 or value == 0 else f"{value:.1e}"
+    return str(value)
+
+
+def _verdict(holds: bool | None) -> str:
+    return {True: "supported", False: "not supported", None: "not enough data"}[holds]
+
+
+def _pretty(value: Any) -> str:
+    return json.dumps(value, indent=1, ensure_ascii=False)

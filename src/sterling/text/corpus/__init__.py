@@ -1,0 +1,1 @@
+"""Corpora of human and machine-written text."""

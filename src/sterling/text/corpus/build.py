@@ -1,0 +1,235 @@
+"""A corpus of human texts and of what a language model makes of their beginnings.
+
+MGTEVAL's first component: a prompt from the first 64 tokens of a human text, one machine text for
+each prompt, groups divided 8 : 1 : 1. Ours: a human text is cut to as many tokens as its machine
+text may have, since its length would give it away.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from sterling.errors import InputError, NothingMeasuredError
+from sterling.lm import LanguageModel, LocalModel, Message, Sampling
+from sterling.runs import derive_seed, track, write_atomically
+from sterling.text.corpus.records import (
+    Corpus,
+    TextRecord,
+    Unread,
+    content_id,
+    read_corpus,
+    split_by_group,
+    write_records,
+)
+from sterling.text.detectors.scored import LEAST_TOKENS, unreadable
+
+__all__ = ["BuildPlan", "TextMode", "build_corpus", "sweep"]
+
+TextMode = Literal["prompt_plus", "continuation"]
+BATCH = 32  # prompts at a time, and the unit that is done again after a kill
+WORDS_A_TOKEN = 0.75  # for models behind an endpoint, whose tokens are not known
+
+
+@dataclass(frozen=True)
+class BuildPlan:
+    """How machine texts are made.
+
+    Attributes:
+        prefix_tokens: Of the human text that begin the prompt, 1 or more; the platform's are 64.
+        template: Around them, with "{prefix}" where they go.
+        system: System prompt; with one the model is asked as a chat.
+        mode: "prompt_plus" keeps the beginning in front of the machine's text, as the platform
+            does; "continuation" leaves it out of both texts.
+        samplings: One machine text of each prompt for every one of them; several are a sweep.
+        seed: Of splits and generation.
+    """
+
+    prefix_tokens: int = 64
+    template: str = "{prefix}"
+    system: str | None = None
+    mode: TextMode = "prompt_plus"
+    samplings: tuple[Sampling, ...] = field(default=(Sampling(),))
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.prefix_tokens < 1:
+            raise InputError(f"prefix_tokens {self.prefix_tokens}: 1 or more")
+        if "{prefix}" not in self.template:
+            raise InputError(f"template {self.template!r}: write {{prefix}} where the text goes")
+        if self.mode not in ("prompt_plus", "continuation"):
+            raise InputError(f"mode {self.mode!r}: prompt_plus or continuation")
+        if not self.samplings:
+            raise InputError("samplings: give one or more")
+
+
+def sweep(max_new_tokens: int = 128) -> tuple[Sampling, ...]:
+    """The platform's regeneration sweep: greedy, three temperatures, three nucleus masses."""
+    return (
+        Sampling(max_new_tokens, temperature=0.0, top_p=1.0),
+        *(Sampling(max_new_tokens, temperature=one) for one in (0.3, 0.7, 1.2)),
+        *(Sampling(max_new_tokens, top_p=one) for one in (0.8, 0.9, 1.0)),
+    )
+
+
+def build_corpus(human: Corpus, model: LanguageModel, plan: BuildPlan, folder: Path) -> Corpus:
+    """Write ``corpus.jsonl`` into a folder, or go on where an earlier attempt was killed.
+
+    Finished batches are kept; the same batches with the same seeds are asked for whatever happened
+    in between, so a resumed corpus is the one of an uninterrupted build.
+
+    Args:
+        human: Texts of people; those of machines among them are refused.
+        model: Writes.
+        plan: How.
+        folder: Of this corpus alone.
+
+    Returns:
+        The corpus, divided into splits. Texts too short for a prompt, and prompts to which the
+        model wrote nothing, are in ``unread``.
+
+    Raises:
+        InputError: A machine text among the human ones, or a folder that holds another corpus.
+        NothingMeasuredError: No human text is long enough.
+    """
+    if any(record.label for record in human.records):
+        raise InputError("human texts: some are labelled as a machine's; give texts of people")
+    cuts = [_cut(record, model, plan) for record in human.records]
+    unread = [*human.unread, *(one for one in cuts if isinstance(one, Unread))]
+    usable = [one for one in cuts if isinstance(one, _Cut)]
+    if not usable:
+        reason = unread[0].reason if unread else "there is none"
+        raise NothingMeasuredError(f"no human text can be used: {reason}")
+    _check_folder(folder, model, plan, usable)
+    split = {
+        one.group: one.split for one in split_by_group([cut.human for cut in usable], plan.seed)
+    }
+    batches = [usable[start : start + BATCH] for start in range(0, len(usable), BATCH)]
+    parts = [folder / "batches" / f"{number:05}.jsonl" for number in range(len(batches))]
+    with track("machine texts", len(batches)) as advance:
+        for number, (batch, part) in enumerate(zip(batches, parts, strict=True)):
+            if not part.exists():
+                write_records(part, _placed(_batch(batch, number, model, plan), split))
+            advance()
+    write_atomically(folder / "corpus.jsonl", b"".join(part.read_bytes() for part in parts))
+    corpus = read_corpus(folder / "corpus.jsonl")
+    answered = {str(one.meta["human"]) for one in corpus.records if one.label == 1}
+    silent = [
+        Unread(cut.human.id, "the model wrote nothing after its beginning")
+        for cut in usable
+        if cut.human.id not in answered
+    ]
+    return Corpus(corpus.records, (*unread, *silent))
+
+
+@dataclass(frozen=True)
+class _Cut:
+    human: TextRecord
+    prefix: str
+
+
+def _cut(record: TextRecord, model: LanguageModel, plan: BuildPlan) -> _Cut | Unread:
+    """The beginning of a text, and as much of the text as a machine's may have."""
+    if reason := unreadable(record.text):
+        return Unread(record.id, reason)
+    most = plan.prefix_tokens + max(one.max_new_tokens for one in plan.samplings)
+    if isinstance(model, LocalModel):
+        ids = model.encode(record.text, most)
+        length = len(ids)
+        prefix = model.decode(ids[: plan.prefix_tokens])
+        whole = model.decode(ids)
+        rest = model.decode(ids[plan.prefix_tokens :])
+    else:
+        words = record.text.split()[: round(most * WORDS_A_TOKEN)]
+        length = round(len(words) / WORDS_A_TOKEN)
+        place = max(1, round(plan.prefix_tokens * WORDS_A_TOKEN))
+        prefix, whole = " ".join(words[:place]), " ".join(words)
+        rest = " ".join(words[place:])
+    if length < plan.prefix_tokens + LEAST_TOKENS:
+        needed = plan.prefix_tokens + LEAST_TOKENS
+        return Unread(record.id, f"too short: {length} tokens, {needed} are needed")
+    text = whole if plan.mode == "prompt_plus" else rest
+    human = TextRecord(
+        record.id,
+        text.strip(),
+        0,
+        record.group,
+        record.language,
+        record.domain,
+        record.model,
+        meta=record.meta,
+    )
+    return _Cut(human, prefix)
+
+
+def _batch(
+    batch: Sequence[_Cut], number: int, model: LanguageModel, plan: BuildPlan
+) -> list[TextRecord]:
+    """The human texts of a batch, and the machine texts of every sampling."""
+    records = [cut.human for cut in batch]
+    prompts = [plan.template.replace("{prefix}", cut.prefix) for cut in batch]
+    for place, sampling in enumerate(plan.samplings):
+        seed = derive_seed(plan.seed, "build", number, place) % 2**31
+        if plan.system is None:
+            answers = model.generate(prompts, sampling, seed=seed, purpose="build")
+        else:
+            system = Message(role="system", content=plan.system)
+            answers = model.chat(
+                [[system, Message(role="user", content=prompt)] for prompt in prompts],
+                sampling,
+                seed=seed,
+                purpose="build",
+            )
+        for cut, answer in zip(batch, answers, strict=True):
+            if not answer.text.strip():
+                continue
+            begin = cut.prefix if plan.mode == "prompt_plus" else ""
+            space = "" if answer.text[:1].isspace() or plan.system is None else " "
+            records.append(
+                TextRecord(
+                    f"{cut.human.id}#{place}",
+                    (begin + space + answer.text).strip(),
+                    1,
+                    cut.human.group,
+                    cut.human.language,
+                    cut.human.domain,
+                    model.name,
+                    meta={
+                        "human": cut.human.id,
+                        "prefix_tokens": plan.prefix_tokens,
+                        "mode": plan.mode,
+                        "sampling": asdict(sampling),
+                        "finished": answer.finished,
+                    },
+                )
+            )
+    return records
+
+
+def _placed(records: Sequence[TextRecord], split: dict[str, str]) -> list[TextRecord]:
+    return [TextRecord(**{**vars(one), "split": split[one.group]}) for one in records]
+
+
+def _check_folder(
+    folder: Path, model: LanguageModel, plan: BuildPlan, usable: Sequence[_Cut]
+) -> None:
+    """Refuse to go on with another corpus."""
+    identity = json.loads(
+        json.dumps(
+            {
+                "plan": asdict(plan),
+                "model": model.name,
+                "weights": model.fingerprint if isinstance(model, LocalModel) else "",
+                "humans": content_id("".join(cut.human.id + cut.human.text for cut in usable)),
+            }
+        )
+    )
+    path = folder / "build.json"
+    if path.exists():
+        if json.loads(path.read_text("utf-8")) != identity:
+            raise InputError(f"{folder} holds another corpus; choose a new folder")
+        return
+    if folder.is_dir() and any(folder.iterdir()):
+        raise InputError(f"{folder} is not empty and holds no corpus; choose a new folder")
+    write_atomically(path, json.dumps(identity, indent=1))

@@ -1,0 +1,1 @@
+"""Detectors of machine-written text: error rates, calibration and robustness."""

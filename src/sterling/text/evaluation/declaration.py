@@ -1,0 +1,160 @@
+"""Which of many documents a machine wrote, at a stated false discovery rate.
+
+Every document gets a conformal p-value: how unusual its score is among texts that people are known
+to have written. Benjamini and Hochberg's procedure, or another one, turns these into a list of
+which an expected share of at most the stated rate was written by people after all.
+"""
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from sterling.errors import InputError, NothingMeasuredError
+from sterling.guarantee import ConformalSelector, Guarantee, Procedure
+from sterling.text.corpus.records import TextRecord, Unread, beginning_id, content_id
+from sterling.text.detectors import CalibratedDetector
+from sterling.text.hidden_characters import hidden_characters
+
+__all__ = ["CAUTION", "Declaration", "Verdict", "declare_machine_written"]
+
+CAUTION = "not sole evidence against a person"
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What is said about one document.
+
+    Attributes:
+        id: Of the record.
+        declared: Whether it is on the list.
+        p_value: Small when unlike the human calibration texts, in (0, 1]; 1 where not scored.
+        adjusted_p: The least false discovery rate at which it is on the list.
+        score: The detector's; None where not scored.
+        probability: Calibrated p(machine); None where not scored.
+        hidden: Counts of characters that readers do not see, by kind.
+        not_scored: Why it could not be scored; "" where it was.
+        caution: Goes with every verdict.
+    """
+
+    id: str
+    declared: bool
+    p_value: float
+    adjusted_p: float
+    score: float | None
+    probability: float | None
+    hidden: dict[str, int]
+    not_scored: str
+    caution: str = CAUTION
+
+
+@dataclass(frozen=True)
+class Declaration:
+    """The verdicts, what they promise, and what could not be read.
+
+    Attributes:
+        verdicts: One per document, in their order.
+        guarantee: Of the list.
+        unread: Files without a verdict, and why.
+        calibration_not_scored: Calibration texts that could not be scored.
+        warnings: What the procedure warned of.
+    """
+
+    verdicts: tuple[Verdict, ...]
+    guarantee: Guarantee
+    unread: tuple[Unread, ...]
+    calibration_not_scored: int
+    warnings: tuple[str, ...]
+
+    @property
+    def declared(self) -> list[Verdict]:
+        """The list."""
+        return [verdict for verdict in self.verdicts if verdict.declared]
+
+
+def declare_machine_written(
+    detector: CalibratedDetector,
+    documents: Sequence[TextRecord],
+    calibration: Sequence[TextRecord],
+    *,
+    fdr: float = 0.05,
+    procedure: Procedure = "bh",
+    unread: Sequence[Unread] = (),
+) -> Declaration:
+    """Judge documents against known human texts of the same kind.
+
+    Args:
+        detector: Trained and calibrated without the calibration texts.
+        documents: In question; their labels play no part.
+        calibration: Texts of people, such as the documents would be if people wrote them.
+        fdr: Expected share of human texts on the list, in (0, 1).
+        procedure: See `sterling.guarantee.ConformalSelector`.
+        unread: What of the documents could not be read, to be shown beside.
+
+    Raises:
+        InputError: A calibration text is a machine's, begins like one that the detector was made
+            with, or is one of the documents; or there are too few of them for the rate.
+        NothingMeasuredError: No document or no calibration text could be scored.
+    """
+    _check_calibration(detector, documents, calibration)
+    known = detector.judge(calibration)
+    asked = detector.judge(documents)
+    for name, judged in (("calibration text", known), ("document", asked)):
+        if not judged.scored.any():
+            reason = judged.reasons[0] if judged.reasons else "there is none"
+            raise NothingMeasuredError(f"no {name} could be scored: {reason}")
+    selector = ConformalSelector(alpha=fdr, procedure=procedure)
+    # The selector's scores are larger for its population, here people.
+    selector.fit(-known.logit[known.scored])
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        # What could not be scored has a p-value of 1 and is tested with the others.
+        scores = np.where(asked.scored, -asked.logit, np.inf)
+        p = selector.p_values(scores)
+        adjusted = selector.adjusted_p_values(scores)
+        declared = selector.predict(scores)
+    verdicts = [
+        Verdict(
+            id=record.id,
+            declared=bool(declared[row]),
+            p_value=float(p[row]),
+            adjusted_p=float(adjusted[row]),
+            score=float(asked.score[row]) if asked.scored[row] else None,
+            probability=float(asked.probability[row]) if asked.scored[row] else None,
+            hidden=hidden_characters(record.text),
+            not_scored=asked.reasons[row],
+        )
+        for row, record in enumerate(documents)
+    ]
+    return Declaration(
+        tuple(verdicts),
+        selector.guarantee_,
+        tuple(unread),
+        int((~known.scored).sum()),
+        tuple(str(one.message) for one in caught),
+    )
+
+
+def _check_calibration(
+    detector: CalibratedDetector,
+    documents: Sequence[TextRecord],
+    calibration: Sequence[TextRecord],
+) -> None:
+    for record in calibration:
+        if record.label != 0:
+            raise InputError(f"calibration text {record.id!r} is a machine's; give human texts")
+    asked = {content_id(record.text): record.id for record in documents}
+    for record in calibration:
+        if content_id(record.text) in asked:
+            other = asked[content_id(record.text)]
+            raise InputError(
+                f"calibration text {record.id!r} is the document {other!r}; give other texts"
+            )
+    known = set(detector.development["known"])
+    used = [record.id for record in calibration if beginning_id(record.text) in known]
+    if used:
+        raise InputError(
+            f"{len(used)} calibration texts begin like texts that the detector was made with "
+            f"({used[0]!r}, ...); give others"
+        )

@@ -1,0 +1,1 @@
+"""The triple-set watermark: key, logits processor and detector."""

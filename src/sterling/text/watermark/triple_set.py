@@ -1,0 +1,294 @@
+"""HATS: a watermark of three sets, verified by what is frequent and by what is missing.
+
+The vocabulary is split at every step into green, yellow and red by a keyed function; red tokens are
+not generated. A text is tested for too many green tokens and for too few red ones, and both are
+combined (Fisher). ("HATS: High-Accuracy Triple-Set Watermarking for Large Language Models", ICCC
+2025.) Ratios, hash, green bias and thresholds of the paper are unknown: these are ours. So is the
+correction of the combination: both counts come from the same tokens, and Fisher's method, which
+takes them for independent, accuses more texts than it says.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, get_args
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike, NDArray
+from scipy import special, stats
+from torch import Tensor
+
+from sterling.errors import InputError, unknown_name
+from sterling.text.watermark.keyed_hash import (
+    BITS,
+    Reduction,
+    context_states,
+    mixed_tokens,
+    pair_codes,
+    token_numbers,
+)
+
+if TYPE_CHECKING:
+    from sterling.text.watermark.watermark_processor import WatermarkProcessor
+
+__all__ = [
+    "Combination",
+    "TripleSetWatermark",
+    "WatermarkDetection",
+    "combined_p_value",
+    "kgw",
+    "unigram",
+]
+
+Combination = Literal["green", "fisher", "brown", "exact"]
+GREEN, YELLOW, RED = 0, 1, 2
+
+
+@dataclass(frozen=True)
+class WatermarkDetection:
+    """What a text says about the watermark. A verdict is not sole evidence against a person.
+
+    Attributes:
+        green: Green tokens among those scored.
+        red: Red tokens among those scored.
+        tokens_scored: Distinct pairs of context and token; a repeated pair says nothing new.
+        z_green: How many deviations more green tokens than chance gives.
+        z_red: How many deviations fewer red tokens than chance gives; 0 without a red set.
+        p_green: One-sided, of `z_green`.
+        p_red: One-sided, of `z_red`: red depletion by itself; 1 without a red set.
+        p_value: Of both, by `combine`: the chance of so much evidence in a text without this
+            watermark. 1 when nothing could be scored.
+        combine: How both were combined.
+    """
+
+    green: int
+    red: int
+    tokens_scored: int
+    z_green: float
+    z_red: float
+    p_green: float
+    p_red: float
+    p_value: float
+    combine: Combination
+
+
+@dataclass(frozen=True)
+class TripleSetWatermark:
+    """A watermark: what colours a token has in its context, how to generate, how to detect.
+
+    With ratios (γ, 1 - γ, 0), a bias and ``combine="green"`` it is the scheme of Kirchenbauer et
+    al. (ICML 2023; γ = 0.5, bias 2), and with ``context=0`` besides that of Zhao et al. ("Unigram",
+    ICLR 2024): see `kgw` and `unigram`.
+
+    Attributes:
+        key: The secret, an integer from 0 to 2^63 - 1.
+        ratios: Shares of green, yellow and red, which sum to 1; green lies above 0 and below 1.
+        context: Number of tokens before a token that decide its colour, 0 or more.
+        reduction: How they do (see `context_states`).
+        bias: Added to the logits of green tokens, 0 or more.
+        least_mass: A step bans no red token where green and yellow together have less probability
+            than this, in [0, 1): better a weak mark than a broken text.
+
+    Raises:
+        InputError: A value is out of range.
+    """
+
+    key: int
+    ratios: tuple[float, float, float] = (0.5, 0.25, 0.25)
+    context: int = 1
+    reduction: Reduction = "sequence"
+    bias: float = 0.0
+    least_mass: float = 0.2
+
+    def __post_init__(self) -> None:
+        ratios = self.ratios
+        if (
+            len(ratios) != 3
+            or not all(0 <= ratio <= 1 for ratio in ratios)
+            or not math.isclose(sum(ratios), 1, abs_tol=1e-9)
+        ):
+            raise InputError(f"ratios {ratios}: three shares, green, yellow and red, that sum to 1")
+        if not 0 < ratios[0] < 1:
+            raise InputError(f"ratios {ratios}: the green share lies above 0 and below 1")
+        if type(self.context) is not int or self.context < 0:
+            raise InputError(f"context {self.context!r}: a number of tokens, 0 or more")
+        if not 0 <= self.bias < math.inf:
+            raise InputError(f"bias {self.bias}: 0 or more")
+        if not 0 <= self.least_mass < 1:
+            raise InputError(f"least_mass {self.least_mass}: a probability of 0 or more, below 1")
+        self.states(torch.zeros((0, self.context), dtype=torch.int64))  # refuses key and reduction
+
+    def states(self, contexts: Tensor) -> Tensor:
+        """The state of each context, int64 (N,), of token ids (N, context)."""
+        return context_states(self.key, contexts, self.reduction)
+
+    def numbers(self, contexts: Tensor, tokens: Tensor) -> Tensor:
+        """The keyed number of each token in its context, int64 (N,), of ids (N, context), (N,)."""
+        return token_numbers(self.states(contexts), mixed_tokens(tokens))
+
+    def green(self, numbers: Tensor) -> Tensor:
+        """Which tokens are green by their keyed numbers, bool of the same shape."""
+        green: Tensor = numbers < _limit(self.ratios[GREEN])
+        return green
+
+    def red(self, numbers: Tensor) -> Tensor:
+        """Which are red; the rest is yellow."""
+        if self.ratios[RED] == 0:
+            return torch.zeros_like(numbers, dtype=torch.bool)
+        red: Tensor = numbers >= _limit(self.ratios[GREEN] + self.ratios[YELLOW])
+        return red
+
+    def processor(self) -> "WatermarkProcessor":
+        """A `transformers` `LogitsProcessor` that marks what is generated.
+
+        Raises:
+            InputError: transformers is not installed (``pip install sterling[lm]``).
+        """
+        try:
+            from sterling.text.watermark.watermark_processor import WatermarkProcessor
+        except ImportError as error:
+            raise InputError(
+                "a watermark's processor needs transformers: pip install 'sterling[lm]'"
+            ) from error
+        return WatermarkProcessor(self)
+
+    def detect(
+        self,
+        token_ids: ArrayLike | Sequence[int],
+        prompt_length: int = 0,
+        combine: Combination = "brown",
+    ) -> WatermarkDetection:
+        """Test a text for this watermark.
+
+        Every pair of context and token counts once: the same pair again says nothing new, and with
+        a reduction neither does another context that it takes for the same. The first tokens, that
+        have no full context, and those of the prompt are not scored, though the prompt serves as
+        context.
+
+        Args:
+            token_ids: Of the text, by the tokenizer that generated it, (T,).
+            prompt_length: How many of the first ids were given and not generated.
+            combine: "green" looks at green tokens alone; "fisher" takes both counts for independent
+                (the paper's); "brown" corrects for their correlation; "exact" is the chance under
+                the multinomial distribution of evidence as strong as Fisher's.
+
+        Raises:
+            InputError: Ids are no list of non-negative integers, or a choice is unknown.
+        """
+        if combine not in get_args(Combination):
+            raise unknown_name("combination", str(combine), get_args(Combination))
+        ids = _ids(token_ids)
+        if not 0 <= prompt_length <= len(ids):
+            raise InputError(f"prompt_length {prompt_length}: from 0 to the {len(ids)} tokens")
+        first = max(prompt_length, self.context)
+        width = self.context + 1
+        windows = np.empty((0, width), dtype=np.int64)
+        if first < len(ids):
+            windows = np.lib.stride_tricks.sliding_window_view(ids[first - self.context :], width)
+        pairs = torch.from_numpy(windows.copy())
+        states, mixed = self.states(pairs[:, :-1]), mixed_tokens(pairs[:, -1])
+        _, places = np.unique(pair_codes(states, mixed).numpy(), return_index=True)
+        numbers = token_numbers(states, mixed)[torch.from_numpy(places)]
+        green, red = self.green(numbers), self.red(numbers)
+        return self.judge(int(green.sum()), int(red.sum()), len(places), combine)
+
+    def judge(
+        self, green: int, red: int, scored: int, combine: Combination = "brown"
+    ) -> WatermarkDetection:
+        """The test of `detect` from the counts alone."""
+        share, _, banned = self.ratios
+        z_green = z_red = 0.0
+        p_green = p_red = p_value = 1.0
+        if scored:
+            z_green = (green - share * scored) / math.sqrt(scored * share * (1 - share))
+            p_green = float(special.ndtr(-z_green))
+            p_value = p_green
+        if scored and banned > 0:
+            z_red = (banned * scored - red) / math.sqrt(scored * banned * (1 - banned))
+            p_red = float(special.ndtr(-z_red))
+        if scored and combine != "green":
+            p_value = combined_p_value(z_green, z_red, scored, self.ratios, combine)
+        return WatermarkDetection(
+            green, red, scored, z_green, z_red, p_green, p_red, p_value, combine
+        )
+
+
+def _limit(share: float) -> int:
+    """Numbers below it are this share of all; the last lie above 2^31 - 1, which int32 ends at."""
+    half: int = 2 ** (BITS - 1)
+    return min(round(share * 2.0**BITS) - half, half - 1)
+
+
+def kgw(key: int) -> TripleSetWatermark:
+    """Kirchenbauer et al., ICML 2023: half of the vocabulary is green, biased by 2; one token."""
+    return TripleSetWatermark(key, (0.5, 0.5, 0.0), bias=2.0)
+
+
+def unigram(key: int) -> TripleSetWatermark:
+    """Zhao et al., ICLR 2024: the same without context, so that one split holds for all texts."""
+    return TripleSetWatermark(key, (0.5, 0.5, 0.0), context=0, bias=2.0)
+
+
+def combined_p_value(
+    z_green: float,
+    z_red: float,
+    scored: int,
+    ratios: tuple[float, float, float],
+    combine: Literal["fisher", "brown", "exact"],
+) -> float:
+    """One p-value of both counts, in [0, 1].
+
+    X = -2 (ln p_green + ln p_red) has four degrees of freedom if both are independent, which
+    Fisher's method takes for granted. They are not: under chance the counts are multinomial and
+    corr(z_green, z_red) = √(g r / ((1 - g)(1 - r))). Brown's method (1975) scales X and its degrees
+    of freedom to the variance that this correlation gives.
+
+    Args:
+        z_green: Deviations of the green count above its mean.
+        z_red: Deviations of the red count below its mean.
+        scored: T, number of tokens, 1 or more.
+        ratios: Of green, yellow and red; where none is red, green alone decides.
+        combine: "fisher", "brown" or "exact".
+    """
+    green, _, red = ratios
+    if red == 0:
+        return float(special.ndtr(-z_green))
+    evidence = float(-2 * (special.log_ndtr(-z_green) + special.log_ndtr(-z_red)))
+    if combine == "fisher":
+        return float(special.chdtrc(4, evidence))
+    if combine == "exact":
+        return _exact(evidence, scored, green, red)
+    correlation = math.sqrt(green * red / ((1 - green) * (1 - red)))
+    covariance = np.polyval([0.027, 0.710, 3.263, 0], correlation)  # Brown's fit
+    variance = 8 + 2 * covariance
+    return float(special.chdtrc(32 / variance, 8 * evidence / variance))
+
+
+def _exact(evidence: float, scored: int, green: float, red: float) -> float:
+    """P(X ≥ evidence) where green and red counts are multinomial.
+
+    X falls as the red count rises, so for every green count there is one largest red count that
+    still gives as much evidence; the red count given the green one is binomial.
+    """
+    greens = np.arange(scored + 1)
+    z_green = (greens - green * scored) / math.sqrt(scored * green * (1 - green))
+    # As much evidence needs ln p_red ≤ -evidence / 2 - ln p_green, that is z_red at least this.
+    needed = -evidence / 2 - special.log_ndtr(-z_green)
+    least = np.where(needed < 0, -special.ndtri(np.exp(np.minimum(needed, 0))), -np.inf)
+    largest = red * scored - least * math.sqrt(scored * red * (1 - red))
+    whole = np.floor(np.clip(largest, -1, scored) + 1e-6)  # the text's own counts are among them
+    given = stats.binom.cdf(whole, scored - greens, red / (1 - green))
+    return float(min(1.0, (stats.binom.pmf(greens, scored, green) * given).sum()))
+
+
+def _ids(token_ids: ArrayLike | Sequence[int]) -> NDArray[np.int64]:
+    ids = np.asarray(token_ids.cpu() if isinstance(token_ids, Tensor) else token_ids)
+    if ids.size == 0:
+        return np.empty(0, dtype=np.int64)
+    if ids.ndim != 1 or ids.dtype.kind not in "iu" or int(ids.min()) < 0:
+        raise InputError(
+            f"token_ids: {ids.dtype} of shape {ids.shape}; give one text's ids, non-negative "
+            "integers"
+        )
+    return ids.astype(np.int64)

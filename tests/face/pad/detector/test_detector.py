@@ -1,0 +1,178 @@
+import dataclasses
+import hashlib
+import json
+import pickle
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from sterling.errors import InputError
+from sterling.face.pad import CDCN, Detector, Preprocessing
+from sterling.face.pad.detector import weights as weights_module
+
+Task = Callable[[int, int], tuple[Tensor, Tensor]]
+
+
+@pytest.fixture
+def saved(detector: Detector, tmp_path: Path) -> Path:
+    detector.save_pretrained(tmp_path / "detector")
+    return tmp_path / "detector"
+
+
+def edit(folder: Path, change: Callable[[dict[str, Any]], object]) -> None:
+    config = json.loads((folder / "config.json").read_text())
+    change(config)
+    (folder / "config.json").write_text(json.dumps(config))
+
+
+def test_round_trip_scores_bit_for_bit(detector: Detector, saved: Path, texture_task: Task) -> None:
+    images, _ = texture_task(10, 5)
+    loaded = Detector.from_pretrained(saved)
+    assert np.array_equal(loaded.score(images), detector.score(images))
+    assert loaded.card() == detector.card()
+    assert loaded.threshold == detector.threshold
+    assert loaded.preprocessing == detector.preprocessing
+    loaded.save_pretrained(saved)  # saving over itself
+    assert np.array_equal(Detector.from_pretrained(saved).score(images), detector.score(images))
+    assert sorted(path.name for path in saved.iterdir()) == ["config.json", "model.safetensors"]
+
+
+def test_score_is_the_mean_of_the_map_whatever_the_batch(
+    detector: Detector, texture_task: Task
+) -> None:
+    images, _ = texture_task(10, 5)
+    maps, scores = detector.score_maps(images), detector.score(images)
+    assert maps.shape == (10, 4, 4)
+    assert scores.dtype == np.float64
+    np.testing.assert_allclose(scores, maps.mean(axis=(1, 2)), rtol=1e-5)
+    np.testing.assert_allclose(detector.score(images, batch_size=3), scores, atol=1e-6)
+    assert detector.score(images[:0]).shape == (0,)
+
+
+@pytest.mark.parametrize(
+    "images",
+    [
+        torch.zeros(1, 3, 40, 40, dtype=torch.uint8),
+        torch.zeros(1, 1, 32, 32, dtype=torch.uint8),
+        torch.zeros(1, 3, 32, 32),
+        torch.zeros(3, 32, 32, dtype=torch.uint8),
+    ],
+)
+def test_other_input_is_refused(detector: Detector, images: Tensor) -> None:
+    with pytest.raises(InputError, match=r"takes uint8 \(N, 3, 32, 32\)"):
+        detector.score(images)
+
+
+def test_decides_with_named_reasons(detector: Detector, texture_task: Task) -> None:
+    images, _ = texture_task(2, 5)
+    answers = detector.decide([images[0], "no_face", images[1]])
+    assert [(a.outcome, a.reason) for a in answers] == [
+        ("bona fide", "score"),
+        ("cannot tell", "no_face"),
+        ("attack", "score"),
+    ]
+    assert [a.outcome for a in detector.decide(["unreadable"])] == ["cannot tell"]
+    assert detector.decide([]) == ()
+    with pytest.raises(InputError, match="no threshold"):
+        dataclasses.replace(detector, threshold=None).decide([images[0]])
+    with pytest.raises(InputError, match="takes uint8"):
+        detector.decide([images[0, :, :16]])
+
+
+def test_missing_files(saved: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="not a saved detector"):
+        Detector.from_pretrained(tmp_path / "nowhere")
+    (saved / "model.safetensors").unlink()
+    with pytest.raises(InputError, match=r"model\.safetensors: no such file"):
+        Detector.from_pretrained(saved)
+
+
+def damage_weights(saved: Path, content: bytes) -> None:
+    (saved / "model.safetensors").write_bytes(content)
+    edit(saved, lambda config: config.update(sha256=hashlib.sha256(content).hexdigest()))
+
+
+def test_pickle_and_torn_files_are_refused(saved: Path) -> None:
+    whole = (saved / "model.safetensors").read_bytes()
+    for content in (pickle.dumps({"a": 1}), b"", whole[: len(whole) // 2], whole[:-1]):
+        damage_weights(saved, content)
+        with pytest.raises(InputError, match="not a whole safetensors file") as caught:
+            Detector.from_pretrained(saved)
+        assert "\n" not in str(caught.value)
+
+
+def test_changed_weights_are_refused(saved: Path) -> None:
+    content = bytearray((saved / "model.safetensors").read_bytes())
+    content[-1] ^= 1
+    (saved / "model.safetensors").write_bytes(content)
+    with pytest.raises(InputError, match="SHA-256"):
+        Detector.from_pretrained(saved)
+
+
+def test_weights_of_another_network_are_refused(saved: Path) -> None:
+    damage_weights(saved, weights_module.encode(CDCN(5).state_dict()))
+    with pytest.raises(InputError, match=r"stem\.0\.weight.*needs"):
+        Detector.from_pretrained(saved)
+    damage_weights(saved, weights_module.encode({"other": torch.zeros(1)}))
+    with pytest.raises(InputError, match="tensor"):
+        Detector.from_pretrained(saved)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda c: c.update(format="other"), "format"),
+        (lambda c: c.pop("model"), "model"),
+        (lambda c: c["model"].update(width=-1), "width"),
+        (lambda c: c["model"].update(depth=3), "depth"),
+        (lambda c: c["preprocessing"].update(colour="BGR"), "colour"),
+        (lambda c: c["preprocessing"].update(normalisation="x / 255"), "normalisation"),
+        (lambda c: c["preprocessing"].pop("size"), "size"),
+        (lambda c: c["preprocessing"].update(size=33), "size"),
+        (lambda c: c["provenance"].pop("licence"), "licence"),
+        (lambda c: c.pop("sha256"), "sha256"),
+        (lambda c: c.update(margin="wide"), "margin|wide"),
+    ],
+)
+def test_malformed_configuration_is_refused(
+    saved: Path, change: Callable[[dict[str, Any]], object], message: str
+) -> None:
+    edit(saved, change)
+    with pytest.raises(InputError, match=message) as caught:
+        Detector.from_pretrained(saved)
+    assert "config.json" in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("content", ["{", "[]", "\xff"])
+def test_configuration_that_is_not_an_object_is_refused(saved: Path, content: str) -> None:
+    (saved / "config.json").write_text(content, encoding="latin-1")
+    with pytest.raises(InputError, match=r"config\.json"):
+        Detector.from_pretrained(saved)
+
+
+def test_a_save_that_fails_leaves_the_old_detector(
+    detector: Detector, saved: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", full)
+    with pytest.raises(InputError, match="No space left"):
+        detector.save_pretrained(saved)
+    monkeypatch.undo()
+    Detector.from_pretrained(saved)
+    assert sorted(path.name for path in saved.iterdir()) == ["config.json", "model.safetensors"]
+
+
+def test_preprocessing_ranges() -> None:
+    with pytest.raises(InputError, match="size"):
+        Preprocessing(size=0)
+    with pytest.raises(InputError, match="crop_scale"):
+        Preprocessing(size=32, crop_scale=0.0)
+    assert "1.3" in Preprocessing(size=32, crop_scale=1.3).describe()

@@ -1,0 +1,148 @@
+"""The detector in the package: what its record says, and that it judges right after install."""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from sterling.cli import main
+from sterling.errors import InputError
+from sterling.face.capture import recapture
+from sterling.face.data import CropSpec, FaceDetector, crop_face, read_image
+from sterling.face.pad import OnnxDetector, load_detector, shipped_detector
+from sterling.face.pad.detector.pretrained import RECORD, WEIGHTS
+from sterling.measure import Threshold
+
+ASTRONAUT = Path(__file__).resolve().parents[3] / "examples" / "photographs" / "astronaut.jpg"
+LARGEST = 2_000_000  # bytes
+SCALE = 1.2  # of the crops, over the face box
+
+
+@pytest.fixture(scope="module")
+def record() -> dict[str, Any]:
+    read: dict[str, Any] = json.loads(RECORD.read_text("utf-8"))
+    return read
+
+
+@pytest.fixture(scope="module")
+def shipped() -> OnnxDetector:
+    return shipped_detector()
+
+
+def test_the_weights_are_those_of_the_record_and_small(record: dict[str, Any]) -> None:
+    content = WEIGHTS.read_bytes()
+    assert hashlib.sha256(content).hexdigest() == record["sha256"]
+    assert len(content) == record["bytes"] <= LARGEST
+
+
+def test_the_record_says_where_the_weights_come_from(
+    record: dict[str, Any], shipped: OnnxDetector
+) -> None:
+    assert record["licence"] == shipped.provenance.licence
+    photographs = record["trained on"]["photographs"]
+    assert photographs
+    for source in photographs.values():
+        assert "CC0" in source or "public domain" in source
+    assert record["card"]["preprocessing"] == shipped.preprocessing.to_dict()
+    assert shipped.preprocessing.face_detector == FaceDetector().name
+    assert record["card"]["provenance"]["simulated"] is True
+    assert shipped.preprocessing.crop_scale == SCALE
+    assert shipped.threshold is not None
+    assert record["card"]["threshold"]["value"] == shipped.threshold.value
+    assert "SIMULATED" in shipped.threshold.source
+    assert {"torch", "onnxruntime"} <= record["versions"].keys()
+    assert "tools.build_compact" in record["recipe"]
+    for area in record["measured on held-out simulated captures"]["AUC"].values():
+        assert len(area) == 3
+        assert area[1] <= area[0] <= area[2]
+    assert record["float ONNX against PyTorch"]["largest score difference"] <= 1e-4
+    changed = record["int8 against float"]
+    assert abs(changed["AUC difference, low, high"][0]) <= 0.01
+    assert changed["mean score difference"] <= 0.02
+
+
+def test_scores_do_not_depend_on_the_batch(shipped: OnnxDetector) -> None:
+    size = shipped.preprocessing.size
+    images = torch.randint(0, 256, (5, 3, size, size), dtype=torch.uint8)
+    together = shipped.score(images)
+    alone = [float(shipped.score(one[None])[0]) for one in images]
+    np.testing.assert_allclose(together, alone, atol=1e-6)
+    assert ((together >= 0) & (together <= 1)).all()
+
+
+def test_damaged_weights_are_refused_in_one_line(tmp_path: Path) -> None:
+    content = bytearray(WEIGHTS.read_bytes())
+    content[len(content) // 2] ^= 1
+    damaged = tmp_path / "compact.onnx"
+    damaged.write_bytes(content)
+    with pytest.raises(InputError, match="damaged, its SHA-256") as caught:
+        shipped_detector(damaged)
+    assert "\n" not in str(caught.value)
+    with pytest.raises(InputError, match="install sterling again"):
+        shipped_detector(tmp_path / "nothing.onnx")
+
+
+def test_a_calibrated_copy_keeps_its_threshold_and_is_checked(
+    shipped: OnnxDetector, tmp_path: Path
+) -> None:
+    threshold = Threshold(0.25, "up", "fixed", "here", 10, frozenset())
+    shipped.with_threshold(threshold).save_pretrained(tmp_path)
+    again = load_detector(tmp_path)
+    assert isinstance(again, OnnxDetector)
+    assert again.threshold == threshold
+    assert again.provenance == shipped.provenance
+    images = torch.full(
+        (2, *shipped.model.shape(shipped.preprocessing.size)), 90, dtype=torch.uint8
+    )
+    np.testing.assert_array_equal(again.score(images), shipped.score(images))
+    (tmp_path / "model.onnx").write_bytes(b"other")
+    with pytest.raises(InputError, match="SHA-256"):
+        load_detector(tmp_path)
+    (tmp_path / "model.onnx").unlink()
+    with pytest.raises(InputError, match="no such file"):
+        load_detector(tmp_path)
+
+
+def test_detectors_by_name_file_and_folder(tmp_path: Path) -> None:
+    assert isinstance(load_detector("compact"), OnnxDetector)
+    assert isinstance(load_detector(WEIGHTS), OnnxDetector)
+    with pytest.raises(InputError, match="not a saved detector"):
+        load_detector(tmp_path)
+    (tmp_path / "config.json").write_text('{"format": "unheard of", "sha256": ""}')
+    with pytest.raises(InputError, match="format"):
+        load_detector(tmp_path)
+
+
+@pytest.mark.smoke
+def test_predict_right_after_install(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        main(["face", "predict", str(ASTRONAUT), "--json"])
+    assert stopped.value.code == 0
+    said = json.loads(capsys.readouterr().out)
+    assert said["detector"]["name"] == "compact"
+    assert "SIMULATED" in said["threshold"]["source"]
+    assert "sterling face calibrate compact" in said["threshold"]["advice"]
+    (answer,) = said["answers"]
+    assert {"outcome", "reason", "score", "threshold"} <= answer.keys()
+    with pytest.raises(SystemExit):
+        main(["face", "predict", str(ASTRONAUT)])
+    assert "simulated captures" in capsys.readouterr().out
+
+
+def test_a_photograph_scores_above_what_is_made_of_it(shipped: OnnxDetector) -> None:
+    # The astronaut took no part in training. The instruments are simulated.
+    photograph = read_image(ASTRONAUT)
+    (face,) = FaceDetector().detect(photograph)
+    own = shipped.preprocessing
+    live = shipped.score(crop_face(photograph, face, CropSpec(own.size, SCALE))[None])
+    wide = crop_face(photograph, face, CropSpec(128, 1.3)).repeat(12, 1, 1, 1)
+    for species in ("print", "poster", "replay"):
+        shown = recapture(wide, species, seed=5)
+        edge = round(128 * (1 - SCALE / 1.3) / 2)
+        inner = shown[..., edge : 128 - edge, edge : 128 - edge].float()
+        seen = torch.nn.functional.interpolate(inner, own.size, mode="area").round().byte()
+        assert (shipped.score(seen) < live[0]).sum() >= 10, species

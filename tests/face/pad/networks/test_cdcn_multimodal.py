@@ -1,0 +1,133 @@
+import pytest
+import torch
+from torch import Tensor, nn
+
+from sterling.errors import InputError
+from sterling.face.pad import CDCN, TrainConfig, normalise, train
+from sterling.face.pad.networks.cdcn_multimodal import CDCNMultimodal
+from sterling.face.pad.networks.network import Output
+
+
+def pictures(items: int = 2, channels: int = 5, size: int = 32) -> Tensor:
+    return torch.randn(items, channels, size, size, generator=torch.Generator().manual_seed(1))
+
+
+def maps(output: Output) -> Tensor:
+    assert output.maps is not None
+    return output.maps
+
+
+def trained_norms(model: CDCNMultimodal) -> CDCNMultimodal:
+    """Move the running statistics, so that evaluation differs from the initial state."""
+    with torch.no_grad():
+        for _ in range(3):
+            model.train()(pictures(8))
+    return model.eval()
+
+
+def test_no_tensor_is_shared_between_trunks() -> None:
+    model = CDCNMultimodal(4)
+    addresses = [p.data_ptr() for branch in model.branches for p in branch.parameters()]
+    assert len(set(addresses)) == len(addresses)
+
+
+def test_every_trunk_gets_a_gradient_of_its_own() -> None:
+    model = CDCNMultimodal(4)
+    maps(model(pictures())).sum().backward()  # type: ignore[no-untyped-call]
+    norms = [
+        torch.cat([p.grad.flatten() for p in branch.parameters() if p.grad is not None]).norm()
+        for branch in model.branches
+    ]
+    assert all(float(norm) > 0 for norm in norms)
+
+
+def test_order_of_modalities_is_a_matter_of_weights_only() -> None:
+    model = trained_norms(CDCNMultimodal(4, modalities=("rgb", "depth", "ir")))
+    other = CDCNMultimodal(4, modalities=("ir", "rgb", "depth")).eval()
+    order = [2, 0, 1]  # where the other's modalities stand in the first
+    for mine, theirs in enumerate(order):
+        other.branches[mine].load_state_dict(model.branches[theirs].state_dict())
+    fused = model.head.state_dict()
+    block = fused["0.0.weight"].shape[1] // 3
+    parts = fused["0.0.weight"].split(block, dim=1)
+    fused["0.0.weight"] = torch.cat([parts[i] for i in order], dim=1)
+    other.head.load_state_dict(fused)
+    images = pictures()
+    permuted = torch.cat([images[:, 4:5], images[:, :3], images[:, 3:4]], dim=1)
+    with torch.no_grad():
+        expected, found = maps(model(images)), maps(other(permuted))
+    assert float(expected.abs().max()) > 0
+    torch.testing.assert_close(found, expected, atol=1e-5, rtol=0)
+
+
+def test_removing_a_modality_changes_the_answer() -> None:
+    model = trained_norms(CDCNMultimodal(4))
+    images = pictures()
+    present = torch.tensor([[True, False, True]]).expand(2, -1)
+    with torch.no_grad():
+        whole, without = maps(model(images)), maps(model(images, present))
+        images[:, 3] = 7.0  # what an absent depth sensor "shows" does not matter
+        other = maps(model(images, present))
+    assert not torch.allclose(whole, without)
+    assert torch.equal(without, other)
+
+
+def test_absence_is_said_item_by_item() -> None:
+    model = trained_norms(CDCNMultimodal(4))
+    images = pictures()
+    present = torch.tensor([[True, True, True], [True, True, False]])
+    with torch.no_grad():
+        mixed = maps(model(images, present))
+        apart = [maps(model(images[i : i + 1], present[i : i + 1])) for i in range(2)]
+    torch.testing.assert_close(mixed, torch.cat(apart), atol=1e-6, rtol=0)
+
+
+def test_parameter_count_is_three_trunks_and_a_head() -> None:
+    model = CDCNMultimodal(64)
+
+    def count(module: nn.Module) -> int:
+        return sum(p.numel() for p in module.parameters())
+
+    # Colour trunk: CDCN's 2,245,016 without its second and third head layer; the others have a
+    # one-channel stem.
+    rgb = 2_245_016 - (128 * 64 * 9 + 2 * 64) - 64 * 9
+    assert [count(branch) for branch in model.branches] == [rgb, rgb - 1152, rgb - 1152]
+    assert count(model.head) == 384 * 128 * 9 + 256 + 128 * 9
+
+
+def test_one_modality_is_refused() -> None:
+    with pytest.raises(InputError, match="for one take cdcn"):
+        CDCNMultimodal(4, modalities=("depth",))
+
+
+def test_where_only_depth_tells_three_modalities_do_as_well_as_depth_and_colour_does_not() -> None:
+    """Live and spoof differ in depth alone; colour and infrared are the same noise for both."""
+    generator = torch.Generator().manual_seed(0)
+
+    def task(items: int) -> tuple[Tensor, Tensor]:
+        shape = (items, 5, 32, 32)
+        images = torch.randint(0, 256, shape, dtype=torch.uint8, generator=generator)
+        live = torch.arange(items) % 2 == 0
+        bump = torch.linspace(-1, 1, 32).square()
+        relief = 200 - 60 * (bump[:, None] + bump)
+        noise = torch.randint(0, 20, (items, 32, 32), generator=generator)
+        images[:, 3] = (torch.where(live[:, None, None], relief, 140.0) + noise).byte()
+        return images, live.float()[:, None, None].expand(-1, 4, 4).contiguous()
+
+    images, maps = task(96)
+    unseen, truth = task(40)
+    config = TrainConfig(epochs=6, batch_size=8, learning_rate=2e-3, augment=False)
+    areas = {}
+    for name, model, channels in (
+        ("all", CDCNMultimodal(4), slice(0, 5)),
+        ("depth", CDCN(4, modalities=("depth",)), slice(3, 4)),
+        ("rgb", CDCN(4), slice(0, 3)),
+    ):
+        train(model, images[:, channels].contiguous(), maps, config)
+        with torch.no_grad():
+            scores = model.liveness(model(normalise(unseen[:, channels])))
+        live = truth[:, 0, 0] > 0
+        areas[name] = float((scores[live][:, None] > scores[~live]).float().mean())
+    assert areas["all"] > 0.95, areas
+    assert areas["depth"] > 0.95, areas
+    assert 0.2 < areas["rgb"] < 0.8, areas

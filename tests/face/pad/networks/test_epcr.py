@@ -1,0 +1,143 @@
+"""EPCR's objective: what labels, embeddings and predictions contribute."""
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from sterling.errors import InputError
+from sterling.face.pad import Output, TrainConfig, normalise, train
+from sterling.face.pad.networks.epcr import EPCR, Consistency
+from sterling.face.pad.training.objective import Batch
+
+
+def draws(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def items(n: int = 12, size: int = 32) -> tuple[Tensor, Tensor]:
+    """Flat grey pictures; attacks carry a grid. Label maps of ones and zeros."""
+    live = torch.arange(n) % 2 == 0
+    images = torch.randint(90, 160, (n, 3, 1, 1), generator=draws(3)).expand(n, 3, size, size)
+    grid = 60 * ((torch.arange(size) // 2) % 2)
+    images = images + torch.where(live[:, None, None, None], 0, grid[None, None, None, :])
+    maps = live.float()[:, None, None].expand(n, size // 8, size // 8)
+    return images.to(torch.uint8).contiguous(), maps.contiguous()
+
+
+def batch(labelled_rows: list[int]) -> tuple[Batch, Tensor]:
+    images, maps = items()
+    labelled = torch.zeros(len(images), dtype=torch.bool)
+    labelled[labelled_rows] = True
+    return Batch(images, maps, None, torch.arange(len(images))), labelled
+
+
+def test_at_test_time_there_are_maps_only() -> None:
+    network = EPCR(width=4, seed=0)
+    images = normalise(items()[0])
+    z, q, on_z, on_q = network.train()(images).features
+    assert z.shape == q.shape == (12, 4, 4, 4)
+    assert on_z.shape == on_q.shape == (12, 4, 4)
+    output = network.eval()(images)
+    assert output.features == ()
+    assert output.maps is not None
+    assert output.maps.shape == (12, 4, 4)
+    assert bool((output.maps >= 0).all())
+
+
+def test_the_map_is_one_minus_the_answer_attack() -> None:
+    network = EPCR(width=4, seed=0).train()
+    output = network(normalise(items()[0]))
+    assert torch.equal(output.maps, (1 - output.features[2]).clamp(min=0))
+
+
+def test_without_a_label_in_the_batch_the_supervised_part_is_zero() -> None:
+    network = EPCR(width=4, seed=0).train()
+    given, labelled = batch([0])
+    rest = Batch(given.images[1:], given.maps[1:], None, given.rows[1:])
+    objective = Consistency(labelled, embed_weight=0.0, predict_weight=0.0)
+    loss, scores = objective(network, network, rest, draws())
+    assert loss.item() == 0.0
+    assert scores.shape == (11,)
+    everything, _ = Consistency(labelled)(network, network, rest, draws())
+    assert torch.isfinite(everything)
+
+
+def test_labels_that_may_not_be_used_are_not() -> None:
+    network = EPCR(width=4, seed=0).train()
+    given, labelled = batch([0, 1, 2])
+    flipped = given.maps.clone()
+    flipped[3:] = 1 - flipped[3:]
+    other = Batch(given.images, flipped, None, given.rows)
+    objective = Consistency(labelled)
+    assert (
+        objective(network, network, given, draws())[0]
+        == objective(network, network, other, draws())[0]
+    )
+    flipped[:3] = 1 - flipped[:3]
+    assert (
+        objective(network, network, given, draws())[0]
+        != objective(network, network, other, draws())[0]
+    )
+
+
+class Fixed(nn.Module):
+    """Answers with given features, whatever it is shown."""
+
+    def __init__(self, features: tuple[Tensor, ...]) -> None:
+        super().__init__()
+        self.features = features
+
+    def forward(self, images: Tensor) -> Output:
+        return Output(maps=torch.ones(len(images), 2, 2), features=self.features)
+
+
+def test_the_parts_are_those_of_the_definition() -> None:
+    n = 3
+    z, q = (torch.randn(2 * n, 4, 2, 2, generator=draws(seed)) for seed in (1, 2))
+    on_z, on_q = (torch.randn(2 * n, 2, 2, generator=draws(seed)) for seed in (3, 4))
+    model = EPCR(width=4)
+    images, maps = items(n)
+    given = Batch(images, maps, None, torch.arange(n))
+    labelled = torch.tensor([True, True, False])
+
+    def loss(**weights: float) -> float:
+        objective = Consistency(labelled, **weights)  # type: ignore[arg-type]
+        return objective(Fixed((z, q, on_z, on_q)), model, given, draws())[0].item()
+
+    attack = torch.tensor([0.0, 1.0, 0.0])[:, None, None]
+    per_view = [(view - attack).square().mean(dim=(1, 2)) for view in on_z.chunk(2)]
+    supervised = sum(one[:2].sum() for one in per_view) / 2 / (2 + 1)
+    assert loss(embed_weight=0, predict_weight=0) == pytest.approx(float(supervised), rel=1e-5)
+    swapped = (on_q - torch.cat(on_z.chunk(2)[::-1])).square().mean()
+    gain = loss(embed_weight=0, predict_weight=1) - float(supervised)
+    assert gain == pytest.approx(swapped.item(), rel=1e-4)
+    cosine = nn.functional.cosine_similarity
+    pairs = cosine(
+        q.flatten(2)[:, :, :, None],
+        torch.cat(z.chunk(2)[::-1]).flatten(2)[:, :, None, :],
+        dim=1,
+    )
+    gain = loss(embed_weight=1, predict_weight=0) - float(supervised)
+    assert gain == pytest.approx(-pairs.mean().item(), rel=1e-3)
+
+
+def test_it_trains_through_the_one_loop_and_tells_a_grid() -> None:
+    images, maps = items(24)
+    labelled = torch.arange(24) < 8
+    network = EPCR(width=4, seed=1)
+    config = TrainConfig(epochs=50, batch_size=8, learning_rate=1e-2, weight_decay=0.0)
+    train(network, images, maps, config, objective=Consistency(labelled))
+    with torch.inference_mode():
+        scores = network.liveness(network(normalise(images)))
+    live = maps[:, 0, 0] > 0
+    unlabelled = ~labelled
+    assert scores[unlabelled & live].min() > scores[unlabelled & ~live].max()
+
+
+def test_what_is_refused() -> None:
+    with pytest.raises(InputError, match="labelled: bool"):
+        Consistency(torch.zeros(4, dtype=torch.bool))
+    with pytest.raises(InputError, match="predict_weight is -1"):
+        Consistency(torch.ones(4, dtype=torch.bool), predict_weight=-1)
+    with pytest.raises(InputError, match="width is 0"):
+        EPCR(width=0)

@@ -1,0 +1,118 @@
+import itertools
+from typing import Any, get_args
+
+import pytest
+import torch
+from torch import Tensor
+
+from sterling.errors import InputError
+from sterling.face.pad import TrainConfig, train
+from sterling.face.pad.networks.flexible_modal import (
+    Backbone,
+    FlexibleFusion,
+    FlexibleModal,
+    channel_attention,
+)
+
+PAIRS = list(itertools.product(get_args(Backbone), get_args(FlexibleFusion)))
+
+
+def small(backbone: Any = "cdcn", fusion: Any = "concat", **arguments: Any) -> FlexibleModal:
+    given = {"width": 4, "depth": 1, "patch": 8, "size": 32, **arguments}
+    return FlexibleModal(backbone, fusion, **given).eval()
+
+
+def pictures(items: int = 3, channels: int = 5) -> Tensor:
+    return torch.randn(items, channels, 32, 32, generator=torch.Generator().manual_seed(1))
+
+
+def scores(model: FlexibleModal, images: Tensor, present: Tensor | None = None) -> Tensor:
+    with torch.no_grad():
+        return model.liveness(model(images, present))
+
+
+def only(*there: int) -> Tensor:
+    present = torch.zeros(3, 3, dtype=torch.bool)
+    present[:, list(there)] = True
+    return present
+
+
+@pytest.mark.parametrize("missing", ["token", "zero"])
+@pytest.mark.parametrize(("backbone", "fusion"), PAIRS)
+def test_what_an_absent_modality_holds_does_not_matter(
+    backbone: str, fusion: str, missing: str
+) -> None:
+    model = small(backbone, fusion, missing=missing)
+    images = pictures()
+    other = images.clone()
+    other[:, 3:] = 9.0
+    assert torch.equal(scores(model, images, only(0)), scores(model, other, only(0)))
+    if backbone != "cdcn":  # the map's last ReLU may be zero before training
+        assert not torch.equal(scores(model, images), scores(model, images, only(0)))
+
+
+@pytest.mark.parametrize(("backbone", "fusion"), PAIRS)
+def test_zeros_are_put_in_after_normalisation_and_nowhere_else(backbone: str, fusion: str) -> None:
+    model = small(backbone, fusion, missing="zero")
+    images = pictures()
+    zeroed = images.clone()
+    zeroed[:, 3:] = 0.0
+    torch.testing.assert_close(scores(model, images, only(0)), scores(model, zeroed))
+
+
+def test_channel_attention_on_nothing_is_the_channel_mean() -> None:
+    anchor = torch.randn(2, 6, 10, generator=torch.Generator().manual_seed(0))
+    found = channel_attention(anchor, torch.zeros(2, 6, 10))
+    torch.testing.assert_close(found, anchor.mean(dim=1, keepdim=True).expand_as(anchor))
+
+
+def test_an_absent_modality_is_no_term_of_cross_attention() -> None:
+    """With zeros the term is the channel mean, not nothing; said to be absent, it is nothing."""
+    images = pictures()
+    features = torch.randn(3, 3, 8, 4, 4, generator=torch.Generator().manual_seed(2))
+    model = small("vit", "cross_attention")
+    alone = model._fuse(features, only(0))
+    torch.testing.assert_close(alone, features[:, 0])
+    two = model._fuse(features, only(0, 2))
+    anchor, other = features[:, 0].flatten(2), features[:, 2].flatten(2)
+    expected = anchor + channel_attention(anchor, other)
+    torch.testing.assert_close(two.flatten(2), expected)
+    second = model._fuse(features, only(1))  # the first one there is the anchor
+    torch.testing.assert_close(second, features[:, 1])
+    assert not torch.equal(scores(model, images), scores(model, images, only(0)))
+
+
+def test_a_transformer_is_shared_and_convolutions_are_not() -> None:
+    assert len(small("vit").trunks) == 1
+    assert len(small("cdcn").trunks) == len(small("resnet").trunks) == 3
+
+
+def test_dropout_depends_on_the_seed_alone() -> None:
+    images = pictures(8).mul(64).add(128).clamp(0, 255).byte()
+    maps = (torch.arange(8) % 2 == 0).float()[:, None, None]
+    config = TrainConfig(epochs=2, batch_size=4, drop_modality=0.5, augment=False)
+    weights = []
+    for noise in range(2):
+        model = small("vit")
+        torch.manual_seed(noise)
+        before = torch.get_rng_state()
+        train(model, images, maps, config)
+        assert torch.equal(torch.get_rng_state(), before)
+        weights.append(model.state_dict())
+    torch.testing.assert_close(weights[0], weights[1])
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"backbone": "vgg"},
+        {"fusion": "late"},
+        {"missing": "mean"},
+        {"size": 40},
+        {"patch": 7},
+        {"width": 0},
+    ],
+)
+def test_wrong_arguments_are_refused(arguments: dict[str, Any]) -> None:
+    with pytest.raises(InputError, match=next(iter(arguments))):
+        small(**arguments)

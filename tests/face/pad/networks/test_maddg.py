@@ -1,0 +1,88 @@
+"""MADDG's triplets on features made by hand and against all triplets, and its discriminators."""
+
+import itertools
+
+import pytest
+import torch
+import torch.nn.functional as F
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sterling.errors import InputError
+from sterling.face.pad.networks.maddg import MADDG, MultiAdversarial, dual_force_triplet
+from sterling.face.pad.training.objective import Batch
+
+
+@given(st.integers(0, 10_000), st.integers(2, 8))
+def test_triplets_are_those_within_and_those_across(seed: int, n: int) -> None:
+    draws = torch.Generator().manual_seed(seed)
+    features = F.normalize(torch.randn(n, 3, generator=draws).double(), dim=1)
+    live = torch.rand(n, generator=draws) < 0.5
+    domain = torch.randint(2, (n,), generator=draws)
+    wanted = 0.0
+    for across in (False, True):
+        excesses = []
+        for a, p, q in itertools.product(range(n), repeat=3):
+            places = {bool(domain[a] != domain[p]), bool(domain[a] != domain[q])}
+            if a != p and live[a] == live[p] and live[a] != live[q] and places == {across}:
+                gap = (features[a] - features[p]).square().sum()
+                excesses.append(float(gap - (features[a] - features[q]).square().sum() + 0.1))
+        unfulfilled = [one for one in excesses if one > 0]
+        wanted += sum(unfulfilled) / len(unfulfilled) if unfulfilled else 0.0
+    assert dual_force_triplet(features, live, domain).item() == pytest.approx(wanted, abs=1e-8)
+
+
+def test_separated_classes_cost_nothing_and_separated_domains_do() -> None:
+    live = torch.tensor([True, True, False, False])
+    domain = torch.tensor([0, 1, 0, 1])
+    east, north = torch.tensor([1.0, 0.0]), torch.tensor([0.0, 1.0])
+    by_class = torch.stack([east, east, north, north])
+    by_domain = torch.stack([east, north, east, north])
+    assert dual_force_triplet(by_class, live, domain) == 0
+    # Across: the positive is at squared distance 2, and so is the negative: the margin is left.
+    assert dual_force_triplet(by_domain, live, domain).item() == pytest.approx(0.1)
+
+
+def test_discriminators_push_the_generator_the_other_way() -> None:
+    draws = torch.Generator().manual_seed(0)
+    images = torch.rand(6, 3, 32, 32, generator=draws)
+    network = MADDG(4).train()
+
+    def gradient(steps: int) -> torch.Tensor:
+        network.steps.fill_(steps)
+        network.zero_grad()
+        told = network(images).features[1]
+        torch.autograd.backward(told.mean())
+        found = next(network.generator.parameters()).grad
+        assert found is not None
+        return found.clone()
+
+    assert not gradient(0).any()
+    turned = gradient(10**6)
+    plain = network.generator.pyramid(network.generator.levels(images)).mean(dim=(2, 3))
+    network.zero_grad()
+    torch.autograd.backward(network.discriminators(plain).mean())
+    straight = next(network.generator.parameters()).grad
+    assert straight is not None
+    assert turned.any()
+    assert torch.allclose(turned, -straight, rtol=1e-3, atol=1e-6)
+
+
+def test_what_is_refused() -> None:
+    with pytest.raises(InputError, match="domains is 1"):
+        MADDG(4, 1)
+    with pytest.raises(InputError, match="int64"):
+        MultiAdversarial(torch.zeros(3))
+    with pytest.raises(InputError, match="triplet_weight is -1"):
+        MultiAdversarial(torch.tensor([0, 1]), triplet_weight=-1)
+
+
+def test_a_batch_counts_as_one_step() -> None:
+    draws = torch.Generator().manual_seed(0)
+    images = torch.randint(0, 256, (4, 3, 32, 32), dtype=torch.uint8, generator=draws)
+    maps = torch.tensor([0.5, 0.0, 0.5, 0.0]).view(4, 1, 1).expand(4, 4, 4).contiguous()
+    network = MADDG(4).train()
+    objective = MultiAdversarial(torch.tensor([0, 1, 2, 0]))
+    loss, _ = objective(network, network, Batch(images, maps, None, torch.arange(4)), draws)
+    assert torch.isfinite(loss)
+    assert int(network.steps) == 1

@@ -1,0 +1,123 @@
+"""SSDG's triplets, its reversed gradient, and that only bona fides are asked for their domain."""
+
+import itertools
+from typing import Any
+
+import pytest
+import torch
+import torch.nn.functional as F
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sterling.errors import InputError
+from sterling.face.pad import TrainConfig, normalise, train
+from sterling.face.pad.layers.gradient_reversal import reversal
+from sterling.face.pad.networks.ssdg import SSDG, SingleSide, asymmetric_triplet
+from sterling.face.pad.training.objective import Batch
+
+
+def draws(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+@given(st.integers(0, 10_000), st.integers(2, 8))
+def test_the_triplet_loss_is_that_of_all_triplets(seed: int, n: int) -> None:
+    generator = draws(seed)
+    features = F.normalize(torch.randn(n, 3, generator=generator).double(), dim=1)
+    classes = torch.randint(3, (n,), generator=generator)
+    excesses = [
+        float((features[a] - features[p]).norm() - (features[a] - features[q]).norm() + 0.1)
+        for a, p, q in itertools.product(range(n), repeat=3)
+        if a != p and classes[a] == classes[p] and classes[a] != classes[q]
+    ]
+    unfulfilled = [excess for excess in excesses if excess > 0]
+    wanted = sum(unfulfilled) / len(unfulfilled) if unfulfilled else 0.0
+    assert asymmetric_triplet(features, classes).item() == pytest.approx(wanted, abs=1e-5)
+
+
+def test_the_gradient_of_the_discriminator_grows_from_nothing_and_is_turned() -> None:
+    assert reversal(0) == 0
+    assert reversal(4000) == pytest.approx(0.99991, abs=1e-5)
+    assert 0 < reversal(100) < reversal(1000) < 1
+    network = SSDG(10, 4, seed=0).train()
+    images = normalise(torch.randint(0, 256, (6, 3, 32, 32), generator=draws()))
+
+    def gradient(steps: int) -> torch.Tensor:
+        network.steps.fill_(steps)
+        network.zero_grad()
+        with torch.random.fork_rng():
+            torch.manual_seed(0)
+            told = network(images).features[1]
+        loss = F.cross_entropy(told, torch.zeros(6, dtype=torch.long))
+        torch.autograd.backward(loss)
+        found = next(network.generator.parameters()).grad
+        assert found is not None
+        return found.clone()
+
+    assert not gradient(0).any()
+    late, earlier = gradient(4000), gradient(1000)
+    assert late.any()
+    assert torch.allclose(earlier / reversal(1000), late / reversal(4000), rtol=1e-3, atol=1e-7)
+
+
+def test_log_odds_are_a_difference_of_cosines() -> None:
+    network = SSDG(10, 4, seed=0).eval()
+    images = normalise(torch.randint(0, 256, (6, 3, 32, 32), generator=draws()))
+    logits = network(images).logits
+    assert bool((logits.abs() <= 2).all())
+    with torch.no_grad():
+        network.classify.weight *= 7
+    assert torch.allclose(network(images).logits, logits, atol=1e-5)
+
+
+def batch(live: list[bool]) -> Batch:
+    n = len(live)
+    images = torch.randint(0, 256, (n, 3, 32, 32), dtype=torch.uint8, generator=draws())
+    return Batch(images, torch.tensor(live).float()[:, None, None], None, torch.arange(n))
+
+
+def test_attacks_are_not_asked_for_their_domain() -> None:
+    given_batch = batch([True, True, False, False, True, False])
+    losses = []
+    for domains in ([0, 1, 0, 1, 2, 2], [0, 1, 2, 0, 2, 1]):  # differ on attacks alone
+        network = SSDG(10, 4, seed=0).train()
+        objective = SingleSide(torch.tensor(domains), triplet_weight=0.0)
+        with torch.random.fork_rng():
+            torch.manual_seed(0)
+            losses.append(objective(network, network, given_batch, draws())[0].item())
+        assert int(network.steps) == 1
+    assert losses[0] == losses[1]
+    network = SSDG(10, 4, seed=0).train()
+    none_live = batch([False] * 6)
+    loss, _ = SingleSide(torch.arange(6) % 3)(network, network, none_live, draws())
+    assert torch.isfinite(loss)
+
+
+def test_it_trains_through_the_one_loop() -> None:
+    n = 48
+    live, domain = torch.arange(n) % 2 == 0, torch.arange(n) // 2 % 3
+    images = torch.randint(60, 120, (n, 3, 32, 32), generator=draws(1))
+    stripes = 50 * ((torch.arange(32) // 2) % 2)
+    images = images + torch.where(live[:, None, None, None], 25, stripes)
+    images = (images + 20 * domain[:, None, None, None]).to(torch.uint8)
+    network = SSDG(10, 4, seed=0)
+    config = TrainConfig(epochs=30, batch_size=16, learning_rate=1e-2, weight_decay=0.0)
+    train(network, images, live.float()[:, None, None], config, objective=SingleSide(domain))
+    with torch.inference_mode():
+        scores = network.liveness(network(normalise(images)))
+    assert scores[live].mean() > scores[~live].mean() + 0.3
+    assert int(network.steps) == 90
+
+
+@pytest.mark.parametrize(
+    ("build", "message"),
+    [
+        (lambda: SSDG(10, 4, 1), "domains is 1"),
+        (lambda: SSDG(10, 0), "width is 0"),
+        (lambda: SingleSide(torch.tensor([-1, 0])), "int64 numbers of 0 or more"),
+        (lambda: SingleSide(torch.tensor([0, 1]), triplet_weight=-1), "triplet_weight is -1"),
+    ],
+)
+def test_what_is_refused(build: Any, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        build()

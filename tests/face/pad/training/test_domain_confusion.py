@@ -1,0 +1,68 @@
+"""The discrepancy's closed forms, and that the target's labels are never looked at."""
+
+import math
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sterling.errors import InputError
+from sterling.face.pad.networks.ssdg import SSDG
+from sterling.face.pad.training.domain_confusion import DomainConfusion, squared_mmd
+from sterling.face.pad.training.objective import Batch
+
+
+@given(st.integers(0, 10_000), st.integers(1, 6), st.integers(1, 4))
+def test_a_sample_is_not_apart_from_itself_in_any_order(seed: int, n: int, d: int) -> None:
+    values = torch.randn(n, d, generator=torch.Generator().manual_seed(seed)).double()
+    assert abs(squared_mmd(values, values.flip(0)).item()) < 1e-12
+
+
+def test_two_points_have_a_closed_form() -> None:
+    # Squared distances 0, 9, 9, 0: their mean is 4.5, so that 9 is twice it.
+    found = squared_mmd(torch.tensor([[0.0]]), torch.tensor([[3.0]]), widths=(1.0, 2.0))
+    wanted = 2 - 2 * (math.exp(-2) + math.exp(-1)) / 2
+    assert found.item() == pytest.approx(wanted, abs=1e-6)
+
+
+def test_it_grows_with_the_shift_and_pulls_together() -> None:
+    draws = torch.Generator().manual_seed(0)
+    first, second = torch.randn(2, 200, 2, generator=draws).double()
+    shifts = [squared_mmd(first, second + shift).item() for shift in (0.0, 0.5, 1.0, 2.0)]
+    assert shifts == sorted(shifts)
+    moved = (second + 1).requires_grad_()
+    torch.autograd.backward(squared_mmd(first, moved))
+    assert moved.grad is not None
+    assert bool((moved.grad.mean(dim=0) > 0).all())  # downhill is towards the first
+
+
+def test_labels_of_the_target_do_not_matter() -> None:
+    draws = torch.Generator().manual_seed(0)
+    images = torch.randint(0, 256, (8, 3, 32, 32), dtype=torch.uint8, generator=draws)
+    labelled = torch.arange(8) < 4
+    losses = []
+    for target in ([1.0] * 4, [0.0, 1.0, 0.0, 1.0]):
+        maps = torch.tensor([1.0, 0.0, 1.0, 0.0, *target]).view(8, 1, 1)
+        network = SSDG(10, 4, seed=0).train()
+        with torch.random.fork_rng():
+            torch.manual_seed(0)
+            loss, _ = DomainConfusion(labelled)(
+                network,
+                network,
+                Batch(images, maps, None, torch.arange(8)),
+                torch.Generator().manual_seed(1),
+            )
+        losses.append(loss.item())
+    assert losses[0] == losses[1]
+
+
+def test_what_is_refused() -> None:
+    with pytest.raises(InputError, match="empty"):
+        squared_mmd(torch.zeros(0, 2), torch.zeros(1, 2))
+    with pytest.raises(InputError, match=r"\(N, D\)"):
+        squared_mmd(torch.zeros(1, 2), torch.zeros(1, 3))
+    with pytest.raises(InputError, match="both needed"):
+        DomainConfusion(torch.ones(3, dtype=torch.bool))
+    with pytest.raises(InputError, match="weight is -1"):
+        DomainConfusion(torch.tensor([True, False]), weight=-1)

@@ -1,0 +1,101 @@
+"""The challenge, end to end at its smallest: its leaderboard is verified, and trained again."""
+
+import json
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+from PIL import Image
+
+from sterling.cli import main
+from sterling.face.capture import PROTOCOLS
+from sterling.face.challenge.leaderboard import open_board, verify
+from sterling.studies import STUDIES
+from sterling.studies.face._harness import Seed, items_of
+from sterling.studies.face.hifimask_challenge import (
+    RULES,
+    SEEN,
+    SYSTEMS,
+    UNSEEN,
+    recorded,
+    rerun,
+)
+from sterling.study import Evidence, run_study
+from sterling.study.report import render_report
+
+STUDY = STUDIES["hifimask_challenge"]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("challenge") / "run"
+    run_study(STUDY, STUDY.presets["smoke"], preset="smoke", seed=2, folder=folder)
+    return folder
+
+
+@pytest.mark.smoke
+def test_the_whole_path_leaves_evidence_and_a_report(folder: Path, tmp_path: Path) -> None:
+    evidence = Evidence.model_validate(json.loads((folder / "evidence.json").read_text()))
+    assert evidence.scope.startswith("SIMULATED")
+    (table,) = [table for table in evidence.tables if table.name == "rules"]
+    assert [(row[0], row[1]) for row in table.rows] == [
+        (system, rule) for system in SYSTEMS for rule in RULES
+    ]
+    (claim,) = [claim for claim in evidence.claims if claim.id == "held_back_cannot_be_clamped"]
+    assert claim.holds is True
+    assert claim.measured == 0.0
+    scores = pl.read_parquet(folder / "scores.parquet")
+    assert set(scores["system"].unique()) == set(SYSTEMS)
+    render_report([folder], tmp_path / "report.html")
+    assert "<svg" in (tmp_path / "report.html").read_text()
+
+
+@pytest.mark.smoke
+def test_the_leaderboard_is_verified_and_an_entry_trained_again(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = folder / "leaderboard.json"
+    board, _ = open_board(path)
+    assert sorted(entry.name for entry in board.entries) == sorted(SYSTEMS)
+    with pytest.raises(SystemExit) as stopped:
+        main(["face", "challenge", "verify", str(path)])
+    assert stopped.value.code == 0
+    assert "all agree; not trained again" in capsys.readouterr().out
+    # One entry alone, so that the test stays short.
+    kept = [entry for entry in board.entries if entry.name == SYSTEMS[0]]
+    alone = path.with_name("alone.json")
+    alone.write_text(board.model_copy(update={"entries": kept}).sealed().model_dump_json())
+    checks = verify(alone, rerun=partial(rerun, folder=tmp_path / "again"))
+    assert checks[-1].what == "rerun"
+    assert [check for check in checks if check.problem] == []
+
+
+def test_plaster_is_never_trained_on() -> None:
+    protocol = PROTOCOLS[STUDY.presets["quick"].protocol]
+    assert protocol.train.species == protocol.dev.species == SEEN
+    assert set(protocol.test.species) == {*SEEN, UNSEEN}
+    assert set(protocol.train.sensors) < set(protocol.test.sensors)
+    assert set(protocol.train.illuminations) < set(protocol.test.illuminations)
+
+
+def test_frames_of_the_data_set_s_own_videos_count_once(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    for subject in ("1_06", "1_05", "1_01"):  # of train, dev and test
+        for kind in ("0", "3"):
+            for frame in range(3):
+                file = tmp_path / f"{subject}_{kind}_1_1_1" / f"{frame:04}.png"
+                file.parent.mkdir(exist_ok=True)
+                pixels = rng.integers(0, 256, (70, 70, 3), dtype=np.uint8)
+                Image.fromarray(pixels).save(file)
+    changes = {"data": tmp_path, "frames": 2, "cropped": True}
+    faces = recorded(tmp_path, STUDY.presets["smoke"].model_copy(update=changes))
+    assert faces.images.shape == (12, 3, 64, 64)
+    items = items_of(faces)
+    assert items["test"]["item"] == ["1_01_0_1_1_1"] * 2 + ["1_01_3_1_1_1"] * 2
+    scores = {"dev": [0.6, 0.7, 0.2, 0.4], "test": [0.6, 0.8, 0.1, 0.3]}
+    seed = Seed.of({"one": scores}, items, source="made by hand")
+    assert seed.test["one"].values == pytest.approx([0.7, 0.2])
+    assert seed.acer("one") == 0.0
+    assert len(seed.unseen_domain) == 2
