@@ -3,8 +3,6 @@
 from collections.abc import Iterable
 from difflib import get_close_matches
 
-__all__ = ["InputError", "NothingMeasuredError", "unknown_name"]
-
 
 class InputError(ValueError):
     """The input is wrong. One line: which file, field or value, and how to mend it.

@@ -2,8 +2,6 @@
 
 from sterling.errors import InputError
 
-__all__ = ["require_research_use"]
-
 
 def require_research_use(research_use: bool) -> None:
     """Let an offensive attack run only when the user said what it is for.

@@ -31,16 +31,6 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from sterling.errors import InputError
 
-__all__ = [
-    "Run",
-    "derive_seed",
-    "in_processes",
-    "open_run",
-    "record_versions",
-    "track",
-    "write_atomically",
-]
-
 logger = logging.getLogger("sterling")
 
 RECORDED_PACKAGES = (

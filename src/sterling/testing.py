@@ -21,16 +21,6 @@ from sterling.guarantee import conformal_p_values, hoeffding_bentkus_p_values
 from sterling.measure import Scores, auc
 from sterling.study import PRESETS, Config, Evidence, Study, run_study
 
-__all__ = [
-    "Dependence",
-    "Repetition",
-    "check_conformal",
-    "check_detector",
-    "check_fdr",
-    "check_study",
-    "check_watermark",
-]
-
 Floats = NDArray[np.float64]
 PredictSets = Callable[[Floats, NDArray[np.intp], Floats, int], ArrayLike]
 Procedure = Callable[[Floats, float], ArrayLike]

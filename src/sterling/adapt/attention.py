@@ -12,8 +12,6 @@ from torch import Tensor, nn
 
 from sterling.errors import InputError, unknown_name
 
-__all__ = ["ChannelAttention", "Form"]
-
 Form = Literal["softmax", "sigmoid"]
 
 

@@ -13,8 +13,6 @@ from numpy.typing import ArrayLike, NDArray
 
 from sterling.errors import InputError
 
-__all__ = ["cet_loss", "cet_proxy", "tof_gap"]
-
 Floats = NDArray[np.float64]
 
 

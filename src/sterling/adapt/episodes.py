@@ -11,8 +11,6 @@ from torch import Tensor
 from sterling.errors import InputError
 from sterling.runs import derive_seed
 
-__all__ = ["Episodes", "Task"]
-
 
 @dataclass(frozen=True, eq=False)
 class Task:

@@ -16,8 +16,6 @@ from sterling.adapt.gradient_learner import BatchLearner, Learner, MetaLearner
 from sterling.errors import InputError
 from sterling.runs import track, write_atomically
 
-__all__ = ["History", "evaluate_tasks", "fit_meta"]
-
 T = TypeVar("T")
 OptimizerOf = Callable[[list[nn.Parameter]], torch.optim.Optimizer]
 

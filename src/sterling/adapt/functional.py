@@ -10,8 +10,6 @@ from torch.func import functional_call
 from sterling.adapt.normalisation import refuse_running_statistics
 from sterling.errors import InputError, unknown_name
 
-__all__ = ["Forward", "FunctionalModel", "Parameters", "attach"]
-
 Parameters = dict[str, Tensor]
 
 

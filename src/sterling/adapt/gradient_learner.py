@@ -15,17 +15,6 @@ from sterling.adapt.inner_loop import DivergedError, Order, Trajectory, inner_lo
 from sterling.adapt.rates import LearnedRates
 from sterling.errors import InputError
 
-__all__ = [
-    "BatchLearner",
-    "GradientLearner",
-    "Learner",
-    "MetaLearner",
-    "anil",
-    "fomaml",
-    "maml",
-    "meta_sgd",
-]
-
 Criterion = Callable[[Tensor, Tensor], Tensor]
 T = TypeVar("T", contravariant=True)
 

@@ -7,8 +7,6 @@ from torch import Tensor
 
 from sterling.errors import InputError
 
-__all__ = ["implicit_gradient"]
-
 
 def implicit_gradient(
     inner: Callable[[Sequence[Tensor], Sequence[Tensor]], Tensor],

@@ -15,8 +15,6 @@ from sterling.adapt.rates import LearnedRates
 from sterling.adapt.recomputation import recomputed
 from sterling.errors import InputError, unknown_name
 
-__all__ = ["DivergedError", "Loss", "Order", "Trajectory", "inner_loop"]
-
 Loss = Callable[[Forward], Tensor]
 Order = Literal["second", "first", "mixed"]
 

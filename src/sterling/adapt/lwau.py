@@ -15,8 +15,6 @@ from sterling.adapt.normalisation import BatchStatistics
 from sterling.adapt.rates import LearnedRates
 from sterling.errors import InputError
 
-__all__ = ["freeze_bottom", "layered", "lwau"]
-
 CLIP = 10.0  # released code: each number of an inner gradient lies within ± this
 NORMS = (BatchStatistics, nn.GroupNorm, nn.LayerNorm)
 

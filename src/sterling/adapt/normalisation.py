@@ -14,14 +14,6 @@ from torch import Tensor, nn
 
 from sterling.errors import InputError
 
-__all__ = [
-    "BatchStatistics",
-    "inside_transform",
-    "refuse_running_statistics",
-    "with_batch_statistics",
-    "with_running_statistics",
-]
-
 NATIVE = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
 
 

@@ -9,8 +9,6 @@ from torch import Tensor, nn
 
 from sterling.adapt.episodes import Task
 
-__all__ = ["ProtoNet"]
-
 
 @dataclass(frozen=True, eq=False)
 class ProtoNet:

@@ -14,8 +14,6 @@ from sterling.adapt.attention import ChannelAttention, Form
 from sterling.adapt.normalisation import BatchStatistics
 from sterling.errors import InputError
 
-__all__ = ["map_classifier", "represent"]
-
 
 def represent(representation: nn.Module, items: Tensor, *, batch_size: int = 256) -> Tensor:
     """Feature maps of items by a frozen network, without a gradient to it.

@@ -9,8 +9,6 @@ from torch import Tensor, nn
 from sterling.adapt.functional import FunctionalModel
 from sterling.errors import InputError, unknown_name
 
-__all__ = ["LearnedRates", "Per"]
-
 Per = Literal["model", "layer", "tensor", "number"]
 
 

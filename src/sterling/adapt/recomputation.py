@@ -10,8 +10,6 @@ from typing import Any
 import torch
 from torch import Tensor
 
-__all__ = ["recomputed"]
-
 Step = Callable[..., tuple[Sequence[Tensor], Tensor]]
 """From tensors to as many, and one more that carries no gradient."""
 

@@ -11,8 +11,6 @@ from sterling.adapt.episodes import Task
 from sterling.adapt.functional import FunctionalModel
 from sterling.adapt.inner_loop import Trajectory, inner_loop
 
-__all__ = ["Reptile"]
-
 
 @dataclass(frozen=True, eq=False)
 class Reptile:

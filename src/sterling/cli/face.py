@@ -9,8 +9,6 @@ from sterling.cli import face_challenge, face_data
 from sterling.cli.studies import JsonFlag, show_json
 from sterling.errors import InputError
 
-__all__ = ["app", "crops_of"]
-
 app = typer.Typer(
     no_args_is_help=True, help="Liveness of faces: train, evaluate, predict, export, attack."
 )

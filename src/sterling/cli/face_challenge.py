@@ -9,8 +9,6 @@ import typer
 
 from sterling.cli.studies import JsonFlag, show_json
 
-__all__ = ["app"]
-
 app = typer.Typer(
     no_args_is_help=True,
     help="A challenge: score, start a leaderboard, evaluate, submit, verify.",

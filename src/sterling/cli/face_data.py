@@ -8,8 +8,6 @@ import typer
 
 from sterling.cli.studies import JsonFlag, show_json
 
-__all__ = ["app"]
-
 app = typer.Typer(no_args_is_help=True, help="Public data sets of presentation attacks.")
 
 

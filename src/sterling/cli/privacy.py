@@ -10,8 +10,6 @@ import typer
 from sterling.cli.studies import JsonFlag, show_json
 from sterling.errors import InputError, NothingMeasuredError
 
-__all__ = ["app"]
-
 app = typer.Typer(
     no_args_is_help=True, help="Privacy of training data: membership inference, unlearning."
 )

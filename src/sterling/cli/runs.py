@@ -12,8 +12,6 @@ from sterling.cli.studies import JsonFlag, show_json
 from sterling.errors import InputError
 from sterling.study import load_evidence
 
-__all__ = ["register"]
-
 
 def register(app: typer.Typer) -> None:
     """Add this module's commands to the application."""

@@ -12,8 +12,6 @@ from rich.table import Table as RichTable
 from sterling.errors import InputError
 from sterling.study import Claim, Evidence, Study, find_study, override, run_study
 
-__all__ = ["JsonFlag", "claims_table", "register", "run_named", "show_json"]
-
 JsonFlag = Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")]
 PresetOption = Annotated[str, typer.Option(help="smoke, quick or paper.")]
 SeedOption = Annotated[int, typer.Option(min=0, help="The same seed gives the same evidence.")]

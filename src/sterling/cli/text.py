@@ -12,8 +12,6 @@ from sterling.cli import text_watermark
 from sterling.cli.studies import JsonFlag, show_json
 from sterling.errors import NothingMeasuredError
 
-__all__ = ["app"]
-
 app = typer.Typer(
     no_args_is_help=True,
     help="Texts: was this written by a machine, and with what error rate?",

@@ -9,8 +9,6 @@ import typer
 from sterling.cli.studies import JsonFlag, show_json
 from sterling.errors import InputError, NothingMeasuredError
 
-__all__ = ["app"]
-
 app = typer.Typer(
     no_args_is_help=True, help="Watermark texts while they are generated; test texts."
 )

@@ -15,8 +15,6 @@ from numpy.typing import NDArray
 
 from sterling.errors import InputError
 
-__all__ = ["ConceptData", "draw_shapes", "read_concept_data", "sklearn_digits"]
-
 SHAPES = ("circle", "square", "triangle", "cross")
 COLOURS = ("red", "green", "blue", "yellow")
 HUES = (0.0, 1 / 3, 2 / 3, 1 / 6)

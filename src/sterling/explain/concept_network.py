@@ -12,15 +12,6 @@ from torch import Tensor, nn
 from sterling.errors import InputError
 from sterling.explain.concept_data import ConceptData
 
-__all__ = [
-    "ConceptNetwork",
-    "Explained",
-    "concept_importance",
-    "explain",
-    "fit_concepts",
-    "fit_head",
-]
-
 
 class ConceptNetwork(nn.Module):
     """x -> h(x) in (0, 1)^m -> g(h) in R^C.

@@ -15,15 +15,6 @@ from numpy.typing import ArrayLike, NDArray
 from sterling.errors import InputError
 from sterling.guarantee import Assumption, Guarantee, conformal_quantile
 
-__all__ = [
-    "ConceptScore",
-    "ConceptSetRule",
-    "all_vectors",
-    "bonferroni_score",
-    "calibrate_concept_sets",
-    "check_concepts",
-]
-
 ENUMERABLE = 14  # concepts; 16,384 vectors
 
 

@@ -19,16 +19,6 @@ from torch import Tensor, nn
 
 from sterling.errors import InputError
 
-__all__ = [
-    "box_labels",
-    "box_of_values",
-    "interval_labels",
-    "label_scores_by_enumeration",
-    "lp_gap",
-    "lp_labels",
-    "pgd_labels",
-]
-
 # A label is kept when it falls short of the first rank by no more than this: rounding may add a
 # label, and never takes one away.
 TOLERANCE = 1e-7

@@ -8,8 +8,6 @@ from sklearn.cluster import KMeans
 
 from sterling.errors import InputError
 
-__all__ = ["Prototypes", "fit_prototypes"]
-
 
 @dataclass(frozen=True, eq=False)
 class Prototypes:

@@ -13,8 +13,6 @@ from numpy.typing import NDArray
 
 from sterling.guarantee import Assumption, Guarantee, conformal_quantile
 
-__all__ = ["RepairedRule", "calibrate_repair", "shortfalls"]
-
 CHUNK = 1 << 22  # numbers handled at a time
 
 

@@ -7,8 +7,6 @@ from numpy.typing import NDArray
 
 from sterling.errors import InputError
 
-__all__ = ["important_concepts", "subset_scores", "top_k_score"]
-
 
 def important_concepts(
     concepts: NDArray[np.bool_], importance: NDArray[np.float64], k: int

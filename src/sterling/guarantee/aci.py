@@ -8,8 +8,6 @@ from numpy.typing import ArrayLike, NDArray
 from sterling.errors import InputError
 from sterling.guarantee.arrays import check_alpha, check_p_values
 
-__all__ = ["AdaptiveLevels", "adaptive_conformal_inference"]
-
 
 @dataclass(frozen=True, eq=False)
 class AdaptiveLevels:

@@ -7,8 +7,6 @@ from numpy.typing import NDArray
 
 from sterling.guarantee.label_score import Standing
 
-__all__ = ["APS"]
-
 
 @dataclass(frozen=True)
 class APS:

@@ -5,8 +5,6 @@ from numpy.typing import ArrayLike, NDArray
 
 from sterling.errors import InputError
 
-__all__ = ["check_alpha", "check_p_values", "check_scores"]
-
 
 def check_alpha(alpha: float, name: str = "alpha") -> float:
     """The error level itself, when it lies strictly between 0 and 1."""

@@ -7,8 +7,6 @@ from sklearn.cluster import KMeans
 from sterling.errors import InputError
 from sterling.guarantee.label_score import LabelScore, check_probabilities, label_scores
 
-__all__ = ["class_clusters"]
-
 QUANTILES = (0.5, 0.6, 0.7, 0.8, 0.9)
 
 

@@ -7,8 +7,6 @@ from scipy import stats
 from sterling.errors import InputError
 from sterling.guarantee.arrays import check_p_values, check_scores
 
-__all__ = ["conformal_martingale", "exchangeability_p_value"]
-
 
 def exchangeability_p_value(calibration: ArrayLike, held_out: ArrayLike) -> float:
     """p-value of "both sets of scores are from one population"; small says they are not.

@@ -6,8 +6,6 @@ from numpy.typing import ArrayLike, NDArray
 from sterling.errors import InputError
 from sterling.guarantee.arrays import check_alpha, check_p_values
 
-__all__ = ["bonferroni", "fixed_sequence", "graphical"]
-
 
 def bonferroni(p: ArrayLike, delta: float) -> NDArray[np.bool_]:
     """Reject where ``p <= delta / T``, bool (T,): under any dependence, in any order."""

@@ -11,17 +11,6 @@ from sterling.errors import InputError
 from sterling.guarantee.arrays import check_alpha, check_p_values, check_scores
 from sterling.guarantee.null_share import null_share
 
-__all__ = [
-    "adjusted_p_values",
-    "benjamini_hochberg",
-    "benjamini_yekutieli",
-    "conformal_e_values",
-    "e_benjamini_hochberg",
-    "harmonic_e_values",
-    "harmonic_number",
-    "storey_benjamini_hochberg",
-]
-
 
 def benjamini_hochberg(p: ArrayLike, alpha: float) -> NDArray[np.bool_]:
     """Benjamini and Hochberg's step-up procedure (JRSS B, 1995): FDR <= alpha T0 / T.

@@ -14,8 +14,6 @@ from numpy.typing import ArrayLike, NDArray
 
 from sterling.errors import InputError
 
-__all__ = ["LabelScore", "Standing", "check_probabilities", "label_scores", "label_sets"]
-
 CHUNK = 1 << 15  # numbers handled at a time: 256 kB, so that intermediate results stay in cache
 SUM_TOLERANCE = 1e-3  # single-precision softmax over many classes stays well within
 

@@ -20,8 +20,6 @@ from sterling.guarantee.label_score import (
 from sterling.guarantee.quantile import conformal_quantile, group_quantiles
 from sterling.guarantee.statement import Assumption, Guarantee
 
-__all__ = ["Condition", "LabelSetRule", "calibrate_label_sets"]
-
 Condition = Literal["none", "class", "group"]
 CONDITIONS: tuple[Condition, ...] = ("none", "class", "group")
 

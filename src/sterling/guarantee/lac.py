@@ -8,8 +8,6 @@ from numpy.typing import NDArray
 
 from sterling.guarantee.label_score import Standing
 
-__all__ = ["LAC"]
-
 
 @dataclass(frozen=True)
 class LAC:

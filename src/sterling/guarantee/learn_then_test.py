@@ -12,8 +12,6 @@ from sterling.guarantee.losses import Losses
 from sterling.guarantee.risk_p_values import hoeffding_bentkus_p_values
 from sterling.guarantee.statement import Assumption, Guarantee
 
-__all__ = ["SafeSettings", "learn_then_test"]
-
 Correction = Callable[[NDArray[np.float64], float], NDArray[np.bool_]]
 RiskTest = Callable[[ArrayLike, float], NDArray[np.float64]]
 

@@ -5,8 +5,6 @@ from numpy.typing import ArrayLike, NDArray
 
 from sterling.errors import InputError
 
-__all__ = ["Losses", "check_losses", "total_losses"]
-
 Losses = NDArray[np.bool_] | NDArray[np.float64]
 """(n, L), n items at L settings, lower is better. bool for losses that are 0 or 1: an eighth of the
 memory, and counted without rounding."""

@@ -9,8 +9,6 @@ from numpy.typing import ArrayLike
 
 from sterling.guarantee.arrays import check_alpha, check_p_values
 
-__all__ = ["null_share", "null_share_at_the_boundary", "null_share_by_subtraction"]
-
 
 def null_share(p: ArrayLike, cut: float = 0.5) -> float:
     """Storey's estimate, in (0, 1]: ``min(1, (1 + #{p > cut}) / ((1 - cut) T))``.

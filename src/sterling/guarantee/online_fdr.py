@@ -11,8 +11,6 @@ from scipy.special import zeta
 from sterling.errors import InputError
 from sterling.guarantee.arrays import check_alpha, check_p_values, check_scores
 
-__all__ = ["e_lond", "lord_plus_plus", "saffron"]
-
 EXPONENT = 1.6
 
 

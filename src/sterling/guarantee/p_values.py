@@ -10,8 +10,6 @@ from numpy.typing import ArrayLike, NDArray
 from sterling.errors import InputError
 from sterling.guarantee.arrays import check_scores
 
-__all__ = ["conformal_p_values", "mondrian_p_values", "online_p_values"]
-
 
 def conformal_p_values(
     calibration: ArrayLike,

@@ -10,8 +10,6 @@ from numpy.typing import ArrayLike, NDArray
 from sterling.guarantee.arrays import check_alpha, check_scores
 from sterling.guarantee.statement import ResolutionWarning
 
-__all__ = ["conformal_quantile", "conformal_rank", "group_quantiles", "needed_for"]
-
 
 def conformal_rank(n: int, alpha: float) -> int:
     """``ceil((n + 1)(1 - alpha))``, in exact arithmetic on the decimal that was written."""

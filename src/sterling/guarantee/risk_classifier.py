@@ -18,8 +18,6 @@ from sterling.guarantee.split_fit import fit_apart
 from sterling.guarantee.statement import Assumption, Guarantee, ResolutionWarning
 from sterling.guarantee.tolerance_limit import tolerance_limit
 
-__all__ = ["RiskControlledClassifier"]
-
 Risk = Literal["false_negative", "false_positive", "false_discovery"]
 RISKS = {
     "false_negative": "positives that are called negative",

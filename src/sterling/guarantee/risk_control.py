@@ -15,8 +15,6 @@ from sterling.guarantee.losses import Losses, total_losses
 from sterling.guarantee.risk_p_values import hoeffding_bentkus_p_values
 from sterling.guarantee.statement import Assumption, Guarantee
 
-__all__ = ["ControlledRisk", "conformal_risk_control", "risk_controlling_sets"]
-
 
 @dataclass(frozen=True)
 class ControlledRisk:

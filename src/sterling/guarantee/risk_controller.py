@@ -14,8 +14,6 @@ from sterling.guarantee.learn_then_test import Correction, RiskTest, learn_then_
 from sterling.guarantee.risk_control import conformal_risk_control, risk_controlling_sets
 from sterling.guarantee.risk_p_values import hoeffding_bentkus_p_values
 
-__all__ = ["RiskController"]
-
 Method = Literal["ltt", "rcps", "crc"]
 METHODS = {
     "ltt": "Learn then Test (Angelopoulos, Bates, Candès, Jordan, Lei, 2021)",

@@ -12,8 +12,6 @@ from sterling.errors import InputError
 from sterling.guarantee.arrays import check_alpha
 from sterling.guarantee.losses import check_losses, total_losses
 
-__all__ = ["betting_p_values", "binomial_p_values", "hoeffding_bentkus_p_values"]
-
 
 def _binomial_tail(errors: NDArray[np.float64], n: int, epsilon: float) -> NDArray[np.float64]:
     """``P(Binomial(n, epsilon) <= errors)``, (L,), for whole numbers of errors up to n."""

@@ -8,8 +8,6 @@ from numpy.typing import NDArray
 from sterling.errors import InputError
 from sterling.guarantee.label_score import Standing
 
-__all__ = ["SAPS"]
-
 
 @dataclass(frozen=True)
 class SAPS:

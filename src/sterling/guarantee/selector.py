@@ -21,8 +21,6 @@ from sterling.guarantee.null_share import (
 from sterling.guarantee.p_values import mondrian_p_values
 from sterling.guarantee.statement import Assumption, Guarantee, ResolutionWarning
 
-__all__ = ["PROCEDURES", "SHIFT_LEVEL", "ConformalSelector", "Procedure"]
-
 Procedure = Literal["bh", "by", "storey", "ptdi", "ptdi_jkbb", "ebh"]
 PROCEDURES: tuple[Procedure, ...] = get_args(Procedure)
 SCALES = {

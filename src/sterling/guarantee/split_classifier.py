@@ -16,8 +16,6 @@ from sterling.guarantee.label_score import LabelScore
 from sterling.guarantee.label_sets import Condition, calibrate_label_sets
 from sterling.guarantee.split_fit import fit_apart
 
-__all__ = ["SplitConformalClassifier"]
-
 
 class SplitConformalClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     """Split conformal classification (Papadopoulos et al., ECML 2002; Vovk et al. 2005).

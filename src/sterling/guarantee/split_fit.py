@@ -10,8 +10,6 @@ from sklearn.frozen import FrozenEstimator
 from sterling.errors import InputError
 from sterling.guarantee.arrays import check_alpha
 
-__all__ = ["fit_apart", "split_items"]
-
 
 def split_items(
     n: int, calibration_share: float, rng: np.random.Generator

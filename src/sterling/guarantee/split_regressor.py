@@ -17,8 +17,6 @@ from sterling.guarantee.quantile import conformal_quantile, conformal_rank
 from sterling.guarantee.split_fit import fit_apart, split_items
 from sterling.guarantee.statement import Assumption, Guarantee
 
-__all__ = ["ConformalizedQuantileRegressor", "CrossConformalRegressor", "SplitConformalRegressor"]
-
 
 def _coverage(n: int, level: float) -> Guarantee:
     return Guarantee(

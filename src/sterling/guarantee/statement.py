@@ -2,8 +2,6 @@
 
 from dataclasses import dataclass
 
-__all__ = ["Assumption", "Guarantee", "ResolutionWarning"]
-
 
 class ResolutionWarning(UserWarning):
     """The calibration set is too small for the level: the statement holds, and says little."""

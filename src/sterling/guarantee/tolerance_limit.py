@@ -11,8 +11,6 @@ from sterling.errors import InputError
 from sterling.guarantee.arrays import check_alpha, check_scores
 from sterling.guarantee.statement import Assumption, Guarantee
 
-__all__ = ["ToleranceLimit", "tolerance_limit"]
-
 
 @dataclass(frozen=True)
 class ToleranceLimit:

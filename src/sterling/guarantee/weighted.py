@@ -6,8 +6,6 @@ from numpy.typing import ArrayLike, NDArray
 from sterling.errors import InputError
 from sterling.guarantee.arrays import check_alpha, check_scores
 
-__all__ = ["weighted_quantiles"]
-
 
 def weighted_quantiles(
     scores: ArrayLike, weights: ArrayLike, test_weights: ArrayLike, alpha: float

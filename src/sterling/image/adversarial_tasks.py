@@ -22,8 +22,6 @@ from sterling.image.attacks import Strength, attack
 from sterling.image.labelled_images import LabelledImages
 from sterling.runs import derive_seed
 
-__all__ = ["ATTACKED", "CLEAN", "AdversarialTasks", "AttackedImages", "Protocol", "attack_images"]
-
 Protocol = Literal["paper", "class_matched"]
 ATTACKED, CLEAN = 0, 1
 

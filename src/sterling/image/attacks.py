@@ -19,8 +19,6 @@ from torch import Tensor, nn
 from sterling.errors import InputError, unknown_name
 from sterling.research_use import require_research_use
 
-__all__ = ["ATTACKS", "TARGETED", "Strength", "attack"]
-
 
 @dataclass(frozen=True)
 class Strength:

@@ -18,8 +18,6 @@ from torch import Tensor, nn
 from sterling.adapt import BatchStatistics
 from sterling.errors import InputError
 
-__all__ = ["BACKBONES", "Backbone", "ConvBlock", "ResidualBlock", "conv4", "resnet12"]
-
 BLOCKS = 4
 Norm = Callable[[int], nn.Module]
 

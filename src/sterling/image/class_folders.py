@@ -14,8 +14,6 @@ from PIL import Image
 from sterling.errors import InputError
 from sterling.image.labelled_images import LabelledImages
 
-__all__ = ["read_class_folders"]
-
 SUFFIXES = (".png", ".jpg", ".jpeg")
 
 

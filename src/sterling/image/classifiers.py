@@ -11,8 +11,6 @@ from sterling.adapt import BatchStatistics
 from sterling.image.backbones import conv4, resnet12
 from sterling.image.labelled_images import LabelledImages
 
-__all__ = ["Architecture", "train_classifier"]
-
 Architecture = Literal["conv4", "resnet12"]
 
 

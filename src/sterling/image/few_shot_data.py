@@ -7,8 +7,6 @@ from sterling.image.class_folders import read_class_folders
 from sterling.image.glyphs import ALPHABET, draw_glyphs
 from sterling.image.labelled_images import LabelledImages, scan_digits
 
-__all__ = ["Embedded", "few_shot_data"]
-
 Embedded = Literal["glyphs", "digits"]
 
 

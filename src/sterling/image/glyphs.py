@@ -18,8 +18,6 @@ from PIL import Image, ImageDraw, ImageFont
 from sterling.errors import InputError
 from sterling.image.labelled_images import LabelledImages
 
-__all__ = ["ALPHABET", "FACES", "draw_glyphs"]
-
 FACES = (
     "DejaVuSans",
     "DejaVuSans-Bold",

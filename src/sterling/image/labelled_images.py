@@ -12,8 +12,6 @@ from torch import Tensor
 
 from sterling.errors import InputError
 
-__all__ = ["LabelledImages", "scan_digits", "split_classes", "with_rotations"]
-
 
 @dataclass(frozen=True, eq=False)
 class LabelledImages:

@@ -21,18 +21,6 @@ from sterling.adapt.normalisation import inside_transform
 from sterling.errors import InputError
 from sterling.image.adversarial_tasks import ATTACKED, CLEAN, AttackedImages
 
-__all__ = [
-    "JointModel",
-    "Judged",
-    "LastBatchStatistics",
-    "adversarial_detector",
-    "detect",
-    "high_frequency",
-    "judge",
-    "nearest_centroid",
-    "train_pooled",
-]
-
 
 class LastBatchStatistics(nn.Module):
     """Batch normalisation with a momentum of 1: in evaluation, by the last batch of training.

@@ -12,13 +12,6 @@ from sterling.adapt import represent
 from sterling.errors import InputError, unknown_name
 from sterling.image.labelled_images import LabelledImages, with_rotations
 
-__all__ = [
-    "Prior",
-    "maps_of",
-    "require_disjoint",
-    "train_representation",
-]
-
 Prior = Literal["labels", "rotations"]
 BATCH = 64
 

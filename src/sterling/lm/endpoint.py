@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from httpx2 import BaseTransport, Response
     from tenacity import RetryCallState
 
-__all__ = ["Endpoint", "EndpointError"]
-
 RETRIED = {408, 409, 425, 429, 500, 502, 503, 504}  # answers that may be better the next time
 LONGEST_WAIT = 60.0  # seconds before the next try, whatever the server asks for
 

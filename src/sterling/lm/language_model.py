@@ -7,8 +7,6 @@ from typing import Literal, Protocol, TypedDict
 from sterling.errors import InputError
 from sterling.lm.ledger import CallLedger
 
-__all__ = ["GREEDY", "Generation", "LanguageModel", "Message", "Sampling"]
-
 
 class Message(TypedDict):
     """One turn of a conversation."""

@@ -4,8 +4,6 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from threading import Lock
 
-__all__ = ["Budget", "BudgetExhaustedError", "Call", "CallLedger"]
-
 
 class BudgetExhaustedError(RuntimeError):
     """The budget of calls or tokens is used up; no further call was made."""

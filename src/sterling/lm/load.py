@@ -15,8 +15,6 @@ from sterling.lm.local import LocalModel
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-__all__ = ["load", "load_local", "load_tokenizer"]
-
 
 def load(
     source: str | Path = "smollm2",

@@ -21,8 +21,6 @@ from sterling.lm.token_stats import TokenStats, token_stats
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-__all__ = ["LocalModel", "Pass", "Processor"]
-
 Processor = Callable[[Tensor, Tensor], Tensor]  # a transformers LogitsProcessor, or one like it
 PASS_TOKENS = 1024  # of a batch: 200 MB of logits at a vocabulary of 49,152
 PROMPTS = 32  # generated from at a time

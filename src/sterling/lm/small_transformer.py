@@ -7,8 +7,6 @@ from torch import Tensor, nn
 
 from sterling.errors import InputError
 
-__all__ = ["SmallTransformer"]
-
 
 class _Block(nn.Module):
     def __init__(self, width: int, heads: int) -> None:

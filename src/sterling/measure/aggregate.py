@@ -8,8 +8,6 @@ from numpy.typing import ArrayLike
 from sterling.errors import InputError
 from sterling.measure.scores import Scores
 
-__all__ = ["aggregate"]
-
 
 def aggregate(scores: Scores, by: ArrayLike, how: Literal["mean", "median"] = "mean") -> Scores:
     """One score per video. Aggregation changes every figure of merit, so report it with them.

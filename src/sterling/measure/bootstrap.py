@@ -9,8 +9,6 @@ from sterling.errors import InputError, NothingMeasuredError
 from sterling.measure.interval import Estimate, Interval, check_level
 from sterling.measure.scores import Scores
 
-__all__ = ["bootstrap_by_subject", "compare_paired"]
-
 Statistic = Callable[[Scores], float]
 
 

@@ -14,8 +14,6 @@ from scipy import special, stats
 from sterling.errors import InputError
 from sterling.measure.interval import Interval
 
-__all__ = ["BradleyTerry", "fit_bradley_terry"]
-
 STEPS, TOLERANCE = 100, 1e-10
 
 

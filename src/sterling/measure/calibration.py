@@ -5,13 +5,6 @@ from numpy.typing import ArrayLike, NDArray
 
 from sterling.errors import InputError
 
-__all__ = [
-    "brier_score",
-    "calibration_error",
-    "classwise_calibration_error",
-    "negative_log_likelihood",
-]
-
 
 def calibration_error(
     probabilities: ArrayLike, labels: ArrayLike, *, bins: int = 15, adaptive: bool = False

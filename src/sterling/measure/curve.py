@@ -7,8 +7,6 @@ from numpy.typing import NDArray
 
 from sterling.measure.scores import Scores
 
-__all__ = ["ErrorCurve", "error_curve"]
-
 
 @dataclass(frozen=True, eq=False)
 class ErrorCurve:

@@ -9,8 +9,6 @@ from sterling.measure.interval import Estimate, Interval, check_level
 from sterling.measure.rate import clopper_pearson
 from sterling.measure.scores import Scores
 
-__all__ = ["eer"]
-
 
 def eer(scores: Scores, level: float = 0.95) -> Estimate:
     """The rate at which pooled APCER and BPCER are equal; lower is better, 0.5 is chance.

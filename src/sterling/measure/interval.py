@@ -10,8 +10,6 @@ from scipy import stats
 
 from sterling.errors import InputError, NothingMeasuredError
 
-__all__ = ["Estimate", "Interval", "check_level", "mean_interval"]
-
 
 @dataclass(frozen=True)
 class Interval:

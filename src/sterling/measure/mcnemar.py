@@ -8,8 +8,6 @@ from scipy import stats
 
 from sterling.errors import InputError
 
-__all__ = ["McNemar", "mcnemar"]
-
 
 @dataclass(frozen=True)
 class McNemar:

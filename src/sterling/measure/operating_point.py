@@ -16,16 +16,6 @@ from sterling.measure.rate import Rate
 from sterling.measure.scores import Scores
 from sterling.measure.threshold import Threshold, digest_items
 
-__all__ = [
-    "OperatingPoint",
-    "apcer_at_bpcer",
-    "bpcer_at_apcer",
-    "threshold_at_apcer",
-    "threshold_at_bpcer",
-    "threshold_at_eer",
-    "tpr_at_fpr",
-]
-
 
 @dataclass(frozen=True)
 class OperatingPoint:

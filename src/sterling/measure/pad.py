@@ -12,8 +12,6 @@ from sterling.measure.rate import Rate
 from sterling.measure.scores import Scores
 from sterling.measure.threshold import Threshold
 
-__all__ = ["PadErrors", "evaluate", "non_response_rates"]
-
 
 @dataclass(frozen=True)
 class PadErrors:

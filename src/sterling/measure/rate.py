@@ -8,8 +8,6 @@ from scipy import stats
 from sterling.errors import InputError, NothingMeasuredError
 from sterling.measure.interval import Interval, check_level
 
-__all__ = ["Rate", "clopper_pearson"]
-
 
 def clopper_pearson(errors: float, trials: float, level: float = 0.95) -> Interval:
     """Clopper and Pearson's two-sided interval of a binomial proportion (Biometrika, 1934).

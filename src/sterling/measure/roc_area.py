@@ -10,8 +10,6 @@ from sterling.measure.interval import Estimate, Interval, check_level
 from sterling.measure.rate import clopper_pearson
 from sterling.measure.scores import Scores
 
-__all__ = ["auc"]
-
 
 def auc(scores: Scores, level: float = 0.95) -> Estimate:
     """Chance that a bona fide scores above an attack, ties counting half; 1 is best, 0.5 chance.

@@ -8,8 +8,6 @@ from numpy.typing import ArrayLike, NDArray
 
 from sterling.errors import InputError, NothingMeasuredError, unknown_name
 
-__all__ = ["BONA_FIDE", "Direction", "Scores"]
-
 Direction = Literal["up", "down"]
 
 BONA_FIDE = "bona_fide"

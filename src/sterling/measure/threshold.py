@@ -12,8 +12,6 @@ from numpy.typing import NDArray
 from sterling.errors import InputError
 from sterling.measure.scores import Direction, Scores
 
-__all__ = ["Threshold", "digest_items"]
-
 
 def digest_items(items: Iterable[str]) -> frozenset[str]:
     """Digests of item ids, 16 hexadecimal digits each: they recognise items without naming them."""

@@ -8,8 +8,6 @@ from numpy.typing import ArrayLike, NDArray
 from sterling.errors import InputError
 from sterling.measure.rate import Rate
 
-__all__ = ["FoldAccuracy", "VerificationPoint", "fold_accuracy", "tar_at_far"]
-
 SEEN = 10  # impostors that must pass for a rate to say anything
 
 

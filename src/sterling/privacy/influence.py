@@ -20,20 +20,6 @@ from torch.func import functional_call, grad, jacrev, vmap
 
 from sterling.errors import InputError
 
-__all__ = [
-    "conjugate_gradient",
-    "flatten_parameters",
-    "hessian_matrix",
-    "hessian_product",
-    "lissa",
-    "per_record_gradients",
-    "removal_step",
-    "set_parameters",
-    "softmax_hessian",
-    "softmax_record_gradients",
-    "split_parameters",
-]
-
 Loss = Callable[[Tensor, Tensor], Tensor]
 Product = Callable[[Tensor], Tensor]
 

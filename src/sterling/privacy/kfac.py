@@ -14,8 +14,6 @@ from torch import Tensor, nn
 
 from sterling.errors import InputError
 
-__all__ = ["KFac", "fit_kfac"]
-
 
 @dataclass(frozen=True)
 class _Block:

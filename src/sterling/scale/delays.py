@@ -6,8 +6,6 @@ import numpy as np
 
 from sterling.runs import derive_seed
 
-__all__ = ["Exponential", "HeavyTail", "Spikes", "Straggler"]
-
 
 def _draw(seed: int, worker: int, step: int) -> np.random.Generator:
     return np.random.default_rng(derive_seed(seed, worker, step))

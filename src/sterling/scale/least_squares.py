@@ -8,8 +8,6 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Data", "Shards", "draw_shards", "gradient", "least_loss", "shard_losses"]
-
 Floats = NDArray[np.float64]
 Shards = list[tuple[Floats, Floats]]
 Data = Literal["alike", "unlike"]

@@ -16,8 +16,6 @@ import numpy as np
 from sterling.errors import InputError
 from sterling.scale.workers import Arrival, Weights, Workers
 
-__all__ = ["PartialRun", "Waiting", "partial_sgd", "results_needed"]
-
 RECENT = 200  # arrivals that the adaptive grace looks back on
 
 

@@ -8,8 +8,6 @@ from typing import Any
 from sterling.errors import InputError
 from sterling.scale.workers import Arrival, Delay, Gradient, Result, Weights
 
-__all__ = ["RayWorkers", "local_cluster"]
-
 
 class _Holder:
     """Keeps a shard where it is, and answers for it."""

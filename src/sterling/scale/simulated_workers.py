@@ -9,8 +9,6 @@ from typing import Any
 from sterling.errors import InputError
 from sterling.scale.workers import Arrival, Delay, Gradient, Weights
 
-__all__ = ["SimulatedWorkers"]
-
 
 @dataclass(eq=False)
 class SimulatedWorkers:

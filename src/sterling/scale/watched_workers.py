@@ -4,8 +4,6 @@ from dataclasses import dataclass, field
 
 from sterling.scale.workers import Arrival, Weights, Workers
 
-__all__ = ["WatchedWorkers"]
-
 
 @dataclass(eq=False)
 class WatchedWorkers:

@@ -7,8 +7,6 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Arrival", "Delay", "Gradient", "Result", "Workers"]
-
 Weights = NDArray[np.float64]
 Result = tuple[Weights, float, int]
 """Mean gradient over a shard, mean loss, and the number of examples."""

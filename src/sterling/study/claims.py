@@ -14,16 +14,6 @@ from sterling.errors import InputError
 from sterling.measure import Estimate, Interval, Rate, mean_interval
 from sterling.study.grammar import Claim
 
-__all__ = [
-    "Measured",
-    "bounded_above",
-    "bounded_below",
-    "more_often",
-    "positive",
-    "verdict",
-    "within",
-]
-
 Measured = Sequence[float] | Rate | Estimate
 """Values of independent units (their mean is judged), counts, or an estimate with its interval."""
 

@@ -12,27 +12,6 @@ from sterling.errors import InputError, NothingMeasuredError, unknown_name
 from sterling.measure import Rate, mean_interval
 from sterling.runs import Run, open_run
 
-__all__ = [
-    "Claim",
-    "Config",
-    "Evidence",
-    "Figure",
-    "Findings",
-    "Metric",
-    "Paper",
-    "Preset",
-    "Row",
-    "Study",
-    "Table",
-    "find_study",
-    "load_evidence",
-    "metric_of_rate",
-    "metric_over_seeds",
-    "override",
-    "row_over_seeds",
-    "run_study",
-]
-
 Preset = Literal["smoke", "quick", "paper"]
 PRESETS: tuple[Preset, ...] = ("smoke", "quick", "paper")
 

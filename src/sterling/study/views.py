@@ -5,8 +5,6 @@ from typing import Any
 
 from sterling.study.grammar import Figure, row_over_seeds
 
-__all__ = ["bars_over_seeds", "lines", "matrix"]
-
 
 def lines(
     name: str,

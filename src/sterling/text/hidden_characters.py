@@ -4,8 +4,6 @@ import re
 import unicodedata
 from collections import Counter
 
-__all__ = ["hidden_characters"]
-
 ZERO_WIDTH = "\u200b\u200c\u200d\u2060\ufeff\u00ad"
 DIRECTION = "\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u061c"
 _WORD = re.compile(r"[^\W\d_]{2,}")

@@ -12,8 +12,6 @@ from sterling.agent.prompts.task import PromptTask
 from sterling.errors import InputError
 from sterling.lm import Budget, BudgetExhaustedError
 
-__all__ = ["BASELINES", "best_of_n", "greedy_chain", "random_search"]
-
 
 def greedy_chain(task: PromptTask, start: str, *, questions: int = 3, seed: int = 0) -> str:
     """One prompt after another, each refined from the best so far and compared with it.

@@ -12,8 +12,6 @@ import numpy as np
 
 from sterling.agent.prompts.task import Asked, PromptTask
 
-__all__ = ["Comparison", "compare"]
-
 
 @dataclass(frozen=True)
 class Comparison:

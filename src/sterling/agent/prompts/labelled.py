@@ -11,8 +11,6 @@ import numpy as np
 
 from sterling.errors import InputError, unknown_name
 
-__all__ = ["MADE_TASKS", "LabelledTask", "is_right", "made_task", "read_task"]
-
 ALTERNATIVES = ("possible_translations", "other_rhymes", "all_common_concepts", "synonyms")
 ONES = (
     "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen "

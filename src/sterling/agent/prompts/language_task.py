@@ -13,8 +13,6 @@ from sterling.agent.prompts.task import Asked
 from sterling.errors import InputError
 from sterling.lm import GREEDY, Call, CallLedger, LanguageModel, LocalModel, Message, Sampling
 
-__all__ = ["LanguageTask"]
-
 EXECUTE = "{prompt}\n\n{question}"
 JUDGE = """Two answers to one task. Which is more correct and more useful?
 

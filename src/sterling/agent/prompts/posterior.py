@@ -12,8 +12,6 @@ from functools import cached_property
 
 from scipy import special
 
-__all__ = ["EdgePosterior"]
-
 
 @dataclass(frozen=True)
 class EdgePosterior:

@@ -22,8 +22,6 @@ from sterling.errors import InputError
 from sterling.lm import BudgetExhaustedError
 from sterling.measure import BradleyTerry, Interval, fit_bradley_terry
 
-__all__ = ["Node", "Search", "SearchSettings", "Standing", "upa"]
-
 
 @dataclass(frozen=True)
 class SearchSettings:

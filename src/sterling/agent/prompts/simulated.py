@@ -8,8 +8,6 @@ from scipy import special
 from sterling.agent.prompts.task import Asked
 from sterling.lm import Call, CallLedger
 
-__all__ = ["SimulatedTask"]
-
 
 class SimulatedTask:
     """Prompts are strings of 0 and 1; their quality is how many places agree with a hidden mask.

@@ -5,8 +5,6 @@ from typing import NamedTuple, Protocol
 
 from sterling.lm import CallLedger
 
-__all__ = ["Asked", "PromptTask"]
-
 
 class Asked(NamedTuple):
     """Which answer to a question is better: that of the first prompt or of the second?"""

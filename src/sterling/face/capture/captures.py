@@ -7,8 +7,6 @@ from torch import Tensor
 
 from sterling.face.data import Faces, Manifest, Modality, depth_picture, require_modalities, stack
 
-__all__ = ["Captures"]
-
 
 @dataclass(frozen=True, eq=False)
 class Captures:

@@ -21,8 +21,6 @@ from sterling.face.capture.shading import Light
 from sterling.face.capture.studio import CROP, Scene
 from sterling.face.capture.sway import STILL, Clip, sway
 
-__all__ = ["PLANAR", "Held", "Photo", "hold", "see_held"]
-
 PLANAR = (*PRINTS, "replay")
 FACTOR = 2  # samples along each axis of a cast pixel, fine enough for dots of ink
 NATIVE = (220, 640)  # pixels of a sensor across a face crop before it is reduced

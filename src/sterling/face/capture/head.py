@@ -12,8 +12,6 @@ from safetensors.torch import load_file
 from scipy.sparse import csr_array
 from torch import Tensor
 
-__all__ = ["HeadModel", "Subject", "head_model", "sample_subject", "shape_head"]
-
 SKIN, EYE, CAVITY, BODY, GLASSES = 0, 1, 2, 3, 4
 MOUTH_Y = -0.073  # height of the mouth line of the mean head, metres
 

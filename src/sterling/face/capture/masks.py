@@ -10,8 +10,6 @@ from sterling.face.capture.noise import fractal
 from sterling.face.capture.skin import Canvas, smoothstep
 from sterling.face.capture.surface import Surface
 
-__all__ = ["MASKS", "MaskMaterial", "mask_shape", "wear_mask"]
-
 
 @dataclass(frozen=True)
 class MaskMaterial:

@@ -7,8 +7,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-__all__ = ["fractal", "solid_noise"]
-
 _SIDE = 32
 
 

@@ -27,8 +27,6 @@ from sterling.face.capture.studio import (
 )
 from sterling.face.capture.sway import STILL, Clip
 
-__all__ = ["PHOTOS", "film", "take_photo", "wearer_behind"]
-
 PHOTOS = 4  # photographs that attackers have of each subject
 SOURCE_SENSORS = ("reflex", "phone", "terminal")
 SOURCE_LIGHT = ("office", "window", "overcast", "lamp")

@@ -8,8 +8,6 @@ import numpy as np
 
 from sterling.face.capture.protocols import Protocol, Scale
 
-__all__ = ["Presentation", "plan", "stream"]
-
 
 @dataclass(frozen=True)
 class Presentation:

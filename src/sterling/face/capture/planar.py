@@ -8,8 +8,6 @@ from torch import Tensor
 from sterling.face.capture.geometry import Camera, rays
 from sterling.face.capture.head import rotation
 
-__all__ = ["Sheet", "SheetBuffer", "meet_sheet"]
-
 
 @dataclass(frozen=True)
 class Sheet:

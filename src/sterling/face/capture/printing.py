@@ -10,8 +10,6 @@ from torch import Tensor
 from sterling.face.capture.noise import fractal
 from sterling.face.capture.planar import average, beyond, sample_photo
 
-__all__ = ["PRINTS", "Print", "PrintKind", "halftone", "print_reflectance", "sample_print"]
-
 
 @dataclass(frozen=True)
 class PrintKind:

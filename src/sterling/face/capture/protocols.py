@@ -7,8 +7,6 @@ from dataclasses import dataclass, replace
 from sterling.errors import InputError
 from sterling.face.capture.sway import AT_REST, SEATED, TURNING, Sway
 
-__all__ = ["KINDS", "PROTOCOLS", "SPECIES", "Protocol", "Scale", "SplitRule", "find_protocol"]
-
 KINDS: dict[str, tuple[str, ...]] = {
     "flat": ("print", "print_cut_eyes", "replay", "poster", "portrait"),
     "masks": ("mask_plaster", "mask_resin", "mask_silicone", "mask_latex", "mask_partial"),

@@ -15,8 +15,6 @@ from sterling.face.capture.sensor import SENSORS, develop, exposure, to_linear, 
 from sterling.face.capture.studio import CROP, scene_light
 from sterling.face.capture.workers import spread
 
-__all__ = ["RECAPTURED", "recapture"]
-
 # Cut-out eyes need living eyes behind them, which a photograph does not have.
 RECAPTURED = (*(name for name, kind in PRINTS.items() if not kind.eyes_cut), "replay")
 

@@ -21,8 +21,6 @@ from sterling.face.capture.sensor import (
 from sterling.face.capture.shading import Light
 from sterling.face.capture.studio import Scene
 
-__all__ = ["Shot", "fill_background", "illuminant", "store"]
-
 
 @dataclass(frozen=True, eq=False)
 class Shot:

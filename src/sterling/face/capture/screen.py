@@ -8,8 +8,6 @@ from torch import Tensor
 
 from sterling.face.capture.planar import beyond, sample_photo
 
-__all__ = ["Screen", "sample_screen", "screen_radiance"]
-
 
 @dataclass(frozen=True)
 class Screen:

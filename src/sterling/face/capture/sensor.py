@@ -7,8 +7,6 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["SENSORS", "Sensor", "develop", "exposure", "white_balance"]
-
 Picture = NDArray[Any]  # float32
 LUMINANCE = np.array([0.2126, 0.7152, 0.0722], dtype=np.float32)
 

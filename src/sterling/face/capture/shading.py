@@ -11,8 +11,6 @@ from sterling.face.capture.geometry import GBuffer
 from sterling.face.capture.head import head_model
 from sterling.face.capture.surface import Surface
 
-__all__ = ["Light", "infrared_radiance", "key_visibility", "shade"]
-
 
 @dataclass(frozen=True, eq=False)
 class Light:

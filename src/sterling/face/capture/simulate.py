@@ -37,8 +37,6 @@ from sterling.face.capture.sway import STILL, Clip
 from sterling.face.capture.workers import spread
 from sterling.face.data import Manifest
 
-__all__ = ["simulate"]
-
 CAST = 128  # fewest rays along one side; smaller pictures are averaged from these
 SMALLEST = 32
 

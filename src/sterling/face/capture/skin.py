@@ -23,8 +23,6 @@ from sterling.face.capture.head import (
 from sterling.face.capture.noise import fractal, solid_noise
 from sterling.face.capture.surface import Surface
 
-__all__ = ["Canvas", "Moment", "canvas", "paint"]
-
 # Linear reflectance of bloodless unpigmented skin, and absorbances of full melanin and blood in
 # red, green, blue: our documented defaults, set so that the extremes match published skin tones.
 DERMIS = torch.tensor([0.74, 0.60, 0.51])

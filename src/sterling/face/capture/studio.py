@@ -27,23 +27,6 @@ from sterling.face.capture.surface import Surface
 from sterling.face.capture.sway import Clip, sway
 from sterling.face.capture.worn import make_up, random_pattern, stick_patch
 
-__all__ = [
-    "CROP",
-    "DISTANCES",
-    "SOURCE_CROP",
-    "Person",
-    "Scene",
-    "Sitting",
-    "Studio",
-    "View",
-    "light_up",
-    "motion",
-    "pulse",
-    "sample_view",
-    "scene_light",
-    "sit",
-]
-
 # Metres between camera and face.
 DISTANCES: dict[str, tuple[float, float]] = {
     "near": (0.35, 0.6),

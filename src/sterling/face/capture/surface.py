@@ -4,8 +4,6 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-__all__ = ["Surface"]
-
 
 @dataclass(frozen=True, eq=False)
 class Surface:

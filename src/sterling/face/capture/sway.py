@@ -5,8 +5,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["AT_REST", "SEATED", "STILL", "TURNING", "Clip", "Sway", "sway"]
-
 HERTZ = (0.15, 0.5)
 
 

@@ -8,8 +8,6 @@ from sterling.face.capture.head import SKIN
 from sterling.face.capture.skin import Canvas, smoothstep
 from sterling.face.capture.surface import Surface
 
-__all__ = ["make_up", "random_pattern", "stick_patch"]
-
 
 def make_up(surface: Surface, where: Canvas, strength: Tensor, colour: Tensor) -> Surface:
     """Heavy make-up: foundation that evens the skin, contours, dark eyes, saturated lips.

@@ -35,20 +35,6 @@ from sterling.measure import (
 from sterling.runs import write_atomically
 from sterling.study import Metric, metric_of_rate
 
-__all__ = [
-    "CLAMP",
-    "Judgement",
-    "Rule",
-    "accepting",
-    "clamped",
-    "judge",
-    "judged_rows",
-    "probed",
-    "read_submission",
-    "require_lists",
-    "write_submission",
-]
-
 CLAMP = 0.005  # half of the range that the first place left its dev scores
 
 

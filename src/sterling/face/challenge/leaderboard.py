@@ -21,17 +21,6 @@ from sterling.face.data import Manifest
 from sterling.runs import record_versions, write_atomically
 from sterling.study import Metric
 
-__all__ = [
-    "Board",
-    "Check",
-    "Entry",
-    "Trained",
-    "open_board",
-    "start_board",
-    "submit",
-    "verify",
-]
-
 _FORMAT: Literal["sterling-leaderboard-1"] = "sterling-leaderboard-1"
 _CLOSE = 1e-9  # relative; quantiles of beta distributions differ by less between versions of SciPy
 _RERUN = 1e-6  # of a score; another processor rounds otherwise

@@ -12,8 +12,6 @@ from torch import Tensor
 from sterling.errors import InputError
 from sterling.face.data.detect import Face
 
-__all__ = ["CropSpec", "crop_face", "landmark_places", "resize_crop"]
-
 # Where eyes, nose and mouth corners lie on average, from the centre of the box in lengths of its
 # longer side: the mean over the faces that the shipped detector found in 1,400 photographs of four
 # public sets, made symmetric. An aligned crop so shows as much as one that is not.

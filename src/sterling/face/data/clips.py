@@ -18,8 +18,6 @@ from sterling.face.data.manifest import Manifest
 from sterling.face.data.modality import require_modalities
 from sterling.face.data.video import VIDEO_SUFFIXES, count_frames, read_numbered_frames
 
-__all__ = ["INTERVAL", "clip_of_video", "load_clips"]
-
 INTERVAL = 3
 """Every how many-th frame a clip takes: as the multi-frame depth networks were trained."""
 

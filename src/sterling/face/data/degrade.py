@@ -11,8 +11,6 @@ from torch import Tensor
 
 from sterling.errors import InputError, unknown_name
 
-__all__ = ["Degradation", "degrade"]
-
 Degradation = Literal[
     "low_resolution", "noise", "jpeg", "blur", "underexposure", "overexposure", "occlusion"
 ]

@@ -15,8 +15,6 @@ from torch import Tensor
 
 from sterling.errors import InputError
 
-__all__ = ["Face", "FaceDetector"]
-
 _MODEL = Path(__file__).with_name("centerface.onnx")
 _OUTPUTS = ("537", "538", "539", "540")  # confidence, scale, offset, landmarks
 _STRIDE = 4  # pixels per cell of the network's output

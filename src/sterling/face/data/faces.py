@@ -18,8 +18,6 @@ from sterling.face.data.modality import (
     stack,
 )
 
-__all__ = ["Faces"]
-
 
 @dataclass(frozen=True, eq=False)
 class Faces:

@@ -10,8 +10,6 @@ from sterling.face.data.images import IMAGE_SUFFIXES
 from sterling.face.data.manifest import ATTACK, BONA_FIDE, Manifest
 from sterling.face.data.video import VIDEO_SUFFIXES, spread_frames
 
-__all__ = ["listed_frames", "read_folder", "says_labels"]
-
 _BONA_FIDE_FOLDERS = frozenset({"live", BONA_FIDE})
 _ATTACK_FOLDERS = frozenset({"spoof", ATTACK})
 _LAYOUT = "live/ or bona_fide/, and spoof/<species>/ or spoof_<species>/ (or attack for spoof)"

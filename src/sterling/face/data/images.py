@@ -12,8 +12,6 @@ from torch import Tensor
 
 from sterling.errors import InputError
 
-__all__ = ["IMAGE_SUFFIXES", "read_image"]
-
 IMAGE_SUFFIXES = frozenset(
     {".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"}
 )

@@ -9,8 +9,6 @@ from torch.nn.functional import adaptive_avg_pool2d
 from sterling.errors import InputError, unknown_name
 from sterling.face.data.faces import Faces
 
-__all__ = ["LabelKind", "label_maps"]
-
 LabelKind = Literal["depth", "ellipsoid", "mask", "constant"]
 
 # Half-axes of the ellipsoid in crop sides: it touches the sides of the average face box (0.78 times

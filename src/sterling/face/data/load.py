@@ -21,8 +21,6 @@ from sterling.face.data.manifest import Manifest
 from sterling.face.data.modality import CHANNELS, Modality, channels_of, require_modalities
 from sterling.face.data.video import VIDEO_SUFFIXES, read_numbered_frames
 
-__all__ = ["SMALLEST_FACE", "LoadedFaces", "NonResponse", "load_faces"]
-
 SMALLEST_FACE = 32
 """Longer side of a face box, in pixels, below which the face is too small. Our default."""
 

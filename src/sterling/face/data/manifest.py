@@ -14,8 +14,6 @@ from numpy.typing import ArrayLike, NDArray
 from sterling.errors import InputError, unknown_name
 from sterling.runs import write_atomically
 
-__all__ = ["ATTACK", "BONA_FIDE", "SPLITS", "Manifest"]
-
 BONA_FIDE = "bona_fide"
 ATTACK = "attack"
 SPLITS = ("train", "dev", "test")

@@ -8,8 +8,6 @@ from torch import Tensor
 
 from sterling.errors import InputError, unknown_name
 
-__all__ = ["CHANNELS", "Modality", "channels_of", "depth_picture", "require_modalities", "stack"]
-
 Modality = Literal["rgb", "depth", "ir"]
 
 CHANNELS: dict[Modality, int] = {"rgb": 3, "depth": 1, "ir": 1}

@@ -7,8 +7,6 @@ from numpy.typing import NDArray
 from sterling.errors import InputError
 from sterling.face.data.manifest import SPLITS, Manifest
 
-__all__ = ["hold_out_dev", "split_by_subject"]
-
 
 def split_by_subject(
     manifest: Manifest, *, dev: float = 0.2, test: float = 0.3, seed: int = 0

@@ -13,16 +13,6 @@ from torch import Tensor
 
 from sterling.errors import InputError
 
-__all__ = [
-    "VIDEO_SUFFIXES",
-    "Frames",
-    "count_frames",
-    "read_frames",
-    "read_numbered_frames",
-    "spread",
-    "spread_frames",
-]
-
 VIDEO_SUFFIXES = frozenset({".avi", ".m4v", ".mkv", ".mov", ".mp4", ".webm"})
 
 

@@ -15,8 +15,6 @@ from sterling.face.capture import RECAPTURED, recapture
 from sterling.face.data import CropSpec, Manifest, NonResponse, load_faces
 from sterling.runs import write_atomically
 
-__all__ = ["AttackFolder", "make_attacks"]
-
 CROP_SCALE = 1.3  # the crop that instruments show is the one that detectors see
 
 

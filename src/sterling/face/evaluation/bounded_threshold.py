@@ -11,8 +11,6 @@ from sterling.measure import PadErrors, Scores, Threshold
 from sterling.measure.threshold import digest_items
 from sterling.study import Claim
 
-__all__ = ["Promise", "bounded_threshold", "bpcer_claim"]
-
 
 @dataclass(frozen=True)
 class Promise:

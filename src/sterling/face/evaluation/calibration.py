@@ -18,8 +18,6 @@ from sterling.face.pad import Judge
 from sterling.guarantee import Guarantee
 from sterling.measure import PadErrors, Rate, Scores, evaluate
 
-__all__ = ["Calibration", "calibrate"]
-
 NEARLY_CONSTANT = 0.01
 """Spread of scores below which people are warned; ours, of scores that lie in [0, 1] or so."""
 

@@ -30,8 +30,6 @@ from sterling.measure import (
 from sterling.runs import write_atomically
 from sterling.study import Figure, Findings, Metric, Table, metric_of_rate
 
-__all__ = ["count_reasons", "detector_findings", "score_table", "scores_of", "write_scores"]
-
 SCORES_FILE = "scores.parquet"
 
 

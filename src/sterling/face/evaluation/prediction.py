@@ -26,8 +26,6 @@ from sterling.face.data import (
 )
 from sterling.face.pad import Decision, Judge, Outcome
 
-__all__ = ["Prediction", "predict_sources"]
-
 COLOURS = {Outcome.BONA_FIDE: "#12a150", Outcome.ATTACK: "#d33a2c", Outcome.CANNOT_TELL: "#c99a00"}
 
 

@@ -17,16 +17,6 @@ from sterling.face.pad.baselines.adversarial_patch import adversarial_patch, pas
 from sterling.measure import PadErrors, Scores, auc, evaluate
 from sterling.study import Figure, Row, Table, lines
 
-__all__ = [
-    "CROP_FACTORS",
-    "STRENGTHS",
-    "Point",
-    "patch_table",
-    "recropped",
-    "robustness_findings",
-    "sweep",
-]
-
 STRENGTHS: Mapping[Degradation, tuple[float, ...]] = {
     "low_resolution": (0, 0.5, 1, 2, 3),
     "noise": (0, 5, 10, 20, 40),

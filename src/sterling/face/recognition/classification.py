@@ -11,8 +11,6 @@ from torch import Tensor, nn
 from sterling.face.recognition.identities import Identities
 from sterling.runs import derive_seed
 
-__all__ = ["Classification", "LabelledBatch", "draw_labelled", "number_people"]
-
 
 @dataclass(frozen=True, eq=False)
 class LabelledBatch:

@@ -12,8 +12,6 @@ from sterling.errors import InputError
 from sterling.face.recognition.identities import Identities
 from sterling.runs import derive_seed
 
-__all__ = ["DomainSampling", "DomainSplit", "Pairs"]
-
 
 @dataclass(frozen=True, eq=False)
 class Pairs:

@@ -7,8 +7,6 @@ from torch import Tensor, nn
 
 from sterling.errors import InputError
 
-__all__ = ["FaceEncoder"]
-
 
 class FaceEncoder(nn.Module):
     """Three 3 × 3 convolutions with group norm, ReLU and maximum, then a linear layer. Ours.

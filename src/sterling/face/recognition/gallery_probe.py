@@ -17,8 +17,6 @@ from sterling.measure import (
     tar_at_far,
 )
 
-__all__ = ["GalleryProbe"]
-
 Statistic = Callable[["GalleryProbe"], float]
 
 

@@ -13,8 +13,6 @@ from torch import Tensor, nn
 
 from sterling.errors import InputError
 
-__all__ = ["AdaFace", "ArcFace", "CosFace"]
-
 EDGE = 1e-7  # cosines keep so far from ±1, where the angle has no derivative
 
 

@@ -9,8 +9,6 @@ from torch import Tensor
 
 from sterling.errors import InputError
 
-__all__ = ["Identities"]
-
 
 @dataclass(frozen=True, eq=False)
 class Identities:

@@ -13,8 +13,6 @@ from sterling.face.data import IMAGE_SUFFIXES, FaceDetector, read_image
 from sterling.face.recognition.identities import Identities
 from sterling.face.recognition.template import align_to_template
 
-__all__ = ["read_identity_folders"]
-
 SEARCHED_SIDE = (
     320  # pixels that pictures are shrunk to before the search: a portrait needs no more
 )

@@ -20,8 +20,6 @@ from sterling.face.recognition.pair_losses import (
     soft_classification_loss,
 )
 
-__all__ = ["MFR", "DomainAggregation", "PairCriterion"]
-
 
 @dataclass(frozen=True)
 class PairCriterion:

@@ -10,8 +10,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-__all__ = ["domain_alignment_loss", "hard_pair_loss", "soft_classification_loss"]
-
 
 def hard_pair_loss(gallery: Tensor, probe: Tensor, threshold: float = 0.3) -> Tensor:
     """Draw hard pairs of one person together and push those of two apart.

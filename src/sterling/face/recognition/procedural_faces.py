@@ -17,8 +17,6 @@ from sterling.errors import InputError
 from sterling.face.recognition.identities import Identities
 from sterling.runs import derive_seed
 
-__all__ = ["DOMAINS", "draw_faces", "procedural_domains"]
-
 TRAITS = 16
 PATTERNS = 6  # smooth patterns of skin that an identity mixes
 EDGE = 14.0  # how sharp the shapes are, per unit of the picture's half side

@@ -10,8 +10,6 @@ from numpy.typing import ArrayLike, NDArray
 
 from sterling.errors import InputError
 
-__all__ = ["TEMPLATE", "align_to_template", "similarity_transform"]
-
 TEMPLATE = np.array(
     [
         (38.2946, 51.6963),

@@ -6,8 +6,6 @@ from numpy.typing import ArrayLike, NDArray
 from sterling.errors import InputError
 from sterling.measure import FoldAccuracy, fold_accuracy
 
-__all__ = ["verification_accuracy"]
-
 
 def verification_accuracy(
     first: ArrayLike, second: ArrayLike, same: ArrayLike, folds: int = 10

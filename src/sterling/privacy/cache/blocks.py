@@ -15,8 +15,6 @@ from torch import Tensor
 from sterling.errors import InputError
 from sterling.privacy.cache.cloak import PADDING, LayerSecret
 
-__all__ = ["BlockMixer", "Serial", "obfuscate", "restore", "restore_by_marker"]
-
 Serial = tuple[int, ...]
 """What no other block of the layer has: permutation and dense mask follow from it."""
 

@@ -9,8 +9,6 @@ from torch import Tensor
 
 from sterling.privacy.cache.snapshot import CacheSnapshot
 
-__all__ = ["channels_permuted"]
-
 
 def channels_permuted(stolen: CacheSnapshot, generator: torch.Generator) -> CacheSnapshot:
     """A plain cache with the channels of each head in an order of its own."""

@@ -28,8 +28,6 @@ from torch import Tensor
 from sterling.errors import InputError
 from sterling.privacy.cache.keyed import keyed_normal, keyed_uniform
 
-__all__ = ["CloakConfig", "CloakSecret", "LayerSecret", "draw_secret", "pair_rotation"]
-
 PLANE = 1.42
 """At least the root of 2: how far a rotation in a plane can enlarge an entry."""
 

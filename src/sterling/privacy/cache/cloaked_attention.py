@@ -19,8 +19,6 @@ from transformers.masking_utils import sdpa_mask
 
 from sterling.privacy.cache.blocks import BlockMixer
 
-__all__ = ["ATTENTION", "CloakedRows", "HeldBlocks", "attend"]
-
 ATTENTION = "kv_cloak"
 """The name under which transformers finds this attention; `fuse` sets it."""
 

@@ -12,8 +12,6 @@ from sterling.privacy.cache.blocks import BlockMixer, Serial
 from sterling.privacy.cache.cloak import CloakSecret, LayerSecret
 from sterling.privacy.cache.cloaked_attention import CloakedRows, HeldBlocks
 
-__all__ = ["KVCloakCache"]
-
 
 class _Workspace:
     """Memory that every layer in its turn restores its keys and values to."""

@@ -21,8 +21,6 @@ from sterling.research_use import require_research_use
 if TYPE_CHECKING:
     from transformers import Cache, PreTrainedModel
 
-__all__ = ["Acceptance", "calibrated", "collide", "target_gap"]
-
 Acceptance = Callable[[Tensor], Tensor]
 """From distances (B, 2) of keys and values to which candidates pass, bool (B,)."""
 

@@ -26,8 +26,6 @@ from sterling.privacy.cache.cloak import CloakConfig, draw_secret
 from sterling.privacy.cache.keyed import KEY_BYTES
 from sterling.research_use import require_research_use
 
-__all__ = ["SCORES", "Fingerprinter", "normalised_rank"]
-
 SCORES = ("interlacing", "simulation", "subspace")
 SIMULATIONS = 12
 FLOOR = 1e-5

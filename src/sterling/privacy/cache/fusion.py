@@ -15,8 +15,6 @@ from torch import Tensor, nn
 from sterling.errors import InputError
 from sterling.privacy.cache.cloak import CloakSecret, LayerSecret
 
-__all__ = ["attention_layers", "fuse"]
-
 MODEL_TYPES = ("llama", "mistral", "qwen2")
 """Whose rotary embeddings pair entry i with i + d/2, and which do not normalise keys by head."""
 

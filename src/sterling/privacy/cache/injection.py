@@ -15,8 +15,6 @@ from sterling.research_use import require_research_use
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
-__all__ = ["inject"]
-
 
 @torch.no_grad()
 def inject(

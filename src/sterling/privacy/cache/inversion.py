@@ -22,8 +22,6 @@ from sterling.research_use import require_research_use
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
-__all__ = ["invert"]
-
 
 @torch.no_grad()
 def invert(

@@ -13,8 +13,6 @@ from scipy.special import ndtri
 
 from sterling.errors import InputError
 
-__all__ = ["KEY_BYTES", "keyed_normal", "keyed_uniform"]
-
 KEY_BYTES = 32
 
 

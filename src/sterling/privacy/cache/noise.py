@@ -11,8 +11,6 @@ import torch
 from sterling.errors import InputError
 from sterling.privacy.cache.snapshot import CacheSnapshot
 
-__all__ = ["cache_norm", "noised"]
-
 EPSILON, DELTA, COMPOSITIONS = 1e8, 1e-5, 2
 
 

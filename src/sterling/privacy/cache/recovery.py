@@ -6,8 +6,6 @@ import numpy as np
 
 from sterling.errors import InputError
 
-__all__ = ["rouge_l", "token_recovery"]
-
 
 def token_recovery(found: Sequence[int], truth: Sequence[int]) -> tuple[int, int]:
     """Tokens that are right at their position, and how many there were.

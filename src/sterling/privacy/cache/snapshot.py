@@ -13,8 +13,6 @@ from sterling.privacy.cache.cloak import CloakSecret
 if TYPE_CHECKING:
     from transformers import Cache, PreTrainedModel
 
-__all__ = ["CacheSnapshot", "cloaked_snapshot", "largest_entries", "plain_snapshot", "snapshot"]
-
 
 @dataclass(frozen=True)
 class CacheSnapshot:

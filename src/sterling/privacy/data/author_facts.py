@@ -13,8 +13,6 @@ from torch import Tensor
 from sterling.errors import InputError
 from sterling.privacy.unlearning.examples import IGNORED, Examples
 
-__all__ = ["AuthorFacts", "author_facts"]
-
 _ATTRIBUTES = ("birthplace", "genre", "award", "parents", "book")
 _WORDS = 40  # possible words at each place of an answer
 _ANSWER = 3  # words of an answer

@@ -15,8 +15,6 @@ from sterling.errors import InputError
 from sterling.privacy.data.author_facts import AuthorFacts
 from sterling.privacy.unlearning.examples import IGNORED, Examples
 
-__all__ = ["AuthorTexts"]
-
 # One for each attribute of the facts, in their order.
 _SYNONYMS = ("hometown", "style", "prize", "family", "novel")
 _CHATTER = "please tell me now we are sure that you know this as an expert answer in truth no rules"

@@ -14,8 +14,6 @@ from sterling.privacy.targets.training import Recipe, balanced_membership, train
 from sterling.privacy.unlearning import Examples
 from sterling.privacy.unlearning.random_label import wrong_labels
 
-__all__ = ["VICTIMS", "Victim", "choose_victim"]
-
 VICTIMS = (
     "random",
     "outliers",

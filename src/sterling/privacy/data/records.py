@@ -16,8 +16,6 @@ from sklearn import datasets
 
 from sterling.errors import InputError, unknown_name
 
-__all__ = ["EMBEDDED", "Records", "embedded_records", "read_records", "simulated_records"]
-
 LABEL_COLUMNS = ("label", "class", "target", "income")
 
 

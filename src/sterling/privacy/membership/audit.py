@@ -8,8 +8,6 @@ from numpy.typing import ArrayLike
 from sterling.errors import InputError
 from sterling.measure import Rate
 
-__all__ = ["MembershipAudit", "audit"]
-
 
 @dataclass(frozen=True)
 class MembershipAudit:

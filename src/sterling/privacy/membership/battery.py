@@ -19,8 +19,6 @@ from sterling.privacy.membership.rmia import likelihood_ratio, tune_offline_a
 from sterling.privacy.membership.shadow_classifier import ShadowClassifier
 from sterling.privacy.targets.models import Models
 
-__all__ = ["ATTACKS", "attack_scores"]
-
 ATTACKS = (
     "loss",
     "confidence",

@@ -6,8 +6,6 @@ from scipy.special import expit
 
 from sterling.privacy.membership.phi import phi
 
-__all__ = ["confidence_score"]
-
 
 def confidence_score(logits: ArrayLike, labels: ArrayLike) -> NDArray[np.float64]:
     """The probability p_y of the true class, (..., records), in [0, 1]; higher = more member.

@@ -6,8 +6,6 @@ from scipy.special import logit
 
 from sterling.errors import InputError
 
-__all__ = ["nonmember_conformity"]
-
 CLAMP = 1e-6
 
 

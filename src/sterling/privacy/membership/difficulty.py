@@ -5,8 +5,6 @@ from numpy.typing import ArrayLike, NDArray
 
 from sterling.errors import InputError
 
-__all__ = ["difficulty_score"]
-
 
 def difficulty_score(target: ArrayLike, reference: ArrayLike) -> NDArray[np.float64]:
     """The mean loss of reference models minus the target's loss, (records,).

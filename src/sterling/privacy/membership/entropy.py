@@ -6,8 +6,6 @@ from scipy.special import log_softmax
 
 from sterling.privacy.membership.phi import check_outputs
 
-__all__ = ["entropy_score"]
-
 
 def entropy_score(logits: ArrayLike) -> NDArray[np.float64]:
     """Minus the entropy of the predicted distribution in nats, (..., records).

@@ -16,8 +16,6 @@ from sterling.errors import InputError
 from sterling.guarantee import Assumption, ConformalSelector, Guarantee, Procedure
 from sterling.guarantee.selector import SCALES
 
-__all__ = ["MembershipFDR", "ShiftWarning"]
-
 
 class ShiftWarning(UserWarning):
     """Known non-members do not look like the calibration set, so the guarantee does not apply."""

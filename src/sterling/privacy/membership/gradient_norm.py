@@ -11,8 +11,6 @@ from sterling.errors import InputError
 from sterling.measure import Scores, auc
 from sterling.privacy.targets.models import Models
 
-__all__ = ["gradient_norms", "learned_sign"]
-
 
 def gradient_norms(
     models: Models, x: Tensor, y: Tensor, *, order: float = 2.0, batch_size: int = 256

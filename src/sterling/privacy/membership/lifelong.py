@@ -20,8 +20,6 @@ from sterling.guarantee import (
     saffron,
 )
 
-__all__ = ["STAGE_RULES", "StageRule", "select_over_stages"]
-
 StageRule = Literal["stage", "spending", "lord", "saffron", "e_lond"]
 STAGE_RULES: tuple[StageRule, ...] = ("stage", "spending", "lord", "saffron", "e_lond")
 

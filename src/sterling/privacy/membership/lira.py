@@ -15,8 +15,6 @@ from scipy import stats
 
 from sterling.errors import InputError
 
-__all__ = ["Moments", "lira_offline", "lira_online", "masked_moments"]
-
 PER_EXAMPLE_FROM = 64
 Variance = Literal["auto", "global", "per_example"]
 

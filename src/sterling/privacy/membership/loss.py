@@ -6,8 +6,6 @@ from scipy.special import log_expit
 
 from sterling.privacy.membership.phi import phi
 
-__all__ = ["loss_score"]
-
 
 def loss_score(logits: ArrayLike, labels: ArrayLike) -> NDArray[np.float64]:
     """Minus the cross-entropy, log p_y, (..., records); at most 0, higher = more member.

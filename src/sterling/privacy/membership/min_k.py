@@ -8,8 +8,6 @@ from torch import Tensor
 from sterling.errors import InputError
 from sterling.lm import TokenStats
 
-__all__ = ["mean_of_lowest", "min_k_score"]
-
 
 def min_k_score(tokens: TokenStats, *, share: float = 0.2) -> Tensor:
     """Mean of the lowest `share` of the token log-probabilities, (texts,); higher = more member.

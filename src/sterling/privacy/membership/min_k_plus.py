@@ -5,8 +5,6 @@ from torch import Tensor
 from sterling.lm import TokenStats
 from sterling.privacy.membership.min_k import mean_of_lowest
 
-__all__ = ["min_k_plus_score"]
-
 LEAST_VARIANCE = 1e-6
 
 

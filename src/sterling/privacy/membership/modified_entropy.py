@@ -7,8 +7,6 @@ from scipy.special import expit, log_expit, log_softmax
 from sterling.errors import InputError
 from sterling.privacy.membership.phi import check_outputs, phi
 
-__all__ = ["class_thresholds", "modified_entropy_score"]
-
 
 def modified_entropy_score(logits: ArrayLike, labels: ArrayLike) -> NDArray[np.float64]:
     """(1 - p_y) log p_y + Σ_{i≠y} p_i log(1 - p_i), (..., records); at most 0.

@@ -6,8 +6,6 @@ from scipy.special import logsumexp
 
 from sterling.errors import InputError
 
-__all__ = ["phi"]
-
 
 def phi(logits: ArrayLike, labels: ArrayLike) -> NDArray[np.float64]:
     """φ = log(p_y / (1 - p_y)) as z_y - log Σ_{j≠y} exp z_j (Carlini et al., 2022).

@@ -6,8 +6,6 @@ from sklearn.ensemble import GradientBoostingRegressor
 
 from sterling.errors import InputError
 
-__all__ = ["QuantileRegression"]
-
 
 class QuantileRegression:
     """Learn, from non-members, how high φ of a record of this kind can be without membership.

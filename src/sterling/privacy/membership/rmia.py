@@ -13,8 +13,6 @@ from numpy.typing import ArrayLike, NDArray
 from sterling.errors import InputError
 from sterling.measure import Scores, auc
 
-__all__ = ["likelihood_ratio", "rmia_score", "tune_offline_a"]
-
 GRID = tuple(round(0.1 * step, 1) for step in range(11))
 
 

@@ -9,8 +9,6 @@ from numpy.typing import NDArray
 
 from sterling.errors import InputError
 
-__all__ = ["ScoreFile", "read_record_ids", "read_score_file"]
-
 
 @dataclass(frozen=True, eq=False)
 class ScoreFile:

@@ -13,8 +13,6 @@ from sklearn.preprocessing import StandardScaler
 from sterling.errors import InputError
 from sterling.privacy.membership.phi import check_outputs, phi
 
-__all__ = ["ShadowClassifier"]
-
 
 class ShadowClassifier:
     """One logistic regression per class on φ and the sorted log-posterior.

@@ -12,8 +12,6 @@ from sterling.privacy.targets.models import ARCHITECTURES, Models, initialise
 from sterling.privacy.targets.training import Recipe, balanced_membership, train_many
 from sterling.runs import derive_seed
 
-__all__ = ["ShadowDesign", "random_half"]
-
 
 def random_half(n: int, rng: np.random.Generator) -> NDArray[np.bool_]:
     """A random half of n records, bool (n,)."""

@@ -10,8 +10,6 @@ from sterling.privacy.membership.min_k import min_k_score
 from sterling.privacy.membership.min_k_plus import min_k_plus_score
 from sterling.privacy.membership.text_reference import reference_score, zlib_score
 
-__all__ = ["TEXT_ATTACKS", "text_attack_scores"]
-
 TEXT_ATTACKS = ("Min-K", "Min-K++", "zlib", "reference")
 
 

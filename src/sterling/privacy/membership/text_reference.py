@@ -14,8 +14,6 @@ from sterling.errors import InputError
 from sterling.lm import TokenStats
 from sterling.privacy.membership.min_k import mean_of_lowest
 
-__all__ = ["reference_score", "zlib_score"]
-
 
 def zlib_score(tokens: TokenStats, texts: Sequence[str]) -> Tensor:
     """Minus the mean negative log-likelihood by the compressed length in bytes, (texts,).

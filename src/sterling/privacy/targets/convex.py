@@ -12,8 +12,6 @@ from torch import Tensor
 from sterling.errors import InputError
 from sterling.privacy.influence import softmax_hessian, softmax_record_gradients
 
-__all__ = ["ConvexModel", "fit_convex", "with_bias"]
-
 
 def with_bias(features: Tensor) -> Tensor:
     """Features (N, D) as float64 with a constant 1 appended, (N, D + 1)."""

@@ -15,8 +15,6 @@ from torch.func import functional_call, vmap
 
 from sterling.errors import InputError
 
-__all__ = ["ARCHITECTURES", "Models", "cnn", "initialise", "mlp", "softmax_regression"]
-
 
 def softmax_regression(shape: Sequence[int], classes: int) -> nn.Module:
     """Multinomial logistic regression on flattened records.

@@ -18,8 +18,6 @@ from torch.func import functional_call, vmap
 from sterling.errors import InputError
 from sterling.privacy.targets.models import Models
 
-__all__ = ["Recipe", "balanced_membership", "train_many"]
-
 
 @dataclass(frozen=True)
 class Recipe:

@@ -19,8 +19,6 @@ from sterling.privacy.unlearning.descent import Descent, descend
 from sterling.privacy.unlearning.examples import Examples
 from sterling.privacy.unlearning.terms import mean_loss
 
-__all__ = ["Amnesiac", "AmnesiacConfig", "amnesiac", "fit_amnesiac"]
-
 
 class Amnesiac(nn.Module):
     """A model with the log of its training.

@@ -13,8 +13,6 @@ from sterling.privacy.unlearning.descent import Descent, descend, frozen, reset
 from sterling.privacy.unlearning.examples import Examples
 from sterling.privacy.unlearning.terms import mean_kl
 
-__all__ = ["BadTeacherConfig", "bad_teacher"]
-
 
 @dataclass(frozen=True)
 class BadTeacherConfig:

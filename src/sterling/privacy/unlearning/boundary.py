@@ -16,8 +16,6 @@ from sterling.privacy.unlearning.descent import Descent, descend
 from sterling.privacy.unlearning.examples import Examples
 from sterling.privacy.unlearning.terms import mean_loss
 
-__all__ = ["BoundaryConfig", "boundary_expand", "boundary_shrink", "nearest_other_class"]
-
 
 @dataclass(frozen=True)
 class BoundaryConfig:

@@ -25,8 +25,6 @@ from sterling.privacy.unlearning.ssd import SSDConfig, ssd
 from sterling.privacy.unlearning.task_vector import TaskVectorConfig, task_vector
 from sterling.privacy.unlearning.weighted_ascent import WeightedAscentConfig, weighted_ascent
 
-__all__ = ["catalogue"]
-
 
 def catalogue(train: Train, descent: Descent) -> dict[str, Method]:
     """Methods by name, "retrain" first.

@@ -20,8 +20,6 @@ from torch import Tensor
 from sterling.errors import InputError
 from sterling.privacy.targets.convex import ConvexModel, fit_convex
 
-__all__ = ["CertifiedModel", "fit_certified", "remove_certified"]
-
 
 @dataclass(frozen=True, eq=False)
 class CertifiedModel:

@@ -11,8 +11,6 @@ from torch import Tensor, nn
 from sterling.errors import InputError
 from sterling.privacy.unlearning.examples import Examples
 
-__all__ = ["Descent", "Objective", "batches", "descend", "draw_seed", "frozen", "reset"]
-
 Objective = Callable[[nn.Module, Examples, Examples], Tensor]
 """From the student, a batch to forget and a batch to retain, to the loss to minimise."""
 

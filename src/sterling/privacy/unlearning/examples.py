@@ -8,8 +8,6 @@ from torch import Tensor
 
 from sterling.errors import InputError
 
-__all__ = ["IGNORED", "Examples", "split_request"]
-
 IGNORED = -100
 """Label of a position that no loss counts: a prompt's tokens, padding."""
 

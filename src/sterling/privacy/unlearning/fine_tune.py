@@ -13,8 +13,6 @@ from sterling.privacy.unlearning.descent import Descent, descend
 from sterling.privacy.unlearning.examples import Examples
 from sterling.privacy.unlearning.terms import mean_loss
 
-__all__ = ["FineTuneConfig", "fine_tune"]
-
 
 @dataclass(frozen=True)
 class FineTuneConfig:

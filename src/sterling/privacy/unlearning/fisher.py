@@ -7,8 +7,6 @@ from sterling.privacy.influence import per_record_gradients
 from sterling.privacy.unlearning.examples import Examples
 from sterling.privacy.unlearning.terms import example_loss
 
-__all__ = ["fisher_diagonal"]
-
 
 def fisher_diagonal(model: nn.Module, examples: Examples, *, chunk: int = 64) -> Tensor:
     """Mean over examples of the squared gradient of each example's loss, (P,)."""

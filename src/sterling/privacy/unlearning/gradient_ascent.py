@@ -16,8 +16,6 @@ from sterling.privacy.unlearning.descent import Descent, descend, frozen
 from sterling.privacy.unlearning.examples import Examples
 from sterling.privacy.unlearning.terms import mean_kl, mean_loss
 
-__all__ = ["GradientAscentConfig", "gradient_ascent"]
-
 
 @dataclass(frozen=True)
 class GradientAscentConfig:

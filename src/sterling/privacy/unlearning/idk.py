@@ -15,8 +15,6 @@ from sterling.privacy.unlearning.descent import Descent, descend, frozen
 from sterling.privacy.unlearning.examples import Examples
 from sterling.privacy.unlearning.terms import mean_loss, sequence_losses
 
-__all__ = ["IdkConfig", "idk", "preference_loss"]
-
 
 @dataclass(frozen=True)
 class IdkConfig:

@@ -10,8 +10,6 @@ from torch import nn
 from sterling.errors import InputError
 from sterling.privacy.unlearning.examples import Examples
 
-__all__ = ["Method"]
-
 Unlearn = Callable[[nn.Module, Examples, Examples, torch.Generator, Any], nn.Module]
 
 

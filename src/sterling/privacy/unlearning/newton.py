@@ -26,8 +26,6 @@ from sterling.privacy.unlearning.descent import frozen
 from sterling.privacy.unlearning.examples import Examples
 from sterling.privacy.unlearning.terms import example_loss
 
-__all__ = ["NewtonConfig", "newton"]
-
 
 @dataclass(frozen=True)
 class NewtonConfig:

@@ -15,8 +15,6 @@ from sterling.privacy.unlearning.descent import Descent, descend, frozen
 from sterling.privacy.unlearning.examples import IGNORED, Examples
 from sterling.privacy.unlearning.terms import mean_loss, sequence_losses
 
-__all__ = ["NPOConfig", "SimNPOConfig", "npo", "npo_loss", "simnpo", "simnpo_loss"]
-
 
 @dataclass(frozen=True)
 class NPOConfig:

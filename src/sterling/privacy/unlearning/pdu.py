@@ -13,8 +13,6 @@ from sterling.privacy.unlearning.descent import Descent, descend
 from sterling.privacy.unlearning.examples import Examples
 from sterling.privacy.unlearning.terms import counted_mean, mean_loss
 
-__all__ = ["PDUConfig", "logit_margin_loss", "pdu"]
-
 
 @dataclass(frozen=True)
 class PDUConfig:

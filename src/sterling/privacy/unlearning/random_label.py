@@ -13,8 +13,6 @@ from sterling.privacy.unlearning.descent import Descent, descend
 from sterling.privacy.unlearning.examples import IGNORED, Examples
 from sterling.privacy.unlearning.terms import mean_loss
 
-__all__ = ["RandomLabelConfig", "random_label", "relearn_wrong", "wrong_labels"]
-
 
 @dataclass(frozen=True)
 class RandomLabelConfig:

@@ -12,8 +12,6 @@ from sterling.privacy.unlearning.descent import Descent, descend, draw_seed, res
 from sterling.privacy.unlearning.examples import Examples
 from sterling.privacy.unlearning.terms import mean_loss
 
-__all__ = ["RetrainConfig", "Train", "retrain", "train_by_recipe", "train_by_steps"]
-
 Train = Callable[[nn.Module, Examples, int], nn.Module]
 """From an untrained network, examples and a seed, to the trained network."""
 

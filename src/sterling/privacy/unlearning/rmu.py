@@ -14,8 +14,6 @@ from sterling.errors import InputError, unknown_name
 from sterling.privacy.unlearning.descent import Descent, descend, frozen
 from sterling.privacy.unlearning.examples import IGNORED, Examples
 
-__all__ = ["RMUConfig", "hidden_activations", "rmu"]
-
 
 @dataclass(frozen=True)
 class RMUConfig:

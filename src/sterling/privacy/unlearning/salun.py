@@ -15,8 +15,6 @@ from sterling.privacy.unlearning.examples import Examples
 from sterling.privacy.unlearning.random_label import relearn_wrong
 from sterling.privacy.unlearning.terms import mean_loss
 
-__all__ = ["SalUnConfig", "saliency_masks", "salun"]
-
 
 @dataclass(frozen=True)
 class SalUnConfig:

@@ -18,8 +18,6 @@ from sterling.privacy.unlearning.descent import Descent, descend, frozen
 from sterling.privacy.unlearning.examples import IGNORED, Examples
 from sterling.privacy.unlearning.terms import mean_kl, mean_loss
 
-__all__ = ["ScrubConfig", "scrub"]
-
 
 @dataclass(frozen=True)
 class ScrubConfig:

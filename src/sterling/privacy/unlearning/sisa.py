@@ -19,8 +19,6 @@ from sterling.privacy.unlearning.examples import Examples
 from sterling.privacy.unlearning.retrain import Train
 from sterling.runs import derive_seed
 
-__all__ = ["Sisa", "SisaConfig", "fit_sisa", "sisa"]
-
 
 @dataclass(frozen=True)
 class SisaConfig:

@@ -18,14 +18,6 @@ from sterling.privacy.unlearning.descent import Descent, descend, frozen
 from sterling.privacy.unlearning.examples import IGNORED, Examples
 from sterling.privacy.unlearning.terms import mean_loss, mean_soft_loss
 
-__all__ = [
-    "SoftLabelConfig",
-    "adjusted_target",
-    "generic_target",
-    "soft_label",
-    "target_without_label",
-]
-
 
 @dataclass(frozen=True)
 class SoftLabelConfig:

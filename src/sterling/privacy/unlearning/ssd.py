@@ -14,8 +14,6 @@ from sterling.privacy.unlearning.descent import frozen
 from sterling.privacy.unlearning.examples import Examples
 from sterling.privacy.unlearning.fisher import fisher_diagonal
 
-__all__ = ["SSDConfig", "ssd"]
-
 
 @dataclass(frozen=True)
 class SSDConfig:

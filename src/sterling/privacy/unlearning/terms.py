@@ -9,16 +9,6 @@ from torch import Tensor
 
 from sterling.privacy.unlearning.examples import IGNORED
 
-__all__ = [
-    "counted_mean",
-    "example_loss",
-    "mean_kl",
-    "mean_loss",
-    "mean_soft_loss",
-    "position_losses",
-    "sequence_losses",
-]
-
 
 def position_losses(logits: Tensor, labels: Tensor) -> Tensor:
     """Cross-entropy at every position, in the shape of the labels; 0 where ignored."""

@@ -14,8 +14,6 @@ from sterling.privacy.unlearning.descent import Descent, descend
 from sterling.privacy.unlearning.examples import Examples
 from sterling.privacy.unlearning.terms import counted_mean, mean_loss, position_losses
 
-__all__ = ["WeightedAscentConfig", "weighted_ascent", "weighted_ascent_loss"]
-
 
 @dataclass(frozen=True)
 class WeightedAscentConfig:

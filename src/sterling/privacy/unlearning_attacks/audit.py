@@ -19,8 +19,6 @@ from sterling.measure import Estimate, Interval, Rate, Scores, tpr_at_fpr
 from sterling.privacy.unlearning_attacks import attack_area, lingering, privleak
 from sterling.study import Claim, Findings, Metric, Table, metric_of_rate
 
-__all__ = ["Signals", "ask_onnx", "audit_forgetting", "read_signals"]
-
 Array = NDArray[np.float64]
 
 

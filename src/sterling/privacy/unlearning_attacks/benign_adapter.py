@@ -15,8 +15,6 @@ from sterling.privacy.unlearning.descent import Descent, descend, draw_seed
 from sterling.privacy.unlearning.examples import Examples
 from sterling.privacy.unlearning.terms import mean_loss
 
-__all__ = ["merge_benign_adapter"]
-
 
 class _Adapted(nn.Module):
     """A model whose linear layers have W + B A for weights; only A and B are its own."""

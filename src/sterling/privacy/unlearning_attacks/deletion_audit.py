@@ -14,8 +14,6 @@ from torch import Tensor
 from sterling.errors import InputError
 from sterling.privacy.targets.convex import ConvexModel
 
-__all__ = ["RequestAuditor"]
-
 
 @dataclass(frozen=True, eq=False)
 class RequestAuditor:

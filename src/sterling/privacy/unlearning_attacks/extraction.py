@@ -13,8 +13,6 @@ from torch import Tensor, nn
 from sterling.errors import InputError
 from sterling.privacy.unlearning.examples import IGNORED, Examples
 
-__all__ = ["exact_memorisation", "extraction_strength", "leak_at_k"]
-
 
 def exact_memorisation(logits: Tensor, labels: Tensor) -> NDArray[np.float64]:
     """Share of each text's counted tokens that are the likeliest given all before, (N,).

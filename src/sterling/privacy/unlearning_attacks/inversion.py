@@ -16,8 +16,6 @@ from sterling.errors import InputError
 from sterling.privacy.influence import flatten_parameters
 from sterling.research_use import require_research_use
 
-__all__ = ["Inversion", "invert", "total_variation"]
-
 
 @dataclass(frozen=True)
 class Inversion:

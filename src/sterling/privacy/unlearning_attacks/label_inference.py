@@ -12,8 +12,6 @@ from scipy.special import xlogy
 
 from sterling.errors import InputError
 
-__all__ = ["forgotten_class_from_bias", "forgotten_class_from_probes"]
-
 
 def forgotten_class_from_probes(
     before: ArrayLike,

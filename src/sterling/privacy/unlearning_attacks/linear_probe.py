@@ -11,8 +11,6 @@ from sterling.errors import InputError
 from sterling.measure import Estimate
 from sterling.privacy.unlearning_attacks.separation import attack_area
 
-__all__ = ["linear_probe"]
-
 
 def linear_probe(
     forgotten: ArrayLike,

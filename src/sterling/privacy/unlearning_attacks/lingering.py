@@ -6,8 +6,6 @@ from scipy import stats
 
 from sterling.errors import InputError
 
-__all__ = ["lingering"]
-
 
 def lingering(unlearned: ArrayLike, retrained: ArrayLike) -> tuple[float, float]:
     """Kolmogorov–Smirnov distance of two sets of losses and its p-value.

@@ -10,8 +10,6 @@ from torch import Tensor, nn
 
 from sterling.privacy.unlearning.rmu import hidden_activations
 
-__all__ = ["logit_lens"]
-
 
 @torch.no_grad()
 def logit_lens(

@@ -11,8 +11,6 @@ from sterling.privacy.unlearning.examples import Examples
 from sterling.privacy.unlearning_attacks.extraction import exact_memorisation
 from sterling.research_use import require_research_use
 
-__all__ = ["behind", "best_prefix"]
-
 
 def behind(prefix: Tensor, examples: Examples) -> Examples:
     """Texts whose first tokens are replaced by a prefix (k,)."""

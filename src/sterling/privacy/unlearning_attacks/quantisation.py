@@ -10,8 +10,6 @@ from torch import nn
 
 from sterling.errors import InputError
 
-__all__ = ["round_to_nearest"]
-
 
 def round_to_nearest(model: nn.Module, bits: int) -> nn.Module:
     """A copy whose matrices hold integers of so many bits times one step per row.

@@ -38,15 +38,6 @@ from sterling.privacy.unlearning_attacks.two_model import (
 )
 from sterling.privacy.unlearning_attacks.ulira import ulira
 
-__all__ = [
-    "CLASSIFIER_ATTACKS",
-    "LANGUAGE_ATTACKS",
-    "LanguageTarget",
-    "attack_classifiers",
-    "attack_language_model",
-    "steer_language_model",
-]
-
 CLASSIFIER_ATTACKS = (
     "loss",
     "entropy",

@@ -14,8 +14,6 @@ from sterling.privacy.unlearning.descent import Descent, descend
 from sterling.privacy.unlearning.examples import Examples
 from sterling.privacy.unlearning.terms import mean_loss
 
-__all__ = ["relearning_curve"]
-
 
 def relearning_curve(
     model: nn.Module,

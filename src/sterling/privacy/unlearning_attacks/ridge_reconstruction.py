@@ -16,8 +16,6 @@ from sterling.errors import InputError
 from sterling.research_use import require_research_use
 from sterling.runs import derive_seed
 
-__all__ = ["reconstruct_record", "reconstruction_errors"]
-
 
 def reconstruct_record(
     before: ArrayLike, after: ArrayLike, gram: ArrayLike, *, research_use: bool

@@ -10,8 +10,6 @@ from numpy.typing import ArrayLike, NDArray
 from sterling.errors import InputError
 from sterling.privacy.membership.rmia import likelihood_ratio, rmia_score
 
-__all__ = ["rmia_after_unlearning"]
-
 
 def rmia_after_unlearning(
     after: ArrayLike, reference: ArrayLike, membership: ArrayLike

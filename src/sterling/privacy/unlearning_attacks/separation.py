@@ -10,8 +10,6 @@ from numpy.typing import ArrayLike
 from sterling.errors import InputError
 from sterling.measure import Estimate, Scores, auc
 
-__all__ = ["attack_area", "privleak", "two_sided"]
-
 
 def attack_area(forgotten: ArrayLike, never_seen: ArrayLike) -> Estimate:
     """Chance that a forgotten record scores above one never seen, ties half; 0.5 is no leak.

@@ -18,16 +18,6 @@ from sterling.privacy.targets.training import Recipe, balanced_membership, train
 from sterling.privacy.unlearning import Examples, Method
 from sterling.runs import derive_seed
 
-__all__ = [
-    "Shadows",
-    "forget_in_sequence",
-    "forget_own_half",
-    "forget_with_own_training",
-    "request_parts",
-    "retrain_shadows",
-    "train_shadows",
-]
-
 
 @dataclass(frozen=True, eq=False)
 class Shadows:

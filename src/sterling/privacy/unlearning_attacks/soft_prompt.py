@@ -14,8 +14,6 @@ from sterling.privacy.unlearning.examples import Examples
 from sterling.privacy.unlearning.terms import mean_loss
 from sterling.research_use import require_research_use
 
-__all__ = ["Prompted", "fit_soft_prompt"]
-
 
 class Prompted(nn.Module):
     """A language model whose first input embeddings are free vectors.

@@ -17,8 +17,6 @@ from torch import Tensor
 from sterling.errors import InputError
 from sterling.guarantee.quantile import conformal_rank, needed_for
 
-__all__ = ["SoftSetSize", "smooth_quantile"]
-
 
 def smooth_quantile(scores: Tensor, alpha: float) -> Tensor:
     """A differentiable stand-in for the conformal quantile of scores (n,), a scalar.

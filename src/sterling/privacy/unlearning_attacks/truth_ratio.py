@@ -12,8 +12,6 @@ from numpy.typing import ArrayLike, NDArray
 
 from sterling.errors import InputError
 
-__all__ = ["forget_truth_score", "retain_truth_score", "truth_ratio"]
-
 
 def truth_ratio(paraphrased: ArrayLike, perturbed: ArrayLike) -> NDArray[np.float64]:
     """exp(loss of the paraphrase − mean loss of wrong answers), (N,); low when the truth is known.

@@ -16,8 +16,6 @@ from sklearn.preprocessing import StandardScaler
 
 from sterling.errors import InputError, unknown_name
 
-__all__ = ["FEATURES", "attack_two_models", "degradation", "posteriors"]
-
 Array = NDArray[np.float64]
 
 

@@ -12,8 +12,6 @@ from numpy.typing import ArrayLike, NDArray
 from sterling.errors import InputError
 from sterling.privacy.membership.lira import lira_online
 
-__all__ = ["ulira"]
-
 
 def ulira(
     after: ArrayLike, membership: ArrayLike, *, shadow: ArrayLike | None = None

@@ -27,15 +27,6 @@ from sterling.privacy.targets.convex import ConvexModel
 from sterling.privacy.unlearning_attacks.soft_set_size import SoftSetSize
 from sterling.research_use import require_research_use
 
-__all__ = [
-    "Aim",
-    "attack_loss",
-    "plan_by_queries",
-    "plan_request",
-    "plan_verified_request",
-    "project_to_budget",
-]
-
 
 @dataclass(frozen=True, eq=False)
 class Aim:

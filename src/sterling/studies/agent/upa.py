@@ -52,8 +52,6 @@ from sterling.study import (
     within,
 )
 
-__all__ = ["UPA_STUDY", "UpaConfig"]
-
 UPA, START = "UPA", "start"
 ABLATIONS: dict[str, Callable[[SearchSettings], SearchSettings]] = {
     UPA: lambda settings: settings,

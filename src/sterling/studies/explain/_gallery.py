@@ -9,8 +9,6 @@ from PIL import Image
 from sterling.explain.concept_sets import ConceptScore, calibrate_concept_sets
 from sterling.studies.explain._set_audit import Judged
 
-__all__ = ["write_gallery"]
-
 GALLERY_SIZE = 16
 
 

@@ -21,20 +21,6 @@ from sterling.explain.prototypes import fit_prototypes
 from sterling.explain.repaired_labels import calibrate_repair, shortfalls
 from sterling.guarantee import LabelScore, calibrate_label_sets, conformal_quantile
 
-__all__ = [
-    "MEASURES",
-    "Judged",
-    "Resplit",
-    "bonferroni_arm",
-    "conditional_coverage",
-    "label_only_arm",
-    "label_row",
-    "noisy_labels",
-    "over_resplits",
-    "prototype_arm",
-    "threshold_arm",
-]
-
 Floats = NDArray[np.float64]
 MEASURES = ("concept coverage", "explanation size", "label coverage", "label size", "singletons")
 

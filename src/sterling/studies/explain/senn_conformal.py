@@ -74,8 +74,6 @@ from sterling.study import (
     positive,
 )
 
-__all__ = ["SENN_CONFORMAL_STUDY", "SennConfig"]
-
 Source = Literal["shapes", "digits"]
 Floats = NDArray[np.float64]
 JOINT = "joint maximum"

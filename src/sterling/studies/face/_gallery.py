@@ -14,8 +14,6 @@ from sterling.face.pad import Detector
 from sterling.measure import Scores, Threshold, threshold_at_eer
 from sterling.study import Figure
 
-__all__ = ["gallery_figure", "keep_with_gallery"]
-
 GALLERY_SIZE = 18
 CLIP_GALLERY_SIZE = 8
 

@@ -30,25 +30,6 @@ from sterling.measure import Scores, Threshold, aggregate, auc, evaluate, thresh
 from sterling.runs import Run, derive_seed
 from sterling.study import Config
 
-__all__ = [
-    "BASELINE",
-    "Arm",
-    "ComparisonConfig",
-    "Scorer",
-    "Seed",
-    "acer_gains",
-    "acers",
-    "auc_gains",
-    "aucs",
-    "compare",
-    "fused",
-    "hand_made",
-    "items_of",
-    "on_images",
-    "simulated_faces",
-    "train_and_score",
-]
-
 BASELINE = "thumbnails"
 
 Scorer = Callable[[Faces, Faces], NDArray[np.float64]]

@@ -21,8 +21,6 @@ from sterling.studies.face._harness import (
 )
 from sterling.study import Row, Table, row_over_seeds
 
-__all__ = ["Setting", "compare_settings", "leave_out", "settings_table"]
-
 
 @dataclass(frozen=True)
 class Setting:

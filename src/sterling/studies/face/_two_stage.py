@@ -27,17 +27,6 @@ from sterling.studies.face._harness import (
 )
 from sterling.study import Claim, Preset, positive
 
-__all__ = [
-    "PARALLAX",
-    "PLANAR_KINDS",
-    "PRESETS",
-    "TwoStageConfig",
-    "parallax",
-    "refining_arm",
-    "single_frame_arm",
-    "temporal_claims",
-]
-
 RELIEF_SIDE = 32  # of the ellipsoid's map; it is enlarged to the clip's size
 
 PLANAR_KINDS = {

@@ -11,21 +11,6 @@ from sterling.measure import Rate, auc
 from sterling.studies.face._harness import Seed, acers, aucs
 from sterling.study import Claim, Figure, Findings, Metric, Table, metric_of_rate, metric_over_seeds
 
-__all__ = [
-    "SIMULATED",
-    "bars_figure",
-    "comparison_findings",
-    "det_figure",
-    "kinds_table",
-    "pooled_rates",
-    "score_tables",
-    "species_figure",
-    "species_table",
-    "system_metrics",
-    "systems_table",
-    "training_figure",
-]
-
 Row = list[str | int | float | None]
 
 SIMULATED = "SIMULATED captures: these error rates say nothing about real cameras and attacks."

@@ -43,8 +43,6 @@ from sterling.study import (
     row_over_seeds,
 )
 
-__all__ = ["AIM_FAS_STUDY", "AimFasConfig"]
-
 AIM, FIXED, PLAIN = "aim_fas", "fixed rate", "supervised"
 STARTED, TUNED, THUMBNAILS = "aim_fas, not adapted", "supervised, fine-tuned", "thumbnails"
 SYSTEMS = (AIM, FIXED, STARTED, TUNED, PLAIN, THUMBNAILS)

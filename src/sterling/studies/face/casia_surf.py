@@ -35,8 +35,6 @@ from sterling.studies.face._harness import (
 from sterling.studies.face._views import SIMULATED, comparison_findings, score_tables
 from sterling.study import Claim, Findings, Paper, Study, Table, metric_over_seeds, positive
 
-__all__ = ["CASIA_SURF_STUDY", "CasiaSurfConfig"]
-
 MODALITIES: tuple[Modality, ...] = ("rgb", "depth", "ir")
 STEPS = ("halfway", "se", "se_add", "multi_scale")
 SYSTEMS = (*reversed(STEPS), *MODALITIES, BASELINE)

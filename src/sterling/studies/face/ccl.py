@@ -26,8 +26,6 @@ from sterling.studies.face._settings import Setting, compare_settings, leave_out
 from sterling.studies.face._views import comparison_findings, score_tables
 from sterling.study import Claim, Findings, Paper, Study, positive
 
-__all__ = ["CCL_STUDY", "CclConfig"]
-
 CONTEXT, CROSS_ENTROPY, RANDOM = "ccl", "cross-entropy", "random pairs"
 SYSTEMS = (CONTEXT, CROSS_ENTROPY, RANDOM, "no similarity", BASELINE)
 LEFT_OUT = ("mask_plaster", "mask_resin", "mask_silicone")

@@ -35,8 +35,6 @@ from sterling.studies.face._harness import (
 from sterling.studies.face._views import comparison_findings, score_tables
 from sterling.study import Claim, Findings, Paper, Study, bounded_above, positive
 
-__all__ = ["CDCN_STUDY", "CdcnConfig"]
-
 ACER_BAR = 0.20  # our own bar for a usable demonstration, set before anything was measured
 FOLD_TOLERANCE = 1e-4  # single precision, whole network
 

@@ -23,8 +23,6 @@ from sterling.studies.face._harness import (
 from sterling.studies.face._views import comparison_findings, score_tables
 from sterling.study import Claim, Findings, Paper, Study, positive
 
-__all__ = ["CDCN_MULTIMODAL_STUDY", "CdcnMultimodalConfig"]
-
 MODALITIES: tuple[Modality, ...] = ("rgb", "depth", "ir")
 SYSTEMS = ("feature", "input", "score", *MODALITIES, BASELINE)
 

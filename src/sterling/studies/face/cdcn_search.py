@@ -34,8 +34,6 @@ from sterling.studies.face._views import comparison_findings, score_tables
 from sterling.studies.face.cdcn import CDCN_STUDY
 from sterling.study import Claim, Findings, Study, Table, positive
 
-__all__ = ["CDCN_SEARCH_STUDY", "CdcnSearchConfig"]
-
 SYSTEMS = ("found", "published", "cdcn_pp", "random", "cdcn", BASELINE)
 
 

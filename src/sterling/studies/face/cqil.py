@@ -37,8 +37,6 @@ from sterling.study import (
     row_over_seeds,
 )
 
-__all__ = ["CQIL_STUDY", "CqilConfig"]
-
 INVARIANT, CROSS_ENTROPY, COPIES = "cqil", "cross-entropy", "worse copies"
 PARTS = ("no contrast", "no restoring", "no separation")
 SYSTEMS = (INVARIANT, CROSS_ENTROPY, COPIES, *PARTS, BASELINE)

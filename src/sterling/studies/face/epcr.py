@@ -45,8 +45,6 @@ from sterling.study import (
     row_over_seeds,
 )
 
-__all__ = ["EPCR_STUDY", "EpcrConfig"]
-
 Rule = Callable[[Manifest], NDArray[np.bool_]]
 FEW = "few subjects"
 EPCR_ARM, LABELS_ARM, EVERYTHING = "epcr", "labels", "all labels"

@@ -27,8 +27,6 @@ from sterling.studies.face._harness import (
 from sterling.studies.face._views import comparison_findings, score_tables
 from sterling.study import Claim, Figure, Findings, Paper, Study, Table, metric_over_seeds, positive
 
-__all__ = ["FLEXIBLE_MODAL_STUDY", "FlexibleModalStudyConfig"]
-
 SCENARIOS: dict[str, tuple[Modality, ...]] = {
     "rgb": ("rgb",),
     "rgb + depth": ("rgb", "depth"),

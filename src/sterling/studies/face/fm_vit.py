@@ -31,8 +31,6 @@ from sterling.studies.face._harness import (
 from sterling.studies.face._views import comparison_findings, score_tables
 from sterling.study import Claim, Findings, Paper, Study, Table, metric_over_seeds, positive
 
-__all__ = ["FM_VIT_STUDY", "FmVitConfig"]
-
 MODALITIES: tuple[Modality, ...] = ("rgb", "depth", "ir")
 SCENARIOS: dict[str, tuple[Modality, ...]] = {name: (name,) for name in MODALITIES}
 ALONE = {name: f"only {name}" for name in MODALITIES}

@@ -65,8 +65,6 @@ from sterling.study import (
     within,
 )
 
-__all__ = ["HIFIMASK_CHALLENGE_STUDY", "HifimaskChallengeConfig", "rerun"]
-
 NAME = "hifimask_challenge"
 FACE, WHOLE, PARTS, TRASH = "full face", "full face, all pixels", "part crops", "trash"
 FIRST = f"{TRASH}, flip"  # the first place: part crops, trash and flipping together

@@ -55,8 +55,6 @@ from sterling.studies.face._views import (
 )
 from sterling.study import Claim, Config, Findings, Paper, Study, Table, positive
 
-__all__ = ["META_TEACHER_STUDY", "MetaTeacherConfig"]
-
 META, MASK, DEPTH, ORDINARY = "meta-teacher", "binary mask", "depth", "ordinary teacher"
 ARMS = (META, MASK, DEPTH, ORDINARY)
 SYSTEMS = (*ARMS, BASELINE)

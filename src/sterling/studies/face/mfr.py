@@ -48,8 +48,6 @@ from sterling.study import (
     row_over_seeds,
 )
 
-__all__ = ["MFR_STUDY", "MfrConfig"]
-
 MFR_ARM, ONE, AGGREGATION, MARGIN, BASE = (
     *("mfr", "all sources, aligned", "all sources", "cosface", "base"),
 )

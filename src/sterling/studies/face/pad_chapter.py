@@ -46,8 +46,6 @@ from sterling.study import (
     row_over_seeds,
 )
 
-__all__ = ["PAD_CHAPTER_STUDY", "PadChapterConfig"]
-
 PIXEL, FOURIER, COLOUR, HYBRID = "pixel-wise", "Fourier", "colour texture", "hybrid"
 SYSTEMS = (HYBRID, PIXEL, FOURIER, COLOUR, BASELINE)
 ALL, ONE = "all kinds", "one camera"

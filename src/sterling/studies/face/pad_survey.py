@@ -59,8 +59,6 @@ from sterling.study import (
     row_over_seeds,
 )
 
-__all__ = ["PAD_SURVEY_STUDY", "PadSurveyConfig"]
-
 TEXTURE, COLOUR, ONE_CLASS = "texture", "colour texture", "one class"
 BINARY, MASK, DEPTH, PIXEL = "binary", "mask", "pseudo-depth", "pixel-wise"
 REFLECTION, FOURIER = "depth and reflection", "Fourier"

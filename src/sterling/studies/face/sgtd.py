@@ -28,8 +28,6 @@ from sterling.studies.face._two_stage import (
 from sterling.studies.face._views import comparison_findings, score_tables
 from sterling.study import Claim, Figure, Findings, Paper, Study, lines, positive
 
-__all__ = ["SGTD_STUDY"]
-
 MULTI = "sgtd_multi_alone"
 
 SYSTEMS = (

@@ -28,8 +28,6 @@ from sterling.studies.face._two_stage import (
 from sterling.studies.face._views import comparison_findings, score_tables
 from sterling.study import Claim, Findings, Paper, Study, positive
 
-__all__ = ["TEMPORAL_DEPTH_STUDY"]
-
 SYSTEMS = (
     "temporal_depth",
     "depth_net",

@@ -32,23 +32,6 @@ from sterling.image.meta_adversarial import (
     train_pooled,
 )
 
-__all__ = [
-    "ARMS",
-    "FINE_TUNED",
-    "META",
-    "NEW_ATTACKS",
-    "NEW_CLASSIFIER",
-    "NEW_PICTURES",
-    "PLAIN",
-    "PROTOCOLS",
-    "RANDOM",
-    "WHITE_BOX",
-    "DetectionPlan",
-    "Unit",
-    "detection_trial",
-    "macro",
-]
-
 logger = logging.getLogger("sterling")
 
 PROTOCOLS: tuple[Protocol, ...] = ("paper", "class_matched")

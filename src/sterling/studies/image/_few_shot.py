@@ -31,17 +31,6 @@ from sterling.image.labelled_images import LabelledImages, split_classes, with_r
 from sterling.runs import derive_seed
 from sterling.study import Config
 
-__all__ = [
-    "FewShotConfig",
-    "PriorConfig",
-    "Trial",
-    "class_parts",
-    "draws_of",
-    "judge_at",
-    "prior_network",
-    "trial",
-]
-
 FIRST_TEST_TASK = 10**6  # numbers of tasks that no training reaches
 Draws = Mapping[str, Callable[[int], Task]]
 

@@ -52,8 +52,6 @@ from sterling.study import (
     row_over_seeds,
 )
 
-__all__ = ["LWAU_STUDY", "LwauConfig"]
-
 SHARES = (("train", 0.6), ("validation", 0.15), ("test", 0.25))
 LAYERS = ("block1", "block2", "block3", "block4", "head")
 PIXELS, PROTONET, ONE_RATE = "nearest centroid of pixels", "ProtoNet", "MAML, one learned rate"

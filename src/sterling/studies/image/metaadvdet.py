@@ -54,8 +54,6 @@ from sterling.study import (
     row_over_seeds,
 )
 
-__all__ = ["METAADVDET_STUDY", "MetaAdvDetConfig"]
-
 KNOWN = ("fgsm", "mi_fgsm", "bim", "pgd", "carlini_wagner", "jsma", "spsa", "vat", "max_confidence")
 UNKNOWN = ("ead", "semantic", "deepfool", "spatial", "newton_fool")
 

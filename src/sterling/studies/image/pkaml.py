@@ -54,8 +54,6 @@ from sterling.study import (
     row_over_seeds,
 )
 
-__all__ = ["PKAML_STUDY", "PkamlConfig"]
-
 SHARES = (("prior", 0.3), ("train", 0.3), ("validation", 0.2), ("test", 0.2))
 LEARNERS = ("MAML", "prior knowledge", "PKAML")
 MIXED = "mixed"

@@ -48,8 +48,6 @@ from sterling.study import (
     row_over_seeds,
 )
 
-__all__ = ["RAML_STUDY", "RamlConfig"]
-
 SHARES = (("prior", 0.3), ("train", 0.3), ("validation", 0.2), ("test", 0.2))
 PIXELS, CENTROIDS = "nearest centroid of pixels", "nearest centroid of representations"
 HEAD, RAML, URAML = "MAML on representation", "RAML", "RAML, prior without labels"

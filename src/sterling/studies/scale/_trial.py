@@ -23,24 +23,6 @@ from sterling.scale.simulated_workers import SimulatedWorkers
 from sterling.scale.watched_workers import WatchedWorkers
 from sterling.scale.workers import Delay, Workers
 
-__all__ = [
-    "ALL",
-    "EIGHTH",
-    "FAIR",
-    "GOAL",
-    "LAWS",
-    "MANY",
-    "QUARTER",
-    "REAL",
-    "RULES",
-    "AbandonPlan",
-    "Result",
-    "ray_overhead",
-    "ray_trial",
-    "simulated_trial",
-    "trained",
-]
-
 Result = dict[str, Any]
 
 RATE = 0.05  # of the descent; times the machines where each sees one unknown

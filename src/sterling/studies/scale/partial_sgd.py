@@ -56,8 +56,6 @@ from sterling.study import (
     within,
 )
 
-__all__ = ["PARTIAL_SGD_STUDY", "PartialSgdConfig"]
-
 FORMULA = 0.02  # ours: how far means may be from what theory says
 LOST = 0.1  # ours: share by which a killed worker may raise the loss
 

@@ -44,8 +44,6 @@ from sterling.text.corpus.records import read_corpus
 from sterling.text.evaluation.quality import distinct_n
 from sterling.text.watermark.token_edits import TOKEN_EDITS
 
-__all__ = ["HATS_STUDY", "HatsConfig"]
-
 PLAIN, HATS, KGW, UNIGRAM, PARAPHRASED = "no watermark", "HATS", "KGW", "Unigram", "paraphrased"
 SCHEMES = (HATS, KGW, UNIGRAM)
 LEVELS = (0.01, 0.001)

@@ -12,8 +12,6 @@ from sterling.runs import write_atomically
 from sterling.study.grammar import Evidence, Figure, load_evidence
 from sterling.study.report.plots import draw
 
-__all__ = ["render_report"]
-
 RANKS = {False: 0, None: 1, True: 2}  # what does not hold is read first
 
 

@@ -13,8 +13,6 @@ from sterling.errors import InputError
 from sterling.measure import Rate, Scores, error_curve
 from sterling.study.grammar import Figure
 
-__all__ = ["draw"]
-
 INK, ACCENT, SECOND, MUTED = "#1d2733", "#0b6e6e", "#b4532a", "#8a97a5"
 CYCLE = (ACCENT, SECOND, "#4a5fa5", "#8a6d1f", "#7a4a86", MUTED)
 STYLE = {

@@ -7,8 +7,6 @@ import numpy as np
 
 from sterling.text.attacks.word_edits import Edited, share_of_words
 
-__all__ = ["shift_up", "zero_width"]
-
 ZERO_WIDTH_SPACE = "\u200b"
 VERTICAL_TABS = "\u000b\u000b"
 _WORD = re.compile(r"\S{2,}")

@@ -16,8 +16,6 @@ from sterling.text.attacks.sentences import sentences
 from sterling.text.attacks.spans import LENGTH, masked_spans
 from sterling.text.attacks.word_edits import Edited, share_of_words
 
-__all__ = ["Examples", "humanize", "paraphrase_by_model", "refill_by_model", "round_trip"]
-
 SAMPLING = Sampling(max_new_tokens=128, temperature=0.9, top_p=0.95)
 PAIRS = 3
 

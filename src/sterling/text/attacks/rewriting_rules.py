@@ -15,8 +15,6 @@ from sterling.text.attacks.sentences import sentences
 from sterling.text.attacks.spans import masked_spans
 from sterling.text.attacks.word_edits import Edited, share_of_words
 
-__all__ = ["Followers", "followers", "paraphrase", "refill_spans"]
-
 CONTRACTIONS = {
     "do not": "don't",
     "does not": "doesn't",

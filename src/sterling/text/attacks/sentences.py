@@ -2,8 +2,6 @@
 
 import re
 
-__all__ = ["sentences"]
-
 _SENTENCE = re.compile(r"[^.!?]+[.!?]*[\"'”’)]*\s*|[.!?]+\s*")
 
 

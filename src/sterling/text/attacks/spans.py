@@ -4,8 +4,6 @@ import numpy as np
 
 from sterling.text.attacks.word_edits import share_of_words
 
-__all__ = ["masked_spans"]
-
 LENGTH, BUFFER = 2, 1
 
 

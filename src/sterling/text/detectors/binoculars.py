@@ -20,8 +20,6 @@ from sterling.lm import LocalModel
 from sterling.text.detectors.scored import LEAST_TOKENS, Scored, unreadable
 from sterling.text.detectors.token_metrics import MAX_TOKENS, pass_settings
 
-__all__ = ["Binoculars", "without_last_layers"]
-
 KEPT = 0.8  # share of the layers that the observer keeps
 
 

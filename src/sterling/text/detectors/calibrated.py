@@ -18,8 +18,6 @@ from sterling.text.corpus.records import TextRecord, beginning_id
 from sterling.text.detectors.scored import Detector
 from sterling.text.evaluation.calibration import Platt, ThresholdMode, choose_threshold, fit_platt
 
-__all__ = ["CalibratedDetector", "Judged", "train_detector"]
-
 
 @dataclass(frozen=True, eq=False)
 class Judged:

@@ -20,8 +20,6 @@ from sterling.text.detectors.scored import Detector
 from sterling.text.detectors.small_classifier import SmallClassifier
 from sterling.text.detectors.token_metrics import MAX_TOKENS, METRICS, Gltr, TokenDetector
 
-__all__ = ["DETECTORS", "SUPERVISED", "DetectorPlan", "load_detector", "make_detector"]
-
 
 @dataclass(frozen=True)
 class DetectorPlan:

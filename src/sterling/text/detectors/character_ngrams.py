@@ -19,8 +19,6 @@ from torch import Tensor
 from sterling.errors import InputError
 from sterling.text.detectors.scored import Scored, unreadable
 
-__all__ = ["CharacterNgrams"]
-
 GRAMS = (2, 5)
 BUCKETS = 2**16
 MAX_CHARACTERS = 20_000

@@ -14,8 +14,6 @@ from torch import Tensor
 from sterling.errors import InputError
 from sterling.text.detectors.scored import Scored, unreadable
 
-__all__ = ["ClassifierFolder"]
-
 MAX_TOKENS, BATCH = 512, 8
 
 

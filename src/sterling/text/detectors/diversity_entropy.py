@@ -11,8 +11,6 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["diversity_entropy", "spread_of_diversity"]
-
 WINDOW, BINS_PER_VALUE, SCALES = 3, 10, 5
 
 

@@ -18,8 +18,6 @@ from sterling.runs import derive_seed
 from sterling.text.corpus.records import content_id
 from sterling.text.detectors.scored import LEAST_TOKENS, Scored, unreadable
 
-__all__ = ["DnaGpt", "overlap"]
-
 SHORTEST, LONGEST = 3, 25
 SAMPLING = Sampling(temperature=0.7, top_p=1.0)
 

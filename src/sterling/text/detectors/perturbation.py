@@ -31,8 +31,6 @@ from sterling.text.detectors.token_metrics import (
     token_signals,
 )
 
-__all__ = ["PerturbationDetector"]
-
 SHARE = 0.3
 
 

@@ -18,8 +18,6 @@ from sterling.runs import derive_seed
 from sterling.text.corpus.records import content_id
 from sterling.text.detectors.scored import LEAST_TOKENS, Scored, unreadable
 
-__all__ = ["Raidar", "kept_share"]
-
 PROMPT = "Rewrite this text so that it reads well. Answer with the text alone.\n\n"
 MAX_WORDS = 300  # of a text; an answer to more would be cut anyway
 

@@ -8,8 +8,6 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
-__all__ = ["LEAST_TOKENS", "Detector", "Scored", "unreadable"]
-
 LEAST_TOKENS = 16  # ours: with fewer, no statistic of tokens says anything
 
 

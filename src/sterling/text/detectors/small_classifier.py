@@ -14,8 +14,6 @@ from torch import Tensor, nn
 from sterling.errors import InputError
 from sterling.text.detectors.scored import LEAST_TOKENS, Scored, unreadable
 
-__all__ = ["SmallClassifier"]
-
 BUCKETS, WIDTH, LAYERS, HEADS = 8192, 64, 2, 4
 MAX_WORDS, BATCH = 256, 16
 MAX_CHARACTERS = 20_000

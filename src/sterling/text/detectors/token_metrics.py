@@ -22,8 +22,6 @@ from sterling.lm import LocalModel, SignalStore, TokenStats
 from sterling.text.detectors.diversity_entropy import spread_of_diversity
 from sterling.text.detectors.scored import LEAST_TOKENS, Scored, unreadable
 
-__all__ = ["METRICS", "Gltr", "TokenDetector", "score_metrics", "score_prefixes"]
-
 MAX_TOKENS = 512
 RANK_EDGES = (10, 100, 1000)  # GLTR's four bins
 

@@ -17,8 +17,6 @@ from sterling.text.evaluation.effectiveness import (
 )
 from sterling.text.evaluation.robustness import attack_success, mean_success, success_table
 
-__all__ = ["assess", "prediction_lines"]
-
 
 def assess(
     detector: CalibratedDetector,

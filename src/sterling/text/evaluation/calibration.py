@@ -16,8 +16,6 @@ from sterling.errors import InputError, unknown_name
 from sterling.measure import Scores, Threshold, error_curve, threshold_at_apcer
 from sterling.measure.threshold import digest_items
 
-__all__ = ["LOW_FPR", "Platt", "ThresholdMode", "choose_threshold", "fit_platt"]
-
 ThresholdMode = Literal["accuracy", "f1", "low_fpr"]
 L2, ITERATIONS, TOLERANCE, CLIP = 1e-2, 200, 1e-6, 1e-6
 LOW_FPR = 0.01

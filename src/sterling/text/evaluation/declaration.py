@@ -17,8 +17,6 @@ from sterling.text.corpus.records import TextRecord, Unread, beginning_id, conte
 from sterling.text.detectors import CalibratedDetector
 from sterling.text.hidden_characters import hidden_characters
 
-__all__ = ["CAUTION", "Declaration", "Verdict", "declare_machine_written"]
-
 CAUTION = "not sole evidence against a person"
 
 

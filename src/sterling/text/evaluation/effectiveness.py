@@ -31,17 +31,6 @@ from sterling.study import Figure, Metric, Row, Table, lines, metric_of_rate
 from sterling.text.corpus.records import TextRecord
 from sterling.text.detectors import CalibratedDetector, Judged
 
-__all__ = [
-    "BREAKDOWNS",
-    "Efficiency",
-    "area_under_risk_coverage",
-    "breakdown",
-    "effectiveness",
-    "judge_timed",
-    "risk_coverage",
-    "worst_case",
-]
-
 FALSE_POSITIVE_RATES = (0.01, 0.05, 0.1)
 FAR = 40.0  # a logit beyond which a probability is 0 or 1 in double precision
 LENGTHS = (50, 100, 200, 400)  # words

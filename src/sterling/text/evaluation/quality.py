@@ -5,8 +5,6 @@ from collections.abc import Sequence
 from sterling.errors import InputError
 from sterling.lm import TokenStats
 
-__all__ = ["distinct_n", "perplexity"]
-
 
 def perplexity(stats: TokenStats) -> float:
     """Exponential of the mean surprise of a text's tokens, 1 or more; low where a model expects it.

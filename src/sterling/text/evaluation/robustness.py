@@ -16,8 +16,6 @@ from sterling.measure import Rate
 from sterling.study import Row, Table
 from sterling.text.detectors import Judged
 
-__all__ = ["AttackSuccess", "attack_success", "mean_success", "success_table"]
-
 
 @dataclass(frozen=True)
 class AttackSuccess:

@@ -15,8 +15,6 @@ from torch import Tensor
 
 from sterling.errors import InputError, unknown_name
 
-__all__ = ["BITS", "Reduction", "context_states", "mixed_tokens", "pair_codes", "token_numbers"]
-
 Reduction = Literal["sequence", "min", "sum"]
 
 BITS = 32

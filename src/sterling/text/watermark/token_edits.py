@@ -11,8 +11,6 @@ from numpy.typing import NDArray
 
 from sterling.errors import InputError
 
-__all__ = ["TOKEN_EDITS", "delete", "mix", "substitute"]
-
 Ids = NDArray[np.int64]
 
 

@@ -32,15 +32,6 @@ from sterling.text.watermark.keyed_hash import (
 if TYPE_CHECKING:
     from sterling.text.watermark.watermark_processor import WatermarkProcessor
 
-__all__ = [
-    "Combination",
-    "TripleSetWatermark",
-    "WatermarkDetection",
-    "combined_p_value",
-    "kgw",
-    "unigram",
-]
-
 Combination = Literal["green", "fisher", "brown", "exact"]
 GREEN, YELLOW, RED = 0, 1, 2
 

@@ -16,8 +16,6 @@ from sterling.text.watermark.triple_set import TripleSetWatermark
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-__all__ = ["WatermarkKey", "tokenizer_fingerprint"]
-
 
 @dataclass(frozen=True)
 class WatermarkKey:

@@ -7,8 +7,6 @@ from transformers import LogitsProcessor
 from sterling.text.watermark.keyed_hash import mixed_tokens, token_numbers
 from sterling.text.watermark.triple_set import RED, TripleSetWatermark
 
-__all__ = ["WatermarkProcessor"]
-
 
 class WatermarkProcessor(LogitsProcessor):  # type: ignore[misc]
     """Bans the red tokens of every step, and favours its green ones.

@@ -8,8 +8,6 @@ from sterling.face.data.datasets.read import read_dataset
 from sterling.face.data.datasets.spec import Dataset, Grammar, Presentation, Protocol, own_split
 from sterling.face.data.manifest import ATTACK, BONA_FIDE, Manifest
 
-__all__ = ["CASIA_MFSD", "read_casia_mfsd"]
-
 _SUBJECTS = {"train": 20, "test": 30}
 _SPECIES = {
     BONA_FIDE: ("1", "2", "HR_1"),

@@ -17,8 +17,6 @@ from sterling.face.data.datasets.spec import (
 from sterling.face.data.manifest import ATTACK, BONA_FIDE, Manifest
 from sterling.face.data.modality import Modality
 
-__all__ = ["CASIA_SURF", "CASIA_SURF_ATTACKS", "read_casia_surf"]
-
 CASIA_SURF_ATTACKS: dict[str, str] = {
     "01_e_s": "print_eyes_flat",
     "02_e_b": "print_eyes_bent",

@@ -9,8 +9,6 @@ from sterling.face.data.datasets.spec import Dataset, Grammar, Presentation, Pro
 from sterling.face.data.manifest import ATTACK, BONA_FIDE, Manifest
 from sterling.face.data.modality import Modality
 
-__all__ = ["CEFA", "read_cefa"]
-
 _RACES = {"AF": "1", "CA": "2", "EA": "3"}
 _SPECIES = {"1": BONA_FIDE, "2": "print_cloth", "3": "print_photo", "4": "replay"}
 _MASKS = {"3D": "mask_3d", "Silicone": "mask_silicone"}

@@ -35,8 +35,6 @@ from sterling.face.data.images import IMAGE_SUFFIXES, read_image
 from sterling.face.data.manifest import ATTACK, BONA_FIDE, SPLITS
 from sterling.face.data.video import VIDEO_SUFFIXES, read_numbered_frames
 
-__all__ = ["Account", "Count", "Problem", "check_dataset"]
-
 _SHOWN = 5
 
 Kind = Literal[

@@ -17,8 +17,6 @@ from sterling.face.data.datasets.spec import (
 )
 from sterling.face.data.manifest import ATTACK, BONA_FIDE, Manifest
 
-__all__ = ["HIFIMASK", "read_hifimask"]
-
 _SPECIES = {
     "0": BONA_FIDE,
     "1": "mask_transparent",

@@ -17,8 +17,6 @@ from sterling.face.data.datasets.spec import (
 )
 from sterling.face.data.manifest import ATTACK, BONA_FIDE, Manifest
 
-__all__ = ["MSU_MFSD", "read_msu_mfsd"]
-
 _CLIENTS = {
     "train": (2, 3, 5, 6, 7, 8, 9, 11, 12, 21, 22, 34, 53, 54, 55),
     "test": (1, 13, 14, 23, 24, 26, 28, 29, 30, 32, 33, 35, 36, 37, 39, 42, 48, 49, 50, 51),

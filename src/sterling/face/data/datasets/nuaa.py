@@ -8,8 +8,6 @@ from sterling.face.data.datasets.read import read_dataset
 from sterling.face.data.datasets.spec import Dataset, Grammar, Listed, ListFile, Presentation
 from sterling.face.data.manifest import ATTACK, BONA_FIDE, Manifest
 
-__all__ = ["NUAA", "read_nuaa"]
-
 _SPECIES = {
     **{"live": BONA_FIDE, "ClientRaw": BONA_FIDE},
     **{"spoof_print": "print", "ImposterRaw": "print"},

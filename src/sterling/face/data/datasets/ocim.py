@@ -19,8 +19,6 @@ from sterling.face.data.datasets.replay_attack import read_replay_attack
 from sterling.face.data.manifest import Manifest
 from sterling.face.data.split import hold_out_dev
 
-__all__ = ["OCIM", "OCIM_RUNS", "leave_one_out"]
-
 OCIM = {
     "O": read_oulu_npu,
     "C": read_casia_mfsd,

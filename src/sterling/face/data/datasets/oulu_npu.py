@@ -17,8 +17,6 @@ from sterling.face.data.datasets.spec import (
 )
 from sterling.face.data.manifest import ATTACK, BONA_FIDE, Manifest
 
-__all__ = ["OULU_NPU", "read_oulu_npu"]
-
 _PLACES = {"Train": "train", "Dev": "dev", "Test": "test"}
 _USERS = {"train": range(1, 21), "dev": range(21, 36), "test": range(36, 56)}
 _SPECIES = {"1": BONA_FIDE, "2": "print", "3": "print", "4": "replay", "5": "replay"}

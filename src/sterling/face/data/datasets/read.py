@@ -21,8 +21,6 @@ from sterling.face.data.folder import listed_frames
 from sterling.face.data.manifest import Manifest
 from sterling.face.data.video import VIDEO_SUFFIXES, spread
 
-__all__ = ["read_dataset", "read_lists", "read_tree"]
-
 
 def read_dataset(
     dataset: Dataset,

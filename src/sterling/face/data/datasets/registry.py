@@ -22,18 +22,6 @@ from sterling.face.data.datasets.suhifimask import SUHIFIMASK
 from sterling.face.data.datasets.wmca import WMCA
 from sterling.face.data.manifest import Manifest
 
-__all__ = [
-    "DATASETS",
-    "TITLES",
-    "WITHOUT_LAYOUT",
-    "astray",
-    "matching_files",
-    "named_without_layout",
-    "read_public",
-    "recognise",
-    "without_layout",
-]
-
 DATASETS: Mapping[str, Dataset] = {
     dataset.key: dataset
     for dataset in (

@@ -9,8 +9,6 @@ from sterling.face.data.datasets.read import read_dataset
 from sterling.face.data.datasets.spec import Dataset, Grammar, Presentation, Protocol, own_split
 from sterling.face.data.manifest import ATTACK, BONA_FIDE, Manifest
 
-__all__ = ["REPLAY_ATTACK", "read_replay_attack"]
-
 _PLACES = {"train": "train", "devel": "dev", "test": "test"}
 _SPECIES = {"": BONA_FIDE, "print": "print", "mobile": "replay_mobile", "highdef": "replay_highdef"}
 # What each client is attacked with: a print of a high-resolution photo, and on either display a

@@ -18,21 +18,6 @@ from sterling.face.data.images import IMAGE_SUFFIXES
 from sterling.face.data.modality import Modality
 from sterling.face.data.video import VIDEO_SUFFIXES
 
-__all__ = [
-    "Found",
-    "Listing",
-    "Tree",
-    "first_file",
-    "incomplete",
-    "list_folder",
-    "misplaced",
-    "number_matching",
-    "number_of_media",
-    "placed",
-    "read_list",
-    "scan",
-]
-
 _MEDIA_SUFFIXES = IMAGE_SUFFIXES | VIDEO_SUFFIXES | {".hdf5"}
 
 _CAMERAS: dict[str, Modality] = {

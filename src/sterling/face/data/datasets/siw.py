@@ -8,8 +8,6 @@ from sterling.face.data.datasets.read import read_dataset
 from sterling.face.data.datasets.spec import Dataset, Grammar, Presentation, Protocol, own_split
 from sterling.face.data.manifest import BONA_FIDE, Manifest
 
-__all__ = ["SIW", "read_siw"]
-
 _SPECIES = {"1": BONA_FIDE, "2": "print", "3": "replay"}
 _MEDIA = "1234"
 

@@ -8,8 +8,6 @@ from sterling.face.data.datasets.read import read_dataset
 from sterling.face.data.datasets.spec import Dataset, Grammar, Presentation, Protocol
 from sterling.face.data.manifest import ATTACK, BONA_FIDE, Manifest
 
-__all__ = ["SIW_M", "read_siw_m"]
-
 _SPECIES = {
     "Makeup/Cosmetic": "makeup_cosmetic",
     "Makeup/Impersonation": "makeup_impersonation",

@@ -13,17 +13,6 @@ from sterling.errors import InputError, unknown_name
 from sterling.face.data.manifest import ATTACK, BONA_FIDE
 from sterling.face.data.modality import Modality
 
-__all__ = [
-    "Dataset",
-    "Grammar",
-    "ListFile",
-    "Listed",
-    "Presentation",
-    "Protocol",
-    "own_split",
-    "unseen",
-]
-
 
 @dataclass(frozen=True)
 class Presentation:

@@ -16,8 +16,6 @@ from sterling.face.data.datasets.spec import (
 )
 from sterling.face.data.manifest import ATTACK, BONA_FIDE, Manifest
 
-__all__ = ["SUHIFIMASK", "read_suhifimask"]
-
 
 def read_suhifimask(
     folder: str | os.PathLike[str], protocol: str | None = None, *, frames: int | None = None

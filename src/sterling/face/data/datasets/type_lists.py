@@ -13,8 +13,6 @@ import numpy as np
 from sterling.errors import InputError
 from sterling.face.data.manifest import ATTACK, BONA_FIDE, Manifest
 
-__all__ = ["read_type_lists"]
-
 
 def read_type_lists(folder: str | os.PathLike[str], *, pictures: int = 60) -> dict[str, Manifest]:
     """Read the lists of a folder, and where their pictures are.

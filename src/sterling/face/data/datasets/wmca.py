@@ -17,8 +17,6 @@ from sterling.face.data.datasets.spec import (
 )
 from sterling.face.data.manifest import ATTACK, BONA_FIDE, Manifest
 
-__all__ = ["WMCA", "read_wmca"]
-
 # Species by type and instrument; the seven that protocols leave out, and wigs.
 _INSTRUMENTS: dict[str, dict[str, range | tuple[int, ...]]] = {
     "1": {  # facial disguise

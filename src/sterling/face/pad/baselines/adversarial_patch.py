@@ -14,8 +14,6 @@ from sterling.face.pad.layers.cdc import fold
 from sterling.face.pad.networks.network import Network
 from sterling.research_use import require_research_use
 
-__all__ = ["adversarial_patch", "paste"]
-
 STEP = 8.0
 """Grey levels that a step moves each pixel of the patch. Our default."""
 

@@ -14,8 +14,6 @@ from torch import Tensor
 
 from sterling.errors import InputError
 
-__all__ = ["BINS", "patterns", "score_texture", "texture"]
-
 BINS = 59
 """58 uniform patterns of eight bits, and one bin for all others."""
 

@@ -10,8 +10,6 @@ from numpy.typing import ArrayLike, NDArray
 
 from sterling.errors import InputError
 
-__all__ = ["score_one_class"]
-
 
 def score_one_class(bona_fides: ArrayLike, test: ArrayLike) -> NDArray[np.float64]:
     """Minus the distance of features from those of bona fides; higher means bona fide.

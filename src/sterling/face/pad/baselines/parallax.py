@@ -17,8 +17,6 @@ from torch import Tensor
 
 from sterling.errors import InputError
 
-__all__ = ["score_parallax"]
-
 WINDOW = (0.30, 0.36)  # half axes of the ellipse that holds a face, as shares of the side
 STEPS = 5
 RIDGE = 1e-3  # of the mean diagonal: where there is no texture nothing is seen to move

@@ -16,8 +16,6 @@ from torch import Tensor
 
 from sterling.errors import InputError
 
-__all__ = ["BAND", "band_power", "chrom", "in_band", "peak_ratio", "pos", "score_pulse", "traces"]
-
 Array = NDArray[np.float64]
 
 BAND = (0.7, 4.0)  # hertz, 42 to 240 beats a minute

@@ -10,8 +10,6 @@ from torch import Tensor
 
 from sterling.errors import InputError
 
-__all__ = ["score_spectrum", "spectra"]
-
 SECTORS = 4  # of half the plane; the other half is its mirror image
 
 

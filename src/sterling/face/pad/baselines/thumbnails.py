@@ -11,8 +11,6 @@ from torch import Tensor
 
 from sterling.errors import InputError
 
-__all__ = ["THUMBNAIL_SIDE", "score_thumbnails"]
-
 THUMBNAIL_SIDE = 8
 
 

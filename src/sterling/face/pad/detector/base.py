@@ -20,8 +20,6 @@ from sterling.face.pad.networks.models import build_network
 from sterling.face.pad.networks.network import Network
 from sterling.measure import Threshold
 
-__all__ = ["Judge", "Provenance", "read_card", "read_config"]
-
 
 def _versions() -> dict[str, str]:
     return {name: version(name) for name in ("sterling", "torch")}

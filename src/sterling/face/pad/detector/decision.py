@@ -11,8 +11,6 @@ from numpy.typing import ArrayLike
 from sterling.errors import InputError
 from sterling.measure import Threshold
 
-__all__ = ["Decision", "Outcome", "decide", "margin_for"]
-
 
 class Outcome(StrEnum):
     """The three answers to a presentation."""

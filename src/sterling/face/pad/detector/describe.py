@@ -10,8 +10,6 @@ from torch.utils.flop_counter import FlopCounterMode
 from sterling.face.pad.layers.cdc import fold
 from sterling.face.pad.networks.network import Network
 
-__all__ = ["describe", "latency", "multiply_adds"]
-
 
 def describe(network: Network, size: int, *, repetitions: int = 5) -> dict[str, Any]:
     """What a network takes, answers and costs, for one presentation, as a JSON object.

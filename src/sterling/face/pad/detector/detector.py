@@ -19,8 +19,6 @@ from sterling.face.pad.layers.cdc import fold
 from sterling.face.pad.networks.network import Network, Output
 from sterling.measure import Threshold
 
-__all__ = ["Detector"]
-
 _FORMAT = "sterling-pad-2"
 _CONFIG, _WEIGHTS = "config.json", "model.safetensors"
 

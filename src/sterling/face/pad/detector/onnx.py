@@ -25,8 +25,6 @@ from sterling.face.pad.layers.cdc import fold
 from sterling.face.pad.networks.network import Network
 from sterling.measure import Threshold
 
-__all__ = ["ExportReport", "OnnxDetector", "export_onnx"]
-
 _OPSET = 18
 _CARD = "sterling.card"
 _GRAPH = "model.onnx"

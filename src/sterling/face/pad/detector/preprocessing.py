@@ -10,8 +10,6 @@ from torch import Tensor
 from sterling.errors import InputError
 from sterling.face.pad.networks.network import Network
 
-__all__ = ["Preprocessing", "normalise"]
-
 _FIXED = {"colour": "RGB", "dtype": "uint8", "normalisation": "(x - 127.5) / 128"}
 
 

@@ -13,8 +13,6 @@ from sterling.face.pad.detector.base import Judge, read_config
 from sterling.face.pad.detector.detector import Detector
 from sterling.face.pad.detector.onnx import CONFIG, ONNX_FORMAT, OnnxDetector
 
-__all__ = ["SHIPPED", "load_detector", "shipped_detector"]
-
 SHIPPED = "compact"
 """The name by which commands know the shipped detector."""
 

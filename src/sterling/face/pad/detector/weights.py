@@ -12,8 +12,6 @@ from torch import Tensor, nn
 
 from sterling.errors import InputError
 
-__all__ = ["digest", "encode", "load_weights", "read_tensors", "write_whole"]
-
 
 def write_whole(path: Path, content: bytes) -> None:
     """Write `content` to `path` at once: a reader sees the old file or the new one.

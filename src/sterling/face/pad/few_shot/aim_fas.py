@@ -18,8 +18,6 @@ from sterling.face.pad.detector.preprocessing import normalise
 from sterling.face.pad.networks.depth_net import DepthNet
 from sterling.face.pad.training.losses import DepthLoss
 
-__all__ = ["DepthMaps", "adaptive_inner_update", "liveness_after"]
-
 FIRST_RATE = (0.8e-3, 1.25e-3)  # the release's range of α at first
 
 

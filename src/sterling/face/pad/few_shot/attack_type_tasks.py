@@ -17,8 +17,6 @@ from sterling.errors import InputError
 from sterling.face.data import Manifest
 from sterling.runs import derive_seed
 
-__all__ = ["FaceTypes", "TypePair", "TypeTasks", "types_of"]
-
 Rows = Mapping[str, NDArray[np.intp]]
 
 

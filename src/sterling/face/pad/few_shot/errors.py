@@ -11,8 +11,6 @@ from sterling.face.pad.baselines.thumbnails import score_thumbnails
 from sterling.face.pad.few_shot.aim_fas import liveness_after
 from sterling.measure import Scores, auc, eer, evaluate, threshold_at_eer
 
-__all__ = ["FIGURES", "errors_after", "errors_of_thumbnails", "mean_errors", "task_errors"]
-
 FIGURES = ("ACER", "EER", "AUC")
 
 

@@ -16,15 +16,6 @@ from torch import Tensor, nn
 from sterling.adapt import FunctionalModel, inner_loop
 from sterling.face.pad.detector.preprocessing import normalise
 
-__all__ = [
-    "Lesson",
-    "MetaTeacher",
-    "SpoofMapTeacher",
-    "pooled_logits",
-    "regress",
-    "teach",
-]
-
 Criterion = Callable[[Tensor, Tensor], Tensor]
 LOGIT_SCALE = 8.0  # of the pooled map, 0 for bona fide and 1 for attacks at first
 

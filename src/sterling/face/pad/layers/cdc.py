@@ -22,8 +22,6 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from sterling.errors import InputError
 
-__all__ = ["CentralDifferenceConv2d", "fold", "two_path"]
-
 M = TypeVar("M", bound=nn.Module)
 
 

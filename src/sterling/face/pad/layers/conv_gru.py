@@ -3,8 +3,6 @@
 import torch
 from torch import Tensor, nn
 
-__all__ = ["ConvGRUCell"]
-
 
 class ConvGRUCell(nn.Module):
     """One step of a convolutional GRU.

@@ -5,8 +5,6 @@ from torch import Tensor
 
 from sterling.errors import InputError
 
-__all__ = ["all_to_all", "position_to_position"]
-
 
 def all_to_all(predicted: Tensor, embedded: Tensor) -> Tensor:
     """Minus the mean cosine between every position of one map and every one of the other.

@@ -9,8 +9,6 @@ from typing import Any
 import torch
 from torch import Tensor
 
-__all__ = ["reversal", "reverse_gradient"]
-
 RAMP = 4000  # steps over which the reversed gradient grows, as SSDG releases it
 
 

@@ -11,14 +11,6 @@ from sterling.errors import InputError
 from sterling.face.data import CHANNELS, Modality, require_modalities
 from sterling.face.pad.networks.network import Network, Output, initialise
 
-__all__ = [
-    "FusionResNet",
-    "FusionResNetConfig",
-    "SqueezeExcitation",
-    "residual_stage",
-    "residual_stem",
-]
-
 Fusion = Literal["halfway", "se", "multi_scale_se"]
 Combine = Literal["concat", "add"]
 

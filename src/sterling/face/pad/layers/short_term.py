@@ -13,8 +13,6 @@ from torch import Tensor, nn
 
 from sterling.face.pad.layers.spatial_gradient import gradient_magnitude, sobel
 
-__all__ = ["Cues", "ShortTermBlock"]
-
 CHANGE_WEIGHT = 10.0
 
 

@@ -12,8 +12,6 @@ from torch import Tensor, nn
 
 from sterling.errors import unknown_name
 
-__all__ = ["GradientOrder", "SpatialGradientBlock", "gradient_magnitude", "sobel"]
-
 GradientOrder = Literal["sobel_then_conv", "conv_then_sobel"]
 
 _ACROSS = torch.tensor([[-1.0, 0.0, 1.0], [-2.0, 0.0, 2.0], [-1.0, 0.0, 1.0]])

@@ -3,8 +3,6 @@
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-__all__ = ["Attention", "Mlp", "Patches", "TransformerBlock"]
-
 
 class Patches(nn.Module):
     """Cut pictures into square patches, one token each, and add a learned position.

@@ -23,8 +23,6 @@ from sterling.face.pad.training.objective import Batch
 from sterling.face.pad.training.pair_sampling import draw_pairs
 from sterling.face.pad.training.views import tone_view
 
-__all__ = ["CCL", "CCLConfig", "ContextContrast"]
-
 PROJECTED = 4  # the projection has 4·width channels; the published size is unknown
 
 

@@ -12,8 +12,6 @@ from sterling.face.data import Modality, channels_of, require_modalities
 from sterling.face.pad.layers.cdc import CentralDifferenceConv2d
 from sterling.face.pad.networks.network import Network, Output, initialise
 
-__all__ = ["CDCN", "CDCNConfig", "CdcTrunk", "cdc_layer", "cdcn_level", "map_layer", "scaled"]
-
 SHRINK = 8  # a trunk halves the size three times
 
 

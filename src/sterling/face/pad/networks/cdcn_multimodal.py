@@ -11,8 +11,6 @@ from sterling.face.data import CHANNELS, Modality, require_modalities
 from sterling.face.pad.networks.cdcn import CDCNConfig, CdcTrunk, cdc_layer, cdcn_level, map_layer
 from sterling.face.pad.networks.network import Network, Output, initialise
 
-__all__ = ["CDCNMultimodal", "CDCNMultimodalConfig"]
-
 
 @dataclass(frozen=True)
 class CDCNMultimodalConfig(CDCNConfig):

@@ -11,8 +11,6 @@ from sterling.face.data import channels_of, require_modalities
 from sterling.face.pad.networks.cdcn import CDCNConfig, CdcTrunk, cdc_layer, map_layer
 from sterling.face.pad.networks.network import Network, Output, initialise
 
-__all__ = ["OPERATIONS", "PUBLISHED", "CDCNpp", "CDCNppConfig", "Structure"]
-
 OPERATIONS = ("cdc", "cdc_2_1.2", "cdc_2_1.4", "cdc_2_1.6", "cdc_2_1.8", "cdc_2_2.0")
 """What a cell may be built of: one CDC layer, or two that widen the channels by a ratio and
 narrow them again."""

@@ -25,8 +25,6 @@ from sterling.face.pad.networks.cdcn_pp import OPERATIONS, Structure, operation_
 from sterling.face.pad.networks.network import initialise
 from sterling.face.pad.training.losses import DepthLoss, bona_fide_of
 
-__all__ = ["CANDIDATES", "SearchConfig", "SearchResult", "SuperNetwork", "derive", "search"]
-
 CANDIDATES = ("none", "skip", *OPERATIONS)
 """What an edge of a cell may do."""
 

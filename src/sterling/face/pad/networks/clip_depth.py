@@ -15,8 +15,6 @@ from sterling.face.pad.layers.short_term import Cues, ShortTermBlock
 from sterling.face.pad.networks.depth_net import DepthNet
 from sterling.face.pad.networks.network import Network, Output, initialise
 
-__all__ = ["ClipDepth", "ClipDepthConfig", "StreamState"]
-
 HEAD_SIDE, HEAD_UNITS = 4, 64
 
 

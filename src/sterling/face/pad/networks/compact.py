@@ -12,8 +12,6 @@ from sterling.face.pad.layers.cdc import CentralDifferenceConv2d
 from sterling.face.pad.networks.cdcn import cdc_layer
 from sterling.face.pad.networks.network import Network, Output, initialise
 
-__all__ = ["Compact", "CompactConfig"]
-
 
 @dataclass(frozen=True)
 class CompactConfig:

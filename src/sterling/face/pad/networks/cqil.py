@@ -22,8 +22,6 @@ from sterling.face.pad.training.objective import Batch
 from sterling.face.pad.training.quality_corruption import lower_quality
 from sterling.face.pad.training.views import tone_view
 
-__all__ = ["CQIL", "CQILConfig", "QualityInvariance"]
-
 HALF = 2  # the restoring network works at half the picture's side
 
 

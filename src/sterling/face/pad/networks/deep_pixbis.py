@@ -21,8 +21,6 @@ from sterling.face.pad.training.augment import augment
 from sterling.face.pad.training.losses import bona_fide_of
 from sterling.face.pad.training.objective import Batch
 
-__all__ = ["DeepPixBiS", "DeepPixBiSConfig", "PixelWiseBinary"]
-
 
 @dataclass(frozen=True)
 class DeepPixBiSConfig:

@@ -13,8 +13,6 @@ from sterling.face.data import Modality, channels_of, require_modalities
 from sterling.face.pad.layers.spatial_gradient import GradientOrder, SpatialGradientBlock
 from sterling.face.pad.networks.network import Network, Output, initialise
 
-__all__ = ["DepthNet", "DepthNetConfig", "Gradient", "Levels"]
-
 Gradient = Literal["none", "sobel_then_conv", "conv_then_sobel"]
 
 

@@ -21,8 +21,6 @@ from sterling.face.pad.training.losses import bona_fide_of
 from sterling.face.pad.training.objective import Batch
 from sterling.face.pad.training.views import moved_view, random_view
 
-__all__ = ["EPCR", "Consistency", "EPCRConfig"]
-
 
 @dataclass(frozen=True)
 class EPCRConfig:

@@ -14,8 +14,6 @@ from sterling.face.pad.layers.transformer import Patches, TransformerBlock
 from sterling.face.pad.networks.cdcn import CdcTrunk, cdc_layer, cdcn_level, map_layer
 from sterling.face.pad.networks.network import Network, Output, initialise
 
-__all__ = ["FlexibleModal", "FlexibleModalConfig", "channel_attention"]
-
 Backbone = Literal["cdcn", "resnet", "vit"]
 FlexibleFusion = Literal["concat", "se", "cross_attention"]
 Missing = Literal["token", "zero"]

@@ -12,8 +12,6 @@ from sterling.face.data import CHANNELS, Modality, require_modalities
 from sterling.face.pad.layers.transformer import Attention, Patches, TransformerBlock
 from sterling.face.pad.networks.network import Network, Output, initialise
 
-__all__ = ["CrossModalBlock", "FMViT", "FMViTConfig"]
-
 
 @dataclass(frozen=True)
 class FMViTConfig:

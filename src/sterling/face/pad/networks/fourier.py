@@ -21,8 +21,6 @@ from sterling.face.pad.training.augment import augment
 from sterling.face.pad.training.losses import bona_fide_of
 from sterling.face.pad.training.objective import Batch
 
-__all__ = ["FourierNet", "FourierNetConfig", "FourierSupervised", "fourier_maps"]
-
 SIDE = 10
 LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601, as OpenCV turns colour to grey
 

@@ -23,8 +23,6 @@ from sterling.face.pad.training.augment import augment
 from sterling.face.pad.training.losses import bona_fide_of
 from sterling.face.pad.training.objective import Batch
 
-__all__ = ["MADDG", "MADDGConfig", "MultiAdversarial", "dual_force_triplet"]
-
 MARGIN = 0.1
 
 

@@ -25,8 +25,6 @@ from sterling.face.pad.networks.sgtd import SGTD
 from sterling.face.pad.networks.ssdg import SSDG
 from sterling.face.pad.networks.temporal_depth import TemporalDepth
 
-__all__ = ["MODELS", "build_network", "small_arguments"]
-
 MODELS: dict[str, type[Network]] = {
     model.name: model
     for model in (

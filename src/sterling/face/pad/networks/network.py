@@ -10,8 +10,6 @@ from torch import Tensor, nn
 from sterling.errors import InputError
 from sterling.face.data import CHANNELS, Modality, channels_of
 
-__all__ = ["Network", "Output", "initialise"]
-
 
 class Output(NamedTuple):
     """What a network answers for N presentations.

@@ -23,8 +23,6 @@ from sterling.face.pad.training.losses import bona_fide_of
 from sterling.face.pad.training.objective import Batch
 from sterling.face.pad.training.views import tone_view
 
-__all__ = ["PARTS", "PartCrops", "PartCropsConfig", "PartSupervision", "part_corners"]
-
 PARTS = ("face", "eyes", "chin", "nose", "left ear", "right ear")
 LOSS_WEIGHTS = (0.5, 0.1, 0.1, 0.1, 0.05, 0.05)  # of the parts' heads
 GLOBAL_LOSS = 0.5  # of the head of all parts together

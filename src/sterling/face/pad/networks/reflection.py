@@ -22,8 +22,6 @@ from sterling.face.pad.training.augment import augment
 from sterling.face.pad.training.losses import bona_fide_of
 from sterling.face.pad.training.objective import Batch
 
-__all__ = ["Bipartite", "BipartiteNet", "BipartiteNetConfig", "reflection_maps"]
-
 SURROUND = 0.25  # side of the window that a highlight stands out of, as a share of the picture's
 FAINTEST = 0.05  # of white: weaker highlights are not stretched to 1
 

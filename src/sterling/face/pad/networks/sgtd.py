@@ -8,8 +8,6 @@ from sterling.face.pad.layers.spatial_gradient import GradientOrder
 from sterling.face.pad.networks.clip_depth import ClipDepth, ClipDepthConfig
 from sterling.face.pad.networks.depth_net import DepthNet
 
-__all__ = ["SGTD", "SGTDConfig"]
-
 
 @dataclass(frozen=True)
 class SGTDConfig(ClipDepthConfig):

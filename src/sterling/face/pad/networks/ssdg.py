@@ -21,8 +21,6 @@ from sterling.face.pad.training.losses import bona_fide_of
 from sterling.face.pad.training.objective import Batch
 from sterling.face.pad.training.views import tone_view
 
-__all__ = ["SSDG", "SSDGConfig", "SingleSide", "asymmetric_triplet"]
-
 MARGIN = 0.1
 DROPOUT = 0.5
 

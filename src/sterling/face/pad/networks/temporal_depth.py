@@ -7,8 +7,6 @@ from sterling.face.data import require_modalities
 from sterling.face.pad.networks.clip_depth import ClipDepth, ClipDepthConfig
 from sterling.face.pad.networks.depth_net import DepthNet
 
-__all__ = ["TemporalDepth", "TemporalDepthConfig"]
-
 
 @dataclass(frozen=True)
 class TemporalDepthConfig(ClipDepthConfig):

@@ -12,8 +12,6 @@ from torch import Tensor
 
 from sterling.face.data import CHANNELS, Modality
 
-__all__ = ["augment"]
-
 COLOUR_SHIFT = 40  # per channel, in units of 0 to 255
 GAMMA = (0.5, 1.5)
 FLIP_PROBABILITY = 0.5

@@ -9,8 +9,6 @@ from torch import Tensor
 
 from sterling.face.pad.training.views import shuffle_patches
 
-__all__ = ["TRASH_SHARE", "make_trash"]
-
 TRASH_SHARE = 0.1
 MOSAIC = 8  # pixels of a tile's side
 DAMAGES = 3

@@ -11,8 +11,6 @@ from torch import Tensor, nn
 from sterling.errors import InputError
 from sterling.face.pad.detector.weights import encode, load_weights, read_tensors, write_whole
 
-__all__ = ["load_checkpoint", "save_checkpoint"]
-
 _MODEL, _OPTIMIZER = "model.", "optimizer."
 
 

@@ -20,8 +20,6 @@ from sterling.face.pad.networks.network import Network
 from sterling.face.pad.training.augment import augment
 from sterling.face.pad.training.objective import Batch
 
-__all__ = ["CompactObjective", "frame", "worsen"]
-
 DEPTH_SHRINK = 8  # the auxiliary map's sides are the picture's over it
 
 # All of these are our documented defaults.

@@ -21,8 +21,6 @@ from sterling.face.pad.training.losses import bona_fide_of
 from sterling.face.pad.training.objective import Batch
 from sterling.face.pad.training.views import tone_view
 
-__all__ = ["DomainConfusion", "squared_mmd"]
-
 WIDTHS = (0.25, 0.5, 1.0, 2.0, 4.0)  # times the mean squared distance between the two samples
 
 

@@ -15,8 +15,6 @@ from sterling.face.pad.networks.part_crops import PartCrops, PartSupervision
 from sterling.face.pad.networks.reflection import Bipartite, BipartiteNet
 from sterling.face.pad.training.objective import Objective
 
-__all__ = ["fit", "own_objective", "stages", "target_maps"]
-
 
 def fit(
     network: Network,

@@ -12,8 +12,6 @@ from sterling.face.pad.networks.network import Network
 from sterling.face.pad.training.augment import augment
 from sterling.face.pad.training.losses import OutputLoss
 
-__all__ = ["Batch", "Objective", "Supervised"]
-
 
 @dataclass(frozen=True, eq=False)
 class Batch:

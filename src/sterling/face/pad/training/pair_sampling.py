@@ -15,8 +15,6 @@ from torch import Tensor
 from sterling.errors import InputError
 from sterling.face.data import Manifest
 
-__all__ = ["ASPECTS", "contexts_of", "draw_pairs"]
-
 ASPECTS = ("subject", "illumination", "sensor", "session", "distance")
 """Columns of a manifest that make up the context, beside the class and its species."""
 

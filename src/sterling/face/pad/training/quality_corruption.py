@@ -5,8 +5,6 @@ from torch import Tensor
 
 from sterling.face.data import Degradation, degrade
 
-__all__ = ["WORST", "lower_quality"]
-
 WORST: dict[Degradation, float] = {"blur": 1.0, "low_resolution": 3.0, "noise": 12.0, "jpeg": 70.0}
 """Strength of each degradation at amount 1, in the order in which they happen. Our defaults."""
 

@@ -22,8 +22,6 @@ from sterling.face.pad.training.objective import Batch, Objective, Supervised
 if TYPE_CHECKING:
     from accelerate import Accelerator
 
-__all__ = ["EpochRecord", "TrainConfig", "TrainHistory", "TrainingError", "train"]
-
 Precision = Literal["no", "bf16", "fp16"]
 Optimizer = Literal["adam", "adamw", "adadelta"]
 

@@ -6,8 +6,6 @@ from torch import Tensor
 
 from sterling.face.pad.training.augment import augment
 
-__all__ = ["moved_view", "random_crop", "random_view", "shuffle_patches", "tone_view"]
-
 CROP_AREA = (0.2, 1.0)  # of the picture, as EPCR releases it
 PATCHES = 3
 SHUFFLE_PROBABILITY = 0.5

@@ -9,18 +9,6 @@ import numpy as np
 
 from sterling.privacy.unlearning_attacks import two_sided
 
-__all__ = [
-    "RETRAINED",
-    "UNTOUCHED",
-    "Cell",
-    "Cells",
-    "approximate",
-    "difference",
-    "excess",
-    "mean",
-    "over_seeds",
-]
-
 Cell = dict[str, dict[str, float]]
 """Of one seed: for every method its figures by name."""
 Cells = dict[tuple[str, str], list[Cell]]

@@ -55,17 +55,6 @@ from sterling.privacy.unlearning_attacks.shadow_models import (
 from sterling.privacy.unlearning_attacks.two_model import FEATURES
 from sterling.studies.privacy.forgetting_benchmark._cells import RETRAINED, UNTOUCHED, Cell
 
-__all__ = [
-    "OWN_TRAINING",
-    "REWOUND",
-    "ClassifierBench",
-    "attack_after_forgetting",
-    "attack_along_requests",
-    "attack_with_each_feature_map",
-    "name_forgotten_classes",
-    "time_forgetting",
-]
-
 REWOUND = "SCRUB+R"
 OWN_TRAINING = ("SISA", "amnesiac")
 NOT_FOR_CONVOLUTIONS = ("Newton",)

@@ -25,8 +25,6 @@ from sterling.privacy.unlearning_attacks import (
 )
 from sterling.studies.privacy.forgetting_benchmark._cells import RETRAINED, UNTOUCHED, Cell
 
-__all__ = ["LANGUAGE_METHODS", "NEW_FACTS", "LanguageBench", "attack_forgotten_authors"]
-
 NEW_FACTS = "relearning, new facts"
 LANGUAGE_METHODS = (
     "FT",

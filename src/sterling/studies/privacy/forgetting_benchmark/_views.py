@@ -28,17 +28,6 @@ from sterling.study import (
     row_over_seeds,
 )
 
-__all__ = [
-    "cell_table",
-    "cost_table",
-    "feature_map_table",
-    "forgetting_figures",
-    "reference_metrics",
-    "requests_figure",
-    "rewinding_gain",
-    "rewinding_table",
-]
-
 TITLES = {"class": "whole classes", "author": "authors", "random": "random records"}
 DIFFERENCE = "difference from the retrained model"
 

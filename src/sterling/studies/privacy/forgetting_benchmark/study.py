@@ -73,8 +73,6 @@ from sterling.study import (
     within,
 )
 
-__all__ = ["FORGETTING_BENCHMARK_STUDY", "ForgettingBenchmarkConfig"]
-
 CLASSIFIER_METHODS = (*catalogue(train_by_recipe(Recipe()), Descent()), REWOUND, *OWN_TRAINING)
 HALF_TOLERANCE = 0.03  # of the area under exact retraining; the card's bound
 RELEARNING_MARGIN = 0.05  # our margin for "no faster", in words said

@@ -18,8 +18,6 @@ from sterling.privacy.cache.recovery import rouge_l, token_recovery
 from sterling.runs import derive_seed
 from sterling.studies.privacy.kv_cloak._bench import ARMS, CLOAKED, PLAIN, CacheBench
 
-__all__ = ["try_collision", "try_fingerprints", "try_injection", "try_inversion"]
-
 WAYS: dict[str, tuple[Literal["solving", "projecting"], int, tuple[str, ...]]] = {
     "solving": ("solving", 0, ARMS),
     "projecting": ("projecting", 0, ARMS),

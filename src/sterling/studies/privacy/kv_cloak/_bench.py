@@ -25,8 +25,6 @@ from sterling.runs import derive_seed
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
-__all__ = ["ARMS", "CLOAKED", "NOISE", "PERMUTED", "PLAIN", "CacheBench"]
-
 PLAIN, CLOAKED, NOISE, PERMUTED = "plain", "KV-Cloak", "Gaussian noise", "channels permuted"
 ARMS = (PLAIN, NOISE, PERMUTED, CLOAKED)
 

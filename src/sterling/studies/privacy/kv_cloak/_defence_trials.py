@@ -15,8 +15,6 @@ from sterling.studies.privacy.kv_cloak._bench import PLAIN, CacheBench
 if TYPE_CHECKING:
     from transformers import Cache, PreTrainedModel
 
-__all__ = ["logit_errors", "row_errors", "step_times", "tokens_that_differ"]
-
 
 @torch.no_grad()
 def logit_errors(bench: CacheBench) -> dict[str, list[float]]:

@@ -50,8 +50,6 @@ from sterling.study import (
 )
 from sterling.text.corpus.prose import human_prose
 
-__all__ = ["KV_CLOAK_STUDY", "KVCloakConfig"]
-
 Found = dict[str, Any]
 """Of one stage, as JSON."""
 

@@ -28,18 +28,6 @@ from sterling.study import (
     row_over_seeds,
 )
 
-__all__ = [
-    "AuditedTarget",
-    "attack_table",
-    "audit_figures",
-    "audit_metrics",
-    "declared_table",
-    "level_table",
-    "setting_table",
-    "stage_table",
-    "write_scores",
-]
-
 SHOWN = ("LiRA online", "RMIA", "LiRA offline", "shadow classifier", "loss")
 SHOWN_RECORDS = 25
 

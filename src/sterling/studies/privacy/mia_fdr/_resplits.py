@@ -17,15 +17,6 @@ from sterling.privacy.membership.audit import audit
 from sterling.privacy.membership.fdr import MembershipFDR
 from sterling.privacy.membership.lifelong import StageRule, select_over_stages
 
-__all__ = [
-    "Outcome",
-    "Split",
-    "flagged_share",
-    "realised",
-    "realised_over_stages",
-    "split_records",
-]
-
 Floats = NDArray[np.float64]
 Truth = NDArray[np.bool_]
 

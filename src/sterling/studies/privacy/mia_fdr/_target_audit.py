@@ -30,23 +30,6 @@ from sterling.studies.privacy.mia_fdr._resplits import (
     split_records,
 )
 
-__all__ = [
-    "ALPHA",
-    "ALPHAS",
-    "BASE",
-    "BLACK_BOX",
-    "BY_SHADOW",
-    "BY_SURROGATE",
-    "HARDER",
-    "MIX_APART",
-    "MIX_POOLED",
-    "ONE_IN_TEN",
-    "PARTS",
-    "THINNED",
-    "AuditPlan",
-    "at_level",
-]
-
 ALPHAS = (0.05, 0.10, 0.15, 0.20)  # the paper's
 ALPHA = 0.10
 BASE = "LiRA online"

@@ -75,8 +75,6 @@ from sterling.study import (
     within,
 )
 
-__all__ = ["MIA_FDR_STUDY", "MiaFdrConfig"]
-
 MARGIN = 0.01  # ours: theorem 1 leaves at most 1 / (n + 1) below alpha and nothing above
 FLAGGED_SHARE = 0.9  # our bar for the shift diagnostic
 DECLARING_SHARE = 0.05  # ours: with fewer lists that name anybody, an FDR says nothing

@@ -16,8 +16,6 @@ from sterling.privacy.targets.models import initialise, mlp
 from sterling.privacy.targets.training import Recipe, train_many
 from sterling.privacy.unlearning import Descent, Examples, train_by_steps
 
-__all__ = ["EFFECTS", "Watched", "network_effects", "sharded_posteriors", "temperature"]
-
 EFFECTS = (
     "confidence",
     "recalibrated confidence",

@@ -21,16 +21,6 @@ from sterling.privacy.unlearning_attacks.soft_set_size import SoftSetSize
 from sterling.privacy.unlearning_attacks.uncertainty_request import Aim
 from sterling.studies.privacy.uncertainty_unlearning._effects import Watched
 
-__all__ = [
-    "TARGETS",
-    "RequestWorld",
-    "check_folder",
-    "digit_features",
-    "folder_features",
-    "mixture_features",
-    "records_needed",
-]
-
 TARGETS = 10
 COMPONENTS = 20
 SIZES = {"calibration": 300, "test": 400, "proxy": 480}

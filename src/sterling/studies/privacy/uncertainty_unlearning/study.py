@@ -58,8 +58,6 @@ from sterling.study import (
     within,
 )
 
-__all__ = ["UNCERTAINTY_UNLEARNING_STUDY", "UncertaintyUnlearningConfig"]
-
 FEATURES = {"mixture": mixture_features, "digits": digit_features}
 PROBLEMS = tuple(FEATURES)
 DESCRIBED = {

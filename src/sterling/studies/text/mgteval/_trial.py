@@ -31,8 +31,6 @@ from sterling.text.detectors import (
 )
 from sterling.text.evaluation.calibration import choose_threshold
 
-__all__ = ["PREFIXES", "Trial", "TrialPlan", "declared_share", "run_trial"]
-
 PREFIXES = (32, 64, 96)  # tokens of a text that a detector is shown
 SUPERVISED = ("character_ngrams", "small_classifier")
 

@@ -11,26 +11,6 @@ from sterling.measure import Estimate, Rate, Scores, auc, compare_paired
 from sterling.runs import derive_seed
 from sterling.studies.text.mgteval._trial import Trial, declared_share
 
-__all__ = [
-    "BASE",
-    "FDR",
-    "PLAIN",
-    "RESPLITS",
-    "advantage",
-    "alarms",
-    "area_of_rows",
-    "foreign_list_rates",
-    "hits",
-    "judged",
-    "list_rates",
-    "metric_scores",
-    "pooled",
-    "scores_of_rows",
-    "success",
-    "transferred",
-    "upside_down",
-]
-
 BASE = "fast_detect_gpt"
 PLAIN = ("likelihood", "rank", "log_rank", "lrr", "fast_detect_gpt")  # larger means machine
 FDR = 0.1

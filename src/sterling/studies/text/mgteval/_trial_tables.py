@@ -21,8 +21,6 @@ from sterling.studies.text.mgteval._trial_rates import (
 )
 from sterling.study import Metric, Row, Table, metric_of_rate, metric_over_seeds, row_over_seeds
 
-__all__ = ["trial_metrics", "trial_tables"]
-
 
 def trial_tables(trials: Sequence[Trial]) -> list[Table]:
     """Detectors, calibration, robustness, transfer, declared lists, and who wrote."""

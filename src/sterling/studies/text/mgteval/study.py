@@ -54,8 +54,6 @@ from sterling.text.corpus.prose import PROSE_DOMAINS, human_prose
 from sterling.text.corpus.public_pairs import read_public_pairs
 from sterling.text.corpus.records import Corpus, TextRecord, split_by_group
 
-__all__ = ["MGTEVAL_STUDY", "MgtevalConfig"]
-
 LOW_FPR = 0.01
 PASSING = 0.5  # our bar: an attack undoes a detector if half of the detected texts pass as human
 SHORT = PREFIXES[1]  # of public sets, whose machine texts begin with some words of the human one
