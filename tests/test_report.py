@@ -1,6 +1,7 @@
 import re
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import polars as pl
@@ -9,6 +10,7 @@ from PIL import Image
 
 from sterling.errors import InputError
 from sterling.study import Claim, Evidence, Figure, Metric, Table
+from sterling.study.evidence import Verdict
 from sterling.study.report import render_report
 from sterling.study.report.plots import draw
 
@@ -34,8 +36,15 @@ def _run_folder(folder: Path) -> Path:
         not_scored=3,
         metrics=[Metric(name="BPCER", value=0.25, low=0.1, high=0.4, n=30, unit="rate")],
         claims=[
-            Claim(id=str(holds), claim=f"claim {holds}", measured=0.5, holds=holds, test="rule")
-            for holds in (True, False, None)
+            Claim(
+                id=verdict,
+                claim=f"claim that {verdict}",
+                estimand="mean",
+                measured=0.5,
+                bar="> 0",
+                verdict=verdict,
+            )
+            for verdict in get_args(Verdict)
         ],
         tables=[Table(name="t", title="Per species", columns=["a", "b"], rows=[["x", 0.125]])],
         figures=[
@@ -135,9 +144,9 @@ def test_page_is_self_contained_and_shows_everything(tmp_path: Path) -> None:
     assert html.count("<svg") == 4
     for text in (
         "SIMULATED &lt;captures&gt;",
-        "1 of 3 claims supported",
-        "not supported",
-        "not enough data",
+        "1 of 3 claims hold",
+        "do not hold",
+        "undecided",
         "0.2500",
         "0.1000 … 0.4000",
         "3 items could not",
@@ -150,12 +159,14 @@ def test_what_does_not_hold_is_read_first_and_open(tmp_path: Path) -> None:
     page = tmp_path / "report.html"
     render_report([_run_folder(tmp_path / "run")], page)
     html = page.read_text()
-    places = [html.index(f">claim {holds}<") for holds in (False, None, True)]
+    places = [
+        html.index(f">claim that {verdict}<") for verdict in ("does not hold", "undecided", "holds")
+    ]
     assert places == sorted(places)
     assert re.findall(r"<details class=\"([a-z-]+)\"( open)?>", html) == [
-        ("not-supported", " open"),
-        ("not-enough-data", " open"),
-        ("supported", ""),
+        ("does-not-hold", " open"),
+        ("undecided", " open"),
+        ("holds", ""),
     ]
 
 

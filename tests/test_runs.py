@@ -6,13 +6,8 @@ from pathlib import Path
 import pytest
 
 from sterling.errors import InputError
-from sterling.runs import (
-    derive_seed,
-    in_processes,
-    open_run,
-    record_versions,
-    write_atomically,
-)
+from sterling.runs import derive_seed, open_run, record_versions, write_atomically
+from sterling.scale.backends import in_processes
 
 IDENTITY = {"study": "toy", "seed": 1}
 

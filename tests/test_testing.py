@@ -18,7 +18,7 @@ from sterling.guarantee import (
     storey_benjamini_hochberg,
 )
 from sterling.runs import Run
-from sterling.study import Config, Findings, Metric, Paper, Study, positive
+from sterling.study import Config, Findings, Metric, Study, positive
 from sterling.testing import (
     Dependence,
     check_conformal,
@@ -154,8 +154,7 @@ def _toy(presets: dict[Any, ToyConfig], *, forgetful: bool = False, claims: int 
             claims=[positive("one", "Positive.", values)] * claims,
         )
 
-    paper = Paper("k", "t", ("a",), "v", 2020)
-    return Study("toy", "", "test", paper, presets, measure)
+    return Study("toy", "", "test", "yu2020searching", presets, measure)
 
 
 def test_studies_are_held_to_presets_evidence_and_resuming(tmp_path: Path) -> None:

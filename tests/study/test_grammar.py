@@ -5,6 +5,7 @@ import subprocess
 import sys
 from functools import partial
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -18,15 +19,15 @@ from sterling.study import (
     Evidence,
     Findings,
     Metric,
-    Paper,
     Study,
     find_study,
     load_evidence,
+    mean_cells,
     override,
     positive,
-    row_over_seeds,
     run_study,
 )
+from sterling.study.evidence import Verdict
 
 
 class Inner(Config):
@@ -58,7 +59,7 @@ TOY = Study(
     name="toy",
     summary="",
     domain="test",
-    paper=Paper("a2020", "A title", ("Doe, A", "Roe, B"), "A venue", 2020),
+    cite="yu2020searching",
     presets={"smoke": ToyConfig()},
     measure=_measure,
 )
@@ -122,15 +123,15 @@ def test_no_evidence_says_so(tmp_path: Path) -> None:
 def test_a_row_holds_mean_and_interval_of_each_sequence() -> None:
     values = [1.0, 2.0, 4.0]
     low, high = stats.t.interval(0.95, 2, np.mean(values), stats.sem(values))
-    row = row_over_seeds(values, [3.0], [])
+    row = mean_cells(values, [3.0], [])
     assert row[:3] == pytest.approx([7 / 3, low, high])
     assert row[3:] == [3.0, None, None, None, None, None]
 
 
 def test_outcome_names_what_does_not_hold() -> None:
     claims = [
-        Claim(id=name, claim="", measured=0.0, holds=holds, test="")
-        for name, holds in (("a", True), ("b", False), ("c", None))
+        Claim(id=name, claim="", estimand="", measured=0.0, bar="", verdict=verdict)
+        for name, verdict in zip("abc", get_args(Verdict), strict=True)
     ]
     evidence = Evidence(
         scope="",
@@ -146,7 +147,7 @@ def test_outcome_names_what_does_not_hold() -> None:
         started="",
         wall_s=0.0,
     )
-    assert evidence.outcome == "1 of 3 claims hold; does not hold: b; cannot tell: c"
+    assert evidence.outcome == "1 of 3 claims hold; does not hold: b; undecided: c"
 
 
 def test_override_sets_nested_fields() -> None:
@@ -174,5 +175,6 @@ def test_find_study_suggests() -> None:
         find_study("toi", {"toy": TOY})
 
 
-def test_bibtex_has_every_author() -> None:
-    assert "author = {Doe, A and Roe, B}" in TOY.paper.bibtex()
+def test_a_study_cites_its_paper() -> None:
+    assert TOY.paper.title.startswith("Searching Central Difference")
+    assert "author = {Yu, Zitong and Zhao, Chenxu and" in TOY.paper.bibtex

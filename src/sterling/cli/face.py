@@ -416,7 +416,7 @@ def evaluate(
         interval = "" if metric.low is None else f" ({metric.low:.4f} … {metric.high:.4f})"
         typer.echo(f"{metric.name}: {metric.value:.4f}{interval}, n = {metric.n}")
     for claim in evidence.claims:
-        verdict = {True: "agree", False: "DISAGREE", None: "cannot tell"}[claim.holds]
+        verdict = {"holds": "agree", "does not hold": "DISAGREE"}.get(claim.verdict, "undecided")
         typer.echo(f"{claim.claim} Test captures: {verdict}.")
     typer.echo(f"report: {out / 'report.html'}")
 

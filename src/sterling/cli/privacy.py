@@ -209,4 +209,4 @@ def audit(
             value = "-" if metric.value is None else f"{metric.value:.4f}"
             typer.echo(f"{metric.name}: {value}{interval}, n = {metric.n}")
         typer.echo(f"{evidence.outcome}. Report: {out / 'report.html'}")
-    return 0 if all(claim.holds for claim in evidence.claims) else 1
+    return 0 if all(claim.verdict == "holds" for claim in evidence.claims) else 1

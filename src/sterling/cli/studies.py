@@ -20,7 +20,7 @@ SetOption = Annotated[
 ]
 DataOption = Annotated[Path | None, typer.Option(help="Folder of your own or the paper's data.")]
 
-VERDICTS = {True: "[green]holds[/]", False: "[red]does not hold[/]", None: "[yellow]cannot tell[/]"}
+COLOURS = {"holds": "green", "does not hold": "red", "undecided": "yellow"}
 
 
 def register(app: typer.Typer) -> None:
@@ -124,7 +124,7 @@ def verify(
 
 def cite(name: Annotated[str, typer.Argument(help="The study.")]) -> None:
     """The paper to cite, as BibTeX."""
-    typer.echo(find_study(name, _studies()).paper.bibtex())
+    typer.echo(find_study(name, _studies()).paper.bibtex)
 
 
 def run_named(
@@ -143,7 +143,7 @@ def run_named(
 
 
 def _claims_status(evidence: Evidence) -> int:
-    return 0 if all(claim.holds is True for claim in evidence.claims) else 1
+    return 0 if all(claim.verdict == "holds" for claim in evidence.claims) else 1
 
 
 def claims_table(claims: list[Claim], title: str = "") -> RichTable:
@@ -156,5 +156,6 @@ def claims_table(claims: list[Claim], title: str = "") -> RichTable:
             if claim.low is None or claim.high is None
             else f"{claim.low:.4g} … {claim.high:.4g}"
         )
-        table.add_row(claim.claim, claim.paper or "-", measured, interval, VERDICTS[claim.holds])
+        verdict = f"[{COLOURS[claim.verdict]}]{claim.verdict}[/]"
+        table.add_row(claim.claim, claim.paper or "-", measured, interval, verdict)
     return table

@@ -1,40 +1,45 @@
-"""The grammar that every paper is written in: studies, claims, and the evidence of a run."""
+"""The grammar that every paper is written in: studies, results, claims and evidence.
 
-from sterling.study.claims import (
-    Measured,
-    bounded_above,
-    bounded_below,
-    more_often,
-    positive,
-    verdict,
-    within,
-)
-from sterling.study.grammar import (
-    PRESETS,
+A study measures rows in cells (`sterling.runs.Run.map`), collects them in one `Results` frame, and
+derives claims, metrics, tables and figures from it; `run_study` writes them as evidence.
+"""
+
+from sterling.study.claims import Measured, at_least, at_most, more_often, positive, verdict, within
+from sterling.study.evidence import (
     Claim,
-    Config,
     Evidence,
     Figure,
     Findings,
     Metric,
+    Table,
+    TableRow,
+    load_evidence,
+    mean_cells,
+    metric_of_mean,
+    metric_of_rate,
+)
+from sterling.study.grammar import (
+    PRESETS,
+    Config,
     Paper,
     Preset,
-    Row,
     Study,
-    Table,
+    Views,
     find_study,
-    load_evidence,
-    metric_of_rate,
-    metric_over_seeds,
     override,
-    row_over_seeds,
     run_study,
 )
+from sterling.study.results import Column, Results, Series, bars_of_table, det, row
 from sterling.study.views import bars_over_seeds, lines, matrix
+
+bounded_above, bounded_below = at_most, at_least
+metric_over_seeds, row_over_seeds = metric_of_mean, mean_cells
+Row = TableRow
 
 __all__ = [
     "PRESETS",
     "Claim",
+    "Column",
     "Config",
     "Evidence",
     "Figure",
@@ -43,21 +48,32 @@ __all__ = [
     "Metric",
     "Paper",
     "Preset",
+    "Results",
     "Row",
+    "Series",
     "Study",
     "Table",
+    "TableRow",
+    "Views",
+    "at_least",
+    "at_most",
+    "bars_of_table",
     "bars_over_seeds",
     "bounded_above",
     "bounded_below",
+    "det",
     "find_study",
     "lines",
     "load_evidence",
     "matrix",
+    "mean_cells",
+    "metric_of_mean",
     "metric_of_rate",
     "metric_over_seeds",
     "more_often",
     "override",
     "positive",
+    "row",
     "row_over_seeds",
     "run_study",
     "verdict",

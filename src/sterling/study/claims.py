@@ -1,8 +1,8 @@
 """Claims about a measured quantity and a bar, with three verdicts.
 
 A claim holds when the whole interval lies on the right side of the bar, does not hold when the
-whole interval lies on the wrong side, and cannot be told (None) when the interval straddles the bar
-or there is none.
+whole interval lies on the wrong side, and is undecided when the interval contains the bar or when
+there is no interval. `sterling.study.Series` makes most claims; these functions make the others.
 """
 
 import math
@@ -12,47 +12,35 @@ from scipy import stats
 
 from sterling.errors import InputError
 from sterling.measure import Estimate, Interval, Rate, mean_interval
-from sterling.study.grammar import Claim
+from sterling.study.evidence import Claim, Verdict
 
 Measured = Sequence[float] | Rate | Estimate
-"""Values of independent units (their mean is judged), counts, or an estimate with its interval."""
+"""Values of independent repetitions (their mean is tested), counts, or an estimate."""
 
 
-def bounded_above(
+def at_most(
     claim_id: str,
     claim: str,
     measured: Measured | Mapping[str, Measured],
     bar: float,
     *,
     paper: str | None = None,
-    over: str = "seeds",
+    over: str = "repetitions",
 ) -> Claim:
-    """A claim that a quantity is at most ``bar``.
-
-    Args:
-        claim_id: Short stable name.
-        claim: The sentence.
-        measured: Values per seed (95 % Student-t interval of their mean; one value has none), a
-            rate (exact 95 % interval), or an estimate with its own interval. A mapping asks the
-            same of several parts at once: the claim holds if it holds of each, does not if it
-            does not of one, and shows the worst. A part without values is named and left out.
-        bar: The largest value allowed.
-        paper: The paper's own figure, None where it gives none.
-        over: What the values are taken over, in plural.
-    """
+    """Claim that a quantity is at most ``bar``; arguments as in `within`."""
     return within(claim_id, claim, measured, -math.inf, bar, paper=paper, over=over)
 
 
-def bounded_below(
+def at_least(
     claim_id: str,
     claim: str,
     measured: Measured | Mapping[str, Measured],
     bar: float,
     *,
     paper: str | None = None,
-    over: str = "seeds",
+    over: str = "repetitions",
 ) -> Claim:
-    """A claim that a quantity is at least ``bar``; arguments as in :func:`bounded_above`."""
+    """Claim that a quantity is at least ``bar``; arguments as in `within`."""
     return within(claim_id, claim, measured, bar, math.inf, paper=paper, over=over)
 
 
@@ -64,36 +52,39 @@ def within(
     high: float,
     *,
     paper: str | None = None,
-    over: str = "seeds",
+    over: str = "repetitions",
 ) -> Claim:
-    """A claim that a quantity lies between ``low`` and ``high``, both included.
+    """Claim that a quantity lies between ``low`` and ``high``, both included.
 
-    Arguments as in :func:`bounded_above`.
+    Args:
+        claim_id: Short stable name.
+        claim: The sentence.
+        measured: Values per repetition (95 % Student-t interval of their mean; one value has none),
+            a rate (exact 95 % interval), or an estimate with its own interval. A mapping asks the
+            same of several parts at once: the claim holds if it holds for every part, does not if
+            it does not for one, and shows the worst part. A part without values is named and left
+            out.
+        low: Smallest value allowed.
+        high: Largest value allowed.
+        paper: The paper's own figure, None where it gives none.
+        over: What the values are taken over, in plural.
 
     Raises:
         InputError: ``low`` is not below ``high``.
     """
     if not low < high:
         raise InputError(f"bar from {low} to {high}: low must lie below high")
-    if isinstance(measured, Mapping):
-        return _worst(claim_id, claim, measured, low, high, paper=paper, over=over)
-    value, interval, how = _read(measured, over)
     if math.isinf(low):
-        rule = f"ends at or below {high:.4g}; does not if it starts above"
+        bar = f"<= {high:.4g}"
     elif math.isinf(high):
-        rule = f"starts at or above {low:.4g}; does not if it ends below"
+        bar = f">= {low:.4g}"
     else:
-        rule = f"lies within [{low:.4g}, {high:.4g}]; does not if it lies outside"
-    return Claim(
-        id=claim_id,
-        claim=claim,
-        paper=paper,
-        measured=value,
-        low=interval.low if interval else None,
-        high=interval.high if interval else None,
-        holds=verdict(interval, low, high),
-        test=f"{how}; holds if it {rule}; else it cannot be told",
-    )
+        bar = f"within {low:.4g} and {high:.4g}"
+    if isinstance(measured, Mapping):
+        return _worst(claim_id, claim, measured, low, high, bar, paper=paper, over=over)
+    value, interval, estimand = _read(measured, over)
+    found = verdict(interval, low, high)
+    return _claim(claim_id, claim, paper, estimand, value, interval, bar, found)
 
 
 def positive(
@@ -102,30 +93,21 @@ def positive(
     differences: Sequence[float],
     *,
     paper: str | None = None,
-    over: str = "seeds",
+    over: str = "repetitions",
 ) -> Claim:
-    """A claim that a paired difference is positive, from its value in each of several seeds.
+    """Claim that a paired difference is positive, from its value in each repetition.
 
-    It holds when the whole interval lies above zero and does not when none of it does; no
-    difference at all is not a positive one. Arguments as in :func:`bounded_above`.
+    It does not hold when the whole interval lies at or below zero: no difference is not a positive
+    one. Arguments as in `within`.
     """
-    value, interval, how = _read(differences, over)
-    holds: bool | None = None
+    value, interval, estimand = _read(differences, over)
+    found: Verdict = "undecided"
     if interval and interval.low > 0:
-        holds = True
+        found = "holds"
     elif interval and interval.high <= 0:
-        holds = False
-    return Claim(
-        id=claim_id,
-        claim=claim,
-        paper=paper,
-        measured=value,
-        low=interval.low if interval else None,
-        high=interval.high if interval else None,
-        holds=holds,
-        test=f"paired difference, {how}; holds if it lies above 0; does not if none of it does; "
-        "else it cannot be told",
-    )
+        found = "does not hold"
+    estimand = f"paired difference, {estimand}"
+    return _claim(claim_id, claim, paper, estimand, value, interval, "> 0", found)
 
 
 def more_often(
@@ -135,12 +117,12 @@ def more_often(
     *,
     level: float,
     paper: str | None = None,
-    over: str = "seeds",
+    over: str = "repetitions",
 ) -> Claim:
-    """A claim that something happens more often than not, by the one-sided exact sign test.
+    """Claim that something happens more often than not, by the one-sided exact sign test.
 
-    It holds when the test says so at ``level``, does not when the test of the opposite does; so
-    few trials that no test could say it cannot tell.
+    It holds when the test says so at ``level``, does not when the test of the opposite does, and is
+    undecided otherwise, as with too few trials for any test.
 
     Args:
         claim_id: Short stable name.
@@ -154,39 +136,57 @@ def more_often(
         float(stats.binomtest(share.errors, share.trials, alternative=side).pvalue)
         for side in ("greater", "less")
     )
-    interval = share.interval()
+    found: Verdict = "undecided"
+    if more < level:
+        found = "holds"
+    elif fewer < level:
+        found = "does not hold"
+    estimand = f"share of {share.trials} {over}, exact 95 % interval; sign test p = {more:.2g}"
+    bar = f"> 0.5 by the one-sided sign test at level {level:g}"
+    return _claim(claim_id, claim, paper, estimand, share.value, share.interval(), bar, found)
+
+
+def verdict(interval: Interval | None, low: float, high: float) -> Verdict:
+    """Whether the quantity estimated by ``interval`` lies from ``low`` to ``high``."""
+    if interval is None:
+        return "undecided"
+    if low <= interval.low and interval.high <= high:
+        return "holds"
+    if interval.high < low or high < interval.low:
+        return "does not hold"
+    return "undecided"
+
+
+def _claim(
+    claim_id: str,
+    claim: str,
+    paper: str | None,
+    estimand: str,
+    measured: float | None,
+    interval: Interval | None,
+    bar: str,
+    found: Verdict,
+) -> Claim:
     return Claim(
         id=claim_id,
         claim=claim,
         paper=paper,
-        measured=share.value,
-        low=interval.low,
-        high=interval.high,
-        holds=True if more < level else False if fewer < level else None,
-        test=f"share of {share.trials} {over}, exact 95 % interval; holds if the one-sided sign "
-        f"test says more than half, p = {more:.2g}, at level {level:g}; does not if it says less "
-        "than half; else it cannot be told",
+        estimand=estimand,
+        measured=measured,
+        low=interval.low if interval else None,
+        high=interval.high if interval else None,
+        bar=bar,
+        verdict=found,
     )
-
-
-def verdict(interval: Interval | None, low: float, high: float) -> bool | None:
-    """Whether what lies in ``interval`` lies from ``low`` to ``high``; None: cannot be told."""
-    if interval is None:
-        return None
-    if low <= interval.low and interval.high <= high:
-        return True
-    if interval.high < low or high < interval.low:
-        return False
-    return None
 
 
 def _read(measured: Measured, over: str) -> tuple[float | None, Interval | None, str]:
     if isinstance(measured, Rate):
-        how = f"{measured.errors} of {measured.trials}, exact 95 % interval"
-        return measured.value, measured.interval(), how
+        estimand = f"{measured.errors} of {measured.trials}, exact 95 % interval"
+        return measured.value, measured.interval(), estimand
     if isinstance(measured, Estimate):
-        how = f"{measured.method}, {100 * measured.level:g} % interval"
-        return measured.value, measured.interval, how
+        estimand = f"{measured.method}, {100 * measured.level:g} % interval"
+        return measured.value, measured.interval, estimand
     n = len(measured)
     interval = mean_interval(measured) if n > 1 else None
     value = float(sum(measured) / n) if n else None
@@ -199,6 +199,7 @@ def _worst(
     measured: Mapping[str, Measured],
     low: float,
     high: float,
+    bar: str,
     *,
     paper: str | None,
     over: str,
@@ -208,21 +209,22 @@ def _worst(
         for name, one in measured.items()
     }
     without = [name for name, part in parts.items() if part.measured is None]
-    unmeasured = f"; nothing to judge for {', '.join(without)}" if without else ""
-    judged = {name: part for name, part in parts.items() if name not in without}
-    if not judged:
-        test = f"worst of {len(parts)}{unmeasured}"
-        return Claim(id=claim_id, claim=claim, paper=paper, measured=None, holds=None, test=test)
+    unmeasured = f"; nothing measured for {', '.join(without)}" if without else ""
+    tested = {name: part for name, part in parts.items() if name not in without}
+    if not tested:
+        estimand = f"worst of {len(parts)}{unmeasured}"
+        return _claim(claim_id, claim, paper, estimand, None, None, bar, "undecided")
 
     def badness(name: str) -> tuple[int, float]:
-        part = judged[name]
-        # Without an interval the value itself tells how near the bar is.
+        part = tested[name]
+        # Without an interval the value itself shows how near the bar is.
         bottom = part.measured if part.low is None else part.low
         top = part.measured if part.high is None else part.high
         assert bottom is not None
         assert top is not None
-        return (True, None, False).index(part.holds), max(low - bottom, top - high)
+        order = ("holds", "undecided", "does not hold")
+        return order.index(part.verdict), max(low - bottom, top - high)
 
-    worst = max(judged, key=badness)
-    test = f"worst of {len(judged)}: {worst}, {judged[worst].test}; all must hold{unmeasured}"
-    return judged[worst].model_copy(update={"test": test})
+    worst = max(tested, key=badness)
+    estimand = f"worst of {len(tested)}: {worst}, {tested[worst].estimand}{unmeasured}"
+    return tested[worst].model_copy(update={"estimand": estimand})

@@ -3,7 +3,8 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from sterling.study.grammar import Figure, row_over_seeds
+from sterling.study.evidence import Figure
+from sterling.study.evidence import mean_cells as row_over_seeds
 
 
 def lines(

@@ -20,16 +20,10 @@ def test_the_whole_path_leaves_evidence_and_report_and_resumes(tmp_path: Path) -
         "naive_threshold_falls_short",
         "joint_smaller_than_bonferroni",
         "transfer_smaller_than_labels_only",
-        "labels_follow_concepts",
-        "transfer_is_nested",
         "transfer_alone_falls_short",
         "transfer_keeps_the_floor",
         "repair_covers",
     }
-    # What is true of any network, however little it was trained:
-    for name in ("labels_follow_concepts", "transfer_is_nested"):
-        claim = next(claim for claim in evidence.claims if claim.id == name)
-        assert claim.holds
     tables = {table.name: table for table in evidence.tables}
     assert set(tables) >= {"sets shapes", "sets digits", "transfer", "conditional", "guarantee"}
     assert "exchangeable" in str(tables["guarantee"].rows)

@@ -4,7 +4,6 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from sterling.errors import InputError
 from sterling.face.pad import Detector
 from sterling.studies import STUDIES
 from sterling.study import Evidence, run_study
@@ -29,16 +28,11 @@ def test_the_whole_path_leaves_evidence_report_and_detector(
     folder, evidence = finished
     assert evidence.scope.startswith("SIMULATED")
     assert {claim.id for claim in evidence.claims} == {
-        "folded_equals_two_path",
         "central_difference_beats_vanilla",
         "depth_beats_binary_label",
         "acer_below_bar",
         "beats_trivial_baseline",
     }
-    folded = next(claim for claim in evidence.claims if claim.id == "folded_equals_two_path")
-    assert folded.holds
-    assert folded.measured is not None
-    assert 0 < folded.measured < 1e-4
     assert Detector.from_pretrained(folder / "detector").threshold is not None
     render_report([folder], tmp_path / "report.html")
     assert (tmp_path / "report.html").stat().st_size > 50_000
@@ -74,10 +68,3 @@ def test_lost_stages_are_computed_again_to_the_same_evidence(
     assert {path.name: json.loads(path.read_text()) for path in stages.iterdir()} == kept
     volatile = {"wall_s"}
     assert after.model_dump(exclude=volatile) == before.model_dump(exclude=volatile)
-
-
-def test_own_data_is_refused_instead_of_ignored(tmp_path: Path) -> None:
-    study = STUDIES["cdcn"]
-    config = study.presets["smoke"].model_copy(update={"data": tmp_path})
-    with pytest.raises(InputError, match="simulated captures only"):
-        run_study(study, config, preset="smoke", seed=0, folder=tmp_path / "run")

@@ -9,7 +9,7 @@ from sterling.errors import InputError
 from sterling.face.capture import Scale, simulate
 from sterling.face.pad.networks.cdcn_multimodal import CDCNMultimodal
 from sterling.runs import open_run
-from sterling.studies.face._harness import (
+from sterling.studies.face._old_harness import (
     BASELINE,
     Arm,
     ComparisonConfig,
@@ -19,7 +19,7 @@ from sterling.studies.face._harness import (
     auc_gains,
     compare,
 )
-from sterling.studies.face._views import kinds_table, pooled_rates, species_table
+from sterling.studies.face._old_views import kinds_table, pooled_rates, species_table
 
 ITEMS = {
     split: {

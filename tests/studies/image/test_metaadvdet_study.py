@@ -17,7 +17,7 @@ def test_the_whole_path_leaves_evidence(tmp_path: Path) -> None:
         study, study.presets["smoke"], preset="smoke", seed=0, folder=tmp_path / "run"
     )
     assert "SIMULATED" in evidence.scope
-    assert {claim.holds for claim in evidence.claims} == {None}  # one seed has no interval
+    assert {claim.verdict for claim in evidence.claims} == {"undecided"}  # one seed has no interval
     arms = next(table for table in evidence.tables if table.name == "arms")
     assert {row[2] for row in arms.rows} == set(ARMS)
     for row in arms.rows:

@@ -26,9 +26,9 @@ def test_the_whole_path_leaves_claims_tables_and_a_report_and_resumes(tmp_path: 
     claims = {claim.id: claim for claim in before.claims}
     assert len(claims) == len(before.claims) == 17
     for exact in ("inversion_projects", "logits_exact"):
-        assert claims[exact].holds is True, exact
+        assert claims[exact].verdict == "holds", exact
     # Six targets cannot show that a rate is small, but they show that it is not.
-    assert claims["fingerprint_published"].holds is False
+    assert claims["fingerprint_published"].verdict == "does not hold"
     rows = {row[0]: row for row in before.tables[0].rows}
     assert rows["inversion, projecting"][1] == 1
     render_report([folder], tmp_path / "report.html")

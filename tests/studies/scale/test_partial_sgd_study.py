@@ -18,7 +18,7 @@ def test_the_whole_path_leaves_evidence(tmp_path: Path) -> None:
         study, study.presets["smoke"], preset="smoke", seed=0, folder=tmp_path / "run"
     )
     assert evidence.scope.startswith("SIMULATED")
-    assert "author" not in study.paper.bibtex()  # they could not be established
+    assert "author" not in study.paper.bibtex  # they could not be established
     claims = {claim.id: claim for claim in evidence.claims}
     assert {"shorter_spikes", "shorter_on_ray", "straggler_named"} <= set(claims)
     assert claims["killed_is_reported"].measured == 1

@@ -136,7 +136,7 @@ def bpcer_claim(guarantee: Guarantee, errors: PadErrors) -> Claim:
         measured=errors.bpcer.value,
         low=interval.low,
         high=interval.high,
-        holds=holds,
-        test="BPCER of the test captures: holds if its exact 95 % interval lies at or below the "
-        "bound, fails if it lies above, cannot tell in between",
+        estimand="BPCER of the test captures, exact 95 % interval",
+        bar="at or below the bound",
+        verdict="holds" if holds else "undecided" if holds is None else "does not hold",
     )

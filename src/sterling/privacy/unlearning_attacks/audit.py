@@ -263,9 +263,9 @@ def _claim(
         measured=value,
         low=interval.low,
         high=interval.high,
-        holds=True if inside else False if outside else None,
-        test=f"{method}; holds if the 95 % interval lies in [{low:.3g}, {high:.3g}], fails if it "
-        "lies outside, else there are too few records to tell",
+        estimand=f"{method}, 95 % interval",
+        bar=f"within {low:.3g} and {high:.3g}",
+        verdict="holds" if inside else "does not hold" if outside else "undecided",
     )
 
 

@@ -34,14 +34,14 @@ from sterling.agent.prompts.labelled import (
 from sterling.errors import InputError
 from sterling.lm import Budget, CallLedger, LocalModel, load_local, train_small
 from sterling.measure import Rate, fit_bradley_terry
-from sterling.runs import Run, derive_seed, in_processes
+from sterling.runs import Run, derive_seed
+from sterling.scale.backends import in_processes
 from sterling.study import (
     Claim,
     Config,
     Figure,
     Findings,
     Metric,
-    Paper,
     Row,
     Study,
     Table,
@@ -451,23 +451,7 @@ UPA_STUDY = Study(
     name="upa",
     summary="Prompts found without labels: order-free comparisons, a tree, a tournament.",
     domain="agent",
-    paper=Paper(
-        key="upa2026",
-        title="UPA: Unsupervised Prompt Agent via Tree-Based Search and Selection",
-        authors=(
-            "Peng, Siran",
-            "Zhao, Weisong",
-            "Fu, Tianyu",
-            "Zhao, Chenxu",
-            "Zhang, Tianshuo",
-            "Zhang, Haoyuan",
-            "Zhu, Xiangyu",
-            "Wu, Minghui",
-            "Lei, Zhen",
-        ),
-        venue="arXiv 2601.23273",
-        year=2026,
-    ),
+    cite="upa2026",
     presets={
         "smoke": UpaConfig(
             worlds=3,

@@ -1,5 +1,6 @@
-"""What a comparison keeps of its best arm: the detector, and pictures of what it finds hard."""
+"""What a comparison keeps of its best system: the detector, and pictures of what it finds hard."""
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -12,44 +13,45 @@ from PIL import Image
 from sterling.face.data import Faces
 from sterling.face.pad import Detector
 from sterling.measure import Scores, Threshold, threshold_at_eer
+from sterling.runs import write_atomically
 from sterling.study import Figure
 
+ITEMS = "gallery/items.json"
 GALLERY_SIZE = 18
 CLIP_GALLERY_SIZE = 8
 
 
 def keep_with_gallery(
-    detector: Detector, faces: Faces, result: Mapping[str, Any], home: Path
-) -> dict[str, Any]:
+    detector: Detector, faces: Faces, result: Mapping[str, Any], home: Path, *, source: str
+) -> None:
     """Save a trained detector with its threshold, and picture what it finds hard.
 
     Args:
-        detector: Of a network with maps.
+        detector: A detector whose network has maps.
         faces: What it was trained and tested on, with RGB first.
-        result: Its scores, as `train_and_score` gives them.
+        result: Its scores, as `train_and_score` returns them.
         home: Run folder; receives ``detector`` and ``gallery``.
-
-    Returns:
-        ``{"gallery": items}`` for `gallery_figure`.
+        source: Name of the captures.
     """
     dev, test = faces.split("dev"), faces.split("test")
     threshold = threshold_at_eer(
         Scores(result["dev"], dev.manifest.bona_fide, item=dev.manifest.column("item")),
-        source="simulated captures, development",
+        source=f"{source}, development",
     )
     replace(detector, threshold=threshold).save_pretrained(home / "detector")
-    return {"gallery": _gallery(detector, test, result["test"], threshold, home)}
+    items = _gallery(detector, test, result["test"], threshold, home)
+    write_atomically(home / ITEMS, json.dumps(items))
 
 
-def gallery_figure(items: Sequence[Mapping[str, Any]]) -> Figure:
-    """The gallery of one detector."""
+def gallery_figure() -> Figure:
+    """The gallery that `keep_with_gallery` left."""
     return Figure(
         name="gallery",
         title="Captures nearest to the threshold, errors first",
         kind="gallery",
         caption="First the capture, then the predicted depth map, of a clip all frames and maps; "
-        "first seed.",
-        data={"items": list(items)},
+        "first repetition.",
+        data={"items": ITEMS},
     )
 
 

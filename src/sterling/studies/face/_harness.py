@@ -1,10 +1,15 @@
-"""Systems trained, thresholded and tested on the same faces, seed after seed, and their tables."""
+"""The harness of face studies: systems trained, thresholded and tested on the same captures.
+
+A study names its systems, its claims and its sizes; `face_study` makes the rest. Every repetition
+draws its own captures and its own initial weights, which the systems of one repetition share, so
+that their differences are paired.
+"""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache, partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -12,9 +17,18 @@ from numpy.typing import NDArray
 from pydantic import Field
 from torch import Tensor
 
-from sterling.errors import InputError
-from sterling.face.capture import Scale, simulate
-from sterling.face.data import Faces, LabelKind, Modality
+from sterling.face.capture import KINDS, Scale, simulate
+from sterling.face.data import (
+    CropSpec,
+    FaceDetector,
+    Faces,
+    LabelKind,
+    Modality,
+    load_clips,
+    load_faces,
+    split_by_subject,
+)
+from sterling.face.data.source import read_source
 from sterling.face.pad import (
     Detector,
     Network,
@@ -26,40 +40,53 @@ from sterling.face.pad import (
     train,
 )
 from sterling.face.pad.training.fit import target_maps
-from sterling.measure import Scores, Threshold, aggregate, auc, evaluate, threshold_at_eer
-from sterling.runs import Run, derive_seed
-from sterling.study import Config
+from sterling.measure import Scores, auc
+from sterling.runs import Cell, Row, Run, derive_seed
+from sterling.studies.face._gallery import keep_with_gallery
+from sterling.studies.face._repetition import Repetition, items_of, rows_of
+from sterling.study import Config, Results
 
 BASELINE = "thumbnails"
+ALL_MODALITIES: tuple[Modality, ...] = ("rgb", "depth", "ir")
 
 Scorer = Callable[[Faces, Faces], NDArray[np.float64]]
 """Fits on training faces and scores others; higher means bona fide."""
 
-UNSEEN_DOMAIN = "unseen_domain"
 
-
-class ComparisonConfig(Config):
-    """What every comparison of detectors on simulated captures has in common.
+class FaceConfig(Config):
+    """What every comparison of detectors has in common.
 
     Attributes:
+        data: Presentations to use instead of simulated captures: a manifest, a folder with
+            ``live/`` and ``spoof/<species>/``, or a public data set. Repetitions then differ in the
+            weights, and in the division of subjects where the data are not divided.
+        official: Official protocol of the public data set at `data`; None for its first one.
+        cropped: Whether the pictures at `data` are face crops already.
         protocol: Protocol of the simulated captures.
         subjects: Simulated subjects for training, development and test.
         captures: Captures for training, development and test, half of them bona fide.
         size: Side of the crops in pixels.
-        seeds: How many times everything is repeated with other captures and other weights.
+        frames: Frames of a presentation; more than one gives clips.
+        rate: Frames per second of clips.
+        seeds: Number of repetitions, with other captures and other weights.
         width: Channels of the networks' stems; 64 is what is published.
         epochs: Passes over the training captures.
-        learning_rate: In the first epoch.
+        learning_rate: Learning rate of the first epoch.
         step_epochs: Epochs between two changes of the learning rate.
-        step_factor: What it is multiplied by at each change.
+        step_factor: Factor of each change.
         batch_size: Captures per step.
-        augment: The released augmentation. Off in `quick`: our choice for few epochs.
+        augment: Whether to use the released augmentation. Off in `quick`: our choice for few
+            epochs.
     """
 
+    official: str | None = None
+    cropped: bool = False
     protocol: str = "default"
     subjects: tuple[int, int, int] = (18, 8, 18)
     captures: tuple[int, int, int] = (800, 120, 360)
     size: int = Field(default=64, ge=16, multiple_of=8)
+    frames: int = Field(default=1, ge=1)
+    rate: float = Field(default=25.0, gt=0)
     seeds: int = Field(default=5, ge=1)
     width: int = Field(default=8, ge=1)
     epochs: int = Field(default=3, ge=1)
@@ -72,6 +99,8 @@ class ComparisonConfig(Config):
     @property
     def source(self) -> str:
         """Name of the captures."""
+        if self.data is not None:
+            return f"presentations at {self.data}"
         return f"simulated captures, protocol {self.protocol!r}"
 
     def training(self, seed: int) -> TrainConfig:
@@ -86,34 +115,27 @@ class ComparisonConfig(Config):
             seed=seed,
         )
 
-    def refuse_data(self) -> None:
-        """Stop when a folder of own data was named.
 
-        Raises:
-            InputError: It was.
-        """
-        if self.data is not None:
-            raise InputError(
-                f"--data {self.data}: this study reads simulated captures only; for your own use "
-                "sterling face train --data"
-            )
+Finish = Callable[[Detector, Faces, Mapping[str, Any]], dict[str, float]]
+"""Measures a trained detector: from it, its faces and its scores to numbers by metric."""
 
 
 @dataclass(frozen=True)
-class Arm:
-    """One network of a comparison, trained once per seed.
+class System:
+    """A network of a comparison, trained once per repetition.
 
     Attributes:
         network: Makes the network from the seed of its weights.
         label: Label maps that it is taught.
         changes: Fields of `TrainConfig` that differ from the comparison's.
         scenarios: Further tests of the same trained network, by name: the modalities that are
-            there. The results are of the system "<arm>, <scenario>".
-        scorings: Likewise, other ways to score than `Detector.score` of its own accord.
-        finish: Given the trained detector, the faces and the result so far; returns what to add to
-            the result, as JSON.
-        sees: What the arm is given of the captures, where that differs.
+            present. The results are of the system "<system>, <scenario>".
+        scorings: Further tests likewise: other ways to score than `Detector.score`.
+        finish: Measures the trained detector further; its numbers become metrics.
+        sees: What the system is given of the captures, where that differs.
         objective: What its training minimises, from the training captures; None for label maps.
+        gallery: Whether the first repetition keeps the detector, and pictures of what it finds
+            hard.
     """
 
     network: Callable[[int], Network]
@@ -123,110 +145,228 @@ class Arm:
     scorings: Mapping[str, Callable[[Detector, Faces], NDArray[np.float64]]] = field(
         default_factory=dict
     )
-    finish: Callable[[Detector, Faces, Mapping[str, Any]], dict[str, Any]] | None = None
+    finish: Finish | None = None
     sees: Callable[[Faces], Faces] | None = None
     objective: Callable[[Faces], Objective] | None = None
+    gallery: bool = False
+
+
+Systems = Mapping[str, System | Scorer]
+"""Trained networks, and hand-crafted scorers that see colour alone, by name."""
+
+
+@dataclass(frozen=True)
+class Setting:
+    """Which captures train, choose the threshold, and test.
+
+    Attributes:
+        name: Short, for tables and claims; "" for the only setting of a study.
+        captures: Protocol of the simulated captures; None for that of the configuration. A setting
+            with captures of its own does not run on recorded data.
+        changed: What becomes of the captures before training; None for nothing.
+        species: Attacks whose AUC decides; None for all.
+    """
+
+    name: str = ""
+    captures: str | None = None
+    changed: Callable[[Faces], Faces] | None = None
+    species: tuple[str, ...] | None = None
+
+    @property
+    def key(self) -> str:
+        """The name as part of a claim's id."""
+        return self.name.replace(", ", "_").replace(" ", "_")
+
+
+Settings = Mapping[Setting, Systems]
+
+C = TypeVar("C", bound=FaceConfig)
+
+
+def on_images(
+    score: Callable[[Tensor, NDArray[np.bool_], Tensor], NDArray[np.float64]],
+) -> Scorer:
+    """Make a scorer from a function of training images, their labels, and images to score."""
+    return lambda training, tested: score(
+        training.images, training.manifest.bona_fide, tested.images
+    )
+
+
+THUMBNAILS: Scorer = on_images(score_thumbnails)
+"""The trivial baseline: logistic regression on 8×8 colours."""
+
+
+def measure_faces(
+    settings: Callable[[C], Settings],
+    config: C,
+    run: Run,
+    *,
+    study: str,
+    modalities: Sequence[Modality] = ("rgb",),
+    kinds: Mapping[str, Sequence[str]] = KINDS,
+    extra: Callable[[Repetition], Iterable[Row]] | None = None,
+) -> Results:
+    """Train and test every system of every setting in every repetition.
+
+    Args:
+        settings: From the configuration to the systems of each setting; a function of a module.
+        config: Captures and training.
+        run: The run.
+        study: Name that seeds are derived from.
+        modalities: Modalities that the study needs of recorded data.
+        kinds: Species by kind of instrument.
+        extra: Further rows from a repetition's scores, in every setting.
+
+    Raises:
+        InputError: The recorded data lack a modality, clips or a class.
+    """
+    recorded, missed = None, 0
+    if config.data is not None:
+        recorded, missed = read_recorded(config, config.data, modalities)
+    rows = run.map(
+        partial(_repetition, settings, extra, kinds, study),
+        [{"repetition": index} for index in range(config.seeds)],
+        config,
+        recorded,
+        seed=study + "/{repetition}",
+    )
+    return Results.of(rows, not_scored=missed)
+
+
+def read_recorded(
+    config: FaceConfig, data: Path, modalities: Sequence[Modality]
+) -> tuple[Faces, int]:
+    """Read the faces at ``--data``, and count the presentations without a crop."""
+    manifest = read_source(data, config.official, clips=config.frames > 1)
+    spec = CropSpec(size=config.size)
+    if config.frames > 1:
+        loaded = load_clips(
+            manifest, spec, frames=config.frames, modalities=modalities, cropped=config.cropped
+        )
+    else:
+        loaded = load_faces(manifest, spec, modalities=modalities, cropped=config.cropped)
+    return loaded.faces, len(loaded.non_responses)
+
+
+def _repetition(
+    settings: Callable[[C], Settings],
+    extra: Callable[[Repetition], Iterable[Row]] | None,
+    kinds: Mapping[str, Sequence[str]],
+    study: str,
+    config: C,
+    recorded: Faces | None,
+    cell: Cell,
+) -> list[Row]:
+    @cache
+    def captured(protocol: str) -> Faces:
+        if recorded is not None:
+            return _divided(recorded, cell.repetition)
+        changed = config.model_copy(update={"protocol": protocol})
+        return simulated_faces(study, changed, cell.run, cell.repetition)
+
+    def faces(setting: Setting) -> Faces:
+        found = captured(setting.captures or config.protocol)
+        return found if setting.changed is None else setting.changed(found)
+
+    rows: list[Row] = []
+    chosen = {
+        setting: systems
+        for setting, systems in settings(config).items()
+        if recorded is None or setting.captures is None
+    }
+    for number, (setting, systems) in enumerate(chosen.items()):
+        # Files of the first setting lie in the run folder, those of others in one of its name.
+        folder = cell.run.folder / setting.key if number else cell.run.folder
+        repetition = compare(
+            config, replace(cell.run, folder=folder), cell, systems, partial(faces, setting)
+        )
+        if number == 0:
+            cell.keep_scores(repetition.score_table(cell.repetition))
+        found = rows_of(repetition, setting.species, kinds)
+        found += extra(repetition) if extra else ()
+        rows += [{"setting": setting.name or None, **each} for each in found]
+    return rows
+
+
+def _divided(faces: Faces, repetition: int) -> Faces:
+    """Recorded faces, divided by subject anew for each repetition where they are not divided."""
+    if faces.manifest.matches(split=("train", "dev")).any():
+        return faces
+    return replace(faces, manifest=split_by_subject(faces.manifest, seed=repetition))
 
 
 def compare(
-    study: str,
-    config: ComparisonConfig,
+    config: FaceConfig,
     run: Run,
-    index: int,
-    arms: Mapping[str, Arm],
-    *,
-    frames: int = 1,
-    rate: float = 25.0,
-    scorers: Mapping[str, Scorer] | None = None,
-    recorded: Callable[[], Faces] | None = None,
-) -> "Seed":
-    """Simulate the captures of one seed, train every arm on them and score all.
+    cell: Cell,
+    systems: Systems,
+    faces: Callable[[], Faces],
+) -> Repetition:
+    """Train every system on the faces of one repetition and score all.
 
-    Each arm sees the modalities of its network, of the same captures. Stages of the run keep what
-    is finished.
+    Each network sees the modalities that it takes, of the same captures. Stages of the run keep
+    what is finished.
 
     Args:
-        study: Name that the seeds are derived from.
-        config: Captures and training.
-        run: Run folder.
-        index: Which repetition.
-        arms: By name.
-        frames: Frames of a capture; more than one gives clips.
-        rate: Frames per second of clips.
-        scorers: Hand-made systems beside the trivial baseline, by name; they see colour alone.
-        recorded: Gives faces, in all three modalities, that take the place of `simulated_faces`;
-            where they are recorded, seeds differ in the weights only.
+        config: Training.
+        run: Run, with the folder that receives detectors, checkpoints and stages.
+        cell: The repetition; its seed is that of the weights.
+        systems: Systems by name.
+        faces: Gives the captures.
     """
-    start = derive_seed(run.seed, study, index) % 2**31
-    faces = cache(
-        recorded or partial(simulated_faces, study, config, run, index, frames=frames, rate=rate)
-    )
+    index = cell.repetition
 
-    def train_arm(name: str, arm: Arm) -> dict[str, Any]:
-        network = arm.network(start)
+    def train_system(name: str, system: System) -> dict[str, Any]:
+        network = system.network(cell.seed)
         seen = faces().only(network.modalities)
-        if frames > 1 and network.frames == 1:
+        if seen.images.ndim == 5 and network.frames == 1:
             seen = seen.first_frame()
-        if arm.sees is not None:
-            seen = arm.sees(seen)
+        if system.sees is not None:
+            seen = system.sees(seen)
         detector, result = train_and_score(
             network,
             seen,
-            replace(config.training(start), **arm.changes),
-            label=arm.label,
+            replace(config.training(cell.seed), **system.changes),
+            label=system.label,
             data=config.source,
+            simulated=config.data is None,
             checkpoint=run.folder / "checkpoints" / f"{name}-{index}.safetensors",
-            objective=arm.objective,
+            objective=system.objective,
         )
-        if arm.finish is not None:
-            result |= arm.finish(detector, seen, result)
+        if system.gallery and index == 0:
+            keep_with_gallery(detector, seen, result, run.folder, source=config.source)
+        if system.finish is not None:
+            result["finished"] = system.finish(detector, seen, result)
         return {
             "": result,
-            **{s: _tested(detector, seen, m) for s, m in arm.scenarios.items()},
-            **{s: _scored(detector, seen, how) for s, how in arm.scorings.items()},
+            **{s: _tested(detector, seen, m) for s, m in system.scenarios.items()},
+            **{s: _scored(detector, seen, how) for s, how in system.scorings.items()},
         }
 
     results: dict[str, Any] = {}
-    for name, arm in arms.items():
-        found = run.stage(f"{name}-{index}", partial(train_arm, name, arm))
-        results |= {f"{name}, {s}" if s else name: result for s, result in found.items()}
-
-    def by_hand(score: Scorer) -> dict[str, Any]:
-        return hand_made(faces().only(["rgb"]), score)
-
-    for name, score in {BASELINE: on_images(score_thumbnails), **(scorers or {})}.items():
-        results[name] = run.stage(f"{name}-{index}", partial(by_hand, score))
+    for name, system in systems.items():
+        if isinstance(system, System):
+            found = run.stage(f"{name}-{index}", partial(train_system, name, system))
+            results |= {f"{name}, {s}" if s else name: result for s, result in found.items()}
+    for name, system in systems.items():
+        if not isinstance(system, System):
+            results[name] = run.stage(f"{name}-{index}", partial(_hand_crafted, system, faces))
     items = run.stage(f"items-{index}", lambda: items_of(faces()))
-    return Seed.of(results, items, source=f"{config.source}, development set, seed {index}")
+    source = f"{config.source}, development set, seed {index}"
+    return Repetition.of(results, items, source=source)
 
 
-def simulated_faces(
-    study: str,
-    config: ComparisonConfig,
-    run: Run,
-    index: int,
-    *,
-    frames: int = 1,
-    rate: float = 25.0,
-) -> Faces:
-    """The captures of one seed in all three modalities, as `compare` simulates them."""
+def simulated_faces(study: str, config: FaceConfig, run: Run, index: int) -> Faces:
+    """Simulate the captures of one repetition in all three modalities."""
     captures = simulate(
         config.protocol,
         seed=derive_seed(run.seed, study, index),
         size=config.size,
-        frames=frames,
-        rate=rate,
+        frames=config.frames,
+        rate=config.rate,
         scale=Scale(config.subjects, config.captures),
     )
-    return captures.faces(("rgb", "depth", "ir"))
-
-
-def unseen_domain(faces: Faces) -> NDArray[np.bool_]:
-    """Test captures of trained species under illumination or sensors that were not trained on."""
-    seen, test = faces.manifest.where(split="train"), faces.manifest.where(split="test")
-    unseen = ~test.matches(sensor=set(seen.column("sensor").tolist()))
-    unseen |= ~test.matches(illumination=set(seen.column("illumination").tolist()))
-    return unseen & test.matches(species=set(seen.column("species").tolist()))
+    return captures.faces(ALL_MODALITIES)
 
 
 def _tested(detector: Detector, faces: Faces, there: Sequence[Modality]) -> dict[str, Any]:
@@ -253,6 +393,7 @@ def train_and_score(
     *,
     label: LabelKind = "depth",
     data: str = "simulated captures",
+    simulated: bool = True,
     checkpoint: Path | None = None,
     objective: Callable[[Faces], Objective] | None = None,
 ) -> tuple[Detector, dict[str, Any]]:
@@ -260,10 +401,12 @@ def train_and_score(
 
     Args:
         network: Its initial weights; trained in place.
-        faces: Simulated captures with the splits train, dev and test.
+        faces: Captures with the splits train, dev and test.
         config: How to train.
         label: Label maps that the network is taught; a network without maps is taught one pixel.
-        data: What the faces are, for the detector's provenance.
+            Recorded bona fides have no depth map: an ellipsoid replaces it.
+        data: Name of the faces, for the detector's provenance.
+        simulated: Whether they are simulated.
         checkpoint: File that a killed training goes on from.
         objective: What training minimises, from the training captures; None for label maps.
 
@@ -271,6 +414,8 @@ def train_and_score(
         The detector without a threshold, and a JSON object with "dev" and "test" (scores),
         "training_auc", "collapsed" and "history".
     """
+    if label == "depth" and faces.depth is None:
+        label = "ellipsoid"
     parts = {split: faces.split(split) for split in ("train", "dev", "test")}
     training = parts["train"]
     history = train(
@@ -285,9 +430,11 @@ def train_and_score(
     detector = Detector(
         network,
         Preprocessing(
-            size=faces.images.shape[-1], crop_scale=1.3, face_detector="simulated face box"
+            size=faces.images.shape[-1],
+            crop_scale=1.3,
+            face_detector="simulated face box" if simulated else FaceDetector().name,
         ),
-        Provenance(data, True, "Apache-2.0", config.seed, history.items, history.digest),
+        Provenance(data, simulated, "Apache-2.0", config.seed, history.items, history.digest),
     )
     scores = {
         split: detector.score(part.images, present=part.present) for split, part in parts.items()
@@ -304,173 +451,8 @@ def train_and_score(
     }
 
 
-def hand_made(faces: Faces, score: Scorer) -> dict[str, Any]:
-    """Scores of a system without a network, as `train_and_score` gives a network's."""
-    training = faces.split("train")
-    return {split: score(training, faces.split(split)).tolist() for split in ("dev", "test")}
-
-
-def on_images(
-    score: Callable[[Tensor, NDArray[np.bool_], Tensor], NDArray[np.float64]],
-) -> Scorer:
-    """A scorer from a function of training images, their labels, and images to score."""
-    return lambda training, tested: score(
-        training.images, training.manifest.bona_fide, tested.images
-    )
-
-
-def items_of(faces: Faces) -> dict[str, Any]:
-    """What the scores are of, as JSON: items of dev and test, trained species, unseen domain.
-
-    Frames of one video have one item, the video.
-    """
-    manifest = faces.manifest
-    parts = {split: manifest.where(split=split) for split in ("dev", "test")}
-    described: dict[str, Any] = {
-        split: {
-            "item": part.presentation.tolist(),
-            "subject": part.column("subject").tolist(),
-            "species": part.column("species").tolist(),
-        }
-        for split, part in parts.items()
-    }
-    unseen = unseen_domain(faces)
-    if _has_frames(described["test"]["item"]):  # in the order that `aggregate` gives
-        unseen = unseen[np.unique(parts["test"].presentation, return_index=True)[1]]
-    seen = manifest.where(split="train").column("species").tolist()
-    return {
-        **described,
-        "seen_species": sorted(set(seen)),
-        UNSEEN_DOMAIN: unseen.tolist(),
-    }
-
-
-def _has_frames(items: Sequence[str]) -> bool:
-    """Whether some items are frames of one presentation."""
-    return len(set(items)) < len(items)
-
-
-@dataclass(frozen=True, eq=False)
-class Seed:
-    """Scores of all systems on the development and test captures of one seed.
-
-    Attributes:
-        dev: Development scores by system.
-        test: Test scores by system.
-        thresholds: Each system's, at equal error on its development scores.
-        results: By system, what `train_and_score` or `hand_made` gave.
-        seen_species: Attack species that were trained on.
-        unseen_domain: Which test captures are of a trained species in an unseen domain, bool (N,).
-    """
-
-    dev: dict[str, Scores]
-    test: dict[str, Scores]
-    thresholds: dict[str, Threshold]
-    results: Mapping[str, Mapping[str, Any]]
-    seen_species: list[str]
-    unseen_domain: NDArray[np.bool_]
-
-    @classmethod
-    def of(
-        cls,
-        results: Mapping[str, Mapping[str, Any]],
-        items: Mapping[str, Any],
-        *,
-        source: str,
-    ) -> "Seed":
-        """Put scores by system and `items_of` together; `source` is the thresholds' origin."""
-        dev = {name: _scores(result["dev"], items["dev"]) for name, result in results.items()}
-        return cls(
-            dev=dev,
-            test={name: _scores(result["test"], items["test"]) for name, result in results.items()},
-            thresholds={
-                name: threshold_at_eer(scores, source=source) for name, scores in dev.items()
-            },
-            results=results,
-            seen_species=items["seen_species"],
-            unseen_domain=np.array(items[UNSEEN_DOMAIN]),
-        )
-
-    def acer(self, system: str, *, unseen_domain: bool = False) -> float | None:
-        """ACER (worst species) on the test captures; None when a class is missing among them."""
-        scores = self.test[system]
-        if unseen_domain:
-            scores = scores.select(self.unseen_domain)
-        if scores.label.all() or not scores.label.any():
-            return None
-        return evaluate(scores, self.thresholds[system]).acer
-
-    def auc(self, system: str, species: Sequence[str] | None = None) -> float | None:
-        """AUC on the test captures, against some species only; None when a class is missing."""
-        scores = self.test[system]
-        if species is not None:
-            scores = scores.select(scores.label | np.isin(scores.group, species))
-        return None if scores.label.all() or not scores.label.any() else auc(scores).value
-
-
-def _scores(values: Sequence[float], items: Mapping[str, Sequence[str]]) -> Scores:
-    species = np.array(items["species"])
-    live, subjects = species == "bona_fide", items["subject"]
-    if _has_frames(items["item"]):
-        return aggregate(Scores(values, live, subject=subjects, group=species), items["item"])
-    return Scores(values, live, item=items["item"], subject=subjects, group=species)
-
-
-def fused(seed: Seed, name: str, systems: Sequence[str]) -> Seed:
-    """Add a system whose score is the mean of other systems' scores.
-
-    Each is standardised by the mean and deviation of its development scores first, so that none
-    counts for more because its scores spread more.
-    """
-
-    def mean(split: Mapping[str, Scores]) -> list[float]:
-        parts = []
-        for system in systems:
-            known = seed.dev[system].values
-            parts.append((split[system].values - known.mean()) / max(known.std(), 1e-12))
-        return np.mean(parts, axis=0).tolist()  # type: ignore[no-any-return]
-
-    dev, test = (
-        replace(split[systems[0]], values=np.array(mean(split))) for split in (seed.dev, seed.test)
-    )
-    source = seed.thresholds[systems[0]].source
-    return replace(
-        seed,
-        dev={**seed.dev, name: dev},
-        test={**seed.test, name: test},
-        thresholds={**seed.thresholds, name: threshold_at_eer(dev, source=source)},
-        results={**seed.results, name: {}},
-    )
-
-
-def acers(seeds: Sequence[Seed], system: str, *, unseen_domain: bool = False) -> list[float]:
-    """ACER of a system, one per seed that has one."""
-    return _known(seed.acer(system, unseen_domain=unseen_domain) for seed in seeds)
-
-
-def aucs(seeds: Sequence[Seed], system: str, species: Sequence[str] | None = None) -> list[float]:
-    """AUC of a system, one per seed that has one."""
-    return _known(seed.auc(system, species) for seed in seeds)
-
-
-def _known(values: Iterable[float | None]) -> list[float]:
-    return [value for value in values if value is not None]
-
-
-def acer_gains(
-    seeds: Sequence[Seed], better: str, worse: str, *, unseen_domain: bool = False
-) -> list[float]:
-    """By how much the ACER of `better` is lower, paired by seed."""
-    pairs = [
-        tuple(seed.acer(name, unseen_domain=unseen_domain) for name in (worse, better))
-        for seed in seeds
-    ]
-    return [high - low for high, low in pairs if high is not None and low is not None]
-
-
-def auc_gains(
-    seeds: Sequence[Seed], better: str, worse: str, species: Sequence[str] | None = None
-) -> list[float]:
-    """By how much the AUC of `better` is higher, paired by seed."""
-    pairs = [(seed.auc(better, species), seed.auc(worse, species)) for seed in seeds]
-    return [high - low for high, low in pairs if high is not None and low is not None]
+def _hand_crafted(score: Scorer, faces: Callable[[], Faces]) -> dict[str, Any]:
+    """Scores of a system without a network, on colour alone."""
+    colour = faces().only(["rgb"])
+    training = colour.split("train")
+    return {split: score(training, colour.split(split)).tolist() for split in ("dev", "test")}

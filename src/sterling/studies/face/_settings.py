@@ -8,7 +8,7 @@ import numpy as np
 
 from sterling.face.data import Faces
 from sterling.runs import Run
-from sterling.studies.face._harness import (
+from sterling.studies.face._old_harness import (
     Arm,
     ComparisonConfig,
     Scorer,

@@ -16,8 +16,8 @@ from sterling.face.pad import DepthNet, Detector
 from sterling.face.pad.baselines.parallax import score_parallax
 from sterling.face.pad.networks.clip_depth import ClipDepth
 from sterling.face.pad.training.train import Optimizer
-from sterling.studies.face._gallery import keep_with_gallery
-from sterling.studies.face._harness import (
+from sterling.studies.face._old_gallery import keep_with_gallery
+from sterling.studies.face._old_harness import (
     BASELINE,
     Arm,
     ComparisonConfig,

@@ -1,244 +1,273 @@
-"""Tables, figures and metrics of a comparison of detectors."""
+"""Tables, figures and metrics of a face study, and the study itself."""
 
-from collections.abc import Mapping, Sequence
-
-import numpy as np
-import polars as pl
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
+from typing import TypeVar
 
 from sterling.face.capture import KINDS
-from sterling.face.evaluation.evaluate import score_table
-from sterling.measure import Rate, auc
-from sterling.studies.face._harness import Seed, acers, aucs
-from sterling.study import Claim, Figure, Findings, Metric, Table, metric_of_rate, metric_over_seeds
-
-Row = list[str | int | float | None]
+from sterling.face.data import Modality
+from sterling.runs import Row
+from sterling.studies.face._gallery import gallery_figure
+from sterling.studies.face._harness import (
+    FaceConfig,
+    Setting,
+    Settings,
+    System,
+    Systems,
+    measure_faces,
+)
+from sterling.studies.face._repetition import Repetition, kinds_of
+from sterling.study import (
+    Claim,
+    Column,
+    Figure,
+    Metric,
+    Preset,
+    Results,
+    Study,
+    Table,
+    Views,
+    bars_of_table,
+    det,
+)
 
 SIMULATED = "SIMULATED captures: these error rates say nothing about real cameras and attacks."
 
+C = TypeVar("C", bound=FaceConfig)
 
-def comparison_findings(
-    seeds: Sequence[Seed],
+
+def face_study(
+    name: str,
+    *,
+    summary: str,
+    cite: str,
+    presets: Mapping[Preset, C],
+    claims: Callable[[Results, C], list[Claim]],
+    caption: str | Callable[[C], str],
+    systems: Callable[[C], Systems] | None = None,
+    settings: Callable[[C], Settings] | None = None,
+    shown: Sequence[str] | None = None,
+    modalities: Sequence[Modality] = ("rgb",),
+    kinds: Mapping[str, Sequence[str]] = KINDS,
+    extra: Callable[[Repetition], Iterable[Row]] | None = None,
+    views: Callable[[Results, C], Views] | None = None,
+    no_data: str | None = None,
+) -> Study[C]:
+    """Make a study that compares detectors of faces.
+
+    Args:
+        name: Name of the study, from which seeds are derived.
+        summary: One sentence.
+        cite: Key of the paper in ``papers.bib``.
+        presets: Configurations.
+        claims: The paper's claims, from the results.
+        caption: What each system is.
+        systems: Systems of the only setting, by name; a function of a module.
+        settings: Instead of `systems`: the systems of several settings. The first one is shown.
+        shown: Systems to show, the main one first; None for all in their order.
+        modalities: Modalities that the study needs of recorded data.
+        kinds: Species by kind of instrument.
+        extra: Further rows from a repetition, in every setting; a function of a module.
+        views: The study's own views, shown before the common ones.
+        no_data: Why the study takes no recorded data; None when it does.
+
+    Example:
+        See ``sterling/studies/face/cdcn.py``.
+    """
+    if settings is None:
+        assert systems is not None
+        settings = partial(_only_setting, systems)
+    chosen = settings
+
+    def common(results: Results, config: C) -> Views:
+        trained = next(iter(chosen(config).values()))
+        own = views(results, config) if views else Views([])
+        found = face_views(
+            main_setting(results),
+            shown or results.names("system"),
+            caption=caption if isinstance(caption, str) else caption(config),
+            trained=[key for key, system in trained.items() if isinstance(system, System)],
+            kinds=kinds,
+            gallery=any(isinstance(each, System) and each.gallery for each in trained.values()),
+        )
+        return Views(
+            [*found.metrics, *own.metrics],
+            [*own.tables, *found.tables],
+            [*own.figures, *found.figures],
+        )
+
+    return Study(
+        name=name,
+        summary=summary,
+        domain="face",
+        cite=cite,
+        presets=presets,
+        measure=partial(
+            measure_faces, settings, study=name, modalities=modalities, kinds=kinds, extra=extra
+        ),
+        claims=claims,
+        views=common,
+        scope=scope_of,
+        no_data=no_data,
+    )
+
+
+def _only_setting(systems: Callable[[C], Systems], config: C) -> Settings:
+    return {Setting(): systems(config)}
+
+
+def scope_of(config: FaceConfig) -> str:
+    """What the numbers of a face study hold for."""
+    if config.data is None:
+        return SIMULATED
+    return f"Presentations at {config.data}, and no others; repetitions differ in the weights."
+
+
+def main_setting(results: Results) -> Results:
+    """Results of the first setting."""
+    names = results.names("setting")
+    return results.select(setting=names[0]) if names else results
+
+
+def face_views(
+    results: Results,
     systems: Sequence[str],
-    claims: Sequence[Claim],
     *,
     caption: str,
     trained: Sequence[str],
-    scope: str = SIMULATED,
     kinds: Mapping[str, Sequence[str]] = KINDS,
-    tables: Sequence[Table] = (),
-    figures: Sequence[Figure] = (),
-) -> Findings:
-    """What every comparison reports, the study's own claims, tables and figures first.
+    gallery: bool = False,
+) -> Views:
+    """Views that every comparison has.
 
     Args:
-        seeds: The results.
-        systems: Those to show; species are shown for the first one.
-        claims: The study's.
+        results: Results of one setting.
+        systems: Systems to show, the main one first: species are shown for it.
         caption: What each system is.
-        trained: Systems whose training is drawn.
-        scope: What the figures hold for.
+        trained: Systems with a training history.
         kinds: Species by kind of instrument.
-        tables: The study's own.
-        figures: The study's own.
+        gallery: Whether a gallery was kept.
     """
-    species, by_kind = species_table(seeds, systems[0]), kinds_table(seeds, systems, kinds)
-    return Findings(
-        scope=scope,
-        not_scored=0,
-        metrics=system_metrics(seeds, systems),
-        claims=list(claims),
-        tables=[*tables, systems_table(seeds, systems, caption=caption), by_kind, species],
-        figures=[
-            *figures,
-            det_figure(systems),
-            bars_figure(by_kind),
-            species_figure(species),
-            training_figure(seeds, trained),
+    by_kind = kinds_table(results, systems, kinds)
+    by_species = species_table(results, systems[0])
+    return Views(
+        system_metrics(results, systems),
+        [systems_table(results, systems, caption=caption), by_kind, by_species],
+        [
+            *([gallery_figure()] if gallery else []),
+            det(systems),
+            bars_of_table(
+                by_kind.model_copy(update={"title": "By kind of instrument"}),
+                "AUC, means over repetitions with 95 % intervals; 0.5 is chance.",
+                value_label="AUC",
+            ),
+            species_figure(by_species),
+            training_figure(results, trained),
         ],
     )
 
 
-def system_metrics(seeds: Sequence[Seed], systems: Sequence[str]) -> list[Metric]:
-    """ACER and AUC of every system over seeds, and the pooled BPCER of the first."""
+def system_metrics(results: Results, systems: Sequence[str]) -> list[Metric]:
+    """ACER and AUC of every system over repetitions, and the pooled BPCER of the first."""
     metrics = []
     for system in systems:
         title = f"ACER of {system} (worst species; for comparison with papers)"
         metrics += [
-            metric_over_seeds(title, "rate", acers(seeds, system)),
-            metric_over_seeds(f"AUC of {system}", "area", aucs(seeds, system)),
+            results.metric(title, "acer", "rate", system=system),
+            results.metric(f"AUC of {system}", "auc", "area", system=system),
         ]
-    rate = pooled_rates(seeds, systems[0])["bona_fide"]
-    return [*metrics, metric_of_rate(f"BPCER of {systems[0]}, all seeds", rate)]
+    title = f"BPCER of {systems[0]}, all repetitions"
+    return [*metrics, results.counted(title, "bpcer", system=systems[0])]
 
 
-def pooled_rates(seeds: Sequence[Seed], system: str) -> dict[str, Rate]:
-    """Errors per species over all seeds, each at its own threshold; "bona_fide" holds the BPCER."""
-    counts: dict[str, list[int]] = {}
-    for seed in seeds:
-        scores = seed.test[system]
-        wrong = seed.thresholds[system].accept(scores) != scores.label
-        for name in np.unique(scores.group).tolist():
-            rows = scores.group == name
-            errors, trials = counts.setdefault(name, [0, 0])
-            counts[name] = [errors + int(wrong[rows].sum()), trials + int(rows.sum())]
-    return {name: Rate(errors, trials) for name, (errors, trials) in counts.items()}
-
-
-def species_table(seeds: Sequence[Seed], system: str) -> Table:
+def species_table(results: Results, system: str) -> Table:
     """APCER per attack instrument species of one system, worst first."""
-    attacks = sorted(
-        (entry for entry in pooled_rates(seeds, system).items() if entry[0] != "bona_fide"),
-        key=lambda entry: -entry[1].value,
+    own = results.select(system=system)
+    table = own.table(
+        "species",
+        "APCER per attack instrument species",
+        ("species", "seen"),
+        [Column("APCER", "apcer", show="counts")],
+        headings=("species", "in training"),
+        caption=f"System {system}, all repetitions, exact 95 % intervals. Presentations of one "
+        "subject are not independent: the intervals over repetitions are the ones that claims use.",
     )
-    rows: list[Row] = []
-    for rank, (name, rate) in enumerate(attacks):
-        interval = rate.interval()
-        title = name.replace("_", " ") + (" (worst)" if rank == 0 else "")
-        seen = "seen" if name in seeds[0].seen_species else "unseen"
-        rows.append(
-            [title, seen, rate.errors, rate.trials, rate.value, interval.low, interval.high]
-        )
-    return Table(
-        name="species",
-        title="APCER per attack instrument species",
-        columns=["species", "in training", "accepted", "presented", "APCER", "low", "high"],
-        rows=rows,
-        caption=f"System {system}, all seeds, exact 95 % intervals. Presentations of one simulated "
-        "subject are not independent: the intervals over seeds are the ones that claims use.",
+    rows = sorted(table.rows, key=lambda each: -float(each[4] or 0))
+    named = [
+        [str(name).replace("_", " ") + (" (worst)" if rank == 0 else ""), *rest]
+        for rank, (name, *rest) in enumerate(rows)
+    ]
+    return table.model_copy(
+        update={
+            "columns": ["species", "in training", "accepted", "presented", "APCER", "low", "high"],
+            "rows": named,
+        }
     )
 
 
-def systems_table(seeds: Sequence[Seed], systems: Sequence[str], *, caption: str) -> Table:
+def systems_table(results: Results, systems: Sequence[str], *, caption: str) -> Table:
     """All systems beside each other; `caption` says what each is."""
-
-    def mean(values: Sequence[float]) -> float | None:
-        return float(np.mean(values)) if values else None
-
-    def row(system: str) -> Row:
-        found = [seed.results[system] for seed in seeds]
-        return [
-            system,
-            mean(acers(seeds, system)),
-            mean(acers(seeds, system, unseen_domain=True)),
-            mean(aucs(seeds, system)),
-            mean([auc(seed.dev[system]).value for seed in seeds]),
-            mean([result["training_auc"] for result in found if "training_auc" in result]),
-            sum(result.get("collapsed", False) for result in found),
-        ]
-
-    return Table(
-        name="systems",
-        title="All systems",
-        columns=[
-            "system",
-            "ACER, all test captures",
-            "ACER, unseen domain, seen species",
-            "AUC, test",
-            "AUC, development",
-            "AUC, training",
-            "collapsed",
+    return results.table(
+        "systems",
+        "All systems",
+        "system",
+        [
+            Column("ACER, all test captures", "acer"),
+            Column("ACER, unseen domain, seen species", "acer", {"subset": "unseen domain"}),
+            Column("AUC, test", "auc"),
+            Column("AUC, development", "auc", {"subset": "development"}),
+            Column("AUC, training", "auc", {"subset": "training"}),
+            Column("collapsed", "collapsed", show="sum"),
         ],
-        rows=[row(system) for system in systems],
-        caption="Means over seeds, each system at its own development threshold. An AUC that falls "
-        "from training to test is memorising; one that is low in training is too little learning. "
-        f"{caption} collapsed: seeds in which training ended with scores of 0; they count as they "
-        "are.",
+        order=systems,
+        caption="Means over repetitions, each system at its own development threshold. An AUC that "
+        "falls from training to test is memorising; one that is low in training is too little "
+        f"learning. {caption} collapsed: repetitions in which training ended with scores of 0; "
+        "they count as they are.",
     )
 
 
 def kinds_table(
-    seeds: Sequence[Seed], systems: Sequence[str], kinds: Mapping[str, Sequence[str]] = KINDS
+    results: Results, systems: Sequence[str], kinds: Mapping[str, Sequence[str]] = KINDS
 ) -> Table:
     """AUC of every system against each kind of instrument that was presented."""
-    rows: list[Row] = []
-    for kind, species in kinds.items():
-        for system in systems:
-            values = aucs(seeds, system, species)
-            if values:
-                found = metric_over_seeds("", "area", values)
-                rows.append([kind, system, found.value, found.low, found.high])
-    return Table(
-        name="kinds",
-        title="What each system tells apart, by kind of instrument",
-        columns=["kind", "system", "AUC", "low", "high"],
-        rows=rows,
-        caption="Means over seeds with Student-t intervals; 0.5 is chance.",
-    )
-
-
-def det_figure(systems: Sequence[str]) -> Figure:
-    """Detection error trade-off of the first seed's test captures."""
-    return Figure(
-        name="det",
-        title="Detection error trade-off",
-        kind="det",
-        caption="Test captures of the first seed. Dots: the threshold chosen on development "
-        "captures. Band: exact 95 % interval of the BPCER.",
-        data={"scores": "scores.parquet", "systems": list(systems)},
+    return results.select(system=systems).table(
+        "kinds",
+        "What each system tells apart, by kind of instrument",
+        ("kind", "system"),
+        [Column("AUC", "auc", show="interval")],
+        order=[*kinds, *kinds_of(results.names("species"), kinds)],
+        caption="Means over repetitions with Student-t intervals; 0.5 is chance.",
     )
 
 
 def species_figure(table: Table) -> Figure:
     """Bars of a `species_table`."""
-    return Figure(
-        name="species",
-        title="Worst species first",
-        kind="bars",
-        caption="APCER per species with exact 95 % intervals, all seeds.",
-        data={
-            "names": [row[0] for row in table.rows],
-            "values": [row[4] for row in table.rows],
-            "low": [row[5] for row in table.rows],
-            "high": [row[6] for row in table.rows],
-            "value_label": "APCER",
-        },
+    bars = bars_of_table(
+        table.model_copy(update={"title": "Worst species first"}),
+        "APCER per species with exact 95 % intervals, all repetitions.",
+        value_label="APCER",
     )
+    return bars.model_copy(update={"data": {**bars.data, "names": [row[0] for row in table.rows]}})
 
 
-def bars_figure(table: Table) -> Figure:
-    """Bars of a `kinds_table`."""
-    return Figure(
-        name="kinds",
-        title="By kind of instrument",
-        kind="bars",
-        caption="AUC, means over seeds with 95 % intervals; 0.5 is chance.",
-        data={
-            "names": [f"{row[0]}: {row[1]}" for row in table.rows],
-            "values": [row[2] for row in table.rows],
-            "low": [row[3] for row in table.rows],
-            "high": [row[4] for row in table.rows],
-            "value_label": "AUC",
-        },
-    )
-
-
-def training_figure(seeds: Sequence[Seed], systems: Sequence[str]) -> Figure:
-    """Mean scores on training captures by epoch, first seed."""
-    histories = {system: seeds[0].results[system]["history"] for system in systems}
+def training_figure(results: Results, systems: Sequence[str]) -> Figure:
+    """Mean scores on training captures by epoch, first repetition."""
+    first = results.select("score", repetition=0)
+    epochs = sorted(first.names("epoch"))
+    series = {
+        f"{system}, {label}": [
+            next(iter(first.values("score", system=system, label=label, epoch=epoch)), None)
+            for epoch in epochs
+        ]
+        for system in systems
+        for label in ("bona fide", "attack")
+    }
     return Figure(
         name="training",
         title="Training",
         kind="lines",
-        caption="Mean score on training captures of the first seed: a network that learns moves "
-        "bona fide captures and attacks apart.",
-        data={
-            "x": list(range(1, max(len(history) for history in histories.values()) + 1)),
-            "series": {
-                f"{system}, {name}": [epoch[name] for epoch in history]
-                for system, history in histories.items()
-                for name in ("bona fide", "attack")
-            },
-            "x_label": "epoch",
-            "y_label": "score",
-        },
+        caption="Mean score on training captures of the first repetition: a network that learns "
+        "moves bona fide captures and attacks apart.",
+        data={"x": epochs, "series": series, "x_label": "epoch", "y_label": "score"},
     )
-
-
-def score_tables(seeds: Sequence[Seed]) -> list[pl.DataFrame]:
-    """All scores of all seeds, for `write_scores`."""
-    return [
-        score_table(scores, seed.thresholds[system], system=system, split=split, seed=index)
-        for index, seed in enumerate(seeds)
-        for split, systems in (("dev", seed.dev), ("test", seed.test))
-        for system, scores in systems.items()
-    ]

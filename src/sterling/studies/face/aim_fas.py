@@ -28,12 +28,12 @@ from sterling.face.pad.few_shot.errors import (
     errors_of_thumbnails,
     mean_errors,
 )
-from sterling.runs import Run, derive_seed, in_processes
+from sterling.runs import Run, derive_seed
+from sterling.scale.backends import in_processes
 from sterling.study import (
     Claim,
     Config,
     Findings,
-    Paper,
     Row,
     Study,
     Table,
@@ -399,23 +399,7 @@ AIM_FAS_STUDY = Study(
     name="aim_fas",
     summary="Zero- and few-shot face anti-spoofing with a learned inner update.",
     domain="face",
-    paper=Paper(
-        key="qin2020learning",
-        title="Learning Meta Model for Zero- and Few-shot Face Anti-spoofing",
-        authors=(
-            "Qin, Yunxiao",
-            "Zhao, Chenxu",
-            "Zhu, Xiangyu",
-            "Wang, Zezheng",
-            "Yu, Zitong",
-            "Fu, Tianyu",
-            "Zhou, Feng",
-            "Shi, Jingping",
-            "Lei, Zhen",
-        ),
-        venue="AAAI Conference on Artificial Intelligence",
-        year=2020,
-    ),
+    cite="qin2020learning",
     presets={
         "smoke": AimFasConfig(
             subjects=(2, 1, 2),

@@ -22,8 +22,9 @@ from sterling.face.data import (
 from sterling.face.evaluation.evaluate import write_scores
 from sterling.face.pad.layers.resnet import FusionResNet
 from sterling.measure import tpr_at_fpr
-from sterling.runs import Run, in_processes
-from sterling.studies.face._harness import (
+from sterling.runs import Run
+from sterling.scale.backends import in_processes
+from sterling.studies.face._old_harness import (
     BASELINE,
     Arm,
     ComparisonConfig,
@@ -32,8 +33,8 @@ from sterling.studies.face._harness import (
     auc_gains,
     compare,
 )
-from sterling.studies.face._views import SIMULATED, comparison_findings, score_tables
-from sterling.study import Claim, Findings, Paper, Study, Table, metric_over_seeds, positive
+from sterling.studies.face._old_views import SIMULATED, comparison_findings, score_tables
+from sterling.study import Claim, Findings, Study, Table, metric_over_seeds, positive
 
 MODALITIES: tuple[Modality, ...] = ("rgb", "depth", "ir")
 STEPS = ("halfway", "se", "se_add", "multi_scale")
@@ -174,23 +175,7 @@ CASIA_SURF_STUDY = Study(
     name="casia_surf",
     summary="Squeeze-and-excitation fusion of colour, depth and infrared, step by step.",
     domain="face",
-    paper=Paper(
-        key="zhang2019casiasurf",
-        title="A Dataset and Benchmark for Large-scale Multi-modal Face Anti-spoofing",
-        authors=(
-            "Zhang, Shifeng",
-            "Wang, Xiaobo",
-            "Liu, Ajian",
-            "Zhao, Chenxu",
-            "Wan, Jun",
-            "Escalera, Sergio",
-            "Shi, Hailin",
-            "Wang, Zezheng",
-            "Li, Stan Z.",
-        ),
-        venue="IEEE/CVF Conference on Computer Vision and Pattern Recognition",
-        year=2019,
-    ),
+    cite="zhang2019casiasurf",
     presets={
         "smoke": CasiaSurfConfig(
             subjects=(3, 2, 3), captures=(24, 16, 36), size=32, seeds=2, width=4, epochs=1

@@ -20,11 +20,12 @@ from sterling.face.data import Faces, Manifest
 from sterling.face.evaluation.evaluate import write_scores
 from sterling.face.pad.networks.ccl import CCL, ContextContrast
 from sterling.face.pad.training.pair_sampling import contexts_of
-from sterling.runs import Run, in_processes
-from sterling.studies.face._harness import BASELINE, Arm, ComparisonConfig, Seed, auc_gains
+from sterling.runs import Run
+from sterling.scale.backends import in_processes
+from sterling.studies.face._old_harness import BASELINE, Arm, ComparisonConfig, Seed, auc_gains
+from sterling.studies.face._old_views import comparison_findings, score_tables
 from sterling.studies.face._settings import Setting, compare_settings, leave_out, settings_table
-from sterling.studies.face._views import comparison_findings, score_tables
-from sterling.study import Claim, Findings, Paper, Study, positive
+from sterling.study import Claim, Findings, Study, positive
 
 CONTEXT, CROSS_ENTROPY, RANDOM = "ccl", "cross-entropy", "random pairs"
 SYSTEMS = (CONTEXT, CROSS_ENTROPY, RANDOM, "no similarity", BASELINE)
@@ -199,29 +200,7 @@ CCL_STUDY = Study(
     name="ccl",
     summary="High-fidelity masks: contrast pairs of captures that share their context.",
     domain="face",
-    paper=Paper(
-        key="liu2022contrastive",
-        title="Contrastive Context-Aware Learning for 3D High-Fidelity Mask Face Presentation "
-        "Attack Detection",
-        authors=(
-            "Liu, Ajian",
-            "Zhao, Chenxu",
-            "Yu, Zitong",
-            "Wan, Jun",
-            "Su, Anyang",
-            "Liu, Xing",
-            "Tan, Zichang",
-            "Escalera, Sergio",
-            "Xing, Junliang",
-            "Liang, Yanyan",
-            "Guo, Guodong",
-            "Lei, Zhen",
-            "Li, Stan Z.",
-            "Zhang, Du",
-        ),
-        venue="IEEE Transactions on Information Forensics and Security",
-        year=2022,
-    ),
+    cite="liu2022contrastive",
     presets={
         "smoke": CclConfig(
             subjects=(3, 2, 3), captures=(32, 16, 32), size=32, seeds=2, width=4, epochs=1

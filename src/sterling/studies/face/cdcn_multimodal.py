@@ -9,8 +9,9 @@ from sterling.face.data import Modality
 from sterling.face.evaluation.evaluate import write_scores
 from sterling.face.pad import CDCN
 from sterling.face.pad.networks.cdcn_multimodal import CDCNMultimodal
-from sterling.runs import Run, in_processes
-from sterling.studies.face._harness import (
+from sterling.runs import Run
+from sterling.scale.backends import in_processes
+from sterling.studies.face._old_harness import (
     BASELINE,
     Arm,
     ComparisonConfig,
@@ -20,8 +21,8 @@ from sterling.studies.face._harness import (
     compare,
     fused,
 )
-from sterling.studies.face._views import comparison_findings, score_tables
-from sterling.study import Claim, Findings, Paper, Study, positive
+from sterling.studies.face._old_views import comparison_findings, score_tables
+from sterling.study import Claim, Findings, Study, positive
 
 MODALITIES: tuple[Modality, ...] = ("rgb", "depth", "ir")
 SYSTEMS = ("feature", "input", "score", *MODALITIES, BASELINE)
@@ -104,21 +105,7 @@ CDCN_MULTIMODAL_STUDY = Study(
     name="cdcn_multimodal",
     summary="Colour, depth and infrared: three central difference networks fused.",
     domain="face",
-    paper=Paper(
-        key="yu2020multimodal",
-        title="Multi-Modal Face Anti-Spoofing Based on Central Difference Networks",
-        authors=(
-            "Yu, Zitong",
-            "Qin, Yunxiao",
-            "Li, Xiaobai",
-            "Wang, Zezheng",
-            "Zhao, Chenxu",
-            "Lei, Zhen",
-            "Zhao, Guoying",
-        ),
-        venue="IEEE/CVF Conference on Computer Vision and Pattern Recognition Workshops",
-        year=2020,
-    ),
+    cite="yu2020multimodal",
     presets={
         "smoke": CdcnMultimodalConfig(
             subjects=(3, 2, 3), captures=(24, 16, 36), size=32, seeds=2, width=4, epochs=1

@@ -19,8 +19,9 @@ from sterling.face.pad import CDCN
 from sterling.face.pad.detector.describe import multiply_adds
 from sterling.face.pad.networks.cdcn_pp import OPERATIONS, PUBLISHED, CDCNpp, Structure
 from sterling.face.pad.networks.cdcn_search import SearchConfig, SuperNetwork, search
-from sterling.runs import Run, derive_seed, in_processes, write_atomically
-from sterling.studies.face._harness import (
+from sterling.runs import Run, derive_seed, write_atomically
+from sterling.scale.backends import in_processes
+from sterling.studies.face._old_harness import (
     BASELINE,
     Arm,
     ComparisonConfig,
@@ -30,7 +31,7 @@ from sterling.studies.face._harness import (
     compare,
     simulated_faces,
 )
-from sterling.studies.face._views import comparison_findings, score_tables
+from sterling.studies.face._old_views import comparison_findings, score_tables
 from sterling.studies.face.cdcn import CDCN_STUDY
 from sterling.study import Claim, Findings, Study, Table, positive
 
@@ -180,7 +181,7 @@ CDCN_SEARCH_STUDY = Study(
     name="cdcn_search",
     summary="Search of CDCN++'s cells and multiscale attention, against CDCN.",
     domain="face",
-    paper=CDCN_STUDY.paper,
+    cite=CDCN_STUDY.cite,
     presets={
         "smoke": CdcnSearchConfig(
             subjects=(3, 2, 3),

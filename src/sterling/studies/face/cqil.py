@@ -21,15 +21,15 @@ from sterling.face.pad import Detector, normalise
 from sterling.face.pad.networks.cqil import CQIL, QualityInvariance
 from sterling.face.pad.training.quality_corruption import lower_quality
 from sterling.measure import Scores, auc
-from sterling.runs import Run, in_processes
-from sterling.studies.face._harness import BASELINE, Arm, ComparisonConfig, Seed, auc_gains
+from sterling.runs import Run
+from sterling.scale.backends import in_processes
+from sterling.studies.face._old_harness import BASELINE, Arm, ComparisonConfig, Seed, auc_gains
+from sterling.studies.face._old_views import comparison_findings, score_tables
 from sterling.studies.face._settings import Setting, compare_settings, leave_out, settings_table
-from sterling.studies.face._views import comparison_findings, score_tables
 from sterling.study import (
     Claim,
     Figure,
     Findings,
-    Paper,
     Study,
     Table,
     lines,
@@ -291,22 +291,7 @@ CQIL_STUDY = Study(
     name="cqil",
     summary="Surveillance cameras: liveness that does not depend on the picture's quality.",
     domain="face",
-    paper=Paper(
-        key="fang2024surveillance",
-        title="Surveillance Face Anti-Spoofing",
-        authors=(
-            "Fang, Hao",
-            "Liu, Ajian",
-            "Wan, Jun",
-            "Escalera, Sergio",
-            "Zhao, Chenxu",
-            "Zhang, Xu",
-            "Li, Stan Z.",
-            "Lei, Zhen",
-        ),
-        venue="IEEE Transactions on Information Forensics and Security",
-        year=2024,
-    ),
+    cite="fang2024surveillance",
     presets={
         "smoke": CqilConfig(
             subjects=(3, 2, 3),

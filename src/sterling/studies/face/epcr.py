@@ -24,20 +24,20 @@ from sterling.face.capture import KINDS
 from sterling.face.data import CropSpec, Faces, Manifest, load_faces, read_folder, split_by_subject
 from sterling.face.evaluation.evaluate import write_scores
 from sterling.face.pad import EPCR, Consistency, Detector, normalise
-from sterling.runs import Run, in_processes
-from sterling.studies.face._harness import (
+from sterling.runs import Run
+from sterling.scale.backends import in_processes
+from sterling.studies.face._old_harness import (
     BASELINE,
     Arm,
     ComparisonConfig,
     Seed,
     auc_gains,
 )
+from sterling.studies.face._old_views import SIMULATED, comparison_findings, score_tables
 from sterling.studies.face._settings import Setting, compare_settings, settings_table
-from sterling.studies.face._views import SIMULATED, comparison_findings, score_tables
 from sterling.study import (
     Claim,
     Findings,
-    Paper,
     Study,
     Table,
     bounded_below,
@@ -330,22 +330,7 @@ EPCR_STUDY = Study(
     name="epcr",
     summary="Few labels: consistency of two views in embeddings and predictions.",
     domain="face",
-    paper=Paper(
-        key="wang2023consistency",
-        title="Consistency Regularization for Deep Face Anti-Spoofing",
-        authors=(
-            "Wang, Zezheng",
-            "Yu, Zitong",
-            "Wang, Xun",
-            "Qin, Yunxiao",
-            "Li, Jiahong",
-            "Zhao, Chenxu",
-            "Liu, Xin",
-            "Lei, Zhen",
-        ),
-        venue="IEEE Transactions on Information Forensics and Security",
-        year=2023,
-    ),
+    cite="wang2023consistency",
     presets={
         "smoke": EpcrConfig(
             subjects=(4, 2, 4),

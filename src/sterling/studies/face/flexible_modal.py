@@ -13,8 +13,9 @@ from pydantic import Field
 from sterling.face.data import Modality
 from sterling.face.evaluation.evaluate import write_scores
 from sterling.face.pad.networks.flexible_modal import FlexibleModal
-from sterling.runs import Run, in_processes
-from sterling.studies.face._harness import (
+from sterling.runs import Run
+from sterling.scale.backends import in_processes
+from sterling.studies.face._old_harness import (
     BASELINE,
     Arm,
     ComparisonConfig,
@@ -24,8 +25,8 @@ from sterling.studies.face._harness import (
     aucs,
     compare,
 )
-from sterling.studies.face._views import comparison_findings, score_tables
-from sterling.study import Claim, Figure, Findings, Paper, Study, Table, metric_over_seeds, positive
+from sterling.studies.face._old_views import comparison_findings, score_tables
+from sterling.study import Claim, Figure, Findings, Study, Table, metric_over_seeds, positive
 
 SCENARIOS: dict[str, tuple[Modality, ...]] = {
     "rgb": ("rgb",),
@@ -233,20 +234,7 @@ FLEXIBLE_MODAL_STUDY = Study(
     name="flexible_modal",
     summary="One face detector for any set of cameras: backbones, fusions, modality dropout.",
     domain="face",
-    paper=Paper(
-        key="yu2023flexible",
-        title="Flexible-Modal Face Anti-Spoofing: A Benchmark",
-        authors=(
-            "Yu, Zitong",
-            "Liu, Ajian",
-            "Zhao, Chenxu",
-            "Cheng, Kevin H. M.",
-            "Cheng, Xu",
-            "Zhao, Guoying",
-        ),
-        venue="IEEE/CVF Conference on Computer Vision and Pattern Recognition Workshops",
-        year=2023,
-    ),
+    cite="yu2023flexible",
     presets={
         "smoke": FlexibleModalStudyConfig(
             subjects=(3, 2, 3),

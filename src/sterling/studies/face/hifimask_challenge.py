@@ -39,8 +39,9 @@ from sterling.face.pad.detector.weights import digest
 from sterling.face.pad.layers.resnet import FusionResNet
 from sterling.face.pad.networks.part_crops import PartCrops, PartSupervision, halved
 from sterling.face.pad.networks.ssdg import SSDG, SingleSide
-from sterling.runs import Run, derive_seed, in_processes, open_run
-from sterling.studies.face._harness import (
+from sterling.runs import Run, derive_seed, open_run
+from sterling.scale.backends import in_processes
+from sterling.studies.face._old_harness import (
     BASELINE,
     Arm,
     ComparisonConfig,
@@ -51,12 +52,11 @@ from sterling.studies.face._harness import (
     on_images,
     simulated_faces,
 )
-from sterling.studies.face._views import SIMULATED, comparison_findings, score_tables
+from sterling.studies.face._old_views import SIMULATED, comparison_findings, score_tables
 from sterling.study import (
     Claim,
     Figure,
     Findings,
-    Paper,
     Row,
     Study,
     Table,
@@ -482,25 +482,7 @@ HIFIMASK_CHALLENGE_STUDY = Study(
     name=NAME,
     summary="Masks in the open: part crops, trash, mirror images, and thresholds that are steered.",
     domain="face",
-    paper=Paper(
-        key="liu2021challenge",
-        title="3D High-Fidelity Mask Face Presentation Attack Detection Challenge",
-        authors=(
-            "Liu, Ajian",
-            "Zhao, Chenxu",
-            "Yu, Zitong",
-            "Su, Anyang",
-            "Liu, Xing",
-            "Kong, Zijian",
-            "Wan, Jun",
-            "Escalera, Sergio",
-            "Escalante, Hugo Jair",
-            "Lei, Zhen",
-            "Guo, Guodong",
-        ),
-        venue="IEEE/CVF International Conference on Computer Vision Workshops",
-        year=2021,
-    ),
+    cite="liu2021challenge",
     presets={
         "smoke": HifimaskChallengeConfig(
             subjects=(3, 2, 4),

@@ -33,8 +33,9 @@ from sterling.face.pad.few_shot.meta_teacher import (
     teach,
 )
 from sterling.measure import Scores, auc
-from sterling.runs import Run, derive_seed, in_processes
-from sterling.studies.face._harness import (
+from sterling.runs import Run, derive_seed
+from sterling.scale.backends import in_processes
+from sterling.studies.face._old_harness import (
     BASELINE,
     Seed,
     acer_gains,
@@ -43,7 +44,7 @@ from sterling.studies.face._harness import (
     items_of,
     on_images,
 )
-from sterling.studies.face._views import (
+from sterling.studies.face._old_views import (
     SIMULATED,
     bars_figure,
     det_figure,
@@ -53,7 +54,7 @@ from sterling.studies.face._views import (
     system_metrics,
     systems_table,
 )
-from sterling.study import Claim, Config, Findings, Paper, Study, Table, positive
+from sterling.study import Claim, Config, Findings, Study, Table, positive
 
 META, MASK, DEPTH, ORDINARY = "meta-teacher", "binary mask", "depth", "ordinary teacher"
 ARMS = (META, MASK, DEPTH, ORDINARY)
@@ -293,20 +294,7 @@ META_TEACHER_STUDY = Study(
     name="meta_teacher",
     summary="Supervision of liveness detectors that a teacher learns by bilevel training.",
     domain="face",
-    paper=Paper(
-        key="qin2021meta",
-        title="Meta-Teacher For Face Anti-Spoofing",
-        authors=(
-            "Qin, Yunxiao",
-            "Yu, Zitong",
-            "Yan, Longbin",
-            "Wang, Zezheng",
-            "Zhao, Chenxu",
-            "Lei, Zhen",
-        ),
-        venue="IEEE Transactions on Pattern Analysis and Machine Intelligence",
-        year=2021,
-    ),
+    cite="qin2021meta",
     presets={
         "smoke": MetaTeacherConfig(
             subjects=(2, 1, 2),

@@ -33,12 +33,12 @@ from sterling.face.recognition import (
 )
 from sterling.face.recognition.classification import draw_labelled, number_people
 from sterling.face.recognition.procedural_faces import DOMAINS
-from sterling.runs import Run, derive_seed, in_processes
+from sterling.runs import Run, derive_seed
+from sterling.scale.backends import in_processes
 from sterling.study import (
     Claim,
     Config,
     Findings,
-    Paper,
     Row,
     Study,
     Table,
@@ -397,20 +397,7 @@ MFR_STUDY = Study(
     name="mfr",
     summary="Face recognition on a domain never seen, by holding one out in every step.",
     domain="face",
-    paper=Paper(
-        key="guo2020learning",
-        title="Learning Meta Face Recognition in Unseen Domains",
-        authors=(
-            "Guo, Jianzhu",
-            "Zhu, Xiangyu",
-            "Zhao, Chenxu",
-            "Cao, Dong",
-            "Lei, Zhen",
-            "Li, Stan Z.",
-        ),
-        venue="IEEE/CVF Conference on Computer Vision and Pattern Recognition",
-        year=2020,
-    ),
+    cite="guo2020learning",
     presets={
         "smoke": MfrConfig(
             people=12,

@@ -23,8 +23,9 @@ from sterling.face.pad.baselines.rppg import chrom, score_pulse
 from sterling.face.pad.networks.deep_pixbis import DeepPixBiS, PixelWiseBinary
 from sterling.face.pad.networks.fourier import FourierNet, FourierSupervised
 from sterling.measure import Scores, auc
-from sterling.runs import Run, derive_seed, in_processes
-from sterling.studies.face._harness import (
+from sterling.runs import Run, derive_seed
+from sterling.scale.backends import in_processes
+from sterling.studies.face._old_harness import (
     BASELINE,
     Arm,
     ComparisonConfig,
@@ -32,12 +33,11 @@ from sterling.studies.face._harness import (
     fused,
     on_images,
 )
+from sterling.studies.face._old_views import comparison_findings, score_tables
 from sterling.studies.face._settings import Setting, compare_settings
-from sterling.studies.face._views import comparison_findings, score_tables
 from sterling.study import (
     Claim,
     Findings,
-    Paper,
     Row,
     Study,
     Table,
@@ -370,13 +370,7 @@ PAD_CHAPTER_STUDY = Study(
     name="pad_chapter",
     summary="Four types of protocol, kinds of instruments left out, and a pulse against masks.",
     domain="face",
-    paper=Paper(
-        key="yu2022presentation",
-        title="Face Presentation Attack Detection",
-        authors=("Yu, Zitong", "Zhao, Chenxu", "Lei, Zhen"),
-        venue="arXiv:2212.03680",
-        year=2022,
-    ),
+    cite="yu2022presentation",
     presets={
         "smoke": PadChapterConfig(
             subjects=(2, 1, 2),

@@ -32,8 +32,9 @@ from sterling.face.pad.networks.reflection import Bipartite, BipartiteNet
 from sterling.face.pad.networks.ssdg import SSDG, SingleSide
 from sterling.face.pad.training.domain_confusion import DomainConfusion
 from sterling.face.pad.training.objective import Objective
-from sterling.runs import Run, in_processes
-from sterling.studies.face._harness import (
+from sterling.runs import Run
+from sterling.scale.backends import in_processes
+from sterling.studies.face._old_harness import (
     BASELINE,
     Arm,
     ComparisonConfig,
@@ -45,12 +46,11 @@ from sterling.studies.face._harness import (
     on_images,
     simulated_faces,
 )
+from sterling.studies.face._old_views import comparison_findings, score_tables
 from sterling.studies.face._settings import Setting, compare_settings
-from sterling.studies.face._views import comparison_findings, score_tables
 from sterling.study import (
     Claim,
     Findings,
-    Paper,
     Row,
     Study,
     Table,
@@ -373,20 +373,7 @@ PAD_SURVEY_STUDY = Study(
     name="pad_survey",
     summary="Fourteen families of detectors against new people, cameras, lights and instruments.",
     domain="face",
-    paper=Paper(
-        key="yu2023survey",
-        title="Deep Learning for Face Anti-Spoofing: A Survey",
-        authors=(
-            "Yu, Zitong",
-            "Qin, Yunxiao",
-            "Li, Xiaobai",
-            "Zhao, Chenxu",
-            "Lei, Zhen",
-            "Zhao, Guoying",
-        ),
-        venue="IEEE Transactions on Pattern Analysis and Machine Intelligence",
-        year=2023,
-    ),
+    cite="yu2023survey",
     presets={
         "smoke": PadSurveyConfig(
             subjects=(3, 2, 3),

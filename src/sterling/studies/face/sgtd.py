@@ -12,9 +12,11 @@ from functools import partial
 from sterling.face.data import Faces
 from sterling.face.evaluation.evaluate import write_scores
 from sterling.face.pad import SGTD, DepthNet
-from sterling.runs import Run, in_processes
-from sterling.studies.face._gallery import gallery_figure
-from sterling.studies.face._harness import BASELINE, Seed, auc_gains, aucs, compare
+from sterling.runs import Run
+from sterling.scale.backends import in_processes
+from sterling.studies.face._old_gallery import gallery_figure
+from sterling.studies.face._old_harness import BASELINE, Seed, auc_gains, aucs, compare
+from sterling.studies.face._old_views import comparison_findings, score_tables
 from sterling.studies.face._two_stage import (
     PARALLAX,
     PLANAR_KINDS,
@@ -25,8 +27,7 @@ from sterling.studies.face._two_stage import (
     single_frame_arm,
     temporal_claims,
 )
-from sterling.studies.face._views import comparison_findings, score_tables
-from sterling.study import Claim, Figure, Findings, Paper, Study, lines, positive
+from sterling.study import Claim, Figure, Findings, Study, lines, positive
 
 MULTI = "sgtd_multi_alone"
 
@@ -138,22 +139,7 @@ SGTD_STUDY = Study(
     name="sgtd",
     summary="Depth from spatial gradients, refined over the frames of a clip.",
     domain="face",
-    paper=Paper(
-        key="wang2020deep",
-        title="Deep Spatial Gradient and Temporal Depth Learning for Face Anti-spoofing",
-        authors=(
-            "Wang, Zezheng",
-            "Yu, Zitong",
-            "Zhao, Chenxu",
-            "Zhu, Xiangyu",
-            "Qin, Yunxiao",
-            "Zhou, Qiusheng",
-            "Zhou, Feng",
-            "Lei, Zhen",
-        ),
-        venue="IEEE/CVF Conference on Computer Vision and Pattern Recognition",
-        year=2020,
-    ),
+    cite="wang2020deep",
     presets=PRESETS,
     measure=measure,
 )

@@ -12,9 +12,11 @@ from functools import partial
 from sterling.face.data import Faces
 from sterling.face.evaluation.evaluate import write_scores
 from sterling.face.pad import DepthNet, TemporalDepth
-from sterling.runs import Run, in_processes
-from sterling.studies.face._gallery import gallery_figure
-from sterling.studies.face._harness import BASELINE, Seed, auc_gains, compare
+from sterling.runs import Run
+from sterling.scale.backends import in_processes
+from sterling.studies.face._old_gallery import gallery_figure
+from sterling.studies.face._old_harness import BASELINE, Seed, auc_gains, compare
+from sterling.studies.face._old_views import comparison_findings, score_tables
 from sterling.studies.face._two_stage import (
     PARALLAX,
     PLANAR_KINDS,
@@ -25,8 +27,7 @@ from sterling.studies.face._two_stage import (
     single_frame_arm,
     temporal_claims,
 )
-from sterling.studies.face._views import comparison_findings, score_tables
-from sterling.study import Claim, Findings, Paper, Study, positive
+from sterling.study import Claim, Findings, Study, positive
 
 SYSTEMS = (
     "temporal_depth",
@@ -112,21 +113,7 @@ TEMPORAL_DEPTH_STUDY = Study(
     name="temporal_depth",
     summary="Depth from optical-flow guided features of several frames.",
     domain="face",
-    paper=Paper(
-        key="wang2018exploiting",
-        title="Exploiting temporal and depth information for multi-frame face anti-spoofing",
-        authors=(
-            "Wang, Zezheng",
-            "Zhao, Chenxu",
-            "Qin, Yunxiao",
-            "Zhou, Qiusheng",
-            "Qi, Guojun",
-            "Wan, Jun",
-            "Lei, Zhen",
-        ),
-        venue="arXiv:1811.05118",
-        year=2018,
-    ),
+    cite="wang2018exploiting",
     presets=PRESETS,
     measure=measure,
 )

@@ -29,7 +29,8 @@ from sterling.adapt import (
     meta_sgd,
 )
 from sterling.image.backbones import BACKBONES, Backbone
-from sterling.runs import Run, derive_seed, in_processes
+from sterling.runs import Run, derive_seed
+from sterling.scale.backends import in_processes
 from sterling.studies.image._few_shot import (
     FewShotConfig,
     class_parts,
@@ -41,7 +42,6 @@ from sterling.study import (
     Claim,
     Figure,
     Findings,
-    Paper,
     Study,
     Table,
     bars_over_seeds,
@@ -338,13 +338,7 @@ LWAU_STUDY = Study(
     name="lwau",
     summary="Inner rates by layer in meta-learning, and which layers need to adapt.",
     domain="image",
-    paper=Paper(
-        key="qin2020layerwise",
-        title="Layer-wise Adaptive Updating for Few-Shot Image Classification",
-        authors=("Qin, Yunxiao", "Zhang, Weiguo", "Wang, Zezheng", "Zhao, Chenxu", "Shi, Jingping"),
-        venue="IEEE Signal Processing Letters",
-        year=2020,
-    ),
+    cite="qin2020layerwise",
     presets={
         "smoke": LwauConfig(
             classes=40,

@@ -21,7 +21,8 @@ from sterling.image.few_shot_data import few_shot_data
 from sterling.image.glyphs import draw_glyphs
 from sterling.measure import Rate
 from sterling.research_use import require_research_use
-from sterling.runs import Run, derive_seed, in_processes
+from sterling.runs import Run, derive_seed
+from sterling.scale.backends import in_processes
 from sterling.studies.image._detection import (
     ARMS,
     FINE_TUNED,
@@ -43,7 +44,6 @@ from sterling.study import (
     Config,
     Findings,
     Metric,
-    Paper,
     Row,
     Study,
     Table,
@@ -366,13 +366,7 @@ METAADVDET_STUDY = Study(
     name="metaadvdet",
     summary="Detecting new adversarial attacks from one or five examples of each kind.",
     domain="image",
-    paper=Paper(
-        key="ma2019metaadvdet",
-        title="MetaAdvDet: Towards Robust Detection of Evolving Adversarial Attacks",
-        authors=("Chen Ma", "Chenxu Zhao", "Hailin Shi", "Li Chen", "Junhai Yong", "Dan Zeng"),
-        venue="ACM International Conference on Multimedia",
-        year=2019,
-    ),
+    cite="ma2019metaadvdet",
     presets={
         "smoke": MetaAdvDetConfig(
             seeds=1,

@@ -31,7 +31,8 @@ from sterling.adapt import (
 from sterling.adapt.attention import Form
 from sterling.image import LabelledImages, conv4
 from sterling.image.prior_knowledge import maps_of, require_disjoint, train_representation
-from sterling.runs import Run, derive_seed, in_processes
+from sterling.runs import Run, derive_seed
+from sterling.scale.backends import in_processes
 from sterling.studies.image._few_shot import (
     PriorConfig,
     class_parts,
@@ -44,7 +45,6 @@ from sterling.study import (
     Claim,
     Figure,
     Findings,
-    Paper,
     Row,
     Study,
     Table,
@@ -324,22 +324,7 @@ PKAML_STUDY = Study(
     name="pkaml",
     summary="Over-fitting of meta-learners to the number of shots, and what mends it.",
     domain="image",
-    paper=Paper(
-        key="qin2021prior",
-        title="Prior-Knowledge and Attention-based Meta-Learning for Few-Shot Learning",
-        authors=(
-            "Qin, Yunxiao",
-            "Zhang, Weiguo",
-            "Zhao, Chenxu",
-            "Wang, Zezheng",
-            "Zhu, Xiangyu",
-            "Shi, Jingping",
-            "Qi, Guojun",
-            "Lei, Zhen",
-        ),
-        venue="Knowledge-Based Systems 213",
-        year=2021,
-    ),
+    cite="qin2021prior",
     presets={
         "smoke": PkamlConfig(
             across=(1, 2),

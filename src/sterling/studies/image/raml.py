@@ -26,7 +26,8 @@ from sterling.adapt import (
 from sterling.adapt.attention import Form
 from sterling.image import LabelledImages, conv4
 from sterling.image.prior_knowledge import Prior, maps_of, require_disjoint, train_representation
-from sterling.runs import Run, derive_seed, in_processes
+from sterling.runs import Run, derive_seed
+from sterling.scale.backends import in_processes
 from sterling.studies.image._few_shot import (
     Draws,
     PriorConfig,
@@ -39,7 +40,6 @@ from sterling.studies.image._few_shot import (
 from sterling.study import (
     Claim,
     Findings,
-    Paper,
     Study,
     Table,
     bars_over_seeds,
@@ -322,13 +322,7 @@ RAML_STUDY = Study(
     name="raml",
     summary="What attention and a frozen representation each add to meta-learning.",
     domain="image",
-    paper=Paper(
-        key="qin2018representation",
-        title="Representation based and Attention augmented Meta learning",
-        authors=("Qin, Yunxiao", "others"),
-        venue="arXiv 1811.07545",
-        year=2018,
-    ),
+    cite="qin2018representation",
     presets={
         "smoke": RamlConfig(
             classes=40,

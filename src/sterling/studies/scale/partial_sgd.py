@@ -17,7 +17,8 @@ import numpy as np
 from pydantic import Field
 
 from sterling.measure import Rate
-from sterling.runs import Run, derive_seed, in_processes
+from sterling.runs import Run, derive_seed
+from sterling.scale.backends import in_processes
 from sterling.scale.least_squares import Data
 from sterling.scale.ray_workers import local_cluster
 from sterling.studies.scale._trial import (
@@ -42,7 +43,6 @@ from sterling.study import (
     Figure,
     Findings,
     Metric,
-    Paper,
     Row,
     Study,
     Table,
@@ -392,13 +392,7 @@ PARTIAL_SGD_STUDY = Study(
     name="partial_sgd",
     summary="Training that abandons the results of slow machines in each iteration.",
     domain="scale",
-    paper=Paper(
-        key="hybrid2014",
-        title="A Hybrid Solution to improve Iteration Efficiency in the Distributed Learning",
-        authors=(),  # not established
-        venue="arXiv 1411.6358",
-        year=2014,
-    ),
+    cite="hybrid2014",
     presets={
         "smoke": PartialSgdConfig(
             seeds=2,

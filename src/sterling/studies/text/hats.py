@@ -20,14 +20,14 @@ from torch import Tensor
 from sterling.errors import InputError
 from sterling.lm import LocalModel, Sampling, load_local, token_stats, train_small
 from sterling.measure import Rate
-from sterling.runs import Run, derive_seed, in_processes
+from sterling.runs import Run, derive_seed
+from sterling.scale.backends import in_processes
 from sterling.study import (
     Claim,
     Config,
     Figure,
     Findings,
     Metric,
-    Paper,
     Row,
     Study,
     Table,
@@ -523,13 +523,7 @@ HATS_STUDY = Study(
     name="hats",
     summary="Triple-set watermark on a real model: what it finds, whom it accuses, what it costs.",
     domain="text",
-    paper=Paper(
-        key="hats2025",
-        title="HATS: High-Accuracy Triple-Set Watermarking for Large Language Models",
-        authors=("Hu, Zhiqing", "Zhao, Chenxu", "Lu, Jiazhong", "Liu, Xiaolei"),
-        venue="ICCC",
-        year=2025,
-    ),
+    cite="hats2025",
     presets={
         "smoke": HatsConfig(
             model="small",

@@ -9,10 +9,10 @@ from typing import Any
 
 from sterling.errors import InputError
 from sterling.runs import write_atomically
-from sterling.study.grammar import Evidence, Figure, load_evidence
+from sterling.study.evidence import Evidence, Figure, Verdict, load_evidence
 from sterling.study.report.plots import draw
 
-RANKS = {False: 0, None: 1, True: 2}  # what does not hold is read first
+RANKS: tuple[Verdict, ...] = ("does not hold", "undecided", "holds")  # in reading order
 
 
 def render_report(folders: Sequence[Path], out: Path) -> None:
@@ -35,7 +35,7 @@ def render_report(folders: Sequence[Path], out: Path) -> None:
     environment = jinja2.Environment(
         autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    environment.filters.update(number=_number, verdict=_verdict, pretty=_pretty)
+    environment.filters.update(number=_number, pretty=_pretty)
     template = environment.from_string(
         files("sterling.study.report").joinpath("template.html").read_text(encoding="utf-8")
     )
@@ -55,7 +55,7 @@ def render_report(folders: Sequence[Path], out: Path) -> None:
         runs.append(
             {
                 "evidence": evidence,
-                "claims": sorted(evidence.claims, key=lambda claim: RANKS[claim.holds]),
+                "claims": sorted(evidence.claims, key=lambda claim: RANKS.index(claim.verdict)),
                 "presentation_attacks": any("BPCER" in m.name for m in evidence.metrics),
                 "drawings": drawings,
                 "galleries": galleries,
@@ -65,28 +65,30 @@ def render_report(folders: Sequence[Path], out: Path) -> None:
     write_atomically(out, template.render(runs=runs))
 
 
-def _counts(evidence: Evidence) -> dict[str, int]:
-    verdicts = [claim.holds for claim in evidence.claims]
-    return {
-        "holds": verdicts.count(True),
-        "fails": verdicts.count(False),
-        "open": verdicts.count(None),
-    }
+def _counts(evidence: Evidence) -> dict[Verdict, int]:
+    verdicts = [claim.verdict for claim in evidence.claims]
+    return {verdict: verdicts.count(verdict) for verdict in RANKS}
 
 
 def _gallery(figure: Figure, folder: Path) -> list[dict[str, Any]]:
+    items = figure.data["items"]
+    if isinstance(items, str):
+        items = json.loads(_bytes(folder / items))
     return [
         {"text": item["text"], "images": [_data_uri(folder / name) for name in item["images"]]}
-        for item in figure.data["items"]
+        for item in items
     ]
 
 
 def _data_uri(path: Path) -> str:
+    return f"data:image/png;base64,{base64.b64encode(_bytes(path)).decode()}"
+
+
+def _bytes(path: Path) -> bytes:
     try:
-        content = path.read_bytes()
+        return path.read_bytes()
     except OSError as error:
         raise InputError(f"{path} is missing; run the study again") from error
-    return f"data:image/png;base64,{base64.b64encode(content).decode()}"
 
 
 def _number(value: Any) -> str:
@@ -95,10 +97,6 @@ def _number(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:.4f}" if abs(value) >= 1e-4 or value == 0 else f"{value:.1e}"
     return str(value)
-
-
-def _verdict(holds: bool | None) -> str:
-    return {True: "supported", False: "not supported", None: "not enough data"}[holds]
 
 
 def _pretty(value: Any) -> str:

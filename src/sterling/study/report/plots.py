@@ -11,7 +11,7 @@ from scipy.special import ndtri
 
 from sterling.errors import InputError
 from sterling.measure import Rate, Scores, error_curve
-from sterling.study.grammar import Figure
+from sterling.study.evidence import Figure
 
 INK, ACCENT, SECOND, MUTED = "#1d2733", "#0b6e6e", "#b4532a", "#8a97a5"
 CYCLE = (ACCENT, SECOND, "#4a5fa5", "#8a6d1f", "#7a4a86", MUTED)
@@ -38,7 +38,7 @@ def draw(figure: Figure, folder: Path) -> str:
     """One figure of any kind but "gallery" as an SVG element.
 
     Args:
-        figure: What to draw; see :class:`sterling.study.grammar.Figure` for its data.
+        figure: What to draw; see :class:`sterling.study.evidence.Figure` for its data.
         folder: The run folder, which the figure's files are relative to.
     """
     import matplotlib as mpl

@@ -23,7 +23,8 @@ from sterling.privacy.targets.models import ARCHITECTURES
 from sterling.privacy.targets.training import Recipe
 from sterling.privacy.unlearning import Descent, Examples, catalogue, train_by_recipe
 from sterling.privacy.unlearning_attacks import reconstruction_errors, two_sided
-from sterling.runs import Run, derive_seed, in_processes
+from sterling.runs import Run, derive_seed
+from sterling.scale.backends import in_processes
 from sterling.studies.privacy.forgetting_benchmark._cells import (
     RETRAINED,
     UNTOUCHED,
@@ -63,7 +64,6 @@ from sterling.study import (
     Claim,
     Config,
     Findings,
-    Paper,
     Study,
     bounded_above,
     bounded_below,
@@ -528,14 +528,7 @@ FORGETTING_BENCHMARK_STUDY = Study(
     name="forgetting_benchmark",
     summary="Victim data × unlearning methods × attacks × architectures, against retraining.",
     domain="privacy",
-    paper=Paper(
-        key="qian2025benchmarking",
-        title="Towards Benchmarking Privacy Vulnerabilities in Selective Forgetting with Large "
-        "Language Models",
-        authors=("Qian, Wei", "Zhao, Chenxu", "Li, Yangyi", "Huai, Mengdi"),
-        venue="arXiv 2512.18035",
-        year=2025,
-    ),
+    cite="qian2025benchmarking",
     presets={
         "smoke": ForgettingBenchmarkConfig(
             grid=(("mlp", "random"), ("mlp", "mislabelled"), ("mlp", "class")),

@@ -37,7 +37,6 @@ from sterling.study import (
     Figure,
     Findings,
     Metric,
-    Paper,
     Row,
     Study,
     Table,
@@ -510,23 +509,7 @@ KV_CLOAK_STUDY = Study(
     name="kv_cloak",
     summary="What a key-value cache gives away of a prompt, and what KV-Cloak hides of it.",
     domain="privacy",
-    paper=Paper(
-        key="luo2026shadow",
-        title="Shadow in the Cache: Unveiling and Mitigating Privacy Risks of KV-cache in LLM "
-        "Inference",
-        authors=(
-            "Luo, Zhifan",
-            "Shao, Shuo",
-            "Zhang, Su",
-            "Zhou, Lijing",
-            "Hu, Yuke",
-            "Zhao, Chenxu",
-            "Liu, Zhihao",
-            "Qin, Zhan",
-        ),
-        venue="NDSS",
-        year=2026,
-    ),
+    cite="luo2026shadow",
     presets={
         "smoke": KVCloakConfig(
             trained_here=True,

@@ -36,7 +36,8 @@ from sterling.privacy.targets.training import Recipe
 from sterling.privacy.unlearning.descent import Descent, descend
 from sterling.privacy.unlearning.examples import IGNORED
 from sterling.privacy.unlearning.terms import mean_loss
-from sterling.runs import Run, derive_seed, in_processes
+from sterling.runs import Run, derive_seed
+from sterling.scale.backends import in_processes
 from sterling.studies.privacy.mia_fdr._audit_report import (
     AuditedTarget,
     attack_table,
@@ -67,7 +68,6 @@ from sterling.study import (
     Claim,
     Config,
     Findings,
-    Paper,
     Study,
     bounded_above,
     bounded_below,
@@ -415,13 +415,7 @@ MIA_FDR_STUDY = Study(
     name="mia_fdr",
     summary="Membership inference whose declared members are mostly right, with a bound.",
     domain="privacy",
-    paper=Paper(
-        key="zhao2025membership",
-        title="Membership Inference Attacks with False Discovery Rate Control",
-        authors=("Zhao, Chenxu", "Qian, Wei", "Chen, Aobo", "Huai, Mengdi"),
-        venue="IEEE/CVF International Conference on Computer Vision",
-        year=2025,
-    ),
+    cite="zhao2025membership",
     presets={
         "smoke": MiaFdrConfig(
             records=("simulated",),

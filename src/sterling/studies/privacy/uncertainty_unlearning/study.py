@@ -27,7 +27,8 @@ from sterling.privacy.unlearning_attacks.uncertainty_request import (
     plan_request,
     plan_verified_request,
 )
-from sterling.runs import Run, derive_seed, in_processes
+from sterling.runs import Run, derive_seed
+from sterling.scale.backends import in_processes
 from sterling.studies.privacy.uncertainty_unlearning._effects import EFFECTS, network_effects
 from sterling.studies.privacy.uncertainty_unlearning._worlds import (
     TARGETS,
@@ -44,7 +45,6 @@ from sterling.study import (
     Figure,
     Findings,
     Metric,
-    Paper,
     Row,
     Study,
     Table,
@@ -560,14 +560,7 @@ UNCERTAINTY_UNLEARNING_STUDY = Study(
     name="uncertainty_unlearning",
     summary="Deletion requests that make a model over- or under-confident and keep its labels.",
     domain="privacy",
-    paper=Paper(
-        key="qian2025uncertainty",
-        title="Towards Unveiling Predictive Uncertainty Vulnerabilities in the Context of the "
-        "Right to Be Forgotten",
-        authors=("Qian, Wei", "Zhao, Chenxu", "Li, Yangyi", "Ye, Wenqian", "Huai, Mengdi"),
-        venue="arXiv 2508.07458",
-        year=2025,
-    ),
+    cite="qian2025uncertainty",
     presets={
         "smoke": UncertaintyUnlearningConfig(
             problems=("mixture",),

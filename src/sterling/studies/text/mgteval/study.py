@@ -18,7 +18,8 @@ from pydantic import Field
 from sterling.errors import InputError
 from sterling.lm import Sampling, load_local, train_small
 from sterling.measure import auc
-from sterling.runs import Run, derive_seed, in_processes
+from sterling.runs import Run, derive_seed
+from sterling.scale.backends import in_processes
 from sterling.studies.text.mgteval._trial import PREFIXES, SUPERVISED, Trial, TrialPlan, run_trial
 from sterling.studies.text.mgteval._trial_rates import (
     BASE,
@@ -41,7 +42,6 @@ from sterling.study import (
     Config,
     Figure,
     Findings,
-    Paper,
     Study,
     bars_over_seeds,
     bounded_above,
@@ -339,15 +339,7 @@ MGTEVAL_STUDY = Study(
     name="mgteval",
     summary="Detectors of machine-generated text: calibrated, attacked, moved to other domains.",
     domain="text",
-    paper=Paper(
-        key="li2026mgteval",
-        title="MGTEval: An Interactive Platform for Systematic Evaluation of Machine-Generated "
-        "Text Detectors",
-        # As the platform's page names them; its own list may be longer.
-        authors=("Li, Yuanfan", "Zhou, Qi", "Liu, Xiaoming", "others"),
-        venue="Annual Meeting of the Association for Computational Linguistics, demonstrations",
-        year=2026,
-    ),
+    cite="li2026mgteval",
     presets={
         "smoke": MgtevalConfig(
             model="small",

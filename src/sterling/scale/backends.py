@@ -1,0 +1,76 @@
+"""Where the cells of a run are computed: in this process or in several.
+
+A backend is any `sterling.runs.Backend`; the figures of a run do not depend on it.
+"""
+
+import multiprocessing
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from contextlib import contextmanager
+from multiprocessing import forkserver
+from typing import Any
+
+from sterling.runs import Backend, Outcome, attempt, inline, track
+
+PRELOADED = ("torch._dynamo", "sklearn.linear_model")
+"""Slow to import, used by most studies (the first one by every optimiser), and without threads, so
+that they survive a fork. polars has threads, and is left to each process."""
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Processes that start meanwhile compute on one thread.
+
+    With small tensors two single-threaded processes do nearly twice the work of one process with
+    two threads, and the figures do not depend on how many cores a machine has.
+    """
+    before = os.environ.get("OMP_NUM_THREADS")
+    os.environ["OMP_NUM_THREADS"] = "1"
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ["OMP_NUM_THREADS"]
+        else:
+            os.environ["OMP_NUM_THREADS"] = before
+
+
+def processes(
+    function: Callable[..., Any], calls: Sequence[tuple[Any, ...]]
+) -> Iterator[tuple[int, Outcome]]:
+    """Run calls in processes of one thread each, one per core: a `Backend`.
+
+    The processes are forked from a server that has imported `PRELOADED` and computed nothing, so
+    that a second process, or a second call, need not import that again.
+    """
+    if not calls:
+        return
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([*PRELOADED])
+    with _one_thread():
+        forkserver.ensure_running()
+    with ProcessPoolExecutor(min(os.cpu_count() or 1, len(calls)), mp_context=context) as pool:
+        futures = {pool.submit(attempt, function, *call): n for n, call in enumerate(calls)}
+        try:
+            for future in as_completed(futures):
+                yield futures[future], future.result()
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
+
+
+def in_processes(
+    function: Callable[..., Any], calls: Sequence[tuple[Any, ...]], description: str
+) -> list[Any]:
+    """Results of independent calls, in their order; the first error is raised."""
+    results: list[Any] = [None] * len(calls)
+    with track(description, len(calls)) as advance:
+        for index, outcome in processes(function, calls):
+            if isinstance(outcome, Exception):
+                raise outcome
+            results[index] = outcome
+            advance()
+    return results
+
+
+BACKENDS: dict[str, Backend] = {"processes": processes, "inline": inline}

@@ -1,0 +1,222 @@
+"""What a run leaves: claims with verdicts, metrics, tables and figures, in one JSON document."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from sterling.errors import InputError
+from sterling.measure import Rate, mean_interval
+
+Verdict = Literal["holds", "does not hold", "undecided"]
+TableRow = list[str | int | float | None]
+
+
+class _Record(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class Metric(_Record):
+    """One measured number.
+
+    Attributes:
+        name: What was measured, in the field's terms.
+        value: The number; None when it could not be measured.
+        low: Lower end of the 95 % interval; None when there is none.
+        high: Upper end.
+        n: Number of independent units behind it: repetitions, or trials of a rate.
+        unit: Unit of ``value`` ("rate", "seconds", ...).
+    """
+
+    name: str
+    value: float | None
+    low: float | None = None
+    high: float | None = None
+    n: int
+    unit: str
+
+
+class Claim(_Record):
+    """One sentence that a run supports, contradicts or leaves undecided.
+
+    Attributes:
+        id: Short stable name.
+        claim: The sentence.
+        paper: The paper's own figure; None where it gives none.
+        estimand: What is estimated, from how much data, with which interval.
+        measured: The estimate; None when it could not be measured.
+        low: Lower end of its interval; None when there is none.
+        high: Upper end.
+        bar: What the interval is compared with, such as "> 0" or "<= 0.2".
+        verdict: Holds when the whole interval lies on the right side of the bar, does not hold when
+            it lies on the wrong side, undecided in between or without an interval.
+    """
+
+    id: str
+    claim: str
+    paper: str | None = None
+    estimand: str
+    measured: float | None
+    low: float | None = None
+    high: float | None = None
+    bar: str
+    verdict: Verdict
+
+    @property
+    def rule(self) -> str:
+        """How the verdict follows from the numbers, for people."""
+        return f"{self.estimand}; holds if all of the interval is {self.bar}"
+
+
+class Table(_Record):
+    """A table of the evidence; every row has one cell per column."""
+
+    name: str
+    title: str
+    columns: list[str]
+    rows: list[TableRow]
+    caption: str = ""
+
+
+class Figure(_Record):
+    """A figure as data, so that every surface can draw it.
+
+    ``data`` by ``kind``:
+
+    - "det": ``{"scores": file, "systems": [name, ...]}``;
+    - "lines": ``{"x": [...], "series": {name: [...]}, "x_label": ..., "y_label": ...}``, None for a
+      gap, ``"log": true`` for two logarithmic axes;
+    - "bars": ``{"names": [...], "values": [...], "low": [...], "high": [...],
+      "value_label": ...}``;
+    - "matrix": ``{"rows": [...], "columns": [...], "values": [[... or None]], "centre": ...,
+      "value_label": ...}``, drawn in two colours around ``centre``;
+    - "gallery": ``{"items": file}``, a JSON list of ``{"images": [file, ...], "text": ...}``.
+
+    Files are relative to the run folder.
+    """
+
+    name: str
+    title: str
+    kind: Literal["det", "lines", "bars", "matrix", "gallery"]
+    caption: str
+    data: dict[str, Any]
+
+
+class Findings(_Record):
+    """Evidence without the record of the run.
+
+    Attributes:
+        scope: What the numbers hold for; whether the data are simulated comes first.
+        not_scored: Number of items that could not be scored.
+        metrics: Headline numbers.
+        claims: Claims, tested.
+        tables: Tables.
+        figures: Figures.
+    """
+
+    scope: str
+    not_scored: int
+    metrics: list[Metric]
+    claims: list[Claim]
+    tables: list[Table] = Field(default_factory=list)
+    figures: list[Figure] = Field(default_factory=list)
+
+
+class Evidence(Findings):
+    """Content of ``evidence.json``.
+
+    Attributes:
+        study: Name of the study.
+        preset: Name of the preset.
+        seed: Seed of the run.
+        command: Command that repeats the run.
+        config: Configuration of the run.
+        versions: Versions of the packages that the numbers depend on.
+        started: When the run started, ISO 8601, UTC.
+        wall_s: Seconds of work.
+    """
+
+    study: str
+    preset: str
+    seed: int
+    command: str
+    config: dict[str, Any]
+    versions: dict[str, str]
+    started: str
+    wall_s: float
+
+    @property
+    def outcome(self) -> str:
+        """One line for people: "5 of 6 claims hold; does not hold: x; undecided: y"."""
+        held = sum(claim.verdict == "holds" for claim in self.claims)
+        text = f"{held} of {len(self.claims)} claims hold"
+        for verdict in ("does not hold", "undecided"):
+            names = [claim.id for claim in self.claims if claim.verdict == verdict]
+            text += f"; {verdict}: {', '.join(names)}" if names else ""
+        return text
+
+
+def load_evidence(folder: Path) -> Evidence:
+    """Read the evidence of a finished run.
+
+    Raises:
+        InputError: There is none, or the file is damaged; the message names the folder or file.
+    """
+    path = folder / "evidence.json"
+    if not path.is_file():
+        raise InputError(f"{folder} holds no evidence.json; finish the run first")
+    try:
+        return Evidence.model_validate_json(path.read_bytes())
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = ".".join(str(part) for part in first["loc"])
+        raise InputError(f"{path} is damaged at {field!r}: {first['msg']}; run again") from error
+
+
+def metric_of_mean(
+    name: str, unit: str, values: Sequence[float], over: str = "repetitions"
+) -> Metric:
+    """Mean of a number over repetitions, with its 95 % Student-t interval.
+
+    Args:
+        name: What was measured.
+        unit: Unit of the number.
+        values: One per repetition. One value has no interval; no value is a metric that could not
+            be measured.
+        over: What the values are taken over, in plural.
+    """
+    interval = mean_interval(values) if len(values) > 1 else None
+    return Metric(
+        name=name,
+        value=sum(values) / len(values) if values else None,
+        low=interval.low if interval else None,
+        high=interval.high if interval else None,
+        n=len(values),
+        unit=f"{unit}, mean over {over}",
+    )
+
+
+def metric_of_rate(name: str, rate: Rate) -> Metric:
+    """A rate with its exact 95 % interval; ``n`` is the number of trials."""
+    interval = rate.interval()
+    return Metric(
+        name=name,
+        value=rate.value,
+        low=interval.low,
+        high=interval.high,
+        n=rate.trials,
+        unit="rate",
+    )
+
+
+def mean_cells(*values: Sequence[float]) -> TableRow:
+    """Cells of a table: mean, low and high of its 95 % Student-t interval, per sequence.
+
+    One value has no interval (None, None); an empty sequence gives three times None.
+    """
+    cells: TableRow = []
+    for each in values:
+        metric = metric_of_mean("", "", each)
+        cells += [metric.value, metric.low, metric.high]
+    return cells
