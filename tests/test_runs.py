@@ -3,11 +3,12 @@ import multiprocessing
 import os
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from sterling.errors import InputError
-from sterling.runs import derive_seed, open_run, record_versions, write_atomically
-from sterling.scale.backends import in_processes
+from sterling.errors import CellsFailedError, InputError
+from sterling.runs import Cell, Row, derive_seed, open_run, record_versions, write_atomically
+from sterling.scale.backends import BACKENDS
 
 IDENTITY = {"study": "toy", "seed": 1}
 
@@ -116,25 +117,67 @@ def test_two_processes_cannot_share_a_run(tmp_path: Path) -> None:
     assert "in use by another process" in message
 
 
-def _threads_and_folder(number: int) -> tuple[int, str | None, str]:
+GRID = [{"system": system, "repetition": index} for index in range(2) for system in ("a", "b", "c")]
+
+
+def _cell(factor: float, cell: Cell) -> list[Row]:
     import torch
 
-    if number < 0:
-        raise InputError("below nothing")
-    return torch.get_num_threads(), os.environ.get("OMP_NUM_THREADS"), str(Path.cwd())
+    if (cell.point["system"], cell.repetition) == ("b", 1) and factor < 0:
+        raise ZeroDivisionError("nobody knows")
+    if factor == 0:
+        raise InputError("factor: give another than 0")
+    draws = np.random.default_rng(cell.seed).normal(size=3)
+    x = torch.randn(64, 64, generator=torch.Generator().manual_seed(cell.seed))
+    return [
+        {"metric": "draw", "value": factor * float(draws[0])},
+        {"metric": "product", "value": float((x @ x).sum())},
+        {"metric": "threads", "value": torch.get_num_threads(), "system": None},
+    ]
 
 
-def test_processes_compute_on_one_thread_where_the_caller_is(
+def _map(folder: Path, factor: float = 1.0, backend: str = "inline") -> list[Row]:
+    with open_run(folder, identity=IDENTITY, seed=1, backend=BACKENDS[backend]) as run:
+        return run.map(_cell, GRID, factor, seed="toy/{system}/{repetition}")
+
+
+def test_cells_have_coordinates_one_thread_and_the_seed_of_their_name(tmp_path: Path) -> None:
+    rows = _map(tmp_path)
+    assert [(row["system"], row["repetition"]) for row in rows[::3]] == [
+        (point["system"], point["repetition"]) for point in GRID
+    ]
+    assert [row["value"] for row in rows[2::3]] == [1] * 6
+    assert {row["system"] for row in rows[2::3]} == {None}, "a row's own coordinate wins"
+    draw = np.random.default_rng(derive_seed(1, "toy", "b", 1) % 2**31).normal()
+    assert rows[-6]["value"] == draw
+
+
+def test_backends_give_the_same_to_the_last_digit(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
-    for folder in (tmp_path, tmp_path.parent):  # of the second call the server runs already
-        monkeypatch.chdir(folder)
-        found = in_processes(_threads_and_folder, [(0,), (1,), (2,)], "calls")
-        assert found == [(1, "1", str(folder))] * 3
+    assert _map(tmp_path / "a") == _map(tmp_path / "b", backend="processes")
     assert "OMP_NUM_THREADS" not in os.environ
-    with pytest.raises(InputError, match="below nothing"):
-        in_processes(_threads_and_folder, [(0,), (-1,)], "calls")
+
+
+@pytest.mark.parametrize("backend", sorted(BACKENDS))
+def test_a_failed_cell_is_named_and_the_others_are_kept(backend: str, tmp_path: Path) -> None:
+    with pytest.raises(
+        CellsFailedError, match=r"1 of 6 cells failed \(system b, repetition 1: Zero"
+    ):
+        _map(tmp_path, -1.0, backend)
+    kept = {path: path.stat().st_mtime_ns for path in (tmp_path / "stages").iterdir()}
+    assert len(kept) == 5
+    assert len(_map(tmp_path, 1.0, backend)) == 18
+    assert all(path.stat().st_mtime_ns == time for path, time in kept.items())
+
+
+@pytest.mark.parametrize("backend", sorted(BACKENDS))
+def test_wrong_input_of_a_cell_ends_the_run_with_its_own_message(
+    backend: str, tmp_path: Path
+) -> None:
+    with pytest.raises(InputError, match=r"^factor: give another than 0$"):
+        _map(tmp_path, 0.0, backend)
 
 
 def test_write_atomically_keeps_the_old_file_when_it_fails(tmp_path: Path) -> None:

@@ -7,9 +7,10 @@ Record with the tree before the change, compare with the tree after it::
     python -m tools.oracle record after
     python -m tools.oracle compare before after
 
-Every number of the earlier evidence has to occur in the later evidence or in its ``results.parquet``
-to a relative 1e-12; claims are compared by id. Names, order and layout may change. Numbers that two
-recordings of one tree do not share, such as seconds, are given by ``--noise ANOTHER_RECORDING``.
+Every number of the earlier evidence has to occur in the later evidence, or in its
+``results.parquet``, to a relative 1e-12; claims are compared by id. Names, order and layout may
+change. ``--noise ANOTHER_RECORDING`` of the earlier tree leaves out numbers that it does not
+repeat, such as seconds.
 """
 
 import json

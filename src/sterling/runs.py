@@ -75,6 +75,13 @@ def write_atomically(path: Path, content: str | bytes) -> None:
         raise
 
 
+def write_parquet(path: Path, table: "pl.DataFrame") -> None:
+    """Write a table so that its file is either whole or not there."""
+    buffer = io.BytesIO()
+    table.write_parquet(buffer)
+    write_atomically(path, buffer.getvalue())
+
+
 def derive_seed(seed: int, *names: str | int) -> int:
     """A seed in [0, 2**63) for one named part of a run, independent of the order of work."""
     text = "/".join(str(part) for part in (seed, *names))
@@ -121,6 +128,7 @@ def track(description: str, total: int) -> Iterator[Callable[[], None]]:
         yield lambda: progress.advance(task)
 
 
+SCORES_FILE = "scores.parquet"
 Coordinate = str | int | float | None
 """A coordinate of a measurement, such as the name of a system; None where it does not apply."""
 Row = dict[str, Any]
@@ -248,9 +256,17 @@ class Run:
                 advance()
         if failed:
             raise CellsFailedError(failed, len(cells))
+        self._join_scores(cells)
         return [
             {**each.point, **row} for each in cells for row in json.loads(each.path.read_text())
         ]
+
+    def _join_scores(self, cells: Sequence["Cell"]) -> None:
+        kept = [path for each in cells if (path := each.path.with_suffix(".parquet")).exists()]
+        if kept:
+            import polars as pl  # has threads of its own; only runs that keep scores need it
+
+            write_parquet(self.folder / SCORES_FILE, pl.concat(map(pl.read_parquet, kept)))
 
     def finish(self, evidence: str) -> None:
         """Write ``evidence.json``, the last file of a run."""
@@ -294,10 +310,8 @@ class Cell:
         return self.run.stage_path(f"{self.name}-{'-'.join(map(str, self.point.values()))}")
 
     def keep_scores(self, table: "pl.DataFrame") -> None:
-        """Keep scores per item, which `Run.scores` joins to those of the other cells."""
-        buffer = io.BytesIO()
-        table.write_parquet(buffer)
-        write_atomically(self.path.with_suffix(".parquet"), buffer.getvalue())
+        """Keep scores per item; ``scores.parquet`` of the run joins those of all cells."""
+        write_parquet(self.path.with_suffix(".parquet"), table)
 
 
 def _measure(cell: Callable[..., Iterable[Row]], arguments: tuple[Any, ...], point: Cell) -> None:

@@ -18,7 +18,13 @@ SeedOption = Annotated[int, typer.Option(min=0, help="The same seed gives the sa
 SetOption = Annotated[
     list[str] | None, typer.Option("--set", help="key=value; outer.inner=value for nested fields.")
 ]
-DataOption = Annotated[Path | None, typer.Option(help="Folder of your own or the paper's data.")]
+DataOption = Annotated[Path | None, typer.Option(help="Your own or the paper's data.")]
+ProtocolOption = Annotated[
+    str | None, typer.Option(help="Official protocol of the public data set at --data, as 4.1.")
+]
+BackendOption = Annotated[
+    str, typer.Option(help="Where cells run: processes or inline. The evidence is the same.")
+]
 
 COLOURS = {"holds": "green", "does not hold": "red", "undecided": "yellow"}
 
@@ -74,16 +80,22 @@ def run(
     data: DataOption = None,
     seed: SeedOption = 0,
     assignments: SetOption = None,
-    out: Annotated[Path | None, typer.Option(help="Run folder; the same one goes on.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Run folder; an interrupted run resumes in it.")
+    ] = None,
+    protocol: ProtocolOption = None,
+    backend: BackendOption = "processes",
     research_use: Annotated[
         bool, typer.Option("--research-use", help="Let a study attack models that it trains.")
     ] = False,
     as_json: JsonFlag = False,
 ) -> int:
-    """Run a study and test its claims. A killed run goes on when started with the same --out."""
+    """Run a study and test its claims. An interrupted run resumes with the same --out."""
     folder = out or Path("runs") / f"{name}-{preset}-{seed}"
     switched = ["research_use=true"] if research_use else []
-    evidence = run_named(name, preset, data, seed, [*(assignments or []), *switched], folder)
+    official = [] if protocol is None else [f"official={json.dumps(protocol)}"]
+    changes = [*official, *(assignments or []), *switched]
+    evidence = run_named(name, preset, data, seed, changes, folder, backend=backend)
     if as_json:
         typer.echo(evidence.model_dump_json(indent=1))
     else:
@@ -128,7 +140,14 @@ def cite(name: Annotated[str, typer.Argument(help="The study.")]) -> None:
 
 
 def run_named(
-    name: str, preset: str, data: Path | None, seed: int, assignments: list[str], folder: Path
+    name: str,
+    preset: str,
+    data: Path | None,
+    seed: int,
+    assignments: list[str],
+    folder: Path,
+    *,
+    backend: str = "processes",
 ) -> Evidence:
     """Run a study by name, with everything a user may have got wrong checked first."""
     study = find_study(name, _studies())
@@ -136,10 +155,17 @@ def run_named(
         raise InputError(f"preset {preset!r} unknown; use one of {', '.join(study.presets)}")
     config = study.presets[preset]  # type: ignore[index]  # checked the line above
     if data is not None:
-        if not data.is_dir():
-            raise InputError(f"--data {data}: no such folder")
+        if not data.exists():
+            raise InputError(f"--data {data}: no such file or folder")
         config = config.model_copy(update={"data": data})
-    return run_study(study, override(config, assignments), preset=preset, seed=seed, folder=folder)
+    return run_study(
+        study,
+        override(config, assignments),
+        preset=preset,
+        seed=seed,
+        folder=folder,
+        backend=backend,
+    )
 
 
 def _claims_status(evidence: Evidence) -> int:

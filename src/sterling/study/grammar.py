@@ -11,7 +11,7 @@ from typing import Any, Generic, Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from sterling.errors import InputError, NothingMeasuredError, unknown_name
-from sterling.runs import Run, open_run, write_atomically
+from sterling.runs import Run, open_run, write_parquet
 from sterling.scale.backends import BACKENDS
 from sterling.study.evidence import Claim, Evidence, Figure, Findings, Metric, Table, load_evidence
 from sterling.study.results import Results
@@ -196,7 +196,7 @@ def run_study(
             return load_evidence(folder)
         found = study.measure(config, run)
         if isinstance(found, Results):
-            write_atomically(folder / "results.parquet", found.to_parquet())
+            write_parquet(folder / "results.parquet", found.frame)
             findings = _findings(study, found, config)
         else:
             findings = found

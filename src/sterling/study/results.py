@@ -1,6 +1,5 @@
 """Everything a run measured, as one tidy frame; claims, tables and figures derive from it."""
 
-import io
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -116,12 +115,6 @@ class Results:
     def coordinates(self) -> list[str]:
         """Names of the coordinates."""
         return [name for name in self.frame.columns if name not in SCHEMA]
-
-    def to_parquet(self) -> bytes:
-        """Content of ``results.parquet``."""
-        buffer = io.BytesIO()
-        self.frame.write_parquet(buffer)
-        return buffer.getvalue()
 
     def select(self, metric: str | None = None, **coordinates: Wanted) -> "Results":
         """Keep the rows of a metric at some coordinates.
