@@ -213,6 +213,14 @@ class Results:
         )
         return Results(frame.drop("reference_value").cast(pl.Schema(SCHEMA)), self.not_scored)
 
+    def averaged(self, *coordinates: str) -> "Results":
+        """Means over some coordinates, in every repetition at the same other coordinates."""
+        rest = [name for name in self.coordinates if name not in coordinates]
+        frame = self.frame.group_by("repetition", "metric", *rest, maintain_order=True).agg(
+            pl.col("value").mean()
+        )
+        return Results.of(frame.to_dicts(), not_scored=self.not_scored)
+
     def metric(
         self, name: str, metric: str, unit: str, *, over: str = "repetitions", **at: Wanted
     ) -> Metric:
@@ -270,6 +278,10 @@ class Results:
             rows=body,
             caption=caption,
         )
+
+    def line(self, columns: Sequence[Column]) -> TableRow:
+        """Cells of one row of a table, at no further coordinate."""
+        return [cell for column in columns for cell in self._cells(column, {})]
 
     def _cells(self, column: Column, at: Mapping[str, Coordinate]) -> TableRow:
         where = {**column.where, **at}

@@ -53,10 +53,14 @@ from sterling.privacy.unlearning_attacks.shadow_models import (
     train_shadows,
 )
 from sterling.privacy.unlearning_attacks.two_model import FEATURES
-from sterling.studies.privacy.forgetting_benchmark._cells import RETRAINED, UNTOUCHED, Cell
+from sterling.studies.privacy.forgetting_benchmark._names import (
+    OWN_TRAINING,
+    RETRAINED,
+    REWOUND,
+    UNTOUCHED,
+    Figures,
+)
 
-REWOUND = "SCRUB+R"
-OWN_TRAINING = ("SISA", "amnesiac")
 NOT_FOR_CONVOLUTIONS = ("Newton",)
 
 
@@ -146,7 +150,7 @@ class ClassifierBench:
         return np.asarray(retrained.logits(records).numpy())
 
 
-def attack_after_forgetting(bench: ClassifierBench, victim: str) -> Cell:
+def attack_after_forgetting(bench: ClassifierBench, victim: str) -> Figures:
     """Every method under every attack on one victim: for each a row of figures.
 
     That of ``REWOUND`` has two more: the mean "step" that it rewinds to, and the share of models
@@ -249,7 +253,7 @@ def _ulira_area(
     return attack_area(scores[inside], scores[~inside]).value
 
 
-def attack_with_each_feature_map(bench: ClassifierBench) -> Cell:
+def attack_with_each_feature_map(bench: ClassifierBench) -> Figures:
     """The two-model attack on exactly retrained models, random records, by feature map."""
     cut = bench.cut("random")
     shadows = bench.shadows(cut)
@@ -293,7 +297,7 @@ def time_forgetting(bench: ClassifierBench) -> dict[str, float]:
     return seconds
 
 
-def name_forgotten_classes(bench: ClassifierBench) -> Cell:
+def name_forgotten_classes(bench: ClassifierBench) -> Figures:
     """Each model forgets one whole class; the attacker asks which."""
     data, train = bench.data, train_by_recipe(bench.recipe)
     size = bench.pool + bench.base

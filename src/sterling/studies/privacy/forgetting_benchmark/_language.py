@@ -23,7 +23,11 @@ from sterling.privacy.unlearning_attacks import (
     relearning_curve,
     steer_language_model,
 )
-from sterling.studies.privacy.forgetting_benchmark._cells import RETRAINED, UNTOUCHED, Cell
+from sterling.studies.privacy.forgetting_benchmark._names import (
+    RETRAINED,
+    UNTOUCHED,
+    Figures,
+)
 
 NEW_FACTS = "relearning, new facts"
 LANGUAGE_METHODS = (
@@ -69,7 +73,7 @@ class LanguageBench:
     seed: int
 
 
-def attack_forgotten_authors(bench: LanguageBench) -> Cell:
+def attack_forgotten_authors(bench: LanguageBench) -> Figures:
     """Every method under every attack on one language model: for each a row of figures."""
     retained, forgotten, unseen, read = bench.authors
     first_unseen = retained + forgotten

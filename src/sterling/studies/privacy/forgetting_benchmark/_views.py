@@ -1,214 +1,195 @@
-"""The cells of a benchmark of forgetting as metrics, tables and figures of the evidence."""
+"""Metrics, tables and figures of the benchmark."""
 
-from collections.abc import Mapping, Sequence
-
-import numpy as np
-
-from sterling.privacy.data.forget_sets import VICTIMS
-from sterling.privacy.unlearning_attacks import privleak, two_sided
 from sterling.privacy.unlearning_attacks.registry import CLASSIFIER_ATTACKS
-from sterling.studies.privacy.forgetting_benchmark._cells import (
-    RETRAINED,
-    UNTOUCHED,
-    Cell,
-    Cells,
-    difference,
-    mean,
-    over_seeds,
-)
-from sterling.studies.privacy.forgetting_benchmark._classifiers import REWOUND
-from sterling.study import (
-    Figure,
-    Metric,
-    Row,
-    Table,
-    lines,
-    matrix,
-    metric_over_seeds,
-    row_over_seeds,
-)
+from sterling.studies.privacy.forgetting_benchmark._cells import is_attacked
+from sterling.studies.privacy.forgetting_benchmark._names import RETRAINED, REWOUND, UNTOUCHED
+from sterling.study import Column, Figure, Metric, Results, Table, matrix
 
 TITLES = {"class": "whole classes", "author": "authors", "random": "random records"}
 DIFFERENCE = "difference from the retrained model"
+LANGUAGE_CAPTION = (
+    "Means over repetitions. Min-K, Min-K++, output difference, linear probe: areas; all others: "
+    "shares of words or texts said. The row to compare with is retrain. retain words: utility."
+)
+CLASSIFIER_CAPTION = (
+    "Means over repetitions. Attacks: areas, 0.5 is no leak, and the row to compare with is "
+    "retrain. lingering: Kolmogorov–Smirnov distance of the forget set's losses to the retrained "
+    "model's. PrivLeak: below 0 too little was forgotten, above 0 too much. SISA and amnesiac "
+    "unlearning: models trained in their own ways, which alone moves lingering and PrivLeak."
+)
+
+Place = tuple[str, str]
+"""An architecture and a forget set."""
 
 
-def reference_metrics(cells: Cells) -> list[Metric]:
+def places(results: Results) -> dict[Place, Results]:
+    """Results by architecture and forget set, of classifiers and of the language model."""
+    keys = ("kind", "architecture", "forget_set")
+    crossed = results.select(kind=["grid", "language"])
+    return {
+        (architecture, forget_set): results.select(
+            kind=kind, architecture=architecture, forget_set=forget_set
+        )
+        for kind, architecture, forget_set in crossed.frame.select(keys)
+        .unique(maintain_order=True)
+        .rows()
+    }
+
+
+def reference_metrics(by_place: dict[Place, Results]) -> list[Metric]:
     """The leading figure of every place after retraining, and without unlearning."""
     metrics = []
-    for (architecture, victim), rows in cells.items():
-        place = f"{architecture}, {victim}"
-        figure = {"class": "class from confidence", "author": "greedy words"}.get(victim, "U-LiRA")
+    for (architecture, forget_set), results in by_place.items():
+        figure = {"class": "class from confidence", "author": "greedy words"}.get(
+            forget_set, "U-LiRA"
+        )
         unit = "area" if figure == "U-LiRA" else "rate"
-        for method in (RETRAINED, UNTOUCHED):
-            values = over_seeds(rows, method, figure)
-            metrics.append(metric_over_seeds(f"{figure}, {method} ({place})", unit, values))
+        metrics += [
+            results.metric(
+                f"{figure}, {method} ({architecture}, {forget_set})", figure, unit, method=method
+            )
+            for method in (RETRAINED, UNTOUCHED)
+        ]
     return metrics
 
 
-def cell_table(place: tuple[str, str], cells: list[Cell]) -> Table:
-    """Every method's figures at one place, an architecture and a victim."""
-    architecture, victim = place
-    figures, loss = list(cells[0][UNTOUCHED]), "loss" in cells[0][UNTOUCHED]
-    body: list[Row] = []
-    for method in cells[0]:
-        line: Row = [method]
-        line += [mean(over_seeds(cells, method, figure)) for figure in figures]
-        body.append([*line, _mean_privleak(cells, method)] if loss else line)
-    language = (
-        "Means over seeds. Min-K, Min-K++, output difference, linear probe: areas; all others: "
-        "shares of words or texts said. The row to compare with is retrain. retain words: utility."
-    )
-    classifier = (
-        "Means over seeds. Attacks: areas, 0.5 is no leak, and the row to compare with is retrain. "
-        "lingering: Kolmogorov–Smirnov distance of the forget set's losses to the retrained "
-        "model's. PrivLeak: below 0 too little was forgotten, above 0 too much. SISA and amnesiac "
-        "unlearning: models trained in their own ways, which alone moves lingering and PrivLeak."
-    )
-    return Table(
-        name=f"{architecture}-{victim}",
-        title=f"{architecture}, forgetting {TITLES.get(victim, victim)}",
-        columns=["method", *figures, *(["PrivLeak of loss, %"] if loss else [])],
-        rows=body,
-        caption=language if victim == "author" else classifier,
+def method_table(place: Place, results: Results) -> Table:
+    """Every method's figures at one place."""
+    architecture, forget_set = place
+    return results.table(
+        f"{architecture}-{forget_set}",
+        f"{architecture}, forgetting {TITLES.get(forget_set, forget_set)}",
+        "method",
+        [Column(metric, metric) for metric in figures_of(results)],
+        caption=LANGUAGE_CAPTION if forget_set == "author" else CLASSIFIER_CAPTION,
     )
 
 
-def _mean_privleak(rows: list[Cell], method: str) -> float | None:
-    pairs = [(cell[method]["loss"], cell[RETRAINED]["loss"]) for cell in rows if method in cell]
-    return mean([privleak(a, b) for a, b in pairs if b < 1])
+def figures_of(results: Results) -> list[str]:
+    """Names of the figures that every method has."""
+    return results.select(method=UNTOUCHED).names("metric")
 
 
-def rewinding_table(cells: Cells) -> Table:
-    """Where SCRUB+R rewinds to, and whether that lowers the leak; every place must have it."""
-    body: list[Row] = []
-    for place, rows in cells.items():
-        step, stayed = (mean(over_seeds(rows, REWOUND, figure)) for figure in ("step", "stayed"))
-        gain = mean(rewinding_gain(rows)) if "SCRUB" in rows[0] else None
-        areas = (mean(over_seeds(rows, method, "loss")) for method in (RETRAINED, "SCRUB", REWOUND))
-        body.append([", ".join(place), step, stayed, *areas, gain])
+def rewinding_table(by_place: dict[Place, Results]) -> Table | None:
+    """Where SCRUB+R rewinds to, and whether that lowers the leak."""
+    rows = []
+    columns = [
+        Column("step", "step", {"method": REWOUND}),
+        Column("stayed at the last", "stayed", {"method": REWOUND}),
+        *(Column(f"loss, {m}", "loss", {"method": m}) for m in (RETRAINED, "SCRUB", REWOUND)),
+        Column("fall of U-LiRA", "fall of U-LiRA"),
+    ]
+    for place, results in by_place.items():
+        if REWOUND in results.names("method"):
+            rows.append([", ".join(place), *results.line(columns)])
+    if not rows:
+        return None
     return Table(
         name="rewinding",
         title="Where SCRUB+R rewinds to",
-        columns=[
-            "data",
-            "step",
-            "stayed at the last",
-            "loss, retrain",
-            "loss, SCRUB",
-            "loss, SCRUB+R",
-            "fall of U-LiRA",
-        ],
-        rows=body,
-        caption="Means over seeds. step: whose forget error is nearest to the validation error. "
-        "Rewinding is meant against too much forgetting; where the loss attack's area under SCRUB "
-        "lies above that under retraining, too little was forgotten.",
+        columns=["data", *(column.title for column in columns)],
+        rows=rows,
+        caption="Means over repetitions. step: whose forget error is nearest to the validation "
+        "error. Rewinding is meant against too much forgetting; where the loss attack's area under "
+        "SCRUB lies above that under retraining, too little was forgotten.",
     )
 
 
-def rewinding_gain(cells: Sequence[Cell]) -> list[float]:
-    """By how much rewinding lowers U-LiRA's area under SCRUB, on either side of 1/2, per seed."""
-    return [
-        two_sided(cell["SCRUB"]["U-LiRA"]) - two_sided(cell[REWOUND]["U-LiRA"]) for cell in cells
-    ]
-
-
-def feature_map_table(maps: list[Cell]) -> Table:
+def feature_map_table(results: Results) -> Table:
     """The two-model attack on exact retraining, by feature map."""
-    return Table(
-        name="feature-maps",
-        title="The two-model attack on exact retraining, by feature map",
-        columns=["features", "area", "low", "high", "DegCount", "DegRate"],
-        rows=[
-            [
-                name,
-                *row_over_seeds(over_seeds(maps, name, "area")),
-                mean(over_seeds(maps, name, "DegCount")),
-                mean(over_seeds(maps, name, "DegRate")),
-            ]
-            for name in maps[0]
+    return results.table(
+        "feature-maps",
+        "The two-model attack on exact retraining, by feature map",
+        "features",
+        [
+            Column("area", "area", show="interval"),
+            Column("DegCount", "DegCount"),
+            Column("DegRate", "DegRate"),
         ],
-        caption="Random records; means over seeds, 95 % Student-t intervals. DegCount above 0.5 "
-        "and DegRate above 0: both models tell more than the one before.",
+        caption="Random records; means over repetitions, 95 % Student-t intervals. DegCount above "
+        "0.5 and DegRate above 0: both models tell more than the one before.",
     )
 
 
-def cost_table(
-    architecture: str, seconds: Mapping[str, float], forgotten: int, retained: int
-) -> Table:
-    """Seconds that each method takes for one request, and beside retraining."""
-    return Table(
-        name="cost",
-        title=f"What forgetting costs ({architecture})",
-        columns=["method", "seconds", "% of retraining"],
-        rows=[[name, s, 100 * s / seconds[RETRAINED]] for name, s in seconds.items()],
+def cost_table(results: Results, architecture: str, forgotten: int, retained: int) -> Table:
+    """Seconds that each method takes for one deletion request, and compared with retraining."""
+    return results.table(
+        "cost",
+        f"Cost of forgetting ({architecture})",
+        "method",
+        [Column("seconds", "seconds"), Column("% of retraining", "% of retraining")],
         caption=f"{forgotten} of {retained + forgotten} records, the least of three runs on this "
         "machine. SISA: five shards of five slices, whose training the request goes back into.",
     )
 
 
-def requests_figure(along: Sequence[Mapping[str, Sequence[float]]]) -> Figure:
-    """U-LiRA's area along several requests, by method; of every seed one curve."""
-    methods = list(along[0])
-    return lines(
+def requests_figure(results: Results) -> Figure:
+    """U-LiRA's area along several deletion requests, by method."""
+    return results.lines(
         "requests",
-        "What leaks after each of several requests",
-        "U-LiRA's area on all records asked for so far, mean over seeds; 0.5 is no leak.",
-        range(1, len(along[0][RETRAINED]) + 1),
-        {name: np.mean([curves[name] for curves in along], axis=0).tolist() for name in methods},
-        labels=("request", "area"),
+        "Leak after each of several deletion requests",
+        "U-LiRA's area on all records asked for so far, mean over repetitions; 0.5 is no leak.",
+        "U-LiRA",
+        x="requests",
+        by="method",
+        labels=("deletion requests", "area"),
     )
 
 
-def forgetting_figures(cells: Cells) -> list[Figure]:
+def forgetting_figures(by_place: dict[Place, Results]) -> list[Figure]:
     """Which method leaks to which attack, which data leak, what a language model still says."""
     figures = []
-    attacked = {key: rows for key, rows in cells.items() if key[1] in VICTIMS}
+    attacked = {place: each for place, each in by_place.items() if is_attacked(place[1])}
     if attacked:
-        methods = list(next(iter(attacked.values()))[0])
+        relative = {place: each.relative_to(method=RETRAINED) for place, each in attacked.items()}
+        named = {", ".join(place): each for place, each in relative.items()}
+        methods = next(iter(attacked.values())).names("method")
         figures.append(
             matrix(
                 "attacks",
                 "Which method leaks to which attack",
                 "Area minus that of the retrained model, for the data where it is furthest from "
-                "0, means over seeds. Both colours are leaks: positive, forgotten records look "
-                "like members; negative, they stand out by too much forgetting. Two models show "
-                "nothing where nothing was unlearned.",
+                "0, means over repetitions. Both colours are leaks: positive, forgotten records "
+                "look like members; negative, they stand out by too much forgetting. Two models "
+                "show nothing where nothing was unlearned.",
                 methods,
                 list(CLASSIFIER_ATTACKS),
                 lambda method, attack: max(
-                    (difference(rows, method, attack) for rows in attacked.values()),
-                    key=lambda value: abs(value) if value is not None else -1.0,
+                    (_mean(each, attack, method) for each in relative.values()),
+                    key=lambda value: -1.0 if value is None else abs(value),
                 ),
                 value_label=DIFFERENCE,
             )
         )
-        places = {f"{a}, {v}": rows for (a, v), rows in attacked.items()}
         figures.append(
             matrix(
                 "victims",
                 "Which data leak under which method",
-                "U-LiRA's area minus that of the retrained model, means over seeds.",
+                "U-LiRA's area minus that of the retrained model, means over repetitions.",
                 methods,
-                list(places),
-                lambda method, place: difference(places[place], method, "U-LiRA"),
+                list(named),
+                lambda method, place: _mean(named[place], "U-LiRA", method),
                 value_label=DIFFERENCE,
             )
         )
-    if language := cells.get(("transformer", "author")):
+    if language := by_place.get(("transformer", "author")):
+        asked = [
+            name for name in figures_of(language) if name not in ("plainly asked", "retain words")
+        ]
         figures.append(
-            matrix(
+            language.relative_to(method=RETRAINED).matrix(
                 "language",
                 "What a language model still says of forgotten facts",
-                "Difference from the retrained model, means over seeds; positive is what was not "
-                "forgotten. retain words: utility, negative is what was lost beside it.",
-                list(language[0]),
-                [*_language_columns(language[0]), "retain words"],
-                lambda method, attack: difference(language, method, attack),
+                "Difference from the retrained model, means over repetitions; positive is what was "
+                "not forgotten. retain words: utility, negative is what was lost besides.",
+                rows="method",
+                columns=[Column(name, name) for name in (*asked, "retain words")],
                 value_label=DIFFERENCE,
             )
         )
     return figures
 
 
-def _language_columns(cell: Cell) -> list[str]:
-    return [name for name in cell[UNTOUCHED] if name not in ("plainly asked", "retain words")]
+def _mean(results: Results, metric: str, method: str) -> float | None:
+    cell = results.line([Column(metric, metric, {"method": method})])[0]
+    return cell if isinstance(cell, float) else None
