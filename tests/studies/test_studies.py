@@ -1,0 +1,19 @@
+"""Every study keeps what its kind promises: presets, evidence, a report, and resuming."""
+
+from pathlib import Path
+
+import pytest
+
+from sterling.studies import STUDIES
+from sterling.study.report import render_report
+from sterling.testing import check_study
+
+
+@pytest.mark.smoke
+@pytest.mark.parametrize("name", sorted(STUDIES))
+def test_a_study_keeps_its_contract(name: str, tmp_path: Path) -> None:
+    evidence = check_study(STUDIES[name], tmp_path / "run", seed=2)
+    assert evidence.study == name
+    assert STUDIES[name].paper.bibtex.startswith("@")
+    render_report([tmp_path / "run"], tmp_path / "report.html")
+    assert evidence.scope.split(":")[0] in (tmp_path / "report.html").read_text()
