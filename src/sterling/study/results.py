@@ -259,7 +259,15 @@ class Results:
         keys = [rows] if isinstance(rows, str) else list(rows)
         metrics = {column.metric for column in columns}
         found = self.frame.filter(pl.col("metric").is_in(metrics))
-        places = found.select(keys).drop_nulls().unique(maintain_order=True).rows()
+        places = (
+            [
+                place
+                for place in found.select(keys).unique(maintain_order=True).rows()
+                if None not in place
+            ]
+            if set(keys) <= set(found.columns)
+            else []
+        )
         if order is not None:
             places = [place for first in order for place in places if place[0] == first]
         body = []

@@ -30,6 +30,7 @@ from sterling.face.data import (
 )
 from sterling.face.data.source import read_source
 from sterling.face.pad import (
+    DepthNet,
     Detector,
     Network,
     Objective,
@@ -39,11 +40,12 @@ from sterling.face.pad import (
     score_thumbnails,
     train,
 )
+from sterling.face.pad.networks.clip_depth import ClipDepth
 from sterling.face.pad.training.fit import target_maps
 from sterling.measure import Scores, auc
 from sterling.runs import Cell, Row, Run, derive_seed
 from sterling.studies.face._gallery import keep_with_gallery
-from sterling.studies.face._repetition import Repetition, items_of, rows_of
+from sterling.studies.face._repetition import Repetition, fused, items_of, rows_of
 from sterling.study import Config, Results
 
 BASELINE = "thumbnails"
@@ -116,8 +118,8 @@ class FaceConfig(Config):
         )
 
 
-Finish = Callable[[Detector, Faces, Mapping[str, Any]], dict[str, float]]
-"""Measures a trained detector: from it, its faces and its scores to numbers by metric."""
+Finish = Callable[[Detector, Faces, Mapping[str, Any]], Iterable[Row]]
+"""Measures a trained detector further: from it, its faces and its scores to rows."""
 
 
 @dataclass(frozen=True)
@@ -125,20 +127,24 @@ class System:
     """A network of a comparison, trained once per repetition.
 
     Attributes:
-        network: Makes the network from the seed of its weights.
+        network: Makes the network from the seed of its weights and, where there is one, from what
+            `prepare` returned.
         label: Label maps that it is taught.
         changes: Fields of `TrainConfig` that differ from the comparison's.
         scenarios: Further tests of the same trained network, by name: the modalities that are
             present. The results are of the system "<system>, <scenario>".
         scorings: Further tests likewise: other ways to score than `Detector.score`.
-        finish: Measures the trained detector further; its numbers become metrics.
+        finish: Measures the trained detector further.
         sees: What the system is given of the captures, where that differs.
         objective: What its training minimises, from the training captures; None for label maps.
+        prepare: Derives a JSON value that the network needs, such as its structure, from the
+            captures and the repetition.
+        refines: An earlier system whose trained network this one starts from.
         gallery: Whether the first repetition keeps the detector, and pictures of what it finds
             hard.
     """
 
-    network: Callable[[int], Network]
+    network: Callable[..., Network]
     label: LabelKind = "depth"
     changes: Mapping[str, Any] = field(default_factory=dict)
     scenarios: Mapping[str, Sequence[Modality]] = field(default_factory=dict)
@@ -148,11 +154,24 @@ class System:
     finish: Finish | None = None
     sees: Callable[[Faces], Faces] | None = None
     objective: Callable[[Faces], Objective] | None = None
+    prepare: Callable[[Faces, Cell], Any] | None = None
+    refines: str | None = None
     gallery: bool = False
 
 
-Systems = Mapping[str, System | Scorer]
-"""Trained networks, and hand-crafted scorers that see colour alone, by name."""
+@dataclass(frozen=True)
+class Fusion:
+    """The mean of other systems' scores, each standardised on its development scores.
+
+    Attributes:
+        systems: Their names.
+    """
+
+    systems: tuple[str, ...]
+
+
+Systems = Mapping[str, System | Fusion | Scorer]
+"""Trained networks, fusions, and hand-crafted scorers that see colour alone, by name."""
 
 
 @dataclass(frozen=True)
@@ -180,6 +199,27 @@ class Setting:
 
 Settings = Mapping[Setting, Systems]
 
+
+@dataclass(frozen=True)
+class Compared:
+    """All settings of one repetition.
+
+    Attributes:
+        config: The configuration.
+        cell: The repetition.
+        by_setting: Scores by name of the setting.
+        faces: Gives the captures of the first setting.
+    """
+
+    config: Any
+    cell: Cell
+    by_setting: Mapping[str, Repetition]
+    faces: Callable[[], Faces]
+
+
+Extra = Callable[[Compared], Iterable[Row]]
+"""Further rows from all settings of a repetition; a function of a module."""
+
 C = TypeVar("C", bound=FaceConfig)
 
 
@@ -196,6 +236,14 @@ THUMBNAILS: Scorer = on_images(score_thumbnails)
 """The trivial baseline: logistic regression on 8×8 colours."""
 
 
+def leave_out(species: str, faces: Faces) -> Faces:
+    """Training and development without one attack species, the test with that one alone."""
+    manifest = faces.manifest
+    of_species = manifest.matches(species=species)
+    test = manifest.matches(split="test")
+    return faces.select(np.where(test, of_species | manifest.bona_fide, ~of_species))
+
+
 def measure_faces(
     settings: Callable[[C], Settings],
     config: C,
@@ -204,7 +252,7 @@ def measure_faces(
     study: str,
     modalities: Sequence[Modality] = ("rgb",),
     kinds: Mapping[str, Sequence[str]] = KINDS,
-    extra: Callable[[Repetition], Iterable[Row]] | None = None,
+    extra: Extra | None = None,
 ) -> Results:
     """Train and test every system of every setting in every repetition.
 
@@ -215,7 +263,7 @@ def measure_faces(
         study: Name that seeds are derived from.
         modalities: Modalities that the study needs of recorded data.
         kinds: Species by kind of instrument.
-        extra: Further rows from a repetition's scores, in every setting.
+        extra: Further rows.
 
     Raises:
         InputError: The recorded data lack a modality, clips or a class.
@@ -250,7 +298,7 @@ def read_recorded(
 
 def _repetition(
     settings: Callable[[C], Settings],
-    extra: Callable[[Repetition], Iterable[Row]] | None,
+    extra: Extra | None,
     kinds: Mapping[str, Sequence[str]],
     study: str,
     config: C,
@@ -269,6 +317,7 @@ def _repetition(
         return found if setting.changed is None else setting.changed(found)
 
     rows: list[Row] = []
+    by_setting: dict[str, Repetition] = {}
     chosen = {
         setting: systems
         for setting, systems in settings(config).items()
@@ -282,9 +331,12 @@ def _repetition(
         )
         if number == 0:
             cell.keep_scores(repetition.score_table(cell.repetition))
+        by_setting[setting.name] = repetition
         found = rows_of(repetition, setting.species, kinds)
-        found += extra(repetition) if extra else ()
         rows += [{"setting": setting.name or None, **each} for each in found]
+    if extra is not None:
+        first = partial(faces, next(iter(chosen)))
+        rows += extra(Compared(config, cell, by_setting, first))
     return rows
 
 
@@ -316,8 +368,22 @@ def compare(
     """
     index = cell.repetition
 
+    refined = {system.refines for system in systems.values() if isinstance(system, System)}
+
+    def kept(name: str) -> Path:
+        return run.folder / "trained" / f"{name}-{index}"
+
     def train_system(name: str, system: System) -> dict[str, Any]:
-        network = system.network(cell.seed)
+        prepared = []
+        if system.prepare is not None:
+            prepare = partial(system.prepare, faces(), cell)
+            prepared.append(run.stage(f"{name}-prepared-{index}", prepare))
+        network = system.network(cell.seed, *prepared)
+        if system.refines is not None:
+            single = Detector.from_pretrained(kept(system.refines)).model
+            assert isinstance(network, ClipDepth)
+            assert isinstance(single, DepthNet)
+            network.adopt(single)
         seen = faces().only(network.modalities)
         if seen.images.ndim == 5 and network.frames == 1:
             seen = seen.first_frame()
@@ -336,7 +402,11 @@ def compare(
         if system.gallery and index == 0:
             keep_with_gallery(detector, seen, result, run.folder, source=config.source)
         if system.finish is not None:
-            result["finished"] = system.finish(detector, seen, result)
+            result["finished"] = list(system.finish(detector, seen, result))
+        if prepared:
+            result["prepared"] = prepared[0]
+        if name in refined:
+            detector.save_pretrained(kept(name))
         return {
             "": result,
             **{s: _tested(detector, seen, m) for s, m in system.scenarios.items()},
@@ -349,11 +419,15 @@ def compare(
             found = run.stage(f"{name}-{index}", partial(train_system, name, system))
             results |= {f"{name}, {s}" if s else name: result for s, result in found.items()}
     for name, system in systems.items():
-        if not isinstance(system, System):
+        if not isinstance(system, System | Fusion):
             results[name] = run.stage(f"{name}-{index}", partial(_hand_crafted, system, faces))
     items = run.stage(f"items-{index}", lambda: items_of(faces()))
     source = f"{config.source}, development set, seed {index}"
-    return Repetition.of(results, items, source=source)
+    repetition = Repetition.of(results, items, source=source)
+    for name, system in systems.items():
+        if isinstance(system, Fusion):
+            repetition = fused(repetition, name, system.systems)
+    return repetition
 
 
 def simulated_faces(study: str, config: FaceConfig, run: Run, index: int) -> Faces:

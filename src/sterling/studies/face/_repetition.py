@@ -165,10 +165,7 @@ def rows_of(
             row("auc", auc(repetition.dev[system]).value, system=system, subset="development"),
             row("auc", result.get("training_auc"), system=system, subset="training"),
             row("collapsed", float(result.get("collapsed", False)), system=system),
-            *(
-                row(metric, value, system=system)
-                for metric, value in result.get("finished", {}).items()
-            ),
+            *({"system": system, **each} for each in result.get("finished", ())),
             *(
                 row("score", epoch[label], system=system, label=label, epoch=number)
                 for number, epoch in enumerate(result.get("history", ()), start=1)

@@ -1,31 +1,20 @@
 """Multi-frame networks in a comparison: the single-frame network first, then what refines it."""
 
-from collections.abc import Callable, Mapping, Sequence
-from functools import partial
-from pathlib import Path
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from sterling.errors import InputError
 from sterling.face.capture import KINDS
 from sterling.face.data import Faces, label_maps
-from sterling.face.pad import DepthNet, Detector
+from sterling.face.pad import DepthNet
 from sterling.face.pad.baselines.parallax import score_parallax
 from sterling.face.pad.networks.clip_depth import ClipDepth
 from sterling.face.pad.training.train import Optimizer
-from sterling.studies.face._old_gallery import keep_with_gallery
-from sterling.studies.face._old_harness import (
-    BASELINE,
-    Arm,
-    ComparisonConfig,
-    Seed,
-    acer_gains,
-    auc_gains,
-)
-from sterling.study import Claim, Preset, positive
+from sterling.studies.face._harness import BASELINE, FaceConfig, System
+from sterling.study import Claim, Preset, Results
 
 RELIEF_SIDE = 32  # of the ellipsoid's map; it is enlarged to the clip's size
 
@@ -36,7 +25,7 @@ PLANAR_KINDS = {
 """Flat instruments by whether their picture moves."""
 
 
-class TwoStageConfig(ComparisonConfig):
+class TwoStageConfig(FaceConfig):
     """Clips, and how the two stages of training differ.
 
     The inherited training is that of the first stage, in which every frame of a clip is an item.
@@ -45,11 +34,11 @@ class TwoStageConfig(ComparisonConfig):
         frames: Frames of a clip.
         rate: Frames per second; every third one of a video of 25.
         cdl_weight: Weight of the contrastive depth loss in the first stage; in the second it is 1.
-        weight_decay: In both stages.
+        weight_decay: Weight decay in both stages.
         refine_epochs: Passes over the training clips in the second stage.
-        refine_optimizer: Of the second stage.
-        refine_learning_rate: In its first epoch.
-        refine_step_epochs: Epochs between two changes of its rate.
+        refine_optimizer: Optimiser of the second stage.
+        refine_learning_rate: Learning rate of its first epoch.
+        refine_step_epochs: Epochs between two changes of that rate.
         refine_batch_size: Clips per step.
     """
 
@@ -113,111 +102,98 @@ def parallax(_training: Faces, tested: Faces) -> NDArray[np.float64]:
 
 
 def temporal_claims(
-    seeds: Sequence[Seed], title: str, system: str, single: str, *, paper: str | None = None
+    results: Results, title: str, system: str, single: str, *, paper: str | None = None
 ) -> list[Claim]:
-    """What is asked of every multi-frame network.
+    """Claims about every multi-frame network.
 
     Args:
-        seeds: The results, of `system`, its single-frame network `single`, ``<system>_still``,
+        results: Results of `system`, its single-frame network `single`, ``<system>_still``,
             ``<system>_no_memory`` and both trivial baselines.
         title: The network for people.
         system: Name of the system.
         single: Name of its single-frame network.
         paper: The paper's own figures for the first claim.
     """
-
-    def gain(name: str, sentence: str, worse: str, kind: str | None = None) -> Claim:
-        species = None if kind is None else PLANAR_KINDS[kind]
-        return positive(name, f"{title} {sentence}", auc_gains(seeds, system, worse, species))
-
+    acer, area = results.series("acer"), results.series("auc")
+    prints, replays = (results.series("auc", kind=kind) for kind in ("prints", "replays"))
     return [
-        positive(
+        acer.lower(
             "temporal_beats_single_frame",
             f"{title} has a lower ACER than its single-frame network, whose score is the mean over "
             "the same frames.",
-            acer_gains(seeds, system, single),
+            system,
+            than=single,
             paper=paper,
         ),
-        gain(
+        prints.higher(
             "temporal_beats_single_frame_on_prints",
-            "has a higher AUC than its single-frame network against prints, which do not turn in "
-            "depth.",
-            single,
-            "prints",
+            f"{title} has a higher AUC than its single-frame network against prints, which do not "
+            "turn in depth.",
+            system,
+            than=single,
         ),
-        gain(
+        replays.higher(
             "temporal_beats_single_frame_on_replays",
-            "has a higher AUC than its single-frame network against replays, which move as the "
-            "face they show.",
-            single,
-            "replays",
+            f"{title} has a higher AUC than its single-frame network against replays, which move "
+            "as the face they show.",
+            system,
+            than=single,
         ),
-        gain(
+        area.higher(
             "motion_matters",
-            "has a higher AUC than the same network on clips that repeat their first frame: what "
-            "it gains is not the second stage of training alone.",
-            f"{system}_still",
+            f"{title} has a higher AUC than the same network on clips that repeat their first "
+            "frame: what it gains is not the second stage of training alone.",
+            system,
+            than=f"{system}_still",
         ),
-        gain(
+        area.higher(
             "memory_matters",
-            "has a higher AUC with the recurrent state carried from frame to frame than without.",
-            f"{system}_no_memory",
+            f"{title} has a higher AUC with the recurrent state carried from frame to frame than "
+            "without.",
+            system,
+            than=f"{system}_no_memory",
         ),
-        gain(
+        prints.higher(
             "beats_parallax_on_prints",
-            "has a higher AUC against prints than ten numbers fitted to the motion of a clip.",
-            PARALLAX,
-            "prints",
+            f"{title} has a higher AUC against prints than ten numbers fitted to the motion of a "
+            "clip.",
+            system,
+            than=PARALLAX,
         ),
-        positive(
+        acer.lower(
             "beats_trivial_baseline",
             f"{title} has a lower ACER than logistic regression on 8×8 colour thumbnails of all "
             "frames.",
-            acer_gains(seeds, system, BASELINE),
+            system,
+            than=BASELINE,
         ),
     ]
 
 
-def single_frame_arm(
-    config: TwoStageConfig,
-    network: Callable[[int], DepthNet],
-    keep: Path | None = None,
-    **changes: Any,
-) -> Arm:
-    """The first stage: a network that judges every frame of a clip by itself.
+def single_frame(
+    config: TwoStageConfig, network: Callable[[int], DepthNet], **changes: Any
+) -> System:
+    """The first stage: a network that scores every frame of a clip by itself.
 
     Args:
-        config: How to train.
+        config: Training.
         network: Makes the network from the seed of its weights.
-        keep: Folder that receives the trained network, for the second stage.
         changes: Fields of `TrainConfig` that differ from the first stage's.
     """
-
-    def save(detector: Detector, _faces: Faces, _result: Mapping[str, Any]) -> dict[str, Any]:
-        if keep is not None:
-            detector.save_pretrained(keep)
-        return {}
-
     first = {"cdl_weight": config.cdl_weight, "weight_decay": config.weight_decay}
-    return Arm(network, changes={**first, **changes}, finish=save)
+    return System(network, changes={**first, **changes})
 
 
-def refining_arm(
-    config: TwoStageConfig,
-    network: Callable[[int], ClipDepth],
-    kept: Path,
-    *,
-    home: Path | None = None,
-    sees: Callable[[Faces], Faces] | None = None,
-) -> Arm:
-    """The second stage: what refines the single-frame network that an earlier arm kept.
+def refining(
+    config: TwoStageConfig, network: Callable[[int], ClipDepth], single: str, **options: Any
+) -> System:
+    """The second stage: a network that refines a trained single-frame network.
 
     Args:
-        config: How to train.
+        config: Training.
         network: Makes the network from the seed of its weights.
-        kept: Folder of the trained single-frame network.
-        home: Run folder, when the detector and a gallery of its hardest clips are to be kept.
-        sees: What the arm is given of the captures, where that differs.
+        single: System of the single-frame network.
+        options: Further fields of `System`.
     """
     changes = {
         "epochs": config.refine_epochs,
@@ -227,13 +203,4 @@ def refining_arm(
         "batch_size": config.refine_batch_size,
         "weight_decay": config.weight_decay,
     }
-    finish = None if home is None else partial(keep_with_gallery, home=home)
-    return Arm(partial(_adopting, network, kept), changes=changes, finish=finish, sees=sees)
-
-
-def _adopting(network: Callable[[int], ClipDepth], kept: Path, seed: int) -> ClipDepth:
-    made, single = network(seed), Detector.from_pretrained(kept).model
-    if not isinstance(single, DepthNet):
-        raise InputError(f"{kept}: holds {single.name}, not a single-frame depth network")
-    made.adopt(single)
-    return made
+    return System(network, changes=changes, refines=single, **options)

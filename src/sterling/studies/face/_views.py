@@ -1,14 +1,14 @@
 """Tables, figures and metrics of a face study, and the study itself."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import TypeVar
 
 from sterling.face.capture import KINDS
 from sterling.face.data import Modality
-from sterling.runs import Row
 from sterling.studies.face._gallery import gallery_figure
 from sterling.studies.face._harness import (
+    Extra,
     FaceConfig,
     Setting,
     Settings,
@@ -16,7 +16,7 @@ from sterling.studies.face._harness import (
     Systems,
     measure_faces,
 )
-from sterling.studies.face._repetition import Repetition, kinds_of
+from sterling.studies.face._repetition import kinds_of
 from sterling.study import (
     Claim,
     Column,
@@ -24,6 +24,7 @@ from sterling.study import (
     Metric,
     Preset,
     Results,
+    Series,
     Study,
     Table,
     Views,
@@ -49,7 +50,7 @@ def face_study(
     shown: Sequence[str] | None = None,
     modalities: Sequence[Modality] = ("rgb",),
     kinds: Mapping[str, Sequence[str]] = KINDS,
-    extra: Callable[[Repetition], Iterable[Row]] | None = None,
+    extra: Extra | None = None,
     views: Callable[[Results, C], Views] | None = None,
     no_data: str | None = None,
 ) -> Study[C]:
@@ -67,7 +68,7 @@ def face_study(
         shown: Systems to show, the main one first; None for all in their order.
         modalities: Modalities that the study needs of recorded data.
         kinds: Species by kind of instrument.
-        extra: Further rows from a repetition, in every setting; a function of a module.
+        extra: Further rows from all settings of a repetition; a function of a module.
         views: The study's own views, shown before the common ones.
         no_data: Why the study takes no recorded data; None when it does.
 
@@ -105,11 +106,21 @@ def face_study(
         measure=partial(
             measure_faces, settings, study=name, modalities=modalities, kinds=kinds, extra=extra
         ),
-        claims=claims,
+        claims=partial(_measured, claims),
         views=common,
         scope=scope_of,
         no_data=no_data,
     )
+
+
+def _measured(
+    claims: Callable[[Results, C], list[Claim]], results: Results, config: C
+) -> list[Claim]:
+    """Claims; of recorded data those that they can tell something about."""
+    found = claims(results, config)
+    if config.data is None:
+        return found
+    return [claim for claim in found if claim.measured is not None]
 
 
 def _only_setting(systems: Callable[[C], Systems], config: C) -> Settings:
@@ -239,6 +250,45 @@ def kinds_table(
         order=[*kinds, *kinds_of(results.names("species"), kinds)],
         caption="Means over repetitions with Student-t intervals; 0.5 is chance.",
     )
+
+
+def settings_table(results: Results, better: str, worse: str, *, title: str, caption: str) -> Table:
+    """AUC and ACER of two systems in each setting, and the gain in AUC.
+
+    Args:
+        results: Results of all settings.
+        better: The system of interest.
+        worse: What it is compared with.
+        title: Title of the table.
+        caption: What the settings are.
+    """
+    asked = {"subset": "asked"}
+    areas = [
+        Column(f"{s}: AUC", "auc", {**asked, "system": s}, "interval") for s in (better, worse)
+    ]
+    gain = [Column("gain in AUC", "auc", {**asked, "system": better}, "interval")]
+    errors = [Column(f"{s}: ACER", "acer", {"system": s}) for s in (better, worse)]
+    gains = results.relative_to(system=worse)
+    return Table(
+        name="settings",
+        title=title,
+        columns=["setting", *(name for one in (*areas, *gain, *errors) for name in one.headings)],
+        rows=[
+            [
+                name,
+                *results.select(setting=name).line(areas),
+                *gains.select(setting=name).line(gain),
+                *results.select(setting=name).line(errors),
+            ]
+            for name in results.names("setting")
+        ],
+        caption=f"Means over repetitions with 95 % Student-t intervals. {caption}",
+    )
+
+
+def in_setting(results: Results, name: str) -> Series:
+    """AUC by system in one setting, against the species that it asks about."""
+    return results.select(setting=name).series("auc", subset="asked")
 
 
 def species_figure(table: Table) -> Figure:

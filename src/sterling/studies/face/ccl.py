@@ -1,13 +1,11 @@
 """CCL: does contrasting captures that share their context make masks easier to tell?
 
 Liu et al., "Contrastive Context-Aware Learning for 3D High-Fidelity Mask Face Presentation Attack
-Detection", IEEE TIFS 2022. Every seed draws its own simulated captures of bona fides and masks and
-its own initial weights; the arms of one seed share both and take the same steps. The settings
-follow HiFiMask's protocols: masks seen in training, one kind of mask left out, the open set; and
-one of ours, in which light agrees with the class in training and disagrees in test.
+Detection", IEEE TIFS 2022. The systems of a setting take the same steps. The settings follow
+HiFiMask's protocols: masks seen in training, one kind of mask left out, the open set; and one of
+ours, in which light agrees with the class in training and disagrees in test.
 """
 
-from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -17,30 +15,35 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from sterling.face.data import Faces, Manifest
-from sterling.face.evaluation.evaluate import write_scores
 from sterling.face.pad.networks.ccl import CCL, ContextContrast
 from sterling.face.pad.training.pair_sampling import contexts_of
-from sterling.runs import Run
-from sterling.scale.backends import in_processes
-from sterling.studies.face._old_harness import BASELINE, Arm, ComparisonConfig, Seed, auc_gains
-from sterling.studies.face._old_views import comparison_findings, score_tables
-from sterling.studies.face._settings import Setting, compare_settings, leave_out, settings_table
-from sterling.study import Claim, Findings, Study, positive
+from sterling.studies.face._harness import (
+    BASELINE,
+    THUMBNAILS,
+    FaceConfig,
+    Setting,
+    Settings,
+    System,
+    Systems,
+    leave_out,
+)
+from sterling.studies.face._views import face_study, in_setting, settings_table
+from sterling.study import Claim, Results, Views
 
 CONTEXT, CROSS_ENTROPY, RANDOM = "ccl", "cross-entropy", "random pairs"
-SYSTEMS = (CONTEXT, CROSS_ENTROPY, RANDOM, "no similarity", BASELINE)
+NO_SIMILARITY = "no similarity"
+SEEN, CONFOUNDED = "seen masks", "confounded"
 LEFT_OUT = ("mask_plaster", "mask_resin", "mask_silicone")
-CONFOUNDED = "confounded"
 BRIGHT = ("office", "window")
 
 
-class CclConfig(ComparisonConfig):
+class CclConfig(FaceConfig):
     """Configuration of the study, beside what all comparisons have.
 
     Attributes:
         depth: Depth of the residual encoder: 10, 18 or 34; the paper's is 50.
-        contrast_weight: Of the contrastive loss.
-        similar_weight: Of the similarity loss.
+        contrast_weight: Weight of the contrastive loss.
+        similar_weight: Weight of the similarity loss.
         agreement: Share of the training captures whose light agrees with the class, where it does.
     """
 
@@ -57,10 +60,10 @@ class CclConfig(ComparisonConfig):
     agreement: float = Field(default=0.9, gt=0.5, lt=1)
 
 
-def settings(config: CclConfig) -> list[Setting]:
+def settings(config: CclConfig) -> Settings:
     """HiFiMask's protocols 1, 2 (once for each mask left out) and 3, and one of ours."""
-    return [
-        Setting("seen masks"),
+    changed = [
+        Setting(SEEN),
         *(
             Setting(f"without {name.removeprefix('mask_')}", changed=partial(leave_out, name))
             for name in LEFT_OUT
@@ -68,6 +71,35 @@ def settings(config: CclConfig) -> list[Setting]:
         Setting("open set", captures="masks_open"),
         Setting(CONFOUNDED, changed=partial(confound, config.agreement)),
     ]
+    return {setting: _systems(config, setting.name) for setting in changed}
+
+
+def _systems(config: CclConfig, setting: str) -> Systems:
+    weights = {
+        "contrast_weight": config.contrast_weight,
+        "similar_weight": config.similar_weight,
+    }
+
+    def system(**changes: Any) -> System:
+        def objective(training: Faces) -> ContextContrast:
+            return ContextContrast(
+                training.images,
+                torch.from_numpy(contexts_of(training.manifest)),
+                torch.from_numpy(training.manifest.bona_fide),
+                **{**weights, **changes},
+            )
+
+        return System(lambda seed: CCL(config.depth, config.width, seed=seed), objective=objective)
+
+    found: dict[str, System] = {
+        CONTEXT: system(),
+        CROSS_ENTROPY: system(contrast_weight=0.0, similar_weight=0.0),
+    }
+    if setting in (SEEN, CONFOUNDED):
+        found[RANDOM] = system(pairs="random")
+    if setting == SEEN:
+        found[NO_SIMILARITY] = system(similar_weight=0.0)
+    return {**found, BASELINE: THUMBNAILS}
 
 
 def confound(agreement: float, faces: Faces) -> Faces:
@@ -96,111 +128,67 @@ def _few(
     return chosen
 
 
-def measure(config: CclConfig, run: Run) -> Findings:
-    """Train and test every arm on every seed and setting, and test the claims."""
-    config.refuse_data()
-    known = settings(config)
-    calls = [(config, run, index) for index in range(config.seeds)]
-    found = in_processes(_one_seed, calls, "seeds")
-    seeds = {one.name: [seed[one.name] for seed in found] for one in known}
-    first = seeds[known[0].name]
-    write_scores(score_tables(first), run.folder)
-    return comparison_findings(
-        first,
-        SYSTEMS,
-        _claims(known, seeds),
-        caption="Masks seen in training. ccl: pairs by context. cross-entropy: the same network "
-        "and captures without contrast. random pairs: contrast with any capture of the other "
-        "class. no similarity: without the third loss. thumbnails: logistic regression on 8×8 "
-        "colours.",
-        trained=[CONTEXT, CROSS_ENTROPY],
-        tables=[
-            settings_table(
-                known,
-                seeds,
-                CONTEXT,
-                CROSS_ENTROPY,
-                title="Pairs by context against cross-entropy, by what is new in test",
-                caption=f"confounded: in training the light agrees with the class for "
-                f"{config.agreement:.0%} of the captures, in test it does not.",
-            )
-        ],
-    )
-
-
-def _one_seed(config: CclConfig, run: Run, index: int) -> dict[str, Seed]:
-    return compare_settings(
-        "ccl", config, run, index, {one: _arms(config, one) for one in settings(config)}
-    )
-
-
-def _arms(config: CclConfig, setting: Setting) -> dict[str, Arm]:
-    weights = {
-        "contrast_weight": config.contrast_weight,
-        "similar_weight": config.similar_weight,
-    }
-
-    def arm(**changes: Any) -> Arm:
-        def objective(training: Faces) -> ContextContrast:
-            return ContextContrast(
-                training.images,
-                torch.from_numpy(contexts_of(training.manifest)),
-                torch.from_numpy(training.manifest.bona_fide),
-                **{**weights, **changes},
-            )
-
-        return Arm(lambda seed: CCL(config.depth, config.width, seed=seed), objective=objective)
-
-    arms = {
-        CONTEXT: arm(),
-        CROSS_ENTROPY: arm(contrast_weight=0.0, similar_weight=0.0),
-    }
-    if setting.name in ("seen masks", CONFOUNDED):
-        arms[RANDOM] = arm(pairs="random")
-    if setting.name == "seen masks":
-        arms["no similarity"] = arm(similar_weight=0.0)
-    return arms
-
-
-def _claims(known: Sequence[Setting], seeds: Mapping[str, list[Seed]]) -> list[Claim]:
-    def gain(name: str, sentence: str, worse: str, setting: str) -> Claim:
-        return positive(name, sentence, auc_gains(seeds[setting], CONTEXT, worse))
-
-    seen = known[0].name
+def claims(results: Results, _config: CclConfig) -> list[Claim]:
+    """Pairs by context against cross-entropy in every setting, and the ablations."""
+    seen = in_setting(results, SEEN)
     return [
         *(
-            gain(
-                f"context_beats_cross_entropy_{one.key}",
-                f"Pairs by context give a higher AUC than cross-entropy alone: {one.name}.",
-                CROSS_ENTROPY,
-                one.name,
+            in_setting(results, name).higher(
+                f"context_beats_cross_entropy_{name.replace(' ', '_')}",
+                f"Pairs by context give a higher AUC than cross-entropy alone: {name}.",
+                CONTEXT,
+                than=CROSS_ENTROPY,
             )
-            for one in known
+            for name in results.names("setting")
         ),
-        gain(
+        seen.higher(
             "context_beats_random_pairs",
             "Pairs by context give a higher AUC than random pairs.",
-            RANDOM,
-            seen,
+            CONTEXT,
+            than=RANDOM,
         ),
-        gain(
+        in_setting(results, CONFOUNDED).higher(
             "context_beats_random_pairs_confounded",
             "Where light agrees with the class in training and not in test, they do, too.",
-            RANDOM,
-            CONFOUNDED,
+            CONTEXT,
+            than=RANDOM,
         ),
-        gain("similarity_helps", "The similarity loss raises the AUC.", SYSTEMS[3], seen),
-        gain(
-            "beats_trivial_baseline", "The AUC is above 8×8 thumbnails'.", BASELINE, known[0].name
+        seen.higher(
+            "similarity_helps",
+            "The similarity loss raises the AUC.",
+            CONTEXT,
+            than=NO_SIMILARITY,
+        ),
+        seen.higher(
+            "beats_trivial_baseline", "The AUC is above 8×8 thumbnails'.", CONTEXT, than=BASELINE
         ),
     ]
 
 
-CCL_STUDY = Study(
-    name="ccl",
+def views(results: Results, config: CclConfig) -> Views:
+    """Every setting."""
+    table = settings_table(
+        results,
+        CONTEXT,
+        CROSS_ENTROPY,
+        title="Pairs by context against cross-entropy, by what is new in test",
+        caption="confounded: in training the light agrees with the class for "
+        f"{config.agreement:.0%} of the captures, in test it does not.",
+    )
+    return Views([], [table])
+
+
+CCL_STUDY = face_study(
+    "ccl",
     summary="High-fidelity masks: contrast pairs of captures that share their context.",
-    domain="face",
     cite="liu2022contrastive",
+    settings=settings,
+    claims=claims,
+    views=views,
+    shown=(CONTEXT, CROSS_ENTROPY, RANDOM, NO_SIMILARITY, BASELINE),
+    caption="Masks seen in training. ccl: pairs by context. cross-entropy: the same network and "
+    "captures without contrast. random pairs: contrast with any capture of the other class. no "
+    "similarity: without the third loss. thumbnails: logistic regression on 8×8 colours.",
     presets={
         "smoke": CclConfig(
             subjects=(3, 2, 3), captures=(32, 16, 32), size=32, seeds=2, width=4, epochs=1
@@ -216,5 +204,4 @@ CCL_STUDY = Study(
             batch_size=64,
         ),
     },
-    measure=measure,
 )

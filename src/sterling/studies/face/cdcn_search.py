@@ -1,50 +1,45 @@
 """CDCN++: does searching the structure, and attending to positions, bring more than CDCN has?
 
 Yu et al., "Searching Central Difference Convolutional Networks for Face Anti-Spoofing", CVPR 2020,
-sections 3.3 and 3.4, on simulated captures; the first half of the paper is the study `cdcn`. On
-every seed a structure is searched on the training captures alone, and then trained from new weights
-like every other arm.
+sections 3.3 and 3.4; the first half of the paper is the study `cdcn`. In every repetition a
+structure is searched on the training captures alone, and then trained from new weights like every
+other system.
 """
 
 import json
-from functools import cache, partial
-from typing import Any
+from collections.abc import Iterable
+from functools import partial
 
 import numpy as np
 from pydantic import Field
 
-from sterling.face.data import Faces, label_maps
-from sterling.face.evaluation.evaluate import write_scores
-from sterling.face.pad import CDCN
+from sterling.face.data import Faces, LabelKind, label_maps
+from sterling.face.pad import CDCN, Network
 from sterling.face.pad.detector.describe import multiply_adds
 from sterling.face.pad.networks.cdcn_pp import OPERATIONS, PUBLISHED, CDCNpp, Structure
 from sterling.face.pad.networks.cdcn_search import SearchConfig, SuperNetwork, search
-from sterling.runs import Run, derive_seed, write_atomically
-from sterling.scale.backends import in_processes
-from sterling.studies.face._old_harness import (
+from sterling.runs import Cell, Row, derive_seed, write_atomically
+from sterling.studies.face._harness import (
     BASELINE,
-    Arm,
-    ComparisonConfig,
-    Seed,
-    acer_gains,
-    auc_gains,
-    compare,
-    simulated_faces,
+    THUMBNAILS,
+    Compared,
+    FaceConfig,
+    System,
+    Systems,
 )
-from sterling.studies.face._old_views import comparison_findings, score_tables
-from sterling.studies.face.cdcn import CDCN_STUDY
-from sterling.study import Claim, Findings, Study, Table, positive
+from sterling.studies.face._views import face_study
+from sterling.study import Claim, Column, Results, Views, row
 
-SYSTEMS = ("found", "published", "cdcn_pp", "random", "cdcn", BASELINE)
+CELLS = ("low", "mid", "high")
 
 
-class CdcnSearchConfig(ComparisonConfig):
+class CdcnSearchConfig(FaceConfig):
     """Configuration of the study, beside what all comparisons have.
 
     Attributes:
         search_width: Channels of the stem in the search; 32 in the paper.
         search_epochs: Passes over each half of the training captures.
-        warmup_epochs: Of those, the first ones in which the structure does not move.
+        warmup_epochs: First of those epochs, in which the structure does not move.
         search_rate: Learning rate of the weights.
         structure_rate: Learning rate of the structure.
         structure_decay: Weight decay of the structure. 0 in `quick`: at so few steps the paper's
@@ -60,52 +55,30 @@ class CdcnSearchConfig(ComparisonConfig):
     structure_decay: float = Field(default=0.0, ge=0)
 
 
-def measure(config: CdcnSearchConfig, run: Run) -> Findings:
-    """Search, train and test on every seed, and test the claims."""
-    config.refuse_data()
-    calls = [(config, run, index) for index in range(config.seeds)]
-    seeds = in_processes(_one_seed, calls, "seeds")
-    write_scores(score_tables(seeds), run.folder)
-    structures = [seed.results["found"]["structure"] for seed in seeds]
-    description = CDCNpp(config.width, structure=structures[0], attention=()).to_dict()
-    write_atomically(run.folder / "found.json", json.dumps(description, indent=2) + "\n")
-    return comparison_findings(
-        seeds,
-        SYSTEMS,
-        _claims(seeds),
-        caption="found: the structure searched on this seed's training captures. published: the "
-        "paper's. cdcn_pp: the paper's with multiscale attention. random: operations drawn at "
-        "random. thumbnails: logistic regression on 8×8 colours.",
-        trained=["found", "published", "cdcn_pp", "cdcn"],
-        tables=[_structures_table(config, seeds)],
-    )
+def systems(config: CdcnSearchConfig) -> Systems:
+    """The structure found, drawn and published, the latter with attention, and CDCN."""
+
+    def network(seed: int, structure: Structure) -> CDCNpp:
+        return CDCNpp(config.width, structure=structure, attention=(), seed=seed)
+
+    return {
+        "found": System(network, prepare=partial(_search, config)),
+        "random": System(network, prepare=_random),
+        "published": System(partial(network, structure=PUBLISHED)),
+        "cdcn_pp": System(lambda seed: CDCNpp(config.width, seed=seed)),
+        "cdcn": System(lambda seed: CDCN(config.width, seed=seed)),
+        BASELINE: THUMBNAILS,
+    }
 
 
-def _one_seed(config: CdcnSearchConfig, run: Run, index: int) -> Seed:
-    seed = derive_seed(run.seed, "cdcn_search", index)
-    faces = cache(partial(simulated_faces, "cdcn_search", config, run, index))
-    found = run.stage(f"search-{index}", lambda: _search(config, faces(), seed % 2**31))
-    structures = {"found": found, "random": _random(seed), "published": PUBLISHED}
-
-    def network(name: str, start: int) -> CDCNpp:
-        return CDCNpp(config.width, structure=structures[name], attention=(), seed=start)
-
-    def keep(name: str, *_rest: Any) -> dict[str, Any]:
-        return {"structure": [list(cell) for cell in structures[name]]}
-
-    arms = {name: Arm(partial(network, name), finish=partial(keep, name)) for name in structures}
-    arms["cdcn_pp"] = Arm(lambda start: CDCNpp(config.width, seed=start))
-    arms["cdcn"] = Arm(lambda start: CDCN(config.width, seed=start))
-    return compare("cdcn_search", config, run, index, arms, recorded=faces)
-
-
-def _search(config: CdcnSearchConfig, faces: Faces, seed: int) -> list[list[str]]:
+def _search(config: CdcnSearchConfig, faces: Faces, cell: Cell) -> Structure:
     """The structure that the training captures choose."""
     training = faces.only(["rgb"]).split("train")
+    relief: LabelKind = "ellipsoid" if training.depth is None else "depth"
     result = search(
-        SuperNetwork(config.search_width, seed=seed),
+        SuperNetwork(config.search_width, seed=cell.seed),
         training.images,
-        label_maps(training, "depth", config.size // 8),
+        label_maps(training, relief, config.size // 8),
         SearchConfig(
             epochs=config.search_epochs,
             warmup_epochs=config.warmup_epochs,
@@ -113,75 +86,93 @@ def _search(config: CdcnSearchConfig, faces: Faces, seed: int) -> list[list[str]
             learning_rate=config.search_rate,
             architecture_rate=config.structure_rate,
             architecture_decay=config.structure_decay,
-            seed=seed,
+            seed=cell.seed,
         ),
     )
-    return [list(cell) for cell in result.structure]
+    return result.structure
 
 
-def _random(seed: int) -> Structure:
+def _random(_faces: Faces, cell: Cell) -> Structure:
     """As many operations a cell as the published structure has, each drawn from all."""
-    rng = np.random.default_rng(seed)
-    low, mid, high = (tuple(rng.choice(OPERATIONS, 2).tolist()) for _ in range(3))
+    rng = np.random.default_rng(derive_seed(cell.run.seed, "cdcn_search", cell.repetition))
+    low, mid, high = (tuple(rng.choice(OPERATIONS, 2).tolist()) for _ in CELLS)
     return low, mid, high
 
 
-def _claims(seeds: list[Seed]) -> list[Claim]:
-    def claim(better: str, worse: str, sentence: str, paper: str | None = None) -> list[Claim]:
+def structures(compared: Compared) -> Iterable[Row]:
+    """Cost and errors of every structure; the first one found is kept as ``found.json``."""
+    config: CdcnSearchConfig = compared.config
+    (repetition,) = compared.by_setting.values()
+    for system in ("found", "random", "published", "cdcn"):
+        structure = repetition.results[system].get("prepared", PUBLISHED)
+        network: Network = CDCNpp(config.width, structure=structure, attention=())
+        cells = dict(zip(CELLS, (" → ".join(cell) for cell in structure), strict=True))
+        if system == "cdcn":
+            network, cells = CDCN(config.width), dict.fromkeys(CELLS, "")
+        elif system == "found" and compared.cell.repetition == 0:
+            description = json.dumps(network.to_dict(), indent=2) + "\n"
+            write_atomically(compared.cell.run.folder / "found.json", description)
+        at = {"structure_of": system, **cells}
+        million = multiply_adds(network, config.size) / 1e6
+        yield row("million multiply-adds", million, **at)
+        yield row("acer", repetition.acer(system), **at)
+        yield row("auc", repetition.auc(system), **at)
+
+
+def claims(results: Results, _config: CdcnSearchConfig) -> list[Claim]:
+    """Each question by ACER and by AUC."""
+    acer, auc = results.series("acer"), results.series("auc")
+
+    def pair(better: str, worse: str, sentence: str, paper: str | None = None) -> list[Claim]:
+        name = f"{better}_beats_{worse}"
         return [
-            positive(
-                f"{better}_beats_{worse}",
-                f"{sentence} (ACER).",
-                acer_gains(seeds, better, worse),
-                paper=paper,
-            ),
-            positive(
-                f"{better}_beats_{worse}_auc",
-                f"{sentence} (AUC).",
-                auc_gains(seeds, better, worse),
-            ),
+            acer.lower(name, f"{sentence} (ACER).", better, than=worse, paper=paper),
+            auc.higher(f"{name}_auc", f"{sentence} (AUC).", better, than=worse),
         ]
 
     return [
-        *claim(
+        *pair(
             "found",
             "cdcn",
             "The structure found here is better than CDCN's",
             "OULU-NPU protocol 1: search and attention take about 0.5 points of ACER off",
         ),
-        *claim("found", "random", "The structure found here is better than a random one"),
-        *claim("cdcn_pp", "published", "Multiscale attention makes the published structure better"),
-        *claim("cdcn_pp", "cdcn", "CDCN++ as published is better than CDCN"),
+        *pair("found", "random", "The structure found here is better than a random one"),
+        *pair("cdcn_pp", "published", "Multiscale attention makes the published structure better"),
+        *pair("cdcn_pp", "cdcn", "CDCN++ as published is better than CDCN"),
     ]
 
 
-def _structures_table(config: CdcnSearchConfig, seeds: list[Seed]) -> Table:
-    rows: list[list[str | int | float | None]] = []
-    for system in ("found", "random", "published"):
-        for index, seed in enumerate(seeds if system != "published" else seeds[:1]):
-            structure = seed.results[system]["structure"]
-            network = CDCNpp(config.width, structure=structure, attention=())
-            cells = [" → ".join(cell) for cell in structure]
-            million = multiply_adds(network, config.size) / 1e6
-            rows.append([system, index, *cells, million, seed.acer(system), seed.auc(system)])
-    million = multiply_adds(CDCN(config.width), config.size) / 1e6
-    rows.append(["cdcn", 0, "", "", "", million, seeds[0].acer("cdcn"), seeds[0].auc("cdcn")])
-    return Table(
-        name="structures",
-        title="What was searched, drawn and published",
-        columns=["system", "seed", "low", "mid", "high", "million multiply-adds", "ACER", "AUC"],
-        rows=rows,
-        caption="The first seed's found structure is in found.json of the run folder: sterling "
-        "face train --model found.json trains it. Structures differ in cost, as shown beside; "
-        "training is the same for all.",
+def views(results: Results, _config: CdcnSearchConfig) -> Views:
+    """The structures of every repetition."""
+    table = results.table(
+        "structures",
+        "Structures searched, drawn and published",
+        ("structure_of", "repetition", *CELLS),
+        [
+            Column("million multiply-adds", "million multiply-adds"),
+            Column("ACER", "acer"),
+            Column("AUC", "auc"),
+        ],
+        headings=("system", "repetition", *CELLS),
+        caption="The first structure found is in found.json of the run folder: sterling face train "
+        "--model found.json trains it. Structures differ in cost; training is the same for all.",
     )
+    return Views([], [table])
 
 
-CDCN_SEARCH_STUDY = Study(
-    name="cdcn_search",
+CDCN_SEARCH_STUDY = face_study(
+    "cdcn_search",
     summary="Search of CDCN++'s cells and multiscale attention, against CDCN.",
-    domain="face",
-    cite=CDCN_STUDY.cite,
+    cite="yu2020searching",
+    systems=systems,
+    claims=claims,
+    extra=structures,
+    views=views,
+    shown=("found", "published", "cdcn_pp", "random", "cdcn", BASELINE),
+    caption="found: the structure searched on this repetition's training captures. published: the "
+    "paper's. cdcn_pp: the paper's with multiscale attention. random: operations drawn at random. "
+    "thumbnails: logistic regression on 8×8 colours.",
     presets={
         "smoke": CdcnSearchConfig(
             subjects=(3, 2, 3),
@@ -212,5 +203,4 @@ CDCN_SEARCH_STUDY = Study(
             structure_decay=1e-3,
         ),
     },
-    measure=measure,
 )

@@ -1,12 +1,12 @@
-"""CQIL: does a detector that learned from pairs of qualities stand surveillance cameras better?
+"""CQIL: is a detector that learned from pairs of qualities more robust to surveillance cameras?
 
-Fang et al., "Surveillance Face Anti-Spoofing", IEEE TIFS 2024. Every seed draws its own simulated
-captures of bona fides, flat instruments and masks, and its own initial weights; the arms of one
-seed share both. The settings follow SuHiFiMask's protocols: by identity, one mask left out, and by
-quality, where only the test is of low quality.
+Fang et al., "Surveillance Face Anti-Spoofing", IEEE TIFS 2024. Captures are of bona fides, flat
+instruments and masks. The settings follow SuHiFiMask's protocols: by identity, one mask left out,
+and by quality, where only the test is of low quality.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -16,30 +16,26 @@ from sklearn.linear_model import RidgeCV
 from sklearn.model_selection import KFold, cross_val_predict
 
 from sterling.face.data import Degradation, Faces, degrade
-from sterling.face.evaluation.evaluate import write_scores
 from sterling.face.pad import Detector, normalise
 from sterling.face.pad.networks.cqil import CQIL, QualityInvariance
 from sterling.face.pad.training.quality_corruption import lower_quality
 from sterling.measure import Scores, auc
-from sterling.runs import Run
-from sterling.scale.backends import in_processes
-from sterling.studies.face._old_harness import BASELINE, Arm, ComparisonConfig, Seed, auc_gains
-from sterling.studies.face._old_views import comparison_findings, score_tables
-from sterling.studies.face._settings import Setting, compare_settings, leave_out, settings_table
-from sterling.study import (
-    Claim,
-    Figure,
-    Findings,
-    Study,
-    Table,
-    lines,
-    positive,
-    row_over_seeds,
+from sterling.runs import Row
+from sterling.studies.face._harness import (
+    BASELINE,
+    THUMBNAILS,
+    FaceConfig,
+    Setting,
+    Settings,
+    System,
+    Systems,
+    leave_out,
 )
+from sterling.studies.face._views import face_study, in_setting, settings_table
+from sterling.study import Claim, Column, Results, Views, positive, row
 
-INVARIANT, CROSS_ENTROPY, COPIES = "cqil", "cross-entropy", "worse copies"
-PARTS = ("no contrast", "no restoring", "no separation")
-SYSTEMS = (INVARIANT, CROSS_ENTROPY, COPIES, *PARTS, BASELINE)
+INVARIANT, CROSS_ENTROPY, COPIES = "cqil", "cross-entropy", "corrupted copies"
+NO_CONTRAST, NO_RESTORING, NO_SEPARATION = "no contrast", "no restoring", "no separation"
 LOW_QUALITY = "low quality"
 CURVES: dict[Degradation, tuple[float, ...]] = {
     "low_resolution": (0, 1, 2, 3, 5),
@@ -47,18 +43,18 @@ CURVES: dict[Degradation, tuple[float, ...]] = {
     "jpeg": (0, 30, 60, 80, 95),
 }
 HALVED: tuple[Degradation, float] = ("low_resolution", 1.0)
-"""How pictures are lost and brought back to see how far scores move."""
+"""Corruption of pictures that shows how far scores move."""
 
 
-class CqilConfig(ComparisonConfig):
+class CqilConfig(FaceConfig):
     """Configuration of the study, beside what all comparisons have.
 
     Attributes:
         depth: Depth of the residual encoder: 10, 18 or 34.
         restoring: Residual blocks of the restoring network.
-        contrast_weight: Of the contrast of qualities.
-        restore_weight: Of the restoring network's error.
-        separate_weight: Of the branch of quality.
+        contrast_weight: Weight of the contrast of qualities.
+        restore_weight: Weight of the restoring network's error.
+        separate_weight: Weight of the branch of quality.
     """
 
     protocol: str = "low_quality"
@@ -75,223 +71,186 @@ class CqilConfig(ComparisonConfig):
     separate_weight: float = Field(default=0.1, ge=0)
 
 
-def settings() -> list[Setting]:
+def settings(config: CqilConfig) -> Settings:
     """SuHiFiMask's protocols 3, 1 and 2; the one by quality first, which the paper is about."""
-    return [
+    chosen = (
         Setting(LOW_QUALITY),
         Setting("surveillance", captures="surveillance"),
         Setting(
             "surveillance, without resin",
             captures="surveillance",
-            changed=lambda faces: leave_out("mask_resin", faces),
+            changed=partial(leave_out, "mask_resin"),
         ),
-    ]
-
-
-def measure(config: CqilConfig, run: Run) -> Findings:
-    """Train and test every arm on every seed and setting, and test the claims."""
-    config.refuse_data()
-    calls = [(config, run, index) for index in range(config.seeds)]
-    found = in_processes(_one_seed, calls, "seeds")
-    known = settings()
-    seeds = {one.name: [seed[one.name] for seed in found] for one in known}
-    first = seeds[LOW_QUALITY]
-    write_scores(score_tables(first), run.folder)
-    return comparison_findings(
-        first,
-        SYSTEMS,
-        _claims(known, seeds),
-        caption="Only the test is of low quality. cqil: all parts. cross-entropy: the encoder "
-        "alone, on pictures as they are. worse copies: the encoder alone, on pictures and their "
-        "copies of lower quality. no …: without that part. thumbnails: logistic regression on 8×8 "
-        "colours.",
-        trained=[INVARIANT, CROSS_ENTROPY],
-        tables=[
-            settings_table(
-                known,
-                seeds,
-                INVARIANT,
-                CROSS_ENTROPY,
-                title="Invariance of quality against cross-entropy",
-                caption="surveillance: such cameras in training, too.",
-            ),
-            _quality_table(first),
-        ],
-        figures=[_curve(kind, first) for kind in CURVES],
     )
+    return {setting: _systems(config, setting.name) for setting in chosen}
 
 
-def _one_seed(config: CqilConfig, run: Run, index: int) -> dict[str, Seed]:
-    return compare_settings(
-        "cqil", config, run, index, {one: _arms(config, one) for one in settings()}
-    )
-
-
-def _arms(config: CqilConfig, setting: Setting) -> dict[str, Arm]:
+def _systems(config: CqilConfig, setting: str) -> Systems:
     weights = {
         "contrast_weight": config.contrast_weight,
         "restore_weight": config.restore_weight,
         "separate_weight": config.separate_weight,
     }
 
-    def arm(restoring: int, separate: bool, **changes: float) -> Arm:
+    def system(restoring: int, separate: bool, **changes: float) -> System:
         objective = QualityInvariance(**{**weights, **changes})
-        return Arm(
+        return System(
             lambda seed: CQIL(config.depth, config.width, restoring, separate, seed=seed),
             objective=lambda _training: objective,
-            finish=_quality if setting.name == LOW_QUALITY else None,
+            finish=_quality if setting == LOW_QUALITY else None,
         )
 
-    bare = arm(0, False, contrast_weight=0.0)
-    plain = Arm(
-        bare.network, changes={"augment": True}, finish=bare.finish
-    )  # by the one loop's own objective, with the same augmentation of tones
-    arms = {INVARIANT: arm(config.restoring, True), CROSS_ENTROPY: plain}
-    if setting.name != LOW_QUALITY:
-        return arms
-    return {
-        **arms,
-        COPIES: bare,
-        "no contrast": arm(config.restoring, True, contrast_weight=0.0),
-        "no restoring": arm(0, True),
-        "no separation": arm(config.restoring, False),
-    }
+    bare = system(0, False, contrast_weight=0.0)
+    # By the training loop's own objective, with the same augmentation of tones.
+    plain = System(bare.network, changes={"augment": True}, finish=bare.finish)
+    found = {INVARIANT: system(config.restoring, True), CROSS_ENTROPY: plain}
+    if setting == LOW_QUALITY:
+        found |= {
+            COPIES: bare,
+            NO_CONTRAST: system(config.restoring, True, contrast_weight=0.0),
+            NO_RESTORING: system(0, True),
+            NO_SEPARATION: system(config.restoring, False),
+        }
+    return {**found, BASELINE: THUMBNAILS}
 
 
-def _quality(detector: Detector, faces: Faces, _result: Mapping[str, Any]) -> dict[str, Any]:
+def _quality(detector: Detector, faces: Faces, _result: Mapping[str, Any]) -> Iterable[Row]:
     """How a trained network answers to quality, on the development captures, which are sharp."""
     network, development = detector.model, faces.split("dev")
     assert isinstance(network, CQIL)
     images, label = development.images, development.manifest.bona_fide
-    before = detector.score(images)
-    moved = np.abs(detector.score(degrade(images, *HALVED)) - before).mean()
-    worse, amounts = lower_quality(images, torch.Generator().manual_seed(0))
+    moved = np.abs(detector.score(degrade(images, *HALVED)) - detector.score(images)).mean()
+    corrupted, amounts = lower_quality(images, torch.Generator().manual_seed(0))
+    sharp, blurred = normalise(images), normalise(corrupted)
     with torch.inference_mode():
-        features = network.liveness_features(normalise(worse)).double().numpy()
-        errors = {
-            name: float((one - normalise(images)).square().mean())
-            for name, one in (
-                ("restored", network.restore(normalise(worse))),
-                ("as it came", normalise(worse)),
-            )
-        }
-    return {
-        "moved": float(moved),
-        "probe": _explained(features, amounts.double().numpy()),
-        "gain_db": float(10 * np.log10(errors["as it came"] / errors["restored"])),
-        "curves": {
-            kind: [
-                auc(Scores(detector.score(degrade(images, kind, strength)), label)).value
-                for strength in strengths
-            ]
-            for kind, strengths in CURVES.items()
-        },
-    }
+        features = network.liveness_features(blurred).double().numpy()
+        restored = float((network.restore(blurred) - sharp).square().mean())
+        left = float((blurred - sharp).square().mean())
+    yield row("score moved", float(moved))
+    yield row("quality explained", _explained(features, amounts.double().numpy()))
+    yield row("restored, dB", float(10 * np.log10(left / restored)))
+    for kind, strengths in CURVES.items():
+        for strength in strengths:
+            scores = Scores(detector.score(degrade(images, kind, strength)), label)
+            yield row("auc", auc(scores).value, corruption=kind, strength=strength)
 
 
 def _explained(features: np.ndarray, amounts: np.ndarray) -> float:
     """Share of the variance of lost quality that ridge regression reads from held-out features."""
     folds = KFold(5, shuffle=True, random_state=0)
-    said = cross_val_predict(RidgeCV(alphas=np.logspace(-2, 4, 13)), features, amounts, cv=folds)
-    return float(1 - np.square(said - amounts).sum() / np.square(amounts - amounts.mean()).sum())
+    read = cross_val_predict(RidgeCV(alphas=np.logspace(-2, 4, 13)), features, amounts, cv=folds)
+    return float(1 - np.square(read - amounts).sum() / np.square(amounts - amounts.mean()).sum())
 
 
-def _differences(seeds: Sequence[Seed], figure: str, larger: str, smaller: str) -> list[float]:
-    return [seed.results[larger][figure] - seed.results[smaller][figure] for seed in seeds]
-
-
-def _claims(known: Sequence[Setting], seeds: Mapping[str, list[Seed]]) -> list[Claim]:
-    first = seeds[LOW_QUALITY]
-
-    def against(name: str, sentence: str, worse: str) -> Claim:
-        return positive(name, sentence, auc_gains(first, INVARIANT, worse))
-
+def claims(results: Results, _config: CqilConfig) -> list[Claim]:
+    """Invariance in every setting, and the ablations where quality differs."""
+    low = results.select(setting=LOW_QUALITY)
+    auc_ = in_setting(results, LOW_QUALITY)
     return [
         *(
-            positive(
-                f"invariance_beats_cross_entropy_{one.key}",
-                f"Learning from pairs of qualities gives a higher AUC: {one.name}.",
-                auc_gains(seeds[one.name], INVARIANT, CROSS_ENTROPY),
+            in_setting(results, name).higher(
+                f"invariance_beats_cross_entropy_{Setting(name).key}",
+                f"Learning from pairs of qualities gives a higher AUC: {name}.",
+                INVARIANT,
+                than=CROSS_ENTROPY,
             )
-            for one in known
+            for name in results.names("setting")
         ),
-        against(
+        auc_.higher(
             "invariance_beats_worse_copies",
-            "It does so against worse copies as mere augmentation, in low quality.",
-            COPIES,
+            "It does so against corrupted copies as mere augmentation, in low quality.",
+            INVARIANT,
+            than=COPIES,
         ),
-        against("contrast_helps", "The contrast of qualities raises the AUC.", PARTS[0]),
-        against("restoring_helps", "The restoring network raises the AUC.", PARTS[1]),
-        against("separation_helps", "The branch of quality raises the AUC.", PARTS[2]),
-        positive(
+        auc_.higher(
+            "contrast_helps",
+            "The contrast of qualities raises the AUC.",
+            INVARIANT,
+            than=NO_CONTRAST,
+        ),
+        auc_.higher(
+            "restoring_helps", "The restoring network raises the AUC.", INVARIANT, than=NO_RESTORING
+        ),
+        auc_.higher(
+            "separation_helps",
+            "The branch of quality raises the AUC.",
+            INVARIANT,
+            than=NO_SEPARATION,
+        ),
+        low.series("score moved").lower(
             "scores_keep_still",
             "Halving the resolution moves scores less than with cross-entropy.",
-            _differences(first, "moved", CROSS_ENTROPY, INVARIANT),
+            INVARIANT,
+            than=CROSS_ENTROPY,
         ),
         positive(
             "pictures_are_restored",
             "Restored copies are nearer to the sharp pictures than the copies (decibel).",
-            [seed.results[INVARIANT]["gain_db"] for seed in first],
+            low.values("restored, dB", system=INVARIANT),
         ),
-        positive(
+        low.series("quality explained").lower(
             "quality_is_kept_apart",
             "Less of the lost quality can be read from liveness features than without separation.",
-            _differences(first, "probe", PARTS[2], INVARIANT),
+            INVARIANT,
+            than=NO_SEPARATION,
         ),
-        against("beats_trivial_baseline", "The AUC is above that of 8×8 thumbnails.", BASELINE),
+        auc_.higher(
+            "beats_trivial_baseline",
+            "The AUC is above that of 8×8 thumbnails.",
+            INVARIANT,
+            than=BASELINE,
+        ),
     ]
 
 
-def _quality_table(seeds: list[Seed]) -> Table:
-    figures = ("moved", "probe", "gain_db")
-
-    def over(system: str, figure: str) -> list[float]:
-        return [seed.results[system][figure] for seed in seeds]
-
-    return Table(
-        name="quality",
-        title="What quality does to scores and features",
-        columns=[
-            "system",
-            *("score moved", "low", "high"),
-            *("quality explained", "low", "high"),
-            *("restored, dB", "low", "high"),
-        ],
-        rows=[
-            [
-                name,
-                *row_over_seeds(*(over(name, figure) for figure in figures)),
-            ]
-            for name in SYSTEMS
-            if name != BASELINE
+def views(results: Results, _config: CqilConfig) -> Views:
+    """Every setting, and how scores and features answer to quality."""
+    low = results.select(setting=LOW_QUALITY)
+    quality = low.table(
+        "quality",
+        "Scores and features by quality",
+        "system",
+        [
+            Column(name, name, show="interval")
+            for name in ("score moved", "quality explained", "restored, dB")
         ],
         caption="Development captures, which are sharp. Score moved: mean change when the "
         "resolution is halved. Quality explained: share of the variance of the lost quality that "
         "ridge regression reads from liveness features. Restored: how much nearer to the sharp "
         "picture; 0 without a restoring network.",
     )
-
-
-def _curve(kind: Degradation, seeds: list[Seed]) -> Figure:
-    title = kind.replace("_", " ")
-    return lines(
-        f"curve {title}",
-        f"AUC over {title}",
-        "Development captures, degraded step by step; means over seeds.",
-        CURVES[kind],
-        {
-            name: np.mean([seed.results[name]["curves"][kind] for seed in seeds], axis=0).tolist()
-            for name in (INVARIANT, CROSS_ENTROPY, COPIES)
-        },
-        labels=("strength", "AUC"),
+    compared = settings_table(
+        results,
+        INVARIANT,
+        CROSS_ENTROPY,
+        title="Invariance of quality against cross-entropy",
+        caption="surveillance: such cameras in training, too.",
     )
+    curves = [
+        low.select(system=(INVARIANT, CROSS_ENTROPY, COPIES), corruption=kind).lines(
+            f"curve {title}",
+            f"AUC over {title}",
+            "Development captures, corrupted step by step; means over repetitions.",
+            "auc",
+            x="strength",
+            labels=("strength", "AUC"),
+        )
+        for kind in CURVES
+        for title in [kind.replace("_", " ")]
+    ]
+    return Views([], [compared, quality], curves)
 
 
-CQIL_STUDY = Study(
-    name="cqil",
+CQIL_STUDY = face_study(
+    "cqil",
     summary="Surveillance cameras: liveness that does not depend on the picture's quality.",
-    domain="face",
     cite="fang2024surveillance",
+    settings=settings,
+    claims=claims,
+    views=views,
+    caption="Only the test is of low quality. cqil: all parts. cross-entropy: the encoder alone, "
+    "on pictures as they are. corrupted copies: the encoder alone, on pictures and their copies of "
+    "lower quality. no …: without that part. thumbnails: logistic regression on 8×8 colours.",
     presets={
         "smoke": CqilConfig(
             subjects=(3, 2, 3),
@@ -314,5 +273,4 @@ CQIL_STUDY = Study(
             restoring=8,
         ),
     },
-    measure=measure,
 )

@@ -1,16 +1,14 @@
 """EPCR: does unlabelled data help when few captures are labelled, and is it the consistency?
 
-Wang et al., "Consistency Regularization for Deep Face Anti-Spoofing", IEEE TIFS 2023. Every seed
-draws its own captures and its own initial weights; the arms of one seed share both. An arm without
-unlabelled captures takes as many steps as one with them. The protocols follow what the release's
-lists imply; their official names are unknown, these are ours. Instruments are flat, as in the
-paper's data, but for the protocol that asks for masks.
+Wang et al., "Consistency Regularization for Deep Face Anti-Spoofing", IEEE TIFS 2023. A system
+without unlabelled captures takes as many steps as one with them. The protocols follow what the
+release's lists imply; their official names are unknown, these are ours. Instruments are flat, as in
+the paper's data, but for the protocol that asks for masks.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,47 +19,36 @@ from pydantic import Field
 from torch.nn import functional
 
 from sterling.face.capture import KINDS
-from sterling.face.data import CropSpec, Faces, Manifest, load_faces, read_folder, split_by_subject
-from sterling.face.evaluation.evaluate import write_scores
+from sterling.face.data import Faces, Manifest
 from sterling.face.pad import EPCR, Consistency, Detector, normalise
-from sterling.runs import Run
-from sterling.scale.backends import in_processes
-from sterling.studies.face._old_harness import (
+from sterling.runs import Row
+from sterling.studies.face._harness import (
     BASELINE,
-    Arm,
-    ComparisonConfig,
-    Seed,
-    auc_gains,
+    THUMBNAILS,
+    FaceConfig,
+    Setting,
+    Settings,
+    System,
+    Systems,
 )
-from sterling.studies.face._old_views import SIMULATED, comparison_findings, score_tables
-from sterling.studies.face._settings import Setting, compare_settings, settings_table
-from sterling.study import (
-    Claim,
-    Findings,
-    Study,
-    Table,
-    bounded_below,
-    positive,
-    row_over_seeds,
-)
+from sterling.studies.face._views import face_study, in_setting, settings_table
+from sterling.study import Claim, Column, Results, Views, row
 
 Rule = Callable[[Manifest], NDArray[np.bool_]]
-FEW = "few subjects"
-EPCR_ARM, LABELS_ARM, EVERYTHING = "epcr", "labels", "all labels"
-ARMS = (EPCR_ARM, LABELS_ARM, "no embedding", "no prediction", "same positions", EVERYTHING)
-SYSTEMS = (*ARMS, BASELINE)
-TARGET = "target"
+FEW, TARGET = "few subjects", "target"
+CONSISTENT, LABELS, EVERYTHING = "epcr", "labels", "all labels"
+NO_EMBEDDING, NO_PREDICTION, SAME = "no embedding", "no prediction", "same positions"
 SPREAD_BAR = 0.1  # our own, set before anything was measured
 
 
-class EpcrConfig(ComparisonConfig):
+class EpcrConfig(FaceConfig):
     """Configuration of the study, beside what all comparisons have.
 
     Attributes:
         theta: Share of the difference term of the encoder.
         labelled: Share of the training subjects that are labelled, where subjects are.
-        embed_weight: Of the consistency of embeddings.
-        predict_weight: Of the consistency of predictions.
+        embed_weight: Weight of the consistency of embeddings.
+        predict_weight: Weight of the consistency of predictions.
     """
 
     protocol: str = "planar"
@@ -82,12 +69,12 @@ class EpcrConfig(ComparisonConfig):
 
 @dataclass(frozen=True)
 class Protocol:
-    """Which of the training captures are labelled, in which setting.
+    """Labels of the training captures in a setting.
 
     Attributes:
         setting: The captures.
-        question: Ends the sentence of the claim.
-        labelled: From the training manifest to bool (N,).
+        question: End of the claim's sentence.
+        labelled: Labelled captures of the training manifest, bool (N,).
     """
 
     setting: Setting
@@ -96,10 +83,10 @@ class Protocol:
 
 
 def protocols(config: EpcrConfig) -> list[Protocol]:
-    """Five protocols as the release's lists imply them; of own data the first one only."""
+    """Five protocols as the release's lists imply them."""
     few = partial(_few_subjects, share=config.labelled)
     share = f"{config.labelled:.0%} of the subjects labelled"
-    found = [
+    return [
         Protocol(Setting(FEW), f"with {share}", few),
         Protocol(
             Setting(f"{FEW}, new domain", captures="planar_open"),
@@ -107,10 +94,12 @@ def protocols(config: EpcrConfig) -> list[Protocol]:
             few,
         ),
         Protocol(
-            Setting("one sensor"), "with one of three cameras unlabelled", _all_but_one_sensor
+            Setting("one sensor", captures=config.protocol),
+            "with one of three cameras unlabelled",
+            _all_but_one_sensor,
         ),
         Protocol(
-            Setting("target", captures="planar_open", changed=with_target),
+            Setting(TARGET, captures="planar_open", changed=with_target),
             "with unlabelled captures of the cameras and lights tested added",
             lambda manifest: ~manifest.matches(session=TARGET),
         ),
@@ -120,7 +109,6 @@ def protocols(config: EpcrConfig) -> list[Protocol]:
             lambda manifest: ~manifest.matches(species=KINDS["masks"]),
         ),
     ]
-    return found if config.data is None else found[:1]
 
 
 def _few_subjects(manifest: Manifest, share: float) -> NDArray[np.bool_]:
@@ -148,54 +136,12 @@ def with_target(faces: Faces) -> Faces:
     return replace(faces, manifest=Manifest(table, faces.manifest.source))
 
 
-def measure(config: EpcrConfig, run: Run) -> Findings:
-    """Train and test every arm on every seed and protocol, and test the claims."""
-    known = protocols(config)
-    recorded = None if config.data is None else _recorded(config.data, config)
-    calls = [(config, run, index, recorded) for index in range(config.seeds)]
-    found = in_processes(_one_seed, calls, "seeds")
-    settings = [one.setting for one in known]
-    seeds = {one.name: [seed[one.name] for seed in found] for one in settings}
-    write_scores(score_tables(seeds[FEW]), run.folder)
-    scope = SIMULATED if config.data is None else f"Photographs at {config.data}; seeds of weights."
-    return comparison_findings(
-        seeds[FEW],
-        SYSTEMS,
-        _claims(known, seeds),
-        caption=f"{config.labelled:.0%} of the subjects are labelled. epcr: the others train "
-        "without labels. labels: without the others, for as many steps. no embedding, no "
-        "prediction: one of the two consistencies. same positions: position by position instead "
-        "of every one with every other. all labels: all are labelled, without consistency. "
-        "thumbnails: logistic regression on 8×8 colours, all labelled.",
-        trained=[EPCR_ARM, LABELS_ARM],
-        scope=scope,
-        tables=[
-            settings_table(
-                settings,
-                seeds,
-                EPCR_ARM,
-                LABELS_ARM,
-                title="What is labelled, and what the rest adds",
-                caption="flat: AUC against masks. target: half of the tested subjects train "
-                "without labels and are not tested.",
-            ),
-            _spread_table(seeds[FEW]),
-        ],
-    )
+def settings(config: EpcrConfig) -> Settings:
+    """The systems of every protocol."""
+    return {protocol.setting: _systems(config, protocol) for protocol in protocols(config)}
 
 
-def _one_seed(config: EpcrConfig, run: Run, index: int, recorded: Faces | None) -> dict[str, Seed]:
-    return compare_settings(
-        "epcr",
-        config,
-        run,
-        index,
-        {one.setting: _arms(config, one) for one in protocols(config)},
-        recorded=None if recorded is None else partial(_split, recorded, index),
-    )
-
-
-def _arms(config: EpcrConfig, protocol: Protocol) -> dict[str, Arm]:
+def _systems(config: EpcrConfig, protocol: Protocol) -> Systems:
     everything: Rule = lambda manifest: np.ones(len(manifest), np.bool_)  # noqa: E731
     options = {
         "embed_weight": config.embed_weight,
@@ -203,8 +149,8 @@ def _arms(config: EpcrConfig, protocol: Protocol) -> dict[str, Arm]:
         "augmented": config.augment,
     }
 
-    def arm(labelled: Rule, **changes: Any) -> Arm:
-        return Arm(
+    def system(labelled: Rule, **changes: Any) -> System:
+        return System(
             lambda seed: EPCR(config.width, config.theta, seed=seed),
             label="constant",
             finish=_spread,
@@ -214,27 +160,26 @@ def _arms(config: EpcrConfig, protocol: Protocol) -> dict[str, Arm]:
         )
 
     none = {"embed_weight": 0.0, "predict_weight": 0.0}
-    arms = {
-        EPCR_ARM: arm(protocol.labelled),
-        LABELS_ARM: replace(
-            arm(everything, **none), sees=partial(labelled_only, labelled=protocol.labelled)
+    found: dict[str, System] = {
+        CONSISTENT: system(protocol.labelled),
+        LABELS: replace(
+            system(everything, **none), sees=partial(labelled_only, labelled=protocol.labelled)
         ),
     }
-    if protocol.setting.name != FEW:
-        return arms
-    return {
-        **arms,
-        "no embedding": arm(protocol.labelled, embed_weight=0.0),
-        "no prediction": arm(protocol.labelled, predict_weight=0.0),
-        "same positions": arm(protocol.labelled, dense="position_to_position"),
-        EVERYTHING: arm(everything, **none),
-    }
+    if protocol.setting.name == FEW:
+        found |= {
+            NO_EMBEDDING: system(protocol.labelled, embed_weight=0.0),
+            NO_PREDICTION: system(protocol.labelled, predict_weight=0.0),
+            SAME: system(protocol.labelled, dense="position_to_position"),
+            EVERYTHING: system(everything, **none),
+        }
+    return {**found, BASELINE: THUMBNAILS}
 
 
 def labelled_only(faces: Faces, labelled: Rule) -> Faces:
     """Training captures without a label left out, the others repeated to the same number.
 
-    So an arm without unlabelled captures takes as many steps as one with them.
+    So a system without unlabelled captures takes as many steps as one with them.
     """
     training = faces.manifest.matches(split="train")
     rows = np.flatnonzero(training)
@@ -253,7 +198,7 @@ def labelled_only(faces: Faces, labelled: Rule) -> Faces:
     )
 
 
-def _spread(detector: Detector, faces: Faces, _result: Mapping[str, Any]) -> dict[str, Any]:
+def _spread(detector: Detector, faces: Faces, _result: Mapping[str, Any]) -> Iterable[Row]:
     """Deviation over test captures of the unit embedding, times the root of its channels.
 
     0 when all captures have one embedding (collapse), 1 when they point everywhere alike.
@@ -263,74 +208,99 @@ def _spread(detector: Detector, faces: Faces, _result: Mapping[str, Any]) -> dic
     with torch.inference_mode():
         parts = [network.embed(normalise(part)) for part in torch.split(images, 32)]
     unit = functional.normalize(torch.cat(parts), dim=1).mean(dim=(2, 3))
-    return {"spread": float(unit.std(dim=0).mean() * unit.shape[1] ** 0.5)}
+    return [row("spread", float(unit.std(dim=0).mean() * unit.shape[1] ** 0.5))]
 
 
-def _recorded(folder: Path, config: EpcrConfig) -> Faces:
-    """Crops of the photographs in a folder or manifest: faces are looked for once, not per seed."""
-    manifest = Manifest.read(folder) if folder.is_file() else read_folder(folder)
-    return load_faces(manifest, CropSpec(size=config.size)).faces
-
-
-def _split(faces: Faces, index: int) -> Faces:
-    """Recorded faces, split by subject, anew for each seed, where they are not split."""
-    if faces.manifest.matches(split=("train", "dev")).any():
-        return faces
-    return replace(faces, manifest=split_by_subject(faces.manifest, seed=index))
-
-
-def _claims(known: Sequence[Protocol], seeds: Mapping[str, list[Seed]]) -> list[Claim]:
-    def gain(name: str, sentence: str, worse: str) -> Claim:
-        return positive(name, sentence, auc_gains(seeds[FEW], EPCR_ARM, worse))
-
-    of_protocols = [
-        positive(
-            f"unlabelled_captures_help_{one.setting.key}",
-            f"Unlabelled captures and consistency give a higher AUC than the labels alone, "
-            f"{one.question}.",
-            auc_gains(seeds[one.setting.name], EPCR_ARM, LABELS_ARM, one.setting.species),
-            paper="abstract: gains in the supervised and semi-supervised tasks",
-        )
-        for one in known
-    ]
+def claims(results: Results, config: EpcrConfig) -> list[Claim]:
+    """Unlabelled captures in every protocol, and the ablations."""
+    few = in_setting(results, FEW)
+    spread = results.select(setting=FEW).series("spread")
     return [
-        *of_protocols,
-        gain("embedding_helps", "The consistency of embeddings raises the AUC.", "no embedding"),
-        gain("prediction_helps", "That of predictions raises the AUC.", "no prediction"),
-        gain(
+        *(
+            in_setting(results, protocol.setting.name).higher(
+                f"unlabelled_captures_help_{protocol.setting.key}",
+                "Unlabelled captures and consistency give a higher AUC than the labels alone, "
+                f"{protocol.question}.",
+                CONSISTENT,
+                than=LABELS,
+                paper="abstract: gains in the supervised and semi-supervised tasks",
+            )
+            for protocol in protocols(config)
+        ),
+        few.higher(
+            "embedding_helps",
+            "The consistency of embeddings raises the AUC.",
+            CONSISTENT,
+            than=NO_EMBEDDING,
+        ),
+        few.higher(
+            "prediction_helps",
+            "The consistency of predictions raises the AUC.",
+            CONSISTENT,
+            than=NO_PREDICTION,
+        ),
+        few.higher(
             "every_position_beats_same_position",
             "Comparing every position with every other gives a higher AUC than equal positions.",
-            "same positions",
+            CONSISTENT,
+            than=SAME,
         ),
-        gain("beats_trivial_baseline", "The AUC is above that of 8×8 thumbnails.", BASELINE),
-        bounded_below(
+        few.higher(
+            "beats_trivial_baseline",
+            "The AUC is above that of 8×8 thumbnails.",
+            CONSISTENT,
+            than=BASELINE,
+        ),
+        spread.at_least(
             "no_collapse",
-            f"Embeddings do not collapse: their spread over captures is at least {SPREAD_BAR:g} "
-            "(ours).",
-            [seed.results[EPCR_ARM]["spread"] for seed in seeds[FEW]],
+            "Embeddings do not collapse: their spread over captures is at least "
+            f"{SPREAD_BAR:g} (ours).",
+            CONSISTENT,
             SPREAD_BAR,
         ),
     ]
 
 
-def _spread_table(seeds: list[Seed]) -> Table:
-    return Table(
-        name="spread",
-        title="Do embeddings collapse?",
-        columns=["system", "spread", "low", "high"],
-        rows=[
-            [arm, *row_over_seeds([seed.results[arm]["spread"] for seed in seeds])] for arm in ARMS
-        ],
+def views(results: Results, _config: EpcrConfig) -> Views:
+    """Every protocol, and the spread of embeddings."""
+    protocols_table = settings_table(
+        results,
+        CONSISTENT,
+        LABELS,
+        title="Labelled captures, and what the rest adds",
+        caption="flat: AUC against masks. target: half of the tested subjects train without labels "
+        "and are not tested.",
+    )
+    spread = results.select(setting=FEW).table(
+        "spread",
+        "Do embeddings collapse?",
+        "system",
+        [Column("spread", "spread", show="interval")],
         caption="Deviation of the mean unit embedding over test captures times the root of its "
         "channels: 0 is collapse.",
     )
+    return Views([], [protocols_table, spread])
 
 
-EPCR_STUDY = Study(
-    name="epcr",
+def caption(config: EpcrConfig) -> str:
+    """What each system is."""
+    return (
+        f"{config.labelled:.0%} of the subjects are labelled. epcr: the others train without "
+        "labels. labels: without the others, for as many steps. no embedding, no prediction: one "
+        "of the two consistencies. same positions: position by position instead of every one with "
+        "every other. all labels: all are labelled, without consistency. thumbnails: logistic "
+        "regression on 8×8 colours, all labelled."
+    )
+
+
+EPCR_STUDY = face_study(
+    "epcr",
     summary="Few labels: consistency of two views in embeddings and predictions.",
-    domain="face",
     cite="wang2023consistency",
+    settings=settings,
+    claims=claims,
+    views=views,
+    caption=caption,
     presets={
         "smoke": EpcrConfig(
             subjects=(4, 2, 4),
@@ -354,5 +324,4 @@ EPCR_STUDY = Study(
             augment=True,
         ),
     },
-    measure=measure,
 )

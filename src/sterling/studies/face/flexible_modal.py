@@ -1,56 +1,50 @@
-"""Flexible-modal: one network, trained once, tested with whatever cameras are there.
+"""Flexible-modal: one network, trained once, tested with whatever cameras are present.
 
-Yu et al., "Flexible-Modal Face Anti-Spoofing: A Benchmark", CVPR workshops 2023, on simulated
-captures in colour, depth and infrared: its four sub-protocols (colour; with depth; with infrared;
-all three), its backbones and fusions, and one network per sub-protocol as the reference.
+Yu et al., "Flexible-Modal Face Anti-Spoofing: A Benchmark", CVPR workshops 2023: its four
+sub-protocols (colour; with depth; with infrared; all three), its backbones and fusions, and one
+network per sub-protocol as the reference.
 """
 
+from collections.abc import Iterable
 from functools import partial
 from typing import Any
 
 from pydantic import Field
 
 from sterling.face.data import Modality
-from sterling.face.evaluation.evaluate import write_scores
 from sterling.face.pad.networks.flexible_modal import FlexibleModal
-from sterling.runs import Run
-from sterling.scale.backends import in_processes
-from sterling.studies.face._old_harness import (
+from sterling.runs import Row
+from sterling.studies.face._harness import (
+    ALL_MODALITIES,
     BASELINE,
-    Arm,
-    ComparisonConfig,
-    Seed,
-    acer_gains,
-    acers,
-    aucs,
-    compare,
+    THUMBNAILS,
+    Compared,
+    FaceConfig,
+    System,
+    Systems,
 )
-from sterling.studies.face._old_views import comparison_findings, score_tables
-from sterling.study import Claim, Figure, Findings, Study, Table, metric_over_seeds, positive
+from sterling.studies.face._views import face_study
+from sterling.study import Claim, Column, Results, Views, row
 
 SCENARIOS: dict[str, tuple[Modality, ...]] = {
     "rgb": ("rgb",),
     "rgb + depth": ("rgb", "depth"),
     "rgb + ir": ("rgb", "ir"),
-    "all": ("rgb", "depth", "ir"),
+    "all": ALL_MODALITIES,
 }
 FLEXIBLE = ("cdcn", "resnet", "vit", "resnet concat", "resnet se", "no dropout", "zeros")
-SEPARATE = {f"only {name}": modalities for name, modalities in SCENARIOS.items()}
-SHOWN = (
-    *(f"{arm}, {scenario}" for arm in ("resnet", "vit", "cdcn") for scenario in SCENARIOS),
-    BASELINE,
-)
+SEPARATE = "one network each"
 
 
-class FlexibleModalStudyConfig(ComparisonConfig):
+class FlexibleModalStudyConfig(FaceConfig):
     """Configuration of the study, beside what all comparisons have.
 
     Attributes:
         drop_modality: Probability with which depth and infrared each drop out of a training
             capture; 0.5 in the release.
         transformer_depth: Blocks of the transformer.
-        patch: Side of its patches.
-        transformer_rate: Its learning rate.
+        patch: Side of the transformer's patches.
+        transformer_rate: Learning rate of the transformer.
         residual_epochs: Epochs of the residual network and the transformer.
     """
 
@@ -63,25 +57,9 @@ class FlexibleModalStudyConfig(ComparisonConfig):
     residual_epochs: int = Field(default=5, ge=1)
 
 
-def measure(config: FlexibleModalStudyConfig, run: Run) -> Findings:
-    """Train and test every arm on every seed, and test the claims."""
-    config.refuse_data()
-    calls = [(config, run, index) for index in range(config.seeds)]
-    seeds = in_processes(_one_seed, calls, "seeds")
-    write_scores(score_tables(seeds), run.folder)
-    return comparison_findings(
-        seeds,
-        SHOWN,
-        _claims(seeds),
-        caption="cdcn, resnet, vit: cross-attention and modality dropout; after the comma what is "
-        "there at test. thumbnails: logistic regression on 8×8 colours.",
-        trained=list(FLEXIBLE),
-        tables=[_scenario_table(seeds)],
-        figures=[_scenario_figure(seeds)],
-    )
+def systems(config: FlexibleModalStudyConfig) -> Systems:
+    """Flexible networks, and one network for each set of cameras."""
 
-
-def _one_seed(config: FlexibleModalStudyConfig, run: Run, index: int) -> Seed:
     def network(backbone: Any, fusion: Any, seed: int, **changes: Any) -> FlexibleModal:
         return FlexibleModal(
             backbone,
@@ -94,7 +72,9 @@ def _one_seed(config: FlexibleModalStudyConfig, run: Run, index: int) -> Seed:
             **changes,
         )
 
-    def arm(backbone: str, fusion: str, drop: float = config.drop_modality, **changes: Any) -> Arm:
+    def flexible(
+        backbone: str, fusion: str, drop: float = config.drop_modality, **changes: Any
+    ) -> System:
         training: dict[str, Any] = {"drop_modality": drop}
         if backbone != "cdcn":
             training["epochs"] = config.residual_epochs
@@ -105,136 +85,131 @@ def _one_seed(config: FlexibleModalStudyConfig, run: Run, index: int) -> Seed:
                 "weight_decay": 0.05,
                 "warmup_steps": 20,
             }
-        return Arm(
+        return System(
             partial(network, backbone, fusion, **changes), changes=training, scenarios=SCENARIOS
         )
 
-    def separate(modalities: tuple[Modality, ...]) -> Arm:
-        return Arm(
+    def separate(modalities: tuple[Modality, ...]) -> System:
+        return System(
             partial(network, "resnet", "cross_attention", modalities=modalities),
             changes={"epochs": config.residual_epochs},
         )
 
-    arms = {
-        "cdcn": arm("cdcn", "cross_attention"),
-        "resnet": arm("resnet", "cross_attention"),
-        "vit": arm("vit", "cross_attention"),
-        "resnet concat": arm("resnet", "concat"),
-        "resnet se": arm("resnet", "se"),
-        "no dropout": arm("resnet", "cross_attention", drop=0.0),
-        "zeros": arm("resnet", "cross_attention", missing="zero"),
-        **{name: separate(modalities) for name, modalities in SEPARATE.items()},
+    return {
+        "cdcn": flexible("cdcn", "cross_attention"),
+        "resnet": flexible("resnet", "cross_attention"),
+        "vit": flexible("vit", "cross_attention"),
+        "resnet concat": flexible("resnet", "concat"),
+        "resnet se": flexible("resnet", "se"),
+        "no dropout": flexible("resnet", "cross_attention", drop=0.0),
+        "zeros": flexible("resnet", "cross_attention", missing="zero"),
+        **{f"only {name}": separate(modalities) for name, modalities in SCENARIOS.items()},
+        BASELINE: THUMBNAILS,
     }
-    return compare("flexible_modal", config, run, index, arms)
 
 
-def _claims(seeds: list[Seed]) -> list[Claim]:
-    def claim(better: str, worse: str, name: str, sentence: str) -> Claim:
-        return positive(name, sentence, acer_gains(seeds, better, worse))
+def by_scenario(compared: Compared) -> Iterable[Row]:
+    """Errors of every network by the cameras that are present."""
+    (repetition,) = compared.by_setting.values()
+    for network in (*FLEXIBLE, SEPARATE):
+        for present in SCENARIOS:
+            system = f"only {present}" if network == SEPARATE else f"{network}, {present}"
+            yield row("acer", repetition.acer(system), network=network, present=present)
+            yield row("auc", repetition.auc(system), network=network, present=present)
 
+
+def claims(results: Results, _config: FlexibleModalStudyConfig) -> list[Claim]:
+    """All by ACER."""
+    acer = results.series("acer")
     return [
-        claim(
-            "resnet, all",
-            "resnet, rgb",
+        acer.lower(
             "more_modalities_help",
-            "The same network has a lower ACER with all modalities there than with colour alone.",
+            "The same network has a lower ACER with all modalities present than with colour alone.",
+            "resnet, all",
+            than="resnet, rgb",
         ),
-        claim(
-            "resnet, rgb",
-            "no dropout, rgb",
+        acer.lower(
             "modality_dropout_narrows_the_gap",
             "With modality dropout in training, the ACER with colour alone is lower than without.",
+            "resnet, rgb",
+            than="no dropout, rgb",
         ),
         *(
-            claim(
-                f"resnet, {scenario}",
-                f"only {scenario}",
+            acer.lower(
                 f"flexible_beats_separate_{scenario.replace(' + ', '_')}",
                 "One network trained for every set of modalities has a lower ACER than one trained "
                 f"for this set alone: {scenario}.",
+                f"resnet, {scenario}",
+                than=f"only {scenario}",
             )
             for scenario in SCENARIOS
         ),
-        claim(
-            "vit, all",
-            "resnet, all",
+        acer.lower(
             "transformer_beats_residual",
-            "With all modalities there, the transformer has a lower ACER than the residual one.",
-        ),
-        claim(
+            "With all modalities present, the transformer has a lower ACER than the residual one.",
             "vit, all",
-            "cdcn, all",
+            than="resnet, all",
+        ),
+        acer.lower(
             "transformer_beats_cdcn",
-            "With all modalities there, the transformer has a lower ACER than CDCN.",
+            "With all modalities present, the transformer has a lower ACER than CDCN.",
+            "vit, all",
+            than="cdcn, all",
         ),
-        claim(
-            "resnet se, all",
-            "resnet concat, all",
+        acer.lower(
             "se_beats_concatenation",
-            "Squeeze and excitation has a lower ACER than concatenation, all modalities there.",
+            "Squeeze and excitation has a lower ACER than concatenation, all modalities present.",
+            "resnet se, all",
+            than="resnet concat, all",
         ),
-        claim(
-            "resnet, rgb",
-            "zeros, rgb",
+        acer.lower(
             "saying_absent_beats_zeros",
             "With colour alone, a network that is told what is absent has a lower ACER than one "
             "that sees black pictures (ours, not the paper's).",
+            "resnet, rgb",
+            than="zeros, rgb",
         ),
     ]
 
 
-def _scenario_table(seeds: list[Seed]) -> Table:
-    rows: list[list[str | int | float | None]] = []
-    for arm in (*FLEXIBLE, "only"):
-        for scenario in SCENARIOS:
-            system = f"only {scenario}" if arm == "only" else f"{arm}, {scenario}"
-            error = metric_over_seeds("", "rate", acers(seeds, system))
-            area = metric_over_seeds("", "area", aucs(seeds, system))
-            title = "one network each" if arm == "only" else arm
-            rows.append([title, scenario, error.value, error.low, error.high, area.value])
-    return Table(
-        name="scenarios",
-        title="Which cameras are there at test",
-        columns=["network", "there", "ACER", "low", "high", "AUC"],
-        rows=rows,
-        caption="Means over seeds with 95 % Student-t intervals; threshold at equal error on "
+def views(results: Results, _config: FlexibleModalStudyConfig) -> Views:
+    """Networks by the cameras that are present."""
+    table = results.table(
+        "scenarios",
+        "Cameras present at test",
+        ("network", "present"),
+        [Column("ACER", "acer", show="interval"), Column("AUC", "auc")],
+        caption="Means over repetitions with 95 % Student-t intervals; threshold at equal error on "
         "development captures with the same cameras. resnet concat, resnet se: other fusions. no "
         "dropout: trained with all modalities only. zeros: an absent modality is a black picture, "
         "as released. one network each: a resnet trained and tested on those cameras.",
     )
-
-
-def _scenario_figure(seeds: list[Seed]) -> Figure:
-    return Figure(
-        name="scenarios",
-        title="ACER by the cameras that are there",
-        kind="matrix",
-        caption="Mean over seeds. Every row but the last is one trained network.",
-        data={
-            "rows": [*FLEXIBLE, "one network each"],
-            "columns": list(SCENARIOS),
-            "values": [
-                [
-                    metric_over_seeds(
-                        "",
-                        "rate",
-                        acers(seeds, f"only {s}" if arm == "only" else f"{arm}, {s}"),
-                    ).value
-                    for s in SCENARIOS
-                ]
-                for arm in (*FLEXIBLE, "only")
-            ],
-            "value_label": "ACER",
-            "centre": 0.0,
-        },
+    figure = results.matrix(
+        "scenarios",
+        "ACER by the cameras that are present",
+        "Mean over repetitions. Every row but the last is one trained network.",
+        rows="network",
+        columns=[Column(name, "acer", {"present": name}) for name in SCENARIOS],
+        value_label="ACER",
     )
+    return Views([], [table], [figure])
 
 
-FLEXIBLE_MODAL_STUDY = Study(
-    name="flexible_modal",
+FLEXIBLE_MODAL_STUDY = face_study(
+    "flexible_modal",
     summary="One face detector for any set of cameras: backbones, fusions, modality dropout.",
-    domain="face",
     cite="yu2023flexible",
+    systems=systems,
+    claims=claims,
+    extra=by_scenario,
+    views=views,
+    modalities=ALL_MODALITIES,
+    shown=(
+        *(f"{network}, {name}" for network in ("resnet", "vit", "cdcn") for name in SCENARIOS),
+        BASELINE,
+    ),
+    caption="cdcn, resnet, vit: cross-attention and modality dropout; after the comma the cameras "
+    "present at test. thumbnails: logistic regression on 8×8 colours.",
     presets={
         "smoke": FlexibleModalStudyConfig(
             subjects=(3, 2, 3),
@@ -263,5 +238,4 @@ FLEXIBLE_MODAL_STUDY = Study(
             augment=True,
         ),
     },
-    measure=measure,
 )

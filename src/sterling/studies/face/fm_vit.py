@@ -1,8 +1,7 @@
 """FM-ViT: does training on three cameras help a transformer that is tested with one?
 
-Liu et al., "FM-ViT: Flexible Modal Vision Transformers for Face Anti-Spoofing", IEEE TIFS 2023, on
-simulated captures in colour, depth and infrared. Fixed-modal: the cameras of the training are there
-at test. Flexible-modal: one of them is.
+Liu et al., "FM-ViT: Flexible Modal Vision Transformers for Face Anti-Spoofing", IEEE TIFS 2023.
+Fixed-modal: the cameras of the training are present at test. Flexible-modal: one of them is.
 """
 
 from functools import partial
@@ -12,41 +11,25 @@ import torch
 from pydantic import Field
 
 from sterling.face.data import Modality
-from sterling.face.evaluation.evaluate import write_scores
+from sterling.face.pad import Network
 from sterling.face.pad.detector.describe import multiply_adds
 from sterling.face.pad.layers.resnet import FusionResNet
 from sterling.face.pad.networks.fm_vit import FMViT
-from sterling.face.pad.networks.network import Network
-from sterling.runs import Run
-from sterling.scale.backends import in_processes
-from sterling.studies.face._old_harness import (
+from sterling.studies.face._harness import (
+    ALL_MODALITIES,
     BASELINE,
-    Arm,
-    ComparisonConfig,
-    Seed,
-    acer_gains,
-    acers,
-    aucs,
-    compare,
+    THUMBNAILS,
+    FaceConfig,
+    System,
+    Systems,
 )
-from sterling.studies.face._old_views import comparison_findings, score_tables
-from sterling.study import Claim, Findings, Study, Table, metric_over_seeds, positive
+from sterling.studies.face._views import face_study
+from sterling.study import Claim, Column, Results, Table, Views
 
-MODALITIES: tuple[Modality, ...] = ("rgb", "depth", "ir")
-SCENARIOS: dict[str, tuple[Modality, ...]] = {name: (name,) for name in MODALITIES}
-ALONE = {name: f"only {name}" for name in MODALITIES}
-SYSTEMS = (
-    "fm_vit",
-    *(f"fm_vit, {name}" for name in MODALITIES),
-    *ALONE.values(),
-    "no fusion",
-    "no selection",
-    "resnet",
-    BASELINE,
-)
+SCENARIOS: dict[str, tuple[Modality, ...]] = {name: (name,) for name in ALL_MODALITIES}
 
 
-class FmVitConfig(ComparisonConfig):
+class FmVitConfig(FaceConfig):
     """Configuration of the study, beside what all comparisons have.
 
     Attributes:
@@ -56,7 +39,7 @@ class FmVitConfig(ComparisonConfig):
         heads: Heads of every attention.
         every: Transformer blocks before each cross-modal block.
         keep: Share of the patches that are informative.
-        residual_depth: Of the residual network that it is compared with.
+        residual_depth: Depth of the residual network that it is compared with.
         residual_rate: Learning rate of that network.
     """
 
@@ -77,26 +60,6 @@ class FmVitConfig(ComparisonConfig):
     residual_rate: float = Field(default=1e-3, gt=0)
 
 
-def measure(config: FmVitConfig, run: Run) -> Findings:
-    """Train and test every arm on every seed, and test the claims."""
-    config.refuse_data()
-    calls = [(config, run, index) for index in range(config.seeds)]
-    seeds = in_processes(_one_seed, calls, "seeds")
-    write_scores(score_tables(seeds), run.folder)
-    costs = _costs(config)
-    return comparison_findings(
-        seeds,
-        SYSTEMS,
-        _claims(seeds),
-        caption="fm_vit: all modalities there; after the comma one of them. only …: a transformer "
-        "trained and tested on that modality alone. no fusion, no selection: without fusion "
-        "attention, without selection of patches. resnet: three streams fused at three scales. "
-        "thumbnails: logistic regression on 8×8 colours.",
-        trained=["fm_vit", *ALONE.values(), "no fusion", "no selection", "resnet"],
-        tables=[_costs_table(seeds, costs)],
-    )
-
-
 def _transformer(config: FmVitConfig, seed: int, **changes: Any) -> FMViT:
     arguments: dict[str, Any] = {
         "size": config.size,
@@ -114,57 +77,63 @@ def _residual(config: FmVitConfig, seed: int) -> FusionResNet:
     return FusionResNet(config.residual_depth, config.width, seed=seed)
 
 
-def _one_seed(config: FmVitConfig, run: Run, index: int) -> Seed:
+def systems(config: FmVitConfig) -> Systems:
+    """The transformer, its ablations, one for each camera, and a residual network."""
     training = {"optimizer": "adamw", "weight_decay": 0.05, "warmup_steps": 20}
 
-    def arm(**changes: Any) -> Arm:
-        flexible = "modalities" not in changes
-        return Arm(
+    def transformer(**changes: Any) -> System:
+        return System(
             partial(_transformer, config, **changes),
             changes=training,
-            scenarios=SCENARIOS if flexible else {},
+            scenarios={} if "modalities" in changes else SCENARIOS,
         )
 
-    arms = {
-        "fm_vit": arm(),
-        **{ALONE[name]: arm(modalities=(name,)) for name in MODALITIES},
-        "no fusion": arm(fusion=False),
-        "no selection": arm(keep=1.0),
-        "resnet": Arm(
+    return {
+        "fm_vit": transformer(),
+        **{f"only {name}": transformer(modalities=(name,)) for name in ALL_MODALITIES},
+        "no fusion": transformer(fusion=False),
+        "no selection": transformer(keep=1.0),
+        "resnet": System(
             partial(_residual, config),
             changes={"learning_rate": config.residual_rate},
             scenarios=SCENARIOS,
         ),
+        BASELINE: THUMBNAILS,
     }
-    return compare("fm_vit", config, run, index, arms)
 
 
-def _claims(seeds: list[Seed]) -> list[Claim]:
+def claims(results: Results, _config: FmVitConfig) -> list[Claim]:
+    """All by ACER."""
+    acer = results.series("acer")
     return [
         *(
-            positive(
+            acer.lower(
                 f"flexible_beats_single_{name}",
                 f"Trained on three modalities and tested with {name} alone, the transformer has a "
                 f"lower ACER than trained on {name} alone.",
-                acer_gains(seeds, f"fm_vit, {name}", ALONE[name]),
+                f"fm_vit, {name}",
+                than=f"only {name}",
             )
-            for name in MODALITIES
+            for name in ALL_MODALITIES
         ),
-        positive(
+        acer.lower(
             "transformer_beats_residual",
-            "With all modalities there, the transformer has a lower ACER than the residual network "
-            "with fusion at three scales.",
-            acer_gains(seeds, "fm_vit", "resnet"),
+            "With all modalities present, the transformer has a lower ACER than the residual "
+            "network with fusion at three scales.",
+            "fm_vit",
+            than="resnet",
         ),
-        positive(
+        acer.lower(
             "fusion_attention_helps",
-            "Fusion attention lowers the ACER, all modalities there.",
-            acer_gains(seeds, "fm_vit", "no fusion"),
+            "Fusion attention lowers the ACER, all modalities present.",
+            "fm_vit",
+            than="no fusion",
         ),
-        positive(
+        acer.lower(
             "selection_helps_single_modality",
             "Selecting informative patches lowers the ACER with colour alone.",
-            acer_gains(seeds, "fm_vit, rgb", "no selection, rgb"),
+            "fm_vit, rgb",
+            than="no selection, rgb",
         ),
     ]
 
@@ -187,29 +156,44 @@ def _costs(config: FmVitConfig) -> dict[str, tuple[int, int]]:
     }
 
 
-def _costs_table(seeds: list[Seed], costs: dict[str, tuple[int, int]]) -> Table:
-    rows: list[list[str | int | float | None]] = []
-    for system, (parameters, operations) in costs.items():
-        error = metric_over_seeds("", "rate", acers(seeds, system))
-        area = metric_over_seeds("", "area", aucs(seeds, system))
-        rows.append(
-            [system, parameters, operations / 1e6, error.value, error.low, error.high, area.value]
-        )
-    return Table(
+def views(results: Results, config: FmVitConfig) -> Views:
+    """What each network costs and how well it does."""
+    errors = [Column("ACER", "acer", show="interval"), Column("AUC", "auc")]
+    table = Table(
         name="cost",
-        title="What each network costs and how well it does",
+        title="Cost and errors of each network",
         columns=["network", "parameters", "million multiply-adds", "ACER", "low", "high", "AUC"],
-        rows=rows,
+        rows=[
+            [system, parameters, operations / 1e6, *results.select(system=system).line(errors)]
+            for system, (parameters, operations) in _costs(config).items()
+        ],
         caption="One presentation, folded for inference. Branches of absent modalities are not "
         "computed.",
     )
+    return Views([], [table])
 
 
-FM_VIT_STUDY = Study(
-    name="fm_vit",
+FM_VIT_STUDY = face_study(
+    "fm_vit",
     summary="A vision transformer trained on three cameras and tested with any of them.",
-    domain="face",
     cite="liu2023fmvit",
+    systems=systems,
+    claims=claims,
+    views=views,
+    modalities=ALL_MODALITIES,
+    shown=(
+        "fm_vit",
+        *(f"fm_vit, {name}" for name in ALL_MODALITIES),
+        *(f"only {name}" for name in ALL_MODALITIES),
+        "no fusion",
+        "no selection",
+        "resnet",
+        BASELINE,
+    ),
+    caption="fm_vit: all modalities present; after the comma one of them. only …: a transformer "
+    "trained and tested on that modality alone. no fusion, no selection: without fusion attention, "
+    "without selection of patches. resnet: three streams fused at three scales. thumbnails: "
+    "logistic regression on 8×8 colours.",
     presets={
         "smoke": FmVitConfig(
             subjects=(3, 2, 3),
@@ -241,5 +225,4 @@ FM_VIT_STUDY = Study(
             augment=True,
         ),
     },
-    measure=measure,
 )

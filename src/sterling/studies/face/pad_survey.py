@@ -1,16 +1,16 @@
 """The families of face presentation attack detection in one table, and what carries to the new.
 
-Yu et al., "Deep Learning for Face Anti-Spoofing: A Survey", IEEE TPAMI 2023: hand-made texture,
+Yu et al., "Deep Learning for Face Anti-Spoofing: A Survey", IEEE TPAMI 2023: hand-crafted texture,
 binary labels, pixel-wise labels, pseudo-depth and other auxiliary maps, domain generalisation and
-adaptation, and anomaly detection. Every seed draws its own simulated captures and its own initial
-weights. The survey's types of protocol are cells of one test: a family is trained once, and its
-test captures are told apart by what training has not seen, camera, light, both or neither. For the
-last type it is trained again without some instruments, and tested on those.
+adaptation, and anomaly detection. The survey's types of protocol are parts of one test: a family is
+trained once, and its test captures are told apart by what training has not seen, camera, light,
+both or neither. For the last type it is trained again without some instruments, and tested on
+those.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable
 from dataclasses import replace
-from functools import cache, partial
+from functools import partial
 
 import numpy as np
 import polars as pl
@@ -20,8 +20,7 @@ from pydantic import Field
 from torch import Tensor
 
 from sterling.face.data import Faces, Manifest
-from sterling.face.evaluation.evaluate import write_scores
-from sterling.face.pad import CDCN, Network
+from sterling.face.pad import CDCN, Network, Objective
 from sterling.face.pad.baselines.local_binary_patterns import score_texture, texture
 from sterling.face.pad.baselines.one_class import score_one_class
 from sterling.face.pad.layers.resnet import FusionResNet
@@ -31,33 +30,21 @@ from sterling.face.pad.networks.maddg import MADDG, MultiAdversarial
 from sterling.face.pad.networks.reflection import Bipartite, BipartiteNet
 from sterling.face.pad.networks.ssdg import SSDG, SingleSide
 from sterling.face.pad.training.domain_confusion import DomainConfusion
-from sterling.face.pad.training.objective import Objective
-from sterling.runs import Run
-from sterling.scale.backends import in_processes
-from sterling.studies.face._old_harness import (
+from sterling.runs import Row
+from sterling.studies.face._harness import (
     BASELINE,
-    Arm,
-    ComparisonConfig,
-    Scorer,
-    Seed,
-    acers,
-    auc_gains,
-    aucs,
+    THUMBNAILS,
+    Compared,
+    FaceConfig,
+    Setting,
+    Settings,
+    System,
+    Systems,
     on_images,
-    simulated_faces,
 )
-from sterling.studies.face._old_views import comparison_findings, score_tables
-from sterling.studies.face._settings import Setting, compare_settings
-from sterling.study import (
-    Claim,
-    Findings,
-    Row,
-    Study,
-    Table,
-    matrix,
-    positive,
-    row_over_seeds,
-)
+from sterling.studies.face._repetition import Repetition
+from sterling.studies.face._views import face_study
+from sterling.study import Claim, Column, Results, Views, row
 
 TEXTURE, COLOUR, ONE_CLASS = "texture", "colour texture", "one class"
 BINARY, MASK, DEPTH, PIXEL = "binary", "mask", "pseudo-depth", "pixel-wise"
@@ -68,23 +55,22 @@ SYSTEMS = (*NETWORKS, COLOUR, TEXTURE, ONE_CLASS, BASELINE)
 
 PEOPLE, CAMERAS, LIGHTS = "people", "cameras", "lights"
 BOTH, INSTRUMENTS = "cameras and lights", "instruments"
-CELLS = (PEOPLE, CAMERAS, LIGHTS, BOTH)
-NEW = (*CELLS, INSTRUMENTS)
+NEW = (PEOPLE, CAMERAS, LIGHTS, BOTH, INSTRUMENTS)
 LEFT_OUT = ("poster", "mask_resin", "mask_silicone", "mask_partial")
 TARGET = "#target"
 TARGET_STEP = 3  # every third capture of the test is shown to the adapted network, without label
 CHANCE = 0.5
 
 
-class PadSurveyConfig(ComparisonConfig):
+class PadSurveyConfig(FaceConfig):
     """Configuration of the study, beside what all comparisons have.
 
     Attributes:
         residual_width: Channels of the residual and dense networks' first stage, even.
-        residual_depth: Depth of the residual ones: 10, 18 or 34.
-        dense_layers: Of the two blocks of the pixel-wise network.
-        residual_epochs: Epochs of both, which are shorter.
-        residual_rate: Their learning rate.
+        residual_depth: Depth of the residual networks: 10, 18 or 34.
+        dense_layers: Layers of the two blocks of the pixel-wise network.
+        residual_epochs: Epochs of residual and dense networks.
+        residual_rate: Learning rate of residual and dense networks.
     """
 
     protocol: str = "sets"
@@ -104,87 +90,15 @@ def _without_some(faces: Faces) -> Faces:
     return faces.select(~manifest.matches(species=LEFT_OUT) | manifest.matches(split="test"))
 
 
-SETTINGS = (Setting("all instruments"), Setting("some left out", changed=_without_some))
+ALL, SOME = Setting("all instruments"), Setting("some left out", changed=_without_some)
 
 
-def measure(config: PadSurveyConfig, run: Run) -> Findings:
-    """Train every family on every seed twice, test it on what is new, and test the claims."""
-    config.refuse_data()
-    calls = [(config, run, index) for index in range(config.seeds)]
-    results = in_processes(_one_seed, calls, "seeds")
-    whole = [seed for seed, _ in results]
-    seeds = {new: [cells[new] for _, cells in results] for new in NEW}
-    write_scores(score_tables(whole), run.folder)
-    return comparison_findings(
-        whole,
-        SYSTEMS,
-        _claims(seeds),
-        caption="All test captures, all instruments trained on. pseudo-depth: CDCN, depth of the "
-        "face. mask: the same with a constant label, no difference term. pixel-wise: DeepPixBiS. "
-        "depth and reflection: two maps, one against the other. Fourier: a residual network that "
-        "also predicts the spectrum. binary: residual network, cross-entropy. SSDG: bona fides of "
-        "all cameras alike. gradient reversal: SSDG without its triplets. MADDG: one discriminator "
-        "a camera, triplets and depth. adaptation: features of a third of the test captures, whose "
-        "labels stay unknown, made alike. colour texture, texture: local binary patterns and a "
-        "linear machine. one class: distance of colour texture from bona fides alone. thumbnails: "
-        "logistic regression on 8×8 colours.",
-        trained=NETWORKS,
-        tables=[_families_table(seeds)],
-        figures=[
-            matrix(
-                "families",
-                "AUC of each family by what is new in test",
-                "Means over seeds; 0.5 is chance. People are always new.",
-                SYSTEMS,
-                NEW,
-                lambda system, new: (
-                    float(np.mean(found)) if (found := aucs(seeds[new], system)) else None
-                ),
-                value_label="AUC",
-                centre=CHANCE,
-            )
-        ],
-    )
+def settings(config: PadSurveyConfig) -> Settings:
+    """Every family, trained on all instruments and again without some."""
+    return dict.fromkeys((ALL, SOME), _systems(config))
 
 
-def _one_seed(config: PadSurveyConfig, run: Run, index: int) -> tuple[Seed, dict[str, Seed]]:
-    """The seed on all test captures, and on those of each cell."""
-    faces = cache(partial(simulated_faces, "pad_survey", config, run, index))
-    scorers: dict[str, Scorer] = {
-        TEXTURE: on_images(partial(score_texture, space="grey")),
-        COLOUR: on_images(score_texture),
-        ONE_CLASS: _anomaly,
-    }
-    settings = dict.fromkeys(SETTINGS, _arms(config))
-    found = compare_settings(
-        "pad_survey", config, run, index, settings, scorers=scorers, recorded=faces
-    )
-    cells = np.array(run.stage(f"cells-{index}", lambda: _cells(faces().manifest)))
-    whole, some = (found[setting.name] for setting in SETTINGS)
-    groups = next(iter(some.test.values()))
-    left_out = groups.label | np.isin(groups.group, LEFT_OUT)
-    seeds = {cell: _part(whole, cells == cell) for cell in CELLS}
-    return whole, {**seeds, INSTRUMENTS: _part(some, left_out)}
-
-
-def _cells(manifest: Manifest) -> list[str]:
-    """What training has not seen of each test capture's camera and light."""
-    training, test = manifest.where(split="train"), manifest.where(split="test")
-    known = [
-        test.matches(**{name: set(training.column(name).tolist())})
-        for name in ("sensor", "illumination")
-    ]
-    names = np.array([[BOTH, CAMERAS], [LIGHTS, PEOPLE]])
-    return [str(name) for name in names[known[0].astype(int), known[1].astype(int)]]
-
-
-def _part(seed: Seed, rows: NDArray[np.bool_]) -> Seed:
-    """The same systems and thresholds on some of the test captures."""
-    test = {name: scores.select(rows) for name, scores in seed.test.items()}
-    return replace(seed, test=test, unseen_domain=seed.unseen_domain[rows])
-
-
-def _arms(config: PadSurveyConfig) -> dict[str, Arm]:
+def _systems(config: PadSurveyConfig) -> Systems:
     depth, width, augmented = config.residual_depth, config.residual_width, config.augment
     shorter = {"epochs": config.residual_epochs, "learning_rate": config.residual_rate}
 
@@ -195,43 +109,47 @@ def _arms(config: PadSurveyConfig) -> dict[str, Arm]:
         return SingleSide(_cameras(training), triplet_weight, augmented=augmented)
 
     return {
-        DEPTH: Arm(lambda seed: CDCN(config.width, seed=seed)),
-        MASK: Arm(
+        DEPTH: System(lambda seed: CDCN(config.width, seed=seed)),
+        MASK: System(
             lambda seed: CDCN(config.width, 0.0, seed=seed),
             label="constant",
             changes={"cdl_weight": 0.0},
         ),
-        PIXEL: Arm(
+        PIXEL: System(
             lambda seed: DeepPixBiS(width, config.dense_layers, seed=seed),
             label="constant",
             changes=shorter,
             objective=lambda _: PixelWiseBinary(augmented=augmented),
         ),
-        REFLECTION: Arm(
+        REFLECTION: System(
             lambda seed: BipartiteNet(config.width, seed=seed),
             objective=lambda _: Bipartite(augmented=augmented),
         ),
-        FOURIER: Arm(
+        FOURIER: System(
             lambda seed: FourierNet(depth, width, seed=seed),
             changes=shorter,
             objective=lambda _: FourierSupervised(augmented=augmented),
         ),
-        BINARY: Arm(
+        BINARY: System(
             lambda seed: FusionResNet(depth, width, ("rgb",), "halfway", "concat", seed=seed),
             changes=shorter,
         ),
-        SIDED: Arm(sided, changes=shorter, objective=partial(one_sided, triplet_weight=1.0)),
-        REVERSED: Arm(sided, changes=shorter, objective=partial(one_sided, triplet_weight=0.0)),
-        MULTI: Arm(
+        SIDED: System(sided, changes=shorter, objective=partial(one_sided, triplet_weight=1.0)),
+        REVERSED: System(sided, changes=shorter, objective=partial(one_sided, triplet_weight=0.0)),
+        MULTI: System(
             lambda seed: MADDG(config.width, seed=seed),
             objective=lambda training: MultiAdversarial(_cameras(training), augmented=augmented),
         ),
-        ADAPTED: Arm(
+        ADAPTED: System(
             sided,
             changes=shorter,
             sees=with_target,
             objective=lambda training: DomainConfusion(_labelled(training), augmented=augmented),
         ),
+        TEXTURE: on_images(partial(score_texture, space="grey")),
+        COLOUR: on_images(score_texture),
+        ONE_CLASS: _anomaly,
+        BASELINE: THUMBNAILS,
     }
 
 
@@ -275,22 +193,52 @@ def _anomaly(training: Faces, tested: Faces) -> NDArray[np.float64]:
     return score_one_class(texture(bona_fides.images), texture(tested.images))
 
 
-def _claims(seeds: Mapping[str, list[Seed]]) -> list[Claim]:
-    def gain(name: str, sentence: str, new: str, better: str, worse: str) -> Claim:
-        whole = f"{sentence}, new {new}."
-        return positive(name, whole, auc_gains(seeds[new], better, worse))
+def by_novelty(compared: Compared) -> Iterable[Row]:
+    """Errors of every family on the test captures of each type of protocol."""
+    run, index = compared.cell.run, compared.cell.repetition
+    novelty = np.array(run.stage(f"cells-{index}", lambda: _novelty(compared.faces().manifest)))
+    whole, some = (compared.by_setting[setting.name] for setting in (ALL, SOME))
+    groups = next(iter(some.test.values()))
+    left_out = groups.label | np.isin(groups.group, LEFT_OUT)
+    parts = {new: _part(whole, novelty == new) for new in NEW[:-1]}
+    parts[INSTRUMENTS] = _part(some, left_out)
+    for system in SYSTEMS:
+        for new, part in parts.items():
+            yield row("auc", part.auc(system), system=system, new=new)
+            yield row("acer", part.acer(system), system=system, new=new)
 
-    def cost(system: str, new: str) -> list[float]:
-        pairs = zip(seeds[PEOPLE], seeds[new], strict=True)
-        areas = [(known.auc(system), changed.auc(system)) for known, changed in pairs]
-        return [a - b for a, b in areas if a is not None and b is not None]
+
+def _novelty(manifest: Manifest) -> list[str]:
+    """What training has not seen of each test capture's camera and light."""
+    training, test = manifest.where(split="train"), manifest.where(split="test")
+    known = [
+        test.matches(**{name: set(training.column(name).tolist())})
+        for name in ("sensor", "illumination")
+    ]
+    names = np.array([[BOTH, CAMERAS], [LIGHTS, PEOPLE]])
+    return [str(name) for name in names[known[0].astype(int), known[1].astype(int)]]
+
+
+def _part(repetition: Repetition, rows: NDArray[np.bool_]) -> Repetition:
+    """The same systems and thresholds on some of the test captures."""
+    test = {name: scores.select(rows) for name, scores in repetition.test.items()}
+    return replace(repetition, test=test, unseen_domain=repetition.unseen_domain[rows])
+
+
+def claims(results: Results, _config: PadSurveyConfig) -> list[Claim]:
+    """All by AUC, each in the type of protocol that it speaks of."""
+    auc = {new: results.select(setting=None, new=new).series("auc") for new in NEW}
+
+    def higher(name: str, sentence: str, new: str, better: str, worse: str) -> Claim:
+        return auc[new].higher(name, f"{sentence}, new {new}.", better, than=worse)
 
     def key(system: str) -> str:
         return system.lower().replace(" ", "_").replace("-", "_")
 
+    binary = "has a higher AUC than a binary label"
     return [
         *(
-            gain(
+            higher(
                 f"{key(system)}_beats_trivial_baseline",
                 f"The AUC is above that of 8×8 thumbnails: {system}",
                 PEOPLE,
@@ -299,14 +247,14 @@ def _claims(seeds: Mapping[str, list[Seed]]) -> list[Claim]:
             )
             for system in SYSTEMS[:-1]
         ),
-        gain(
+        higher(
             "colour_beats_grey_texture",
             "Texture of colour channels has a higher AUC than of luminance",
             PEOPLE,
             COLOUR,
             TEXTURE,
         ),
-        gain(
+        higher(
             "depth_beats_texture",
             "Pseudo-depth has a higher AUC than colour texture",
             PEOPLE,
@@ -314,26 +262,20 @@ def _claims(seeds: Mapping[str, list[Seed]]) -> list[Claim]:
             COLOUR,
         ),
         *(
-            gain(
-                f"depth_beats_binary_new_{new}",
-                "Pseudo-depth has a higher AUC than a binary label",
-                new,
-                DEPTH,
-                BINARY,
-            )
+            higher(f"depth_beats_binary_new_{new}", f"Pseudo-depth {binary}", new, DEPTH, BINARY)
             for new in (PEOPLE, CAMERAS)
         ),
         *(
-            gain(
+            higher(
                 f"{key(system)}_beats_binary_new_cameras",
-                f"{system} has a higher AUC than a binary label",
+                f"{system} {binary}",
                 CAMERAS,
                 system,
                 BINARY,
             )
             for system in (SIDED, REVERSED, MULTI, ADAPTED)
         ),
-        gain(
+        higher(
             "one_class_beats_texture_new_instruments",
             "Anomaly detection has a higher AUC than two classes of the same texture",
             INSTRUMENTS,
@@ -341,10 +283,13 @@ def _claims(seeds: Mapping[str, list[Seed]]) -> list[Claim]:
             COLOUR,
         ),
         *(
-            positive(
+            results.select(setting=None, system=system)
+            .series("auc", by="new")
+            .higher(
                 f"new_{new}_cost_{key(system)}",
                 f"New {new} lower the AUC: {system}.",
-                cost(system, new),
+                PEOPLE,
+                than=new,
             )
             for system in (DEPTH, BINARY, COLOUR)
             for new in (CAMERAS, LIGHTS)
@@ -352,28 +297,49 @@ def _claims(seeds: Mapping[str, list[Seed]]) -> list[Claim]:
     ]
 
 
-def _families_table(seeds: Mapping[str, list[Seed]]) -> Table:
-    rows: list[Row] = [
-        [system, new, *row_over_seeds(aucs(own, system), acers(own, system))]
-        for system in SYSTEMS
-        for new, own in seeds.items()
-    ]
-    return Table(
-        name="families",
-        title="Families by what is new in test",
-        columns=["family", "new", "AUC", "low", "high", "ACER", "low", "high"],
-        rows=rows,
-        caption="Means over seeds with 95 % Student-t intervals; people are always new. ACER of "
-        "the worst species at the threshold of equal error on development captures. instruments: "
-        f"{', '.join(LEFT_OUT)} are not trained on, and alone count as attacks.",
+def views(results: Results, _config: PadSurveyConfig) -> Views:
+    """Families by type of protocol."""
+    by_new = results.select(setting=None)
+    table = by_new.table(
+        "families",
+        "Families by what is new in test",
+        ("system", "new"),
+        [Column("AUC", "auc", show="interval"), Column("ACER", "acer", show="interval")],
+        headings=("family", "new"),
+        caption="Means over repetitions with 95 % Student-t intervals; people are always new. ACER "
+        "of the worst species at the threshold of equal error on development captures. "
+        f"instruments: {', '.join(LEFT_OUT)} are not trained on, and alone count as attacks.",
     )
+    figure = by_new.matrix(
+        "families",
+        "AUC of each family by what is new in test",
+        "Means over repetitions; 0.5 is chance. People are always new.",
+        rows="system",
+        columns=[Column(new, "auc", {"new": new}) for new in NEW],
+        value_label="AUC",
+        centre=CHANCE,
+    )
+    return Views([], [table], [figure])
 
 
-PAD_SURVEY_STUDY = Study(
-    name="pad_survey",
+PAD_SURVEY_STUDY = face_study(
+    "pad_survey",
     summary="Fourteen families of detectors against new people, cameras, lights and instruments.",
-    domain="face",
     cite="yu2023survey",
+    settings=settings,
+    claims=claims,
+    extra=by_novelty,
+    views=views,
+    shown=SYSTEMS,
+    caption="All test captures, all instruments trained on. pseudo-depth: CDCN, depth of the face. "
+    "mask: the same with a constant label, no difference term. pixel-wise: DeepPixBiS. depth and "
+    "reflection: two maps, one against the other. Fourier: a residual network that also predicts "
+    "the spectrum. binary: residual network, cross-entropy. SSDG: bona fides of all cameras alike. "
+    "gradient reversal: SSDG without its triplets. MADDG: one discriminator a camera, triplets and "
+    "depth. adaptation: features of a third of the test captures, whose labels stay unknown, made "
+    "alike. colour texture, texture: local binary patterns and a linear machine. one class: "
+    "distance of colour texture from bona fides alone. thumbnails: logistic regression on 8×8 "
+    "colours.",
     presets={
         "smoke": PadSurveyConfig(
             subjects=(3, 2, 3),
@@ -399,5 +365,4 @@ PAD_SURVEY_STUDY = Study(
             residual_epochs=100,
         ),
     },
-    measure=measure,
 )
