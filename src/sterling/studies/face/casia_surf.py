@@ -20,7 +20,7 @@ from sterling.face.data import (
     read_casia_surf,
 )
 from sterling.face.evaluation.evaluate import write_scores
-from sterling.face.pad.layers.resnet import FusionResNet
+from sterling.face.pad.networks.fusion_resnet import FusionResNet
 from sterling.measure import tpr_at_fpr
 from sterling.runs import Run
 from sterling.scale.backends import in_processes

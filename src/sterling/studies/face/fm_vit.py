@@ -14,8 +14,8 @@ from pydantic import Field
 from sterling.face.data import Modality
 from sterling.face.evaluation.evaluate import write_scores
 from sterling.face.pad.detector.describe import multiply_adds
-from sterling.face.pad.layers.resnet import FusionResNet
 from sterling.face.pad.networks.fm_vit import FMViT
+from sterling.face.pad.networks.fusion_resnet import FusionResNet
 from sterling.face.pad.networks.network import Network
 from sterling.runs import Run
 from sterling.scale.backends import in_processes

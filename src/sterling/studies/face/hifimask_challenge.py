@@ -36,7 +36,7 @@ from sterling.face.pad import CDCN, Detector
 from sterling.face.pad.baselines.local_binary_patterns import score_texture
 from sterling.face.pad.baselines.spectrum import score_spectrum
 from sterling.face.pad.detector.weights import digest
-from sterling.face.pad.layers.resnet import FusionResNet
+from sterling.face.pad.networks.fusion_resnet import FusionResNet
 from sterling.face.pad.networks.part_crops import PartCrops, PartSupervision, halved
 from sterling.face.pad.networks.ssdg import SSDG, SingleSide
 from sterling.runs import Run, derive_seed, open_run

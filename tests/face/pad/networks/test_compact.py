@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from sterling.errors import InputError
-from sterling.face.pad import Compact, CompactConfig, TrainConfig, build_network, fold, train
+from sterling.face.pad import Compact, TrainConfig, build_network, fold, train
 from sterling.face.pad.detector.describe import describe
 from sterling.face.pad.detector.preprocessing import normalise
 from sterling.face.pad.training.compact_training import CompactObjective, frame, worsen
@@ -64,7 +64,7 @@ def test_a_constant_added_to_the_picture_changes_nothing_inside_where_theta_is_1
 
 def test_it_is_built_again_from_its_description() -> None:
     network = Compact(5, theta=0.4, modalities=("ir",), seed=2)
-    assert network.config == CompactConfig(5, 0.4, ("ir",))
+    assert network.arguments == {"width": 5, "theta": 0.4, "modalities": ("ir",)}
     again = build_network({**network.to_dict(), "seed": 2})
     for one, other in zip(network.parameters(), again.parameters(), strict=True):
         assert torch.equal(one, other)

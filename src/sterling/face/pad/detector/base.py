@@ -16,8 +16,8 @@ from torch import Tensor
 from sterling.errors import InputError
 from sterling.face.pad.detector.decision import Decision, decide
 from sterling.face.pad.detector.preprocessing import Preprocessing
-from sterling.face.pad.networks.models import build_network
 from sterling.face.pad.networks.network import Network
+from sterling.face.pad.networks.registry import build_network
 from sterling.measure import Threshold
 
 

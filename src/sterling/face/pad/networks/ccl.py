@@ -14,9 +14,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from sterling.checks import Count
 from sterling.errors import InputError
 from sterling.face.pad.detector.preprocessing import normalise
-from sterling.face.pad.layers.resnet import BLOCKS, residual_stage, residual_stem
+from sterling.face.pad.layers.resnet import Depth, residual_layers
 from sterling.face.pad.networks.network import Network, Output, initialise
 from sterling.face.pad.training.losses import bona_fide_of
 from sterling.face.pad.training.objective import Batch
@@ -26,25 +27,6 @@ from sterling.face.pad.training.views import tone_view
 PROJECTED = 4  # the projection has 4·width channels; the published size is unknown
 
 
-@dataclass(frozen=True)
-class CCLConfig:
-    """What is needed to build a `CCL` network again.
-
-    Attributes:
-        depth: Of the residual encoder: 10, 18 or 34. The paper's is 50.
-        width: Channels of its first stage, 1 or more; 64 is usual.
-    """
-
-    depth: int = 18
-    width: int = 64
-
-    def __post_init__(self) -> None:
-        if self.depth not in BLOCKS:
-            raise InputError(f"depth is {self.depth!r}: one of {tuple(BLOCKS)}")
-        if type(self.width) is not int or self.width < 1:
-            raise InputError(f"width is {self.width!r}: an integer of 1 or more")
-
-
 class CCL(Network):
     """A residual encoder with a classifier, and a slower copy of it that is the target.
 
@@ -52,7 +34,7 @@ class CCL(Network):
     encoder and projector, whose weights follow the online ones (`follow`) and get no gradient.
 
     Args:
-        depth: 10, 18 or 34.
+        depth: 10, 18 or 34; the paper's is 50.
         width: Channels of the first stage.
         seed: Seed of the initial weights; the target begins as the online branch.
 
@@ -63,19 +45,14 @@ class CCL(Network):
     name = "ccl"
     shrink = 32
     has_map = False
+    logit_share = 1.0
 
-    def __init__(self, depth: int = 18, width: int = 64, *, seed: int = 0) -> None:
+    def __init__(self, depth: Depth = 18, width: Count = 64, *, seed: int = 0) -> None:
         super().__init__()
-        self.logit_share = 1.0
-        self.config = CCLConfig(depth, width)
-        blocks, projected = BLOCKS[depth], PROJECTED * width
+        projected = PROJECTED * width
         with torch.random.fork_rng(devices=[]):  # PyTorch's layers draw weights that we replace
             self.encoder = nn.Sequential(
-                residual_stem(3, width),
-                residual_stage(width, width, blocks[0], 1),
-                residual_stage(width, 2 * width, blocks[1], 2),
-                residual_stage(2 * width, 4 * width, blocks[2], 2),
-                residual_stage(4 * width, 8 * width, blocks[3], 2),
+                *residual_layers(3, width, depth),
                 nn.AdaptiveAvgPool2d(1),
                 nn.Flatten(),
             )

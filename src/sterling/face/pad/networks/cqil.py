@@ -13,9 +13,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from sterling.checks import Count, Natural
 from sterling.errors import InputError
 from sterling.face.pad.detector.preprocessing import normalise
-from sterling.face.pad.layers.resnet import BLOCKS, residual_stage, residual_stem
+from sterling.face.pad.layers.resnet import Depth, residual_layers
 from sterling.face.pad.networks.network import Network, Output, initialise
 from sterling.face.pad.training.losses import bona_fide_of
 from sterling.face.pad.training.objective import Batch
@@ -23,31 +24,6 @@ from sterling.face.pad.training.quality_corruption import lower_quality
 from sterling.face.pad.training.views import tone_view
 
 HALF = 2  # the restoring network works at half the picture's side
-
-
-@dataclass(frozen=True)
-class CQILConfig:
-    """What is needed to build a `CQIL` network again.
-
-    Attributes:
-        depth: Of the residual encoder: 10, 18 or 34.
-        width: Channels of its first stage, 1 or more; 64 is usual.
-        restoring: Residual blocks of the network that restores quality; 0 leaves it out.
-        separate: Whether quality has a branch of its own beside liveness.
-    """
-
-    depth: int = 18
-    width: int = 64
-    restoring: int = 4
-    separate: bool = True
-
-    def __post_init__(self) -> None:
-        if self.depth not in BLOCKS:
-            raise InputError(f"depth is {self.depth!r}: one of {tuple(BLOCKS)}")
-        if type(self.width) is not int or self.width < 1:
-            raise InputError(f"width is {self.width!r}: an integer of 1 or more")
-        if type(self.restoring) is not int or self.restoring < 0:
-            raise InputError(f"restoring is {self.restoring!r}: an integer of 0 or more")
 
 
 class CQIL(Network):
@@ -67,28 +43,23 @@ class CQIL(Network):
     name = "cqil"
     shrink = 32
     has_map = False
+    logit_share = 1.0
 
     def __init__(
         self,
-        depth: int = 18,
-        width: int = 64,
-        restoring: int = 4,
+        depth: Depth = 18,
+        width: Count = 64,
+        restoring: Natural = 4,
         separate: bool = True,
         *,
         seed: int = 0,
     ) -> None:
         super().__init__()
-        self.logit_share = 1.0
-        self.config = CQILConfig(depth, width, restoring, separate)
-        blocks, encoded, branch = BLOCKS[depth], 8 * width, 4 * width
+        encoded, branch = 8 * width, 4 * width
         with torch.random.fork_rng(devices=[]):  # PyTorch's layers draw weights that we replace
             self.restorer = Restorer(width, restoring) if restoring else None
             self.encoder = nn.Sequential(
-                residual_stem(3, width),
-                residual_stage(width, width, blocks[0], 1),
-                residual_stage(width, 2 * width, blocks[1], 2),
-                residual_stage(2 * width, 4 * width, blocks[2], 2),
-                residual_stage(4 * width, encoded, blocks[3], 2),
+                *residual_layers(3, width, depth),
                 nn.AdaptiveAvgPool2d(1),
                 nn.Flatten(),
             )

@@ -13,6 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from sterling.checks import Count
 from sterling.errors import InputError
 from sterling.face.pad.detector.preprocessing import normalise
 from sterling.face.pad.layers.resnet import residual_stem
@@ -22,25 +23,6 @@ from sterling.face.pad.training.losses import bona_fide_of
 from sterling.face.pad.training.objective import Batch
 
 
-@dataclass(frozen=True)
-class DeepPixBiSConfig:
-    """What is needed to build a `DeepPixBiS` network again.
-
-    Attributes:
-        width: Channels of the stem, even; a dense layer adds half as many. 96 is DenseNet-161.
-        layers: Dense layers of the two blocks; (6, 12) is DenseNet-161.
-    """
-
-    width: int = 96
-    layers: tuple[int, int] = (6, 12)
-
-    def __post_init__(self) -> None:
-        if type(self.width) is not int or self.width < 2 or self.width % 2:
-            raise InputError(f"width is {self.width!r}: an even integer of 2 or more")
-        if len(self.layers) != 2 or any(type(n) is not int or n < 1 for n in self.layers):
-            raise InputError(f"layers is {self.layers!r}: two integers of 1 or more")
-
-
 class DeepPixBiS(Network):
     """Two dense blocks, a map of the probability of bona fide at 1/16 of the picture, and a logit.
 
@@ -48,8 +30,8 @@ class DeepPixBiS(Network):
     ours reads the block's features averaged over positions, so that a picture of any size fits.
 
     Args:
-        width: Channels of the stem.
-        layers: Dense layers of the two blocks.
+        width: Channels of the stem, even; a dense layer adds half as many. 96 is DenseNet-161.
+        layers: Dense layers of the two blocks, 1 or more; (6, 12) is DenseNet-161.
         seed: Seed of the initial weights; the paper's are from ImageNet.
 
     Raises:
@@ -60,16 +42,17 @@ class DeepPixBiS(Network):
     shrink = 16
 
     def __init__(
-        self, width: int = 96, layers: tuple[int, int] = (6, 12), *, seed: int = 0
+        self, width: Count = 96, layers: tuple[int, int] = (6, 12), *, seed: int = 0
     ) -> None:
         super().__init__()
-        self.config = DeepPixBiSConfig(
-            width, layers if isinstance(layers, tuple) else tuple(layers)
-        )
+        if width % 2:
+            raise InputError(f"width is {width}: an even integer of 2 or more")
+        if len(layers) != 2 or any(type(n) is not int or n < 1 for n in layers):
+            raise InputError(f"layers is {layers!r}: two integers of 1 or more")
         channels = width
         stages: list[nn.Module] = []
         with torch.random.fork_rng(devices=[]):  # PyTorch's layers draw weights that we replace
-            for count in self.config.layers:
+            for count in layers:
                 for _ in range(count):
                     stages.append(_DenseLayer(channels, width // 2))
                     channels += width // 2
@@ -96,7 +79,7 @@ class DeepPixBiS(Network):
 
 
 class _DenseLayer(nn.Module):
-    """Norm, ReLU, 1×1 bottleneck, norm, ReLU, 3×3; what comes out stands beside what came in.
+    """Norm, ReLU, 1×1 bottleneck, norm, ReLU, 3×3; the output is concatenated with the input.
 
     (Huang, Liu, van der Maaten, Weinberger, CVPR 2017.)
     """

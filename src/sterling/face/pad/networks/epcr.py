@@ -12,6 +12,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
+from sterling.checks import Count, Share
 from sterling.errors import InputError
 from sterling.face.pad.detector.preprocessing import normalise
 from sterling.face.pad.layers.dense_similarity import all_to_all, position_to_position
@@ -20,25 +21,6 @@ from sterling.face.pad.networks.network import Network, Output, initialise
 from sterling.face.pad.training.losses import bona_fide_of
 from sterling.face.pad.training.objective import Batch
 from sterling.face.pad.training.views import moved_view, random_view
-
-
-@dataclass(frozen=True)
-class EPCRConfig:
-    """What is needed to build an `EPCR` network again.
-
-    Attributes:
-        width: Channels of the stem and of the embeddings, 1 or more. 64 is the published network.
-        theta: Share of the difference term in every convolution of the encoder, in [0, 1].
-    """
-
-    width: int = 64
-    theta: float = 0.7
-
-    def __post_init__(self) -> None:
-        if type(self.width) is not int or self.width < 1:
-            raise InputError(f"width is {self.width!r}: an integer of 1 or more")
-        if not 0.0 <= self.theta <= 1.0:
-            raise InputError(f"theta is {self.theta}: the share of the difference lies in [0, 1]")
 
 
 class EPCR(Network):
@@ -50,8 +32,8 @@ class EPCR(Network):
     bona fide here as everywhere. The predictor is used while training only.
 
     Args:
-        width: Channels of the stem; 64 is the published network.
-        theta: Share of the difference term, in [0, 1].
+        width: Channels of the stem and of the embeddings; 64 is the published network.
+        theta: Share of the difference term in every convolution of the encoder, in [0, 1].
         seed: Seed of the initial weights.
 
     Raises:
@@ -60,9 +42,8 @@ class EPCR(Network):
 
     name = "epcr"
 
-    def __init__(self, width: int = 64, theta: float = 0.7, *, seed: int = 0) -> None:
+    def __init__(self, width: Count = 64, theta: Share = 0.7, *, seed: int = 0) -> None:
         super().__init__()
-        self.config = EPCRConfig(width, theta)
         with torch.random.fork_rng(devices=[]):  # PyTorch's layers draw weights that we replace
             self.encoder = nn.Sequential(
                 CdcTrunk(3, width, cdcn_level(width), theta),

@@ -13,9 +13,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from sterling.checks import Count
 from sterling.errors import InputError
 from sterling.face.pad.detector.preprocessing import normalise
-from sterling.face.pad.layers.resnet import BLOCKS, residual_stage, residual_stem
+from sterling.face.pad.layers.resnet import Depth, residual_layers
 from sterling.face.pad.networks.network import Network, Output, initialise
 from sterling.face.pad.training.augment import augment
 from sterling.face.pad.training.losses import bona_fide_of
@@ -23,25 +24,6 @@ from sterling.face.pad.training.objective import Batch
 
 SIDE = 10
 LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601, as OpenCV turns colour to grey
-
-
-@dataclass(frozen=True)
-class FourierNetConfig:
-    """What is needed to build a `FourierNet` again.
-
-    Attributes:
-        depth: Of the residual network: 10, 18 or 34.
-        width: Channels of its first stage, 1 or more.
-    """
-
-    depth: int = 18
-    width: int = 64
-
-    def __post_init__(self) -> None:
-        if self.depth not in BLOCKS:
-            raise InputError(f"depth is {self.depth!r}: one of {tuple(BLOCKS)}")
-        if type(self.width) is not int or self.width < 1:
-            raise InputError(f"width is {self.width!r}: an integer of 1 or more")
 
 
 class FourierNet(Network):
@@ -62,22 +44,13 @@ class FourierNet(Network):
     name = "fourier"
     shrink = 32
     has_map = False
+    logit_share = 1.0
 
-    def __init__(self, depth: int = 18, width: int = 64, *, seed: int = 0) -> None:
+    def __init__(self, depth: Depth = 18, width: Count = 64, *, seed: int = 0) -> None:
         super().__init__()
-        self.logit_share = 1.0
-        self.config = FourierNetConfig(depth, width)
-        blocks = BLOCKS[depth]
         with torch.random.fork_rng(devices=[]):  # PyTorch's layers draw weights that we replace
-            self.shallow = nn.Sequential(
-                residual_stem(3, width),
-                residual_stage(width, width, blocks[0], 1),
-                residual_stage(width, 2 * width, blocks[1], 2),
-            )
-            self.deep = nn.Sequential(
-                residual_stage(2 * width, 4 * width, blocks[2], 2),
-                residual_stage(4 * width, 8 * width, blocks[3], 2),
-            )
+            layers = residual_layers(3, width, depth)
+            self.shallow, self.deep = nn.Sequential(*layers[:3]), nn.Sequential(*layers[3:])
             self.classify = nn.Linear(8 * width, 1)
             self.spectrum = nn.Sequential(
                 nn.Conv2d(2 * width, width, 3, padding=1, bias=False),

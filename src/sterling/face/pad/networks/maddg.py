@@ -14,9 +14,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from sterling.checks import Count
 from sterling.errors import InputError
 from sterling.face.pad.detector.preprocessing import normalise
-from sterling.face.pad.layers.gradient_reversal import reversal, reverse_gradient
+from sterling.face.pad.layers.gradient_reversal import Domains, reversal, reverse_gradient
 from sterling.face.pad.networks.depth_net import DepthNet
 from sterling.face.pad.networks.network import Network, Output, initialise
 from sterling.face.pad.training.augment import augment
@@ -26,23 +27,6 @@ from sterling.face.pad.training.objective import Batch
 MARGIN = 0.1
 
 
-@dataclass(frozen=True)
-class MADDGConfig:
-    """What is needed to build a `MADDG` network again.
-
-    Attributes:
-        width: Channels of the stem, 1 or more; 64 is `DepthNet`'s.
-        domains: How many sources there are, 2 or more; one discriminator each.
-    """
-
-    width: int = 64
-    domains: int = 3
-
-    def __post_init__(self) -> None:
-        if type(self.domains) is not int or self.domains < 2:
-            raise InputError(f"domains is {self.domains!r}: an integer of 2 or more")
-
-
 class MADDG(Network):
     """A `DepthNet` whose features also make an embedding, a label and answers of discriminators.
 
@@ -50,7 +34,7 @@ class MADDG(Network):
 
     Args:
         width: Channels of the stem.
-        domains: How many sources there are.
+        domains: Number of sources, 2 or more; one discriminator each.
         seed: Seed of the initial weights.
 
     Raises:
@@ -58,13 +42,12 @@ class MADDG(Network):
     """
 
     name = "maddg"
+    logit_share = 0.5
 
     steps: Tensor
 
-    def __init__(self, width: int = 64, domains: int = 3, *, seed: int = 0) -> None:
+    def __init__(self, width: Count = 64, domains: Domains = 3, *, seed: int = 0) -> None:
         super().__init__()
-        self.logit_share = 0.5
-        self.config = MADDGConfig(width, domains)
         self.generator = DepthNet(width, seed=seed)
         with torch.random.fork_rng(devices=[]):  # PyTorch's layers draw weights that we replace
             self.embedder = nn.Linear(6 * width, 2 * width)
@@ -171,7 +154,7 @@ class MultiAdversarial:
             output.logits[:, 0], live.to(output.logits.dtype)
         ) + F.mse_loss(output.maps, maps)
         loss = loss + self.triplet_weight * dual_force_triplet(unit, live, domain)
-        own = F.one_hot(domain, model.config.domains).to(told.dtype)
+        own = F.one_hot(domain, told.shape[1]).to(told.dtype)
         confusion = F.binary_cross_entropy_with_logits(told, own)
         return loss + self.adversarial_weight * confusion, model.liveness(output)
 

@@ -13,10 +13,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from sterling.checks import Count
 from sterling.errors import InputError
 from sterling.face.data import landmark_places
 from sterling.face.pad.detector.preprocessing import normalise
-from sterling.face.pad.layers.resnet import BLOCKS, residual_stage, residual_stem
+from sterling.face.pad.layers.resnet import Depth, residual_layers
 from sterling.face.pad.networks.network import Network, Output, initialise
 from sterling.face.pad.training.bona_fide_corruption import TRASH_SHARE, make_trash
 from sterling.face.pad.training.losses import bona_fide_of
@@ -33,27 +34,6 @@ POSITIVE_WEIGHT = 5.0  # of bona fides, in the parts' losses
 _SCALE = 1.3  # of the crops that this package cuts, see `CropSpec`
 
 
-@dataclass(frozen=True)
-class PartCropsConfig:
-    """What is needed to build a `PartCrops` network again.
-
-    Attributes:
-        depth: Of the residual trunk: 10, 18 or 34. The release's is an EfficientNet-B0.
-        width: Channels of its first stage, 1 or more.
-        parts: Whether the five parts are seen, too; without, the face alone is.
-    """
-
-    depth: int = 18
-    width: int = 64
-    parts: bool = True
-
-    def __post_init__(self) -> None:
-        if self.depth not in BLOCKS:
-            raise InputError(f"depth is {self.depth!r}: one of {tuple(BLOCKS)}")
-        if type(self.width) is not int or self.width < 1:
-            raise InputError(f"width is {self.width!r}: an integer of 1 or more")
-
-
 class PartCrops(Network):
     """A shared residual trunk on the face at half its resolution and on five windows at full one.
 
@@ -62,7 +42,7 @@ class PartCrops(Network):
     quarter the former's probability, the rest the weighted mean of the latter's.
 
     Args:
-        depth: 10, 18 or 34.
+        depth: 10, 18 or 34; the release's trunk is an EfficientNet-B0.
         width: Channels of the first stage.
         parts: Whether the five parts are seen; without them there is the face's head alone.
         seed: Seed of the initial weights; the release's are from ImageNet.
@@ -74,22 +54,17 @@ class PartCrops(Network):
     name = "part_crops"
     shrink = 32
     has_map = False
+    logit_share = 1.0
 
     def __init__(
-        self, depth: int = 18, width: int = 64, parts: bool = True, *, seed: int = 0
+        self, depth: Depth = 18, width: Count = 64, parts: bool = True, *, seed: int = 0
     ) -> None:
         super().__init__()
-        self.logit_share = 1.0
-        self.config = PartCropsConfig(depth, width, parts)
         self.crops = len(PARTS) if parts else 1
-        blocks, features = BLOCKS[depth], 8 * width
+        features = 8 * width
         with torch.random.fork_rng(devices=[]):  # PyTorch's layers draw weights that we replace
             self.trunk = nn.Sequential(
-                residual_stem(3, width),
-                residual_stage(width, width, blocks[0], 1),
-                residual_stage(width, 2 * width, blocks[1], 2),
-                residual_stage(2 * width, 4 * width, blocks[2], 2),
-                residual_stage(4 * width, features, blocks[3], 2),
+                *residual_layers(3, width, depth),
                 nn.AdaptiveAvgPool2d(1),
                 nn.Flatten(),
             )
@@ -103,7 +78,7 @@ class PartCrops(Network):
         Without parts (N, 1). See `Network`.
         """
         self.require(images, present)
-        crops = part_crops(images) if self.config.parts else halved(images)[:, None]
+        crops = part_crops(images) if self.crops > 1 else halved(images)[:, None]
         seen = crops.flatten(0, 1).contiguous(memory_format=torch.channels_last)
         features = self.trunk(seen).unflatten(0, (-1, self.crops))
         logits = [head(features[:, i]) for i, head in enumerate(self.part_heads)]

@@ -14,6 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from sterling.checks import Count
 from sterling.errors import InputError
 from sterling.face.pad.detector.preprocessing import normalise
 from sterling.face.pad.networks.depth_net import DepthNet
@@ -24,17 +25,6 @@ from sterling.face.pad.training.objective import Batch
 
 SURROUND = 0.25  # side of the window that a highlight stands out of, as a share of the picture's
 FAINTEST = 0.05  # of white: weaker highlights are not stretched to 1
-
-
-@dataclass(frozen=True)
-class BipartiteNetConfig:
-    """What is needed to build a `BipartiteNet` again.
-
-    Attributes:
-        width: Channels of the stem, 1 or more; 64 is `DepthNet`'s.
-    """
-
-    width: int = 64
 
 
 class BipartiteNet(Network):
@@ -53,9 +43,8 @@ class BipartiteNet(Network):
 
     name = "bipartite"
 
-    def __init__(self, width: int = 64, *, seed: int = 0) -> None:
+    def __init__(self, width: Count = 64, *, seed: int = 0) -> None:
         super().__init__()
-        self.config = BipartiteNetConfig(width)
         self.trunk = DepthNet(width, seed=seed)
         self.reflect = DepthNet(width, seed=seed + 1).head
 

@@ -12,10 +12,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from sterling.checks import Count
 from sterling.errors import InputError
 from sterling.face.pad.detector.preprocessing import normalise
-from sterling.face.pad.layers.gradient_reversal import reversal, reverse_gradient
-from sterling.face.pad.layers.resnet import BLOCKS, residual_stage, residual_stem
+from sterling.face.pad.layers.gradient_reversal import Domains, reversal, reverse_gradient
+from sterling.face.pad.layers.resnet import Depth, residual_layers
 from sterling.face.pad.networks.network import Network, Output, initialise
 from sterling.face.pad.training.losses import bona_fide_of
 from sterling.face.pad.training.objective import Batch
@@ -23,29 +24,6 @@ from sterling.face.pad.training.views import tone_view
 
 MARGIN = 0.1
 DROPOUT = 0.5
-
-
-@dataclass(frozen=True)
-class SSDGConfig:
-    """What is needed to build an `SSDG` network again.
-
-    Attributes:
-        depth: Of the residual network: 10, 18 (published) or 34.
-        width: Channels of its first stage, 1 or more; 64 is published.
-        domains: How many the discriminator tells apart, 2 or more.
-    """
-
-    depth: int = 18
-    width: int = 64
-    domains: int = 3
-
-    def __post_init__(self) -> None:
-        if self.depth not in BLOCKS:
-            raise InputError(f"depth is {self.depth!r}: one of {tuple(BLOCKS)}")
-        if type(self.width) is not int or self.width < 1:
-            raise InputError(f"width is {self.width!r}: an integer of 1 or more")
-        if type(self.domains) is not int or self.domains < 2:
-            raise InputError(f"domains is {self.domains!r}: an integer of 2 or more")
 
 
 class SSDG(Network):
@@ -56,9 +34,9 @@ class SSDG(Network):
     are a difference of two cosines. The discriminator is used while training only.
 
     Args:
-        depth: 10, 18 or 34.
-        width: Channels of the first stage.
-        domains: How many the discriminator tells apart.
+        depth: 10, 18 (published) or 34.
+        width: Channels of the first stage; 64 is published.
+        domains: Number of domains that the discriminator tells apart, 2 or more.
         seed: Seed of the initial weights; the release's are from ImageNet.
 
     Raises:
@@ -68,25 +46,20 @@ class SSDG(Network):
     name = "ssdg"
     shrink = 32
     has_map = False
+    logit_share = 1.0
 
     steps: Tensor
 
     def __init__(
-        self, depth: int = 18, width: int = 64, domains: int = 3, *, seed: int = 0
+        self, depth: Depth = 18, width: Count = 64, domains: Domains = 3, *, seed: int = 0
     ) -> None:
         super().__init__()
-        self.logit_share = 1.0
-        self.config = SSDGConfig(depth, width, domains)
-        blocks, generated, embedded = BLOCKS[depth], 4 * width, 8 * width
+        generated, embedded = 4 * width, 8 * width
         with torch.random.fork_rng(devices=[]):  # PyTorch's layers draw weights that we replace
-            self.generator = nn.Sequential(
-                residual_stem(3, width),
-                residual_stage(width, width, blocks[0], 1),
-                residual_stage(width, 2 * width, blocks[1], 2),
-                residual_stage(2 * width, generated, blocks[2], 2),
-            )
+            *shallow, last = residual_layers(3, width, depth)
+            self.generator = nn.Sequential(*shallow)
             self.embedder = nn.Sequential(
-                residual_stage(generated, embedded, blocks[3], 2),
+                last,
                 nn.AdaptiveAvgPool2d(1),
                 nn.Flatten(),
                 nn.Linear(embedded, embedded),
