@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from sterling.errors import InputError
 from sterling.face.data import Faces, Manifest, NonResponse
 from sterling.face.evaluation.bounded_threshold import bpcer_claim
-from sterling.face.pad import Judge, score_thumbnails
+from sterling.face.pad import DetectorBase, score_thumbnails
 from sterling.guarantee import Guarantee
 from sterling.measure import (
     BONA_FIDE,
@@ -62,7 +62,7 @@ class _System:
 
 
 def detector_findings(
-    detector: Judge,
+    detector: DetectorBase,
     test: Faces,
     *,
     non_responses: Sequence[NonResponse],
@@ -205,7 +205,7 @@ def _guarantee_table(guarantee: Guarantee) -> Table:
     )
 
 
-def _origin_table(detector: Judge) -> Table:
+def _origin_table(detector: DetectorBase) -> Table:
     card = detector.card()
     facts: dict[str, Any] = {
         **card["model"],

@@ -12,7 +12,7 @@ import torch
 from sterling.errors import InputError
 from sterling.face.data import Degradation, Faces, degrade
 from sterling.face.evaluation.evaluate import scores_of
-from sterling.face.pad import Detector, Judge
+from sterling.face.pad import Detector, DetectorBase
 from sterling.face.pad.baselines.adversarial_patch import adversarial_patch, paste
 from sterling.measure import PadErrors, Scores, auc, evaluate
 from sterling.study import Figure, Row, Table, lines
@@ -62,7 +62,11 @@ class Point:
 
 
 def sweep(
-    detector: Judge, test: Faces, *, seed: int = 0, progress: Callable[[], None] | None = None
+    detector: DetectorBase,
+    test: Faces,
+    *,
+    seed: int = 0,
+    progress: Callable[[], None] | None = None,
 ) -> list[Point]:
     """Score copies of the same presentations, degraded step by step.
 
@@ -88,7 +92,7 @@ def sweep(
 
 
 def patch_table(
-    detector: Judge,
+    detector: DetectorBase,
     development: Faces,
     test: Faces,
     *,
@@ -144,7 +148,7 @@ def patch_table(
     )
 
 
-def _require_single_colour_pictures(detector: Judge) -> None:
+def _require_single_colour_pictures(detector: DetectorBase) -> None:
     if detector.model.shape(1)[:-2] != (3,):
         raise InputError(
             f"worse copies are made of single colour pictures; {detector.model.name} takes "
@@ -152,7 +156,7 @@ def _require_single_colour_pictures(detector: Judge) -> None:
         )
 
 
-def recropped(detector: Judge, by_factor: Mapping[float, Faces]) -> list[Point]:
+def recropped(detector: DetectorBase, by_factor: Mapping[float, Faces]) -> list[Point]:
     """Score crops of the same presentations that show more or less around the face.
 
     Args:
@@ -162,7 +166,7 @@ def recropped(detector: Judge, by_factor: Mapping[float, Faces]) -> list[Point]:
     return [_point(detector, CROP, factor, faces) for factor, faces in by_factor.items()]
 
 
-def _point(detector: Judge, kind: str, strength: float, faces: Faces) -> Point:
+def _point(detector: DetectorBase, kind: str, strength: float, faces: Faces) -> Point:
     if detector.threshold is None:
         raise InputError("this detector has no threshold; train it with development data first")
     scores = scores_of(detector.score(faces.images), faces.manifest)

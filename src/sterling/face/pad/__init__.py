@@ -6,7 +6,7 @@ Scores are liveness: higher means bona fide.
 """
 
 from sterling.face.pad.baselines.thumbnails import score_thumbnails
-from sterling.face.pad.detector.base import Judge, Provenance
+from sterling.face.pad.detector.base import DetectorBase, Provenance
 from sterling.face.pad.detector.decision import Decision, Outcome, decide, margin_for
 from sterling.face.pad.detector.detector import Detector
 from sterling.face.pad.detector.onnx import ExportReport, OnnxDetector, export_onnx
@@ -50,9 +50,9 @@ __all__ = [
     "DepthLoss",
     "DepthNet",
     "Detector",
+    "DetectorBase",
     "EpochRecord",
     "ExportReport",
-    "Judge",
     "Network",
     "Objective",
     "OnnxDetector",
@@ -81,3 +81,12 @@ __all__ = [
     "train",
     "two_path",
 ]
+
+
+def __getattr__(name: str) -> object:
+    if name == "Judge":
+        from warnings import warn
+
+        warn("Judge is now DetectorBase", DeprecationWarning, stacklevel=2)
+        return DetectorBase
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

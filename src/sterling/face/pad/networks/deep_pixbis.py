@@ -5,22 +5,18 @@ George, Marcel, "Deep Pixel-wise Binary Supervision for Face Presentation Attack
 connected layer to one answer; half of the loss is each one's binary cross-entropy.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from sterling.checks import Count
+from sterling.checks import Count, Share
 from sterling.errors import InputError
-from sterling.face.pad.detector.preprocessing import normalise
 from sterling.face.pad.layers.resnet import residual_stem
 from sterling.face.pad.networks.network import Network, Output, initialise
-from sterling.face.pad.training.augment import augment
-from sterling.face.pad.training.losses import bona_fide_of
-from sterling.face.pad.training.objective import Batch
+from sterling.face.pad.training.losses import bona_fide_of, label_loss
+from sterling.face.pad.training.objective import Batch, OneView
 
 
 class DeepPixBiS(Network):
@@ -109,39 +105,17 @@ def _transition(in_channels: int, channels: int) -> nn.Sequential:
 
 
 @dataclass(frozen=True, eq=False)
-class PixelWiseBinary:
-    """L = map_weight · BCE of the map + (1 - map_weight) · BCE of the logit.
+class PixelWiseBinary(OneView):
+    """L = map_weight · BCE of the map + (1 - map_weight) · BCE of the logit, of a `DeepPixBiS`.
 
     Attributes:
         map_weight: In [0, 1]; 0.5 is published.
-        augmented: Whether to augment (see `augment`).
-
-    Raises:
-        InputError: `map_weight` is outside [0, 1].
     """
 
-    map_weight: float = 0.5
-    augmented: bool = True
+    map_weight: Share = 0.5
 
-    def __post_init__(self) -> None:
-        if not 0 <= self.map_weight <= 1:
-            raise InputError(f"map_weight is {self.map_weight}: it lies in [0, 1]")
-
-    def __call__(
-        self, network: nn.Module, model: Network, batch: Batch, draws: torch.Generator
-    ) -> tuple[Tensor, Tensor]:
-        """See `Objective`; `model` is a `DeepPixBiS`."""
-        images, maps = batch.images, batch.maps
-        if self.augmented:
-            images, maps = augment(images, maps, draws)
-        output: Output = network(normalise(images))
-        assert output.logits is not None
-        wanted = bona_fide_of(maps).to(output.logits.dtype)
-        whole = F.binary_cross_entropy_with_logits(output.logits[:, 0], wanted)
-        pixels = F.binary_cross_entropy_with_logits(output.features[0], maps)
-        loss = self.map_weight * pixels + (1 - self.map_weight) * whole
-        return loss, model.liveness(output)
-
-    def to_dict(self) -> Mapping[str, Any]:
-        """See `Objective`."""
-        return {"map_weight": self.map_weight, "augmented": self.augmented}
+    def loss(self, output: Output, model: Network, batch: Batch) -> Tensor:  # noqa: ARG002
+        """See `OneView`."""
+        whole = label_loss(output, bona_fide_of(batch.maps))
+        pixels = F.binary_cross_entropy_with_logits(output.features[0], batch.maps)
+        return self.map_weight * pixels + (1 - self.map_weight) * whole

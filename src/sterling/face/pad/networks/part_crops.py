@@ -5,24 +5,19 @@ Challenge (ICCV 2021), from the team's release: weights of heads and losses are 
 the size of the crops are ours.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from sterling.checks import Count
-from sterling.errors import InputError
+from sterling.checks import Count, Share
 from sterling.face.data import landmark_places
-from sterling.face.pad.detector.preprocessing import normalise
 from sterling.face.pad.layers.resnet import Depth, residual_layers
 from sterling.face.pad.networks.network import Network, Output, initialise
-from sterling.face.pad.training.bona_fide_corruption import TRASH_SHARE, make_trash
+from sterling.face.pad.training.bona_fide_corruption import CORRUPTION_SHARE, corrupt_bona_fides
 from sterling.face.pad.training.losses import bona_fide_of
-from sterling.face.pad.training.objective import Batch
-from sterling.face.pad.training.views import tone_view
+from sterling.face.pad.training.objective import Batch, OneView
 
 PARTS = ("face", "eyes", "chin", "nose", "left ear", "right ear")
 LOSS_WEIGHTS = (0.5, 0.1, 0.1, 0.1, 0.05, 0.05)  # of the parts' heads
@@ -140,44 +135,33 @@ def part_corners(wide: int, tall: int) -> tuple[tuple[int, int], ...]:
 
 
 @dataclass(frozen=True, eq=False)
-class PartSupervision:
-    """Cross-entropy of every head, on augmented pictures, some bona fides of which are trashed.
+class PartSupervision(OneView):
+    """Cross-entropy of every head, on augmented pictures, some of them corrupted.
 
         L = 0.5 · BCE(global) + Σ_k w_k · BCE(part k; bona fides weigh 5),  w = 0.5, 0.1, …
 
-    Of a network with one head, it is that head's plain cross-entropy.
+    The objective of a `PartCrops`; with one head, it is that head's plain cross-entropy.
 
     Attributes:
-        augmented: Whether tones change and pictures are flipped and hidden in part (`tone_view`).
-        trash: Probability that a bona fide is damaged and taught as an attack (`make_trash`).
-
-    Raises:
-        InputError: `trash` is no probability.
+        corruption: Probability that a bona fide picture is corrupted and taught as an attack (see
+            `corrupt_bona_fides`).
     """
 
-    augmented: bool = True
-    trash: float = TRASH_SHARE
+    corruption: Share = CORRUPTION_SHARE
 
-    def __post_init__(self) -> None:
-        if not 0 <= self.trash <= 1:
-            raise InputError(f"trash is {self.trash}: a probability, 0 to 1")
+    def view(self, model: Network, batch: Batch, draws: torch.Generator) -> Batch:
+        """Augment, then corrupt some bona fide pictures."""
+        shown = super().view(model, replace(batch, images=batch.images.float()), draws)
+        if not self.corruption:
+            return shown
+        live = bona_fide_of(shown.maps)
+        images, left = corrupt_bona_fides(shown.images, live, self.corruption, draws)
+        return replace(shown, images=images, maps=shown.maps * left[:, None, None])
 
-    def __call__(
-        self, network: nn.Module, model: Network, batch: Batch, draws: torch.Generator
-    ) -> tuple[Tensor, Tensor]:
-        """See `Objective`."""
-        images, live = batch.images.float(), bona_fide_of(batch.maps)
-        if self.augmented:
-            images = tone_view(images, draws)
-        if self.trash:
-            images, live = make_trash(images, live, self.trash, draws)
-        output: Output = network(normalise(images))
+    def loss(self, output: Output, model: Network, batch: Batch) -> Tensor:  # noqa: ARG002
+        """See `OneView`."""
         assert output.logits is not None
-        return head_losses(output.logits, live), model.liveness(output)
-
-    def to_dict(self) -> Mapping[str, Any]:
-        """See `Objective`."""
-        return {"augmented": self.augmented, "trash": self.trash}
+        return head_losses(output.logits, bona_fide_of(batch.maps))
 
 
 def head_losses(logits: Tensor, live: Tensor) -> Tensor:

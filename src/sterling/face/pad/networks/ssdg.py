@@ -4,23 +4,19 @@ Jia, Zhang, Shan, Chen, "Single-Side Domain Generalization for Face Anti-Spoofin
 the authors' release. A domain is a data set there, and whatever one says it is here: a camera.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from sterling.checks import Count
-from sterling.errors import InputError
-from sterling.face.pad.detector.preprocessing import normalise
+from sterling.checks import Count, Weight
 from sterling.face.pad.layers.gradient_reversal import Domains, reversal, reverse_gradient
 from sterling.face.pad.layers.resnet import Depth, residual_layers
 from sterling.face.pad.networks.network import Network, Output, initialise
-from sterling.face.pad.training.losses import bona_fide_of
+from sterling.face.pad.training.domain_confusion import AcrossDomains
+from sterling.face.pad.training.losses import bona_fide_of, label_loss
 from sterling.face.pad.training.objective import Batch
-from sterling.face.pad.training.views import tone_view
 
 MARGIN = 0.1
 DROPOUT = 0.5
@@ -121,60 +117,30 @@ def asymmetric_triplet(features: Tensor, classes: Tensor, margin: float = MARGIN
 
 
 @dataclass(frozen=True, eq=False)
-class SingleSide:
+class SingleSide(AcrossDomains):
     """L = cross-entropy + triplet_weight · triplet + adversarial_weight · discriminator.
 
-    The discriminator tells the domains of bona fides alone (single side); what it learns is turned
-    round on its way into the generator. The release's batches hold ten bona fides and ten attacks
-    of every domain; ours are drawn from all.
+    The network is an `SSDG`. The discriminator tells the domains of bona fides alone (single side);
+    its gradient is reversed on its way into the generator. The release's batches hold ten bona
+    fides and ten attacks of every domain; ours are drawn from all.
 
     Attributes:
-        domains: int64 (N,), the domain of each training item, 0 to the network's number less 1.
         triplet_weight: 1 (the release: 2 where OULU-NPU is the target).
         adversarial_weight: 0.5 (the release: 0.1 where OULU-NPU is the target).
-        augmented: Whether pictures change their tones (see `tone_view`).
-
-    Raises:
-        InputError: A weight or a domain is negative.
     """
 
-    domains: Tensor
-    triplet_weight: float = 1.0
-    adversarial_weight: float = 0.5
-    augmented: bool = True
+    triplet_weight: Weight = 1.0
+    adversarial_weight: Weight = 0.5
 
-    def __post_init__(self) -> None:
-        for name in ("triplet_weight", "adversarial_weight"):
-            if not getattr(self, name) >= 0:
-                raise InputError(f"{name} is {getattr(self, name)}: 0 or more")
-        if self.domains.dtype != torch.int64 or bool((self.domains < 0).any()):
-            raise InputError("domains: int64 numbers of 0 or more, one per training item")
-
-    def __call__(
-        self, network: nn.Module, model: Network, batch: Batch, draws: torch.Generator
-    ) -> tuple[Tensor, Tensor]:
-        """See `Objective`; `model` is an `SSDG`."""
+    def loss(self, output: Output, model: Network, batch: Batch) -> Tensor:
+        """See `OneView`."""
         assert isinstance(model, SSDG)
-        images = tone_view(batch.images, draws) if self.augmented else batch.images
-        output: Output = network(normalise(images))
         model.steps += 1
-        assert output.logits is not None
         unit, told = output.features
-        live = bona_fide_of(batch.maps)
-        domain = self.domains[batch.rows].to(live.device)
-        wanted = live.to(output.logits.dtype)
-        loss = F.binary_cross_entropy_with_logits(output.logits[:, 0], wanted)
+        live, domain = bona_fide_of(batch.maps), self.domains_of(batch)
         classes = torch.where(live, 0, 1 + domain)
-        loss = loss + self.triplet_weight * asymmetric_triplet(unit, classes)
+        triplet = asymmetric_triplet(unit, classes)
+        loss = label_loss(output, live) + self.triplet_weight * triplet
         if bool(live.any()):
             loss = loss + self.adversarial_weight * F.cross_entropy(told[live], domain[live])
-        return loss, model.liveness(output)
-
-    def to_dict(self) -> Mapping[str, Any]:
-        """See `Objective`."""
-        return {
-            "domains": self.domains.tolist(),
-            "triplet_weight": self.triplet_weight,
-            "adversarial_weight": self.adversarial_weight,
-            "augmented": self.augmented,
-        }
+        return loss
