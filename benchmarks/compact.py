@@ -26,7 +26,14 @@ from PIL import Image
 from torch import Tensor
 
 from sterling.face.data import CropSpec, Face, FaceDetector, crop_face, read_image
-from sterling.face.pad import CDCN, Detector, Judge, Preprocessing, Provenance, shipped_detector
+from sterling.face.pad import (
+    CDCN,
+    Detector,
+    DetectorBase,
+    Preprocessing,
+    Provenance,
+    shipped_detector,
+)
 
 PHOTOGRAPH = Path(__file__).resolve().parents[1] / "examples" / "photographs" / "astronaut.jpg"
 SEARCH_EVERY = 10  # frames
@@ -59,7 +66,7 @@ def decode_frame(content: bytes) -> Tensor:
 def stage_times(
     decode: Callable[[], Tensor],
     finder: FaceDetector,
-    judge: Judge,
+    detector: DetectorBase,
     before: Face | None = None,
 ) -> tuple[list[float], Face, float]:
     """Milliseconds of each stage, the largest face or the one that was `before`, and its score."""
@@ -68,10 +75,10 @@ def stage_times(
     times.append(time.perf_counter())
     face = (before and finder.follow(picture, before)) or finder.detect(picture)[0]
     times.append(time.perf_counter())
-    own = judge.preprocessing
+    own = detector.preprocessing
     crop = crop_face(picture, face, CropSpec(own.size, own.crop_scale or 1.3))
     times.append(time.perf_counter())
-    score = float(judge.score(crop[None])[0])
+    score = float(detector.score(crop[None])[0])
     times.append(time.perf_counter())
     return (1e3 * np.diff(times)).tolist(), face, score
 
@@ -133,18 +140,18 @@ def main() -> None:
         print(f"faces at {side}: {reference / median:.1f} times as fast as with CDCN")
 
     crop = torch.randint(0, 256, (1, *own_shape(compact)), dtype=torch.uint8)
-    for name, judge in (("int8, ONNX Runtime", compact), ("float, PyTorch", exact)):
+    for name, detector in (("int8, ONNX Runtime", compact), ("float, PyTorch", exact)):
         times = []
         for _ in range(50):
             start = time.perf_counter()
-            judge.score(crop)
+            detector.score(crop)
             times.append(1e3 * (time.perf_counter() - start))
         print(f"score alone, {name}: {statistics.median(times[5:]):.2f} ms")
 
 
-def own_shape(judge: Judge) -> tuple[int, ...]:
+def own_shape(detector: DetectorBase) -> tuple[int, ...]:
     """Shape of one crop."""
-    return judge.model.shape(judge.preprocessing.size)
+    return detector.model.shape(detector.preprocessing.size)
 
 
 if __name__ == "__main__":

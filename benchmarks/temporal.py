@@ -65,7 +65,7 @@ def compare(network: ClipDepth, clip: Tensor, repetitions: int) -> None:
         report = export_onnx(detector, Path(folder) / "clip.onnx", tolerance=1e-3)
         exported = OnnxDetector.load(report.path)
     folded, pixels = fold(network), normalise(clip)
-    alone = DepthNet(network.config.width, network.single.config.gradient).eval()
+    alone = DepthNet(network.width, network.single.gradient).eval()
 
     def before(model: ClipDepth) -> StreamState:
         state: StreamState | None = None
@@ -104,7 +104,7 @@ def compare(network: ClipDepth, clip: Tensor, repetitions: int) -> None:
     }
     times = medians(ways, repetitions)
     print(
-        f"{network.name}, width {network.config.width}, {frames} frames of {size}×{size}, "
+        f"{network.name}, width {network.width}, {frames} frames of {size}×{size}, "
         f"{torch.get_num_threads()} threads; ONNX file {report.size / 1e6:.1f} MB"
     )
     for name, way in ways.items():

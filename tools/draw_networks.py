@@ -16,12 +16,12 @@ import torch
 from torch import nn
 
 from sterling.face.pad import CDCN, EPCR, Network, build_network
-from sterling.face.pad.layers.resnet import FusionResNet
 from sterling.face.pad.networks.ccl import CCL
 from sterling.face.pad.networks.cdcn_multimodal import CDCNMultimodal
 from sterling.face.pad.networks.cdcn_pp import CDCNpp
 from sterling.face.pad.networks.cqil import CQIL
 from sterling.face.pad.networks.fm_vit import FMViT
+from sterling.face.pad.networks.fusion_resnet import FusionResNet
 
 mpl.use("svg")
 mpl.rcParams["svg.hashsalt"] = "sterling"  # the same drawing, byte for byte

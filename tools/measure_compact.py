@@ -62,31 +62,31 @@ def joined(first: Manifest, second: Manifest) -> Manifest:
     )
 
 
-def load(manifest: Manifest, judge: OnnxDetector) -> LoadedFaces:
+def load(manifest: Manifest, detector: OnnxDetector) -> LoadedFaces:
     """The crops that the detector takes."""
-    own = judge.preprocessing
+    own = detector.preprocessing
     return load_faces(manifest, CropSpec(own.size, own.crop_scale or 1.3))
 
 
-def on_nuaa(judge: OnnxDetector, root: Path) -> dict[str, Any]:
+def on_nuaa(detector: OnnxDetector, root: Path) -> dict[str, Any]:
     """All captures, each session, degraded copies, and a threshold chosen in two sessions."""
     manifest = joined(
         listed(root, "live/*/*.jpg", live=True),
         listed(root, "spoof_print/*/*.jpg", live=False, species="print"),
     )
-    loaded = load(manifest, judge)
-    faces, threshold = loaded.faces, judge.threshold
+    loaded = load(manifest, detector)
+    faces, threshold = loaded.faces, detector.threshold
     if threshold is None:
         raise AssertionError
     session = faces.manifest.column("session")
     found: dict[str, Any] = {
         "not scored": count_reasons(loaded.non_responses),
-        "all": figures(scores_of(judge.score(faces.images), faces.manifest), threshold),
+        "all": figures(scores_of(detector.score(faces.images), faces.manifest), threshold),
     }
     for name in sorted(set(session.tolist())):
         one = faces.select(session == name)
         found[f"session {name}"] = figures(
-            scores_of(judge.score(one.images), one.manifest), threshold
+            scores_of(detector.score(one.images), one.manifest), threshold
         )
     found["degraded"] = [
         {
@@ -96,22 +96,22 @@ def on_nuaa(judge: OnnxDetector, root: Path) -> dict[str, Any]:
             "APCER": rate(point.errors.apcer_max),
             "BPCER": rate(point.errors.bpcer),
         }
-        for point in sweep(judge, faces)
+        for point in sweep(detector, faces)
         if point.strength
     ]
     chosen = np.isin(session, CHOSEN_ON)
-    found["calibrated"] = calibrated(judge, faces.select(chosen), faces.select(~chosen))
+    found["calibrated"] = calibrated(detector, faces.select(chosen), faces.select(~chosen))
     return found
 
 
-def calibrated(judge: OnnxDetector, own: Faces, other: Faces) -> dict[str, Any]:
+def calibrated(detector: OnnxDetector, own: Faces, other: Faces) -> dict[str, Any]:
     """``sterling face calibrate`` on some sessions, measured on the others."""
     promise = Promise(0.05, 0.95, "capture")
-    made = calibrate(judge, own, promise, source=f"NUAA, sessions {' and '.join(CHOSEN_ON)}")
+    made = calibrate(detector, own, promise, source=f"NUAA, sessions {' and '.join(CHOSEN_ON)}")
     threshold = made.detector.threshold
     if threshold is None:
         raise AssertionError
-    scores = scores_of(judge.score(other.images), other.manifest)
+    scores = scores_of(detector.score(other.images), other.manifest)
     return {
         "threshold": threshold.value,
         "promise": made.guarantee.statement,
@@ -119,13 +119,13 @@ def calibrated(judge: OnnxDetector, own: Faces, other: Faces) -> dict[str, Any]:
     }
 
 
-def on_portraits(judge: OnnxDetector, manifest: Manifest) -> dict[str, Any]:
+def on_portraits(detector: OnnxDetector, manifest: Manifest) -> dict[str, Any]:
     """How many bona fides are rejected."""
-    loaded = load(manifest, judge)
-    scores = judge.score(loaded.faces.images)
-    if judge.threshold is None:
+    loaded = load(manifest, detector)
+    scores = detector.score(loaded.faces.images)
+    if detector.threshold is None:
         raise AssertionError
-    rejected = int((scores < judge.threshold.value).sum())
+    rejected = int((scores < detector.threshold.value).sum())
     return {
         "not scored": count_reasons(loaded.non_responses),
         "BPCER": rate(Rate(rejected, len(scores))),
@@ -135,24 +135,24 @@ def on_portraits(judge: OnnxDetector, manifest: Manifest) -> dict[str, Any]:
     }
 
 
-def on_phone(judge: OnnxDetector, root: Path) -> dict[str, float]:
+def on_phone(detector: OnnxDetector, root: Path) -> dict[str, float]:
     """The score of each of three photographs: T is bona fide, F an attack."""
-    loaded = load(listed(root, "*.jpg", live=True), judge)
+    loaded = load(listed(root, "*.jpg", live=True), detector)
     names = loaded.faces.manifest.column("item").tolist()
-    scores = judge.score(loaded.faces.images).round(4).tolist()
+    scores = detector.score(loaded.faces.images).round(4).tolist()
     return dict(zip(names, scores, strict=True))
 
 
-def measure(judge: OnnxDetector, data: Path) -> dict[str, Any]:
+def measure(detector: OnnxDetector, data: Path) -> dict[str, Any]:
     """Everything that `data` holds."""
     found: dict[str, Any] = {}
     if (data / "fas" / "nuaa").is_dir():
-        found["NUAA"] = on_nuaa(judge, data / "fas" / "nuaa")
+        found["NUAA"] = on_nuaa(detector, data / "fas" / "nuaa")
     for name, (folder, pattern) in PORTRAITS.items():
         if (data / folder).is_dir():
-            found[name] = on_portraits(judge, listed(data / folder, pattern, live=True))
+            found[name] = on_portraits(detector, listed(data / folder, pattern, live=True))
     if (data / PHONE).is_dir():
-        found["photographs by telephone (T bona fide, F attack)"] = on_phone(judge, data / PHONE)
+        found["photographs by telephone (T bona fide, F attack)"] = on_phone(detector, data / PHONE)
     return found
 
 
@@ -163,9 +163,9 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=RECORD.parent, help="holds compact.json")
     given = parser.parse_args()
     path = given.out / RECORD.name
-    judge = shipped_detector(given.out / "compact.onnx", path)
+    detector = shipped_detector(given.out / "compact.onnx", path)
     record = json.loads(path.read_text("utf-8"))
-    record["measured on recorded photographs"] = measure(judge, given.data)
+    record["measured on recorded photographs"] = measure(detector, given.data)
     write_whole(path, (json.dumps(record, indent=1) + "\n").encode())
     print(json.dumps(record["measured on recorded photographs"], indent=1))
 

@@ -69,7 +69,7 @@ def test_the_found_structure_is_a_configuration_that_builds(tmp_path: Path) -> N
     description = json.loads((folder / "found.json").read_text())
     network = build_network(description)
     (table,) = (table for table in evidence.tables if table.name == "structures")
-    assert table.rows[0][2:5] == [" → ".join(cell) for cell in network.config.structure]
+    assert table.rows[0][2:5] == [" → ".join(cell) for cell in network.arguments["structure"]]
 
 
 def test_the_rates_at_small_fpr_rise_with_it_and_are_empty_where_unresolved() -> None:

@@ -16,7 +16,7 @@ app.add_typer(face_challenge.app, name="challenge")
 app.add_typer(face_data.app, name="data")
 
 DetectorArgument = Annotated[Path, typer.Argument(help="Folder of a trained detector.")]
-JudgeArgument = Annotated[
+AnyDetectorArgument = Annotated[
     Path, typer.Argument(help="Folder of a trained detector, an .onnx file, or compact.")
 ]
 DataOption = Annotated[
@@ -104,34 +104,25 @@ def crops_of(manifest: Any, network: Any, preprocessing: Any) -> Any:
         )
 
 
-def _with_worse_pictures(findings: Any, detector: Any, faces: Any, manifest: Any, seed: int) -> Any:
-    """Findings with the section on robustness."""
+def _degraded(detector: Any, faces: Any, manifest: Any, seed: int) -> Any:
+    """Error rates on degraded copies of the test pictures, and on wider and narrower crops."""
     from dataclasses import replace
 
-    from sterling.face.evaluation.robustness import (
-        CROP_FACTORS,
-        STRENGTHS,
-        recropped,
-        robustness_findings,
-        sweep,
-    )
+    from sterling.face.evaluation.robustness import CROP_FACTORS, STRENGTHS, recropped, sweep
     from sterling.runs import track
 
-    with track("worse copies", sum(map(len, STRENGTHS.values()))) as advance:
+    with track("degraded copies", sum(map(len, STRENGTHS.values()))) as advance:
         points = sweep(detector, faces, seed=seed, progress=advance)
     own = detector.preprocessing
-    if own.crop_scale is not None:  # pictures that are crops already cannot be cut otherwise
-        other = {
-            factor: replace(own, crop_scale=factor * own.crop_scale) for factor in CROP_FACTORS
-        }
-        crops = {
-            factor: crops_of(manifest, detector.model, spec).faces for factor, spec in other.items()
-        }
-        points += recropped(detector, crops)
-    table, curves = robustness_findings(points)
-    return findings.model_copy(
-        update={"tables": [*findings.tables, table], "figures": [*findings.figures, *curves]}
-    )
+    if own.crop_scale is None:  # pictures that are crops already cannot be cut otherwise
+        return points
+    crops = {
+        factor: crops_of(
+            manifest, detector.model, replace(own, crop_scale=factor * own.crop_scale)
+        ).faces
+        for factor in CROP_FACTORS
+    }
+    return points + recropped(detector, crops)
 
 
 def _network(model: str, assignments: list[str], size: int, seed: int) -> Any:
@@ -283,12 +274,12 @@ def train(
 
 @app.command()
 def evaluate(
-    detector: JudgeArgument,
+    detector: AnyDetectorArgument,
     data: DataOption,
     subject_pattern: PatternOption = None,
     protocol: ProtocolOption = None,
     robustness: Annotated[
-        bool, typer.Option("--robustness", help="Also on worse copies and on other crops.")
+        bool, typer.Option("--robustness", help="Also on degraded copies and on other crops.")
     ] = False,
     patch: Annotated[
         float | None,
@@ -315,17 +306,18 @@ def evaluate(
 
     Of a manifest with splits the test split is evaluated; otherwise everything is.
     """
+    from sterling.cli._face_report import detector_findings
     from sterling.face.evaluation.bounded_threshold import Promise, bounded_threshold
-    from sterling.face.evaluation.evaluate import detector_findings, scores_of
-    from sterling.face.evaluation.robustness import patch_table
+    from sterling.face.evaluation.evaluate import evaluate_detector, scores_of, write_scores
+    from sterling.face.evaluation.robustness import patch_points
     from sterling.face.pad import load_detector
     from sterling.research_use import require_research_use
     from sterling.runs import open_run
     from sterling.study import Evidence
     from sterling.study.report import render_report
 
-    judge = load_detector(detector)
-    everything = _manifest(data, subject_pattern, protocol, clips=judge.model.frames > 1)
+    trained = load_detector(detector)
+    everything = _manifest(data, subject_pattern, protocol, clips=trained.model.frames > 1)
     has_test = everything.matches(split="test").any()
     manifest = everything.where(split="test") if has_test else everything
     config = {
@@ -348,20 +340,20 @@ def evaluate(
         )
     identity = {"study": "face-evaluate", "seed": seed, "config": config}
     with open_run(out, identity=identity, seed=seed) as run:
-        loaded = crops_of(manifest, judge.model, judge.preprocessing)
+        loaded = crops_of(manifest, trained.model, trained.preprocessing)
         development = None
         if has_test and everything.matches(split="train").any():
             known = crops_of(
-                everything.where(split=("train", "dev")), judge.model, judge.preprocessing
+                everything.where(split=("train", "dev")), trained.model, trained.preprocessing
             ).faces
             development = (known.split("train"), known.split("dev"))
         promise = None
         if wanted:
             held_out = crops_of(
-                everything.where(split="dev"), judge.model, judge.preprocessing
+                everything.where(split="dev"), trained.model, trained.preprocessing
             ).faces
             scores = scores_of(
-                judge.score(held_out.images, present=held_out.present), held_out.manifest
+                trained.score(held_out.images, present=held_out.present), held_out.manifest
             )
             threshold, promise = bounded_threshold(
                 scores,
@@ -370,28 +362,33 @@ def evaluate(
                 held_out="they are of the split 'dev'",
                 seed=seed,
             )
-            judge = judge.with_threshold(threshold)
-        findings = detector_findings(
-            judge,
+            trained = trained.with_threshold(threshold)
+        evaluation = evaluate_detector(
+            trained,
             loaded.faces,
             non_responses=loaded.non_responses,
             manifest=manifest,
-            folder=out,
             development=development,
-            guarantee=promise,
         )
-        if robustness:
-            findings = _with_worse_pictures(findings, judge, loaded.faces, manifest, seed)
+        write_scores([evaluation.table()], out)
+        patched = []
         if patch is not None and development is not None:
-            worn = patch_table(
-                judge,
+            patched = patch_points(
+                trained,
                 development[1],
                 loaded.faces,
                 share=patch,
                 research_use=research_use,
                 seed=seed,
             )
-            findings = findings.model_copy(update={"tables": [*findings.tables, worn]})
+        findings = detector_findings(
+            evaluation,
+            trained,
+            data=manifest.source,
+            guarantee=promise,
+            degraded=_degraded(trained, loaded.faces, manifest, seed) if robustness else (),
+            patched=patched,
+        )
         evidence = Evidence(
             **dict(findings),
             study="face-evaluate",
@@ -423,7 +420,7 @@ def evaluate(
 
 @app.command()
 def calibrate(
-    detector: JudgeArgument,
+    detector: AnyDetectorArgument,
     data: DataOption,
     out: Annotated[Path, typer.Option(help="Folder that receives the calibrated detector.")],
     bpcer: Annotated[float, typer.Option(help="Share of bona fides rejected, at most.")] = 0.05,
@@ -451,14 +448,14 @@ def calibrate(
     from sterling.runs import write_atomically
 
     promise = Promise(bpcer, confidence, unit)
-    judge = load_detector(detector)
+    trained = load_detector(detector)
     manifest = _manifest(data, subject_pattern)
     if any(manifest.column("split")):
         if not manifest.matches(split="dev").any():
             raise InputError(f"{data} has splits and none is 'dev', which calibration takes")
         manifest = manifest.where(split="dev")
-    loaded = crops_of(manifest, judge.model, judge.preprocessing)
-    found = choose(judge, loaded.faces, promise, source=str(data), seed=seed)
+    loaded = crops_of(manifest, trained.model, trained.preprocessing)
+    found = choose(trained, loaded.faces, promise, source=str(data), seed=seed)
     missing = count_reasons(loaded.non_responses)
     document = {**found.to_dict(), "not scored": missing}
     # The record first: no calibrated detector lies there without it.
@@ -490,9 +487,9 @@ def predict(
     from sterling.face.evaluation.prediction import predict_sources
     from sterling.face.pad import load_detector
 
-    judge = load_detector(detector)
-    answers = predict_sources(judge, sources, frames=frames, boxes=boxes)
-    threshold, simulated = judge.threshold, judge.provenance.simulated
+    trained = load_detector(detector)
+    answers = predict_sources(trained, sources, frames=frames, boxes=boxes)
+    threshold, simulated = trained.threshold, trained.provenance.simulated
     advice = (
         f"this threshold comes from simulated captures; choose one for your camera: "
         f"sterling face calibrate {detector} --data RECORDINGS --out calibrated"
@@ -500,7 +497,7 @@ def predict(
     if as_json:
         origin = {} if threshold is None else {"rule": threshold.rule, "source": threshold.source}
         document: dict[str, Any] = {
-            "detector": {"name": str(detector), "trained on": judge.provenance.data},
+            "detector": {"name": str(detector), "trained on": trained.provenance.data},
             "threshold": {**origin, "advice": advice if simulated else None},
             "answers": [answer.to_dict() for answer in answers],
         }
@@ -527,15 +524,15 @@ def export(
     """One ONNX file with preprocessing inside, checked against PyTorch before it appears."""
     from sterling.face.pad import Detector, export_onnx
 
-    judge = Detector.from_pretrained(detector)
+    trained = Detector.from_pretrained(detector)
     if int8 and calibration is None:
         raise InputError("--int8 needs --calibration with photographs of the kind to be judged")
     images = None
     if calibration is not None:
         images = crops_of(
-            _manifest(calibration, None), judge.model, judge.preprocessing
+            _manifest(calibration, None), trained.model, trained.preprocessing
         ).faces.images
-    report = export_onnx(judge, out, int8=int8, calibration=images)
+    report = export_onnx(trained, out, int8=int8, calibration=images)
     typer.echo(
         f"{report.path}: {report.size / 1e6:.2f} MB, largest score difference to PyTorch "
         f"{report.max_difference:.2g} on {report.compared} images"

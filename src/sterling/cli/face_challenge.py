@@ -73,10 +73,10 @@ def score(
     from sterling.face.evaluation.evaluate import count_reasons
     from sterling.face.pad import Detector
 
-    judge = Detector.from_pretrained(detector)
+    trained = Detector.from_pretrained(detector)
     wanted = require_lists(Manifest.read(lists))
-    loaded = crops_of(wanted, judge.model, judge.preprocessing)
-    scores = judge.score(loaded.faces.images, present=loaded.faces.present)
+    loaded = crops_of(wanted, trained.model, trained.preprocessing)
+    scores = trained.score(loaded.faces.images, present=loaded.faces.present)
     if scores.max() > 1:
         raise InputError(
             f"{detector}: scores up to {scores.max():.3g}, and a submission's lie from 0 to 1; "

@@ -7,7 +7,7 @@ import pytest
 from sterling.face.data import Manifest
 from sterling.face.evaluation import attack
 
-ASTRONAUT = Path(__file__).resolve().parents[2] / "examples" / "photographs" / "astronaut.jpg"
+ASTRONAUT = Path(__file__).resolve().parents[3] / "examples" / "photographs" / "astronaut.jpg"
 
 
 def photographs() -> Manifest:

@@ -13,9 +13,8 @@ from sterling.face.data import Faces
 from sterling.face.evaluation.evaluate import scores_of
 from sterling.face.evaluation.robustness import (
     STRENGTHS,
-    patch_table,
+    patch_points,
     recropped,
-    robustness_findings,
     sweep,
 )
 from sterling.face.pad import CDCN, Detector, Preprocessing, Provenance, TrainConfig, train
@@ -54,10 +53,6 @@ def test_each_curve_starts_at_the_unchanged_pictures(
             assert point.errors == plain
     covered = [point.scores.values for point in points if point.kind == "occlusion"]
     assert not np.array_equal(covered[0], covered[-1])
-    table, figures = robustness_findings(points)
-    assert [figure.data["x"] for figure in figures] == [list(s) for s in STRENGTHS.values()]
-    assert table.rows[0][2] == plain.apcer_max.value
-    assert table.rows[0][5] == figures[0].data["series"]["BPCER"][0] == plain.bpcer.value
 
 
 def test_other_crops_are_named_by_their_factor(judged: tuple[Detector, Faces, Faces]) -> None:
@@ -68,23 +63,23 @@ def test_other_crops_are_named_by_their_factor(judged: tuple[Detector, Faces, Fa
         ("crop scale", 1.0),
         ("crop scale", 1.5),
     ]
-    (figure,) = robustness_findings(points)[1]
-    assert figure.data["x_label"] == "side of the crop over that of training"
 
 
 def test_a_patch_found_by_gradients_does_more_than_one_of_noise(
     judged: tuple[Detector, Faces, Faces],
 ) -> None:
     detector, development, test = judged
-    table = patch_table(detector, development, test, share=0.5, research_use=True)
-    area = {str(row[0]): float(str(row[4])) for row in table.rows}
-    assert area["adversarial"] < min(area["noise"], area["none"])
-    apcer = {str(row[0]): float(str(row[1])) for row in table.rows}
-    assert apcer["adversarial"] >= apcer["none"]
+    points = patch_points(detector, development, test, share=0.5, research_use=True)
+    assert {point.strength for point in points} == {16}
+    found = {point.kind: point for point in points}
+    noise, plain = (found[kind].area.value for kind in ("noise", "none"))
+    assert found["adversarial"].area.value < min(noise, plain)
+    worn, bare = (found[kind].errors.apcer_pooled.value for kind in ("adversarial", "none"))
+    assert worn >= bare
 
 
 @pytest.mark.parametrize("share", [0.0, 1.5])
 def test_a_patch_must_fit(judged: tuple[Detector, Faces, Faces], share: float) -> None:
     detector, development, test = judged
     with pytest.raises(InputError, match="give a share above 0, at most 1"):
-        patch_table(detector, development, test, share=share, research_use=True)
+        patch_points(detector, development, test, share=share, research_use=True)

@@ -8,14 +8,14 @@ import torch
 
 from sterling.errors import InputError
 from sterling.face.pad import Detector, OnnxDetector, Preprocessing, Provenance, export_onnx
-from sterling.face.pad.layers.resnet import FusionResNet
 from sterling.face.pad.networks.cdcn_multimodal import CDCNMultimodal
 from sterling.face.pad.networks.cdcn_pp import CDCNpp
 from sterling.face.pad.networks.flexible_modal import FlexibleModal
 from sterling.face.pad.networks.fm_vit import FMViT
-from sterling.face.pad.networks.models import MODELS
+from sterling.face.pad.networks.fusion_resnet import FusionResNet
 from sterling.face.pad.networks.network import Network
 from sterling.face.pad.networks.part_crops import PartCrops
+from sterling.face.pad.networks.registry import MODELS
 
 NETWORKS: list[Network] = [
     CDCNpp(4),

@@ -25,6 +25,7 @@ from sterling.measure import (
     Estimate,
     Interval,
     PadErrors,
+    Rate,
     Scores,
     Threshold,
     auc,
@@ -33,7 +34,6 @@ from sterling.measure import (
     threshold_at_eer,
 )
 from sterling.runs import write_atomically
-from sterling.study import Metric, metric_of_rate
 
 CLAMP = 0.005  # half of the range that the first place left its dev scores
 
@@ -59,16 +59,50 @@ class Rule(BaseModel):
     bpcer: float = Field(default=0.1, gt=0, lt=1)
 
 
-@dataclass(frozen=True)
-class Judgement:
-    """What a submission is worth.
+class Measurement(BaseModel):
+    """One figure of a judgement, as leaderboards store it.
 
     Attributes:
-        errors: At the threshold, on the scored presentations of test; species by species.
+        name: Name of the figure.
+        value: The figure.
+        low: Lower end of its 95 % interval.
+        high: Upper end.
+        n: Number of presentations behind it.
+        unit: "rate" or "area".
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    name: str
+    value: float
+    low: float
+    high: float
+    n: int
+    unit: str
+
+    @classmethod
+    def of(
+        cls, name: str, value: float, interval: Interval, n: int, unit: str = "rate"
+    ) -> "Measurement":
+        """A figure with its interval."""
+        return cls(name=name, value=value, low=interval.low, high=interval.high, n=n, unit=unit)
+
+    @classmethod
+    def of_rate(cls, name: str, rate: Rate) -> "Measurement":
+        """A rate with its exact interval."""
+        return cls.of(name, rate.value, rate.interval(), rate.trials)
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """A submission's figures.
+
+    Attributes:
+        errors: Error rates at the threshold, on the scored presentations of test.
         area: AUC on the same; no threshold enters it.
         dev_eer: Equal error rate on dev.
-        scored: How many presentations of test were scored.
-        developed: How many presentations dev has.
+        scored: Number of presentations of test that were scored.
+        developed: Number of presentations of dev.
     """
 
     errors: PadErrors
@@ -79,34 +113,23 @@ class Judgement:
 
     @property
     def threshold(self) -> Threshold:
-        """Where was decided."""
+        """The threshold that decided."""
         return self.errors.threshold
 
-    def metrics(self) -> list[Metric]:
+    def metrics(self) -> list[Measurement]:
         """The figures, ACER first, each with its 95 % interval."""
-        errors, attacks = self.errors, self.errors.apcer_pooled.trials
-
-        def metric(name: str, value: float, interval: Interval, n: int, unit: str) -> Metric:
-            return Metric(
-                name=name, value=value, low=interval.low, high=interval.high, n=n, unit=unit
-            )
-
+        errors, area, dev = self.errors, self.area, self.dev_eer
+        worst, attacks = errors.apcer_max_interval(), errors.apcer_pooled.trials
         return [
-            metric("ACER", errors.acer, errors.acer_interval(), self.scored, "rate"),
-            metric(
-                "APCER of the worst species",
-                errors.apcer_max.value,
-                errors.apcer_max_interval(),
-                attacks,
-                "rate",
-            ),
-            metric_of_rate("BPCER", errors.bpcer),
+            Measurement.of("ACER", errors.acer, errors.acer_interval(), self.scored),
+            Measurement.of("APCER of the worst species", errors.apcer_max.value, worst, attacks),
+            Measurement.of_rate("BPCER", errors.bpcer),
             *(
-                metric_of_rate(f"APCER of {species}", rate)
+                Measurement.of_rate(f"APCER of {species}", rate)
                 for species, rate in errors.apcer.items()
             ),
-            metric("AUC", self.area.value, self.area.interval, self.scored, "area"),
-            metric("EER on dev", self.dev_eer.value, self.dev_eer.interval, self.developed, "rate"),
+            Measurement.of("AUC", area.value, area.interval, self.scored, "area"),
+            Measurement.of("EER on dev", dev.value, dev.interval, self.developed),
         ]
 
 

@@ -16,10 +16,15 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from sterling.errors import InputError, NothingMeasuredError
-from sterling.face.challenge.challenge import Rule, judge, read_submission, require_lists
+from sterling.face.challenge.challenge import (
+    Measurement,
+    Rule,
+    judge,
+    read_submission,
+    require_lists,
+)
 from sterling.face.data import Manifest
 from sterling.runs import record_versions, write_atomically
-from sterling.study import Metric
 
 _FORMAT: Literal["sterling-leaderboard-1"] = "sterling-leaderboard-1"
 _CLOSE = 1e-9  # relative; quantiles of beta distributions differ by less between versions of SciPy
@@ -72,7 +77,7 @@ class Entry(_Record):
     scores: str
     scores_sha256: str
     threshold: float
-    metrics: list[Metric]
+    metrics: list[Measurement]
     versions: dict[str, str]
 
 
@@ -304,7 +309,7 @@ def _difference(stated: Any, computed: Any, what: str) -> str:
 def _acer(entry: Entry) -> float:
     """The figure that ranks; an entry without it, which verification complains of, comes last."""
     values = [metric.value for metric in entry.metrics if metric.name == "ACER"]
-    return math.inf if not values or values[0] is None else values[0]
+    return values[0] if values else math.inf
 
 
 def _beside(file: Path, board: Path) -> str:

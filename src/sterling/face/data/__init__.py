@@ -7,24 +7,24 @@ Reading (`read_folder`, `read_image`, `read_frames`), the public data sets (`rea
 
 from sterling.face.data.align import CropSpec, crop_face, landmark_places, resize_crop
 from sterling.face.data.clips import clip_of_video, load_clips
-from sterling.face.data.datasets.casia_mfsd import CASIA_MFSD, read_casia_mfsd
-from sterling.face.data.datasets.casia_surf import CASIA_SURF, CASIA_SURF_ATTACKS, read_casia_surf
-from sterling.face.data.datasets.cefa import CEFA, read_cefa
+from sterling.face.data.datasets.casia_mfsd import CASIA_MFSD
+from sterling.face.data.datasets.casia_surf import CASIA_SURF, CASIA_SURF_ATTACKS
+from sterling.face.data.datasets.cefa import CEFA
 from sterling.face.data.datasets.check import Account, Count, Problem, check_dataset
-from sterling.face.data.datasets.hifimask import HIFIMASK, read_hifimask
-from sterling.face.data.datasets.msu_mfsd import MSU_MFSD, read_msu_mfsd
-from sterling.face.data.datasets.nuaa import NUAA, read_nuaa
+from sterling.face.data.datasets.hifimask import HIFIMASK
+from sterling.face.data.datasets.msu_mfsd import MSU_MFSD
+from sterling.face.data.datasets.nuaa import NUAA
 from sterling.face.data.datasets.ocim import OCIM, OCIM_RUNS, leave_one_out
-from sterling.face.data.datasets.oulu_npu import OULU_NPU, read_oulu_npu
+from sterling.face.data.datasets.oulu_npu import OULU_NPU
 from sterling.face.data.datasets.read import read_dataset, read_lists
 from sterling.face.data.datasets.registry import DATASETS, read_public
-from sterling.face.data.datasets.replay_attack import REPLAY_ATTACK, read_replay_attack
-from sterling.face.data.datasets.siw import SIW, read_siw
-from sterling.face.data.datasets.siw_m import SIW_M, read_siw_m
+from sterling.face.data.datasets.replay_attack import REPLAY_ATTACK
+from sterling.face.data.datasets.siw import SIW
+from sterling.face.data.datasets.siw_m import SIW_M
 from sterling.face.data.datasets.spec import Dataset
-from sterling.face.data.datasets.suhifimask import SUHIFIMASK, read_suhifimask
+from sterling.face.data.datasets.suhifimask import SUHIFIMASK
 from sterling.face.data.datasets.type_lists import read_type_lists
-from sterling.face.data.datasets.wmca import WMCA, read_wmca
+from sterling.face.data.datasets.wmca import WMCA
 from sterling.face.data.degrade import Degradation, degrade
 from sterling.face.data.detect import Face, FaceDetector
 from sterling.face.data.faces import Faces
@@ -119,3 +119,16 @@ __all__ = [
     "split_by_subject",
     "stack",
 ]
+
+read_casia_mfsd = CASIA_MFSD.read
+read_casia_surf = CASIA_SURF.read
+read_cefa = CEFA.read
+read_hifimask = HIFIMASK.read
+read_msu_mfsd = MSU_MFSD.read
+read_nuaa = NUAA.read
+read_oulu_npu = OULU_NPU.read
+read_replay_attack = REPLAY_ATTACK.read
+read_siw = SIW.read
+read_siw_m = SIW_M.read
+read_suhifimask = SUHIFIMASK.read
+read_wmca = WMCA.read

@@ -7,9 +7,8 @@ import numpy as np
 
 from sterling.errors import InputError, unknown_name
 from sterling.guarantee import Assumption, Guarantee, tolerance_limit
-from sterling.measure import PadErrors, Scores, Threshold
+from sterling.measure import Scores, Threshold
 from sterling.measure.threshold import digest_items
-from sterling.study import Claim
 
 
 @dataclass(frozen=True)
@@ -120,23 +119,3 @@ def bounded_threshold(
         ),
     )
     return threshold, guarantee
-
-
-def bpcer_claim(guarantee: Guarantee, errors: PadErrors) -> Claim:
-    """Whether the captures of the test agree with the bound; they did not help to choose it."""
-    interval = errors.bpcer.interval()
-    holds = None
-    if interval.high <= guarantee.level:
-        holds = True
-    elif interval.low > guarantee.level:
-        holds = False
-    return Claim(
-        id="bpcer_bound",
-        claim=guarantee.statement,
-        measured=errors.bpcer.value,
-        low=interval.low,
-        high=interval.high,
-        estimand="BPCER of the test captures, exact 95 % interval",
-        bar="at or below the bound",
-        verdict="holds" if holds else "undecided" if holds is None else "does not hold",
-    )

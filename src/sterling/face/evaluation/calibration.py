@@ -14,7 +14,7 @@ from sterling.errors import InputError
 from sterling.face.data import Faces
 from sterling.face.evaluation.bounded_threshold import Promise, bounded_threshold
 from sterling.face.evaluation.evaluate import scores_of
-from sterling.face.pad import Judge
+from sterling.face.pad import DetectorBase
 from sterling.guarantee import Guarantee
 from sterling.measure import PadErrors, Rate, Scores, evaluate
 
@@ -36,7 +36,7 @@ class Calibration:
             respond to these pictures: a threshold may keep its promise then and separate nothing.
     """
 
-    detector: Judge
+    detector: DetectorBase
     guarantee: Guarantee
     errors: PadErrors | None
     before: PadErrors | None
@@ -85,7 +85,7 @@ class Calibration:
 
 
 def calibrate(
-    detector: Judge, faces: Faces, promise: Promise, *, source: str, seed: int = 0
+    detector: DetectorBase, faces: Faces, promise: Promise, *, source: str, seed: int = 0
 ) -> Calibration:
     """Choose the strictest threshold that bounds the BPCER with confidence.
 
@@ -116,7 +116,7 @@ def calibrate(
     )
 
 
-def _errors(detector: Judge, scores: Scores) -> PadErrors | None:
+def _errors(detector: DetectorBase, scores: Scores) -> PadErrors | None:
     if detector.threshold is None or not len(scores.negative):
         return None
     return evaluate(scores, detector.threshold, in_sample=True)

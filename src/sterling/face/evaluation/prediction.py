@@ -1,4 +1,4 @@
-"""Judge photographs, folders, videos and a camera with a trained detector."""
+"""Score photographs, folders, videos and a camera with a trained detector."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ from sterling.face.data import (
     read_image,
     resize_crop,
 )
-from sterling.face.pad import Decision, Judge, Outcome
+from sterling.face.pad import Decision, DetectorBase, Outcome
 
 COLOURS = {Outcome.BONA_FIDE: "#12a150", Outcome.ATTACK: "#d33a2c", Outcome.CANNOT_TELL: "#c99a00"}
 
@@ -70,7 +70,7 @@ class Prediction:
 
 
 def predict_sources(
-    detector: Judge, sources: Sequence[str], *, frames: int = 8, boxes: Path | None = None
+    detector: DetectorBase, sources: Sequence[str], *, frames: int = 8, boxes: Path | None = None
 ) -> list[Prediction]:
     """Answer for every face in every source; for a network of clips, for every video.
 
@@ -104,7 +104,7 @@ def predict_sources(
 
 
 def _judge(
-    detector: Judge, name: str, picture: Tensor | str, finder: FaceDetector | None
+    detector: DetectorBase, name: str, picture: Tensor | str, finder: FaceDetector | None
 ) -> list[Prediction]:
     def decide(crops: Sequence[Tensor | str]) -> tuple[Decision, ...]:
         return detector.decide([_padded(crop, detector) for crop in crops], there=("rgb",))
@@ -128,18 +128,18 @@ def _judge(
     ]
 
 
-def _judge_clip(detector: Judge, path: Path, finder: FaceDetector | None) -> Prediction:
+def _judge_clip(detector: DetectorBase, path: Path, finder: FaceDetector | None) -> Prediction:
     clip = clip_of_video(path, _spec(detector), detector.model.frames, detector=finder)
     crop = clip[0] if isinstance(clip, tuple) else clip
     return Prediction(str(path), None, detector.decide([crop])[0])
 
 
-def _spec(detector: Judge) -> CropSpec:
+def _spec(detector: DetectorBase) -> CropSpec:
     preprocessing = detector.preprocessing
     return CropSpec(size=preprocessing.size, scale=preprocessing.crop_scale or 1.3)
 
 
-def _padded(crop: Tensor | str, detector: Judge) -> Tensor | str:
+def _padded(crop: Tensor | str, detector: DetectorBase) -> Tensor | str:
     """A colour crop with empty channels for the modalities that are absent."""
     if isinstance(crop, str) or detector.model.modalities == ("rgb",):
         return crop

@@ -1,10 +1,6 @@
-"""How a detector's error rates change as its pictures get worse, one thing at a time.
+"""Robustness: a detector's error rates on degraded pictures, at the threshold that it has."""
 
-The detector keeps its threshold: what is asked is what becomes of a decision, not whether another
-threshold would have been better.
-"""
-
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import torch
@@ -12,10 +8,9 @@ import torch
 from sterling.errors import InputError
 from sterling.face.data import Degradation, Faces, degrade
 from sterling.face.evaluation.evaluate import scores_of
-from sterling.face.pad import Detector, Judge
+from sterling.face.pad import Detector, DetectorBase
 from sterling.face.pad.baselines.adversarial_patch import adversarial_patch, paste
-from sterling.measure import PadErrors, Scores, auc, evaluate
-from sterling.study import Figure, Row, Table, lines
+from sterling.measure import Estimate, PadErrors, Scores, auc, evaluate
 
 STRENGTHS: Mapping[Degradation, tuple[float, ...]] = {
     "low_resolution": (0, 0.5, 1, 2, 3),
@@ -32,27 +27,18 @@ CROP_FACTORS = (0.7, 0.85, 1.0, 1.2, 1.5)
 """The crop's side over the one that the detector was trained on. Our choice."""
 
 CROP = "crop scale"
-_AXES: Mapping[str, str] = {
-    "low_resolution": "side divided by 1 +",
-    "noise": "standard deviation in grey levels",
-    "jpeg": "100 − quality",
-    "blur": "standard deviation in pixels",
-    "underexposure": "stops less light",
-    "overexposure": "stops more light",
-    "occlusion": "share of the side covered along each border",
-    CROP: "side of the crop over that of training",
-}
+"""`Point.kind` of crops that show more or less around the face."""
 
 
 @dataclass(frozen=True)
 class Point:
-    """Error rates at one strength.
+    """Error rates on presentations that were changed in one way.
 
     Attributes:
-        kind: What was changed.
-        strength: How much.
-        scores: Of the changed presentations.
-        errors: At the detector's own threshold.
+        kind: Kind of the change.
+        strength: Strength of the change.
+        scores: Scores of the changed presentations.
+        errors: Error rates at the detector's own threshold.
     """
 
     kind: str
@@ -60,16 +46,25 @@ class Point:
     scores: Scores
     errors: PadErrors
 
+    @property
+    def area(self) -> Estimate:
+        """AUC."""
+        return auc(self.scores)
+
 
 def sweep(
-    detector: Judge, test: Faces, *, seed: int = 0, progress: Callable[[], None] | None = None
+    detector: DetectorBase,
+    test: Faces,
+    *,
+    seed: int = 0,
+    progress: Callable[[], None] | None = None,
 ) -> list[Point]:
     """Score copies of the same presentations, degraded step by step.
 
     Args:
-        detector: Of single colour pictures, with a threshold chosen on other items.
+        detector: A detector of single colour pictures, with a threshold chosen on other items.
         test: Crops of both classes.
-        seed: Of the noise.
+        seed: Seed of the noise.
         progress: Called after each copy.
 
     Raises:
@@ -87,24 +82,27 @@ def sweep(
     return points
 
 
-def patch_table(
-    detector: Judge,
+def patch_points(
+    detector: DetectorBase,
     development: Faces,
     test: Faces,
     *,
     share: float,
     research_use: bool,
     seed: int = 0,
-) -> Table:
-    """What a patch on the test's attack presentations does, beside a patch of noise and none.
+) -> list[Point]:
+    """Score attack presentations without a patch, with one of noise and with an adversarial one.
 
     Args:
-        detector: Of single colour pictures, with a threshold.
-        development: Crops of other subjects; on their attack presentations the patch is found.
+        detector: A detector of single colour pictures, with a threshold.
+        development: Crops of other subjects; the patch is found on their attack presentations.
         test: Crops of both classes; the bona fides wear no patch.
         share: Side of the patch over the crop's, in (0, 1].
         research_use: Must be true; see `adversarial_patch`.
-        seed: Of the patch and of its places.
+        seed: Seed of the patch and of its places.
+
+    Returns:
+        Points of the kinds "none", "noise" and "adversarial", whose strength is the side in pixels.
 
     Raises:
         InputError: As `sweep` and `adversarial_patch`.
@@ -124,35 +122,24 @@ def patch_table(
     )
     found = adversarial_patch(detector.model, known, side, research_use=research_use, seed=seed)
     attacks = torch.from_numpy(~test.manifest.bona_fide)
-    rows: list[Row] = []
+    points = []
     for name, patch in (("none", None), ("noise", noise), ("adversarial", found)):
         images = test.images.clone()
         if patch is not None:
             images[attacks] = paste(images[attacks], patch, seed=seed)
-        point = _point(detector, name, share, Faces(test.manifest, images))
-        apcer = point.errors.apcer_pooled
-        interval = apcer.interval()
-        rows.append([name, apcer.value, interval.low, interval.high, auc(point.scores).value])
-    return Table(
-        name="adversarial patch",
-        title="Attack presentations that wear a patch",
-        columns=["patch", "APCER, all attacks", "low", "high", "AUC"],
-        rows=rows,
-        caption=f"One square patch of {side} of {size} pixels for all presentations, found by "
-        "gradients on the development subjects' attacks, laid at random places; digital, not "
-        "printed. Exact 95 % intervals.",
-    )
+        points.append(_point(detector, name, side, Faces(test.manifest, images)))
+    return points
 
 
-def _require_single_colour_pictures(detector: Judge) -> None:
+def _require_single_colour_pictures(detector: DetectorBase) -> None:
     if detector.model.shape(1)[:-2] != (3,):
         raise InputError(
-            f"worse copies are made of single colour pictures; {detector.model.name} takes "
+            f"only single colour pictures can be degraded; {detector.model.name} takes "
             f"{', '.join(detector.model.modalities)} of {detector.model.frames} frames"
         )
 
 
-def recropped(detector: Judge, by_factor: Mapping[float, Faces]) -> list[Point]:
+def recropped(detector: DetectorBase, by_factor: Mapping[float, Faces]) -> list[Point]:
     """Score crops of the same presentations that show more or less around the face.
 
     Args:
@@ -162,56 +149,8 @@ def recropped(detector: Judge, by_factor: Mapping[float, Faces]) -> list[Point]:
     return [_point(detector, CROP, factor, faces) for factor, faces in by_factor.items()]
 
 
-def _point(detector: Judge, kind: str, strength: float, faces: Faces) -> Point:
+def _point(detector: DetectorBase, kind: str, strength: float, faces: Faces) -> Point:
     if detector.threshold is None:
         raise InputError("this detector has no threshold; train it with development data first")
     scores = scores_of(detector.score(faces.images), faces.manifest)
     return Point(kind, strength, scores, evaluate(scores, detector.threshold))
-
-
-def robustness_findings(points: Sequence[Point]) -> tuple[Table, list[Figure]]:
-    """One table of all points, and one figure for each thing that was changed."""
-    rows: list[Row] = []
-    for point in points:
-        apcer, bpcer = point.errors.apcer_max_interval(), point.errors.bpcer.interval()
-        rows.append(
-            [
-                point.kind.replace("_", " "),
-                point.strength,
-                point.errors.apcer_max.value,
-                apcer.low,
-                apcer.high,
-                point.errors.bpcer.value,
-                bpcer.low,
-                bpcer.high,
-                auc(point.scores).value,
-            ]
-        )
-    table = Table(
-        name="robustness",
-        title="Error rates on worse pictures, at the detector's own threshold",
-        columns=["what", "strength", "worst APCER", "low", "high", "BPCER", "low", "high", "AUC"],
-        rows=rows,
-        caption="Exact 95 % intervals; that of the worst species holds for all species at once. "
-        "Strengths: "
-        + "; ".join(f"{kind.replace('_', ' ')}: {axis}" for kind, axis in _AXES.items())
-        + ".",
-    )
-    kinds = list(dict.fromkeys(point.kind for point in points))
-    return table, [_figure(kind, [one for one in points if one.kind == kind]) for kind in kinds]
-
-
-def _figure(kind: str, points: Sequence[Point]) -> Figure:
-    title = kind.replace("_", " ")
-    return lines(
-        f"robustness {title}",
-        f"Robustness: {title}",
-        "At the detector's own threshold; intervals and the AUC are in the table.",
-        [point.strength for point in points],
-        {
-            "APCER, worst species": [point.errors.apcer_max.value for point in points],
-            "APCER, all attacks": [point.errors.apcer_pooled.value for point in points],
-            "BPCER": [point.errors.bpcer.value for point in points],
-        },
-        labels=(_AXES[kind], "error rate"),
-    )

@@ -6,7 +6,7 @@ Scores are liveness: higher means bona fide.
 """
 
 from sterling.face.pad.baselines.thumbnails import score_thumbnails
-from sterling.face.pad.detector.base import Judge, Provenance
+from sterling.face.pad.detector.base import DetectorBase, Provenance
 from sterling.face.pad.detector.decision import Decision, Outcome, decide, margin_for
 from sterling.face.pad.detector.detector import Detector
 from sterling.face.pad.detector.onnx import ExportReport, OnnxDetector, export_onnx
@@ -15,15 +15,15 @@ from sterling.face.pad.detector.pretrained import SHIPPED, load_detector, shippe
 from sterling.face.pad.few_shot.aim_fas import adaptive_inner_update
 from sterling.face.pad.layers.cdc import CentralDifferenceConv2d, fold, two_path
 from sterling.face.pad.layers.spatial_gradient import SpatialGradientBlock
-from sterling.face.pad.networks.cdcn import CDCN, CDCNConfig
+from sterling.face.pad.networks.cdcn import CDCN
 from sterling.face.pad.networks.clip_depth import StreamState
-from sterling.face.pad.networks.compact import Compact, CompactConfig
-from sterling.face.pad.networks.depth_net import DepthNet, DepthNetConfig
-from sterling.face.pad.networks.epcr import EPCR, Consistency, EPCRConfig
-from sterling.face.pad.networks.models import MODELS, build_network, small_arguments
+from sterling.face.pad.networks.compact import Compact
+from sterling.face.pad.networks.depth_net import DepthNet
+from sterling.face.pad.networks.epcr import EPCR, Consistency
 from sterling.face.pad.networks.network import Network, Output
-from sterling.face.pad.networks.sgtd import SGTD, SGTDConfig
-from sterling.face.pad.networks.temporal_depth import TemporalDepth, TemporalDepthConfig
+from sterling.face.pad.networks.registry import MODELS, build_network, small_arguments
+from sterling.face.pad.networks.sgtd import SGTD
+from sterling.face.pad.networks.temporal_depth import TemporalDepth
 from sterling.face.pad.training.augment import augment
 from sterling.face.pad.training.losses import ContrastiveDepthLoss, DepthLoss
 from sterling.face.pad.training.objective import Batch, Objective
@@ -42,21 +42,17 @@ __all__ = [
     "SGTD",
     "SHIPPED",
     "Batch",
-    "CDCNConfig",
     "CentralDifferenceConv2d",
     "Compact",
-    "CompactConfig",
     "Consistency",
     "ContrastiveDepthLoss",
     "Decision",
     "DepthLoss",
     "DepthNet",
-    "DepthNetConfig",
     "Detector",
-    "EPCRConfig",
+    "DetectorBase",
     "EpochRecord",
     "ExportReport",
-    "Judge",
     "Network",
     "Objective",
     "OnnxDetector",
@@ -64,11 +60,9 @@ __all__ = [
     "Output",
     "Preprocessing",
     "Provenance",
-    "SGTDConfig",
     "SpatialGradientBlock",
     "StreamState",
     "TemporalDepth",
-    "TemporalDepthConfig",
     "TrainConfig",
     "TrainHistory",
     "TrainingError",
@@ -87,3 +81,12 @@ __all__ = [
     "train",
     "two_path",
 ]
+
+
+def __getattr__(name: str) -> object:
+    if name == "Judge":
+        from warnings import warn
+
+        warn("Judge is now DetectorBase", DeprecationWarning, stacklevel=2)
+        return DetectorBase
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -12,7 +12,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from sterling.face.data import Modality
-from sterling.face.pad.layers.resnet import FusionResNet
+from sterling.face.pad.networks.fusion_resnet import FusionResNet
 from sterling.measure import tpr_at_fpr
 from sterling.runs import Row
 from sterling.studies.face._harness import (

@@ -13,8 +13,8 @@ from pydantic import Field
 from sterling.face.data import Modality
 from sterling.face.pad import Network
 from sterling.face.pad.detector.describe import multiply_adds
-from sterling.face.pad.layers.resnet import FusionResNet
 from sterling.face.pad.networks.fm_vit import FMViT
+from sterling.face.pad.networks.fusion_resnet import FusionResNet
 from sterling.studies.face._harness import (
     ALL_MODALITIES,
     BASELINE,

@@ -36,7 +36,7 @@ from sterling.face.pad import CDCN, Detector
 from sterling.face.pad.baselines.local_binary_patterns import score_texture
 from sterling.face.pad.baselines.spectrum import score_spectrum
 from sterling.face.pad.detector.weights import digest
-from sterling.face.pad.layers.resnet import FusionResNet
+from sterling.face.pad.networks.fusion_resnet import FusionResNet
 from sterling.face.pad.networks.part_crops import PartCrops, PartSupervision, halved
 from sterling.face.pad.networks.ssdg import SSDG, SingleSide
 from sterling.runs import Run, derive_seed, open_run
@@ -207,7 +207,7 @@ def _submitted(system: str, scores: Sequence[float]) -> NDArray[np.float64]:
 def _arms(config: HifimaskChallengeConfig) -> dict[str, Arm]:
     def crops(parts: bool, trash: float, **more: Any) -> Arm:
         def objective(_training: Faces) -> PartSupervision:
-            return PartSupervision(config.augment, trash)
+            return PartSupervision(trash, augmented=config.augment)
 
         return Arm(
             lambda seed: PartCrops(config.depth, config.width, parts, seed=seed),
@@ -222,7 +222,9 @@ def _arms(config: HifimaskChallengeConfig) -> dict[str, Arm]:
         TRASH: crops(True, config.trash, scorings={"flip": _flipped}),
         PARTS: crops(True, 0.0),
         FACE: crops(False, 0.0),
-        WHOLE: Arm(whole, objective=lambda _training: PartSupervision(config.augment, 0.0)),
+        WHOLE: Arm(
+            whole, objective=lambda _training: PartSupervision(0.0, augmented=config.augment)
+        ),
         PIXEL: Arm(
             lambda seed: CDCN(config.map_width, seed=seed),
             label="constant",

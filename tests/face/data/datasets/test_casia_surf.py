@@ -8,8 +8,14 @@ from PIL import Image
 from tests.face.data.trees import lay_out
 
 from sterling.errors import InputError
-from sterling.face.data import CASIA_SURF_ATTACKS, CropSpec, check_dataset, load_faces, read_public
-from sterling.face.data.datasets.casia_surf import read_casia_surf
+from sterling.face.data import (
+    CASIA_SURF_ATTACKS,
+    CropSpec,
+    check_dataset,
+    load_faces,
+    read_casia_surf,
+    read_public,
+)
 
 CODES = list(CASIA_SURF_ATTACKS)
 SPLITS = {"Training": CODES[3:], "Val": CODES[:3], "Testing": CODES[:3]}

@@ -26,7 +26,7 @@ from sterling.face.data.datasets.registry import matching_files, recognise
 from sterling.face.data.datasets.scan import Tree, placed, scan
 
 KEYS = list(DATASETS)
-REPOSITORY = Path(__file__).resolve().parents[3]
+REPOSITORY = Path(__file__).resolve().parents[4]
 
 
 # Of these only a part is laid out here: their tests say what is published of the whole.

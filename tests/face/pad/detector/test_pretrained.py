@@ -17,7 +17,7 @@ from sterling.face.pad import OnnxDetector, load_detector, shipped_detector
 from sterling.face.pad.detector.pretrained import RECORD, WEIGHTS
 from sterling.measure import Threshold
 
-ASTRONAUT = Path(__file__).resolve().parents[3] / "examples" / "photographs" / "astronaut.jpg"
+ASTRONAUT = Path(__file__).resolve().parents[4] / "examples" / "photographs" / "astronaut.jpg"
 LARGEST = 2_000_000  # bytes
 SCALE = 1.2  # of the crops, over the face box
 

@@ -66,9 +66,9 @@ def test_a_clip_has_one_map_fewer_than_frames(build: Build) -> None:
 
 def test_defaults_are_the_stated_ones() -> None:
     assert SGTD(2).w_multi == 0.6
-    assert SGTD(2).single.config.gradient == "sobel_then_conv"
+    assert SGTD(2).single.gradient == "sobel_then_conv"
     assert TemporalDepth(2).w_multi == 0.6
-    assert TemporalDepth(2).single.config.gradient == "none"
+    assert TemporalDepth(2).single.gradient == "none"
     assert SGTD(2).logit_share == TemporalDepth(2).logit_share == 0.8
 
 

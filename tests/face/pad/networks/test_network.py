@@ -7,8 +7,8 @@ from torch import Tensor, nn
 
 from sterling.errors import InputError
 from sterling.face.pad import CDCN, TrainConfig, train
-from sterling.face.pad.networks.models import MODELS, build_network
 from sterling.face.pad.networks.network import Network, Output
+from sterling.face.pad.networks.registry import MODELS, build_network
 from sterling.face.pad.training.losses import DepthLoss, OutputLoss
 
 

@@ -113,7 +113,7 @@ def test_parts_see_what_the_halved_face_cannot() -> None:
         images, live = chin(96, 1)
         maps = live.float()[:, None, None]
         config = TrainConfig(epochs=6, learning_rate=3e-3, batch_size=16, seed=0)
-        train(network, images, maps, config, objective=PartSupervision(False, 0.0))
+        train(network, images, maps, config, objective=PartSupervision(0.0, augmented=False))
         detector = Detector(
             network, Preprocessing(size=64), Provenance("noise", True, "Apache-2.0", 0, 96, "")
         )
@@ -143,7 +143,7 @@ def test_an_objective_says_what_it_did_and_draws_from_its_generator() -> None:
     batch = Batch(images, torch.ones(8, 1, 1), None, torch.arange(8))
     losses = {
         trash: [
-            PartSupervision(True, trash)(network, network, batch, torch.Generator().manual_seed(0))[
+            PartSupervision(trash)(network, network, batch, torch.Generator().manual_seed(0))[
                 0
             ].item()
             for _ in range(2)
@@ -154,7 +154,10 @@ def test_an_objective_says_what_it_did_and_draws_from_its_generator() -> None:
         assert first == pytest.approx(second, rel=1e-6)
     # All bona fides are trash: what an untrained network thinks of them costs another amount.
     assert losses[0.0][0] != pytest.approx(losses[1.0][0], rel=1e-3)
-    assert PartSupervision(False, 0.2).to_dict() == {"augmented": False, "trash": 0.2}
+    assert PartSupervision(0.2, augmented=False).to_dict() == {
+        "augmented": False,
+        "corruption": 0.2,
+    }
 
 
 def test_arguments_out_of_range_are_refused() -> None:
@@ -162,7 +165,7 @@ def test_arguments_out_of_range_are_refused() -> None:
         PartCrops(12, 4)
     with pytest.raises(InputError, match="width is 0"):
         PartCrops(10, 0)
-    with pytest.raises(InputError, match=r"trash is 1\.5"):
-        PartSupervision(True, 1.5)
+    with pytest.raises(InputError, match=r"corruption is 1\.5"):
+        PartSupervision(1.5)
     with pytest.raises(InputError, match="divisible by 32"):
         PartCrops(10, 2)(torch.zeros(1, 3, 48, 48))

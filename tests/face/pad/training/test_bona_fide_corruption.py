@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from sterling.face.pad.training.bona_fide_corruption import MOSAIC, make_trash
+from sterling.face.pad.training.bona_fide_corruption import MOSAIC, corrupt_bona_fides
 
 
 def draws(seed: int) -> torch.Generator:
@@ -18,10 +18,10 @@ def draws(seed: int) -> torch.Generator:
 def test_attacks_stay_and_labels_fall_with_the_pictures(seed: int, share: float) -> None:
     images = torch.rand(12, 3, 24, 24, generator=draws(seed)) * 255
     live = torch.rand(12, generator=draws(seed + 1)) < 0.5
-    damaged, label = make_trash(images, live, share, draws(seed))
-    assert torch.equal(damaged[~live], images[~live])
+    corrupted, label = corrupt_bona_fides(images, live, share, draws(seed))
+    assert torch.equal(corrupted[~live], images[~live])
     assert not (label & ~live).any()
-    changed = (damaged != images).flatten(1).any(dim=1)
+    changed = (corrupted != images).flatten(1).any(dim=1)
     # A shuffle, or a half of the own picture, may leave a picture as it was.
     assert not (changed & label).any()
     if share == 0:
@@ -32,18 +32,18 @@ def test_attacks_stay_and_labels_fall_with_the_pictures(seed: int, share: float)
 def test_the_rate_is_the_one_asked_for(share: float) -> None:
     n = 4000
     live = torch.ones(n, dtype=torch.bool)
-    _, label = make_trash(torch.zeros(n, 1, 8, 8), live, share, draws(0))
+    _, label = corrupt_bona_fides(torch.zeros(n, 1, 8, 8), live, share, draws(0))
     assert stats.binomtest(int((~label).sum()), n, share).pvalue > 1e-6
 
 
 def test_the_three_damages_are_what_they_say() -> None:
     n, side = 300, 24
     images = torch.rand(n, 3, side, side, generator=draws(1))
-    damaged, label = make_trash(images, torch.ones(n, dtype=torch.bool), 1.0, draws(2))
+    corrupted, label = corrupt_bona_fides(images, torch.ones(n, dtype=torch.bool), 1.0, draws(2))
     assert not label.any()
     tiles = images.unfold(2, MOSAIC, MOSAIC).unfold(3, MOSAIC, MOSAIC).mean(dim=(-1, -2))
     kinds = {"shuffled": 0, "mosaic": 0, "halves": 0}
-    for before, after, means in zip(images, damaged, tiles, strict=True):
+    for before, after, means in zip(images, corrupted, tiles, strict=True):
         if torch.allclose(after[:, ::MOSAIC, ::MOSAIC], means):
             kinds["mosaic"] += 1
         elif torch.equal(after[:, : side // 2], before[:, : side // 2]):

@@ -12,7 +12,7 @@ def test_part_crops_are_fitted_by_their_own_objective() -> None:
     found = fit(PartCrops(10, 2, seed=0), training, config, label="constant")
     network = PartCrops(10, 2, seed=0)
     maps = target_maps(network, training, "constant")
-    objective = PartSupervision(config.augment)
+    objective = PartSupervision(augmented=config.augment)
     expected = train(network, training.images, maps, config, objective=objective)
     assert found.epochs == expected.epochs
     without = train(PartCrops(10, 2, seed=0), training.images, maps, config)

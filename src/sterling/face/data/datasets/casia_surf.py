@@ -1,10 +1,17 @@
-"""CASIA-SURF as its owners distribute it (Zhang et al., CVPR 2019)."""
+"""CASIA-SURF as its owners distribute it (Zhang et al., CVPR 2019).
 
-import os
+Give the folder that holds Training, Val and Testing, or the real_part and fake_part of the later
+crops; a split may be missing as a whole. One row per moment that all three cameras recorded; a
+video is a folder ``….rssdk``. The pictures are face crops on black: read them with
+``load_faces(..., cropped=True)``. Training has attacks 4 to 6, the other splits 1 to 3.
+
+Protocols: ``"within_modal"``: everything; ``"cross_modal:rgb"``, ``":depth"`` and ``":ir"``:
+trained on the pictures of that camera, tested on those of the two others.
+"""
+
 import re
 from collections.abc import Mapping, Sequence
 
-from sterling.face.data.datasets.read import read_dataset
 from sterling.face.data.datasets.spec import (
     Dataset,
     Grammar,
@@ -12,9 +19,11 @@ from sterling.face.data.datasets.spec import (
     ListFile,
     Presentation,
     Protocol,
+    cross_modal,
+    listed_picture,
     own_split,
 )
-from sterling.face.data.manifest import ATTACK, BONA_FIDE, Manifest
+from sterling.face.data.manifest import ATTACK, BONA_FIDE
 from sterling.face.data.modality import Modality
 
 CASIA_SURF_ATTACKS: dict[str, str] = {
@@ -25,8 +34,8 @@ CASIA_SURF_ATTACKS: dict[str, str] = {
     "05_enm_s": "print_eyes_nose_mouth_flat",
     "06_enm_b": "print_eyes_nose_mouth_bent",
 }
-"""Folder codes of the six attacks, and what they are called here: which regions are cut out of the
-printed face, and whether it is held flat or bent."""
+"""Species by folder code of the six attacks: the regions that are cut out of the printed face, and
+whether it is held flat or bent."""
 
 _CODES = tuple(CASIA_SURF_ATTACKS)
 _ATTACKS_OF = {"train": _CODES[3:], "dev": _CODES[:3], "test": _CODES[:3]}
@@ -36,36 +45,18 @@ _SPLITS = {
 }
 _VIDEO = (
     r"(?P<subject>CLKJ_[A-Z]{2}\d{4})/(?P<video>real|\d\d_[a-z]+_[a-z])\.rssdk/"
-    r"(?P<camera>color|depth|ir)$"
+    r"(?P<camera>color|depth|ir)"
 )
-_OWNERS = re.compile(rf"(?:^|/)(?P<place>Training|Val|Testing)/(?P<part>real|fake)_part/{_VIDEO}")
-_CROPS = re.compile(
-    rf"(?:^|/)(?P<part>real|fake)_part/(?P=part)_(?P<place>train|val|test)_part/{_VIDEO}"
+_GRAMMARS = tuple(
+    Grammar.of(f"{folder}/{_VIDEO}", r"(?P<frame>\d+)\.jpg")
+    for folder in (
+        r"(?P<place>Training|Val|Testing)/(?P<part>real|fake)_part",
+        r"(?P<part>real|fake)_part/(?P=part)_(?P<place>train|val|test)_part",
+    )
 )
-# The challenge gave out its later splits without names: lists tell labels, nothing tells people.
+# The challenge gave out its later splits without names: lists give labels, nothing gives people.
 _ANONYMOUS = re.compile(r"(?:^|/)(?:Val|Testing)/\d{4}/\d{6}-(?:color|depth|ir)\.jpg$")
 _CAMERAS: tuple[Modality, ...] = ("rgb", "depth", "ir")
-
-
-def read_casia_surf(
-    folder: str | os.PathLike[str], protocol: str | None = None, *, frames: int | None = None
-) -> Manifest:
-    """One row per moment that all three cameras recorded, with the splits of the owners' folders.
-
-    A video is a folder ``….rssdk``. The pictures are face crops on black: read them with
-    ``load_faces(..., cropped=True)``. Training has attacks 4 to 6, the other splits 1 to 3.
-
-    Args:
-        folder: The folder that holds Training, Val and Testing, or the real_part and fake_part of
-            the later crops. A split may be missing as a whole.
-        protocol: ``"within_modal"``: everything; ``"cross_modal:rgb"``, ``":depth"`` and ``":ir"``:
-            trained on the pictures of that camera, tested on those of the two others.
-        frames: How many moments of each video; None: all.
-
-    Raises:
-        InputError: As `read_dataset`; also if a video lacks a camera or a picture of one.
-    """
-    return read_dataset(CASIA_SURF, folder, protocol, frames=frames)
 
 
 def _describe(groups: Mapping[str, str]) -> Presentation | None:
@@ -81,26 +72,14 @@ def _describe(groups: Mapping[str, str]) -> Presentation | None:
     )
 
 
-def _cross(camera: Modality) -> Protocol:
-    others = tuple(other for other in _CAMERAS if other != camera)
-    return Protocol(own_split, views={"train": (camera,), "dev": (camera,), "test": others})
-
-
 def _listed(lines: Sequence[str], _groups: Mapping[str, str]) -> list[Listed]:
     """Lines are the paths of three pictures, and in some lists a label, 1 for bona fide."""
-    entries = []
-    for line in lines:
-        colour, _depth, _infrared, *label = line.split()
-        if _ANONYMOUS.search(colour):
-            continue
-        folder, _, file = colour.rpartition("/")
-        match = _OWNERS.search(folder)
-        known = _describe(match.groupdict()) if match else None
-        if known is None:
-            raise ValueError(f"{colour} is no path of the set")
-        told = {(): "", ("1",): BONA_FIDE, ("0",): ATTACK}[tuple(label)]
-        entries.append(Listed(known.name, known.split, told, int(file.removesuffix(".jpg"))))
-    return entries
+    labels = {(): "", ("1",): BONA_FIDE, ("0",): ATTACK}
+    return [
+        listed_picture(_GRAMMARS, _describe, colour, label=labels[tuple(label)])
+        for colour, _depth, _infrared, *label in map(str.split, lines)
+        if not _ANONYMOUS.search(colour)
+    ]
 
 
 CASIA_SURF = Dataset(
@@ -110,13 +89,11 @@ CASIA_SURF = Dataset(
         "{Training,Val,Testing}/{real,fake}_part/CLKJ_XXNNNN/{real,01_e_s,…}.rssdk/"
         "{color,depth,ir}/NNN.jpg, or {real,fake}_part/{real,fake}_{train,val,test}_part/CLKJ_…"
     ),
-    grammars=tuple(
-        Grammar(folder, re.compile(r"(?P<frame>\d+)\.jpg")) for folder in (_OWNERS, _CROPS)
-    ),
+    grammars=_GRAMMARS,
     describe=_describe,
     protocols={
         "within_modal": Protocol(own_split, {"train": 1200, "dev": 400, "test": 2391}),
-        **{f"cross_modal:{camera}": _cross(camera) for camera in _CAMERAS},
+        **{f"cross_modal:{camera}": cross_modal(camera, _CAMERAS) for camera in _CAMERAS},
     },
     cameras=_CAMERAS,
     counts={
@@ -129,10 +106,7 @@ CASIA_SURF = Dataset(
     pictures={("train", ""): 29266, ("dev", ""): 9608, ("test", ""): 57710},
     subjects={"train": 300, "dev": 100, "test": 600},
     lists=(
-        ListFile(
-            re.compile(r"/(?:train|(?:val|test)_(?:private|public))_list\.txt$"),
-            _listed,
-        ),
+        ListFile(re.compile(r"/(?:train|(?:val|test)_(?:private|public))_list\.txt$"), _listed),
     ),
     companions=_ANONYMOUS,
     unknown=(

@@ -1,12 +1,26 @@
-"""CASIA-SURF CeFA (Liu et al., WACV 2021): three ethnicities and three cameras."""
+"""CASIA-SURF CeFA (Liu et al., WACV 2021): three ethnicities and three cameras.
 
-import os
-import re
+Give the folder of AF, CA, EA and Mask. One row per moment of the three cameras. ``sensor`` is the
+way of recording, ``illumination`` indoor, outdoor or random, and a subject is written AF-000, or
+mask_3d-002 for who wears a mask. Masks are in every test split and in no other.
+
+Protocols: ``"1.1"`` … ``"1.3"`` trained on Africans, Central Asians or East Asians and tested on
+the two others; ``"2.1"`` trained on prints, tested on screens, ``"2.2"`` the reverse; ``"3.1"`` …
+``"3.3"`` trained on colour, depth or infrared pictures, tested on the two others; ``"4.1"`` …
+``"4.3"`` as 1, trained on screens, tested on prints; ``"5"`` everything, to be reported for each
+ethnicity apart. Figures of 1 to 4 are means over their parts.
+"""
+
 from collections.abc import Mapping
 
-from sterling.face.data.datasets.read import read_dataset
-from sterling.face.data.datasets.spec import Dataset, Grammar, Presentation, Protocol, own_split
-from sterling.face.data.manifest import ATTACK, BONA_FIDE, Manifest
+from sterling.face.data.datasets.spec import (
+    Dataset,
+    Grammar,
+    Presentation,
+    Protocol,
+    cross_modal,
+)
+from sterling.face.data.manifest import ATTACK, BONA_FIDE
 from sterling.face.data.modality import Modality
 
 _RACES = {"AF": "1", "CA": "2", "EA": "3"}
@@ -18,36 +32,7 @@ _MASKS_UNKNOWN = "how many masks its test split has"
 _ACQUISITION = {"1": "rssdk", "2": "mp4", "3": "bag", "4": "MOV"}
 _PLACES = {"1": "indoor", "2": "outdoor", "3": "random"}
 _CAMERAS: tuple[Modality, ...] = ("rgb", "depth", "ir")
-_CAMERA = r"(?P<camera>color|profile|depth|ir)$"
-
-
-def read_cefa(
-    folder: str | os.PathLike[str], protocol: str | None = None, *, frames: int | None = None
-) -> Manifest:
-    """Read CeFA, one row per moment of its three cameras.
-
-    ``sensor`` is how it was recorded, ``illumination`` indoor, outdoor or random, and a subject is
-    written AF-000, or mask_3d-002 for who wears a mask. Masks are in every test split and in no
-    other.
-
-    Args:
-        folder: The folder of AF, CA, EA and Mask.
-        protocol: ``"1.1"`` … ``"1.3"`` trained on Africans, Central Asians or East Asians and
-            tested on the two others; ``"2.1"`` trained on prints, tested on screens, ``"2.2"`` the
-            reverse; ``"3.1"`` … ``"3.3"`` trained on colour, depth or infrared pictures, tested on
-            the two others; ``"4.1"`` … ``"4.3"`` as 1, trained on screens, tested on prints;
-            ``"5"`` everything, to be reported for each ethnicity apart. Figures of 1 to 4 are means
-            over their parts.
-        frames: How many moments of each video; None: all.
-
-    Raises:
-        InputError: As `read_dataset`; also if a video lacks a camera or a picture of one.
-    """
-    return read_dataset(CEFA, folder, protocol, frames=frames)
-
-
-def _split(number: int) -> str:
-    return "train" if number < 200 else "dev" if number < 300 else "test"
+_CAMERA, _PICTURE = r"(?P<camera>color|profile|depth|ir)", r"(?P<frame>\d+)\.jpg"
 
 
 def _describe(groups: Mapping[str, str]) -> Presentation | None:
@@ -61,7 +46,7 @@ def _describe(groups: Mapping[str, str]) -> Presentation | None:
         name="_".join(fields),
         species=_SPECIES[groups["kind"]],
         subject=f"{race}-{number}",
-        split=_split(int(number)),
+        split="train" if int(number) < 200 else "dev" if int(number) < 300 else "test",
         session=groups["session"],
         sensor=_ACQUISITION[groups["acquisition"]],
         illumination=_PLACES[groups["session"]],
@@ -101,12 +86,6 @@ def _protocol(
     return Protocol(rule, {"train": train, "dev": dev}, note=_MASKS_UNKNOWN)
 
 
-def _cross(camera: Modality) -> Protocol:
-    others = tuple(other for other in _CAMERAS if other != camera)
-    views = {"train": (camera,), "dev": (camera,), "test": others}
-    return Protocol(own_split, {"train": 2400, "dev": 1200}, views, _MASKS_UNKNOWN)
-
-
 CEFA = Dataset(
     key="cefa",
     title="CASIA-SURF CeFA",
@@ -116,20 +95,16 @@ CEFA = Dataset(
         "{color or profile,depth,ir}/NNNN.jpg"
     ),
     grammars=(
-        Grammar(
-            re.compile(
-                r"(?:^|/)(?P<race>AF|CA|EA)/(?P=race)-(?P<folder>\d{3})(?:-IdCard)?/"
-                r"(?P<code>[123])_(?P<number>\d{3})_(?P<acquisition>[1-4])_(?P<session>[123])_"
-                rf"(?P<kind>[1-4])/{_CAMERA}"
-            ),
-            re.compile(r"(?P<frame>\d+)\.jpg"),
+        Grammar.of(
+            r"(?P<race>AF|CA|EA)/(?P=race)-(?P<folder>\d{3})(?:-IdCard)?/"
+            r"(?P<code>[123])_(?P<number>\d{3})_(?P<acquisition>[1-4])_(?P<session>[123])_"
+            rf"(?P<kind>[1-4])/{_CAMERA}",
+            _PICTURE,
         ),
-        Grammar(
-            re.compile(
-                r"(?:^|/)(?P<mask>3D|Silicone)-Mask/(?P<number>\d{3})/"
-                rf"(?P<video>[12]_(?P=number)(?:_\d+)+)/{_CAMERA}"
-            ),
-            re.compile(r"(?P<frame>\d+)\.jpg"),
+        Grammar.of(
+            r"(?P<mask>3D|Silicone)-Mask/(?P<number>\d{3})/"
+            rf"(?P<video>[12]_(?P=number)(?:_\d+)+)/{_CAMERA}",
+            _PICTURE,
         ),
     ),
     describe=_describe,
@@ -137,7 +112,12 @@ CEFA = Dataset(
         **{f"1.{code}": _protocol(race, _FLAT, _FLAT, 800, 400) for race, code in _RACES.items()},
         "2.1": _protocol("", _PRINT, ("replay",), 1800, 900),
         "2.2": _protocol("", ("replay",), _PRINT, 1200, 600),
-        **{f"3.{k}": _cross(camera) for k, camera in enumerate(_CAMERAS, 1)},
+        **{
+            f"3.{k}": cross_modal(
+                camera, _CAMERAS, {"train": 2400, "dev": 1200}, note=_MASKS_UNKNOWN
+            )
+            for k, camera in enumerate(_CAMERAS, 1)
+        },
         **{
             f"4.{code}": _protocol(race, ("replay",), _PRINT, 400, 200)
             for race, code in _RACES.items()

@@ -1,10 +1,15 @@
-"""HiFiMask (Liu et al., 2021): transparent, plaster and resin masks in many lights."""
+"""HiFiMask (Liu et al., 2021): transparent, plaster and resin masks in many lights.
 
-import os
+Give the folder of the videos' folders. ``illumination`` is scene and light as ``white/dim``.
+
+Protocols: ``"1"`` everything; ``"2.1"`` … ``"2.3"`` transparent, plaster or resin masks unseen,
+figures being means over the three; ``"3"`` trained on fewer kinds, scenes, lights and sensors and
+tested on all.
+"""
+
 import re
 from collections.abc import Mapping, Sequence
 
-from sterling.face.data.datasets.read import read_dataset
 from sterling.face.data.datasets.spec import (
     Dataset,
     Grammar,
@@ -12,43 +17,22 @@ from sterling.face.data.datasets.spec import (
     ListFile,
     Presentation,
     Protocol,
+    listed_picture,
     own_split,
     unseen,
 )
-from sterling.face.data.manifest import ATTACK, BONA_FIDE, Manifest
+from sterling.face.data.manifest import ATTACK, BONA_FIDE
 
-_SPECIES = {
-    "0": BONA_FIDE,
-    "1": "mask_transparent",
-    "2": "mask_plaster",
-    "3": "mask_resin",
-}
-_SCENES = {
-    "1": "white",
-    "2": "green",
-    "3": "tricolour",
-    "4": "sunshine",
-    "5": "shadow",
-    "6": "motion",
-}
-_LIGHTS = {
-    "0": "none",
-    "1": "normal",
-    "2": "dim",
-    "3": "bright",
-    "4": "back",
-    "5": "side",
-    "6": "top",
-}
-_SENSORS = {
-    "1": "iPhone 11",
-    "2": "iPhone X",
-    "3": "MI 10",
-    "4": "P40",
-    "5": "S20",
-    "6": "Vivo",
-    "8": "HJIM",
-}
+_MATERIALS = ("transparent", "plaster", "resin")
+_SPECIES = dict(zip("0123", (BONA_FIDE, *(f"mask_{m}" for m in _MATERIALS)), strict=True))
+_SCENES = dict(
+    zip("123456", ("white", "green", "tricolour", "sunshine", "shadow", "motion"), strict=True)
+)
+_LIGHTS = dict(
+    zip("0123456", ("none", "normal", "dim", "bright", "back", "side", "top"), strict=True)
+)
+_PHONES = ("iPhone 11", "iPhone X", "MI 10", "P40", "S20", "Vivo", "HJIM")
+_SENSORS = dict(zip("1234568", _PHONES, strict=True))
 # Subjects of each split by skin: 1 yellow, 2 white, 3 black.
 _SUBJECTS = {
     "train": {
@@ -69,24 +53,6 @@ _SPLIT = {
     for skin, subjects in by_skin.items()
     for subject in subjects
 }
-
-
-def read_hifimask(
-    folder: str | os.PathLike[str], protocol: str | None = None, *, frames: int | None = None
-) -> Manifest:
-    """Read HiFiMask; ``illumination`` is scene and light as ``white/dim``.
-
-    Args:
-        folder: The folder of the videos' folders.
-        protocol: ``"1"`` everything; ``"2.1"`` … ``"2.3"`` transparent, plaster or resin masks
-            unseen, figures being means over the three; ``"3"`` trained on fewer kinds, scenes,
-            lights and sensors and tested on all.
-        frames: How many pictures of each video; None: all ten.
-
-    Raises:
-        InputError: As `read_dataset`.
-    """
-    return read_dataset(HIFIMASK, folder, protocol, frames=frames)
 
 
 def _describe(groups: Mapping[str, str]) -> Presentation | None:
@@ -112,31 +78,29 @@ def _open_set(presentation: Presentation) -> str:
     return presentation.split if known or presentation.split == "test" else ""
 
 
+_GRAMMARS = (
+    Grammar.of(
+        r"(?P<skin>[123])_(?P<subject>\d{1,2})_(?P<type>[0-3])_(?P<scene>[1-6])_"
+        r"(?P<light>[0-6])_(?P<sensor>[1-68])",
+        r"(?P<frame>\d{4})\.png",
+    ),
+)
+
+
 def _listed(lines: Sequence[str], _groups: Mapping[str, str]) -> list[Listed]:
     """Lines such as ``train/2_79_0_1_4_4/0008.png 1``; 1 is bona fide."""
-    entries = []
-    for line in lines:
-        path, label = line.split()
-        folder, _, file = path.rpartition("/")
-        match = _FOLDER.search(folder)
-        known = _describe(match.groupdict()) if match else None
-        if known is None:
-            raise ValueError(f"{path} is no path of the set")
-        told = {"1": BONA_FIDE, "0": ATTACK}[label]
-        entries.append(Listed(known.name, "train", told, int(file.removesuffix(".png"))))
-    return entries
+    labels = {"1": BONA_FIDE, "0": ATTACK}
+    return [
+        listed_picture(_GRAMMARS, _describe, path, split="train", label=labels[label])
+        for path, label in map(str.split, lines)
+    ]
 
-
-_FOLDER = re.compile(
-    r"(?:^|/)(?P<skin>[123])_(?P<subject>\d{1,2})_(?P<type>[0-3])_(?P<scene>[1-6])_"
-    r"(?P<light>[0-6])_(?P<sensor>[1-68])$"
-)
 
 HIFIMASK = Dataset(
     key="hifimask",
     title="HiFiMask",
     layout="{skin}_{subject}_{type}_{scene}_{light}_{sensor}/NNNN.png",
-    grammars=(Grammar(_FOLDER, re.compile(r"(?P<frame>\d{4})\.png")),),
+    grammars=_GRAMMARS,
     describe=_describe,
     protocols={
         "1": Protocol(own_split, {"train": 32514, "dev": 4347, "test": 17362}),

@@ -1,11 +1,14 @@
-"""MSU-MFSD (Wen et al., TIFS 2015): a phone and a laptop, prints and two displays."""
+"""MSU-MFSD (Wen et al., TIFS 2015): a phone and a laptop, prints and two displays.
+
+Give the folder of scene01. The 35 clients that are public are read; ``sensor`` is android or
+laptop. There is no development split: hold out clients of train for the threshold (`hold_out_dev`).
+Protocol ``"overall"``: all cameras and attacks.
+"""
 
 import itertools
-import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from sterling.face.data.datasets.read import read_dataset
 from sterling.face.data.datasets.spec import (
     Dataset,
     Grammar,
@@ -14,13 +17,15 @@ from sterling.face.data.datasets.spec import (
     Presentation,
     Protocol,
     own_split,
+    videos_of_each,
 )
-from sterling.face.data.manifest import ATTACK, BONA_FIDE, Manifest
+from sterling.face.data.manifest import BONA_FIDE
 
 _CLIENTS = {
     "train": (2, 3, 5, 6, 7, 8, 9, 11, 12, 21, 22, 34, 53, 54, 55),
     "test": (1, 13, 14, 23, 24, 26, 28, 29, 30, 32, 33, 35, 36, 37, 39, 42, 48, 49, 50, 51),
 }
+_SUBJECTS = {split: len(clients) for split, clients in _CLIENTS.items()}
 _SPLIT = {f"{client:03}": split for split, clients in _CLIENTS.items() for client in clients}
 _SPECIES = {
     "": BONA_FIDE,
@@ -31,25 +36,6 @@ _SPECIES = {
 _SENSORS = {"android": "mp4", "laptop": "mov"}
 _SENSOR = r"_(?P<sensor>android|laptop)_SD_"
 _SUFFIX = r"scene01\.(?P<suffix>mp4|mov)"
-
-
-def read_msu_mfsd(
-    folder: str | os.PathLike[str], protocol: str | None = None, *, frames: int | None = None
-) -> Manifest:
-    """Read MSU-MFSD, the 35 clients that are public; ``sensor`` is android or laptop.
-
-    There is no development split: hold clients of train out for the threshold
-    (`split_by_subject`).
-
-    Args:
-        folder: The folder of scene01.
-        protocol: ``"overall"``: all cameras and attacks.
-        frames: As `read_dataset`.
-
-    Raises:
-        InputError: As `read_dataset`.
-    """
-    return read_dataset(MSU_MFSD, folder, protocol, frames=frames)
 
 
 def _describe(groups: Mapping[str, str]) -> Presentation | None:
@@ -77,10 +63,6 @@ def _names(clients: Iterable[str]) -> Iterator[str]:
     return itertools.starmap(_name, itertools.product(clients, _SENSORS, _SPECIES))
 
 
-def _every_name(_found: Iterable[Presentation]) -> Iterator[str]:
-    return _names(_SPLIT)
-
-
 def _listed(lines: Sequence[str], groups: Mapping[str, str]) -> list[Listed]:
     """Lines are numbers of clients; each stands for all that the client has."""
     clients = [f"{int(line):03}" for line in lines]
@@ -99,27 +81,18 @@ MSU_MFSD = Dataset(
         "{mp4,mov}"
     ),
     grammars=(
-        Grammar(
-            re.compile(r"(?:^|/)scene01/real$"),
-            re.compile(rf"real_client(?P<client>\d{{3}}){_SENSOR}{_SUFFIX}"),
-        ),
-        Grammar(
-            re.compile(r"(?:^|/)scene01/attack$"),
-            re.compile(
-                rf"attack_client(?P<client>\d{{3}}){_SENSOR}"
-                rf"(?P<instrument>ipad_video|iphone_video|printed_photo)_{_SUFFIX}"
-            ),
+        Grammar.of("scene01/real", rf"real_client(?P<client>\d{{3}}){_SENSOR}{_SUFFIX}"),
+        Grammar.of(
+            "scene01/attack",
+            rf"attack_client(?P<client>\d{{3}}){_SENSOR}"
+            rf"(?P<instrument>ipad_video|iphone_video|printed_photo)_{_SUFFIX}",
         ),
     ),
     describe=_describe,
     protocols={"overall": Protocol(own_split, {"train": 120, "test": 160})},
-    counts={
-        (split, label): len(clients) * videos
-        for split, clients in _CLIENTS.items()
-        for label, videos in ((BONA_FIDE, 2), (ATTACK, 6))
-    },
-    subjects={split: len(clients) for split, clients in _CLIENTS.items()},
-    expected=_every_name,
+    counts=videos_of_each(_SUBJECTS, 2, 6),
+    subjects=_SUBJECTS,
+    expected=lambda _: _names(_SPLIT),
     lists=(ListFile(re.compile(r"/(?P<split>train|test)_sub_list\.txt$"), _listed),),
     companions=re.compile(r"\.face$"),
 )

@@ -1,33 +1,28 @@
-"""NUAA (Tan et al., ECCV 2010): prints before a webcam, in three sessions."""
+"""NUAA (Tan et al., ECCV 2010): prints before a webcam, in three sessions.
 
-import os
+Give the folder of ClientRaw and ImposterRaw, or of live and spoof_print as in copies. The pictures
+are frames of one recording per subject, glasses, pose and session, and no independent
+presentations, so each recording counts as one. There are no splits and no protocols;
+`split_by_subject` makes splits.
+"""
+
 import re
 from collections.abc import Mapping, Sequence
 
-from sterling.face.data.datasets.read import read_dataset
-from sterling.face.data.datasets.spec import Dataset, Grammar, Listed, ListFile, Presentation
-from sterling.face.data.manifest import ATTACK, BONA_FIDE, Manifest
+from sterling.face.data.datasets.spec import (
+    Dataset,
+    Grammar,
+    Listed,
+    ListFile,
+    Presentation,
+    listed_picture,
+)
+from sterling.face.data.manifest import ATTACK, BONA_FIDE
 
 _SPECIES = {
     **{"live": BONA_FIDE, "ClientRaw": BONA_FIDE},
     **{"spoof_print": "print", "ImposterRaw": "print"},
 }
-
-
-def read_nuaa(folder: str | os.PathLike[str], *, frames: int | None = None) -> Manifest:
-    """Read NUAA: its pictures are frames of one recording per subject, glasses, pose and session.
-
-    They are no independent presentations, so each recording counts as one. There are no splits;
-    `split_by_subject` makes some.
-
-    Args:
-        folder: The folder of ClientRaw and ImposterRaw, or of live and spoof_print as in copies.
-        frames: How many pictures of each recording; None: all.
-
-    Raises:
-        InputError: As `read_dataset`.
-    """
-    return read_dataset(NUAA, folder, frames=frames)
 
 
 def _describe(groups: Mapping[str, str]) -> Presentation | None:
@@ -46,33 +41,29 @@ def _describe(groups: Mapping[str, str]) -> Presentation | None:
     )
 
 
+_GRAMMARS = (
+    Grammar.of(
+        r"(?P<kind>live|spoof_print|ClientRaw|ImposterRaw)/(?P<folder>\d{4})",
+        r"(?P<subject>\d{4})_(?P<glasses>0[01])_(?P<pose>0[0-8])_(?P<session>0[123])_"
+        r"(?P<frame>\d+)\.jpg",
+    ),
+)
+
+
 def _listed(lines: Sequence[str], _groups: Mapping[str, str]) -> list[Listed]:
     """A header, then ``file,spoof,subject,glasses,pose_or_light,session``."""
-    entries = []
-    for line in lines[1:]:
-        path, spoof, *_ = line.split(",")
-        folder, _, file = path.rpartition("/")
-        match, picture = _FOLDER.search(folder), _FILE.fullmatch(file)
-        if match is None or picture is None:
-            raise ValueError(f"{path} is no path of the set")
-        known = _describe({**match.groupdict(), **picture.groupdict()})
-        if known is None:
-            raise ValueError(f"{path} lies in the folder of another subject")
-        told = {"0": BONA_FIDE, "1": ATTACK}[spoof]
-        entries.append(Listed(known.name, "", told, int(picture["frame"])))
-    return entries
+    labels = {"0": BONA_FIDE, "1": ATTACK}
+    return [
+        listed_picture(_GRAMMARS, _describe, path, split="", label=labels[spoof])
+        for path, spoof, *_ in (line.split(",") for line in lines[1:])
+    ]
 
-
-_FOLDER = re.compile(r"(?:^|/)(?P<kind>live|spoof_print|ClientRaw|ImposterRaw)/(?P<folder>\d{4})$")
-_FILE = re.compile(
-    r"(?P<subject>\d{4})_(?P<glasses>0[01])_(?P<pose>0[0-8])_(?P<session>0[123])_(?P<frame>\d+)\.jpg"
-)
 
 NUAA = Dataset(
     key="nuaa",
     title="NUAA",
     layout="{ClientRaw,ImposterRaw}/{NNNN}/{NNNN}_{glasses}_{pose}_{session}_{picture}.jpg",
-    grammars=(Grammar(_FOLDER, _FILE),),
+    grammars=_GRAMMARS,
     describe=_describe,
     pictures={("", BONA_FIDE): 5105, ("", ATTACK): 7509},
     lists=(ListFile(re.compile(r"/labels\.csv$"), _listed),),

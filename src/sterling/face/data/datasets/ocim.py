@@ -12,20 +12,20 @@ from typing import Literal
 import polars as pl
 
 from sterling.errors import InputError, unknown_name
-from sterling.face.data.datasets.casia_mfsd import read_casia_mfsd
-from sterling.face.data.datasets.msu_mfsd import read_msu_mfsd
-from sterling.face.data.datasets.oulu_npu import read_oulu_npu
-from sterling.face.data.datasets.replay_attack import read_replay_attack
+from sterling.face.data.datasets.casia_mfsd import CASIA_MFSD
+from sterling.face.data.datasets.msu_mfsd import MSU_MFSD
+from sterling.face.data.datasets.oulu_npu import OULU_NPU
+from sterling.face.data.datasets.replay_attack import REPLAY_ATTACK
 from sterling.face.data.manifest import Manifest
 from sterling.face.data.split import hold_out_dev
 
 OCIM = {
-    "O": read_oulu_npu,
-    "C": read_casia_mfsd,
-    "I": read_replay_attack,
-    "M": read_msu_mfsd,
+    "O": OULU_NPU,
+    "C": CASIA_MFSD,
+    "I": REPLAY_ATTACK,
+    "M": MSU_MFSD,
 }
-"""The reader behind each letter."""
+"""Data set behind each letter."""
 
 OCIM_RUNS: dict[str, tuple[str, str]] = {
     "O&C&I to M": ("OCI", "M"),
@@ -81,7 +81,7 @@ def leave_one_out(
     for letter in (*sources, target):
         if letter not in folders:
             raise InputError(f"run {run}: the folder of {letter} is missing; name all of its sets")
-        videos = OCIM[letter](folders[letter], frames=frames)
+        videos = OCIM[letter].read(folders[letter], frames=frames)
         if convention == "benchmark":
             videos = videos.select(~videos.matches(split="dev"))
         lettered = pl.col("item", "video", "subject").str.replace("^", f"{letter}/")

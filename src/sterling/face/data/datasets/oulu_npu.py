@@ -1,12 +1,18 @@
-"""OULU-NPU (Boulkenafet et al., FG 2017): six phones, three sessions, prints and displays."""
+"""OULU-NPU (Boulkenafet et al., FG 2017): six phones, three sessions, prints and displays.
+
+Give the folder of Train_files, Dev_files and Test_files. ``sensor`` is the phone, ``session`` the
+session with its own light. The species are print and replay, two instruments each, as the published
+APCER is the larger of the two.
+
+Protocols: ``"1"`` unseen session, ``"2"`` unseen instruments, ``"3.1"`` … ``"3.6"`` unseen phone,
+``"4.1"`` … ``"4.6"`` all of these; figures of 3 and 4 are means over the six.
+"""
 
 import itertools
-import os
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 
-from sterling.face.data.datasets.read import read_dataset
 from sterling.face.data.datasets.spec import (
     Dataset,
     Grammar,
@@ -14,34 +20,16 @@ from sterling.face.data.datasets.spec import (
     ListFile,
     Presentation,
     Protocol,
+    videos_of_each,
 )
-from sterling.face.data.manifest import ATTACK, BONA_FIDE, Manifest
+from sterling.face.data.manifest import ATTACK, BONA_FIDE
 
 _PLACES = {"Train": "train", "Dev": "dev", "Test": "test"}
 _USERS = {"train": range(1, 21), "dev": range(21, 36), "test": range(36, 56)}
 _SPECIES = {"1": BONA_FIDE, "2": "print", "3": "print", "4": "replay", "5": "replay"}
+_SUBJECTS = {split: len(users) for split, users in _USERS.items()}
 _SPLIT = {f"{user:02}": split for split, users in _USERS.items() for user in users}
 _PHONES = "123456"
-
-
-def read_oulu_npu(
-    folder: str | os.PathLike[str], protocol: str | None = None, *, frames: int | None = None
-) -> Manifest:
-    """Read OULU-NPU; ``sensor`` is the phone, ``session`` the session with its own light.
-
-    The species are print and replay, two instruments each, as the published APCER is the larger
-    of the two.
-
-    Args:
-        folder: The folder of Train_files, Dev_files and Test_files.
-        protocol: ``"1"`` unseen session, ``"2"`` unseen instruments, ``"3.1"`` … ``"3.6"`` unseen
-            phone, ``"4.1"`` … ``"4.6"`` all of these; figures of 3 and 4 are means over the six.
-        frames: As `read_dataset`.
-
-    Raises:
-        InputError: As `read_dataset`.
-    """
-    return read_dataset(OULU_NPU, folder, protocol, frames=frames)
 
 
 def _describe(groups: Mapping[str, str]) -> Presentation:
@@ -58,10 +46,6 @@ def _describe(groups: Mapping[str, str]) -> Presentation:
     )
 
 
-def _every_name(_found: Iterable[Presentation]) -> Iterator[str]:
-    return map("_".join, itertools.product(_PHONES, "123", _SPLIT, _SPECIES))
-
-
 def _rule(
     presentation: Presentation, *, sessions: bool = False, files: bool = False, phone: str = ""
 ) -> str:
@@ -76,20 +60,20 @@ def _rule(
     return presentation.split
 
 
-def _fold(
-    rule: Callable[..., str], number: str, train: int, dev: int, test: int
-) -> dict[str, Protocol]:
-    published = {"train": train, "dev": dev, "test": test}
+def _fold(number: str, sizes: tuple[int, int, int], **conditions: bool) -> dict[str, Protocol]:
+    """The six parts of a protocol, each with another phone unseen."""
+    published = dict(zip(("train", "dev", "test"), sizes, strict=True))
     return {
-        f"{number}.{phone}": Protocol(partial(rule, phone=phone), published) for phone in _PHONES
+        f"{number}.{phone}": Protocol(partial(_rule, phone=phone, **conditions), published)
+        for phone in _PHONES
     }
 
 
 _PROTOCOLS = {
     "1": Protocol(partial(_rule, sessions=True), {"train": 1200, "dev": 900, "test": 600}),
     "2": Protocol(partial(_rule, files=True), {"train": 1080, "dev": 810, "test": 1080}),
-    **_fold(_rule, "3", 1500, 1125, 300),
-    **_fold(partial(_rule, sessions=True, files=True), "4", 600, 450, 60),
+    **_fold("3", (1500, 1125, 300)),
+    **_fold("4", (600, 450, 60), sessions=True, files=True),
 }
 
 
@@ -111,23 +95,17 @@ OULU_NPU = Dataset(
     title="OULU-NPU",
     layout="{Train,Dev,Test}_files/{phone}_{session}_{user}_{file}.avi",
     grammars=(
-        Grammar(
-            re.compile(r"(?:^|/)(?P<place>Train|Dev|Test)_files$"),
-            re.compile(
-                r"(?P<phone>[1-6])_(?P<session>[1-3])_"
-                r"(?P<user>0[1-9]|[1-4]\d|5[0-5])_(?P<file>[1-5])\.avi"
-            ),
+        Grammar.of(
+            r"(?P<place>Train|Dev|Test)_files",
+            r"(?P<phone>[1-6])_(?P<session>[1-3])_(?P<user>0[1-9]|[1-4]\d|5[0-5])_"
+            r"(?P<file>[1-5])\.avi",
         ),
     ),
     describe=_describe,
     protocols=_PROTOCOLS,
-    counts={
-        (split, label): 6 * 3 * len(users) * files
-        for split, users in _USERS.items()
-        for label, files in ((BONA_FIDE, 1), (ATTACK, 4))
-    },
-    subjects={split: len(users) for split, users in _USERS.items()},
-    expected=_every_name,
+    counts=videos_of_each(_SUBJECTS, 6 * 3, 6 * 3 * 4),
+    subjects=_SUBJECTS,
+    expected=lambda _: map("_".join, itertools.product(_PHONES, "123", _SPLIT, _SPECIES)),
     lists=(
         ListFile(
             re.compile(

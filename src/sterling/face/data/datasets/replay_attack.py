@@ -1,13 +1,23 @@
-"""Replay-Attack (Chingovska et al., BIOSIG 2012): one webcam, prints and two displays."""
+"""Replay-Attack (Chingovska et al., BIOSIG 2012): one webcam, prints and two displays.
+
+Give the folder of train, devel and test. ``illumination`` is controlled or adverse; enrolment is
+left out. Protocol ``"grandtest"``: all attacks; the threshold is chosen on devel, and the half
+total error rate reported on test.
+"""
 
 import itertools
-import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
 
-from sterling.face.data.datasets.read import read_dataset
-from sterling.face.data.datasets.spec import Dataset, Grammar, Presentation, Protocol, own_split
-from sterling.face.data.manifest import ATTACK, BONA_FIDE, Manifest
+from sterling.face.data.datasets.spec import (
+    Dataset,
+    Grammar,
+    Presentation,
+    Protocol,
+    own_split,
+    videos_of_each,
+)
+from sterling.face.data.manifest import BONA_FIDE
 
 _PLACES = {"train": "train", "devel": "dev", "test": "test"}
 _SPECIES = {"": BONA_FIDE, "print": "print", "mobile": "replay_mobile", "highdef": "replay_highdef"}
@@ -20,23 +30,6 @@ _ATTACKS = (
     ("highdef", "highdef", "photo"),
     ("highdef", "highdef", "video"),
 )
-
-
-def read_replay_attack(
-    folder: str | os.PathLike[str], protocol: str | None = None, *, frames: int | None = None
-) -> Manifest:
-    """Read Replay-Attack; ``illumination`` is controlled or adverse. Enrolment is left out.
-
-    Args:
-        folder: The folder of train, devel and test.
-        protocol: ``"grandtest"``: all attacks. The threshold is chosen on devel, and the half total
-            error rate reported on test.
-        frames: As `read_dataset`.
-
-    Raises:
-        InputError: As `read_dataset`.
-    """
-    return read_dataset(REPLAY_ATTACK, folder, protocol, frames=frames)
 
 
 def _describe(groups: Mapping[str, str]) -> Presentation | None:
@@ -87,31 +80,23 @@ REPLAY_ATTACK = Dataset(
         "attack_{instrument}_client{NNN}_session01_{source}_{photo,video}_{light}.mov"
     ),
     grammars=(
-        Grammar(
-            re.compile(r"(?:^|/)(?P<place>train|devel|test)/real$"),
-            re.compile(
-                r"client(?P<client>\d{3})_session01_webcam_authenticate_"
-                r"(?P<light>controlled|adverse)_(?P<take>[12])\.mov"
-            ),
+        Grammar.of(
+            r"(?P<place>train|devel|test)/real",
+            r"client(?P<client>\d{3})_session01_webcam_authenticate_"
+            r"(?P<light>controlled|adverse)_(?P<take>[12])\.mov",
         ),
-        Grammar(
-            re.compile(r"(?:^|/)(?P<place>train|devel|test)/attack/(?P<support>fixed|hand)$"),
-            re.compile(
-                r"attack_(?P<instrument>highdef|mobile|print)_client(?P<client>\d{3})_"
-                r"session01_(?P<source>highdef|mobile)_(?P<content>photo|video)_"
-                r"(?P<light>controlled|adverse)\.mov"
-            ),
+        Grammar.of(
+            r"(?P<place>train|devel|test)/attack/(?P<support>fixed|hand)",
+            r"attack_(?P<instrument>highdef|mobile|print)_client(?P<client>\d{3})_"
+            r"session01_(?P<source>highdef|mobile)_(?P<content>photo|video)_"
+            r"(?P<light>controlled|adverse)\.mov",
         ),
     ),
     describe=_describe,
     protocols={
         "grandtest": Protocol(own_split, {"train": 360, "dev": 360, "test": 480}),
     },
-    counts={
-        (split, label): clients * videos
-        for split, clients in _CLIENTS.items()
-        for label, videos in ((BONA_FIDE, 4), (ATTACK, 20))
-    },
+    counts=videos_of_each(_CLIENTS, 4, 20),
     subjects=_CLIENTS,
     expected=_of_the_clients,
     companions=re.compile(r"/(?:enroll|face-locations)/"),

@@ -1,35 +1,21 @@
-"""SiW (Liu et al., CVPR 2018): prints of two qualities and replays on four devices."""
+"""SiW (Liu et al., CVPR 2018): prints of two qualities and replays on four devices.
 
-import os
+Give the folder of Train and Test. ``sensor`` is its number, ``session`` the last number of the
+name. There is no development split: hold out subjects of train for the threshold (`hold_out_dev`).
+
+Protocols: ``"1"`` all videos; ``"2.1"`` … ``"2.4"`` replays on one device unseen, trained on the
+other three; ``"3.1"`` prints in training and replays in the test, ``"3.2"`` the other way round.
+Figures of 2 and 3 are means over their parts.
+"""
+
 import re
 from collections.abc import Mapping
 
-from sterling.face.data.datasets.read import read_dataset
 from sterling.face.data.datasets.spec import Dataset, Grammar, Presentation, Protocol, own_split
-from sterling.face.data.manifest import BONA_FIDE, Manifest
+from sterling.face.data.manifest import BONA_FIDE
 
 _SPECIES = {"1": BONA_FIDE, "2": "print", "3": "replay"}
 _MEDIA = "1234"
-
-
-def read_siw(
-    folder: str | os.PathLike[str], protocol: str | None = None, *, frames: int | None = None
-) -> Manifest:
-    """Read SiW; ``sensor`` is its number, ``session`` the last number of the name.
-
-    There is no development split: hold subjects of train out for the threshold (`hold_out_dev`).
-
-    Args:
-        folder: The folder of Train and Test.
-        protocol: ``"1"`` all videos; ``"2.1"`` … ``"2.4"`` replays on one device unseen, trained on
-            the other three; ``"3.1"`` prints in training and replays in the test, ``"3.2"`` the
-            other way round. Figures of 2 and 3 are means over their parts.
-        frames: As `read_dataset`.
-
-    Raises:
-        InputError: As `read_dataset`.
-    """
-    return read_dataset(SIW, folder, protocol, frames=frames)
 
 
 def _describe(groups: Mapping[str, str]) -> Presentation | None:
@@ -72,12 +58,10 @@ SIW = Dataset(
     title="SiW",
     layout="{Train,Test}/{live,spoof}/{NNN}/{NNN}-{sensor}-{type}-{medium}-{session}.mov",
     grammars=(
-        Grammar(
-            re.compile(r"(?:^|/)(?P<place>Train|Test)/(?P<kind>live|spoof)/(?P<folder>\d{3})$"),
-            re.compile(
-                r"(?P<subject>\d{3})-(?P<sensor>[12])-(?P<type>[123])-(?P<medium>[1-4])-"
-                r"(?P<session>\d+)\.mov"
-            ),
+        Grammar.of(
+            r"(?P<place>Train|Test)/(?P<kind>live|spoof)/(?P<folder>\d{3})",
+            r"(?P<subject>\d{3})-(?P<sensor>[12])-(?P<type>[123])-(?P<medium>[1-4])-"
+            r"(?P<session>\d+)\.mov",
         ),
     ),
     describe=_describe,

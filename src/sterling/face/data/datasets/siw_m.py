@@ -1,12 +1,17 @@
-"""SiW-M (Liu et al., CVPR 2019): thirteen species, each left out in turn."""
+"""SiW-M (Liu et al., CVPR 2019): thirteen species, each left out in turn.
 
-import os
-import re
+Give the folder of Live, Makeup, Mask, Paper, Partial and Replay. The names do not tell people:
+every video counts as a subject of its own, so that neither the splits nor intervals over subjects
+account for people who appear twice.
+
+Protocol ``"leave_one_species_out:<species>"``: trained on Live/Train and twelve species, tested on
+Live/Test and the thirteenth. Figures are means over all thirteen.
+"""
+
 from collections.abc import Mapping
 
-from sterling.face.data.datasets.read import read_dataset
 from sterling.face.data.datasets.spec import Dataset, Grammar, Presentation, Protocol
-from sterling.face.data.manifest import ATTACK, BONA_FIDE, Manifest
+from sterling.face.data.manifest import ATTACK, BONA_FIDE
 
 _SPECIES = {
     "Makeup/Cosmetic": "makeup_cosmetic",
@@ -23,25 +28,6 @@ _SPECIES = {
     "Partial/PaperGlasses": "partial_paper_glasses",
     "Replay": "replay",
 }
-
-
-def read_siw_m(
-    folder: str | os.PathLike[str], protocol: str | None = None, *, frames: int | None = None
-) -> Manifest:
-    """Read SiW-M. Its names do not tell people: every video counts as a subject of its own.
-
-    So neither the splits nor intervals over subjects account for people who appear twice.
-
-    Args:
-        folder: The folder of Live, Makeup, Mask, Paper, Partial and Replay.
-        protocol: ``"leave_one_species_out:<species>"``: trained on Live/Train and twelve species,
-            tested on Live/Test and the thirteenth. Figures are means over all thirteen.
-        frames: As `read_dataset`.
-
-    Raises:
-        InputError: As `read_dataset`.
-    """
-    return read_dataset(SIW_M, folder, protocol, frames=frames)
 
 
 def _describe(groups: Mapping[str, str]) -> Presentation:
@@ -69,14 +55,8 @@ SIW_M = Dataset(
     title="SiW-M",
     layout=f"Live/{{Train,Test}}/*.mov and {{{','.join(_SPECIES)}}}/*.mov",
     grammars=(
-        Grammar(
-            re.compile(r"(?:^|/)Live/(?P<place>Train|Test)$"),
-            re.compile(r"(?P<file>.+)\.mov"),
-        ),
-        Grammar(
-            re.compile(rf"(?:^|/)(?P<kind>{'|'.join(_SPECIES)})$"),
-            re.compile(r"(?P<file>.+)\.mov"),
-        ),
+        Grammar.of(r"Live/(?P<place>Train|Test)", r"(?P<file>.+)\.mov"),
+        Grammar.of(rf"(?P<kind>{'|'.join(_SPECIES)})", r"(?P<file>.+)\.mov"),
     ),
     describe=_describe,
     protocols={

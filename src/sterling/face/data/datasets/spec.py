@@ -1,31 +1,33 @@
-"""A public data set as data: its grammar of names, its protocols, its published counts.
+"""A public data set as data: the grammar of its names, its protocols, its published counts.
 
-Each set has its own file beside this one. `dataset_tree` sees a folder as one set,
-`dataset_manifest` makes a manifest of it, and `check` counts what the folder lacks.
+Each set has a file of its own in this folder, whose first lines say which folder to give and what
+the columns of the manifest mean. `scan` reads a folder as one set, `read` makes a manifest of it,
+and `check` counts what the folder lacks.
 """
 
+import os
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from sterling.errors import InputError, unknown_name
-from sterling.face.data.manifest import ATTACK, BONA_FIDE
+from sterling.face.data.manifest import ATTACK, BONA_FIDE, Manifest
 from sterling.face.data.modality import Modality
 
 
 @dataclass(frozen=True)
 class Presentation:
-    """What the name and the folder of one video say of it.
+    """One video, as its name and folder describe it.
 
     Attributes:
-        name: Its id within the set; becomes the manifest's ``video``.
-        species: The attack instrument, or ``"bona_fide"``.
-        subject: Whose presentation it is, as the set counts people.
-        split: The published split of this subject: ``"train"``, ``"dev"``, ``"test"``, or ``""``.
-        place: The split of the folder it lies in; it differs from `split` where it lies wrongly.
+        name: Id within the set; becomes the manifest's ``video``.
+        species: Attack instrument species, or ``"bona_fide"``.
+        subject: Subject, as the set counts people.
+        split: Published split of this subject: ``"train"``, ``"dev"``, ``"test"``, or ``""``.
+        place: Split of the folder that holds it; it differs from `split` where it is misplaced.
         session, sensor, illumination: As in the manifest.
-        traits: The fields of the name as the set's grammar calls them, for the protocols.
+        traits: Fields of the name as the set's grammar calls them, for the protocols.
     """
 
     name: str
@@ -46,17 +48,26 @@ class Presentation:
 
 @dataclass(frozen=True)
 class Grammar:
-    """How the paths of a set's presentations are written.
+    """The paths of a set's presentations.
 
     Attributes:
         folder: Searched in the whole path of a folder; ends in ``$``. Above the folder that the
             user names it may match too, so that a part of a set can be read.
-        file: Matches a whole file name. The group ``camera`` of either tells the modality; the
-            group ``frame`` tells the number of a picture of a video that was cut up.
+        file: Matches a whole file name. The group ``camera`` of either gives the modality; the
+            group ``frame`` gives the number of a picture of a video that was cut up.
     """
 
     folder: re.Pattern[str]
     file: re.Pattern[str]
+
+    @classmethod
+    def of(cls, folder: str, file: str) -> "Grammar":
+        """A grammar from the last parts of a folder's path and from a file name."""
+        return cls(re.compile(rf"(?:^|/){folder}$"), re.compile(file))
+
+
+Describe = Callable[[Mapping[str, str]], Presentation | None]
+"""From the groups of folder and file to a presentation; None where they contradict."""
 
 
 @dataclass(frozen=True)
@@ -66,10 +77,10 @@ class Protocol:
     Attributes:
         rule: The split of a presentation, or ``""`` where the protocol leaves it out.
         published: Presentations per split, where they are published.
-        views: Where splits differ in modality: which ones a split sees. Each is a presentation of
-            its own then, whose picture stands in the manifest's ``path`` whatever took it, so that
-            a network of one picture sees it; ``sensor`` names the modality.
-        note: What of it is unknown, or cannot be said by a split.
+        views: Modalities that each split sees, where splits differ in modality. Each is a
+            presentation of its own then, whose picture is in the manifest's ``path`` whatever the
+            camera, so that a network of one picture sees it; ``sensor`` names the modality.
+        note: What is unknown of it, or cannot be expressed by a split.
     """
 
     rule: Callable[[Presentation], str]
@@ -79,9 +90,9 @@ class Protocol:
 
 
 class Listed(NamedTuple):
-    """What one line of a list file says.
+    """One line of a list file.
 
-    The name of a presentation, its split or ``""``, and where the list tells them its label and the
+    The name of a presentation, its split or ``""``, and where the list gives them its label and the
     number of a picture.
     """
 
@@ -97,8 +108,8 @@ class ListFile:
 
     Attributes:
         path: Searched in the whole path; ends in ``$``.
-        read: The lines of the file, and the groups of `path`, to what they say.
-            Raises ValueError where a line is not understood.
+        read: From the lines of the file and the groups of `path` to entries. Raises ValueError
+            where a line is not understood.
         protocol: From the groups of `path`: the protocol that the file belongs to; ``""``: the
             set's own split.
     """
@@ -108,8 +119,37 @@ class ListFile:
     protocol: Callable[[Mapping[str, str]], str] = lambda _groups: ""
 
 
-def _nothing(_found: Iterable[Presentation]) -> Iterable[str]:
-    return ()
+def listed_picture(
+    grammars: Iterable[Grammar],
+    describe: Describe,
+    path: str,
+    *,
+    split: str | None = None,
+    label: str = "",
+) -> Listed:
+    """The entry of a picture whose path a list file gives.
+
+    Args:
+        grammars: Of the set.
+        describe: Of the set.
+        path: The path.
+        split: The split that the list gives; None for the presentation's own.
+        label: The label that the list gives.
+
+    Raises:
+        ValueError: The path is not of the set.
+    """
+    folder, _, file = path.rpartition("/")
+    for grammar in grammars:
+        outer, inner = grammar.folder.search(folder), grammar.file.fullmatch(file)
+        if outer and inner:
+            groups = {**outer.groupdict(""), **inner.groupdict("")}
+            known = describe(groups)
+            if known is not None:
+                return Listed(
+                    known.name, known.split if split is None else split, label, int(groups["frame"])
+                )
+    raise ValueError(f"{path} is not a path of the set")
 
 
 def own_split(presentation: Presentation) -> str:
@@ -129,24 +169,52 @@ def unseen(species: str, published: Mapping[str, int] | None = None) -> Protocol
     return Protocol(rule, published or {})
 
 
+def cross_modal(
+    camera: Modality,
+    cameras: Sequence[Modality],
+    published: Mapping[str, int] | None = None,
+    note: str = "",
+) -> Protocol:
+    """A protocol that trains on the pictures of one camera and tests on those of the others."""
+    others = tuple(other for other in cameras if other != camera)
+    views = {"train": (camera,), "dev": (camera,), "test": others}
+    return Protocol(own_split, published or {}, views, note)
+
+
+def videos_of_each(
+    subjects: Mapping[str, int], bona_fide: int, attack: int
+) -> dict[tuple[str, str], int]:
+    """Presentations by split and label, where every subject has as many of each."""
+    return {
+        (split, label): number * videos
+        for split, number in subjects.items()
+        for label, videos in ((BONA_FIDE, bona_fide), (ATTACK, attack))
+    }
+
+
+def _nothing(_found: Iterable[Presentation]) -> Iterable[str]:
+    return ()
+
+
 @dataclass(frozen=True)
 class Dataset:
-    """Everything published of a data set that can be told from names.
+    """Everything published of a data set that its names tell.
 
     Attributes:
-        key: Its name in code and on the command line, such as ``"oulu_npu"``.
-        title: Its name in print.
+        key: Name in code and on the command line, such as ``"oulu_npu"``.
+        title: Name in print.
         layout: The grammar, for people.
         grammars: The grammar, for this program; one or more kinds of path.
         describe: From the groups of folder and file to a presentation; None where they contradict.
-        protocols: By name, such as ``"4.1"``.
-        cameras: The modalities that every moment must have.
-        counts: Published presentations by (split, label); either is ``""`` where it is not told.
+        protocols: Protocols by name, such as ``"4.1"``.
+        cameras: Modalities that every moment must have.
+        counts: Published presentations by (split, label); either is ``""`` where it is not given.
         pictures: Published moments of videos that were cut up, likewise.
         subjects: Published subjects by split, likewise.
-        expected: The names that must be there, given what is: all of the set where the grammar
-            tells every name, those of the subjects seen where it tells what each subject has.
-        lists: List files; they are checked against the names, or tell the splits.
+        expected: Names that must be present, given the presentations found: all of the set where
+            the grammar gives every name, those of the subjects found where it gives the videos of
+            each subject.
+        lists: List files; they are compared with the names, or give the splits.
         splits_from_lists: Whether only the lists know the splits.
         companions: Searched in the paths of files that belong to the set but are none of its
             presentations.
@@ -157,7 +225,7 @@ class Dataset:
     title: str
     layout: str
     grammars: tuple[Grammar, ...]
-    describe: Callable[[Mapping[str, str]], Presentation | None]
+    describe: Describe
     protocols: Mapping[str, Protocol] = field(default_factory=dict)
     cameras: tuple[Modality, ...] = ("rgb",)
     counts: Mapping[tuple[str, str], int] = field(default_factory=dict)
@@ -170,13 +238,25 @@ class Dataset:
     unknown: tuple[str, ...] = ()
 
     def protocol(self, name: str) -> Protocol:
-        """One of the protocols.
+        """Return a protocol by its name.
 
         Raises:
             InputError: There is none of that name.
         """
         if name not in self.protocols:
             if not self.protocols:
-                raise InputError(f"{self.title} has no protocol that names can tell; leave it out")
+                raise InputError(f"{self.title} has no protocol; leave it out")
             raise unknown_name(f"protocol of {self.title}", name, self.protocols)
         return self.protocols[name]
+
+    def read(
+        self,
+        folder: str | os.PathLike[str],
+        protocol: str | None = None,
+        *,
+        frames: int | None = None,
+    ) -> Manifest:
+        """Read a folder as this data set; see `read_dataset`."""
+        from sterling.face.data.datasets.read import read_dataset
+
+        return read_dataset(self, folder, protocol, frames=frames)

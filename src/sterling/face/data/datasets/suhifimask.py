@@ -1,10 +1,17 @@
-"""SuHiFiMask (Fang et al., 2023): masks and flat attacks before surveillance cameras."""
+"""SuHiFiMask (Fang et al., 2023): masks and flat attacks before surveillance cameras.
 
-import os
+Give the folder of the rounds, and of train_label.txt, dev_label.txt, test_label.txt: only list
+files know the splits. One presentation per person in a round; ``sensor`` is the camera. Attacks
+have the species ``category_1`` … ``category_9``; 1 to 4 are the mask materials, in an order that is
+unknown.
+
+Protocol ``"1"``: everything, by identity. Protocols 2 and 3 are known from their lists alone:
+`read_lists`.
+"""
+
 import re
 from collections.abc import Mapping, Sequence
 
-from sterling.face.data.datasets.read import read_dataset
 from sterling.face.data.datasets.spec import (
     Dataset,
     Grammar,
@@ -12,29 +19,10 @@ from sterling.face.data.datasets.spec import (
     ListFile,
     Presentation,
     Protocol,
+    listed_picture,
     own_split,
 )
-from sterling.face.data.manifest import ATTACK, BONA_FIDE, Manifest
-
-
-def read_suhifimask(
-    folder: str | os.PathLike[str], protocol: str | None = None, *, frames: int | None = None
-) -> Manifest:
-    """Read SuHiFiMask, one presentation per person in a round; ``sensor`` is the camera.
-
-    Attacks have the species ``category_1`` … ``category_9``; 1 to 4 are the mask materials, in an
-    order that is unknown. Who is in which split only list files tell.
-
-    Args:
-        folder: The folder of the rounds, and of train_label.txt, dev_label.txt, test_label.txt.
-        protocol: ``"1"``: everything, by identity. Protocols 2 and 3 are known from their lists
-            alone: `read_lists`.
-        frames: How many pictures of each clip; None: all.
-
-    Raises:
-        InputError: As `read_dataset`.
-    """
-    return read_dataset(SUHIFIMASK, folder, protocol, frames=frames)
+from sterling.face.data.manifest import ATTACK, BONA_FIDE
 
 
 def _describe(groups: Mapping[str, str]) -> Presentation:
@@ -49,35 +37,34 @@ def _describe(groups: Mapping[str, str]) -> Presentation:
     )
 
 
+_GRAMMARS = (
+    Grammar.of(
+        r"(?P<round>(?P<group>G\d+)_(?P<scene>S\d+)_(?P<device>C\d+)_(?P<epoch>E\d+)_T[^/]*)/"
+        r"id_(?P<person>\d+)",
+        r"(?P<frame>\d+)_(?P<subject>\d+)_(?P<category>\d)\.jpg",
+    ),
+)
+
+
 def _listed(lines: Sequence[str], groups: Mapping[str, str]) -> list[Listed]:
     """Lines such as ``G05_…/id_4/120_43_0.jpg,0``, with the category of the name behind the comma.
 
-    The lists of the challenge have a blank there, and a label whose meaning is unknown: left alone.
+    The lists of the challenge have a blank there, and a label whose meaning is unknown: ignored.
     """
     entries = []
     for line in lines:
         path, category = re.split(r"[,\s]+", line, maxsplit=1)
-        folder, _, file = path.rpartition("/")
-        match, picture = _FOLDER.search(folder), _FILE.fullmatch(file)
-        if match is None or picture is None:
-            raise ValueError(f"{path} is no path of the set")
-        known = _describe({**match.groupdict(), **picture.groupdict()})
         label = "" if "," not in line else BONA_FIDE if category == "0" else ATTACK
-        entries.append(Listed(known.name, groups["split"], label, int(picture["frame"])))
+        split = groups["split"]
+        entries.append(listed_picture(_GRAMMARS, _describe, path, split=split, label=label))
     return entries
 
-
-_FOLDER = re.compile(
-    r"(?:^|/)(?P<round>(?P<group>G\d+)_(?P<scene>S\d+)_(?P<device>C\d+)_(?P<epoch>E\d+)_T[^/]*)/"
-    r"id_(?P<person>\d+)$"
-)
-_FILE = re.compile(r"(?P<frame>\d+)_(?P<subject>\d+)_(?P<category>\d)\.jpg")
 
 SUHIFIMASK = Dataset(
     key="suhifimask",
     title="SuHiFiMask",
     layout="G{NN}_S{NN}_C{N}_E{NN}_T…/id_{person}/{frame}_{subject}_{category}.jpg",
-    grammars=(Grammar(_FOLDER, _FILE),),
+    grammars=_GRAMMARS,
     describe=_describe,
     protocols={"1": Protocol(own_split, {"train": 72217, "dev": 12082, "test": 64441})},
     pictures={("train", ""): 201568, ("dev", ""): 40824, ("test", ""): 132190},

@@ -1,10 +1,17 @@
-"""WMCA (George et al., TIFS 2019): 72 people, from glasses to silicone masks."""
+"""WMCA (George et al., TIFS 2019): 72 people, from glasses to silicone masks.
 
-import os
+Give the folder of face-station or WMCA-Image, and of the list. Recordings (``.hdf5``) are listed
+but not decoded: the names of the streams in them could not be established, so that `load_faces`
+counts them as unreadable; pictures that were made of them are read. Only the protocol's own list, a
+file whose name holds ``grandtest`` and ends in ``.csv``, knows the splits.
+
+Protocols: ``"grandtest"``, and ``"leave_one_species_out:<species>"`` for seven species: it is taken
+from train and dev, and the test has it alone.
+"""
+
 import re
 from collections.abc import Mapping, Sequence
 
-from sterling.face.data.datasets.read import read_dataset
 from sterling.face.data.datasets.spec import (
     Dataset,
     Grammar,
@@ -15,7 +22,7 @@ from sterling.face.data.datasets.spec import (
     own_split,
     unseen,
 )
-from sterling.face.data.manifest import ATTACK, BONA_FIDE, Manifest
+from sterling.face.data.manifest import ATTACK, BONA_FIDE
 
 # Species by type and instrument; the seven that protocols leave out, and wigs.
 _INSTRUMENTS: dict[str, dict[str, range | tuple[int, ...]]] = {
@@ -50,27 +57,6 @@ _LEFT_OUT = (
 )
 _GROUPS = {"train": "train", "dev": "dev", "eval": "test"}
 _NAME = r"(?P<client>\d{3})_(?P<session>\d{2})_(?P<presenter>\d{3})_(?P<type>[0-5])_(?P<pai>\d{2})"
-
-
-def read_wmca(
-    folder: str | os.PathLike[str], protocol: str | None = None, *, frames: int | None = None
-) -> Manifest:
-    """Read WMCA: the pictures that were made of it, or the names of its recordings.
-
-    Recordings (``.hdf5``) are told but not decoded: the names of the streams in them could not be
-    established, so that `load_faces` counts them as unreadable. Who is in which split only the
-    protocol's own list tells, a file whose name holds ``grandtest`` and ends in ``.csv``.
-
-    Args:
-        folder: The folder of face-station or WMCA-Image, and of the list.
-        protocol: ``"grandtest"``, or ``"leave_one_species_out:<species>"`` for the seven species:
-            it is taken from train and dev, and the test has it alone.
-        frames: How many moments of each video; None: all.
-
-    Raises:
-        InputError: As `read_dataset`.
-    """
-    return read_dataset(WMCA, folder, protocol, frames=frames)
 
 
 def _species(kind: str, instrument: int) -> str:
@@ -113,14 +99,8 @@ WMCA = Dataset(
         "R_CDIT/{client}_{session}_{presenter}_{type}_{pai}/{color,depth,ir}/NNNN.jpg"
     ),
     grammars=(
-        Grammar(
-            re.compile(r"(?:^|/)face-station/\d\d\.\d\d\.\d\d$"),
-            re.compile(rf"{_NAME}\.hdf5"),
-        ),
-        Grammar(
-            re.compile(rf"(?:^|/)R_CDIT/{_NAME}/(?P<camera>color|depth|ir)$"),
-            re.compile(r"(?P<frame>\d+)\.jpg"),
-        ),
+        Grammar.of(r"face-station/\d\d\.\d\d\.\d\d", rf"{_NAME}\.hdf5"),
+        Grammar.of(rf"R_CDIT/{_NAME}/(?P<camera>color|depth|ir)", r"(?P<frame>\d+)\.jpg"),
     ),
     describe=_describe,
     protocols={

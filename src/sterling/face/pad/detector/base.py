@@ -1,4 +1,4 @@
-"""What judges face crops, whatever runs it: preprocessing, threshold, origin, and the answers."""
+"""The base of detectors: network, preprocessing, threshold, provenance, and the three answers."""
 
 import json
 from abc import ABC, abstractmethod
@@ -16,8 +16,8 @@ from torch import Tensor
 from sterling.errors import InputError
 from sterling.face.pad.detector.decision import Decision, decide
 from sterling.face.pad.detector.preprocessing import Preprocessing
-from sterling.face.pad.networks.models import build_network
 from sterling.face.pad.networks.network import Network
+from sterling.face.pad.networks.registry import build_network
 from sterling.measure import Threshold
 
 
@@ -27,7 +27,7 @@ def _versions() -> dict[str, str]:
 
 @dataclass(frozen=True)
 class Provenance:
-    """Where a detector comes from.
+    """Training data and licence of a detector.
 
     Attributes:
         data: Name of the training data.
@@ -48,15 +48,16 @@ class Provenance:
     versions: Mapping[str, str] = field(default_factory=_versions)
 
 
-class Judge(ABC):
+class DetectorBase(ABC):
     """A presentation attack detector for face crops: pictures or clips, of one modality or more.
 
     `Detector` runs it under PyTorch and `OnnxDetector` under ONNX Runtime.
 
     Attributes:
-        model: The network: what it takes and answers. Only `Detector` scores with its weights.
-        preprocessing: What its crops look like; other input is refused.
-        provenance: Where it comes from.
+        model: The network, which says what it takes and answers. Only `Detector` scores with its
+            weights.
+        preprocessing: How crops are made; other input is refused.
+        provenance: Training data and licence.
         threshold: Decision threshold with its origin; None while there is none.
         margin: Scores nearer to the threshold than this are answered "cannot tell".
     """
@@ -92,7 +93,7 @@ class Judge(ABC):
 
     @abstractmethod
     def save_pretrained(self, folder: Path | str) -> None:
-        """Write what `load_detector` reads into `folder`, which is made if missing.
+        """Write the detector into `folder`, made if missing, for `load_detector`.
 
         Raises:
             InputError: The folder cannot be written to.
@@ -139,7 +140,7 @@ class Judge(ABC):
 
 
 def read_card(card: Mapping[str, Any]) -> dict[str, Any]:
-    """Turn `Judge.card`'s object back into the attributes; the network has initial weights.
+    """Turn `DetectorBase.card`'s object back into the attributes; the network has initial weights.
 
     What else the object holds is left alone.
 

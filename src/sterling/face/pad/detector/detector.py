@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from sterling.errors import InputError
-from sterling.face.pad.detector.base import Judge, Provenance, read_card, read_config
+from sterling.face.pad.detector.base import DetectorBase, Provenance, read_card, read_config
 from sterling.face.pad.detector.preprocessing import Preprocessing, normalise
 from sterling.face.pad.detector.weights import encode, load_weights, read_tensors, write_whole
 from sterling.face.pad.layers.cdc import fold
@@ -24,8 +24,8 @@ _CONFIG, _WEIGHTS = "config.json", "model.safetensors"
 
 
 @dataclass(frozen=True, eq=False)
-class Detector(Judge):
-    """A presentation attack detector under PyTorch (see `Judge`).
+class Detector(DetectorBase):
+    """A presentation attack detector under PyTorch (see `DetectorBase`).
 
     Its score is 0 or more, higher means bona fide: the mean of the predicted map, the probability
     of bona fide, or a mixture, as the network has it (`Network.liveness`).

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from sterling.errors import InputError
-from sterling.face.pad.detector.base import Judge, Provenance, read_card, read_config
+from sterling.face.pad.detector.base import DetectorBase, Provenance, read_card, read_config
 from sterling.face.pad.detector.detector import Detector
 from sterling.face.pad.detector.preprocessing import Preprocessing
 from sterling.face.pad.detector.weights import write_whole
@@ -65,8 +65,8 @@ class _Graph(nn.Module):
 
 
 @dataclass(frozen=True, eq=False)
-class OnnxDetector(Judge):
-    """An exported detector under ONNX Runtime, with the input checks of `Detector` (see `Judge`).
+class OnnxDetector(DetectorBase):
+    """An exported detector under ONNX Runtime, with the input checks of `Detector`.
 
     Attributes:
         session: The ``onnxruntime.InferenceSession``.
@@ -107,7 +107,7 @@ class OnnxDetector(Judge):
         Args:
             content: The bytes.
             path: Named in errors.
-            card: Takes the place of the card within (see `Judge.card`), if given.
+            card: Takes the place of the card within (see `DetectorBase.card`), if given.
 
         Raises:
             InputError: As `load`.
@@ -145,7 +145,7 @@ class OnnxDetector(Judge):
         return cls.from_bytes(content, weights, config)
 
     def save_pretrained(self, folder: Path | str) -> None:
-        """Write ``model.onnx`` and ``config.json``, whose threshold counts (see `Judge`)."""
+        """Write ``model.onnx`` and ``config.json``, whose threshold counts."""
         digest = hashlib.sha256(self.content).hexdigest()
         config = {"format": ONNX_FORMAT, "sha256": digest, **self.card()}
         write_whole(Path(folder) / _GRAPH, self.content)
@@ -158,7 +158,7 @@ class OnnxDetector(Judge):
     def score(
         self, images: Tensor, *, present: Tensor | None = None, batch_size: int = 16
     ) -> NDArray[np.float64]:
-        """Score presentations uint8 (N, [T,] C, S, S); (N,), higher means bona fide (see `Judge`).
+        """Score presentations uint8 (N, [T,] C, S, S); (N,), higher means bona fide.
 
         Args:
             images: The presentations.

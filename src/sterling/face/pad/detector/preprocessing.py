@@ -1,4 +1,4 @@
-"""What must happen to a picture before the network sees it; it travels with the weights."""
+"""Preprocessing of crops: how they were made, and how pixels are normalised."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from sterling.checks import Count, Positive, check_fields
 from sterling.errors import InputError
 from sterling.face.pad.networks.network import Network
 
@@ -16,8 +17,8 @@ _FIXED = {"colour": "RGB", "dtype": "uint8", "normalisation": "(x - 127.5) / 128
 def normalise(images: Tensor) -> Tensor:
     """Map pixel values 0 to 255, (N, [T,] C, H, W) of any dtype, to float (x - 127.5) / 128.
 
-    Pictures are channels-last in memory then, in which convolutions are faster on CPUs and on GPUs;
-    clips are when their frames are taken apart.
+    Pictures become channels-last in memory, which makes convolutions faster on CPUs and on GPUs;
+    clips do once their frames are taken apart.
     """
     normalised = (images.float() - 127.5) / 128
     if images.ndim == 4:
@@ -27,29 +28,26 @@ def normalise(images: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class Preprocessing:
-    """How the crops were made that a detector was trained on, and so what it accepts.
+    """How a detector's training crops were made, and so what it accepts.
 
     Attributes:
         size: Side of the square crop in pixels.
         crop_scale: Side of the crop divided by the longer side of the face box; None when crops
             were not cut from a face box.
-        face_detector: Name and version of what found the face box, "none" without one.
+        face_detector: Name and version of the face detector, "none" without one.
         alignment: How the face was turned or placed within the crop.
 
     Raises:
         InputError: `size` or `crop_scale` is out of range.
     """
 
-    size: int
-    crop_scale: float | None = None
+    size: Count
+    crop_scale: Positive | None = None
     face_detector: str = "none"
     alignment: str = "none"
 
     def __post_init__(self) -> None:
-        if type(self.size) is not int or self.size <= 0:
-            raise InputError(f"size is {self.size!r}: a crop's side is a whole number of pixels")
-        if self.crop_scale is not None and not self.crop_scale > 0:
-            raise InputError(f"crop_scale is {self.crop_scale}: it must be above 0, or None")
+        check_fields(self)
 
     def require(self, images: Tensor, network: Network) -> None:
         """Check that `images` is uint8 (N, [T,] C, size, size) as `network` takes it.

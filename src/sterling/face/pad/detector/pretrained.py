@@ -1,7 +1,7 @@
-"""The detector that is shipped with the package: `Compact` in 8-bit integers, ready to judge.
+"""The detector that is shipped with the package: `Compact` in 8-bit integers, ready to use.
 
-``compact.json``, beside the weights, says what they were trained on, under which licences, how
-they are made again, and what was measured.
+``compact.json``, next to the weights, holds their training data, licences, the commands that
+reproduce them, and measurements.
 """
 
 import hashlib
@@ -9,7 +9,7 @@ import json
 from pathlib import Path
 
 from sterling.errors import InputError
-from sterling.face.pad.detector.base import Judge, read_config
+from sterling.face.pad.detector.base import DetectorBase, read_config
 from sterling.face.pad.detector.detector import Detector
 from sterling.face.pad.detector.onnx import CONFIG, ONNX_FORMAT, OnnxDetector
 
@@ -40,12 +40,12 @@ def shipped_detector(weights: Path = WEIGHTS, record: Path = RECORD) -> OnnxDete
     return OnnxDetector.from_bytes(content, weights)
 
 
-def load_detector(source: Path | str) -> Judge:
+def load_detector(source: Path | str) -> DetectorBase:
     """Read a detector: the shipped one by its name, a saved one, or an exported one.
 
     Args:
-        source: ``"compact"``, a folder that `Judge.save_pretrained` wrote, or an ``.onnx`` file
-            that `export_onnx` wrote. A folder named compact is to be written ``./compact``.
+        source: ``"compact"``, a folder that `save_pretrained` wrote, or an ``.onnx`` file that
+            `export_onnx` wrote. Write ``./compact`` for a folder of that name.
 
     Raises:
         InputError: There is no such detector, or it is damaged.

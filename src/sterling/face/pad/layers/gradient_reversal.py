@@ -1,13 +1,18 @@
-"""The identity whose gradient is turned round: features that a discriminator learns nothing from.
+"""Gradient reversal: an identity whose gradient changes sign, against a domain discriminator.
 
 Ganin, Lempitsky, "Unsupervised Domain Adaptation by Backpropagation" (ICML 2015).
 """
 
 import math
-from typing import Any
+from typing import Annotated, Any
 
 import torch
 from torch import Tensor
+
+from sterling.checks import Range
+
+Domains = Annotated[int, Range(2)]
+"""Number of domains that a discriminator tells apart."""
 
 RAMP = 4000  # steps over which the reversed gradient grows, as SSDG releases it
 

@@ -6,43 +6,24 @@ are not published in what was read, and are our documented defaults.
 """
 
 import copy
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from sterling.checks import Count, Positive, Share, Weight
 from sterling.errors import InputError
 from sterling.face.pad.detector.preprocessing import normalise
-from sterling.face.pad.layers.resnet import BLOCKS, residual_stage, residual_stem
+from sterling.face.pad.layers.resnet import Depth, residual_layers
 from sterling.face.pad.networks.network import Network, Output, initialise
-from sterling.face.pad.training.losses import bona_fide_of
-from sterling.face.pad.training.objective import Batch
+from sterling.face.pad.training.losses import bona_fide_of, label_loss
+from sterling.face.pad.training.objective import Batch, Objective
 from sterling.face.pad.training.pair_sampling import draw_pairs
 from sterling.face.pad.training.views import tone_view
 
 PROJECTED = 4  # the projection has 4·width channels; the published size is unknown
-
-
-@dataclass(frozen=True)
-class CCLConfig:
-    """What is needed to build a `CCL` network again.
-
-    Attributes:
-        depth: Of the residual encoder: 10, 18 or 34. The paper's is 50.
-        width: Channels of its first stage, 1 or more; 64 is usual.
-    """
-
-    depth: int = 18
-    width: int = 64
-
-    def __post_init__(self) -> None:
-        if self.depth not in BLOCKS:
-            raise InputError(f"depth is {self.depth!r}: one of {tuple(BLOCKS)}")
-        if type(self.width) is not int or self.width < 1:
-            raise InputError(f"width is {self.width!r}: an integer of 1 or more")
 
 
 class CCL(Network):
@@ -52,7 +33,7 @@ class CCL(Network):
     encoder and projector, whose weights follow the online ones (`follow`) and get no gradient.
 
     Args:
-        depth: 10, 18 or 34.
+        depth: 10, 18 or 34; the paper's is 50.
         width: Channels of the first stage.
         seed: Seed of the initial weights; the target begins as the online branch.
 
@@ -63,19 +44,14 @@ class CCL(Network):
     name = "ccl"
     shrink = 32
     has_map = False
+    logit_share = 1.0
 
-    def __init__(self, depth: int = 18, width: int = 64, *, seed: int = 0) -> None:
+    def __init__(self, depth: Depth = 18, width: Count = 64, *, seed: int = 0) -> None:
         super().__init__()
-        self.logit_share = 1.0
-        self.config = CCLConfig(depth, width)
-        blocks, projected = BLOCKS[depth], PROJECTED * width
+        projected = PROJECTED * width
         with torch.random.fork_rng(devices=[]):  # PyTorch's layers draw weights that we replace
             self.encoder = nn.Sequential(
-                residual_stem(3, width),
-                residual_stage(width, width, blocks[0], 1),
-                residual_stage(width, 2 * width, blocks[1], 2),
-                residual_stage(2 * width, 4 * width, blocks[2], 2),
-                residual_stage(4 * width, 8 * width, blocks[3], 2),
+                *residual_layers(3, width, depth),
                 nn.AdaptiveAvgPool2d(1),
                 nn.Flatten(),
             )
@@ -113,7 +89,7 @@ def _perceptron(inputs: int, outputs: int) -> nn.Sequential:
 
 
 @dataclass(frozen=True, eq=False)
-class ContextContrast:
+class ContextContrast(Objective):
     """L = L_BCE + contrast_weight · L_contrast + similar_weight · L_similar.
 
     L_BCE classifies anchors and positives. L_contrast (InfoNCE) tells, for each anchor's
@@ -138,24 +114,18 @@ class ContextContrast:
     contexts: Tensor
     bona_fide: Tensor
     pairs: Literal["context", "random"] = "context"
-    contrast_weight: float = 1.0
-    similar_weight: float = 1.0
-    temperature: float = 0.2
-    momentum: float = 0.99
+    contrast_weight: Weight = 1.0
+    similar_weight: Weight = 1.0
+    temperature: Positive = 0.2
+    momentum: Share = 0.99
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if not len(self.images) == len(self.contexts) == len(self.bona_fide):
             raise InputError(
                 f"{len(self.images)} images, {len(self.contexts)} contexts and "
                 f"{len(self.bona_fide)} classes: one each per capture"
             )
-        for name in ("contrast_weight", "similar_weight"):
-            if not getattr(self, name) >= 0:
-                raise InputError(f"{name} is {getattr(self, name)}: 0 or more")
-        if not self.temperature > 0:
-            raise InputError(f"temperature is {self.temperature}: above 0")
-        if not 0 <= self.momentum <= 1:
-            raise InputError(f"momentum is {self.momentum}: it lies in [0, 1]")
 
     def __call__(
         self, network: nn.Module, model: Network, batch: Batch, draws: torch.Generator
@@ -175,20 +145,13 @@ class ContextContrast:
         output: Output = network(normalise(torch.cat(shown[:2])))
         with torch.no_grad():
             projected = model.target(normalise(torch.cat(shown[1:])))
-        assert output.logits is not None
         live = bona_fide_of(batch.maps)
-        wanted = torch.cat([live, live]).to(output.logits.dtype)
-        entropy = F.binary_cross_entropy_with_logits(output.logits[:, -1], wanted)
+        entropy = label_loss(output, torch.cat([live, live]))
         cosines = F.normalize(output.features[0][:n], dim=1) @ F.normalize(projected, dim=1).T
         contrast = contrast_loss(cosines, live, self.temperature)
         similar = ((cosines.diagonal() - 1).square() + cosines[:, n:].diagonal().square()).mean()
         loss = entropy + self.contrast_weight * contrast + self.similar_weight * similar / 2
-        return loss, model.liveness(Output(logits=output.logits[:n]))
-
-    def to_dict(self) -> Mapping[str, Any]:
-        """See `Objective`; the captures are the training items."""
-        names = ("pairs", "contrast_weight", "similar_weight", "temperature", "momentum")
-        return {name: getattr(self, name) for name in names}
+        return loss, model.liveness(output)[:n]
 
 
 def contrast_loss(cosines: Tensor, live: Tensor, temperature: float) -> Tensor:

@@ -1,40 +1,17 @@
 """CDCN: a depth-map network of central difference convolutions."""
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from sterling.errors import InputError
-from sterling.face.data import Modality, channels_of, require_modalities
+from sterling.checks import Count, Share
+from sterling.face.data import channels_of, require_modalities
 from sterling.face.pad.layers.cdc import CentralDifferenceConv2d
 from sterling.face.pad.networks.network import Network, Output, initialise
 
 SHRINK = 8  # a trunk halves the size three times
-
-
-@dataclass(frozen=True)
-class CDCNConfig:
-    """What is needed to build a `CDCN` again.
-
-    Attributes:
-        width: Channels of the stem, 1 or more. 64 is the published network.
-        theta: Share of the difference term in every convolution, in [0, 1]; 0 is the same network
-            with ordinary convolutions.
-        modalities: What is stacked along the image's channels (fusion at the input).
-    """
-
-    width: int = 64
-    theta: float = 0.7
-    modalities: tuple[Modality, ...] = ("rgb",)
-
-    def __post_init__(self) -> None:
-        if type(self.width) is not int or self.width < 1:
-            raise InputError(f"width is {self.width!r}: an integer of 1 or more")
-        if not 0.0 <= self.theta <= 1.0:
-            raise InputError(f"theta is {self.theta}: the share of the difference lies in [0, 1]")
 
 
 class CDCN(Network):
@@ -54,7 +31,8 @@ class CDCN(Network):
 
     Args:
         width: Channels of the stem.
-        theta: Share of the difference term, in [0, 1].
+        theta: Share of the difference term in every convolution, in [0, 1]; 0 is the same network
+            with ordinary convolutions.
         modalities: What is stacked along the image's channels: one modality, or several that are
             fused at the input.
         seed: Seed of the initial weights (PyTorch's default distribution for convolutions).
@@ -67,15 +45,14 @@ class CDCN(Network):
 
     def __init__(
         self,
-        width: int = 64,
-        theta: float = 0.7,
+        width: Count = 64,
+        theta: Share = 0.7,
         modalities: Collection[str] = ("rgb",),
         *,
         seed: int = 0,
     ) -> None:
         super().__init__()
         self.modalities = require_modalities(modalities)
-        self.config = CDCNConfig(width, theta, self.modalities)
         base = 2 * width
         with torch.random.fork_rng(devices=[]):  # PyTorch's layers draw weights that we replace
             self.trunk = CdcTrunk(channels_of(self.modalities), width, cdcn_level(width), theta)

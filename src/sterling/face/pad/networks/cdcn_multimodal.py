@@ -1,29 +1,15 @@
 """Multi-modal CDCN: one trunk per modality, fused where each has its features."""
 
 from collections.abc import Collection
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
+from sterling.checks import Count, Share
 from sterling.errors import InputError
-from sterling.face.data import CHANNELS, Modality, require_modalities
-from sterling.face.pad.networks.cdcn import CDCNConfig, CdcTrunk, cdc_layer, cdcn_level, map_layer
+from sterling.face.data import CHANNELS, require_modalities
+from sterling.face.pad.networks.cdcn import CdcTrunk, cdc_layer, cdcn_level, map_layer
 from sterling.face.pad.networks.network import Network, Output, initialise
-
-
-@dataclass(frozen=True)
-class CDCNMultimodalConfig(CDCNConfig):
-    """What is needed to build a `CDCNMultimodal` again; the fields are CDCN's."""
-
-    modalities: tuple[Modality, ...] = ("rgb", "depth", "ir")
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if len(self.modalities) < 2:
-            raise InputError(
-                f"modalities are {self.modalities}: two or more are fused; for one take cdcn"
-            )
 
 
 class CDCNMultimodal(Network):
@@ -52,15 +38,18 @@ class CDCNMultimodal(Network):
 
     def __init__(
         self,
-        width: int = 64,
-        theta: float = 0.7,
+        width: Count = 64,
+        theta: Share = 0.7,
         modalities: Collection[str] = ("rgb", "depth", "ir"),
         *,
         seed: int = 0,
     ) -> None:
         super().__init__()
         self.modalities = require_modalities(modalities)
-        self.config = CDCNMultimodalConfig(width, theta, self.modalities)
+        if len(self.modalities) < 2:
+            raise InputError(
+                f"modalities are {self.modalities}: two or more are fused; for one take cdcn"
+            )
         base, count = 2 * width, len(self.modalities)
         with torch.random.fork_rng(devices=[]):
             self.branches = nn.ModuleList(

@@ -1,14 +1,14 @@
 """CDCN++: the structure that the architecture search found, with multiscale attention fusion."""
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
+from sterling.checks import Count, Share
 from sterling.errors import InputError, unknown_name
 from sterling.face.data import channels_of, require_modalities
-from sterling.face.pad.networks.cdcn import CDCNConfig, CdcTrunk, cdc_layer, map_layer
+from sterling.face.pad.networks.cdcn import CdcTrunk, cdc_layer, map_layer
 from sterling.face.pad.networks.network import Network, Output, initialise
 
 OPERATIONS = ("cdc", "cdc_2_1.2", "cdc_2_1.4", "cdc_2_1.6", "cdc_2_1.8", "cdc_2_2.0")
@@ -19,30 +19,6 @@ Structure = tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]
 """Names of operations, one after the other, of the cells low, mid and high."""
 
 PUBLISHED: Structure = (("cdc", "cdc_2_1.6"), ("cdc_2_1.2", "cdc_2_1.4"), ("cdc", "cdc_2_1.2"))
-
-
-@dataclass(frozen=True)
-class CDCNppConfig(CDCNConfig):
-    """What is needed to build a `CDCNpp` again, beside CDCN's fields.
-
-    Attributes:
-        structure: Operations of the cells low, mid and high.
-        attention: Kernel sizes of the spatial attention at low, mid and high, odd; empty for none.
-    """
-
-    structure: Structure = PUBLISHED
-    attention: tuple[int, ...] = (7, 5, 3)
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if len(self.structure) != 3 or not all(self.structure):
-            raise InputError(f"structure is {self.structure}: three cells of one operation or more")
-        for name in (name for cell in self.structure for name in cell):
-            if name not in OPERATIONS:
-                raise unknown_name("operation", str(name), OPERATIONS)
-        kernels = self.attention
-        if len(kernels) not in (0, 3) or any(type(k) is not int or k % 2 == 0 for k in kernels):
-            raise InputError(f"attention is {kernels}: three odd kernel sizes, or none")
 
 
 class CDCNpp(Network):
@@ -61,7 +37,7 @@ class CDCNpp(Network):
         theta: Share of the difference term, in [0, 1].
         modalities: What is stacked along the image's channels.
         structure: Operations of the cells low, mid and high.
-        attention: Kernel sizes of the spatial attention, or empty.
+        attention: Kernel sizes of the spatial attention at low, mid and high, odd; empty for none.
         seed: Seed of the initial weights.
 
     Raises:
@@ -72,8 +48,8 @@ class CDCNpp(Network):
 
     def __init__(
         self,
-        width: int = 64,
-        theta: float = 0.7,
+        width: Count = 64,
+        theta: Share = 0.7,
         modalities: Collection[str] = ("rgb",),
         structure: Sequence[Sequence[str]] = PUBLISHED,
         attention: Sequence[int] = (7, 5, 3),
@@ -82,13 +58,20 @@ class CDCNpp(Network):
     ) -> None:
         super().__init__()
         self.modalities = require_modalities(modalities)
-        cells = tuple(tuple(cell) for cell in structure)
-        self.config = CDCNppConfig(width, theta, self.modalities, cells, tuple(attention))  # type: ignore[arg-type]
+        if len(structure) != 3 or not all(structure):
+            raise InputError(f"structure is {structure}: three cells of one operation or more")
+        for name in (name for cell in structure for name in cell):
+            if name not in OPERATIONS:
+                raise unknown_name("operation", str(name), OPERATIONS)
+        if len(attention) not in (0, 3) or any(type(k) is not int or k % 2 == 0 for k in attention):
+            raise InputError(f"attention is {attention}: three odd kernel sizes, or none")
         base = 2 * width
-        levels = [[c for name in cell for c in operation_channels(name, base)] for cell in cells]
+        levels = [
+            [c for name in cell for c in operation_channels(name, base)] for cell in structure
+        ]
         with torch.random.fork_rng(devices=[]):
             self.trunk = CdcTrunk(
-                channels_of(self.modalities), width, levels, theta, self.config.attention or None
+                channels_of(self.modalities), width, levels, theta, attention or None
             )
             self.head = nn.Sequential(cdc_layer(3 * base, base, theta), map_layer(base, theta))
         initialise(self, seed)

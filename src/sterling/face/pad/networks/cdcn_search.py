@@ -16,6 +16,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from sterling.checks import Count, Natural, Weight, check_fields
 from sterling.errors import InputError
 from sterling.face.data import channels_of, require_modalities
 from sterling.face.pad.detector.preprocessing import normalise
@@ -175,23 +176,22 @@ class SearchConfig:
         InputError: A value is out of range.
     """
 
-    epochs: int = 60
+    epochs: Count = 60
     warmup_epochs: int = 10
-    batch_size: int = 12
-    learning_rate: float = 1e-4
-    weight_decay: float = 5e-5
-    architecture_rate: float = 6e-4
-    architecture_decay: float = 1e-3
-    cdl_weight: float = 1.0
-    seed: int = 0
+    batch_size: Count = 12
+    learning_rate: Weight = 1e-4
+    weight_decay: Weight = 5e-5
+    architecture_rate: Weight = 6e-4
+    architecture_decay: Weight = 1e-3
+    cdl_weight: Weight = 1.0
+    seed: Natural = 0
 
     def __post_init__(self) -> None:
+        check_fields(self)
         if not 0 <= self.warmup_epochs < self.epochs:
             raise InputError(
                 f"warmup_epochs is {self.warmup_epochs}: 0 or more, below epochs, {self.epochs}"
             )
-        if self.batch_size < 1:
-            raise InputError(f"batch_size is {self.batch_size}: 1 or more")
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,6 +1,6 @@
 """Depth from several frames: a single-frame network, refined by what moves between frames."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import Self, cast
 
@@ -9,46 +9,12 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from sterling.errors import InputError
-from sterling.face.data import Modality
 from sterling.face.pad.layers.conv_gru import ConvGRUCell
 from sterling.face.pad.layers.short_term import Cues, ShortTermBlock
 from sterling.face.pad.networks.depth_net import DepthNet
 from sterling.face.pad.networks.network import Network, Output, initialise
 
 HEAD_SIDE, HEAD_UNITS = 4, 64
-
-
-@dataclass(frozen=True)
-class ClipDepthConfig:
-    """What both multi-frame networks are built from.
-
-    Attributes:
-        width: Channels of the trunk's stem, 1 or more. 64 is the published network.
-        frames: Frames of a clip, 2 or more.
-        w_multi: Share of the multi-frame map in the refined map, in [0, 1]; the single-frame map
-            has the rest.
-        memory: Whether the recurrent state is carried from frame to frame. Without, every pair of
-            frames is judged on its own, by as many parameters.
-        logit_share: Share of the probability of bona fide in score and loss, in [0, 1].
-        modalities: What is stacked along the channels of every frame.
-    """
-
-    width: int = 64
-    frames: int = 5
-    w_multi: float = 0.6
-    memory: bool = True
-    logit_share: float = 0.8
-    modalities: tuple[Modality, ...] = ("rgb",)
-
-    def __post_init__(self) -> None:
-        if type(self.frames) is not int or self.frames < 2:
-            raise InputError(
-                f"frames is {self.frames!r}: motion needs clips of 2 or more; for single pictures "
-                "take depth_net"
-            )
-        for name in ("w_multi", "logit_share"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise InputError(f"{name} is {getattr(self, name)}: a share lies in [0, 1]")
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,8 +64,13 @@ class ClipDepth(Network):
     `width`. The release leaves out the second cell's tanh; here it is, as in the equations.
 
     Args:
-        config: What is stored to build the network again.
-        single: The trunk.
+        single: The trunk; width and modalities are its.
+        frames: Frames of a clip, 2 or more.
+        w_multi: Share of the multi-frame map in the refined map, in [0, 1]; the single-frame map
+            has the rest.
+        memory: Whether the recurrent state is carried from frame to frame. Without, every pair of
+            frames is scored on its own, by as many parameters.
+        logit_share: Share of the probability of bona fide in score and loss, in [0, 1].
         signed: Whether the blocks' gradients are signed (see `ShortTermBlock`).
         wide: Whether the blocks concatenate the trunk's features.
         root: Whether the blocks' magnitudes have their root.
@@ -108,19 +79,27 @@ class ClipDepth(Network):
 
     def __init__(
         self,
-        config: ClipDepthConfig,
         single: DepthNet,
         *,
+        frames: int,
+        w_multi: float,
+        memory: bool,
+        logit_share: float,
         signed: bool,
         wide: bool,
         root: bool = True,
         seed: int,
     ) -> None:
         super().__init__()
-        self.config, self.single = config, single
-        self.modalities, self.frames = single.modalities, config.frames
-        self.logit_share = config.logit_share
-        level, reduced = 2 * config.width, max(1, config.width // 2)
+        if frames < 2:
+            raise InputError(
+                f"frames is {frames}: motion needs clips of 2 or more; for single pictures take "
+                "depth_net"
+            )
+        self.single, self.modalities, self.width = single, single.modalities, single.width
+        self.frames, self.w_multi, self.memory = frames, w_multi, memory
+        self.logit_share = logit_share
+        level, reduced = 2 * self.width, max(1, self.width // 2)
         with torch.random.fork_rng(devices=[]):  # PyTorch's layers draw weights that we replace
             self.blocks = nn.ModuleList(
                 ShortTermBlock(level, reduced, previous, level, signed=signed, wide=wide, root=root)
@@ -130,18 +109,12 @@ class ClipDepth(Network):
                 nn.Conv2d(level, level, 3, padding=1, bias=False), nn.BatchNorm2d(level), nn.ReLU()
             )
             self.recurrent = nn.ModuleList(
-                [ConvGRUCell(level, config.width), ConvGRUCell(config.width, 1)]
+                [ConvGRUCell(level, self.width), ConvGRUCell(self.width, 1)]
             )
             self.head = nn.Sequential(
                 nn.Linear(HEAD_SIDE**2, HEAD_UNITS), nn.ReLU(), nn.Linear(HEAD_UNITS, 1)
             )
         initialise(nn.ModuleList([self.blocks, self.summary, self.recurrent, self.head]), seed)
-
-    @property
-    def w_multi(self) -> float:
-        """Share of the multi-frame map in the refined map."""
-        share: float = self.config.w_multi
-        return share
 
     @property
     def w_single(self) -> float:
@@ -159,7 +132,7 @@ class ClipDepth(Network):
         Raises:
             InputError: It is not built as the trunk is.
         """
-        if replace(single.config, frames=1) != self.single.config:
+        if {**single.arguments, "frames": 1} != self.single.arguments:
             raise InputError(
                 f"single-frame network is {single.to_dict()}: {self.name} needs "
                 f"{self.single.to_dict()}"
@@ -252,13 +225,13 @@ class ClipDepth(Network):
         """The recurrent cells' states before a clip."""
         count, (height, width) = like.shape[0], like.shape[-2:]
         return (
-            like.new_zeros(count, self.config.width, height, width),
+            like.new_zeros(count, self.width, height, width),
             like.new_zeros(count, 1, height, width),
         )
 
     def _remember(self, moved: Tensor, hidden: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
         """The recurrent cells' states after one more pair of frames."""
-        if not self.config.memory:
+        if not self.memory:
             hidden = self._rest(moved)
         deep = self.recurrent[0](moved, hidden[0])
         return deep, self.recurrent[1](deep, hidden[1])

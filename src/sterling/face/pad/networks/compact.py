@@ -1,37 +1,15 @@
 """Compact: a small network for one colour crop, made to be deployed."""
 
 from collections.abc import Collection
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
-from sterling.errors import InputError
-from sterling.face.data import Modality, channels_of, require_modalities
+from sterling.checks import Count, Share
+from sterling.face.data import channels_of, require_modalities
 from sterling.face.pad.layers.cdc import CentralDifferenceConv2d
 from sterling.face.pad.networks.cdcn import cdc_layer
 from sterling.face.pad.networks.network import Network, Output, initialise
-
-
-@dataclass(frozen=True)
-class CompactConfig:
-    """What is needed to build a `Compact` again.
-
-    Attributes:
-        width: Channels of the stem, 1 or more.
-        theta: Share of the difference term in every 3×3 convolution, in [0, 1].
-        modalities: What is stacked along the image's channels (fusion at the input).
-    """
-
-    width: int = 16
-    theta: float = 0.7
-    modalities: tuple[Modality, ...] = ("rgb",)
-
-    def __post_init__(self) -> None:
-        if type(self.width) is not int or self.width < 1:
-            raise InputError(f"width is {self.width!r}: an integer of 1 or more")
-        if not 0.0 <= self.theta <= 1.0:
-            raise InputError(f"theta is {self.theta}: the share of the difference lies in [0, 1]")
 
 
 class Compact(Network):
@@ -48,7 +26,7 @@ class Compact(Network):
 
     Args:
         width: Channels of the stem.
-        theta: Share of the difference term, in [0, 1].
+        theta: Share of the difference term in every 3×3 convolution, in [0, 1].
         modalities: What is stacked along the image's channels.
         seed: Seed of the initial weights.
 
@@ -63,15 +41,14 @@ class Compact(Network):
 
     def __init__(
         self,
-        width: int = 16,
-        theta: float = 0.7,
+        width: Count = 16,
+        theta: Share = 0.7,
         modalities: Collection[str] = ("rgb",),
         *,
         seed: int = 0,
     ) -> None:
         super().__init__()
         self.modalities = require_modalities(modalities)
-        self.config = CompactConfig(width, theta, self.modalities)
         with torch.random.fork_rng(devices=[]):  # PyTorch's layers draw weights that we replace
             self.stem = _halved(channels_of(self.modalities), width, theta)
             self.low = _level(width, theta)

@@ -5,49 +5,22 @@ learning. Its three parts are known, their insides are not; what is built here, 
 our documented default.
 """
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from sterling.errors import InputError
+from sterling.checks import Count, Natural, Weight
 from sterling.face.pad.detector.preprocessing import normalise
-from sterling.face.pad.layers.resnet import BLOCKS, residual_stage, residual_stem
+from sterling.face.pad.layers.resnet import Depth, residual_layers
 from sterling.face.pad.networks.network import Network, Output, initialise
-from sterling.face.pad.training.losses import bona_fide_of
-from sterling.face.pad.training.objective import Batch
+from sterling.face.pad.training.losses import bona_fide_of, label_loss
+from sterling.face.pad.training.objective import Batch, Objective
 from sterling.face.pad.training.quality_corruption import lower_quality
 from sterling.face.pad.training.views import tone_view
 
 HALF = 2  # the restoring network works at half the picture's side
-
-
-@dataclass(frozen=True)
-class CQILConfig:
-    """What is needed to build a `CQIL` network again.
-
-    Attributes:
-        depth: Of the residual encoder: 10, 18 or 34.
-        width: Channels of its first stage, 1 or more; 64 is usual.
-        restoring: Residual blocks of the network that restores quality; 0 leaves it out.
-        separate: Whether quality has a branch of its own beside liveness.
-    """
-
-    depth: int = 18
-    width: int = 64
-    restoring: int = 4
-    separate: bool = True
-
-    def __post_init__(self) -> None:
-        if self.depth not in BLOCKS:
-            raise InputError(f"depth is {self.depth!r}: one of {tuple(BLOCKS)}")
-        if type(self.width) is not int or self.width < 1:
-            raise InputError(f"width is {self.width!r}: an integer of 1 or more")
-        if type(self.restoring) is not int or self.restoring < 0:
-            raise InputError(f"restoring is {self.restoring!r}: an integer of 0 or more")
 
 
 class CQIL(Network):
@@ -67,28 +40,23 @@ class CQIL(Network):
     name = "cqil"
     shrink = 32
     has_map = False
+    logit_share = 1.0
 
     def __init__(
         self,
-        depth: int = 18,
-        width: int = 64,
-        restoring: int = 4,
+        depth: Depth = 18,
+        width: Count = 64,
+        restoring: Natural = 4,
         separate: bool = True,
         *,
         seed: int = 0,
     ) -> None:
         super().__init__()
-        self.logit_share = 1.0
-        self.config = CQILConfig(depth, width, restoring, separate)
-        blocks, encoded, branch = BLOCKS[depth], 8 * width, 4 * width
+        encoded, branch = 8 * width, 4 * width
         with torch.random.fork_rng(devices=[]):  # PyTorch's layers draw weights that we replace
             self.restorer = Restorer(width, restoring) if restoring else None
             self.encoder = nn.Sequential(
-                residual_stem(3, width),
-                residual_stage(width, width, blocks[0], 1),
-                residual_stage(width, 2 * width, blocks[1], 2),
-                residual_stage(2 * width, 4 * width, blocks[2], 2),
-                residual_stage(4 * width, encoded, blocks[3], 2),
+                *residual_layers(3, width, depth),
                 nn.AdaptiveAvgPool2d(1),
                 nn.Flatten(),
             )
@@ -170,8 +138,8 @@ class Restorer(nn.Module):
         return images + detail
 
 
-@dataclass(frozen=True)
-class QualityInvariance:
+@dataclass(frozen=True, eq=False)
+class QualityInvariance(Objective):
     """L = L_BCE + contrast_weight L_con + restore_weight L_SR + separate_weight L_SQN.
 
     Each picture comes with a copy of lower quality (`lower_quality`). L_BCE classifies both. L_con
@@ -189,14 +157,9 @@ class QualityInvariance:
         InputError: A weight is negative.
     """
 
-    contrast_weight: float = 1.0
-    restore_weight: float = 1.0
-    separate_weight: float = 0.1
-
-    def __post_init__(self) -> None:
-        for name, value in asdict(self).items():
-            if not value >= 0:
-                raise InputError(f"{name} is {value}: 0 or more")
+    contrast_weight: Weight = 1.0
+    restore_weight: Weight = 1.0
+    separate_weight: Weight = 0.1
 
     def __call__(
         self, network: nn.Module, model: Network, batch: Batch, draws: torch.Generator
@@ -206,10 +169,8 @@ class QualityInvariance:
         worse, amounts = lower_quality(toned, draws)
         n = len(toned)
         output: Output = network(normalise(torch.cat([toned, worse])))
-        assert output.logits is not None
         live, predicted, quality, amount, restored = output.features
-        wanted = bona_fide_of(batch.maps).to(output.logits.dtype).repeat(2)
-        loss = F.binary_cross_entropy_with_logits(output.logits[:, 0], wanted)
+        loss = label_loss(output, bona_fide_of(batch.maps).repeat(2))
         fixed = live.detach()
         one_way = F.cosine_similarity(predicted[:n], fixed[n:], dim=1)
         other_way = F.cosine_similarity(predicted[n:], fixed[:n], dim=1)
@@ -219,8 +180,4 @@ class QualityInvariance:
             lost = torch.cat([torch.zeros_like(amounts), amounts])
             apart = F.cosine_similarity(live, quality, dim=1).abs().mean()
             loss = loss + self.separate_weight * (F.mse_loss(amount, lost) + apart)
-        return loss, model.liveness(Output(logits=output.logits[:n]))
-
-    def to_dict(self) -> Mapping[str, Any]:
-        """See `Objective`."""
-        return asdict(self)
+        return loss, model.liveness(output)[:n]

@@ -5,40 +5,18 @@ George, Marcel, "Deep Pixel-wise Binary Supervision for Face Presentation Attack
 connected layer to one answer; half of the loss is each one's binary cross-entropy.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from sterling.checks import Count, Share
 from sterling.errors import InputError
-from sterling.face.pad.detector.preprocessing import normalise
 from sterling.face.pad.layers.resnet import residual_stem
 from sterling.face.pad.networks.network import Network, Output, initialise
-from sterling.face.pad.training.augment import augment
-from sterling.face.pad.training.losses import bona_fide_of
-from sterling.face.pad.training.objective import Batch
-
-
-@dataclass(frozen=True)
-class DeepPixBiSConfig:
-    """What is needed to build a `DeepPixBiS` network again.
-
-    Attributes:
-        width: Channels of the stem, even; a dense layer adds half as many. 96 is DenseNet-161.
-        layers: Dense layers of the two blocks; (6, 12) is DenseNet-161.
-    """
-
-    width: int = 96
-    layers: tuple[int, int] = (6, 12)
-
-    def __post_init__(self) -> None:
-        if type(self.width) is not int or self.width < 2 or self.width % 2:
-            raise InputError(f"width is {self.width!r}: an even integer of 2 or more")
-        if len(self.layers) != 2 or any(type(n) is not int or n < 1 for n in self.layers):
-            raise InputError(f"layers is {self.layers!r}: two integers of 1 or more")
+from sterling.face.pad.training.losses import bona_fide_of, label_loss
+from sterling.face.pad.training.objective import Batch, OneView
 
 
 class DeepPixBiS(Network):
@@ -48,8 +26,8 @@ class DeepPixBiS(Network):
     ours reads the block's features averaged over positions, so that a picture of any size fits.
 
     Args:
-        width: Channels of the stem.
-        layers: Dense layers of the two blocks.
+        width: Channels of the stem, even; a dense layer adds half as many. 96 is DenseNet-161.
+        layers: Dense layers of the two blocks, 1 or more; (6, 12) is DenseNet-161.
         seed: Seed of the initial weights; the paper's are from ImageNet.
 
     Raises:
@@ -60,16 +38,17 @@ class DeepPixBiS(Network):
     shrink = 16
 
     def __init__(
-        self, width: int = 96, layers: tuple[int, int] = (6, 12), *, seed: int = 0
+        self, width: Count = 96, layers: tuple[int, int] = (6, 12), *, seed: int = 0
     ) -> None:
         super().__init__()
-        self.config = DeepPixBiSConfig(
-            width, layers if isinstance(layers, tuple) else tuple(layers)
-        )
+        if width % 2:
+            raise InputError(f"width is {width}: an even integer of 2 or more")
+        if len(layers) != 2 or any(type(n) is not int or n < 1 for n in layers):
+            raise InputError(f"layers is {layers!r}: two integers of 1 or more")
         channels = width
         stages: list[nn.Module] = []
         with torch.random.fork_rng(devices=[]):  # PyTorch's layers draw weights that we replace
-            for count in self.config.layers:
+            for count in layers:
                 for _ in range(count):
                     stages.append(_DenseLayer(channels, width // 2))
                     channels += width // 2
@@ -96,7 +75,7 @@ class DeepPixBiS(Network):
 
 
 class _DenseLayer(nn.Module):
-    """Norm, ReLU, 1×1 bottleneck, norm, ReLU, 3×3; what comes out stands beside what came in.
+    """Norm, ReLU, 1×1 bottleneck, norm, ReLU, 3×3; the output is concatenated with the input.
 
     (Huang, Liu, van der Maaten, Weinberger, CVPR 2017.)
     """
@@ -126,39 +105,17 @@ def _transition(in_channels: int, channels: int) -> nn.Sequential:
 
 
 @dataclass(frozen=True, eq=False)
-class PixelWiseBinary:
-    """L = map_weight · BCE of the map + (1 - map_weight) · BCE of the logit.
+class PixelWiseBinary(OneView):
+    """L = map_weight · BCE of the map + (1 - map_weight) · BCE of the logit, of a `DeepPixBiS`.
 
     Attributes:
         map_weight: In [0, 1]; 0.5 is published.
-        augmented: Whether to augment (see `augment`).
-
-    Raises:
-        InputError: `map_weight` is outside [0, 1].
     """
 
-    map_weight: float = 0.5
-    augmented: bool = True
+    map_weight: Share = 0.5
 
-    def __post_init__(self) -> None:
-        if not 0 <= self.map_weight <= 1:
-            raise InputError(f"map_weight is {self.map_weight}: it lies in [0, 1]")
-
-    def __call__(
-        self, network: nn.Module, model: Network, batch: Batch, draws: torch.Generator
-    ) -> tuple[Tensor, Tensor]:
-        """See `Objective`; `model` is a `DeepPixBiS`."""
-        images, maps = batch.images, batch.maps
-        if self.augmented:
-            images, maps = augment(images, maps, draws)
-        output: Output = network(normalise(images))
-        assert output.logits is not None
-        wanted = bona_fide_of(maps).to(output.logits.dtype)
-        whole = F.binary_cross_entropy_with_logits(output.logits[:, 0], wanted)
-        pixels = F.binary_cross_entropy_with_logits(output.features[0], maps)
-        loss = self.map_weight * pixels + (1 - self.map_weight) * whole
-        return loss, model.liveness(output)
-
-    def to_dict(self) -> Mapping[str, Any]:
-        """See `Objective`."""
-        return {"map_weight": self.map_weight, "augmented": self.augmented}
+    def loss(self, output: Output, model: Network, batch: Batch) -> Tensor:  # noqa: ARG002
+        """See `OneView`."""
+        whole = label_loss(output, bona_fide_of(batch.maps))
+        pixels = F.binary_cross_entropy_with_logits(output.features[0], batch.maps)
+        return self.map_weight * pixels + (1 - self.map_weight) * whole

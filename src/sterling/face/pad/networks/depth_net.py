@@ -1,16 +1,15 @@
 """DepthNet: the depth-map network of ordinary or spatial-gradient convolutions."""
 
 from collections.abc import Collection
-from dataclasses import dataclass
-from typing import Literal, NamedTuple, get_args
+from typing import Literal, NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from sterling.errors import InputError, unknown_name
-from sterling.face.data import Modality, channels_of, require_modalities
-from sterling.face.pad.layers.spatial_gradient import GradientOrder, SpatialGradientBlock
+from sterling.checks import Count
+from sterling.face.data import channels_of, require_modalities
+from sterling.face.pad.layers.spatial_gradient import SpatialGradientBlock
 from sterling.face.pad.networks.network import Network, Output, initialise
 
 Gradient = Literal["none", "sobel_then_conv", "conv_then_sobel"]
@@ -22,33 +21,6 @@ class Levels(NamedTuple):
     low: Tensor
     mid: Tensor
     high: Tensor
-
-
-@dataclass(frozen=True)
-class DepthNetConfig:
-    """What is needed to build a `DepthNet` again.
-
-    Attributes:
-        width: Channels of the stem, 1 or more. 64 is the published network.
-        gradient: "none" for ordinary convolutions; otherwise the order within residual spatial
-            gradient blocks (see `SpatialGradientBlock`), which stand in their place.
-        root: Whether the gradient's magnitude has its root.
-        modalities: What is stacked along the image's channels (fusion at the input).
-        frames: Frames of a clip, 1 or more, each judged by itself; 1 takes single pictures.
-    """
-
-    width: int = 64
-    gradient: Gradient = "none"
-    root: bool = True
-    modalities: tuple[Modality, ...] = ("rgb",)
-    frames: int = 1
-
-    def __post_init__(self) -> None:
-        for name in ("width", "frames"):
-            if type(getattr(self, name)) is not int or getattr(self, name) < 1:
-                raise InputError(f"{name} is {getattr(self, name)!r}: an integer of 1 or more")
-        if self.gradient not in get_args(Gradient):
-            raise unknown_name("gradient", str(self.gradient), get_args(Gradient))
 
 
 class DepthNet(Network):
@@ -71,8 +43,9 @@ class DepthNet(Network):
 
     Args:
         width: Channels of the stem.
-        gradient: "none", or the order within residual spatial gradient blocks.
-        root: Whether the gradient's magnitude has its root.
+        gradient: "none" for ordinary convolutions; otherwise the order within residual spatial
+            gradient blocks (see `SpatialGradientBlock`), which take their place.
+        root: Whether to take the root of the gradient's magnitude.
         modalities: What is stacked along the image's channels: one modality, or several that are
             fused at the input.
         frames: Frames of a clip, each judged by itself: the score is their mean. 1 takes single
@@ -88,18 +61,17 @@ class DepthNet(Network):
 
     def __init__(
         self,
-        width: int = 64,
+        width: Count = 64,
         gradient: Gradient = "none",
         root: bool = True,
         modalities: Collection[str] = ("rgb",),
-        frames: int = 1,
+        frames: Count = 1,
         *,
         seed: int = 0,
     ) -> None:
         super().__init__()
         self.modalities = require_modalities(modalities)
-        self.config = DepthNetConfig(width, gradient, root, self.modalities, frames)
-        self.frames = frames
+        self.gradient, self.root, self.width, self.frames = gradient, root, width, frames
         with torch.random.fork_rng(devices=[]):  # PyTorch's layers draw weights that we replace
             self.stem = self._layer(channels_of(self.modalities), width)
             self.low = self._block(width)
@@ -146,10 +118,9 @@ class DepthNet(Network):
         return torch.cat([*resized, high], dim=1)
 
     def _layer(self, in_channels: int, out_channels: int) -> nn.Module:
-        if self.config.gradient != "none":
-            order: GradientOrder = self.config.gradient
+        if self.gradient != "none":
             return SpatialGradientBlock(
-                in_channels, out_channels, order=order, root=self.config.root
+                in_channels, out_channels, order=self.gradient, root=self.root
             )
         return nn.Sequential(
             nn.Conv2d(in_channels, out_channels, 3, padding=1, bias=False),
@@ -158,7 +129,7 @@ class DepthNet(Network):
         )
 
     def _block(self, in_channels: int) -> nn.Sequential:
-        width = self.config.width
+        width = self.width
         return nn.Sequential(
             self._layer(in_channels, 2 * width),
             self._layer(2 * width, 3 * width),

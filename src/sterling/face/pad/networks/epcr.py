@@ -5,40 +5,21 @@ authors' release. Both views go through the same weights; no averaged teacher is
 release's class is named after one.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
+from sterling.checks import Count, Share, Weight
 from sterling.errors import InputError
 from sterling.face.pad.detector.preprocessing import normalise
 from sterling.face.pad.layers.dense_similarity import all_to_all, position_to_position
 from sterling.face.pad.networks.cdcn import CdcTrunk, cdc_layer, cdcn_level
 from sterling.face.pad.networks.network import Network, Output, initialise
 from sterling.face.pad.training.losses import bona_fide_of
-from sterling.face.pad.training.objective import Batch
+from sterling.face.pad.training.objective import Batch, Objective
 from sterling.face.pad.training.views import moved_view, random_view
-
-
-@dataclass(frozen=True)
-class EPCRConfig:
-    """What is needed to build an `EPCR` network again.
-
-    Attributes:
-        width: Channels of the stem and of the embeddings, 1 or more. 64 is the published network.
-        theta: Share of the difference term in every convolution of the encoder, in [0, 1].
-    """
-
-    width: int = 64
-    theta: float = 0.7
-
-    def __post_init__(self) -> None:
-        if type(self.width) is not int or self.width < 1:
-            raise InputError(f"width is {self.width!r}: an integer of 1 or more")
-        if not 0.0 <= self.theta <= 1.0:
-            raise InputError(f"theta is {self.theta}: the share of the difference lies in [0, 1]")
 
 
 class EPCR(Network):
@@ -50,8 +31,8 @@ class EPCR(Network):
     bona fide here as everywhere. The predictor is used while training only.
 
     Args:
-        width: Channels of the stem; 64 is the published network.
-        theta: Share of the difference term, in [0, 1].
+        width: Channels of the stem and of the embeddings; 64 is the published network.
+        theta: Share of the difference term in every convolution of the encoder, in [0, 1].
         seed: Seed of the initial weights.
 
     Raises:
@@ -60,9 +41,8 @@ class EPCR(Network):
 
     name = "epcr"
 
-    def __init__(self, width: int = 64, theta: float = 0.7, *, seed: int = 0) -> None:
+    def __init__(self, width: Count = 64, theta: Share = 0.7, *, seed: int = 0) -> None:
         super().__init__()
-        self.config = EPCRConfig(width, theta)
         with torch.random.fork_rng(devices=[]):  # PyTorch's layers draw weights that we replace
             self.encoder = nn.Sequential(
                 CdcTrunk(3, width, cdcn_level(width), theta),
@@ -108,7 +88,7 @@ class EPCR(Network):
 
 
 @dataclass(frozen=True, eq=False)
-class Consistency:
+class Consistency(Objective):
     """EPCR's objective: L = embed_weight · L_embed + predict_weight · L_pred + L_sup.
 
     L_embed compares the prediction of each view with the embedding of the other (`all_to_all`),
@@ -131,17 +111,15 @@ class Consistency:
     """
 
     labelled: Tensor
-    embed_weight: float = 1.0
-    predict_weight: float = 0.1
+    embed_weight: Weight = 1.0
+    predict_weight: Weight = 0.1
     dense: Literal["all_to_all", "position_to_position"] = "all_to_all"
     augmented: bool = True
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if self.labelled.dtype != torch.bool or not bool(self.labelled.any()):
             raise InputError("labelled: bool, true for one training item at least")
-        for name in ("embed_weight", "predict_weight"):
-            if not getattr(self, name) >= 0:
-                raise InputError(f"{name} is {getattr(self, name)}: 0 or more")
 
     def __call__(
         self, network: nn.Module, model: Network, batch: Batch, draws: torch.Generator
@@ -160,14 +138,3 @@ class Consistency:
         supervised = (use * errors).sum() / (use.sum() + 1)
         loss = self.embed_weight * embed + self.predict_weight * predict + supervised
         return loss, model.liveness(output).view(2, -1).mean(dim=0)
-
-    def to_dict(self) -> Mapping[str, Any]:
-        """See `Objective`."""
-        rows = self.labelled.nonzero().flatten().tolist()
-        return {
-            "labelled": rows,
-            "embed_weight": self.embed_weight,
-            "predict_weight": self.predict_weight,
-            "dense": self.dense,
-            "augmented": self.augmented,
-        }

@@ -1,14 +1,14 @@
 """The flexible-modal benchmark's networks: three backbones, three fusions, any modality absent."""
 
 from collections.abc import Collection
-from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
+from sterling.checks import Count
 from sterling.errors import InputError
-from sterling.face.data import CHANNELS, Modality, require_modalities
+from sterling.face.data import CHANNELS, require_modalities
 from sterling.face.pad.layers.resnet import SqueezeExcitation, residual_stage, residual_stem
 from sterling.face.pad.layers.transformer import Patches, TransformerBlock
 from sterling.face.pad.networks.cdcn import CdcTrunk, cdc_layer, cdcn_level, map_layer
@@ -19,48 +19,6 @@ FlexibleFusion = Literal["concat", "se", "cross_attention"]
 Missing = Literal["token", "zero"]
 
 DROPOUT = 0.3
-
-
-@dataclass(frozen=True)
-class FlexibleModalConfig:
-    """What is needed to build a `FlexibleModal` again.
-
-    Attributes:
-        backbone: "cdcn" (answers with a map), "resnet" (18 layers) or "vit" (weights shared by the
-            modalities, as in the release).
-        fusion: "concat", "se" or "cross_attention".
-        width: Channels of the stem of "cdcn" and "resnet"; a token of "vit" has 6 times as many.
-        depth: Blocks of "vit"; the others ignore it, as they do `patch`.
-        patch: Side of a patch of "vit"; divides `size`.
-        size: Side of the pictures; "vit" is built for it.
-        modalities: What it takes.
-        missing: What stands for an absent modality: "token", a learned vector in a concatenation
-            and nothing in an attention; or "zero", a black picture after normalisation, as in the
-            release, from which the network must guess that nothing is there.
-    """
-
-    backbone: Backbone = "cdcn"
-    fusion: FlexibleFusion = "concat"
-    width: int = 64
-    depth: int = 12
-    patch: int = 16
-    size: int = 256
-    modalities: tuple[Modality, ...] = ("rgb", "depth", "ir")
-    missing: Missing = "token"
-
-    def __post_init__(self) -> None:
-        for name, known in (
-            ("backbone", get_args(Backbone)),
-            ("fusion", get_args(FlexibleFusion)),
-            ("missing", get_args(Missing)),
-        ):
-            if getattr(self, name) not in known:
-                raise InputError(f"{name} is {getattr(self, name)!r}: one of {', '.join(known)}")
-        for name in ("width", "depth", "patch", "size"):
-            if type(getattr(self, name)) is not int or getattr(self, name) < 1:
-                raise InputError(f"{name} is {getattr(self, name)!r}: an integer of 1 or more")
-        if self.size % 32 or self.size % self.patch:
-            raise InputError(f"size is {self.size}: a multiple of 32 and of patch, {self.patch}")
 
 
 class FlexibleModal(Network):
@@ -78,12 +36,15 @@ class FlexibleModal(Network):
     Args:
         backbone: "cdcn", "resnet" or "vit".
         fusion: "concat", "se" or "cross_attention".
-        width: Channels of the stem.
-        depth: Blocks of "vit".
-        patch: Side of a patch of "vit".
-        size: Side of the pictures.
-        modalities: What it takes, in the order of the channels.
-        missing: "token" or "zero".
+        width: Channels of the stem of "cdcn" and "resnet" (18 layers); a token of "vit", whose
+            weights the modalities share as in the release, has 6 times as many.
+        depth: Blocks of "vit"; the others ignore it, as they do `patch`.
+        patch: Side of a patch of "vit"; divides `size`.
+        size: Side of the pictures, a multiple of 32; "vit" is built for it.
+        modalities: Modalities, in the order of the channels.
+        missing: Stand-in for an absent modality: "token", a learned vector in a concatenation and
+            nothing in an attention; or "zero", a black picture after normalisation, as in the
+            release, from which the network must guess that nothing is there.
         seed: Seed of the initial weights.
 
     Raises:
@@ -98,10 +59,10 @@ class FlexibleModal(Network):
         self,
         backbone: Backbone = "cdcn",
         fusion: FlexibleFusion = "concat",
-        width: int = 64,
-        depth: int = 12,
-        patch: int = 16,
-        size: int = 256,
+        width: Count = 64,
+        depth: Count = 12,
+        patch: Count = 16,
+        size: Count = 256,
         modalities: Collection[str] = ("rgb", "depth", "ir"),
         missing: Missing = "token",
         *,
@@ -109,9 +70,9 @@ class FlexibleModal(Network):
     ) -> None:
         super().__init__()
         self.modalities = require_modalities(modalities)
-        self.config = FlexibleModalConfig(
-            backbone, fusion, width, depth, patch, size, self.modalities, missing
-        )
+        if size % 32 or size % patch:
+            raise InputError(f"size is {size}: a multiple of 32 and of patch, {patch}")
+        self.fusion, self.missing = fusion, missing
         self.has_map = backbone == "cdcn"
         self.logit_share = 0.0 if self.has_map else 1.0
         count = len(self.modalities)
@@ -141,7 +102,7 @@ class FlexibleModal(Network):
         """Map (N, H/8, W/8) or log odds (N, 1) for images (N, C, H, W): see `Network`."""
         self.require(images, present)
         pictures = list(self.split(images))
-        if present is not None and self.config.missing == "zero":
+        if present is not None and self.missing == "zero":
             there = present[:, :, None, None, None].unbind(dim=1)
             pictures = [x * here for x, here in zip(pictures, there, strict=True)]
         features = torch.stack(
@@ -156,8 +117,8 @@ class FlexibleModal(Network):
 
     def _fuse(self, features: Tensor, present: Tensor | None) -> Tensor:
         """(N, M, D, h, w) to (N, D', h, w)."""
-        hidden = None if self.config.missing == "zero" else present
-        if self.config.fusion == "cross_attention":
+        hidden = None if self.missing == "zero" else present
+        if self.fusion == "cross_attention":
             return _anchored(features, hidden)
         if self.excite is not None:
             parts = zip(self.excite, features.unbind(dim=1), strict=True)

@@ -2,56 +2,16 @@
 
 import math
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from typing import Annotated
 
 import torch
 from torch import Tensor, nn
 
+from sterling.checks import Count, Range
 from sterling.errors import InputError
-from sterling.face.data import CHANNELS, Modality, require_modalities
+from sterling.face.data import CHANNELS, require_modalities
 from sterling.face.pad.layers.transformer import Attention, Patches, TransformerBlock
 from sterling.face.pad.networks.network import Network, Output, initialise
-
-
-@dataclass(frozen=True)
-class FMViTConfig:
-    """What is needed to build an `FMViT` again. The paper's values are not public; these are ours.
-
-    Attributes:
-        size: Side of the pictures.
-        patch: Side of a patch; divides `size`.
-        dim: Width of a token; a multiple of `heads`.
-        depth: Transformer blocks of a branch.
-        heads: Heads of every attention.
-        every: A cross-modal block follows every so many transformer blocks; divides `depth`.
-        keep: Share of the patches that are informative, in (0, 1]; 1 selects none, so that mutual
-            attention is ordinary attention.
-        fusion: Whether class tokens attend to all modalities' patches (fusion attention).
-        modalities: What it takes.
-    """
-
-    size: int = 224
-    patch: int = 16
-    dim: int = 384
-    depth: int = 12
-    heads: int = 6
-    every: int = 4
-    keep: float = 0.5
-    fusion: bool = True
-    modalities: tuple[Modality, ...] = ("rgb", "depth", "ir")
-
-    def __post_init__(self) -> None:
-        for name in ("size", "patch", "dim", "depth", "heads", "every"):
-            if type(getattr(self, name)) is not int or getattr(self, name) < 1:
-                raise InputError(f"{name} is {getattr(self, name)!r}: an integer of 1 or more")
-        for whole, part in (("size", "patch"), ("dim", "heads"), ("depth", "every")):
-            if getattr(self, whole) % getattr(self, part):
-                raise InputError(
-                    f"{whole} is {getattr(self, whole)}: a multiple of {part}, "
-                    f"{getattr(self, part)}"
-                )
-        if not 0 < self.keep <= 1:
-            raise InputError(f"keep is {self.keep}: a share above 0, at most 1")
 
 
 class FMViT(Network):
@@ -69,14 +29,15 @@ class FMViT(Network):
 
     Args:
         size: Side of the pictures.
-        patch: Side of a patch.
-        dim: Width of a token.
+        patch: Side of a patch; divides `size`.
+        dim: Width of a token; a multiple of `heads`.
         depth: Transformer blocks of a branch.
         heads: Heads of every attention.
-        every: Transformer blocks before each cross-modal block.
-        keep: Share of the patches that are informative.
-        fusion: Whether there is fusion attention.
-        modalities: What it takes, in the order of the channels.
+        every: Transformer blocks before each cross-modal block; divides `depth`.
+        keep: Share of the patches that are informative, in (0, 1]; 1 selects none, so that mutual
+            attention is ordinary attention.
+        fusion: Whether class tokens attend to all modalities' patches (fusion attention).
+        modalities: Modalities, in the order of the channels.
         seed: Seed of the initial weights.
 
     Raises:
@@ -86,16 +47,17 @@ class FMViT(Network):
     name = "fm_vit"
     has_map = False
     flexible = True
+    logit_share = 1.0
 
     def __init__(
         self,
-        size: int = 224,
-        patch: int = 16,
-        dim: int = 384,
-        depth: int = 12,
-        heads: int = 6,
-        every: int = 4,
-        keep: float = 0.5,
+        size: Count = 224,
+        patch: Count = 16,
+        dim: Count = 384,
+        depth: Count = 12,
+        heads: Count = 6,
+        every: Count = 4,
+        keep: Annotated[float, Range(0, 1, open_low=True)] = 0.5,
         fusion: bool = True,
         modalities: Collection[str] = ("rgb", "depth", "ir"),
         *,
@@ -103,10 +65,13 @@ class FMViT(Network):
     ) -> None:
         super().__init__()
         self.modalities = require_modalities(modalities)
-        self.logit_share = 1.0
-        self.config = FMViTConfig(
-            size, patch, dim, depth, heads, every, keep, fusion, self.modalities
-        )
+        for whole, part in (("size", "patch"), ("dim", "heads"), ("depth", "every")):
+            if self.arguments[whole] % self.arguments[part]:
+                raise InputError(
+                    f"{whole} is {self.arguments[whole]}: a multiple of {part}, "
+                    f"{self.arguments[part]}"
+                )
+        self.size, self.depth, self.every = size, depth, every
         count = len(self.modalities)
         with torch.random.fork_rng(devices=[]):
             self.patches = nn.ModuleList(
@@ -130,10 +95,10 @@ class FMViT(Network):
         The heads are those of the modalities, then that of the mean class token.
         """
         self.require(images, present)
-        if images.shape[-1] != self.config.size or images.shape[-2] != self.config.size:
+        if images.shape[-1] != self.size or images.shape[-2] != self.size:
             raise InputError(
                 f"image size is {images.shape[-2]}×{images.shape[-1]}: this {self.name} was built "
-                f"for {self.config.size}×{self.config.size}"
+                f"for {self.size}×{self.size}"
             )
         pictures = self.split(images)
         everything = torch.ones(
@@ -146,13 +111,13 @@ class FMViT(Network):
             torch.cat([self._class_token(m, images.shape[0]), self.patches[m](pictures[m])], dim=1)
             for m in active
         ]
-        for index in range(self.config.depth):
+        for index in range(self.depth):
             branches = [
                 self.blocks[m][index](x)  # type: ignore[index]
                 for m, x in zip(active, branches, strict=True)
             ]
-            if (index + 1) % self.config.every == 0:
-                branches = self.crossings[index // self.config.every](branches, there)
+            if (index + 1) % self.every == 0:
+                branches = self.crossings[index // self.every](branches, there)
         return self._answer([self.norm(x[:, 0]) for x in branches], active, there, everything)
 
     def _active(self, present: Tensor | None) -> list[int]:

@@ -5,43 +5,21 @@ mean squared error of a 10×10 map of the spectrum; the second head is dropped a
 screens leave their grid in the spectrum, which the shared features then have to hold.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from sterling.checks import Count, Share
 from sterling.errors import InputError
-from sterling.face.pad.detector.preprocessing import normalise
-from sterling.face.pad.layers.resnet import BLOCKS, residual_stage, residual_stem
+from sterling.face.pad.layers.resnet import Depth, residual_layers
 from sterling.face.pad.networks.network import Network, Output, initialise
-from sterling.face.pad.training.augment import augment
-from sterling.face.pad.training.losses import bona_fide_of
-from sterling.face.pad.training.objective import Batch
+from sterling.face.pad.training.losses import bona_fide_of, label_loss
+from sterling.face.pad.training.objective import Batch, OneView
 
 SIDE = 10
 LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601, as OpenCV turns colour to grey
-
-
-@dataclass(frozen=True)
-class FourierNetConfig:
-    """What is needed to build a `FourierNet` again.
-
-    Attributes:
-        depth: Of the residual network: 10, 18 or 34.
-        width: Channels of its first stage, 1 or more.
-    """
-
-    depth: int = 18
-    width: int = 64
-
-    def __post_init__(self) -> None:
-        if self.depth not in BLOCKS:
-            raise InputError(f"depth is {self.depth!r}: one of {tuple(BLOCKS)}")
-        if type(self.width) is not int or self.width < 1:
-            raise InputError(f"width is {self.width!r}: an integer of 1 or more")
 
 
 class FourierNet(Network):
@@ -62,22 +40,13 @@ class FourierNet(Network):
     name = "fourier"
     shrink = 32
     has_map = False
+    logit_share = 1.0
 
-    def __init__(self, depth: int = 18, width: int = 64, *, seed: int = 0) -> None:
+    def __init__(self, depth: Depth = 18, width: Count = 64, *, seed: int = 0) -> None:
         super().__init__()
-        self.logit_share = 1.0
-        self.config = FourierNetConfig(depth, width)
-        blocks = BLOCKS[depth]
         with torch.random.fork_rng(devices=[]):  # PyTorch's layers draw weights that we replace
-            self.shallow = nn.Sequential(
-                residual_stem(3, width),
-                residual_stage(width, width, blocks[0], 1),
-                residual_stage(width, 2 * width, blocks[1], 2),
-            )
-            self.deep = nn.Sequential(
-                residual_stage(2 * width, 4 * width, blocks[2], 2),
-                residual_stage(4 * width, 8 * width, blocks[3], 2),
-            )
+            layers = residual_layers(3, width, depth)
+            self.shallow, self.deep = nn.Sequential(*layers[:3]), nn.Sequential(*layers[3:])
             self.classify = nn.Linear(8 * width, 1)
             self.spectrum = nn.Sequential(
                 nn.Conv2d(2 * width, width, 3, padding=1, bias=False),
@@ -131,39 +100,17 @@ def fourier_maps(images: Tensor, side: int = SIDE) -> Tensor:
 
 
 @dataclass(frozen=True, eq=False)
-class FourierSupervised:
-    """L = (1 - weight) · BCE + weight · MSE of the spectrum of what the network is shown.
+class FourierSupervised(OneView):
+    """L = (1 - weight) · BCE + weight · MSE of the augmented picture's spectrum, of a `FourierNet`.
 
     Attributes:
         weight: In [0, 1]; 0.5 is released.
-        augmented: Whether to augment (see `augment`).
-
-    Raises:
-        InputError: `weight` is outside [0, 1].
     """
 
-    weight: float = 0.5
-    augmented: bool = True
+    weight: Share = 0.5
 
-    def __post_init__(self) -> None:
-        if not 0 <= self.weight <= 1:
-            raise InputError(f"weight is {self.weight}: it lies in [0, 1]")
-
-    def __call__(
-        self, network: nn.Module, model: Network, batch: Batch, draws: torch.Generator
-    ) -> tuple[Tensor, Tensor]:
-        """See `Objective`; `model` is a `FourierNet`."""
-        images, maps = batch.images, batch.maps
-        if self.augmented:
-            images, maps = augment(images, maps, draws)
-        output: Output = network(normalise(images))
-        assert output.logits is not None
-        wanted = bona_fide_of(maps).to(output.logits.dtype)
-        label = F.binary_cross_entropy_with_logits(output.logits[:, 0], wanted)
-        spectrum = F.mse_loss(output.features[0], fourier_maps(images))
-        loss = (1 - self.weight) * label + self.weight * spectrum
-        return loss, model.liveness(output)
-
-    def to_dict(self) -> Mapping[str, Any]:
-        """See `Objective`."""
-        return {"weight": self.weight, "augmented": self.augmented}
+    def loss(self, output: Output, model: Network, batch: Batch) -> Tensor:  # noqa: ARG002
+        """See `OneView`."""
+        label = label_loss(output, bona_fide_of(batch.maps))
+        spectrum = F.mse_loss(output.features[0], fourier_maps(batch.images))
+        return (1 - self.weight) * label + self.weight * spectrum

@@ -6,41 +6,21 @@ features against those of an extractor that was trained on one source alone; our
 from all others and needs no such extractors.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from sterling.errors import InputError
-from sterling.face.pad.detector.preprocessing import normalise
-from sterling.face.pad.layers.gradient_reversal import reversal, reverse_gradient
+from sterling.checks import Count, Weight
+from sterling.face.pad.layers.gradient_reversal import Domains, reversal, reverse_gradient
 from sterling.face.pad.networks.depth_net import DepthNet
 from sterling.face.pad.networks.network import Network, Output, initialise
-from sterling.face.pad.training.augment import augment
-from sterling.face.pad.training.losses import bona_fide_of
+from sterling.face.pad.training.domain_confusion import AcrossDomains
+from sterling.face.pad.training.losses import bona_fide_of, label_loss
 from sterling.face.pad.training.objective import Batch
 
 MARGIN = 0.1
-
-
-@dataclass(frozen=True)
-class MADDGConfig:
-    """What is needed to build a `MADDG` network again.
-
-    Attributes:
-        width: Channels of the stem, 1 or more; 64 is `DepthNet`'s.
-        domains: How many sources there are, 2 or more; one discriminator each.
-    """
-
-    width: int = 64
-    domains: int = 3
-
-    def __post_init__(self) -> None:
-        if type(self.domains) is not int or self.domains < 2:
-            raise InputError(f"domains is {self.domains!r}: an integer of 2 or more")
 
 
 class MADDG(Network):
@@ -50,7 +30,7 @@ class MADDG(Network):
 
     Args:
         width: Channels of the stem.
-        domains: How many sources there are.
+        domains: Number of sources, 2 or more; one discriminator each.
         seed: Seed of the initial weights.
 
     Raises:
@@ -58,13 +38,12 @@ class MADDG(Network):
     """
 
     name = "maddg"
+    logit_share = 0.5
 
     steps: Tensor
 
-    def __init__(self, width: int = 64, domains: int = 3, *, seed: int = 0) -> None:
+    def __init__(self, width: Count = 64, domains: Domains = 3, *, seed: int = 0) -> None:
         super().__init__()
-        self.logit_share = 0.5
-        self.config = MADDGConfig(width, domains)
         self.generator = DepthNet(width, seed=seed)
         with torch.random.fork_rng(devices=[]):  # PyTorch's layers draw weights that we replace
             self.embedder = nn.Linear(6 * width, 2 * width)
@@ -127,59 +106,23 @@ def dual_force_triplet(
 
 
 @dataclass(frozen=True, eq=False)
-class MultiAdversarial:
+class MultiAdversarial(AcrossDomains):
     """L = cross-entropy + depth + triplet_weight · triplets + adversarial_weight · discriminators.
 
-    Attributes:
-        domains: int64 (N,), the domain of each training item, 0 to the network's number less 1.
-        triplet_weight: 0 or more; our default.
-        adversarial_weight: 0 or more; our default.
-        augmented: Whether to augment (see `augment`).
-
-    Raises:
-        InputError: A weight or a domain is negative.
+    The network is a `MADDG`, label maps are of depth. Both weights are our defaults.
     """
 
-    domains: Tensor
-    triplet_weight: float = 1.0
-    adversarial_weight: float = 0.1
-    augmented: bool = True
+    triplet_weight: Weight = 1.0
+    adversarial_weight: Weight = 0.1
 
-    def __post_init__(self) -> None:
-        for name in ("triplet_weight", "adversarial_weight"):
-            if not getattr(self, name) >= 0:
-                raise InputError(f"{name} is {getattr(self, name)}: 0 or more")
-        if self.domains.dtype != torch.int64 or bool((self.domains < 0).any()):
-            raise InputError("domains: int64 numbers of 0 or more, one per training item")
-
-    def __call__(
-        self, network: nn.Module, model: Network, batch: Batch, draws: torch.Generator
-    ) -> tuple[Tensor, Tensor]:
-        """See `Objective`; `model` is a `MADDG`, label maps are of depth."""
+    def loss(self, output: Output, model: Network, batch: Batch) -> Tensor:
+        """See `OneView`."""
         assert isinstance(model, MADDG)
-        images, maps = batch.images, batch.maps
-        if self.augmented:
-            images, maps = augment(images, maps, draws)
-        output: Output = network(normalise(images))
-        model.steps += 1
         assert output.maps is not None
-        assert output.logits is not None
+        model.steps += 1
         unit, told = output.features
-        live = bona_fide_of(maps)
-        domain = self.domains[batch.rows].to(live.device)
-        loss = F.binary_cross_entropy_with_logits(
-            output.logits[:, 0], live.to(output.logits.dtype)
-        ) + F.mse_loss(output.maps, maps)
+        live, domain = bona_fide_of(batch.maps), self.domains_of(batch)
+        loss = label_loss(output, live) + F.mse_loss(output.maps, batch.maps)
         loss = loss + self.triplet_weight * dual_force_triplet(unit, live, domain)
-        own = F.one_hot(domain, model.config.domains).to(told.dtype)
-        confusion = F.binary_cross_entropy_with_logits(told, own)
-        return loss + self.adversarial_weight * confusion, model.liveness(output)
-
-    def to_dict(self) -> Mapping[str, Any]:
-        """See `Objective`."""
-        return {
-            "domains": self.domains.tolist(),
-            "triplet_weight": self.triplet_weight,
-            "adversarial_weight": self.adversarial_weight,
-            "augmented": self.augmented,
-        }
+        own = F.one_hot(domain, told.shape[1]).to(told.dtype)
+        return loss + self.adversarial_weight * F.binary_cross_entropy_with_logits(told, own)

@@ -1,27 +1,31 @@
-"""What every presentation attack detection network here takes, answers and is judged by."""
+"""The base of all presentation attack detection networks: inputs, answers, recorded arguments."""
 
 from abc import ABC, abstractmethod
-from dataclasses import asdict
-from typing import Any, ClassVar, NamedTuple
+from collections.abc import Collection
+from functools import cache
+from inspect import Signature, signature
+from typing import Any, ClassVar, NamedTuple, Self
 
 import torch
 from torch import Tensor, nn
 
+from sterling.checks import check_values
 from sterling.errors import InputError
 from sterling.face.data import CHANNELS, Modality, channels_of
 
 
 class Output(NamedTuple):
-    """What a network answers for N presentations.
+    """A network's answer for N presentations.
 
     Attributes:
-        maps: Liveness maps, 0 or more: (N, h, w), or (N, F, h, w) for the F judged frames of a
+        maps: Liveness maps, 0 or more: (N, h, w), or (N, F, h, w) for the F scored frames of a
             clip. None for a network without.
         logits: Log odds of bona fide from K heads, (N, K); the last one is the network's answer,
-            the others are trained beside it. None for a network without.
-        heads: Which heads speak for which presentation, bool (N, K): a head of an absent modality
-            is silent. The last one always speaks. None: all do.
-        features: What the network's own training objective looks at besides; only while training.
+            the others are trained with it. None for a network without.
+        heads: Which heads count for which presentation, bool (N, K): a head of an absent modality
+            does not. The last one always counts. None: all do.
+        features: Further outputs that the network's own training objective uses; only while
+            training.
     """
 
     maps: Tensor | None = None
@@ -33,39 +37,60 @@ class Output(NamedTuple):
 class Network(nn.Module, ABC):
     """Base of all networks: pictures of one or more modalities in, an `Output` out.
 
+    A subclass states what its arguments may be in their annotations (see `sterling.checks`). They
+    are checked and recorded before its `__init__` runs; collections are recorded as tuples.
+
     Class attributes:
-        name: By which configuration files and the command line know the architecture.
+        name: Name of the architecture in configuration files and on the command line.
         shrink: The picture's sides must be divisible by it, and are the map's times it.
-        flexible: Whether it takes presentations of which a modality is absent.
+        flexible: Whether the network accepts presentations in which a modality is absent.
 
     Attributes:
-        config: Frozen dataclass of everything that builds the network again.
-        modalities: What it takes, in the order of the channels.
+        arguments: Arguments that build the network again, all but the seed of its initial weights.
+        modalities: Modalities of a picture, in the order of the channels.
         frames: Frames a presentation has; 1 for single pictures, without an axis.
-        has_map: Whether it answers with liveness maps.
+        has_map: Whether the network answers with liveness maps.
         logit_share: The answer is this share of the probability of bona fide, and the rest of the
             mean map; in [0, 1]. 0 without logits, 1 without maps.
+
+    Raises:
+        InputError: An argument is not allowed.
     """
 
     name: ClassVar[str]
     shrink: ClassVar[int] = 8
     flexible: ClassVar[bool] = False
 
-    config: Any
+    arguments: dict[str, Any]
     modalities: tuple[Modality, ...] = ("rgb",)
     frames: int = 1
     has_map: bool = True
     logit_share: float = 0.0
 
+    def __new__(cls, *given: Any, **named: Any) -> Self:
+        """Check and record the arguments that `__init__` is about to get."""
+        network = super().__new__(cls)
+        # Partial: a copy is made without arguments, and gets those of the original afterwards.
+        bound = _signature(cls).bind_partial(None, *given, **named)
+        bound.apply_defaults()
+        arguments = {
+            name: _plain(value)
+            for name, value in bound.arguments.items()
+            if name not in ("self", "seed", "args", "kwargs")
+        }
+        check_values(arguments, cls.__init__)
+        network.arguments = arguments
+        return network
+
     @abstractmethod
     def forward(self, images: Tensor, present: Tensor | None = None) -> Output:
-        """Judge N presentations.
+        """Score N presentations.
 
         Args:
             images: (N, [T,] C, H, W) float, normalised (see `normalise`); the modalities stacked
                 along C in the order of `modalities`.
-            present: bool (N, M), which of the M modalities there are; None: all. What the
-                channels of an absent modality hold does not matter.
+            present: bool (N, M), which of the M modalities there are; None: all. The content of an
+                absent modality's channels does not matter.
 
         Raises:
             InputError: The shape does not fit, or a modality is absent that the network needs.
@@ -98,7 +123,7 @@ class Network(nn.Module, ABC):
         return torch.stack(parts).sum(dim=0)
 
     def require(self, images: Tensor, present: Tensor | None) -> None:
-        """Check what `forward` is given.
+        """Check the arguments of `forward`.
 
         Raises:
             InputError: As `forward`.
@@ -122,7 +147,7 @@ class Network(nn.Module, ABC):
             self.require_present(present, images.shape[0])
 
     def require_present(self, present: Tensor, count: int) -> None:
-        """Check which modalities are there.
+        """Check which modalities are present.
 
         Raises:
             InputError: The shape is not (count, M), a presentation has none, or one is absent that
@@ -149,7 +174,19 @@ class Network(nn.Module, ABC):
 
     def to_dict(self) -> dict[str, Any]:
         """Return name and arguments that build this network again, without its weights."""
-        return {"name": self.name, **asdict(self.config)}
+        return {"name": self.name, **self.arguments}
+
+
+@cache
+def _signature(network: type[Network]) -> Signature:
+    return signature(network.__init__)
+
+
+def _plain(value: Any) -> Any:
+    """Turn collections, which JSON gives as lists, into tuples, at every depth."""
+    if isinstance(value, Collection) and not isinstance(value, str):
+        return tuple(_plain(each) for each in value)
+    return value
 
 
 def initialise(network: nn.Module, seed: int) -> None:

@@ -5,23 +5,19 @@ Challenge (ICCV 2021), from the team's release: weights of heads and losses are 
 the size of the crops are ours.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from sterling.errors import InputError
+from sterling.checks import Count, Share
 from sterling.face.data import landmark_places
-from sterling.face.pad.detector.preprocessing import normalise
-from sterling.face.pad.layers.resnet import BLOCKS, residual_stage, residual_stem
+from sterling.face.pad.layers.resnet import Depth, residual_layers
 from sterling.face.pad.networks.network import Network, Output, initialise
-from sterling.face.pad.training.bona_fide_corruption import TRASH_SHARE, make_trash
+from sterling.face.pad.training.bona_fide_corruption import CORRUPTION_SHARE, corrupt_bona_fides
 from sterling.face.pad.training.losses import bona_fide_of
-from sterling.face.pad.training.objective import Batch
-from sterling.face.pad.training.views import tone_view
+from sterling.face.pad.training.objective import Batch, OneView
 
 PARTS = ("face", "eyes", "chin", "nose", "left ear", "right ear")
 LOSS_WEIGHTS = (0.5, 0.1, 0.1, 0.1, 0.05, 0.05)  # of the parts' heads
@@ -33,27 +29,6 @@ POSITIVE_WEIGHT = 5.0  # of bona fides, in the parts' losses
 _SCALE = 1.3  # of the crops that this package cuts, see `CropSpec`
 
 
-@dataclass(frozen=True)
-class PartCropsConfig:
-    """What is needed to build a `PartCrops` network again.
-
-    Attributes:
-        depth: Of the residual trunk: 10, 18 or 34. The release's is an EfficientNet-B0.
-        width: Channels of its first stage, 1 or more.
-        parts: Whether the five parts are seen, too; without, the face alone is.
-    """
-
-    depth: int = 18
-    width: int = 64
-    parts: bool = True
-
-    def __post_init__(self) -> None:
-        if self.depth not in BLOCKS:
-            raise InputError(f"depth is {self.depth!r}: one of {tuple(BLOCKS)}")
-        if type(self.width) is not int or self.width < 1:
-            raise InputError(f"width is {self.width!r}: an integer of 1 or more")
-
-
 class PartCrops(Network):
     """A shared residual trunk on the face at half its resolution and on five windows at full one.
 
@@ -62,7 +37,7 @@ class PartCrops(Network):
     quarter the former's probability, the rest the weighted mean of the latter's.
 
     Args:
-        depth: 10, 18 or 34.
+        depth: 10, 18 or 34; the release's trunk is an EfficientNet-B0.
         width: Channels of the first stage.
         parts: Whether the five parts are seen; without them there is the face's head alone.
         seed: Seed of the initial weights; the release's are from ImageNet.
@@ -74,22 +49,17 @@ class PartCrops(Network):
     name = "part_crops"
     shrink = 32
     has_map = False
+    logit_share = 1.0
 
     def __init__(
-        self, depth: int = 18, width: int = 64, parts: bool = True, *, seed: int = 0
+        self, depth: Depth = 18, width: Count = 64, parts: bool = True, *, seed: int = 0
     ) -> None:
         super().__init__()
-        self.logit_share = 1.0
-        self.config = PartCropsConfig(depth, width, parts)
         self.crops = len(PARTS) if parts else 1
-        blocks, features = BLOCKS[depth], 8 * width
+        features = 8 * width
         with torch.random.fork_rng(devices=[]):  # PyTorch's layers draw weights that we replace
             self.trunk = nn.Sequential(
-                residual_stem(3, width),
-                residual_stage(width, width, blocks[0], 1),
-                residual_stage(width, 2 * width, blocks[1], 2),
-                residual_stage(2 * width, 4 * width, blocks[2], 2),
-                residual_stage(4 * width, features, blocks[3], 2),
+                *residual_layers(3, width, depth),
                 nn.AdaptiveAvgPool2d(1),
                 nn.Flatten(),
             )
@@ -103,7 +73,7 @@ class PartCrops(Network):
         Without parts (N, 1). See `Network`.
         """
         self.require(images, present)
-        crops = part_crops(images) if self.config.parts else halved(images)[:, None]
+        crops = part_crops(images) if self.crops > 1 else halved(images)[:, None]
         seen = crops.flatten(0, 1).contiguous(memory_format=torch.channels_last)
         features = self.trunk(seen).unflatten(0, (-1, self.crops))
         logits = [head(features[:, i]) for i, head in enumerate(self.part_heads)]
@@ -165,44 +135,33 @@ def part_corners(wide: int, tall: int) -> tuple[tuple[int, int], ...]:
 
 
 @dataclass(frozen=True, eq=False)
-class PartSupervision:
-    """Cross-entropy of every head, on augmented pictures, some bona fides of which are trashed.
+class PartSupervision(OneView):
+    """Cross-entropy of every head, on augmented pictures, some of them corrupted.
 
         L = 0.5 · BCE(global) + Σ_k w_k · BCE(part k; bona fides weigh 5),  w = 0.5, 0.1, …
 
-    Of a network with one head, it is that head's plain cross-entropy.
+    The objective of a `PartCrops`; with one head, it is that head's plain cross-entropy.
 
     Attributes:
-        augmented: Whether tones change and pictures are flipped and hidden in part (`tone_view`).
-        trash: Probability that a bona fide is damaged and taught as an attack (`make_trash`).
-
-    Raises:
-        InputError: `trash` is no probability.
+        corruption: Probability that a bona fide picture is corrupted and taught as an attack (see
+            `corrupt_bona_fides`).
     """
 
-    augmented: bool = True
-    trash: float = TRASH_SHARE
+    corruption: Share = CORRUPTION_SHARE
 
-    def __post_init__(self) -> None:
-        if not 0 <= self.trash <= 1:
-            raise InputError(f"trash is {self.trash}: a probability, 0 to 1")
+    def view(self, model: Network, batch: Batch, draws: torch.Generator) -> Batch:
+        """Augment, then corrupt some bona fide pictures."""
+        shown = super().view(model, replace(batch, images=batch.images.float()), draws)
+        if not self.corruption:
+            return shown
+        live = bona_fide_of(shown.maps)
+        images, left = corrupt_bona_fides(shown.images, live, self.corruption, draws)
+        return replace(shown, images=images, maps=shown.maps * left[:, None, None])
 
-    def __call__(
-        self, network: nn.Module, model: Network, batch: Batch, draws: torch.Generator
-    ) -> tuple[Tensor, Tensor]:
-        """See `Objective`."""
-        images, live = batch.images.float(), bona_fide_of(batch.maps)
-        if self.augmented:
-            images = tone_view(images, draws)
-        if self.trash:
-            images, live = make_trash(images, live, self.trash, draws)
-        output: Output = network(normalise(images))
+    def loss(self, output: Output, model: Network, batch: Batch) -> Tensor:  # noqa: ARG002
+        """See `OneView`."""
         assert output.logits is not None
-        return head_losses(output.logits, live), model.liveness(output)
-
-    def to_dict(self) -> Mapping[str, Any]:
-        """See `Objective`."""
-        return {"augmented": self.augmented, "trash": self.trash}
+        return head_losses(output.logits, bona_fide_of(batch.maps))
 
 
 def head_losses(logits: Tensor, live: Tensor) -> Tensor:

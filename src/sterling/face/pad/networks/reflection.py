@@ -6,35 +6,20 @@ Anti-Spoofing" (ICCVW 2019). Their reflection maps come from a network that sepa
 photograph; ours come from the dichromatic model (see `reflection_maps`).
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
-import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
+from sterling.checks import Count
 from sterling.errors import InputError
-from sterling.face.pad.detector.preprocessing import normalise
 from sterling.face.pad.networks.depth_net import DepthNet
 from sterling.face.pad.networks.network import Network, Output
-from sterling.face.pad.training.augment import augment
 from sterling.face.pad.training.losses import bona_fide_of
-from sterling.face.pad.training.objective import Batch
+from sterling.face.pad.training.objective import Batch, OneView
 
 SURROUND = 0.25  # side of the window that a highlight stands out of, as a share of the picture's
 FAINTEST = 0.05  # of white: weaker highlights are not stretched to 1
-
-
-@dataclass(frozen=True)
-class BipartiteNetConfig:
-    """What is needed to build a `BipartiteNet` again.
-
-    Attributes:
-        width: Channels of the stem, 1 or more; 64 is `DepthNet`'s.
-    """
-
-    width: int = 64
 
 
 class BipartiteNet(Network):
@@ -53,9 +38,8 @@ class BipartiteNet(Network):
 
     name = "bipartite"
 
-    def __init__(self, width: int = 64, *, seed: int = 0) -> None:
+    def __init__(self, width: Count = 64, *, seed: int = 0) -> None:
         super().__init__()
-        self.config = BipartiteNetConfig(width)
         self.trunk = DepthNet(width, seed=seed)
         self.reflect = DepthNet(width, seed=seed + 1).head
 
@@ -104,30 +88,16 @@ def reflection_maps(images: Tensor, size: int) -> Tensor:
 
 
 @dataclass(frozen=True, eq=False)
-class Bipartite:
+class Bipartite(OneView):
     """L = MSE of depth + MSE of reflection: depth is 0 on attacks, reflection 0 on bona fides.
 
-    Attributes:
-        augmented: Whether to augment (see `augment`). Reflection is taken from what the network is
-            shown.
+    The network is a `BipartiteNet`, label maps are of depth. Reflection is taken from the augmented
+    picture.
     """
 
-    augmented: bool = True
-
-    def __call__(
-        self, network: nn.Module, model: Network, batch: Batch, draws: torch.Generator
-    ) -> tuple[Tensor, Tensor]:
-        """See `Objective`; `model` is a `BipartiteNet`, label maps are of depth."""
-        images, maps = batch.images, batch.maps
-        if self.augmented:
-            images, maps = augment(images, maps, draws)
-        output: Output = network(normalise(images))
+    def loss(self, output: Output, model: Network, batch: Batch) -> Tensor:  # noqa: ARG002
+        """See `OneView`."""
         depth, reflection = output.features
-        attack = ~bona_fide_of(maps)[:, None, None]
-        wanted = reflection_maps(images, maps.shape[-1]) * attack
-        loss = F.mse_loss(depth, maps) + F.mse_loss(reflection, wanted)
-        return loss, model.liveness(output)
-
-    def to_dict(self) -> Mapping[str, Any]:
-        """See `Objective`."""
-        return {"augmented": self.augmented}
+        attack = ~bona_fide_of(batch.maps)[:, None, None]
+        wanted = reflection_maps(batch.images, batch.maps.shape[-1]) * attack
+        return F.mse_loss(depth, batch.maps) + F.mse_loss(reflection, wanted)

@@ -1,25 +1,11 @@
 """SGTD: depth from spatial gradients, refined over time."""
 
 from collections.abc import Collection
-from dataclasses import dataclass
 
-from sterling.face.data import require_modalities
+from sterling.checks import Count, Share
 from sterling.face.pad.layers.spatial_gradient import GradientOrder
-from sterling.face.pad.networks.clip_depth import ClipDepth, ClipDepthConfig
+from sterling.face.pad.networks.clip_depth import ClipDepth
 from sterling.face.pad.networks.depth_net import DepthNet
-
-
-@dataclass(frozen=True)
-class SGTDConfig(ClipDepthConfig):
-    """What is needed to build an `SGTD` again.
-
-    Attributes:
-        gradient: Order within the residual spatial gradient blocks.
-        root: Whether all gradient magnitudes have their root.
-    """
-
-    gradient: GradientOrder = "sobel_then_conv"
-    root: bool = True
 
 
 class SGTD(ClipDepth):
@@ -49,18 +35,26 @@ class SGTD(ClipDepth):
 
     def __init__(
         self,
-        width: int = 64,
-        frames: int = 5,
-        w_multi: float = 0.6,
+        width: Count = 64,
+        frames: Count = 5,
+        w_multi: Share = 0.6,
         memory: bool = True,
-        logit_share: float = 0.8,
+        logit_share: Share = 0.8,
         modalities: Collection[str] = ("rgb",),
         gradient: GradientOrder = "sobel_then_conv",
         root: bool = True,
         *,
         seed: int = 0,
     ) -> None:
-        modalities = require_modalities(modalities)
-        config = SGTDConfig(width, frames, w_multi, memory, logit_share, modalities, gradient, root)
         single = DepthNet(width, gradient, root, modalities, seed=seed)
-        super().__init__(config, single, signed=False, wide=True, root=root, seed=seed)
+        super().__init__(
+            single,
+            frames=frames,
+            w_multi=w_multi,
+            memory=memory,
+            logit_share=logit_share,
+            signed=False,
+            wide=True,
+            root=root,
+            seed=seed,
+        )

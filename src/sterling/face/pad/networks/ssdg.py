@@ -4,48 +4,22 @@ Jia, Zhang, Shan, Chen, "Single-Side Domain Generalization for Face Anti-Spoofin
 the authors' release. A domain is a data set there, and whatever one says it is here: a camera.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from sterling.errors import InputError
-from sterling.face.pad.detector.preprocessing import normalise
-from sterling.face.pad.layers.gradient_reversal import reversal, reverse_gradient
-from sterling.face.pad.layers.resnet import BLOCKS, residual_stage, residual_stem
+from sterling.checks import Count, Weight
+from sterling.face.pad.layers.gradient_reversal import Domains, reversal, reverse_gradient
+from sterling.face.pad.layers.resnet import Depth, residual_layers
 from sterling.face.pad.networks.network import Network, Output, initialise
-from sterling.face.pad.training.losses import bona_fide_of
+from sterling.face.pad.training.domain_confusion import AcrossDomains
+from sterling.face.pad.training.losses import bona_fide_of, label_loss
 from sterling.face.pad.training.objective import Batch
-from sterling.face.pad.training.views import tone_view
 
 MARGIN = 0.1
 DROPOUT = 0.5
-
-
-@dataclass(frozen=True)
-class SSDGConfig:
-    """What is needed to build an `SSDG` network again.
-
-    Attributes:
-        depth: Of the residual network: 10, 18 (published) or 34.
-        width: Channels of its first stage, 1 or more; 64 is published.
-        domains: How many the discriminator tells apart, 2 or more.
-    """
-
-    depth: int = 18
-    width: int = 64
-    domains: int = 3
-
-    def __post_init__(self) -> None:
-        if self.depth not in BLOCKS:
-            raise InputError(f"depth is {self.depth!r}: one of {tuple(BLOCKS)}")
-        if type(self.width) is not int or self.width < 1:
-            raise InputError(f"width is {self.width!r}: an integer of 1 or more")
-        if type(self.domains) is not int or self.domains < 2:
-            raise InputError(f"domains is {self.domains!r}: an integer of 2 or more")
 
 
 class SSDG(Network):
@@ -56,9 +30,9 @@ class SSDG(Network):
     are a difference of two cosines. The discriminator is used while training only.
 
     Args:
-        depth: 10, 18 or 34.
-        width: Channels of the first stage.
-        domains: How many the discriminator tells apart.
+        depth: 10, 18 (published) or 34.
+        width: Channels of the first stage; 64 is published.
+        domains: Number of domains that the discriminator tells apart, 2 or more.
         seed: Seed of the initial weights; the release's are from ImageNet.
 
     Raises:
@@ -68,25 +42,20 @@ class SSDG(Network):
     name = "ssdg"
     shrink = 32
     has_map = False
+    logit_share = 1.0
 
     steps: Tensor
 
     def __init__(
-        self, depth: int = 18, width: int = 64, domains: int = 3, *, seed: int = 0
+        self, depth: Depth = 18, width: Count = 64, domains: Domains = 3, *, seed: int = 0
     ) -> None:
         super().__init__()
-        self.logit_share = 1.0
-        self.config = SSDGConfig(depth, width, domains)
-        blocks, generated, embedded = BLOCKS[depth], 4 * width, 8 * width
+        generated, embedded = 4 * width, 8 * width
         with torch.random.fork_rng(devices=[]):  # PyTorch's layers draw weights that we replace
-            self.generator = nn.Sequential(
-                residual_stem(3, width),
-                residual_stage(width, width, blocks[0], 1),
-                residual_stage(width, 2 * width, blocks[1], 2),
-                residual_stage(2 * width, generated, blocks[2], 2),
-            )
+            *shallow, last = residual_layers(3, width, depth)
+            self.generator = nn.Sequential(*shallow)
             self.embedder = nn.Sequential(
-                residual_stage(generated, embedded, blocks[3], 2),
+                last,
                 nn.AdaptiveAvgPool2d(1),
                 nn.Flatten(),
                 nn.Linear(embedded, embedded),
@@ -148,60 +117,30 @@ def asymmetric_triplet(features: Tensor, classes: Tensor, margin: float = MARGIN
 
 
 @dataclass(frozen=True, eq=False)
-class SingleSide:
+class SingleSide(AcrossDomains):
     """L = cross-entropy + triplet_weight · triplet + adversarial_weight · discriminator.
 
-    The discriminator tells the domains of bona fides alone (single side); what it learns is turned
-    round on its way into the generator. The release's batches hold ten bona fides and ten attacks
-    of every domain; ours are drawn from all.
+    The network is an `SSDG`. The discriminator tells the domains of bona fides alone (single side);
+    its gradient is reversed on its way into the generator. The release's batches hold ten bona
+    fides and ten attacks of every domain; ours are drawn from all.
 
     Attributes:
-        domains: int64 (N,), the domain of each training item, 0 to the network's number less 1.
         triplet_weight: 1 (the release: 2 where OULU-NPU is the target).
         adversarial_weight: 0.5 (the release: 0.1 where OULU-NPU is the target).
-        augmented: Whether pictures change their tones (see `tone_view`).
-
-    Raises:
-        InputError: A weight or a domain is negative.
     """
 
-    domains: Tensor
-    triplet_weight: float = 1.0
-    adversarial_weight: float = 0.5
-    augmented: bool = True
+    triplet_weight: Weight = 1.0
+    adversarial_weight: Weight = 0.5
 
-    def __post_init__(self) -> None:
-        for name in ("triplet_weight", "adversarial_weight"):
-            if not getattr(self, name) >= 0:
-                raise InputError(f"{name} is {getattr(self, name)}: 0 or more")
-        if self.domains.dtype != torch.int64 or bool((self.domains < 0).any()):
-            raise InputError("domains: int64 numbers of 0 or more, one per training item")
-
-    def __call__(
-        self, network: nn.Module, model: Network, batch: Batch, draws: torch.Generator
-    ) -> tuple[Tensor, Tensor]:
-        """See `Objective`; `model` is an `SSDG`."""
+    def loss(self, output: Output, model: Network, batch: Batch) -> Tensor:
+        """See `OneView`."""
         assert isinstance(model, SSDG)
-        images = tone_view(batch.images, draws) if self.augmented else batch.images
-        output: Output = network(normalise(images))
         model.steps += 1
-        assert output.logits is not None
         unit, told = output.features
-        live = bona_fide_of(batch.maps)
-        domain = self.domains[batch.rows].to(live.device)
-        wanted = live.to(output.logits.dtype)
-        loss = F.binary_cross_entropy_with_logits(output.logits[:, 0], wanted)
+        live, domain = bona_fide_of(batch.maps), self.domains_of(batch)
         classes = torch.where(live, 0, 1 + domain)
-        loss = loss + self.triplet_weight * asymmetric_triplet(unit, classes)
+        triplet = asymmetric_triplet(unit, classes)
+        loss = label_loss(output, live) + self.triplet_weight * triplet
         if bool(live.any()):
             loss = loss + self.adversarial_weight * F.cross_entropy(told[live], domain[live])
-        return loss, model.liveness(output)
-
-    def to_dict(self) -> Mapping[str, Any]:
-        """See `Objective`."""
-        return {
-            "domains": self.domains.tolist(),
-            "triplet_weight": self.triplet_weight,
-            "adversarial_weight": self.adversarial_weight,
-            "augmented": self.augmented,
-        }
+        return loss

@@ -1,18 +1,10 @@
 """Temporal depth: depth from optical-flow guided features of several frames."""
 
 from collections.abc import Collection
-from dataclasses import dataclass
 
-from sterling.face.data import require_modalities
-from sterling.face.pad.networks.clip_depth import ClipDepth, ClipDepthConfig
+from sterling.checks import Count, Share
+from sterling.face.pad.networks.clip_depth import ClipDepth
 from sterling.face.pad.networks.depth_net import DepthNet
-
-
-@dataclass(frozen=True)
-class TemporalDepthConfig(ClipDepthConfig):
-    """What is needed to build a `TemporalDepth` again."""
-
-    w_multi: float = 0.6
 
 
 class TemporalDepth(ClipDepth):
@@ -42,16 +34,23 @@ class TemporalDepth(ClipDepth):
 
     def __init__(
         self,
-        width: int = 64,
-        frames: int = 5,
-        w_multi: float = 0.6,
+        width: Count = 64,
+        frames: Count = 5,
+        w_multi: Share = 0.6,
         memory: bool = True,
-        logit_share: float = 0.8,
+        logit_share: Share = 0.8,
         modalities: Collection[str] = ("rgb",),
         *,
         seed: int = 0,
     ) -> None:
-        modalities = require_modalities(modalities)
-        config = TemporalDepthConfig(width, frames, w_multi, memory, logit_share, modalities)
         single = DepthNet(width, modalities=modalities, seed=seed)
-        super().__init__(config, single, signed=True, wide=False, seed=seed)
+        super().__init__(
+            single,
+            frames=frames,
+            w_multi=w_multi,
+            memory=memory,
+            logit_share=logit_share,
+            signed=True,
+            wide=False,
+            seed=seed,
+        )

@@ -1,7 +1,7 @@
-"""Trash: damaged bona fide pictures as further attacks, so that bona fide means a whole face.
+"""Corrupted bona fide pictures as further attacks, so that bona fide means a whole face.
 
-"Make trash" is an idea of the first place of the 3D High-Fidelity Mask challenge (ICCV 2021), with
-probability 0.1. How it damages a picture is not known; the three ways here are ours.
+"Make trash" in the first place of the 3D High-Fidelity Mask challenge (ICCV 2021), with probability
+0.1. How it corrupts a picture is not known; the three ways here are ours.
 """
 
 import torch
@@ -9,15 +9,15 @@ from torch import Tensor
 
 from sterling.face.pad.training.views import shuffle_patches
 
-TRASH_SHARE = 0.1
+CORRUPTION_SHARE = 0.1
 MOSAIC = 8  # pixels of a tile's side
-DAMAGES = 3
+CORRUPTIONS = 3
 
 
-def make_trash(
+def corrupt_bona_fides(
     images: Tensor, live: Tensor, share: float, draws: torch.Generator
 ) -> tuple[Tensor, Tensor]:
-    """Damage some bona fide pictures and call them attacks; attacks stay as they are.
+    """Corrupt some bona fide pictures and label them attacks; attacks stay as they are.
 
     Args:
         images: Float (N, C, S, S).
@@ -26,20 +26,20 @@ def make_trash(
         draws: CPU generator; every draw comes from it.
 
     Returns:
-        Pictures and labels, of the shapes given. A damaged picture has its nine patches shuffled,
+        Pictures and labels, of the shapes given. A corrupted picture has its nine patches shuffled,
         is a mosaic of large tiles, or has its lower half from another picture of the batch.
     """
     n = len(images)
     chosen = (torch.rand(n, generator=draws) < share).to(live.device) & live
-    way = torch.randint(DAMAGES, (n,), generator=draws).to(live.device)
+    way = torch.randint(CORRUPTIONS, (n,), generator=draws).to(live.device)
     other = torch.randperm(n, generator=draws).to(live.device)
     half = images.shape[-2] // 2
-    damaged = (
+    corrupted = (
         shuffle_patches(images, draws),
         _mosaic(images),
         torch.cat([images[..., :half, :], images[other][..., half:, :]], dim=-2),
     )
-    for number, pictures in enumerate(damaged):
+    for number, pictures in enumerate(corrupted):
         taken = chosen & (way == number)
         images = torch.where(taken[:, None, None, None], pictures, images)
     return images, live & ~chosen

@@ -6,19 +6,17 @@ framed, turned, degraded and toned anew.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from sterling.errors import InputError
+from sterling.checks import Positive, Share, Weight
 from sterling.face.data import Degradation, degrade
 from sterling.face.pad.detector.preprocessing import normalise
-from sterling.face.pad.detector.weights import digest
 from sterling.face.pad.networks.network import Network
 from sterling.face.pad.training.augment import augment
-from sterling.face.pad.training.objective import Batch
+from sterling.face.pad.training.objective import Batch, Objective
 
 DEPTH_SHRINK = 8  # the auxiliary map's sides are the picture's over it
 
@@ -39,7 +37,7 @@ WORST: Mapping[Degradation, float] = {
 
 
 @dataclass(frozen=True, eq=False)
-class CompactObjective:
+class CompactObjective(Objective):
     """Cross-entropy of the live score, depth beside it, and a teacher's soft scores.
 
     The loss is (1 - s)·BCE(z, y) + s·T²·BCE(z/T, σ(t/T)) + w·MSE(depth), with the network's log
@@ -64,16 +62,9 @@ class CompactObjective:
     depth: Tensor
     known: Tensor
     teacher: Network | None = None
-    share: float = 0.7
-    temperature: float = 2.0
-    depth_weight: float = 0.5
-
-    def __post_init__(self) -> None:
-        if not (0 <= self.share <= 1 and self.temperature > 0 and self.depth_weight >= 0):
-            raise InputError(
-                f"share {self.share}, temperature {self.temperature}, depth weight "
-                f"{self.depth_weight}: a share in [0, 1], above 0, and 0 or more"
-            )
+    share: Share = 0.7
+    temperature: Positive = 2.0
+    depth_weight: Weight = 0.5
 
     def __call__(
         self, network: nn.Module, model: Network, batch: Batch, draws: torch.Generator
@@ -97,18 +88,6 @@ class CompactObjective:
         if bool(known.any()):
             loss = loss + self.depth_weight * F.mse_loss(output.features[0][known], depth[known])
         return loss, model.liveness(output)
-
-    def to_dict(self) -> Mapping[str, Any]:
-        """Everything that decides the run beside `TrainConfig` and the items."""
-        taught = None if self.teacher is None else digest(*self.teacher.state_dict().values())
-        return {
-            "size": self.size,
-            "depth": digest(self.depth, self.known),
-            "teacher": taught,
-            "share": self.share,
-            "temperature": self.temperature,
-            "depth_weight": self.depth_weight,
-        }
 
 
 def frame(

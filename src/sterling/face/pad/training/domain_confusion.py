@@ -6,20 +6,18 @@ the discrepancy is that of Gretton et al. (JMLR 2012), in several widths at once
 (ICML 2015).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
+from sterling.checks import Weight
 from sterling.errors import InputError
-from sterling.face.pad.detector.preprocessing import normalise
 from sterling.face.pad.networks.network import Network, Output
 from sterling.face.pad.training.losses import bona_fide_of
-from sterling.face.pad.training.objective import Batch
-from sterling.face.pad.training.views import tone_view
+from sterling.face.pad.training.objective import Batch, OneView
 
 WIDTHS = (0.25, 0.5, 1.0, 2.0, 4.0)  # times the mean squared distance between the two samples
 
@@ -57,39 +55,49 @@ def squared_mmd(first: Tensor, second: Tensor, widths: Sequence[float] = WIDTHS)
 
 
 @dataclass(frozen=True, eq=False)
-class DomainConfusion:
-    """L = cross-entropy of what has labels + weight · squared MMD to what has none.
+class AcrossDomains(OneView):
+    """Base of objectives that know the domain of each training item.
+
+    Attributes:
+        domains: int64 (N,), the domain of each training item, 0 to the network's number less 1.
+    """
+
+    domains: Tensor
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.domains.dtype != torch.int64 or bool((self.domains < 0).any()):
+            raise InputError("domains: int64 numbers of 0 or more, one per training item")
+
+    def domains_of(self, batch: Batch) -> Tensor:
+        """Domains of a batch, int64 (N,), on its device."""
+        return self.domains[batch.rows].to(batch.images.device)
+
+
+@dataclass(frozen=True, eq=False)
+class DomainConfusion(OneView):
+    """L = cross-entropy of items with labels + weight · squared MMD to items without.
 
     The network gives its embedding as the first of its training features: `SSDG` and `MADDG` do.
-    Labels of the target are never looked at; they are in the batch as in every other.
+    Labels of the target are in the batch as in every other, and are not used.
 
     Attributes:
         labelled: bool (N,), whether each training item is of the source.
         weight: 0 or more; our default.
-        augmented: Whether pictures change their tones (see `tone_view`).
-
-    Raises:
-        InputError: `labelled` is not bool or one side is empty, or the weight is negative.
     """
 
     labelled: Tensor
-    weight: float = 1.0
-    augmented: bool = True
+    weight: Weight = 1.0
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if self.labelled.dtype != torch.bool:
             raise InputError("labelled: bool, one per training item")
         if bool(self.labelled.all()) or not bool(self.labelled.any()):
             raise InputError("labelled: items with labels and items without are both needed")
-        if not self.weight >= 0:
-            raise InputError(f"weight is {self.weight}: 0 or more")
 
-    def __call__(
-        self, network: nn.Module, model: Network, batch: Batch, draws: torch.Generator
-    ) -> tuple[Tensor, Tensor]:
-        """See `Objective`."""
-        images = tone_view(batch.images, draws) if self.augmented else batch.images
-        output: Output = network(normalise(images))
+    def loss(self, output: Output, model: Network, batch: Batch) -> Tensor:  # noqa: ARG002
+        """See `OneView`."""
         assert output.logits is not None
         source = self.labelled[batch.rows].to(batch.images.device)
         wanted = bona_fide_of(batch.maps).to(output.logits.dtype)
@@ -98,12 +106,4 @@ class DomainConfusion:
         embedded = output.features[0]
         if bool(source.any()) and not bool(source.all()):
             loss = loss + self.weight * squared_mmd(embedded[source], embedded[~source])
-        return loss, model.liveness(output)
-
-    def to_dict(self) -> Mapping[str, Any]:
-        """See `Objective`."""
-        return {
-            "labelled": self.labelled.tolist(),
-            "weight": self.weight,
-            "augmented": self.augmented,
-        }
+        return loss

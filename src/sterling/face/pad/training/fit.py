@@ -1,4 +1,4 @@
-"""Training any architecture on labelled faces, in as many stages as it needs."""
+"""Training of any architecture on labelled faces, in as many stages as it needs."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -28,15 +28,15 @@ def fit(
     """Train `network` in place.
 
     A multi-frame depth network is trained in two stages, as published: its single-frame network on
-    all frames, then the rest with that one kept as it is. Part crops are trained as their release
-    weighs heads and makes trash.
+    all frames, then the rest with that one kept as it is. An architecture with an objective of its
+    own is trained by that (see `own_objective`).
 
     Args:
         network: Its initial weights are the start.
         faces: Bona fide presentations and attacks, of the network's modalities and frames.
         config: How to train, in every stage.
         label: Label maps that a network with maps is taught.
-        checkpoint: File that a killed training goes on from; each stage has one of its own.
+        checkpoint: File that an interrupted training resumes from; each stage has its own.
         progress: Called after each epoch of each stage.
 
     Raises:
@@ -66,7 +66,7 @@ def fit(
 
 
 def own_objective(network: Network, augmented: bool) -> Objective | None:
-    """What an architecture is published to minimise from label maps alone; None: `OutputLoss`."""
+    """Return an architecture's published objective on label maps alone; None: `OutputLoss`."""
     match network:
         case BipartiteNet():
             return Bipartite(augmented=augmented)
@@ -75,17 +75,17 @@ def own_objective(network: Network, augmented: bool) -> Objective | None:
         case FourierNet():
             return FourierSupervised(augmented=augmented)
         case PartCrops():
-            return PartSupervision(augmented)
+            return PartSupervision(augmented=augmented)
     return None
 
 
 def stages(network: Network) -> int:
-    """How many trainings `fit` makes of a network: two for clips whose trunk is not trained yet."""
+    """Number of trainings in `fit`: two for a network of clips whose trunk is not trained yet."""
     return 2 if isinstance(network, ClipDepth) and not network.frozen else 1
 
 
 def target_maps(network: Network, faces: Faces, label: LabelKind) -> Tensor:
-    """The label maps that a network is taught: one pixel where it has no map."""
+    """Label maps to train a network on: one pixel where it has no map."""
     size = faces.images.shape[-1]
     if network.has_map:
         return label_maps(faces, label, network.map_shape(size)[-1])

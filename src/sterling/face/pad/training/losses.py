@@ -87,12 +87,24 @@ def bona_fide_of(maps: Tensor) -> Tensor:
     return maps.flatten(1).amax(dim=1) > 0
 
 
+def label_loss(output: Output, live: Tensor) -> Tensor:
+    """Binary cross-entropy of the last head's log odds, a scalar; lower is better.
+
+    Args:
+        output: With logits (N, K).
+        live: bool (N,), true for bona fide.
+    """
+    assert output.logits is not None
+    odds = output.logits[:, -1]
+    return F.binary_cross_entropy_with_logits(odds, live.to(odds.dtype))
+
+
 class OutputLoss(nn.Module):
-    """The loss of whatever a network answers; lower is better.
+    """The loss of any network's output; lower is better.
 
     With ``b`` the network's ``logit_share``, it is b times the binary cross-entropy, summed over
-    the heads that speak and averaged over presentations, plus 1 - b times the `DepthLoss`,
-    averaged over the judged frames. (Wang et al., CVPR 2020, equation of the overall loss, with
+    the heads that count and averaged over presentations, plus 1 - b times the `DepthLoss`,
+    averaged over the scored frames. (Wang et al., CVPR 2020, equation of the overall loss, with
     b = 0.8; CDCN has b = 0.)
 
     Args:

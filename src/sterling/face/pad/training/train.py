@@ -5,12 +5,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from sterling.checks import Count, Natural, Range, Share, Weight, check_fields
 from sterling.errors import InputError
 from sterling.face.pad.detector.preprocessing import normalise
 from sterling.face.pad.detector.weights import digest
@@ -64,40 +65,22 @@ class TrainConfig:
         InputError: A value is out of range.
     """
 
-    epochs: int = 30
-    batch_size: int = 16
+    epochs: Count = 30
+    batch_size: Count = 16
     optimizer: Optimizer = "adam"
-    learning_rate: float = 1e-3
-    weight_decay: float = 5e-5
-    warmup_steps: int = 0
-    step_epochs: int = 500
-    step_factor: float = 0.5
-    cdl_weight: float = 1.0
+    learning_rate: Weight = 1e-3
+    weight_decay: Weight = 5e-5
+    warmup_steps: Natural = 0
+    step_epochs: Count = 500
+    step_factor: Annotated[float, Range(0, 1, open_low=True)] = 0.5
+    cdl_weight: Weight = 1.0
     augment: bool = True
-    drop_modality: float = 0.0
-    seed: int = 0
+    drop_modality: Share = 0.0
+    seed: Natural = 0
     mixed_precision: Precision = "no"
 
     def __post_init__(self) -> None:
-        for name in ("epochs", "batch_size", "step_epochs"):
-            if type(getattr(self, name)) is not int or getattr(self, name) < 1:
-                raise InputError(f"{name} is {getattr(self, name)!r}: an integer of 1 or more")
-        for name in ("learning_rate", "weight_decay", "cdl_weight"):
-            if not 0 <= getattr(self, name) < math.inf:
-                raise InputError(f"{name} is {getattr(self, name)}: a finite number of 0 or more")
-        if not 0 < self.step_factor <= 1:
-            raise InputError(f"step_factor is {self.step_factor}: it lies above 0, at most 1")
-        if not 0 <= self.drop_modality <= 1:
-            raise InputError(f"drop_modality is {self.drop_modality}: a probability, 0 to 1")
-        for name in ("seed", "warmup_steps"):
-            if type(getattr(self, name)) is not int or getattr(self, name) < 0:
-                raise InputError(f"{name} is {getattr(self, name)!r}: an integer of 0 or more")
-        if self.optimizer not in _OPTIMIZERS:
-            raise InputError(f"optimizer is {self.optimizer!r}: one of {tuple(_OPTIMIZERS)}")
-        if self.mixed_precision not in get_args(Precision):
-            raise InputError(
-                f"mixed_precision is {self.mixed_precision!r}: one of {get_args(Precision)}"
-            )
+        check_fields(self)
 
     def rate(self, epoch: int, step: int) -> float:
         """Return the learning rate of `epoch` at `step` of the whole run, both counted from 0."""
@@ -205,7 +188,7 @@ def train(
     home = next(model.parameters()).device
     loss = OutputLoss(config.cdl_weight, model.logit_share)
     if objective is None:
-        objective = Supervised(loss, config.augment, config.drop_modality)
+        objective = Supervised(loss, config.drop_modality, augmented=config.augment)
     learned = [parameter for parameter in model.parameters() if parameter.requires_grad]
     chosen = _OPTIMIZERS[config.optimizer](
         learned, lr=config.learning_rate, weight_decay=config.weight_decay

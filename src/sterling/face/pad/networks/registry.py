@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from sterling.errors import InputError, unknown_name
-from sterling.face.pad.layers.resnet import FusionResNet
 from sterling.face.pad.networks.ccl import CCL
 from sterling.face.pad.networks.cdcn import CDCN
 from sterling.face.pad.networks.cdcn_multimodal import CDCNMultimodal
@@ -17,6 +16,7 @@ from sterling.face.pad.networks.epcr import EPCR
 from sterling.face.pad.networks.flexible_modal import FlexibleModal
 from sterling.face.pad.networks.fm_vit import FMViT
 from sterling.face.pad.networks.fourier import FourierNet
+from sterling.face.pad.networks.fusion_resnet import FusionResNet
 from sterling.face.pad.networks.maddg import MADDG
 from sterling.face.pad.networks.network import Network
 from sterling.face.pad.networks.part_crops import PartCrops

@@ -6,7 +6,8 @@ from torch import Tensor, nn
 
 from sterling.errors import InputError
 from sterling.face.pad import TrainConfig, train
-from sterling.face.pad.layers.resnet import FusionResNet, SqueezeExcitation
+from sterling.face.pad.layers.resnet import SqueezeExcitation
+from sterling.face.pad.networks.fusion_resnet import FusionResNet
 from sterling.face.pad.networks.network import Output
 
 

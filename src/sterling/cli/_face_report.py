@@ -1,0 +1,258 @@
+"""Claims, metrics, tables and figures of `sterling face evaluate`."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sterling.face.evaluation.evaluate import SCORES_FILE, Evaluation, SystemScores
+from sterling.face.evaluation.robustness import CROP, Point
+from sterling.face.pad import DetectorBase
+from sterling.guarantee import Guarantee
+from sterling.measure import BONA_FIDE, Interval
+from sterling.study import (
+    Claim,
+    Figure,
+    Findings,
+    Metric,
+    Row,
+    Table,
+    at_most,
+    bars_of_table,
+    lines,
+    metric_of_rate,
+)
+
+_AXES: Mapping[str, str] = {
+    "low_resolution": "side divided by 1 +",
+    "noise": "standard deviation in grey levels",
+    "jpeg": "100 − quality",
+    "blur": "standard deviation in pixels",
+    "underexposure": "stops less light",
+    "overexposure": "stops more light",
+    "occlusion": "share of the side covered along each border",
+    CROP: "side of the crop over that of training",
+}
+
+
+def detector_findings(
+    evaluation: Evaluation,
+    detector: DetectorBase,
+    *,
+    data: str,
+    guarantee: Guarantee | None = None,
+    degraded: Sequence[Point] = (),
+    patched: Sequence[Point] = (),
+) -> Findings:
+    """Report an evaluation.
+
+    Args:
+        evaluation: Scores of the detector and of the baseline.
+        detector: The detector evaluated.
+        data: Name of the test data.
+        guarantee: Guarantee of the threshold; it becomes a table, and a claim about the test
+            captures.
+        degraded: Points of `sweep` and `recropped`.
+        patched: Points of `patch_points`.
+    """
+    main, captures = evaluation.systems[0], "Recorded captures"
+    if detector.provenance.simulated:
+        captures = "SIMULATED captures"
+    species = _species_table(main)
+    return Findings(
+        scope=f"Test data: {data}. Detector trained on: {detector.provenance.data} ({captures}). "
+        "The figures hold for presentations like these, and for no others.",
+        not_scored=evaluation.not_scored,
+        metrics=_metrics(evaluation),
+        claims=[bpcer_claim(guarantee, main)] if guarantee else [],
+        tables=[
+            species,
+            _systems_table(evaluation.systems),
+            *([_guarantee_table(guarantee)] if guarantee else []),
+            _origin_table(detector),
+            *([robustness_table(degraded)] if degraded else []),
+            *([patch_table(patched, detector.preprocessing.size)] if patched else []),
+        ],
+        figures=[
+            _det(evaluation.systems),
+            _species_figure(species),
+            *robustness_figures(degraded),
+        ],
+    )
+
+
+def bpcer_claim(guarantee: Guarantee, system: SystemScores) -> Claim:
+    """Claim that the test captures, which did not choose the threshold, agree with its bound."""
+    return at_most("bpcer_bound", guarantee.statement, system.errors.bpcer, guarantee.level)
+
+
+def _metrics(evaluation: Evaluation) -> list[Metric]:
+    main = evaluation.systems[0]
+    errors, area, n = main.errors, main.area, len(main.scores)
+
+    def metric(name: str, value: float, interval: Interval, unit: str) -> Metric:
+        return Metric(name=name, value=value, low=interval.low, high=interval.high, n=n, unit=unit)
+
+    return [
+        metric_of_rate(f"APCER of the worst species ({errors.worst})", errors.apcer_max),
+        metric_of_rate("BPCER", errors.bpcer),
+        metric("ACER (for comparison with papers)", errors.acer, errors.acer_interval(), "rate"),
+        metric("AUC", area.value, area.interval, "area"),
+        *(
+            metric_of_rate(
+                "BPNRR (no score)" if name == BONA_FIDE else f"APNRR of {name} (no score)", rate
+            )
+            for name, rate in evaluation.non_responses.items()
+        ),
+    ]
+
+
+def _species_table(system: SystemScores) -> Table:
+    rows: list[Row] = []
+    for name, rate in sorted(system.errors.apcer.items(), key=lambda entry: -entry[1].value):
+        interval = rate.interval()
+        rows.append([name, rate.errors, rate.trials, rate.value, interval.low, interval.high])
+    return Table(
+        name="species",
+        title="APCER per attack instrument species",
+        columns=["species", "accepted", "presented", "APCER", "low", "high"],
+        rows=rows,
+        caption="Exact 95 % intervals for independent presentations; several presentations of one "
+        "subject are not independent.",
+    )
+
+
+def _systems_table(systems: Sequence[SystemScores]) -> Table:
+    rows: list[Row] = [
+        [
+            system.name,
+            system.errors.apcer_max.value,
+            system.errors.bpcer.value,
+            system.errors.acer,
+            system.area.value,
+        ]
+        for system in systems
+    ]
+    return Table(
+        name="systems",
+        title="Next to the trivial baseline",
+        columns=["system", "worst APCER", "BPCER", "ACER", "AUC"],
+        rows=rows,
+        caption="Each at its own threshold, chosen on other presentations.",
+    )
+
+
+def _guarantee_table(guarantee: Guarantee) -> Table:
+    return Table(
+        name="guarantee",
+        title="What the threshold promises",
+        columns=["what", "value"],
+        rows=guarantee.rows(),
+    )
+
+
+def _origin_table(detector: DetectorBase) -> Table:
+    card = detector.card()
+    facts: dict[str, Any] = {
+        **card["model"],
+        **card["preprocessing"],
+        **{key: card["provenance"][key] for key in ("data", "licence", "items", "digest")},
+    }
+    if detector.threshold is not None:
+        facts |= {
+            "threshold": detector.threshold.value,
+            "threshold rule": detector.threshold.rule,
+            "threshold chosen on": f"{detector.threshold.source} (n = {detector.threshold.n})",
+        }
+    return Table(
+        name="item under test",
+        title="Item under test",
+        columns=["what", "value"],
+        rows=[[name, None if value is None else str(value)] for name, value in facts.items()],
+    )
+
+
+def _det(systems: Sequence[SystemScores]) -> Figure:
+    return Figure(
+        name="det",
+        title="Detection error trade-off",
+        kind="det",
+        caption="Dots: at the threshold. Band: exact 95 % interval of the BPCER.",
+        data={"scores": SCORES_FILE, "systems": [system.name for system in systems]},
+    )
+
+
+def _species_figure(table: Table) -> Figure:
+    rows: list[Row] = [[row[0], *row[3:]] for row in table.rows]
+    bars = table.model_copy(
+        update={"title": "Worst species first", "columns": [""] * 4, "rows": rows}
+    )
+    return bars_of_table(bars, "APCER per species with exact 95 % intervals.", value_label="APCER")
+
+
+def robustness_table(points: Sequence[Point]) -> Table:
+    """Tabulate error rates on degraded pictures."""
+    rows: list[Row] = []
+    for point in points:
+        apcer, bpcer = point.errors.apcer_max_interval(), point.errors.bpcer.interval()
+        rows.append(
+            [
+                point.kind.replace("_", " "),
+                point.strength,
+                point.errors.apcer_max.value,
+                apcer.low,
+                apcer.high,
+                point.errors.bpcer.value,
+                bpcer.low,
+                bpcer.high,
+                point.area.value,
+            ]
+        )
+    return Table(
+        name="robustness",
+        title="Error rates on degraded pictures, at the detector's own threshold",
+        columns=["what", "strength", "worst APCER", "low", "high", "BPCER", "low", "high", "AUC"],
+        rows=rows,
+        caption="Exact 95 % intervals; that of the worst species holds for all species at once. "
+        "Strengths: "
+        + "; ".join(f"{kind.replace('_', ' ')}: {axis}" for kind, axis in _AXES.items())
+        + ".",
+    )
+
+
+def robustness_figures(points: Sequence[Point]) -> list[Figure]:
+    """Draw error rates over strength, one figure per kind of degradation."""
+    by_kind: dict[str, list[Point]] = {}
+    for point in points:
+        by_kind.setdefault(point.kind, []).append(point)
+    return [
+        lines(
+            f"robustness {kind.replace('_', ' ')}",
+            f"Robustness: {kind.replace('_', ' ')}",
+            "At the detector's own threshold; intervals and the AUC are in the table.",
+            [point.strength for point in own],
+            {
+                "APCER, worst species": [point.errors.apcer_max.value for point in own],
+                "APCER, all attacks": [point.errors.apcer_pooled.value for point in own],
+                "BPCER": [point.errors.bpcer.value for point in own],
+            },
+            labels=(_AXES[kind], "error rate"),
+        )
+        for kind, own in by_kind.items()
+    ]
+
+
+def patch_table(points: Sequence[Point], size: int) -> Table:
+    """Tabulate error rates on attack presentations that wear a patch, in crops of side `size`."""
+    rows: list[Row] = []
+    for point in points:
+        apcer = point.errors.apcer_pooled
+        interval = apcer.interval()
+        rows.append([point.kind, apcer.value, interval.low, interval.high, point.area.value])
+    return Table(
+        name="adversarial patch",
+        title="Attack presentations that wear a patch",
+        columns=["patch", "APCER, all attacks", "low", "high", "AUC"],
+        rows=rows,
+        caption=f"One square patch of {points[0].strength:g} of {size} pixels for all "
+        "presentations, found by gradients on the development subjects' attacks, placed at random; "
+        "digital, not printed. Exact 95 % intervals.",
+    )
