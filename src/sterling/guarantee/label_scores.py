@@ -45,7 +45,7 @@ class Standing:
 
 
 class LabelScore(Protocol):
-    """How badly a label fits; must not fall when the rank grows within one item.
+    """Misfit of a label; must not fall when the rank grows within one item.
 
     A score with an attribute ``ranked = False`` looks at the probability alone, and is faster.
     """

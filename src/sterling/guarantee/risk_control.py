@@ -31,10 +31,10 @@ class SafeSettings:
     """Settings that were certified.
 
     Attributes:
-        safe: Which settings may be used, bool (L,). When none may be, abstain.
+        safe: True for settings that may be used, bool (L,). When none may be, abstain.
         p: p-value of each setting (L,).
         losses: The calibration losses (n, L).
-        guarantee: What using any safe setting, or several, promises.
+        guarantee: Promise of using any safe setting, or several.
     """
 
     safe: Bools
@@ -55,7 +55,7 @@ class ControlledRisk:
     Attributes:
         setting: Its position on the dial.
         risk: Its mean calibration loss.
-        guarantee: What it promises.
+        guarantee: The promise.
     """
 
     setting: int

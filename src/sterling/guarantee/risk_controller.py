@@ -51,9 +51,9 @@ class RiskController(BaseEstimator):  # type: ignore[misc]
     Attributes:
         setting_: The chosen setting.
         position_: Its position among the settings.
-        safe_: Which settings may be used, bool (L,); ``setting_`` is the first.
+        safe_: True for settings that may be used, bool (L,); ``setting_`` is the first.
         risk_: Mean calibration loss of ``setting_``.
-        guarantee_: What ``predict`` promises.
+        guarantee_: Promise of ``predict``.
     """
 
     def __init__(

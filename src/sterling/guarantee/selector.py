@@ -119,7 +119,7 @@ class ConformalSelector(BaseEstimator):  # type: ignore[misc]
 
     @property
     def guarantee_(self) -> Guarantee:
-        """What ``predict`` promises."""
+        """Promise of ``predict``."""
         check_is_fitted(self, "calibration_")
         shift = None
         if self.shift_p_ is not None:

@@ -35,7 +35,7 @@ class LabelSetRule:
         condition: Whether coverage holds over all items, within every class, or every group.
         groups: The groups (G,), sorted; empty unless ``condition`` is "group".
         n_classes: Number of classes, C.
-        guarantee: What the sets promise.
+        guarantee: Promise of the sets.
     """
 
     score: LabelScore

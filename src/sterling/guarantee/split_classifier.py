@@ -37,7 +37,7 @@ class SplitConformalClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[
         classes_: Labels (C,), the columns of the sets.
         estimator_: The fitted classifier.
         rule_: The calibrated :class:`LabelSetRule`.
-        guarantee_: What ``predict_set`` promises.
+        guarantee_: Promise of ``predict_set``.
     """
 
     def __init__(

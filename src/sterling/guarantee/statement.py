@@ -13,7 +13,7 @@ class Assumption:
 
     Attributes:
         text: The condition.
-        checked: How it was checked and with which result; None when it was not checked.
+        checked: Check and its result; None when it was not checked.
     """
 
     text: str
