@@ -17,6 +17,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import expit, logit
+from scipy.stats import norm
 from sklearn.base import BaseEstimator, ClassifierMixin
 
 from sterling.guarantee import (
@@ -24,8 +26,11 @@ from sterling.guarantee import (
     RAPS,
     benjamini_hochberg,
     calibrate_label_sets,
+    conformal_martingale,
     conformal_p_values,
     learn_then_test,
+    online_p_values,
+    tolerance_limit,
 )
 
 Actions = dict[str, Callable[[], object]]
@@ -99,6 +104,56 @@ def p_values(peers: set[str], sizes: list[int]) -> None:
                 actions["crepes"] = partial(p_values_batch, -known, -test, smoothing=smooth)
             name = f"p-values, {'smoothed' if smooth else 'plain'}, {n:,} of {n:,}"
             show(name, actions, 1 if "crepes" in actions and n > 10_000 else 5)
+
+
+def streams(peers: set[str], sizes: list[int]) -> None:
+    """Online p-values, and the martingale on them.
+
+    crepes keeps the wealth, which underflows to 0 after about 180,000 exchangeable items; ours
+    keeps its logarithm.
+    """
+    rng = np.random.default_rng(5)
+    for n in sizes:
+        scores, p = rng.normal(size=n), rng.random(n)
+        actions: Actions = {"ours": partial(online_p_values, scores, rng)}
+        bets: Actions = {"ours": partial(conformal_martingale, p)}
+        if "crepes" in peers:
+            from crepes.martingales import (
+                EpsilonBettingFunction,
+                SimpleJumper,
+                semi_online_p_values,
+            )
+
+            actions["crepes"] = partial(semi_online_p_values, -scores)
+            bets["crepes"] = partial(SimpleJumper(bf=EpsilonBettingFunction([-1, 0, 1])).apply, p)
+        show(f"online p-values, {n:,}", actions, 3)
+        show(f"martingale, {n:,}", bets, 3)
+
+
+def thresholds(peers: set[str], repetitions: int = 100) -> None:
+    """Price of a recall of at least 0.9 with confidence 0.95 on 500 items: the false positives."""
+    if "mapie" not in peers:
+        return
+    from mapie.risk_control import BinaryClassificationController
+
+    rng = np.random.default_rng(6)
+    alarms: dict[str, list[float]] = {"ours": [], "bonferroni_holm": [], "fixed_sequence": []}
+    for _ in range(repetitions):
+        positive = rng.random(500) < 0.4
+        feature = rng.normal(size=500) + 2 * positive
+        probability = expit(2 * feature - 2)
+        cuts = {"ours": tolerance_limit(probability[positive], 0.1).value}
+        table = np.column_stack([1 - probability, probability])
+        for method in ("bonferroni_holm", "fixed_sequence"):
+            controller = BinaryClassificationController(
+                np.asarray, "recall", 0.9, confidence_level=0.95, fwer_method=method
+            )
+            controller.calibrate(table, positive.astype(int))
+            cuts[method] = controller.best_predict_param or 0.0
+        for name, cut in cuts.items():
+            alarms[name].append(float(norm.sf(logit(cut) / 2 + 1)))
+    found = "".join(f"   MAPIE, {name} {np.mean(alarms[name]):.3f}" for name in list(alarms)[1:])
+    print(f"false positives at recall 0.9{'':16}ours {np.mean(alarms['ours']):.3f}{found}")
 
 
 def label_sets(peers: set[str], shapes: list[tuple[int, int]]) -> None:
@@ -229,6 +284,8 @@ def main() -> None:
             print(f"{name} is not installed: left out (pip install {name})")
     warnings.simplefilter("ignore")
     p_values(peers, [10_000] if quick else [10_000, 30_000, 100_000, 1_000_000])
+    streams(peers, [10_000] if quick else [10_000, 100_000])
+    thresholds(peers)
     shapes = [(20_000, 10), (20_000, 100)]
     if not quick:
         shapes += [(20_000, 1000), (200_000, 10), (200_000, 100), (2_000_000, 10), (100_000, 1000)]

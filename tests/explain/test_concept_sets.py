@@ -1,9 +1,11 @@
 from itertools import product
+from typing import Any
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 from scipy import stats
+from scipy.special import comb
 
 from sterling.errors import InputError
 from sterling.explain import (
@@ -11,8 +13,11 @@ from sterling.explain import (
     all_vectors,
     bonferroni_score,
     calibrate_concept_sets,
+    important_concepts,
+    subset_scores,
+    top_k_score,
 )
-from sterling.guarantee import ResolutionWarning
+from sterling.guarantee import ResolutionWarning, conformal_quantile
 
 M = 8
 SCORES = [
@@ -101,15 +106,45 @@ def test_too_few_items_keep_every_vector_and_warn() -> None:
     assert rule.covers(h, ~truth).all()
 
 
-def test_bad_input_is_refused() -> None:
-    h, truth = draw(np.random.default_rng(5), 20)
-    with pytest.raises(InputError, match="apply the sigmoid"):
-        calibrate_concept_sets(SCORES[0], h * np.nan, truth, 0.1)
-    with pytest.raises(InputError, match="0 or 1"):
-        calibrate_concept_sets(SCORES[0], h, truth * 2, 0.1)
-    with pytest.raises(InputError, match="concepts, but the score weighs 8"):
-        calibrate_concept_sets(SCORES[0], h[:, :3], truth[:, :3], 0.1)
-    with pytest.raises(InputError, match="items, concepts"):
-        calibrate_concept_sets(SCORES[0], h[0], truth[0], 0.1)
+H, TRUTH = draw(np.random.default_rng(5), 20)
+
+
+@pytest.mark.parametrize(
+    ("h", "truth", "words"),
+    [
+        (H * np.nan, TRUTH, "apply the sigmoid"),
+        (H, TRUTH * 2, "0 or 1"),
+        (H[:, :3], TRUTH[:, :3], "concepts, but the score weighs 8"),
+        (H[0], TRUTH[0], "items, concepts"),
+    ],
+)
+def test_bad_input_is_refused(h: NDArray[Any], truth: NDArray[Any], words: str) -> None:
+    with pytest.raises(InputError, match=words):
+        calibrate_concept_sets(SCORES[0], h, truth, 0.1)
     with pytest.raises(InputError, match="weights"):
         ConceptScore((0.0, 0.0))
+
+
+def test_the_important_concepts_are_present_and_of_largest_weight() -> None:
+    concepts = np.array([[1, 1, 0, 1], [0, 1, 1, 0]], dtype=bool)
+    chosen = important_concepts(concepts, np.array([0.1, 0.5, 0.9, 0.3]), 2)
+    assert chosen.tolist() == [[False, True, False, True], [False, True, True, False]]
+    with pytest.raises(InputError, match="at least k present"):
+        important_concepts(concepts, np.ones(4), 3)
+
+
+def test_subset_scores_hold_the_score_of_the_chosen_subset_and_cover_it() -> None:
+    rng = np.random.default_rng(0)
+    covered = 0
+    for _ in range(400):
+        h = rng.beta(0.5, 0.5, size=(51, 6))
+        concepts = rng.random((51, 6)) < h
+        concepts[:, :2] = True
+        chosen = important_concepts(concepts, np.arange(6.0), 2)
+        scores = top_k_score(h, chosen)
+        limit = conformal_quantile(scores[:50], 0.1)
+        everything = subset_scores(h[50:], 2)[0]
+        assert len(everything) == comb(6, 2)
+        assert np.isclose(everything, scores[50]).any()
+        covered += int(scores[50] <= limit)
+    assert stats.binomtest(covered, 400, 46 / 51).pvalue > 1e-6

@@ -1,5 +1,7 @@
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from scipy import stats
 
 from sterling.errors import InputError
@@ -12,7 +14,7 @@ from sterling.guarantee import (
 
 
 def test_a_shift_of_the_calibration_is_flagged() -> None:
-    # Card's row: calibration moved by 0.3 standard deviations, n = 1000, flagged in 90 % of runs.
+    # Calibration moved by 0.3 standard deviations, n = 1000: flagged in 90 % of runs.
     rng = np.random.default_rng(0)
     flagged = sum(
         exchangeability_p_value(rng.normal(size=1000) + 0.3, rng.normal(size=1000)) < 0.01
@@ -37,6 +39,16 @@ def test_the_statistic_is_that_of_the_p_values_up_to_one_step() -> None:
     p = conformal_p_values(known, new)
     two_sample = stats.ks_2samp(known, new).statistic
     assert abs(stats.kstest(p, "uniform").statistic - two_sample) <= 1 / 80 + 1 / 81
+
+
+@given(st.lists(st.integers(-3, 3), min_size=1, max_size=25), st.integers(0, 50))
+def test_online_p_values_are_smoothed_ranks_within_the_prefix(scores: list[int], seed: int) -> None:
+    p = online_p_values(scores, np.random.default_rng(seed))
+    u = 1 - np.random.default_rng(seed).random(len(scores))
+    for t, score in enumerate(scores):
+        below = sum(other < score for other in scores[:t])
+        ties = sum(other == score for other in scores[:t])
+        assert p[t] == pytest.approx((below + u[t] * (1 + ties)) / (t + 1))
 
 
 def test_wealth_rarely_grows_on_exchangeable_streams_and_grows_after_a_change() -> None:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
 from sterling.errors import InputError
@@ -16,21 +16,25 @@ from sterling.guarantee import (
     conformal_p_values,
     e_benjamini_hochberg,
     harmonic_e_values,
+    null_share,
+    null_share_at_the_boundary,
+    null_share_by_subtraction,
     storey_benjamini_hochberg,
 )
 
 P_VALUES = st.lists(st.floats(0, 1), max_size=40)
 Procedure = Callable[[NDArray[np.float64], float], NDArray[np.bool_]]
+Estimate = Callable[[ArrayLike], float]
+ESTIMATES = [null_share, null_share_by_subtraction, null_share_at_the_boundary]
 
 
 @given(P_VALUES, st.floats(0.01, 0.5))
-def test_adjusted_p_values_agree_with_the_rejections_and_with_scipy(
+def test_rejections_agree_with_adjusted_p_values_and_with_scipy(
     p: list[float], alpha: float
 ) -> None:
     rejected = benjamini_hochberg(p, alpha)
     assert np.array_equal(rejected, adjusted_p_values(p) <= alpha)
     if p:
-        np.testing.assert_allclose(adjusted_p_values(p), stats.false_discovery_control(p))
         by = stats.false_discovery_control(p, method="by")
         clear = np.abs(by - alpha) > 1e-9
         assert np.array_equal(benjamini_yekutieli(p, alpha)[clear], (by <= alpha)[clear])
@@ -80,33 +84,23 @@ def conformal_fdp(
 
 
 @pytest.mark.parametrize(
-    ("n", "pi0", "alpha", "power"),
+    ("procedure", "n", "pi0", "alpha", "bound", "power"),
     [
-        (1000, 0.5, 0.1, 0.532),
-        (1000, 0.9, 0.1, 0.155),
-        (200, 0.5, 0.1, 0.498),
-        (50, 0.5, 0.1, 0.333),
-        (1000, 0.5, 0.2, 0.723),
+        (benjamini_hochberg, 1000, 0.5, 0.1, 0.05, 0.532),
+        (benjamini_hochberg, 1000, 0.9, 0.1, 0.09, 0.155),
+        (benjamini_hochberg, 200, 0.5, 0.1, 0.05, 0.498),
+        (benjamini_hochberg, 50, 0.5, 0.1, 0.05, 0.333),
+        (benjamini_hochberg, 1000, 0.5, 0.2, 0.1, 0.723),
+        (storey_benjamini_hochberg, 1000, 0.5, 0.1, 0.1, 0.708),
     ],
 )
-def test_fdr_of_conformal_p_values_is_below_alpha_times_the_null_share(
-    n: int, pi0: float, alpha: float, power: float
+def test_fdr_of_conformal_p_values_is_bounded_and_power_as_expected(
+    procedure: Procedure, n: int, pi0: float, alpha: float, bound: float, power: float
 ) -> None:
-    fdp, measured_power, marginal = conformal_fdp(
-        benjamini_hochberg, n=n, pi0=pi0, alpha=alpha, repeats=500
-    )
-    error = fdp.std(ddof=1) / np.sqrt(500)
-    assert fdp.mean() <= alpha * pi0 + 2 * error
+    fdp, measured_power, marginal = conformal_fdp(procedure, n=n, pi0=pi0, alpha=alpha, repeats=500)
+    assert fdp.mean() <= bound + 2 * fdp.std(ddof=1) / np.sqrt(500)
     assert measured_power == pytest.approx(power, abs=0.03)
     assert alpha - 1 / (n + 1) - 0.006 <= marginal <= alpha + 0.006
-
-
-def test_storey_gains_power_and_keeps_the_level() -> None:
-    fdp, power, _ = conformal_fdp(
-        storey_benjamini_hochberg, n=1000, pi0=0.5, alpha=0.1, repeats=500
-    )
-    assert fdp.mean() <= 0.1 + 2 * fdp.std(ddof=1) / np.sqrt(500)
-    assert power == pytest.approx(0.708, abs=0.02)
 
 
 def test_a_shifted_calibration_breaks_the_level_so_the_test_above_can_fail() -> None:
@@ -162,6 +156,85 @@ def test_e_values_keep_the_level_under_full_dependence() -> None:
     assert wrong > 200
 
 
+def test_e_values_average_one_over_the_ranks() -> None:
+    for n in (1, 4, 99):
+        e = harmonic_e_values(np.arange(1, n + 2) / (n + 1), n)
+        assert e.mean() == pytest.approx(1)
+        assert (np.diff(e) < 0).all()
+    mixed = harmonic_e_values([0.5, 0.5], [1, 3])
+    assert mixed.tolist() == [harmonic_e_values([0.5], one)[0] for one in (1, 3)]
+
+
+def test_storeys_estimate_has_the_added_one_and_stays_below_one() -> None:
+    assert null_share([0.1, 0.2, 0.6, 0.9]) == 1.0
+    assert null_share([0.1] * 9 + [0.6]) == pytest.approx(2 / 5)
+    assert null_share_by_subtraction([0.1] * 9 + [0.6]) == pytest.approx(0.7)
+    assert [estimate([]) for estimate in ESTIMATES] == [1.0, 1.0, 1.0]
+
+
+@given(P_VALUES, st.floats(0.05, 0.95))
+def test_subtraction_is_never_below_storeys_estimate(p: list[float], cut: float) -> None:
+    assert null_share_by_subtraction(p, cut) >= null_share(p, cut) - 1e-12
+
+
+@given(P_VALUES, st.integers(0, 39), st.floats(0, 1))
+def test_a_larger_p_value_never_lowers_the_two_counts(
+    p: list[float], row: int, higher: float
+) -> None:
+    if p:
+        raised = list(p)
+        raised[row % len(p)] = max(higher, raised[row % len(p)])
+        for estimate in (null_share, null_share_by_subtraction):
+            assert estimate(raised) >= estimate(p)
+
+
+def mixture(
+    rng: np.random.Generator, nulls: int, others: int, n: int
+) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """Conformal p-values of nulls and of items 2 standard deviations away, and who is null."""
+    null = np.arange(nulls + others) < nulls
+    p = conformal_p_values(rng.normal(size=n), rng.normal(-2.0 * ~null, 1))
+    return p, null
+
+
+@pytest.mark.parametrize("estimate", ESTIMATES)
+@pytest.mark.parametrize("nulls", [300, 800, 1000])
+def test_the_estimate_errs_upwards_and_scaling_keeps_the_level(
+    estimate: Estimate, nulls: int
+) -> None:
+    rng = np.random.default_rng(nulls)
+    shares, proportions = [], []
+    for _ in range(300):
+        p, null = mixture(rng, nulls, 1000 - nulls, 1000)
+        shares.append(estimate(p))
+        rejected = benjamini_hochberg(p * shares[-1], 0.1)
+        proportions.append((rejected & null).sum() / max(1, rejected.sum()))
+    error = float(np.std(proportions, ddof=1)) / np.sqrt(300)
+    # One-sided, 3 s.e.: a true rate at the level fails once in 700.
+    assert np.mean(proportions) <= 0.1 + 3 * error
+    share = nulls / 1000
+    # Capped at 1, the mean must lie a little below a share of 1.
+    assert np.mean(shares) >= min(share, 0.975) - 0.005
+    most = (1 + share) / 2 if estimate is null_share_by_subtraction else share + 0.07
+    assert np.mean(shares) <= most + 0.03
+
+
+def test_at_the_boundary_the_bias_of_first_order_is_gone() -> None:
+    # Density 1.5 - p on a fine grid: 0.5 at the boundary. One bandwidth alone is off by about b.
+    grid = (np.arange(200_000) + 0.5) / 200_000
+    p = 1.5 - np.sqrt(2.25 - 2 * grid)
+    for b in (0.05, 0.1):
+        alone = float(((1 / b + 1) * p ** (1 / b)).mean())
+        assert alone - 0.5 == pytest.approx(b, rel=0.2)
+        assert null_share_at_the_boundary(p, b) - 0.5 == pytest.approx(0, abs=2.5 * b**2 + 0.01)
+
+
+def test_uniform_p_values_give_one_within_the_error() -> None:
+    p = np.random.default_rng(0).random((200, 2000))
+    shares = [null_share_at_the_boundary(row) for row in p]
+    assert 0.95 < np.mean(shares) <= 1
+
+
 @pytest.mark.parametrize(
     ("call", "words"),
     [
@@ -171,20 +244,12 @@ def test_e_values_keep_the_level_under_full_dependence() -> None:
         (lambda: e_benjamini_hochberg([-1.0], 0.1), "is no e-value"),
         (lambda: conformal_e_values([-1.0], [1.0]), "finite and at least 0"),
         (lambda: conformal_e_values([0.0], [0.0]), "all weights are 0"),
+        (lambda: null_share([0.1], 1.0), r"cut 1\.0"),
+        (lambda: null_share_by_subtraction([0.1], 1.0), r"cut 1\.0"),
+        (lambda: null_share_at_the_boundary([0.1], 1.0), r"bandwidth 1\.0"),
+        (lambda: null_share_at_the_boundary([1.1]), "no p-value"),
     ],
 )
 def test_bad_input_is_refused(call: Callable[[], object], words: str) -> None:
     with pytest.raises(InputError, match=words):
         call()
-
-
-def test_e_values_average_one_over_the_ranks() -> None:
-    for n in (1, 4, 99):
-        e = harmonic_e_values(np.arange(1, n + 2) / (n + 1), n)
-        assert e.mean() == pytest.approx(1)
-        assert (np.diff(e) < 0).all()
-    mixed = harmonic_e_values([0.5, 0.5], [1, 3])
-    assert mixed.tolist() == [
-        harmonic_e_values([0.5], 1)[0],
-        harmonic_e_values([0.5], 3)[0],
-    ]

@@ -132,7 +132,7 @@ def test_a_refusal_is_not_repeated(waits: list[float]) -> None:
 )
 def test_nonsense_is_no_completion(content: str) -> None:
     model = endpoint(lambda _request: httpx2.Response(200, text=content))
-    with pytest.raises(EndpointError, match="no completion"):
+    with pytest.raises(EndpointError, match="not a completion"):
         model.generate(["x"])
 
 

@@ -63,7 +63,7 @@ def test_certainty_about_a_wrong_label_is_infinite() -> None:
         (np.zeros((0, 2)), [], "one item at least"),
     ],
 )
-def test_bad_input_is_told(p: object, y: object, message: str) -> None:
+def test_bad_input_is_refused(p: object, y: object, message: str) -> None:
     with pytest.raises(InputError, match=message):
         calibration_error(p, y)  # type: ignore[arg-type]
     with pytest.raises(InputError, match="bins 0"):

@@ -54,7 +54,7 @@ def test_apcer_threshold_keeps_its_word_for_every_species_and_is_the_lowest(
     best = min(
         (scores.positive < cut).mean()
         for cut in all_cuts(scores)
-        if all((a >= cut).mean() <= target for a in scores.attacks("max").values())
+        if all((a >= cut).mean() <= target for a in scores.negatives("max").values())
     )
     assert errors.bpcer.value == pytest.approx(best)
     point = bpcer_at_apcer(scores, target)
@@ -71,7 +71,7 @@ def test_bpcer_threshold_keeps_its_word_and_is_the_highest(scores: Scores, targe
     errors = evaluate(scores, threshold, in_sample=True)
     assert errors.bpcer.value <= target
     allowed = [cut for cut in all_cuts(scores) if (scores.positive < cut).mean() <= target]
-    best = min(max((a >= cut).mean() for a in scores.attacks("max").values()) for cut in allowed)
+    best = min(max((a >= cut).mean() for a in scores.negatives("max").values()) for cut in allowed)
     assert errors.apcer_max.value == pytest.approx(best)
     point = apcer_at_bpcer(scores, target)
     assert point.rate.value == errors.apcer_max.value
@@ -156,7 +156,7 @@ def test_a_threshold_says_how_it_was_chosen() -> None:
     assert worst.value == 3.0  # print: one of three may pass, so the cut lies above 2
     assert threshold_at_apcer(scores, 0.5, species="mask").value == 1.0
     assert threshold_at_apcer(scores, 0.4, species="pooled").value == 3.0
-    assert bpcer_at_apcer(scores, 0.5).species == "mask"
+    assert bpcer_at_apcer(scores, 0.5).group == "mask"
 
 
 @pytest.mark.parametrize(("target", "n"), [(0.29, 100), (0.07, 100), (0.1, 30), (0.58, 50)])
@@ -173,7 +173,7 @@ def test_impossible_targets_and_missing_classes_are_refused() -> None:
             figure(scores, 5)
     with pytest.raises(InputError, match="BPCER nan"):
         threshold_at_bpcer(scores, math.nan)
-    with pytest.raises(NothingMeasuredError, match="no attack"):
+    with pytest.raises(NothingMeasuredError, match="no negatives"):
         threshold_at_apcer(scores.select([True, False]), 0.1)
-    with pytest.raises(NothingMeasuredError, match="no bona fide"):
+    with pytest.raises(NothingMeasuredError, match="no positives"):
         threshold_at_bpcer(scores.select([False, True]), 0.1)

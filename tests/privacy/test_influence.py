@@ -1,7 +1,5 @@
 """Gradients, Hessians and their inverses against dense algebra and against retraining."""
 
-import itertools
-
 import numpy as np
 import pytest
 import torch
@@ -16,7 +14,6 @@ from sterling.privacy.influence import (
     flatten_parameters,
     hessian_matrix,
     hessian_product,
-    lissa,
     per_record_gradients,
     removal_step,
     set_parameters,
@@ -96,28 +93,6 @@ def test_an_indefinite_hessian_or_too_few_iterations_are_told() -> None:
         conjugate_gradient(lambda v: -(matrix @ v), right)
     with pytest.raises(InputError, match="iterations 2: conjugate gradients left"):
         conjugate_gradient(lambda v: matrix @ v, right, iterations=2, tolerance=1e-12)
-
-
-def test_lissa_converges_to_the_inverse_and_averages_over_minibatches() -> None:
-    matrix, right = positive_definite(3)
-    exact = torch.linalg.solve(matrix, right)
-    scale = 1.1 * float(torch.linalg.eigvalsh(matrix).max())
-    full = lissa(itertools.repeat(lambda v: matrix @ v), right, scale=scale, depth=2000)
-    torch.testing.assert_close(full, exact, rtol=1e-8, atol=1e-8)
-    generator = torch.Generator().manual_seed(0)
-
-    def noisy(vector: Tensor) -> Tensor:
-        sign = 2 * float(torch.rand((), generator=generator) < 0.5) - 1
-        return matrix @ vector * (1 + 0.1 * sign)
-
-    runs = torch.stack(
-        [lissa(itertools.repeat(noisy), right, scale=1.2 * scale, depth=400) for _ in range(100)]
-    )
-    # Unbiased: 8 coordinates within 4.5 standard errors (chance of a false alarm about 1e-4).
-    error = (runs.mean(0) - exact) / (runs.std(0) / 10)
-    assert float(error.abs().max()) < 4.5
-    with pytest.raises(InputError, match="diverged"):
-        lissa(itertools.repeat(lambda v: matrix @ v), right, scale=scale / 50, depth=5000)
 
 
 def test_last_layer_closed_forms_are_autograds() -> None:

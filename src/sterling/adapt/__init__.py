@@ -5,28 +5,28 @@ from sterling.adapt.cross_shot import cet_loss, cet_proxy, tof_gap
 from sterling.adapt.episodes import Episodes, Task
 from sterling.adapt.fit_meta import History, evaluate_tasks, fit_meta
 from sterling.adapt.functional import Forward, FunctionalModel, Parameters, attach
-from sterling.adapt.gradient_learner import (
+from sterling.adapt.implicit import implicit_gradient
+from sterling.adapt.inner_loop import DivergedError, Trajectory, inner_loop
+from sterling.adapt.learners import (
     BatchLearner,
     GradientLearner,
     Learner,
     MetaLearner,
+    ProtoNet,
+    Reptile,
     anil,
     fomaml,
     maml,
     meta_sgd,
 )
-from sterling.adapt.implicit import implicit_gradient
-from sterling.adapt.inner_loop import DivergedError, Trajectory, inner_loop
 from sterling.adapt.lwau import freeze_bottom, layered, lwau
 from sterling.adapt.normalisation import (
     BatchStatistics,
     with_batch_statistics,
     with_running_statistics,
 )
-from sterling.adapt.protonet import ProtoNet
 from sterling.adapt.raml import map_classifier, represent
 from sterling.adapt.rates import LearnedRates
-from sterling.adapt.reptile import Reptile
 from sterling.adapt.selection import Chosen, Judged, Stepwise, fit_chosen, judge_tasks
 
 __all__ = [

@@ -1,7 +1,7 @@
 """Attention to channels for a meta-learner (AML; Qin et al., arXiv 1811.07545).
 
 The paper weighs features by an attention computed from them. Its exact layers could not be
-established: those here, and that the attention starts as the identity, are ours.
+established: these layers, and their start as the identity, are ours.
 """
 
 from typing import Literal, get_args
@@ -16,16 +16,16 @@ Form = Literal["softmax", "sigmoid"]
 
 
 class ChannelAttention(nn.Module):
-    """Weighs each channel by a small network on the channels' means over places.
+    """Weights of channels by a small network on the channels' means over places.
 
     With z = W₂ relu(W₁ g + b₁) + b₂ the weights are C · softmax(z), whose mean is 1, or
     2 · sigmoid(z). W₂ and b₂ start at 0, so that both start as the identity.
 
     Args:
-        channels: C of features (N, C, ...).
-        hidden: Of the small network; half the channels by default.
+        channels: Number C of channels of features (N, C, ...).
+        hidden: Hidden units of the small network; half the channels by default.
         form: "softmax" lets channels compete, "sigmoid" does not.
-        seed: Of W₁.
+        seed: Seed of W₁.
 
     Raises:
         InputError: A value is unknown or out of range.
@@ -49,7 +49,7 @@ class ChannelAttention(nn.Module):
         nn.init.zeros_(self.excite.bias)
 
     def weights(self, features: Tensor) -> Tensor:
-        """Weight of every channel of every item, (N, C), 0 or more."""
+        """Return the weight of every channel of every item, (N, C), 0 or more."""
         means = features.flatten(2).mean(dim=2)
         scores: Tensor = self.excite(F.relu(self.squeeze(means)))
         if self.form == "softmax":
@@ -57,6 +57,6 @@ class ChannelAttention(nn.Module):
         return 2 * scores.sigmoid()
 
     def forward(self, features: Tensor) -> Tensor:
-        """(N, C, ...) to the same shape."""
+        """Weigh features (N, C, ...); the shape stays."""
         weights = self.weights(features)
         return features * weights.view(*weights.shape, *(1 for _ in features.shape[2:]))

@@ -1,4 +1,4 @@
-"""Task over-fitting: a learner trained for one number of shots and asked at another (PKAML).
+"""Task over-fitting: a learner trained for one number of shots and tested at another (PKAML).
 
 Qin et al., "Prior-Knowledge and Attention-based Meta-Learning for Few-Shot Learning"
 (Knowledge-Based Systems 213, 2021) names the phenomenon (TOF) and a metric, Cross-Entropy across
@@ -17,7 +17,7 @@ Floats = NDArray[np.float64]
 
 
 def tof_gap(accuracy: ArrayLike) -> Floats:
-    """mean_j (max_k A[k, j] - A[i, j]) of every row i, in [0, 1].
+    """Return mean_j (max_k A[k, j] - A[i, j]) of every row i, in [0, 1].
 
     0 is best: no other row is better anywhere. It is never negative, so that a gap above 0 alone
     says nothing; compare gaps.
@@ -30,7 +30,7 @@ def tof_gap(accuracy: ArrayLike) -> Floats:
 
 
 def cet_proxy(accuracy: ArrayLike) -> Floats:
-    """-mean_j log A[i, j] of every row i, in nats, 0 or more; small is good.
+    """Return -mean_j log A[i, j] of every row i, in nats, 0 or more; small is good.
 
     Raises:
         InputError: Not a matrix of accuracies, or one is 0.
@@ -42,7 +42,7 @@ def cet_proxy(accuracy: ArrayLike) -> Floats:
 
 
 def cet_loss(cross_entropy: ArrayLike) -> Floats:
-    """mean_j E[i, j] of every row i, in nats, 0 or more; small is good.
+    """Return mean_j E[i, j] of every row i, in nats, 0 or more; small is good.
 
     Raises:
         InputError: Not a matrix of cross-entropies.

@@ -18,10 +18,10 @@ class Task:
 
     Attributes:
         support: Items to adapt on, (ways · shots, ...), class after class.
-        support_labels: 0 to ways - 1, int64; or whatever else a learner's criterion compares with.
-        query: Items to be judged on, (ways · queries, ...).
-        query_labels: Their labels.
-        classes: Which class of the data each label stands for.
+        support_labels: 0 to ways - 1, int64; or other targets of a learner's criterion.
+        query: Items to be tested on, (ways · queries, ...).
+        query_labels: Labels of the query items.
+        classes: Class of the data behind each label.
     """
 
     support: Tensor
@@ -35,14 +35,14 @@ class Episodes:
     """Tasks by number: the same number gives the same task, whatever was drawn before.
 
     Args:
-        items: (N, ...), tensors or arrays; tasks lie on the device where they lie.
+        items: (N, ...), tensors or arrays; tasks lie on the same device.
         labels: Class of each item, integers (N,).
-        ways: Classes of a task, 2 or more.
-        shots: Items of a class to adapt on, 1 or more.
-        queries: Items of a class to judge on, 1 or more.
-        domains: Where each item comes from (a camera, a kind of attack), (N,): all items of a task
-            come from one. None: there is one.
-        seed: Of all draws.
+        ways: Number of classes of a task, 2 or more.
+        shots: Number of items of a class to adapt on, 1 or more.
+        queries: Number of items of a class to test on, 1 or more.
+        domains: Origin of each item (a camera, a kind of attack), (N,): all items of a task come
+            from one. None: there is one.
+        seed: Seed of all draws.
 
     Raises:
         InputError: Sizes that no task can have: the message names the class or domain.
@@ -94,7 +94,7 @@ class Episodes:
             self._rows.append(found)
 
     def draw(self, number: int) -> Task:
-        """The task of that number, 0 or more."""
+        """Draw the task of a number, 0 or more."""
         draw = np.random.default_rng(derive_seed(self.seed, "episode", number))
         classes = self._rows[int(draw.integers(len(self._rows)))]
         chosen = draw.choice(sorted(classes), self.ways, replace=False).tolist()

@@ -1,4 +1,4 @@
-"""Meta-training: draw tasks, step along their mean meta-gradient, go on after a kill."""
+"""Meta-training: draw tasks, step along their mean meta-gradient, resume when interrupted."""
 
 import json
 from collections.abc import Callable, Iterable, Iterator
@@ -12,7 +12,7 @@ from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
 from sterling.adapt.episodes import Task
-from sterling.adapt.gradient_learner import BatchLearner, Learner, MetaLearner
+from sterling.adapt.learners import BatchLearner, Learner, MetaLearner
 from sterling.errors import InputError
 from sterling.runs import track, write_atomically
 
@@ -22,7 +22,7 @@ OptimizerOf = Callable[[list[nn.Parameter]], torch.optim.Optimizer]
 
 @dataclass
 class History:
-    """What meta-training went through.
+    """Course of a meta-training.
 
     Attributes:
         losses: Mean outer loss of each iteration.
@@ -44,19 +44,19 @@ def fit_meta(
     every: int = 100,
     progress: bool = False,
 ) -> History:
-    """Train what a learner starts from.
+    """Train the start of a learner.
 
     Args:
-        learner: Its parts are trained in place.
-        draw: From a number to a task: iteration i takes numbers i · tasks to (i + 1) · tasks - 1.
-        iterations: Outer steps.
-        tasks: Of an outer step.
-        at_once: Tasks of an outer step, of equal shapes, through ``torch.vmap`` instead of one
-            after the other: for GPUs, whose small kernels it fills.
-        optimizer: From the parameters to an optimiser; Adam at 0.001 by default.
-        clip: Each number of the mean meta-gradient lies within ± this.
-        folder: For checkpoints; what is there is gone on from, to the same end.
-        every: Iterations between checkpoints.
+        learner: Learner whose parts are trained in place.
+        draw: Maps a number to a task: iteration i takes numbers i · tasks to (i + 1) · tasks - 1.
+        iterations: Number of outer steps.
+        tasks: Number of tasks of an outer step.
+        at_once: Run the tasks of an outer step, of equal shapes, through ``torch.vmap`` instead of
+            one after the other: for GPUs, whose small kernels it fills.
+        optimizer: Maps the parameters to an optimiser; Adam at 0.001 by default.
+        clip: Bound ± of each number of the mean meta-gradient.
+        folder: Folder of checkpoints; training resumes from one, with the same end.
+        every: Number of iterations between checkpoints.
         progress: Show a bar.
 
     Raises:
@@ -93,7 +93,7 @@ def fit_meta(
 
 
 def evaluate_tasks(learner: Learner, draw: Callable[[int], Task], numbers: range) -> list[float]:
-    """Accuracy on the queries of each of some tasks."""
+    """Return the accuracy on the queries of each of some tasks."""
     return [
         float((learner.predict(task).argmax(dim=1) == task.query_labels).double().mean())
         for task in map(draw, numbers)
@@ -101,7 +101,7 @@ def evaluate_tasks(learner: Learner, draw: Callable[[int], Task], numbers: range
 
 
 def _one_by_one(learner: MetaLearner[T]) -> Callable[[Iterable[T], int], Iterator[Tensor]]:
-    """From the tasks of an outer step to the terms of its mean loss, each when it is asked for."""
+    """Map the tasks of an outer step to the terms of its mean loss, one at a time."""
     return lambda drawn, tasks: (learner.outer_loss(task) / tasks for task in drawn)
 
 
@@ -116,7 +116,7 @@ def _adam(parameters: list[nn.Parameter]) -> torch.optim.Optimizer:
 
 
 def _nothing() -> None:
-    """Where no bar is shown."""
+    """Show no progress."""
 
 
 def _weights(learner: MetaLearner[Any]) -> dict[str, Tensor]:

@@ -1,4 +1,4 @@
-"""A module and its parameters apart, so that parameters can be results of a computation."""
+"""Modules called with given parameters, so that parameters can be results of a computation."""
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
@@ -15,10 +15,10 @@ Parameters = dict[str, Tensor]
 
 @dataclass(frozen=True, eq=False)
 class FunctionalModel:
-    """A module whose parameters are given with each call, and the groups that they belong to.
+    """A module whose parameters are given with each call, and their groups.
 
     Attributes:
-        module: Holds the parameters to start from.
+        module: Module with the parameters to start from.
         groups: Name of the group of each parameter: of its layer by default ("conv1" of
             "conv1.weight"). Parameters that are given no group never adapt, but are meta-learned.
 
@@ -36,16 +36,16 @@ class FunctionalModel:
             object.__setattr__(self, "groups", by_layer)
 
     def parameters(self) -> Parameters:
-        """The module's own, by name."""
+        """Return the module's own parameters, by name."""
         return dict(self.module.named_parameters())
 
     @cached_property
     def group_names(self) -> list[str]:
-        """In the order of the module."""
+        """Names of the groups, in the order of the module."""
         return list(dict.fromkeys(self.groups.values()))
 
     def names_of(self, groups: Collection[str] | None) -> list[str]:
-        """Parameters of some groups; None takes all.
+        """Return the names of the parameters of some groups; None takes all.
 
         Raises:
             InputError: There is no such group, or the groups hold no parameter.
@@ -62,19 +62,19 @@ class FunctionalModel:
         return names
 
     def __call__(self, parameters: Parameters, *inputs: Tensor) -> Tensor:
-        """The module's output under other parameters."""
+        """Return the module's output under other parameters."""
         output: Tensor = functional_call(self.module, parameters, inputs)
         return output
 
 
 @dataclass(frozen=True, eq=False)
 class Forward:
-    """The model as an inner loss sees it: under the parameters of this step.
+    """The model under the parameters of one step, as an inner loss sees it.
 
     Attributes:
-        model: Of which.
-        parameters: Of this step.
-        auxiliary: Further variables that the inner loop adapts beside them.
+        model: The model.
+        parameters: Parameters of this step.
+        auxiliary: Further variables that the inner loop adapts.
     """
 
     model: FunctionalModel
@@ -82,7 +82,7 @@ class Forward:
     auxiliary: Parameters = field(default_factory=dict)
 
     def __call__(self, *inputs: Tensor) -> Tensor:
-        """The model's output."""
+        """Return the model's output."""
         return self.model(self.parameters, *inputs)
 
 
@@ -93,9 +93,9 @@ def attach(module: nn.Module, layer: str, transform: nn.Module) -> None:
     adapted and meta-learned like any other.
 
     Args:
-        module: Changed.
-        layer: Name of a part of it, as ``named_modules`` gives it.
-        transform: From the layer's output to what comes next.
+        module: Module to change.
+        layer: Name of one of its parts, as in ``named_modules``.
+        transform: Maps the layer's output to the input of the next one.
 
     Raises:
         InputError: There is no such layer, something is attached to it, or it is deep inside a

@@ -18,19 +18,20 @@ def implicit_gradient(
     iterations: int = 50,
     tolerance: float = 1e-10,
 ) -> list[Tensor]:
-    """D outer(θ*(φ)) / dφ at a minimum θ* of the inner loss, by the implicit function theorem.
+    """Return D outer(θ*(φ)) / dφ at a minimum θ* of the inner loss.
 
-    -(∂²inner/∂φ∂θ) (H + damping I)^-1 ∂outer/∂θ with H the inner Hessian, solved by conjugate
-    gradients on Hessian-vector products (Rajeswaran et al., NeurIPS 2019).
+    By the implicit function theorem it is -(∂²inner/∂φ∂θ) (H + damping I)^-1 ∂outer/∂θ with H the
+    inner Hessian, solved by conjugate gradients on Hessian-vector products (Rajeswaran et al.,
+    NeurIPS 2019).
 
     Args:
-        inner: From θ and φ to a scalar; at `parameters` its gradient in θ is about 0.
-        outer: From θ to a scalar.
-        parameters: θ*.
-        hyper: φ.
+        inner: Maps θ and φ to a scalar; at `parameters` its gradient in θ is about 0.
+        outer: Maps θ to a scalar.
+        parameters: The minimum θ*.
+        hyper: The hyperparameters φ.
         damping: Added to the Hessian, 0 or more.
-        iterations: Of conjugate gradients at most.
-        tolerance: They end where the squared residual is below this share of the first.
+        iterations: Largest number of conjugate gradient steps.
+        tolerance: Share of the first squared residual at which they end.
 
     Returns:
         One gradient for each tensor of φ.

@@ -1,4 +1,4 @@
-"""Inner loops whose end is differentiable in what they started from and in their rates."""
+"""Inner loops whose end is differentiable in their start and their rates."""
 
 import math
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -20,7 +20,7 @@ Order = Literal["second", "first", "mixed"]
 
 
 class DivergedError(RuntimeError):
-    """An inner loss is no finite number any more: the rates are too large."""
+    """An inner loss is not finite: the rates are too large."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,9 +28,9 @@ class Trajectory:
     """The parameters after every step, and the losses that the steps went down.
 
     Attributes:
-        model: Whose.
+        model: The model.
         states: Parameters before the first step, after it, and so on: steps + 1 of them.
-        auxiliary: The same of the auxiliary variables.
+        auxiliary: Auxiliary variables at the same times.
         losses: Inner loss before each step, numbers; none under ``torch.vmap``.
     """
 
@@ -40,7 +40,7 @@ class Trajectory:
     losses: list[float]
 
     def after(self, step: int = -1) -> Forward:
-        """The model after so many steps; -1 is the end, 0 the start."""
+        """Return the model after a number of steps; -1 is the end, 0 the start."""
         return Forward(self.model, self.states[step], self.auxiliary[step])
 
 
@@ -58,25 +58,25 @@ def inner_loop(
     clip: float | None = None,
     checkpointed: bool = False,
 ) -> Trajectory:
-    """Gradient descent of a loss: θ_{j+1} = θ_j - rate_j ∇loss(θ_j).
+    """Descend a loss by its gradient: θ_{j+1} = θ_j - rate_j ∇loss(θ_j).
 
     The loss is taken as it is: one that sums over ways descends as many times as fast as its mean.
 
     Args:
-        model: To adapt. A plain module is taken with its layers as groups.
-        loss: From the model under a step's parameters to a scalar. Whatever else it sees (weights
+        model: Model to adapt. A plain module is taken with its layers as groups.
+        loss: Maps the model under a step's parameters to a scalar. Anything else it uses (weights
             of examples, a teacher's targets) is differentiable through the end with "second" and
             "mixed".
-        rates: One number, or learned ones, which every order has exact gradients for.
-        steps: 0 or more.
+        rates: Learning rate: a constant, or a `LearnedRates` module, differentiable in every order.
+        steps: Number of steps, 0 or more.
         order: "second" differentiates through the inner gradients. "first" takes them for
             constants. "mixed" takes the parameters inside them for constants, but not what else the
             loss sees.
-        second_order_steps: Only the last so many steps are of second order, those before of first.
+        second_order_steps: Number of last steps of second order; the steps before are of first.
         adapt: Groups that adapt; the others stay. None adapts all.
         start: Parameters to begin with; the module's own by default.
-        auxiliary: Further tensors that adapt, with the rate of the whole: only a plain number.
-        clip: Each number of the inner gradients lies within ± this.
+        auxiliary: Further tensors that adapt; they need a constant rate.
+        clip: Bound ± of each number of the inner gradients.
         checkpointed: Compute each step again in the outer backward pass, instead of keeping its
             graph: less memory for more time.
 
@@ -173,7 +173,7 @@ def _checkpointed(
 def _by_tape(
     of: Callable[..., Tensor], over: Sequence[Tensor], order: Order
 ) -> tuple[list[Tensor], Tensor]:
-    """Gradients in `over` and the value, by autograd's own graph."""
+    """Return gradients in `over` and the value, by autograd's own graph."""
     followed = [
         tensor.detach().requires_grad_() if order == "mixed" or not tensor.requires_grad else tensor
         for tensor in over
@@ -191,7 +191,7 @@ def _by_tape(
 def _by_transform(
     of: Callable[..., Tensor], over: Sequence[Tensor], order: Order
 ) -> tuple[list[Tensor], Tensor]:
-    """The same inside ``torch.vmap``, whose tensors autograd's own graph does not see."""
+    """Return the same inside ``torch.vmap``, whose tensors autograd's own graph does not see."""
     followed = [tensor if order == "second" else tensor.detach() for tensor in over]
     at = tuple(range(len(over)))
     given, value = torch.func.grad_and_value(of, argnums=at)(*followed)
@@ -199,7 +199,7 @@ def _by_transform(
 
 
 def _numbers(values: Sequence[Tensor]) -> list[float]:
-    """Inner losses as numbers, read once so that a GPU need not be waited for at every step."""
+    """Return inner losses as numbers, read once so that no step waits for a GPU."""
     numbers: list[float] = torch.stack(list(values)).tolist() if values else []
     for step, number in enumerate(numbers):
         if not math.isfinite(number):

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from sterling.adapt.functional import FunctionalModel, Parameters
-from sterling.adapt.gradient_learner import GradientLearner
+from sterling.adapt.learners import GradientLearner
 from sterling.adapt.normalisation import BatchStatistics
 from sterling.adapt.rates import LearnedRates
 from sterling.errors import InputError
@@ -20,7 +20,7 @@ NORMS = (BatchStatistics, nn.GroupNorm, nn.LayerNorm)
 
 
 def layered(module: nn.Module) -> FunctionalModel:
-    """The model with one group for each top part of a module ("block1", "head").
+    """Return the model with one group for each top part of a module ("block1", "head").
 
     Scale and shift of normalisation layers are in no group, so that they do not adapt.
     """
@@ -42,20 +42,20 @@ def lwau(
     penalty: float = 0.0,
     seed: int = 0,
 ) -> GradientLearner:
-    """A learner with one learned rate for every group of the model.
+    """Return a learner with one learned rate for every group of the model.
 
     The released code sums the inner loss over the classes of a task where ours is a mean: its rate
     of 0.01 is 0.05 here for five ways.
 
     Args:
-        model: Its groups are the layers; see `layered`.
-        rate: Rates start between 0.99 and 1.00 times this.
-        steps: Of training.
-        test_steps: Of evaluation.
+        model: Model whose groups are the layers; see `layered`.
+        rate: Start of the rates, times 0.99 to 1.00.
+        steps: Number of inner steps in training.
+        test_steps: Number of inner steps in evaluation.
         penalty: Weight of Σ|w| + Σw² over the parameters that adapt, in the outer loss. The
-            released code's 0.001 beside a loss summed over queries and divided by shots is
-            0.001 · shots / (ways · queries) beside our mean.
-        seed: Of where the rates start.
+            released code's 0.001, with a loss summed over queries and divided by shots, is
+            0.001 · shots / (ways · queries) with our mean.
+        seed: Seed of the rates' start.
     """
     rates = LearnedRates(model, "layer", rate)
     draw = torch.Generator().manual_seed(seed)
@@ -74,9 +74,9 @@ def lwau(
 
 
 def freeze_bottom(learner: GradientLearner, layers: int) -> GradientLearner:
-    """The learner without adaptation of its first `layers` groups; what is learned is shared.
+    """Return the learner without adaptation of its first `layers` groups; weights are shared.
 
-    Their gradients are not computed, which is what makes adaptation cheaper.
+    Their gradients are not computed, which makes adaptation cheaper.
 
     Raises:
         InputError: No group would be left to adapt.

@@ -18,12 +18,12 @@ NATIVE = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
 
 
 class BatchStatistics(nn.Module):
-    """Normalises each channel by mean and variance of this batch, in training and in evaluation.
+    """Normalisation of each channel by mean and variance of this batch, in every mode.
 
     Args:
-        channels: C of inputs (N, C, ...).
+        channels: Number C of channels of inputs (N, C, ...).
         epsilon: Added to the variance.
-        affine: Whether scale and shift are learned.
+        affine: Learn scale and shift.
     """
 
     weight: Tensor | None
@@ -36,7 +36,7 @@ class BatchStatistics(nn.Module):
         self.bias = nn.Parameter(torch.zeros(channels)) if affine else None
 
     def forward(self, x: Tensor) -> Tensor:
-        """(N, C, ...) to the same shape."""
+        """Normalise (N, C, ...); the shape stays."""
         if not inside_transform():
             cudnn = torch.backends.cudnn.enabled
             return torch.batch_norm(
@@ -53,12 +53,12 @@ class BatchStatistics(nn.Module):
 
 
 def inside_transform() -> bool:
-    """Whether this runs inside ``torch.vmap`` or another transform of ``torch.func``."""
+    """Return whether this runs inside ``torch.vmap`` or another transform of ``torch.func``."""
     return torch._C._are_functorch_transforms_active()
 
 
 def with_batch_statistics(module: nn.Module) -> nn.Module:
-    """A copy in which every batch normalisation of torch is a `BatchStatistics`.
+    """Copy a module with every batch normalisation of torch replaced by `BatchStatistics`.
 
     Scale, shift and epsilon are kept; running statistics are given up.
     """
@@ -73,14 +73,14 @@ def with_batch_statistics(module: nn.Module) -> nn.Module:
 
 
 def with_running_statistics(module: nn.Module, batches: Iterable[Tensor]) -> nn.Module:
-    """A copy for use after meta-training: what it answers to a picture depends on no other one.
+    """Copy a module for use after meta-training: an output depends on no other item.
 
     Every `BatchStatistics` becomes torch's normalisation of pictures, (N, C, H, W), with the mean
     statistics of some batches. The copy is in evaluation mode.
 
     Args:
-        module: Trained on batches by their own statistics.
-        batches: Of its training items, each as the module takes it.
+        module: Module trained on batches by their own statistics.
+        batches: Batches of its training items, in the form that the module takes.
     """
     copy = _replaced(deepcopy(module)).train()
     with torch.no_grad():
@@ -103,7 +103,7 @@ def _replaced(module: nn.Module) -> nn.Module:
 
 
 def refuse_running_statistics(module: nn.Module) -> None:
-    """Refuse modules whose statistics would run on through the inner steps of every task.
+    """Refuse modules whose statistics would carry over between tasks.
 
     Raises:
         InputError: There is a batch normalisation of torch; the message names it and the fix.

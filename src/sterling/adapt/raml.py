@@ -16,15 +16,15 @@ from sterling.errors import InputError
 
 
 def represent(representation: nn.Module, items: Tensor, *, batch_size: int = 256) -> Tensor:
-    """Feature maps of items by a frozen network, without a gradient to it.
+    """Return feature maps of items by a frozen network, without a gradient to it.
 
-    The network answers as in evaluation: an item's map does not depend on the items beside it.
+    The network runs in evaluation mode: an item's map does not depend on other items.
 
     Args:
-        representation: From items (N, ...) to maps (N, C, H, W); its weights, buffers and mode are
-            as before afterwards.
-        items: On the network's device.
-        batch_size: Items at a time.
+        representation: Maps items (N, ...) to maps (N, C, H, W); its weights, buffers and mode
+            do not change.
+        items: Items on the network's device.
+        batch_size: Number of items at a time.
 
     Raises:
         InputError: It gives no maps, or normalises by the batch alone.
@@ -56,14 +56,14 @@ def map_classifier(
     attention: Form | None = None,
     seed: int = 0,
 ) -> nn.Sequential:
-    """What adapts on maps: attention where wanted, and a linear head on the flattened map.
+    """Return the part that adapts on maps: attention if asked for, and a linear head.
 
     Args:
-        channels: Of the maps.
-        side: Their height and width.
-        ways: Classes of a task.
+        channels: Number of channels of the maps.
+        side: Height and width of the maps.
+        ways: Number of classes of a task.
         attention: Form of the `ChannelAttention` before the head; None: there is none.
-        seed: Of the initial weights.
+        seed: Seed of the initial weights.
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)

@@ -1,4 +1,4 @@
-"""Rates of the inner loop that are learned, from one for all to one for every number."""
+"""Learned rates of the inner loop, from one for all to one for every number."""
 
 from collections.abc import Sequence
 from typing import Literal, get_args
@@ -19,10 +19,10 @@ class LearnedRates(nn.Module):
     ones for each step MAML++'s (ICLR 2019), and ``decay`` is AIM-FAS's α γ^step (AAAI 2020).
 
     Args:
-        model: Whose parameters they are for.
-        per: What shares a rate: all of the "model", a "layer" (group), a "tensor" or a "number".
-        start: All rates at first.
-        steps: Separate rates for each of so many steps; None shares them.
+        model: Model whose parameters they are for.
+        per: Unit with one rate: the whole "model", a "layer" (group), a "tensor" or a "number".
+        start: Start of all rates.
+        steps: Number of steps with separate rates; None shares them.
         decay: Multiply step j by γ^j, with γ learned from 1.
 
     Raises:
@@ -60,7 +60,7 @@ class LearnedRates(nn.Module):
         return key.replace(".", "/") or "module"  # names of parameters hold no dot
 
     def rate(self, name: str, step: int) -> Tensor:
-        """Of a parameter at a step, a scalar or of the parameter's shape.
+        """Return the rate of a parameter at a step, a scalar or of the parameter's shape.
 
         Raises:
             InputError: There are separate rates for fewer steps.
@@ -76,7 +76,7 @@ class LearnedRates(nn.Module):
         return value if self.decay is None else value * self.decay**step
 
     def table(self) -> dict[str, Sequence[float]]:
-        """Mean rate of every layer, tensor or of the whole model, one for each step."""
+        """Return the mean rate of every layer, tensor or of the whole model, one for each step."""
         return {
             key.replace("/", "."): (
                 value.detach().reshape(self.steps or 1, -1).mean(dim=1).tolist()

@@ -1,4 +1,4 @@
-"""Steps that are computed again in the backward pass, so that their graphs need not be kept.
+"""Steps that are recomputed in the backward pass, so that their graphs need not be kept.
 
 ``torch.utils.checkpoint`` frees little here: the inner gradient is itself a backward pass, for
 which it computes the step again while going forward and keeps most of that.
@@ -11,16 +11,16 @@ import torch
 from torch import Tensor
 
 Step = Callable[..., tuple[Sequence[Tensor], Tensor]]
-"""From tensors to as many, and one more that carries no gradient."""
+"""Maps tensors to as many, and one more that carries no gradient."""
 
 
 def recomputed(step: Step, inputs: Sequence[Tensor]) -> tuple[Sequence[Tensor], Tensor]:
-    """What a step gives, without its graph; gradients are those of the step.
+    """Return the outputs of a step without its graph; gradients are those of the step.
 
     Args:
-        step: What else it sees and needs gradients (rates, weights of examples) has them too. It
-            must give the same each time.
-        inputs: Of the step.
+        step: Step that gives the same each time. Other tensors that it uses (rates, weights of
+            examples) get gradients, too.
+        inputs: Inputs of the step.
     """
     watched = _watched(inputs)
     outputs, beside = step(*watched)
@@ -58,7 +58,7 @@ def _watched(tensors: Sequence[Tensor]) -> list[Tensor]:
 
 
 def _leaves(outputs: Sequence[Tensor]) -> list[Tensor]:
-    """What a graph begins with and asks gradients for."""
+    """Return the leaves of a graph that need gradients."""
     ahead: list[Any] = [output.grad_fn for output in outputs]
     known = set(ahead)
     found = []

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from sterling.adapt.episodes import Task
 from sterling.adapt.fit_meta import OptimizerOf, fit_meta
-from sterling.adapt.gradient_learner import Learner
+from sterling.adapt.learners import Learner
 from sterling.errors import InputError
 
 Draw = Callable[[int], Task]
@@ -21,20 +21,20 @@ Draw = Callable[[int], Task]
 
 @runtime_checkable
 class Stepwise(Protocol):
-    """A learner that answers before its first step of adaptation and after each."""
+    """A learner with logits before its first step of adaptation and after each."""
 
     def logits_by_step(self, task: Task) -> Tensor:
-        """(steps + 1, queries, ways)."""
+        """Return logits (steps + 1, queries, ways)."""
         ...
 
 
 @dataclass(frozen=True, eq=False)
 class Judged:
-    """How well some tasks' queries were answered.
+    """Accuracy and cross-entropy on the queries of some tasks.
 
     Attributes:
         accuracy: (tasks, steps + 1), in [0, 1]; one column for a learner without steps.
-        cross_entropy: The same, mean over queries, in nats.
+        cross_entropy: Mean over queries, in nats, of the same shape.
     """
 
     accuracy: NDArray[np.float64]
@@ -43,12 +43,12 @@ class Judged:
 
 @dataclass(frozen=True)
 class Chosen:
-    """What validation chose.
+    """Checkpoint and step that validation chose.
 
     Attributes:
-        iteration: Of meta-training, whose weights the learner now has.
-        step: Of adaptation.
-        accuracy: On the validation tasks; optimistic, being the largest of several.
+        iteration: Iteration of meta-training whose weights the learner now has.
+        step: Step of adaptation.
+        accuracy: Accuracy on the validation tasks; optimistic, being the largest of several.
     """
 
     iteration: int
@@ -57,7 +57,7 @@ class Chosen:
 
 
 def judge_tasks(learner: Learner, draw: Draw, numbers: range) -> Judged:
-    """Accuracy and cross-entropy of tasks after every step of adaptation."""
+    """Return accuracy and cross-entropy of tasks after every step of adaptation."""
     rows = []
     for task in map(draw, numbers):
         logits = (
@@ -85,16 +85,16 @@ def fit_chosen(
     at_once: bool = False,
     optimizer: OptimizerOf | None = None,
 ) -> Chosen:
-    """Meta-train, and keep the weights of the checkpoint that does best on validation tasks.
+    """Meta-train, and keep the weights of the checkpoint that is best on validation tasks.
 
     Args:
-        learner: Trained in place; it ends with the chosen weights.
-        training: From a number to a task of the training classes.
-        validation: The same of classes that are neither trained nor tested on.
-        iterations: Outer steps.
-        checks: Checkpoints, evenly apart; the last is the end.
-        numbers: Validation tasks.
-        tasks: Of an outer step.
+        learner: Learner to train in place; it ends with the chosen weights.
+        training: Maps a number to a task of the training classes.
+        validation: Maps a number to a task of classes that are neither trained nor tested on.
+        iterations: Number of outer steps.
+        checks: Number of checkpoints, evenly apart; the last is the end.
+        numbers: Numbers of the validation tasks.
+        tasks: Number of tasks of an outer step.
         at_once: As in `fit_meta`.
         optimizer: As in `fit_meta`.
 
@@ -107,7 +107,7 @@ def fit_chosen(
             "check to one for each iteration, and tasks to choose by"
         )
     best, kept = Chosen(0, 0, -1.0), _weights(learner)
-    with TemporaryDirectory() as folder:  # fit_meta goes on from there
+    with TemporaryDirectory() as folder:  # fit_meta resumes from there
         for check in range(1, checks + 1):
             until = round(iterations * check / checks)
             fit_meta(

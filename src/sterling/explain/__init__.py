@@ -20,6 +20,9 @@ from sterling.explain.concept_sets import (
     all_vectors,
     bonferroni_score,
     calibrate_concept_sets,
+    important_concepts,
+    subset_scores,
+    top_k_score,
 )
 from sterling.explain.label_transfer import (
     box_labels,
@@ -32,7 +35,6 @@ from sterling.explain.label_transfer import (
 )
 from sterling.explain.prototypes import Prototypes, fit_prototypes
 from sterling.explain.repaired_labels import RepairedRule, calibrate_repair, shortfalls
-from sterling.explain.top_concepts import important_concepts, subset_scores, top_k_score
 
 __all__ = [
     "ConceptData",

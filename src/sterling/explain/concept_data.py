@@ -1,6 +1,6 @@
-"""Pictures whose concepts are known, and the readers of them.
+"""Pictures with known concepts, and their readers.
 
-A concept is a property that is there or not; a label is given by the concepts. Embedded are
+A concept is a property that is present or not; the concepts determine the label. Embedded are
 rendered shapes and scikit-learn's digits; MNIST and CUB's class attributes are read from a folder.
 """
 
@@ -41,9 +41,9 @@ class ConceptData:
         inputs: float32 (N, channels, height, width) in [0, 1], or features (N, d).
         concepts: bool (N, m).
         labels: Class numbers (N,), 0 to C - 1.
-        names: The m concepts.
-        n_classes: C.
-        source: Where the items come from.
+        names: Names of the m concepts.
+        n_classes: Number of classes, C.
+        source: Origin of the items.
     """
 
     inputs: NDArray[np.float32]
@@ -57,7 +57,7 @@ class ConceptData:
         return len(self.labels)
 
     def select(self, rows: NDArray[np.intp]) -> "ConceptData":
-        """The items at some positions."""
+        """Return the items at some positions."""
         return ConceptData(
             self.inputs[rows],
             self.concepts[rows],
@@ -123,7 +123,7 @@ def draw_shapes(
 
 
 def _rgb(hue: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Saturated colours (N, 3) of hues (N,), by the hexagon formula of HSV."""
+    """Return saturated colours (N, 3) of hues (N,), by the hexagon formula of HSV."""
     phase = (hue[:, None] * 6 + np.array([0.0, 4.0, 2.0])) % 6
     return np.asarray(np.clip(np.abs(phase - 3) - 1, 0, 1))
 
@@ -134,7 +134,7 @@ def _digits(pictures: NDArray[np.float32], labels: NDArray[np.intp], source: str
 
 
 def sklearn_digits() -> ConceptData:
-    """1,797 handwritten digits (N, 1, 8, 8) with eight stroke and loop concepts, ten classes."""
+    """Return 1,797 handwritten digits (N, 1, 8, 8) with eight concepts, ten classes."""
     from sklearn.datasets import load_digits
 
     values, labels = load_digits(return_X_y=True)
@@ -143,7 +143,7 @@ def sklearn_digits() -> ConceptData:
 
 
 def read_concept_data(folder: Path, rng: np.random.Generator, n: int) -> ConceptData:
-    """Items of a data set in a folder, up to n of them.
+    """Read items of a data set in a folder, up to n of them.
 
     Reads MNIST (``*images-idx3-ubyte.gz`` and ``*labels-idx1-ubyte.gz``, every second pixel), or
     CUB-200-2011's class attributes (``class_attribute_labels_continuous.csv``).
@@ -176,10 +176,10 @@ def _read_mnist(path: Path, rng: np.random.Generator, n: int) -> ConceptData:
 
 
 def _simulate_cub(path: Path, rng: np.random.Generator, n: int) -> ConceptData:
-    """Birds drawn from CUB's published class attributes; the photographs are not needed.
+    """Draw birds from CUB's published class attributes; the photographs are not needed.
 
-    The attribute rates per class are real. Of each class an item's concepts are drawn at these
-    rates, and its features are the concepts in normal noise: SIMULATED items.
+    The attribute rates per class are real. An item's concepts are drawn at the rates of its
+    class, and its features are the concepts in normal noise: SIMULATED items.
     """
     table = pl.read_csv(path)
     rates = table.drop("class_id", "class_name").to_numpy() / 100

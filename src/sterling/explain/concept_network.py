@@ -17,13 +17,13 @@ class ConceptNetwork(nn.Module):
     """x -> h(x) in (0, 1)^m -> g(h) in R^C.
 
     Args:
-        shape: Of one input: (channels, height, width) for a small convolution network, (d,) for
-            a perceptron.
-        concepts: m.
-        classes: C.
-        width: Channels of the first layer.
-        hidden: Hidden units of the head; 0 for a linear head.
-        seed: Of the initial weights.
+        shape: Shape of one input: (channels, height, width) for a small convolution network, (d,)
+            for a perceptron.
+        concepts: Number of concepts, m.
+        classes: Number of classes, C.
+        width: Number of channels of the first layer.
+        hidden: Number of hidden units of the head; 0 for a linear head.
+        seed: Seed of the initial weights.
     """
 
     def __init__(
@@ -50,7 +50,7 @@ class ConceptNetwork(nn.Module):
         self.register_buffer("temperature", torch.ones(()))
 
     def forward(self, inputs: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Embedding (N, 4 width), calibrated concept scores (N, m) in (0, 1), logits (N, C)."""
+        """Return embedding (N, 4 width), concept scores (N, m) in (0, 1), logits (N, C)."""
         embedding = self.encoder(inputs)
         scores = torch.sigmoid(self.concepts(embedding) / self.temperature)
         return embedding, scores, self.head(scores)
@@ -90,12 +90,12 @@ def fit_concepts(
     """Train the concept part, then scale its temperature on held-out training items.
 
     Args:
-        model: Changed in place.
+        model: Network to train in place.
         data: Training items only: none of them may calibrate or test later.
-        epochs: Passes over the data.
-        learning_rate: Of Adam.
+        epochs: Number of passes over the data.
+        learning_rate: Learning rate of Adam.
         held_out: Share of the items that only the temperature is fitted on.
-        seed: Of the order of the items.
+        seed: Seed of the order of the items.
     """
     inputs = torch.from_numpy(data.inputs)
     wanted = torch.from_numpy(data.concepts).float()
@@ -156,10 +156,10 @@ def fit_head(
 
 
 def concept_importance(model: ConceptNetwork, concepts: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """Mean absolute gradient of the winning logit by each concept, scaled to a maximum of 1, (m,).
+    """Return the mean absolute gradient of the winning logit by each concept, (m,), at most 1.
 
     Args:
-        model: With a trained head.
+        model: Network with a trained head.
         concepts: True concepts of training items (n, m).
     """
     values = torch.from_numpy(concepts).float().requires_grad_()
@@ -172,7 +172,7 @@ def concept_importance(model: ConceptNetwork, concepts: NDArray[np.bool_]) -> ND
 
 @dataclass(frozen=True, eq=False)
 class Explained:
-    """What a network says of some items.
+    """Outputs of a network for some items.
 
     Attributes:
         embedding: (N, d).
@@ -186,7 +186,7 @@ class Explained:
 
 
 def explain(model: ConceptNetwork, inputs: NDArray[np.float32]) -> Explained:
-    """Concept scores and label logits of inputs (N, ...)."""
+    """Return concept scores and label logits of inputs (N, ...)."""
     with torch.inference_mode():
         parts = [
             [tensor.double().numpy() for tensor in model(torch.from_numpy(chunk))]

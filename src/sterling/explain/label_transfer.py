@@ -1,4 +1,4 @@
-"""From a set of concept vectors to the labels that its members can get.
+"""Transfer of a set of concept vectors to the set of labels that its members can get.
 
 Within a box [low, high] of concept values a label j is possible when the head ranks it first at
 some point. If the head is right about the true concepts, the set of possible labels holds the
@@ -19,15 +19,16 @@ from torch import Tensor, nn
 
 from sterling.errors import InputError
 
+Floats = NDArray[np.float64]
+Bools = NDArray[np.bool_]
+
 # A label is kept when it falls short of the first rank by no more than this: rounding may add a
 # label, and never takes one away.
 TOLERANCE = 1e-7
 
 
-def box_of_values(
-    values: NDArray[np.bool_], h: NDArray[np.float64]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Lower and upper ends (N, m) of the values that concepts take, from bool (N, m, 2).
+def box_of_values(values: Bools, h: Floats) -> tuple[Floats, Floats]:
+    """Return lower and upper ends (N, m) of the values that concepts take, from bool (N, m, 2).
 
     An empty set becomes the vector nearest to the concept scores h (N, m): it covers no less.
     """
@@ -37,18 +38,16 @@ def box_of_values(
     return low.astype(np.float64), high.astype(np.float64)
 
 
-def label_scores_by_enumeration(
-    scores: NDArray[np.float64], winners: NDArray[np.intp], classes: int
-) -> NDArray[np.float64]:
-    """The least score of a vector that gets each label, (N, C); infinite when none does.
+def label_scores_by_enumeration(scores: Floats, winners: NDArray[np.intp], classes: int) -> Floats:
+    """Return the least score of a vector that gets each label, (N, C); infinite when none does.
 
     A label is possible within the concept set at a threshold exactly when this is at most the
     threshold: the transferred label set is the set of a score, whatever the head.
 
     Args:
-        scores: Of every vector for every item (N, V), from ``ConceptScore.of_vectors``.
+        scores: Scores of every vector for every item (N, V), from ``ConceptScore.of_vectors``.
         winners: The head's label of every vector (V,).
-        classes: C.
+        classes: Number of classes, C.
     """
     least = np.full((len(scores), classes), np.inf)
     for label in np.unique(winners):
@@ -56,13 +55,8 @@ def label_scores_by_enumeration(
     return least
 
 
-def box_labels(
-    weight: NDArray[np.float64],
-    bias: NDArray[np.float64],
-    low: NDArray[np.float64],
-    high: NDArray[np.float64],
-) -> NDArray[np.bool_]:
-    """Labels of a linear head that no single other label always beats, bool (N, C).
+def box_labels(weight: Floats, bias: Floats, low: Floats, high: Floats) -> Bools:
+    """Return labels of a linear head that no single other label always beats, bool (N, C).
 
     ``max over the box of (g_j - g_k) >= 0`` for every k: a superset of the possible labels.
 
@@ -81,16 +75,10 @@ def box_labels(
     return np.asarray((upper >= -TOLERANCE).all(axis=2))
 
 
-def lp_gap(
-    weight: NDArray[np.float64],
-    bias: NDArray[np.float64],
-    low: NDArray[np.float64],
-    high: NDArray[np.float64],
-    label: int,
-) -> float:
-    """``min over the box of max_k (g_k - g_label)``, k other than the label: exact, by HiGHS.
+def lp_gap(weight: Floats, bias: Floats, low: Floats, high: Floats, label: int) -> float:
+    """Return ``min over the box of max_k (g_k - g_label)``, k other than the label, by HiGHS.
 
-    At most 0 when the label is possible; otherwise by how much it falls short of the first rank.
+    Exact. At most 0 when the label is possible; otherwise its distance from the first rank.
 
     Args:
         weight: W (C, m).
@@ -114,13 +102,8 @@ def lp_gap(
     return float(solved.fun)
 
 
-def lp_labels(
-    weight: NDArray[np.float64],
-    bias: NDArray[np.float64],
-    low: NDArray[np.float64],
-    high: NDArray[np.float64],
-) -> NDArray[np.bool_]:
-    """The possible labels of a linear head within each convex box, exact, bool (N, C).
+def lp_labels(weight: Floats, bias: Floats, low: Floats, high: Floats) -> Bools:
+    """Return the possible labels of a linear head within each convex box, exact, bool (N, C).
 
     One linear program per label that the pairwise bounds leave; arguments as :func:`box_labels`.
     """
@@ -131,10 +114,8 @@ def lp_labels(
     return labels
 
 
-def interval_labels(
-    head: nn.Sequential, low: NDArray[np.float64], high: NDArray[np.float64]
-) -> NDArray[np.bool_]:
-    """Labels of a head of linear and ReLU layers that interval bounds leave, bool (N, C).
+def interval_labels(head: nn.Sequential, low: Floats, high: Floats) -> Bools:
+    """Return labels of a head of linear and ReLU layers that interval bounds leave, bool (N, C).
 
     A superset of the possible labels: intervals of the last hidden layer, and on them the
     pairwise bound of :func:`box_labels` (IBP with the last layer elided, Gowal et al., 2019).
@@ -156,7 +137,7 @@ def interval_labels(
     return box_labels(*_arrays(last), *ends)
 
 
-def _arrays(layer: nn.Linear) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _arrays(layer: nn.Linear) -> tuple[Floats, Floats]:
     weight = layer.weight.detach().double().numpy()
     bias = np.zeros(len(weight)) if layer.bias is None else layer.bias.detach().double().numpy()
     return weight, bias
@@ -164,24 +145,25 @@ def _arrays(layer: nn.Linear) -> tuple[NDArray[np.float64], NDArray[np.float64]]
 
 def pgd_labels(
     head: nn.Module,
-    low: NDArray[np.float64],
-    high: NDArray[np.float64],
+    low: Floats,
+    high: Floats,
     *,
     steps: int = 30,
     restarts: int = 3,
     generator: torch.Generator,
-) -> NDArray[np.bool_]:
-    """Labels that projected gradient ascent finds within each box, bool (N, C): EMPIRICAL.
+) -> Bools:
+    """Return labels that projected gradient ascent finds in each box, bool (N, C): EMPIRICAL.
 
     Ascends ``g_j - max_{k != j} g_k`` from random points of the box, for every label at once. A
     label found is possible; one not found may be possible too, so coverage is not guaranteed.
 
     Args:
-        head: From concept values (B, m) to logits (B, C).
+        head: Maps concept values (B, m) to logits (B, C).
         low: Lower ends (N, m).
         high: Upper ends (N, m).
-        steps: Sign-gradient steps, of a size that falls from a quarter of the box's sides to 0.
-        restarts: Random starting points.
+        steps: Number of sign-gradient steps, of a size that falls from a quarter of the box's sides
+            to 0.
+        restarts: Number of random starting points.
         generator: Source of the starting points.
     """
     head = copy.deepcopy(head).double()
@@ -206,7 +188,7 @@ def pgd_labels(
 
 
 def _margins(head: nn.Module, points: Tensor) -> Tensor:
-    """Margin of label j at point j of each item, (N, C), from points (N, C, m)."""
+    """Return the margin of label j at point j of each item, (N, C), from points (N, C, m)."""
     n, classes, m = points.shape
     logits = head(points.reshape(-1, m)).reshape(n, classes, classes)
     own = logits.diagonal(dim1=1, dim2=2)

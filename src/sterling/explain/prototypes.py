@@ -1,4 +1,4 @@
-"""Explanations without concept labels: which typical training items does an item resemble?"""
+"""Explanations without concept labels: the typical training items that an item resembles."""
 
 from dataclasses import dataclass
 
@@ -7,6 +7,8 @@ from numpy.typing import NDArray
 from sklearn.cluster import KMeans
 
 from sterling.errors import InputError
+
+Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
@@ -18,18 +20,18 @@ class Prototypes:
         classes: Class of each centre (P,).
     """
 
-    centres: NDArray[np.float64]
+    centres: Floats
     classes: NDArray[np.intp]
 
-    def scores(self, embedding: NDArray[np.float64]) -> NDArray[np.float64]:
-        """``1 - cosine similarity`` to every prototype, (N, P), in [0, 2]; larger fits worse.
+    def scores(self, embedding: Floats) -> Floats:
+        """Return ``1 - cosine similarity`` to every prototype, (N, P); larger fits worse.
 
         The set at a threshold is the prototypes at or below it; its labels are their classes.
         """
         return np.asarray(1 - _unit(embedding) @ self.centres.T)
 
-    def class_scores(self, embedding: NDArray[np.float64], n_classes: int) -> NDArray[np.float64]:
-        """Score of the nearest prototype of each class, (N, C).
+    def class_scores(self, embedding: Floats, n_classes: int) -> Floats:
+        """Return the score of the nearest prototype of each class, (N, C).
 
         Calibrated at the item's own class: the pseudo-truth is its class's nearest prototype.
         """
@@ -39,15 +41,15 @@ class Prototypes:
 
 
 def fit_prototypes(
-    embedding: NDArray[np.float64], labels: NDArray[np.intp], per_class: int, *, seed: int = 0
+    embedding: Floats, labels: NDArray[np.intp], per_class: int, *, seed: int = 0
 ) -> Prototypes:
-    """k-means centres of each class's training embeddings, scaled to length 1.
+    """Fit prototypes: k-means centres of each class's training embeddings, scaled to length 1.
 
     Args:
         embedding: (n, d) of training items.
         labels: Class numbers (n,); every class from 0 on has at least ``per_class`` items.
-        per_class: Prototypes per class.
-        seed: Of k-means.
+        per_class: Number of prototypes per class.
+        seed: Seed of k-means.
     """
     centres, classes = [], []
     for one in range(int(labels.max()) + 1):
@@ -62,6 +64,6 @@ def fit_prototypes(
     return Prototypes(np.concatenate(centres), np.array(classes, dtype=np.intp))
 
 
-def _unit(rows: NDArray[np.float64]) -> NDArray[np.float64]:
+def _unit(rows: Floats) -> Floats:
     length = np.linalg.norm(rows, axis=1, keepdims=True)
     return np.asarray(rows / np.maximum(length, 1e-12))

@@ -1,8 +1,8 @@
 """Label sets from concept sets that cover even when the head errs: calibrated a second time.
 
-The transferred score of a label is by how much it falls short of the first rank, at best, over the
-concept set: ``t(x, y) = min over v of max(0, max_k g_k(v) - g_y(v))``. Its conformal quantile on a
-second calibration split gives label coverage with no assumption on the head (ours; without it
+The transferred score of a label is its least distance from the first rank over the concept set:
+``t(x, y) = min over v of max(0, max_k g_k(v) - g_y(v))``. Its conformal quantile on a second
+calibration split gives label coverage with no assumption on the head (ours; without it
 coverage is at least 1 - epsilon minus the head's error).
 """
 
@@ -13,18 +13,18 @@ from numpy.typing import NDArray
 
 from sterling.guarantee import Assumption, Guarantee, conformal_quantile
 
+Floats = NDArray[np.float64]
+
 CHUNK = 1 << 22  # numbers handled at a time
 
 
-def shortfalls(
-    scores: NDArray[np.float64], limit: float, logits: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    """``t(x, y)`` of every label, (N, C), at least 0, over the vectors of each concept set.
+def shortfalls(scores: Floats, limit: float, logits: Floats) -> Floats:
+    """Return ``t(x, y)`` of every label, (N, C), at least 0, over the vectors of each concept set.
 
     Args:
-        scores: Of every vector for every item (N, V).
+        scores: Scores of every vector for every item (N, V).
         limit: Threshold of the concept sets. An empty set is replaced by its item's best vector.
-        logits: The head's, at every vector (V, C).
+        logits: Logits of the head at every vector (V, C).
     """
     short = logits.max(axis=1, keepdims=True) - logits
     limits = np.maximum(limit, scores.min(axis=1))
@@ -44,26 +44,24 @@ class RepairedRule:
     """A second threshold, on the transferred score.
 
     Attributes:
-        limit: Labels that fall short by no more than this are in the set.
-        guarantee: What the sets promise.
+        limit: Largest shortfall of a label in the set.
+        guarantee: Promise of the sets.
     """
 
     limit: float
     guarantee: Guarantee
 
-    def sets(self, shortfall: NDArray[np.float64]) -> NDArray[np.bool_]:
-        """Which labels are in the set of each item, bool (N, C), from :func:`shortfalls`."""
+    def sets(self, shortfall: Floats) -> NDArray[np.bool_]:
+        """Return which labels are in the set of each item, bool (N, C), from :func:`shortfalls`."""
         return shortfall <= self.limit
 
 
-def calibrate_repair(
-    shortfall: NDArray[np.float64], labels: NDArray[np.intp], epsilon: float
-) -> RepairedRule:
+def calibrate_repair(shortfall: Floats, labels: NDArray[np.intp], epsilon: float) -> RepairedRule:
     """Calibrate on a second split, apart from the one that gave the concept sets.
 
     Args:
-        shortfall: t of the second split's items (n, C).
-        labels: Their labels (n,).
+        shortfall: Shortfalls t of the second split's items (n, C).
+        labels: Labels of these items (n,).
         epsilon: Error level in (0, 1).
     """
     own = shortfall[np.arange(len(labels)), labels]

@@ -1,20 +1,20 @@
 """Family-wise error control: with probability 1 - delta not a single wrong rejection."""
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from sterling.errors import InputError
-from sterling.guarantee.arrays import check_alpha, check_p_values
+from sterling.guarantee.checks import Bools, check_alpha, check_p_values
 
 
-def bonferroni(p: ArrayLike, delta: float) -> NDArray[np.bool_]:
+def bonferroni(p: ArrayLike, delta: float) -> Bools:
     """Reject where ``p <= delta / T``, bool (T,): under any dependence, in any order."""
     values = check_p_values(p)
     return values * len(values) <= check_alpha(delta)
 
 
-def fixed_sequence(p: ArrayLike, delta: float, starts: ArrayLike = (0,)) -> NDArray[np.bool_]:
-    """Test in the given order at the full level, and stop at the first that is not rejected.
+def fixed_sequence(p: ArrayLike, delta: float, starts: ArrayLike = (0,)) -> Bools:
+    """Reject in the given order at the full level up to the first that is not rejected.
 
     With J starts each sequence runs to the next start at level delta / J (Learn then Test,
     Angelopoulos et al., 2021, algorithm 1). Powerful when the order is right; the order must not
@@ -37,10 +37,8 @@ def fixed_sequence(p: ArrayLike, delta: float, starts: ArrayLike = (0,)) -> NDAr
     return rejected
 
 
-def graphical(
-    p: ArrayLike, delta: float, weights: ArrayLike, transitions: ArrayLike
-) -> NDArray[np.bool_]:
-    """Bretz, Maurer, Brannath, Posch's graphical procedure (Statistics in Medicine, 2009).
+def graphical(p: ArrayLike, delta: float, weights: ArrayLike, transitions: ArrayLike) -> Bools:
+    """Reject by a graphical procedure (Bretz et al., Statistics in Medicine, 2009).
 
     Each hypothesis holds a share of delta; a rejected one passes its share on along the graph.
     Bonferroni-Holm is the complete graph, fixed-sequence testing a chain.
@@ -49,8 +47,8 @@ def graphical(
         p: p-values (T,).
         delta: Family-wise level in (0, 1).
         weights: Initial shares (T,), at least 0, sum at most 1.
-        transitions: (T, T), row i says how the share of i is passed on: at least 0, rows sum to
-            at most 1, diagonal 0.
+        transitions: (T, T); row i holds the parts in which the share of i is passed on: at least 0,
+            rows sum to at most 1, diagonal 0.
     """
     values = check_p_values(p)
     check_alpha(delta)

@@ -1,26 +1,27 @@
 """False discovery rate over a stream: each hypothesis is decided before the next one is seen.
 
-All three spend the level along a sequence gamma that sums to 1. Ours is ``t**-1.6 / zeta(1.6)``
-(SAFFRON's own exponent; the papers leave gamma free), exact over an endless stream.
+All three procedures spend the level along a sequence gamma that sums to 1. Ours is
+``t**-1.6 / zeta(1.6)`` (SAFFRON's own exponent; the papers leave gamma free), exact over an endless
+stream.
 """
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from scipy.special import zeta
 
 from sterling.errors import InputError
-from sterling.guarantee.arrays import check_alpha, check_p_values, check_scores
+from sterling.guarantee.checks import Bools, Floats, check_alpha, check_e_values, check_p_values
 
 EXPONENT = 1.6
 
 
-def _spending(n: int) -> NDArray[np.float64]:
-    gamma: NDArray[np.float64] = np.arange(1, n + 1) ** -EXPONENT / zeta(EXPONENT)
+def _spending(n: int) -> Floats:
+    gamma: Floats = np.arange(1, n + 1) ** -EXPONENT / zeta(EXPONENT)
     return gamma
 
 
-def lord_plus_plus(p: ArrayLike, alpha: float, wealth: float | None = None) -> NDArray[np.bool_]:
-    """LORD++ (Ramdas, Yang, Wainwright, Jordan, NeurIPS 2017): FDR <= alpha at every time.
+def lord_plus_plus(p: ArrayLike, alpha: float, wealth: float | None = None) -> Bools:
+    """Reject by LORD++ (Ramdas et al., NeurIPS 2017): FDR <= alpha at every time.
 
     The test level is ``g_t w0 + (alpha - w0) g_(t - tau_1) + alpha sum_(j >= 2) g_(t - tau_j)``
     over the past rejections tau_j. For independent p-values; conformal p-values that share one
@@ -50,11 +51,11 @@ def lord_plus_plus(p: ArrayLike, alpha: float, wealth: float | None = None) -> N
 
 def saffron(
     p: ArrayLike, alpha: float, wealth: float | None = None, candidate: float = 0.5
-) -> NDArray[np.bool_]:
-    """SAFFRON (Ramdas, Zrnic, Wainwright, Jordan, ICML 2018): adaptive to the share of nulls.
+) -> Bools:
+    """Reject by SAFFRON (Ramdas, Zrnic, Wainwright, Jordan, ICML 2018), which adapts to T0 / T.
 
     Only p-values above ``candidate`` cost wealth. FDR <= alpha at every time for independent
-    p-values (see :func:`lord_plus_plus` for conformal ones).
+    p-values (see :func:`lord_plus_plus` for conformal ones). T0 / T is the share of true nulls.
 
     Args:
         p: p-values (T,), in order of arrival.
@@ -84,8 +85,8 @@ def saffron(
     return rejected
 
 
-def e_lond(e: ArrayLike, alpha: float) -> NDArray[np.bool_]:
-    """e-LOND (Xu and Ramdas, AISTATS 2024): FDR <= alpha at every time, under any dependence.
+def e_lond(e: ArrayLike, alpha: float) -> Bools:
+    """Reject by e-LOND (Xu, Ramdas, AISTATS 2024): FDR <= alpha at any time and dependence.
 
     Rejects when ``e_t >= 1 / (alpha g_t (D + 1))``, D the number of rejections so far.
 
@@ -96,10 +97,8 @@ def e_lond(e: ArrayLike, alpha: float) -> NDArray[np.bool_]:
     Returns:
         Which hypotheses to reject, bool (T,).
     """
-    values = check_scores("e", e)
+    values = check_e_values(e)
     check_alpha(alpha)
-    if (values < 0).any():
-        raise InputError(f"e: {values.min()} is no e-value; they are at least 0")
     gamma = _spending(len(values))
     rejected = np.zeros(len(values), dtype=np.bool_)
     discoveries = 0

@@ -5,10 +5,10 @@ smoothed) and 4.5 (Mondrian). One sort of the calibration scores serves every te
 """
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from sterling.errors import InputError
-from sterling.guarantee.arrays import check_scores
+from sterling.guarantee.checks import Floats, check_groups, check_scores
 
 
 def conformal_p_values(
@@ -16,8 +16,8 @@ def conformal_p_values(
     test: ArrayLike,
     smooth: bool = False,
     rng: np.random.Generator | None = None,
-) -> NDArray[np.float64]:
-    """p-values of "this item is of the calibration population"; small means unlike it.
+) -> Floats:
+    """Return p-values of "this item is of the calibration population"; small means unlike it.
 
     For a test item exchangeable with the calibration items, P(p <= a) <= a for every a, over the
     draw of both. The p-values of several test items share the calibration set, so they are not
@@ -49,8 +49,8 @@ def mondrian_p_values(
     test_groups: ArrayLike,
     smooth: bool = False,
     rng: np.random.Generator | None = None,
-) -> NDArray[np.float64]:
-    """Conformal p-values against the calibration items of the test item's own group.
+) -> Floats:
+    """Return conformal p-values against the calibration items of the test item's own group.
 
     Valid within every group, so also when the groups' shares differ between calibration and test.
 
@@ -67,13 +67,8 @@ def mondrian_p_values(
     """
     known = check_scores("calibration", calibration, minimum=1)
     scores = check_scores("test", test)
-    groups, of_test = np.asarray(calibration_groups), np.asarray(test_groups)
-    for name, labels, n in (
-        ("calibration_groups", groups, len(known)),
-        ("test_groups", of_test, len(scores)),
-    ):
-        if labels.shape != (n,):
-            raise InputError(f"{name} has shape {labels.shape}; give one group per score ({n})")
+    groups = check_groups("calibration_groups", calibration_groups, len(known))
+    of_test = check_groups("test_groups", test_groups, len(scores))
     breaks = _tie_breaks(len(scores), smooth, rng)
     p = np.empty(len(scores))
     for group in np.unique(of_test):
@@ -89,46 +84,7 @@ def mondrian_p_values(
     return p
 
 
-def online_p_values(scores: ArrayLike, rng: np.random.Generator) -> NDArray[np.float64]:
-    """Smoothed p-value of each score among those before it and itself, in order of arrival.
-
-    For an exchangeable sequence they are independent and uniform on (0, 1], so that
-    :func:`sterling.guarantee.conformal_martingale` may bet against them.
-
-    Args:
-        scores: (T,), in order of arrival; a larger score is more like the population.
-        rng: Source of the random tie-breaks.
-
-    Returns:
-        p (T,), in (0, 1].
-    """
-    values = check_scores("scores", scores)
-    # Ranks within prefixes: walk the sorted order once per bit (a Fenwick tree over ranks).
-    distinct, rank = np.unique(values, return_inverse=True)
-    tree = [0] * (len(distinct) + 1)
-    below, ties = np.empty(len(values)), np.empty(len(values))
-    for t, place in enumerate(rank.tolist()):
-        below[t] = _prefix(tree, place)
-        ties[t] = _prefix(tree, place + 1) - below[t]
-        node = place + 1
-        while node < len(tree):
-            tree[node] += 1
-            node += node & -node
-    arrived = np.arange(1, len(values) + 1)
-    return (below + (1 - rng.random(len(values))) * (1 + ties)) / arrived
-
-
-def _prefix(tree: list[int], node: int) -> int:
-    total = 0
-    while node > 0:
-        total += tree[node]
-        node -= node & -node
-    return total
-
-
-def _tie_breaks(
-    n: int, smooth: bool, rng: np.random.Generator | None
-) -> NDArray[np.float64] | None:
+def _tie_breaks(n: int, smooth: bool, rng: np.random.Generator | None) -> Floats | None:
     if not smooth:
         return None
     if rng is None:
@@ -136,9 +92,7 @@ def _tie_breaks(
     return 1 - rng.random(n)  # in (0, 1]: a p-value is never 0
 
 
-def _p_values(
-    ordered: NDArray[np.float64], scores: NDArray[np.float64], breaks: NDArray[np.float64] | None
-) -> NDArray[np.float64]:
+def _p_values(ordered: Floats, scores: Floats, breaks: Floats | None) -> Floats:
     n = len(ordered)
     # Sorted look-ups walk through memory instead of jumping: four times as fast for a million.
     order = np.argsort(scores)

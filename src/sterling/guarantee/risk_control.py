@@ -1,19 +1,51 @@
-"""Risk control along one dial: the least cautious setting whose risk is still bounded.
+"""Settings of a decision rule whose risk, by any loss, is bounded.
 
-The dial's settings stand from least to most cautious, so that no item's loss rises along it.
+:func:`learn_then_test` tests every setting of any grid. Along one dial, whose settings stand from
+least to most cautious so that no item's loss rises, :func:`risk_controlling_sets` and
+:func:`conformal_risk_control` choose the least cautious setting whose risk is still bounded.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from sterling.errors import InputError
-from sterling.guarantee.family_wise import fixed_sequence
-from sterling.guarantee.learn_then_test import RiskTest
-from sterling.guarantee.losses import Losses, total_losses
-from sterling.guarantee.risk_p_values import hoeffding_bentkus_p_values
-from sterling.guarantee.statement import Assumption, Guarantee
+from sterling.guarantee.checks import Bools, Floats, check_alpha
+from sterling.guarantee.family_wise import bonferroni, fixed_sequence
+from sterling.guarantee.risk_tests import (
+    Losses,
+    RiskTest,
+    hoeffding_bentkus_p_values,
+    total_losses,
+)
+from sterling.guarantee.statement import EXCHANGEABLE, INDEPENDENT, Assumption, Guarantee
+
+Correction = Callable[[Floats, float], Bools]
+MONOTONE = Assumption("no item's loss rises with caution", "holds on the calibration items")
+
+
+@dataclass(frozen=True, eq=False)
+class SafeSettings:
+    """Settings that were certified.
+
+    Attributes:
+        safe: True for settings that may be used, bool (L,). When none may be, abstain.
+        p: p-value of each setting (L,).
+        losses: The calibration losses (n, L).
+        guarantee: Promise of using any safe setting, or several.
+    """
+
+    safe: Bools
+    p: Floats
+    losses: Losses
+    guarantee: Guarantee
+
+    @property
+    def risk(self) -> Floats:
+        """Mean calibration loss of each setting (L,)."""
+        return np.asarray(self.losses.mean(axis=0))
 
 
 @dataclass(frozen=True)
@@ -23,7 +55,7 @@ class ControlledRisk:
     Attributes:
         setting: Its position on the dial.
         risk: Its mean calibration loss.
-        guarantee: What it promises.
+        guarantee: The promise.
     """
 
     setting: int
@@ -31,10 +63,50 @@ class ControlledRisk:
     guarantee: Guarantee
 
 
+def learn_then_test(
+    losses: ArrayLike,
+    epsilon: float,
+    delta: float,
+    *,
+    risk_test: RiskTest = hoeffding_bentkus_p_values,
+    correction: Correction = bonferroni,
+) -> SafeSettings:
+    """Certify all settings at once (Angelopoulos, Bates, Candès, Jordan, Lei, 2021).
+
+    The risk need not be monotone in the setting, and the settings may have any dimension.
+
+    Args:
+        losses: (n, L) in [0, 1], lower is better: loss of each calibration item at each setting.
+            Give losses that are 0 or 1 as bool: they are tested several times as fast.
+        epsilon: Allowed risk, in (0, 1).
+        delta: Allowed probability, over the draw of the items, that a safe setting is not.
+        risk_test: ``hoeffding_bentkus_p_values``, ``binomial_p_values`` (0/1 losses, exact) or
+            ``betting_p_values``.
+        correction: ``bonferroni``; ``fixed_sequence`` when the settings stand in an order chosen
+            on other data; a ``graphical`` procedure with its weights bound by ``partial``.
+    """
+    array = np.asarray(losses)
+    check_alpha(delta, "delta")
+    p = risk_test(array, epsilon)  # checks losses and epsilon
+    guarantee = Guarantee(
+        statement=f"With confidence {1 - delta:g} over the draw of the calibration items, the "
+        f"risk of every safe setting is at most {epsilon:g}.",
+        assumptions=(
+            INDEPENDENT,
+            Assumption("settings, and their order, were chosen without the calibration items"),
+            Assumption("losses lie in [0, 1]", "all of them do"),
+        ),
+        n=len(array),
+        level=epsilon,
+        confidence=1 - delta,
+    )
+    return SafeSettings(correction(p, delta), p, array, guarantee)
+
+
 def conformal_risk_control(
     losses: ArrayLike, alpha: float, *, bound: float = 1.0
 ) -> ControlledRisk:
-    """Conformal risk control (Angelopoulos, Bates, Fisch, Lei, Schuster, ICLR 2024).
+    """Choose by conformal risk control (Angelopoulos, Bates, Fisch, Lei, Schuster, ICLR 2024).
 
     The first setting with ``n / (n + 1) R + bound / (n + 1) <= alpha``; its expected loss is at
     most alpha. With the 0/1 loss of a missed label it is split conformal prediction.
@@ -61,10 +133,7 @@ def conformal_risk_control(
     guarantee = Guarantee(
         statement=f"The expected loss of a new item is at most {alpha:g}, averaged over "
         "calibration sets.",
-        assumptions=(
-            Assumption("calibration and later items are exchangeable"),
-            Assumption("no item's loss rises with caution", "holds on the calibration items"),
-        ),
+        assumptions=(EXCHANGEABLE, MONOTONE),
         n=n,
         level=alpha,
     )
@@ -78,7 +147,7 @@ def risk_controlling_sets(
     *,
     risk_test: RiskTest = hoeffding_bentkus_p_values,
 ) -> ControlledRisk:
-    """Risk-controlling prediction sets (Bates, Angelopoulos, Lei, Malik, Jordan, JACM 2021).
+    """Choose by risk-controlling prediction sets (Bates et al., JACM 2021).
 
     The least cautious setting such that it and all more cautious ones have an upper confidence
     bound of the risk at most epsilon; a bound at or below epsilon is a p-value at or below delta.
@@ -87,7 +156,7 @@ def risk_controlling_sets(
         losses: (n, L) in [0, 1], no row rises along the dial.
         epsilon: Allowed risk in (0, 1).
         delta: Allowed probability, over the draw of the items, that the risk is larger.
-        risk_test: As in :func:`sterling.guarantee.learn_then_test`.
+        risk_test: As in :func:`learn_then_test`.
 
     Raises:
         InputError: A row rises (then use ``learn_then_test``), or no setting is good enough.
@@ -105,10 +174,7 @@ def risk_controlling_sets(
     guarantee = Guarantee(
         statement=f"With confidence {1 - delta:g} over the draw of the calibration items, the risk "
         f"is at most {epsilon:g}.",
-        assumptions=(
-            Assumption("calibration and later items are independent draws of one kind"),
-            Assumption("no item's loss rises with caution", "holds on the calibration items"),
-        ),
+        assumptions=(INDEPENDENT, MONOTONE),
         n=len(array),
         level=epsilon,
         confidence=1 - delta,
@@ -116,8 +182,8 @@ def risk_controlling_sets(
     return ControlledRisk(setting, float(risk[setting]), guarantee)
 
 
-def _along_a_dial(losses: ArrayLike, bound: float) -> tuple[Losses, NDArray[np.float64]]:
-    """Checked losses, and their mean at each setting."""
+def _along_a_dial(losses: ArrayLike, bound: float) -> tuple[Losses, Floats]:
+    """Return checked losses, and their mean at each setting."""
     array, total = total_losses(losses, bound)
     rises = np.argwhere(array[:, 1:] > array[:, :-1])
     if len(rises):

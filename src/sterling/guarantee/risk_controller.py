@@ -1,7 +1,7 @@
-"""Any decision with a dial, set so that its risk, by the user's own loss, is bounded."""
+"""A controller that sets the dial of any decision rule so that its risk is bounded."""
 
 from collections.abc import Callable, Sequence
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -10,20 +10,22 @@ from sklearn.utils.validation import check_is_fitted
 
 from sterling.errors import InputError, unknown_name
 from sterling.guarantee.family_wise import bonferroni
-from sterling.guarantee.learn_then_test import Correction, RiskTest, learn_then_test
-from sterling.guarantee.risk_control import conformal_risk_control, risk_controlling_sets
-from sterling.guarantee.risk_p_values import hoeffding_bentkus_p_values
+from sterling.guarantee.risk_control import (
+    Correction,
+    conformal_risk_control,
+    learn_then_test,
+    risk_controlling_sets,
+)
+from sterling.guarantee.risk_tests import RiskTest, hoeffding_bentkus_p_values
 
 Method = Literal["ltt", "rcps", "crc"]
-METHODS = {
-    "ltt": "Learn then Test (Angelopoulos, Bates, Candès, Jordan, Lei, 2021)",
-    "rcps": "risk-controlling prediction sets (Bates et al., JACM 2021)",
-    "crc": "conformal risk control (Angelopoulos et al., ICLR 2024)",
-}
 
 
 class RiskController(BaseEstimator):  # type: ignore[misc]
     """The most wanted setting of a decision rule whose risk is still bounded.
+
+    By Learn then Test (``ltt``), risk-controlling prediction sets (``rcps``) or conformal risk
+    control (``crc``); :mod:`sterling.guarantee.risk_control` names the papers.
 
     ========  ==================================  ===============================================
     method    promises a risk of at most epsilon  needs
@@ -34,8 +36,8 @@ class RiskController(BaseEstimator):  # type: ignore[misc]
     ========  ==================================  ===============================================
 
     Args:
-        decide: ``(X, setting)`` to decisions, one per item: what ``predict`` gives. The model in
-            it must not have seen the items given to ``fit``.
+        decide: ``(X, setting)`` to decisions, one per item, as ``predict`` returns them. The model
+            in it must not have seen the items given to ``fit``.
         loss: ``(decisions, y)`` to losses (n,), lower is better.
         settings: The dial, from the most to the least wanted (for ``rcps`` and ``crc``: from the
             least to the most cautious), chosen without the items given to ``fit``.
@@ -49,9 +51,9 @@ class RiskController(BaseEstimator):  # type: ignore[misc]
     Attributes:
         setting_: The chosen setting.
         position_: Its position among the settings.
-        safe_: Which settings may be used, bool (L,); ``setting_`` is the first.
+        safe_: True for settings that may be used, bool (L,); ``setting_`` is the first.
         risk_: Mean calibration loss of ``setting_``.
-        guarantee_: What ``predict`` promises.
+        guarantee_: Promise of ``predict``.
     """
 
     def __init__(
@@ -78,11 +80,11 @@ class RiskController(BaseEstimator):  # type: ignore[misc]
         self.correction = correction
 
     def fit(self, X: Any, y: Any) -> Self:  # noqa: N803
-        """Decide about the items at every setting, and choose.
+        """Decide about the items at every setting, and choose a setting.
 
         Args:
-            X: Whatever ``decide`` takes, n items.
-            y: Whatever ``loss`` takes.
+            X: The n items, in the form that ``decide`` takes.
+            y: The truth, in the form that ``loss`` takes.
 
         Raises:
             InputError: As :meth:`fit_losses`; or a part that is needed was not given.
@@ -96,7 +98,7 @@ class RiskController(BaseEstimator):  # type: ignore[misc]
         return self.fit_losses(np.column_stack(columns))
 
     def fit_losses(self, losses: ArrayLike) -> Self:
-        """Choose from losses (n, L) that were computed elsewhere.
+        """Choose a setting from losses (n, L) that were computed elsewhere.
 
         Without ``settings`` the chosen one is its column.
 
@@ -104,8 +106,8 @@ class RiskController(BaseEstimator):  # type: ignore[misc]
             InputError: A loss out of range, losses that rise with caution, a number of columns
                 other than that of the settings, or no setting that can be promised.
         """
-        if self.method not in METHODS:
-            raise unknown_name("method", self.method, METHODS)
+        if self.method not in get_args(Method):
+            raise unknown_name("method", self.method, get_args(Method))
         array = np.asarray(losses)  # each method checks it
         if self.settings is not None and array.shape[1:] != (len(self.settings),):
             raise InputError(f"losses have shape {array.shape} for {len(self.settings)} settings")
@@ -141,7 +143,7 @@ class RiskController(BaseEstimator):  # type: ignore[misc]
         return self
 
     def predict(self, X: Any) -> Any:  # noqa: N803
-        """What ``decide`` says at the chosen setting."""
+        """Return the decisions at the chosen setting."""
         check_is_fitted(self)
         if self.decide is None:
             raise InputError("decide: none was given; use setting_")

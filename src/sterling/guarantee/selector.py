@@ -1,4 +1,4 @@
-"""Which items are not of a known population, at a stated false discovery rate."""
+"""Selection of items that are not of a known population, at a stated false discovery rate."""
 
 import math
 import warnings
@@ -10,10 +10,12 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from sterling.errors import InputError, unknown_name
-from sterling.guarantee.arrays import check_alpha, check_scores
+from sterling.guarantee.checks import Bools, Floats, check_alpha, check_groups, check_scores
 from sterling.guarantee.exchangeability import exchangeability_p_value
-from sterling.guarantee.fdr import adjusted_p_values, harmonic_e_values, harmonic_number
-from sterling.guarantee.null_share import (
+from sterling.guarantee.fdr import (
+    adjusted_p_values,
+    harmonic_e_values,
+    harmonic_number,
     null_share,
     null_share_at_the_boundary,
     null_share_by_subtraction,
@@ -35,7 +37,7 @@ class ConformalSelector(BaseEstimator):  # type: ignore[misc]
     """Conformal p-values and a false discovery procedure, on scores of any model.
 
     =============  ==================================================  ====================
-    procedure      what it is                                          its bound
+    procedure      description                                         bound of the FDR
     =============  ==================================================  ====================
     ``bh``         Benjamini-Hochberg                                  alpha × nulls' share
     ``storey``     on p-values scaled by Storey's estimate of that     alpha
@@ -97,7 +99,7 @@ class ConformalSelector(BaseEstimator):  # type: ignore[misc]
         return self
 
     def diagnose(self, held_out: ArrayLike) -> float:
-        """Whether further items of the population look like the calibration items: a p-value.
+        """Return the p-value of "further items of the population look like the calibration items".
 
         A two-sample Kolmogorov-Smirnov test; below 0.01 the guarantee says REFUTED from now on.
 
@@ -117,7 +119,7 @@ class ConformalSelector(BaseEstimator):  # type: ignore[misc]
 
     @property
     def guarantee_(self) -> Guarantee:
-        """What ``predict`` promises."""
+        """Promise of ``predict``."""
         check_is_fitted(self, "calibration_")
         shift = None
         if self.shift_p_ is not None:
@@ -148,8 +150,8 @@ class ConformalSelector(BaseEstimator):  # type: ignore[misc]
             level=self.alpha,
         )
 
-    def p_values(self, scores: ArrayLike, groups: ArrayLike | None = None) -> NDArray[np.float64]:
-        """Conformal p-values of test items (T,), from scores (T,); small is unlike."""
+    def p_values(self, scores: ArrayLike, groups: ArrayLike | None = None) -> Floats:
+        """Return conformal p-values (T,) of test items with scores (T,); small means unlike."""
         check_is_fitted(self, "calibration_")
         values = check_scores("scores", scores)
         if (groups is not None) != self.grouped_:
@@ -164,10 +166,8 @@ class ConformalSelector(BaseEstimator):  # type: ignore[misc]
             rng=rng,
         )
 
-    def adjusted_p_values(
-        self, scores: ArrayLike, groups: ArrayLike | None = None
-    ) -> NDArray[np.float64]:
-        """The least false discovery rate at which each test item is selected, (T,), in (0, 1]."""
+    def adjusted_p_values(self, scores: ArrayLike, groups: ArrayLike | None = None) -> Floats:
+        """Return the least false discovery rate that selects each test item, (T,), in (0, 1]."""
         p = self.p_values(scores, groups)
         if self.procedure == "by":
             return np.minimum(1, adjusted_p_values(p) * harmonic_number(len(p)))
@@ -180,8 +180,8 @@ class ConformalSelector(BaseEstimator):  # type: ignore[misc]
             p = p * SCALES[self.procedure](p)
         return adjusted_p_values(p)
 
-    def predict(self, scores: ArrayLike, groups: ArrayLike | None = None) -> NDArray[np.bool_]:
-        """Which test items are selected as not of the population, bool (T,).
+    def predict(self, scores: ArrayLike, groups: ArrayLike | None = None) -> Bools:
+        """Return which test items are selected as not of the population, bool (T,).
 
         Raises:
             InputError: So few calibration items that nothing could ever be selected.
@@ -219,7 +219,4 @@ class ConformalSelector(BaseEstimator):  # type: ignore[misc]
 def _groups(groups: ArrayLike | None, n: int) -> NDArray[np.str_]:
     if groups is None:
         return np.full(n, "all")
-    column = np.asarray(groups).astype(np.str_)
-    if column.shape != (n,):
-        raise InputError(f"groups has shape {column.shape}; give one per item ({n})")
-    return column
+    return check_groups("groups", groups, n).astype(np.str_)

@@ -4,17 +4,16 @@ from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.base import BaseEstimator, ClassifierMixin, clone
+from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from sterling.errors import InputError
-from sterling.guarantee.aps import APS
-from sterling.guarantee.arrays import check_alpha
-from sterling.guarantee.label_score import LabelScore
-from sterling.guarantee.label_sets import Condition, calibrate_label_sets
-from sterling.guarantee.split_fit import fit_apart
+from sterling.guarantee.checks import Bools, Floats, check_alpha
+from sterling.guarantee.label_scores import APS, LabelScore
+from sterling.guarantee.sets import Condition, calibrate_label_sets
 
 
 class SplitConformalClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
@@ -38,7 +37,7 @@ class SplitConformalClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[
         classes_: Labels (C,), the columns of the sets.
         estimator_: The fitted classifier.
         rule_: The calibrated :class:`LabelSetRule`.
-        guarantee_: What ``predict_set`` promises.
+        guarantee_: Promise of ``predict_set``.
     """
 
     def __init__(
@@ -74,15 +73,7 @@ class SplitConformalClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[
         self.classes_, labels = np.unique(y, return_inverse=True)
         if len(self.classes_) < 2:
             raise InputError(f"y holds one class, {self.classes_[0]!s}; give at least two classes")
-        estimator = LogisticRegression() if self.estimator is None else self.estimator
-        self.estimator_, calibrates = fit_apart(
-            estimator,
-            X,
-            y,
-            self.calibration_share,
-            np.random.default_rng((self.random_state, 0)),
-            least_classes=2,
-        )
+        calibrates = self._fit_estimator(X, y)
         self.rule_ = calibrate_label_sets(
             self._probabilities(X[calibrates]),
             labels[calibrates],
@@ -96,19 +87,45 @@ class SplitConformalClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[
         return self
 
     def predict(self, X: Any) -> NDArray[Any]:  # noqa: N803
-        """The most probable label of each item, (N,)."""
+        """Return the most probable label of each item, (N,)."""
         check_is_fitted(self)
         X = validate_data(self, X, reset=False)
         labels: NDArray[Any] = self.estimator_.predict(X)
         return labels
 
-    def predict_set(self, X: Any, groups: ArrayLike | None = None) -> NDArray[np.bool_]:  # noqa: N803
-        """Which of ``classes_`` are in the set of each item, bool (N, C)."""
+    def predict_set(self, X: Any, groups: ArrayLike | None = None) -> Bools:  # noqa: N803
+        """Return which of ``classes_`` are in the set of each item, bool (N, C)."""
         check_is_fitted(self)
         X = validate_data(self, X, reset=False)
         return self.rule_.sets(self._probabilities(X), groups=groups, rng=self._rng(2))
 
-    def _probabilities(self, X: NDArray[Any]) -> NDArray[np.float64]:  # noqa: N803
+    def _fit_estimator(self, X: NDArray[Any], y: NDArray[Any]) -> NDArray[np.intp]:  # noqa: N803
+        """Train on a random part of the items, and return the positions of the others.
+
+        A ``FrozenEstimator`` is not trained, and all items calibrate.
+        """
+        model = LogisticRegression() if self.estimator is None else self.estimator
+        if isinstance(model, FrozenEstimator):
+            self.estimator_ = model
+            return np.arange(len(y))
+        check_alpha(self.calibration_share, "calibration_share")
+        order = np.random.default_rng((self.random_state, 0)).permutation(len(y))
+        size = round(self.calibration_share * len(y))
+        trains = order[size:]
+        if not 0 < size < len(y):
+            raise InputError(
+                f"{len(y)} sample(s) cannot be split by calibration_share = "
+                f"{self.calibration_share:g}; give more"
+            )
+        if len(np.unique(y[trains])) < 2:
+            raise InputError(
+                f"the {len(trains)} training items hold one class, {y[trains[0]]!s}; give more "
+                "items, or a smaller calibration_share"
+            )
+        self.estimator_ = clone(model).fit(X[trains], y[trains])
+        return order[:size]
+
+    def _probabilities(self, X: NDArray[Any]) -> Floats:  # noqa: N803
         # A class that only the calibration part shows has probability 0; that keeps coverage.
         columns = np.searchsorted(self.classes_, self.estimator_.classes_)
         probabilities = np.zeros((len(X), len(self.classes_)))

@@ -1,10 +1,10 @@
-"""What is promised, on which assumptions, and which of them were checked."""
+"""The statement of a guarantee, its assumptions, and which of them were checked."""
 
 from dataclasses import dataclass
 
 
 class ResolutionWarning(UserWarning):
-    """The calibration set is too small for the level: the statement holds, and says little."""
+    """The calibration set is too small for the level: the statement holds but says little."""
 
 
 @dataclass(frozen=True)
@@ -13,11 +13,16 @@ class Assumption:
 
     Attributes:
         text: The condition.
-        checked: How it was checked and what came out; None when it is taken on trust.
+        checked: Check and its result; None when it was not checked.
     """
 
     text: str
     checked: str | None = None
+
+
+EXCHANGEABLE = Assumption("calibration and test items are exchangeable")
+INDEPENDENT = Assumption("calibration and later items are independent draws of one kind")
+UNSEEN = Assumption("the model was fitted without the calibration items")
 
 
 @dataclass(frozen=True)
@@ -40,7 +45,7 @@ class Guarantee:
     confidence: float | None = None
 
     def rows(self) -> list[list[str | int | float | None]]:
-        """Two columns for a table of the evidence: what, and its content."""
+        """Return the guarantee as a table of two columns, name and content."""
         assumed: list[list[str | int | float | None]] = [
             ["assumes", f"{one.text} ({one.checked or 'not checked'})"] for one in self.assumptions
         ]

@@ -1,4 +1,4 @@
-"""Any model behind an OpenAI-compatible address."""
+"""Models behind an OpenAI-compatible address."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -21,7 +21,7 @@ LONGEST_WAIT = 60.0  # seconds before the next try, whatever the server asks for
 
 
 class EndpointError(RuntimeError):
-    """The endpoint did not answer, refused, or answered what is no completion."""
+    """The endpoint did not answer, refused, or its answer is not a completion."""
 
 
 class _Open(BaseModel):
@@ -52,19 +52,19 @@ class _Completion(_Open):
 class Endpoint:
     """A model that is asked over HTTP (``/completions`` and ``/chat/completions``).
 
-    Calls that time out or are put off are tried again, after twice as long each time or as long as
-    the answer's ``Retry-After`` says. What draws the tokens is the server: the seed is sent, but a
-    server may ignore it. Token ids are not known.
+    Calls that time out or fail for a time are retried, after twice as long each time or as long as
+    the answer's ``Retry-After`` says. The server draws the tokens: the seed is sent, but a server
+    may ignore it. Token ids are not known.
 
     Attributes:
-        address: Up to and with the version, such as ``http://127.0.0.1:8000/v1``.
-        model: Which of its models.
-        api_key: Sent as bearer token; None sends none.
-        ledger: Counts the calls, a repeated one once.
+        address: Address with the version, such as ``http://127.0.0.1:8000/v1``.
+        model: Name of one of its models.
+        api_key: Bearer token; None sends none.
+        ledger: Ledger of the calls; a retried one counts once.
         timeout: Seconds of one try.
-        tries: Of a call, 1 or more.
-        workers: Calls under way at a time.
-        transport: What carries the requests, httpx's own by default; tests give their own.
+        tries: Number of tries of a call, 1 or more.
+        workers: Number of calls at a time.
+        transport: Transport of the requests, httpx's own by default; tests give their own.
     """
 
     address: str
@@ -89,10 +89,10 @@ class Endpoint:
         seed: int = 0,
         purpose: str = "",
     ) -> list[Generation]:
-        """Go on where each prompt ends.
+        """Continue each prompt.
 
         Raises:
-            InputError: `sampling` asks what the protocol does not know, or a package is missing.
+            InputError: `sampling` asks for what the protocol lacks, or a package is missing.
             BudgetExhaustedError: The budget does not hold so many calls; none was made.
             EndpointError: A call failed for good. Those before it are in the ledger.
         """
@@ -142,7 +142,7 @@ class Endpoint:
             return list(pool.map(one, range(len(bodies))))
 
     def _post(self) -> Callable[[str, dict[str, Any]], "Response"]:
-        """Send a body to a path, until it is answered or there is no hope."""
+        """Return a function that sends a body to a path, with retries."""
         try:
             import httpx2 as httpx
             import tenacity
@@ -155,19 +155,19 @@ class Endpoint:
 
         def wait(state: "RetryCallState") -> float:
             error = state.outcome.exception() if state.outcome else None
-            told = ""
+            asked = ""
             if isinstance(error, httpx.HTTPStatusError):
-                told = error.response.headers.get("Retry-After", "")
-            seconds = float(told) if told.isdigit() else 2.0 ** (state.attempt_number - 1)
+                asked = error.response.headers.get("Retry-After", "")
+            seconds = float(asked) if asked.isdigit() else 2.0 ** (state.attempt_number - 1)
             return min(seconds, LONGEST_WAIT)
 
-        def put_off(error: BaseException) -> bool:
+        def retried(error: BaseException) -> bool:
             if isinstance(error, httpx.HTTPStatusError):
                 return error.response.status_code in RETRIED
             return isinstance(error, httpx.TransportError)
 
         @tenacity.retry(
-            retry=tenacity.retry_if_exception(put_off),
+            retry=tenacity.retry_if_exception(retried),
             stop=tenacity.stop_after_attempt(self.tries),
             wait=wait,
             reraise=True,
@@ -193,7 +193,7 @@ class Endpoint:
 
 
 def _completion(response: "Response", address: str) -> tuple[Generation, int]:
-    """The answer, and how many tokens it has by the server's count."""
+    """Return the answer and its number of tokens by the server's count."""
     try:
         completion = _Completion.model_validate_json(response.content)
         choice = completion.choices[0]
@@ -202,7 +202,7 @@ def _completion(response: "Response", address: str) -> tuple[Generation, int]:
         text = None
     if text is None:
         said = " ".join(response.text.split())[:200]
-        raise EndpointError(f"{address}: answered what is no completion: {said!r}")
+        raise EndpointError(f"{address}: the answer is not a completion: {said!r}")
     usage = completion.usage or _Usage()
     generation = Generation(text, (), usage.prompt_tokens, choice.finish_reason == "stop")
     return generation, usage.completion_tokens

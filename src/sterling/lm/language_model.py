@@ -1,4 +1,4 @@
-"""What this project asks of a language model, wherever it runs."""
+"""The interface of language models, local or behind an endpoint."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,15 +17,15 @@ class Message(TypedDict):
 
 @dataclass(frozen=True)
 class Sampling:
-    """How tokens are drawn.
+    """Settings of the drawing of tokens.
 
     Attributes:
-        max_new_tokens: A text ends after so many tokens at the latest, 1 or more.
-        temperature: Logits are divided by it; 0 takes the most probable token.
-        top_p: Only the most probable tokens that together reach this mass, in (0, 1]; 1 takes all.
-        top_k: Only so many of the most probable tokens; 0 takes all. Endpoints do not know it.
+        max_new_tokens: Largest number of new tokens, 1 or more.
+        temperature: Divisor of the logits; 0 takes the most probable token.
+        top_p: Mass of the most probable tokens to draw from, in (0, 1]; 1 takes all.
+        top_k: Number of the most probable tokens to draw from; 0 takes all. Not for endpoints.
         repetition_penalty: Above 1 makes tokens of the text less probable (Keskar et al., 2019);
-            1 is none. Endpoints do not know it.
+            1 is none. Not for endpoints.
 
     Raises:
         InputError: A value is out of range.
@@ -55,13 +55,13 @@ GREEDY = Sampling(temperature=0, top_p=1)
 
 @dataclass(frozen=True)
 class Generation:
-    """What a model wrote after one prompt.
+    """Continuation of one prompt.
 
     Attributes:
-        text: Of the new tokens, without the prompt and without special tokens.
-        token_ids: The new tokens; an endpoint does not tell them and leaves this empty.
-        prompt_tokens: How many tokens the prompt had.
-        finished: Whether the model ended the text itself, rather than `max_new_tokens`.
+        text: Text of the new tokens, without the prompt and without special tokens.
+        token_ids: The new tokens; empty for an endpoint, which does not report them.
+        prompt_tokens: Number of tokens of the prompt.
+        finished: True when the model ended the text itself, rather than `max_new_tokens`.
     """
 
     text: str
@@ -71,22 +71,22 @@ class Generation:
 
 
 class LanguageModel(Protocol):
-    """Texts for prompts; `LocalModel` and `Endpoint` are two."""
+    """A language model; `LocalModel` and `Endpoint` are two kinds."""
 
     @property
     def name(self) -> str:
-        """As reports name it."""
+        """Name in reports."""
         ...
 
     @property
     def ledger(self) -> CallLedger:
-        """Counts the calls, and stops where the budget ends."""
+        """Ledger of the calls, with the budget."""
         ...
 
     def generate(
         self, prompts: Sequence[str], sampling: Sampling = ..., *, seed: int = 0, purpose: str = ""
     ) -> list[Generation]:
-        """Go on where each prompt ends; `purpose` names the calls in the ledger."""
+        """Continue each prompt; `purpose` names the calls in the ledger."""
         ...
 
     def chat(

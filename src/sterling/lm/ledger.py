@@ -1,4 +1,4 @@
-"""What calls to language models cost, and where they must end."""
+"""Costs of calls to language models, and their budget."""
 
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
@@ -11,12 +11,12 @@ class BudgetExhaustedError(RuntimeError):
 
 @dataclass(frozen=True)
 class Budget:
-    """How much may be spent; None is without limit.
+    """Limits of spending; None is without limit.
 
     Attributes:
-        calls: Prompts that may be sent.
-        tokens: Tokens of prompts and answers. A call is refused once this many are used, so the
-            last one may go beyond.
+        calls: Largest number of prompts.
+        tokens: Number of tokens of prompts and answers from which on calls are refused; the last
+            call may go beyond.
     """
 
     calls: int | None = None
@@ -28,11 +28,11 @@ class Call:
     """One prompt and its answer.
 
     Attributes:
-        purpose: What the caller wanted ("judge", "attack", ...), "" where it did not say.
-        model: The model's name.
-        prompt_tokens: Tokens of the prompt.
-        new_tokens: Tokens of the answer.
-        seconds: Of wall time; where several prompts ran as one batch, each one's share.
+        purpose: Purpose of the call ("judge", "attack", ...), "" where none was given.
+        model: Name of the model.
+        prompt_tokens: Number of tokens of the prompt.
+        new_tokens: Number of tokens of the answer.
+        seconds: Wall time; where several prompts ran as one batch, each one's share.
     """
 
     purpose: str
@@ -56,7 +56,7 @@ class CallLedger:
         return sum(call.prompt_tokens + call.new_tokens for call in self.calls)
 
     def require(self, calls: int) -> None:
-        """Let so many further calls be made.
+        """Check that the budget holds a number of further calls.
 
         Raises:
             BudgetExhaustedError: They are more than the budget leaves.
@@ -70,12 +70,12 @@ class CallLedger:
             raise BudgetExhaustedError(f"{self.tokens} of {self.budget.tokens} tokens are used")
 
     def add(self, calls: Iterable[Call]) -> None:
-        """Enter calls that were made."""
+        """Enter calls."""
         with self._lock:
             self.calls.extend(calls)
 
     def by_purpose(self) -> dict[str, dict[str, float]]:
-        """Sums of each purpose: calls, prompt_tokens, new_tokens, seconds."""
+        """Return sums by purpose: calls, prompt_tokens, new_tokens, seconds."""
         sums: dict[str, dict[str, float]] = {}
         for call in self.calls:
             row = sums.setdefault(
@@ -88,5 +88,5 @@ class CallLedger:
         return sums
 
     def rows(self) -> list[dict[str, str | int | float]]:
-        """The calls as plain rows, to be written as JSON or a table."""
+        """Return the calls as plain rows, to be written as JSON or a table."""
         return [asdict(call) for call in self.calls]

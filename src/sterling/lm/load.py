@@ -1,4 +1,4 @@
-"""One way in to language models: the packaged one, a folder, or an endpoint."""
+"""Loading of language models: the packaged one, a folder, or an endpoint."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,17 +23,17 @@ def load(
     api_key: str | None = None,
     ledger: CallLedger | None = None,
 ) -> LocalModel | Endpoint:
-    """A language model by where it is.
+    """Load a language model.
 
     Args:
         source: "smollm2" for the packaged model, a folder that transformers wrote, or the address
             of an OpenAI-compatible endpoint ("http://127.0.0.1:8000/v1").
-        model: Which of an endpoint's models; None where `source` is no address.
-        api_key: For an endpoint that wants one.
-        ledger: To count calls in, with a budget if it has one; a new one by default.
+        model: Name of one of an endpoint's models; None where `source` is no address.
+        api_key: Key of an endpoint that asks for one.
+        ledger: Ledger of the calls, possibly with a budget; a new one by default.
 
     Raises:
-        InputError: There is no such model, or what runs it is not installed.
+        InputError: There is no such model, or a package that runs it is not installed.
     """
     if not str(source).startswith(("http://", "https://")):
         if model is not None or api_key is not None:
@@ -51,14 +51,15 @@ def load_local(
     dtype: Literal["float32", "bfloat16"] = "float32",
     ledger: CallLedger | None = None,
 ) -> LocalModel:
-    """A model whose weights are on this machine; nothing is asked of the network.
+    """Load a model whose weights are on this machine, without the network.
 
     Args:
         source: "smollm2" or a folder with ``config.json``, safetensors and a tokenizer.
-        device: Where to run it; a GPU where there is one by default.
-        dtype: Of weights and logits. bfloat16 generates two to three times as fast on processors
-            that know it; its logits have eight bits, so ranks are tied and probabilities rough.
-        ledger: To count calls in.
+        device: Device to run it on; a GPU where there is one by default.
+        dtype: Type of weights and logits. bfloat16 generates two to three times as fast on
+            processors that support it; its logits have eight bits, so ranks are tied and
+            probabilities rough.
+        ledger: Ledger of the calls.
 
     Raises:
         InputError: There is no such model, or transformers is not installed.
@@ -77,7 +78,7 @@ def load_local(
 
 
 def load_tokenizer(source: str | Path = "smollm2") -> "PreTrainedTokenizerBase":
-    """The tokenizer of a model alone, without its weights; arguments and errors of `load_local`."""
+    """Load the tokenizer of a model alone; arguments and errors as for `load_local`."""
     try:
         from transformers import AutoTokenizer
 
@@ -104,7 +105,7 @@ def _folder(source: str | Path) -> Path:
 
 @contextmanager
 def _quietly(folder: Path) -> Iterator[None]:
-    """Without progress bars and advice of transformers; what it cannot read is an `InputError`."""
+    """Silence transformers' progress bars and advice; its read errors become `InputError`."""
     from transformers.utils import logging
 
     bars, level = logging.is_progress_bar_enabled(), logging.get_verbosity()

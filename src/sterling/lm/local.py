@@ -1,4 +1,4 @@
-"""Language models whose weights lie on this machine, run by transformers."""
+"""Language models with weights on this machine, run by transformers."""
 
 import hashlib
 import time
@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 Processor = Callable[[Tensor, Tensor], Tensor]  # a transformers LogitsProcessor, or one like it
-PASS_TOKENS = 1024  # of a batch: 200 MB of logits at a vocabulary of 49,152
-PROMPTS = 32  # generated from at a time
-LONG_TOKEN = 16  # characters: texts are cut at this many a token before they are tokenized
+PASS_TOKENS = 1024  # per batch: 200 MB of logits at a vocabulary of 49,152
+PROMPTS = 32  # per batch of generation
+LONG_TOKEN = 16  # characters per token at which texts are cut before they are tokenized
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,9 +32,9 @@ class Pass:
     """One forward pass over several texts of similar length.
 
     Attributes:
-        rows: Which of the texts these are, (N,).
+        rows: Positions of these texts among all, (N,).
         ids: Token ids, padded at the end, int64 (N, T).
-        mask: Which positions hold a token, bool (N, T).
+        mask: True for positions that hold a token, bool (N, T).
         logits: (N, T, V); those at t predict the token at t + 1.
     """
 
@@ -52,10 +52,10 @@ class LocalModel:
     (``OMP_NUM_THREADS=1``) is often faster than two.
 
     Attributes:
-        name: As reports name it.
-        model: In evaluation mode.
-        tokenizer: Its own.
-        ledger: Counts what is generated; passes over given texts are not calls.
+        name: Name in reports.
+        model: Network in evaluation mode.
+        tokenizer: Tokenizer of the network.
+        ledger: Ledger of generated texts; passes over given texts are not calls.
     """
 
     name: str
@@ -65,17 +65,17 @@ class LocalModel:
 
     @property
     def vocabulary(self) -> int:
-        """V, the number of logits at a position."""
+        """Number V of logits at a position."""
         return int(self.model.config.vocab_size)
 
     @property
     def context(self) -> int:
-        """The most tokens that a pass may have."""
+        """Largest number of tokens of a pass."""
         return int(self.model.config.max_position_embeddings)
 
     @property
     def device(self) -> torch.device:
-        """Where the weights are."""
+        """Device of the weights."""
         return torch.device(self.model.device)
 
     @property
@@ -88,7 +88,7 @@ class LocalModel:
 
     @cached_property
     def fingerprint(self) -> str:
-        """SHA-256 of all weights and of the vocabulary, hexadecimal; computed when first asked."""
+        """SHA-256 of all weights and of the vocabulary, hexadecimal; computed on first use."""
         digest = hashlib.sha256()
         for token, number in sorted(self.tokenizer.get_vocab().items()):
             digest.update(f"{token}\0{number}\0".encode())
@@ -98,11 +98,11 @@ class LocalModel:
         return digest.hexdigest()
 
     def encode(self, text: str, max_tokens: int | None = None) -> Tensor:
-        """Token ids of a text, int64 (T,), with the special tokens its tokenizer puts before it.
+        """Return token ids of a text, int64 (T,), with the tokenizer's special tokens before it.
 
         Args:
-            text: Of any length; what lies far behind `max_tokens` is not looked at.
-            max_tokens: Take the first so many; None takes all.
+            text: Text of any length; the part far behind `max_tokens` is ignored.
+            max_tokens: Number of first tokens to take; None takes all.
 
         Raises:
             InputError: The text holds half of a surrogate pair, which no encoding of it has.
@@ -128,17 +128,17 @@ class LocalModel:
         return torch.tensor(self.tokenizer(text, verbose=False)["input_ids"], dtype=torch.int64)
 
     def decode(self, token_ids: Iterable[int]) -> str:
-        """The text of tokens, without special ones."""
+        """Return the text of tokens, without special ones."""
         text: str = self.tokenizer.decode(
             [int(token) for token in token_ids], skip_special_tokens=True
         )
         return text
 
     def passes(self, texts: Sequence[Tensor]) -> Iterator[Pass]:
-        """Forward passes over token ids, texts of similar length together; longest first.
+        """Run forward passes over token ids, texts of similar length together, longest first.
 
         Args:
-            texts: Ids of each text, int64 (T,), T of 1 or more.
+            texts: Token ids of each text, int64 (T,), T of 1 or more.
 
         Raises:
             InputError: A text is empty or longer than the model's context.
@@ -163,15 +163,15 @@ class LocalModel:
     def stats(
         self, texts: Sequence[str], *, max_tokens: int = 512, store: SignalStore | None = None
     ) -> list[TokenStats]:
-        """What one forward pass says about every token of every text.
+        """Return statistics of every token of every text, by one forward pass.
 
         The first token has no prediction, so a text of T tokens has T - 1 values, and one of a
         single token none.
 
         Args:
-            texts: Any number.
-            max_tokens: Of each text only the first so many are looked at, at most the context.
-            store: Where values lie that were computed before, and go to.
+            texts: Any number of texts.
+            max_tokens: Number of first tokens of each text to use, at most the context.
+            store: Store of values computed before; new ones are added.
 
         Returns:
             For each text, tensors of its scored tokens, on the processor.
@@ -207,18 +207,19 @@ class LocalModel:
         purpose: str = "",
         processors: Sequence[Processor] = (),
     ) -> list[Generation]:
-        """Go on where each prompt ends.
+        """Continue each prompt.
 
-        Every prompt has random numbers of its own, from the seed and its place in the list. (Which
-        others share its batch moves logits in the last digits, and can so change a token.)
+        Every prompt has random numbers of its own, from the seed and its place in the list. (The
+        other prompts of its batch move logits in the last digits, and can so change a token.)
 
         Args:
-            prompts: Texts, none of them empty; what fits no context beside the new tokens is cut
+            prompts: Texts, none of them empty; a text that leaves no room for the new tokens is cut
                 at its start.
-            sampling: How tokens are drawn.
-            seed: Of all random numbers, 0 or more.
-            purpose: Names the calls in the ledger.
-            processors: Change the logits of every step before temperature and the like, in order.
+            sampling: Settings of the drawing.
+            seed: Seed of all random numbers, 0 or more.
+            purpose: Name of the calls in the ledger.
+            processors: Functions that change the logits of every step, in order, before temperature
+                and the like.
 
         Raises:
             InputError: A prompt has no token, or the new tokens alone fill the context.
@@ -245,7 +246,7 @@ class LocalModel:
         return self._generate(ids, sampling, seed, purpose, ())
 
     def conversation_ids(self, conversation: Sequence[Message]) -> Tensor:
-        """Token ids of a conversation up to where the model answers, int64 (T,).
+        """Return token ids of a conversation up to the model's answer, int64 (T,).
 
         Raises:
             InputError: The model has no chat template.
@@ -336,7 +337,7 @@ class LocalModel:
 
 
 class _Draw:
-    """Leaves one token of every row possible: the one that the row's own generator draws."""
+    """Processor that leaves one token of every row possible: the one its generator draws."""
 
     def __init__(self, seeds: Sequence[tuple[int, int]]) -> None:
         self.generators = [np.random.default_rng(seed) for seed in seeds]

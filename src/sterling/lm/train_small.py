@@ -1,4 +1,4 @@
-"""A tiny language model that is trained here, for tests and for runs of seconds."""
+"""Training of a tiny language model, for tests and for runs of seconds."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -29,13 +29,13 @@ def train_small(
     """Train a Llama of two layers on texts: byte-level pairs, next-token loss, AdamW.
 
     Args:
-        texts: To learn from; together longer than one window of 64 tokens.
-        seed: Of weights and batches.
-        steps: Of 16 windows each.
-        vocabulary: Tokens at most, 257 or more.
-        width: Of the residual stream, a multiple of 16.
-        layers: Of the network.
-        context: The most tokens of a pass.
+        texts: Training texts, together longer than one window of 64 tokens.
+        seed: Seed of weights and batches.
+        steps: Number of steps, of 16 windows each.
+        vocabulary: Largest number of tokens, 257 or more.
+        width: Width of the residual stream, a multiple of 16.
+        layers: Number of layers.
+        context: Largest number of tokens of a pass.
 
     Raises:
         InputError: The texts are too short, or transformers is not installed.

@@ -1,7 +1,5 @@
 """Typed values and figures of merit: pure functions on arrays, each with its exact interval."""
 
-from sterling.measure.aggregate import aggregate
-from sterling.measure.bootstrap import bootstrap_by_subject, compare_paired
 from sterling.measure.bradley_terry import BradleyTerry, fit_bradley_terry
 from sterling.measure.calibration import (
     brier_score,
@@ -9,23 +7,23 @@ from sterling.measure.calibration import (
     classwise_calibration_error,
     negative_log_likelihood,
 )
-from sterling.measure.curve import ErrorCurve, error_curve
-from sterling.measure.equal_error import eer
+from sterling.measure.curves import ErrorCurve, auc, eer, error_curve
 from sterling.measure.interval import Estimate, Interval, mean_interval
-from sterling.measure.mcnemar import McNemar, mcnemar
-from sterling.measure.operating_point import (
-    OperatingPoint,
+from sterling.measure.operating_point import OperatingPoint, tpr_at_fpr
+from sterling.measure.pad import (
+    BONA_FIDE,
+    PadErrors,
     apcer_at_bpcer,
     bpcer_at_apcer,
+    evaluate,
+    non_response_rates,
     threshold_at_apcer,
     threshold_at_bpcer,
     threshold_at_eer,
-    tpr_at_fpr,
 )
-from sterling.measure.pad import PadErrors, evaluate, non_response_rates
+from sterling.measure.paired import McNemar, bootstrap_by_subject, compare_paired, mcnemar
 from sterling.measure.rate import Rate
-from sterling.measure.roc_area import auc
-from sterling.measure.scores import BONA_FIDE, Scores
+from sterling.measure.scores import Scores, aggregate
 from sterling.measure.threshold import Threshold
 from sterling.measure.verification import (
     FoldAccuracy,

@@ -19,22 +19,22 @@ STEPS, TOLERANCE = 100, 1e-10
 
 @dataclass(frozen=True, eq=False)
 class BradleyTerry:
-    """Strengths of K things and how well they are known.
+    """Strengths of K things with their uncertainty.
 
     Attributes:
         strengths: θ, (K,), in logits; only differences mean something.
-        covariance: Of θ, (K, K): the inverse Hessian at the mode (Laplace).
+        covariance: Covariance of θ, (K, K): the inverse Hessian at the mode (Laplace).
     """
 
     strengths: NDArray[np.float64]
     covariance: NDArray[np.float64]
 
     def order(self) -> list[int]:
-        """Of the things, strongest first."""
+        """Return the things, strongest first."""
         return [int(row) for row in np.argsort(-self.strengths, kind="stable")]
 
     def difference(self, first: int, second: int) -> tuple[float, float]:
-        """θ_first - θ_second and its variance."""
+        """Return θ_first - θ_second and its variance."""
         covariance = self.covariance
         variance = (
             covariance[first, first] + covariance[second, second] - 2 * covariance[first, second]
@@ -42,23 +42,23 @@ class BradleyTerry:
         return float(self.strengths[first] - self.strengths[second]), float(variance)
 
     def probability_above(self, first: int, second: int) -> float:
-        """P(θ_first > θ_second) under the normal approximation."""
+        """Return P(θ_first > θ_second) under the normal approximation."""
         mean, variance = self.difference(first, second)
         return float(stats.norm.cdf(mean / np.sqrt(variance)))
 
     def interval(self, thing: int, level: float = 0.95) -> Interval:
-        """Of one strength."""
+        """Return the interval of one strength."""
         half = stats.norm.ppf((1 + level) / 2) * np.sqrt(self.covariance[thing, thing])
         centre = float(self.strengths[thing])
         return Interval(centre - float(half), centre + float(half))
 
 
 def fit_bradley_terry(wins: ArrayLike, ridge: float = 1.0) -> BradleyTerry:
-    """The mode of Σ w_ij log P(i beats j) - ridge / 2 ‖θ‖², by Newton's method.
+    """Return the mode of Σ w_ij log P(i beats j) - ridge / 2 ‖θ‖², by Newton's method.
 
     Args:
-        wins: w, (K, K): how often row beat column, parts of a win allowed; the diagonal is not
-            looked at. K of 1 or more.
+        wins: w, (K, K): number of wins of row over column, parts of a win allowed; the diagonal
+            is ignored. K of 1 or more.
         ridge: Inverse variance of the prior, above 0.
 
     Raises:
@@ -91,7 +91,7 @@ def fit_bradley_terry(wins: ArrayLike, ridge: float = 1.0) -> BradleyTerry:
 
 
 def _curvature(played: Any, chance: Any, ridge: float) -> NDArray[np.float64]:
-    """Minus the Hessian: a graph's Laplacian, and the prior."""
+    """Return minus the Hessian: a graph's Laplacian plus the prior."""
     weight = played * chance * (1 - chance)
     return np.asarray(np.diag(weight.sum(axis=1)) - weight + ridge * np.eye(len(weight)))
 

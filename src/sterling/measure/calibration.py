@@ -1,4 +1,4 @@
-"""Whether confidence means what it says: calibration error, Brier score, likelihood."""
+"""Calibration of posteriors: calibration error, Brier score, likelihood."""
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -9,16 +9,16 @@ from sterling.errors import InputError
 def calibration_error(
     probabilities: ArrayLike, labels: ArrayLike, *, bins: int = 15, adaptive: bool = False
 ) -> float:
-    """Expected calibration error of the likeliest class, in [0, 1]; 0 is best.
+    """Return the expected calibration error of the likeliest class, in [0, 1]; 0 is best.
 
     Σ_b (n_b / n) |accuracy − mean confidence| over bins of the confidence (Guo et al., "On
     Calibration of Modern Neural Networks", ICML 2017). It is biased upwards on few items.
 
     Args:
         probabilities: (N, C), rows sum to 1.
-        labels: (N,) from 0 to C − 1.
+        labels: Class numbers (N,), 0 to C − 1.
         bins: Number of bins.
-        adaptive: Bins of equal counts instead of equal widths.
+        adaptive: Use bins of equal counts instead of equal widths.
 
     Raises:
         InputError: On rows that are no distributions, labels outside, or no bins.
@@ -30,7 +30,7 @@ def calibration_error(
 def classwise_calibration_error(
     probabilities: ArrayLike, labels: ArrayLike, *, bins: int = 15
 ) -> float:
-    """Mean over classes of the calibration error of each class's probability, in [0, 1]."""
+    """Return the mean over classes of the calibration error of each one's probability."""
     p, y = _checked(probabilities, labels)
     return float(
         np.mean([_binned(p[:, c], y == c, bins, adaptive=False) for c in range(p.shape[1])])
@@ -38,13 +38,13 @@ def classwise_calibration_error(
 
 
 def brier_score(probabilities: ArrayLike, labels: ArrayLike) -> float:
-    """Mean squared distance of the posterior from the label's one-hot vector, in [0, 2]; 0 best."""
+    """Return the mean squared distance of posterior and one-hot label, in [0, 2]; 0 is best."""
     p, y = _checked(probabilities, labels)
     return float(((p - np.eye(p.shape[1])[y]) ** 2).sum(axis=1).mean())
 
 
 def negative_log_likelihood(probabilities: ArrayLike, labels: ArrayLike) -> float:
-    """Mean of −log p of the label, in nats; 0 best, infinite when a label has probability 0."""
+    """Return the mean of −log p of the label, in nats; 0 is best, infinite where p is 0."""
     p, y = _checked(probabilities, labels)
     with np.errstate(divide="ignore"):
         return float(-np.log(p[np.arange(len(y)), y]).mean())

@@ -23,7 +23,7 @@ class Interval:
             raise InputError(f"interval from {self.low} to {self.high}: low must not exceed high")
 
     def contains(self, x: float) -> bool:
-        """Whether ``low <= x <= high``."""
+        """Return whether ``low <= x <= high``."""
         return self.low <= x <= self.high
 
 
@@ -32,10 +32,10 @@ class Estimate:
     """A measured value with its interval.
 
     Attributes:
-        value: What was measured.
-        interval: Where the true value lies with confidence ``level``.
+        value: The measured value.
+        interval: Interval that holds the true value with confidence ``level``.
         level: Confidence, in (0, 1).
-        method: How the interval was made, in a few words.
+        method: Method of the interval, in a few words.
     """
 
     value: float
@@ -45,14 +45,14 @@ class Estimate:
 
 
 def check_level(level: float) -> float:
-    """The confidence level itself, when it lies strictly between 0 and 1."""
+    """Return the confidence level when it lies strictly between 0 and 1."""
     if not 0 < level < 1:
         raise InputError(f"level {level}: give a confidence between 0 and 1, such as 0.95")
     return level
 
 
 def mean_interval(values: Sequence[float] | NDArray[np.floating], level: float = 0.95) -> Interval:
-    """Two-sided Student-t interval of the mean of independent values, such as one per seed.
+    """Return the two-sided Student-t interval of the mean of independent values.
 
     Exact for normally distributed values. Identical values give an interval of zero width.
 

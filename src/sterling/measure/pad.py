@@ -1,4 +1,12 @@
-"""Presentation attack detection errors at a threshold, in the vocabulary of ISO/IEC 30107-3."""
+"""Presentation attack detection in the vocabulary of ISO/IEC 30107-3.
+
+Positives are bona fide presentations, negatives attack presentations, and their groups the species
+of presentation attack instruments (PAI). APCER is the false positive rate of one species, BPCER the
+false negative rate::
+
+    threshold = threshold_at_apcer(dev, 0.05, source="dev")
+    evaluate(test, threshold).apcer_max
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,10 +15,21 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from sterling.errors import InputError, NothingMeasuredError
+from sterling.measure.curves import error_curve
 from sterling.measure.interval import Interval, check_level
+from sterling.measure.operating_point import (
+    OperatingPoint,
+    cut_at_fnr,
+    cut_at_fpr,
+    fnr_at_fpr,
+    fpr_at_fnr,
+    turn,
+)
 from sterling.measure.rate import Rate
-from sterling.measure.scores import Scores
-from sterling.measure.threshold import Threshold
+from sterling.measure.scores import POSITIVE, Scores
+from sterling.measure.threshold import Threshold, digest_items
+
+BONA_FIDE = POSITIVE
 
 
 @dataclass(frozen=True)
@@ -80,11 +99,11 @@ class PadErrors:
 
 
 def evaluate(scores: Scores, threshold: Threshold, *, in_sample: bool = False) -> PadErrors:
-    """Error rates of the scores at a threshold chosen elsewhere.
+    """Return the error rates of the scores at a threshold chosen elsewhere.
 
     Args:
-        scores: With at least one bona fide and one attack presentation.
-        threshold: Where to decide.
+        scores: Scores with at least one bona fide and one attack presentation.
+        threshold: Threshold to apply.
         in_sample: Allow scores that the threshold was chosen on; the result says so.
 
     Raises:
@@ -97,7 +116,7 @@ def evaluate(scores: Scores, threshold: Threshold, *, in_sample: bool = False) -
         raise NothingMeasuredError("no attack presentations among the scores: no APCER")
     accepted = threshold.accept(scores, in_sample)
     apcer = {}
-    for name in scores.species:
+    for name in scores.negative_groups:
         of_species = scores.group == name
         apcer[name] = Rate(int((accepted & of_species).sum()), int(of_species.sum()))
     bpcer = Rate(int((~accepted & scores.label).sum()), int(scores.label.sum()))
@@ -105,7 +124,7 @@ def evaluate(scores: Scores, threshold: Threshold, *, in_sample: bool = False) -
 
 
 def non_response_rates(group: ArrayLike, responded: ArrayLike) -> dict[str, Rate]:
-    """Share of presentations, by group, to which the system gave no score; lower is better.
+    """Return the share of presentations without a score, by group; lower is better.
 
     The entry ``"bona_fide"`` is the BPNRR, each other entry the APNRR of that PAI species.
 
@@ -128,6 +147,79 @@ def non_response_rates(group: ArrayLike, responded: ArrayLike) -> dict[str, Rate
         str(name): Rate(int((~answered[groups == name]).sum()), int((groups == name).sum()))
         for name in np.unique(groups)
     }
+
+
+def threshold_at_apcer(
+    scores: Scores, apcer: float, *, species: str = "max", source: str = "these scores"
+) -> Threshold:
+    """Return the lowest threshold at which the APCER is at most ``apcer``.
+
+    Args:
+        scores: The data to choose on; only attacks and the scores' order matter.
+        apcer: Wanted attack presentation classification error rate, in [0, 1].
+        species: ``"max"`` to hold it for every PAI species, ``"pooled"`` for all attacks as one,
+            or one species.
+        source: Name of the data, kept in the threshold.
+    """
+    cut, resolved = cut_at_fpr(scores, apcer, species, "APCER")
+    over = {"max": "every PAI species", "pooled": "all attacks pooled"}.get(species, species)
+    counted = sum(len(values) for values in scores.negatives(species).values())
+    return _threshold(scores, cut, f"APCER <= {apcer:g} for {over}", source, counted, resolved)
+
+
+def threshold_at_bpcer(scores: Scores, bpcer: float, *, source: str = "these scores") -> Threshold:
+    """Return the highest threshold whose BPCER is at most ``bpcer``; only bona fides matter."""
+    cut, resolved = cut_at_fnr(scores, bpcer, "BPCER")
+    counted = len(scores.positives())
+    return _threshold(scores, cut, f"BPCER <= {bpcer:g}", source, counted, resolved)
+
+
+def threshold_at_eer(scores: Scores, *, source: str = "these scores") -> Threshold:
+    """Return the threshold where pooled APCER and BPCER are nearest to each other.
+
+    Of several that are equally near, the one with the smallest sum of both errors is taken, and
+    of those the one that accepts the fewest presentations.
+    """
+    curve = error_curve(scores)
+    # Whole numbers proportional to the rates, so that equal gaps compare equal.
+    bona_fides = int(scores.label.sum())
+    attacks = len(scores) - bona_fides
+    apcer = np.rint(curve.fpr * attacks) * bona_fides
+    bpcer = np.rint(curve.fnr * bona_fides) * attacks
+    strictest_first = -np.arange(len(apcer))
+    best = np.lexsort((strictest_first, apcer + bpcer, np.abs(apcer - bpcer)))[0]
+    cut = turn(scores, float(curve.threshold[best]))
+    return _threshold(scores, cut, "APCER = BPCER (equal error)", source, len(scores), True)
+
+
+def bpcer_at_apcer(scores: Scores, apcer: float, *, species: str = "max") -> OperatingPoint:
+    """Return the BPCER at the lowest threshold whose APCER is at most ``apcer``.
+
+    Lower is better.
+    """
+    return fnr_at_fpr(scores, apcer, group=species, name="APCER")
+
+
+def apcer_at_bpcer(scores: Scores, bpcer: float, *, species: str = "max") -> OperatingPoint:
+    """Return the worst species' APCER at the highest threshold whose BPCER is at most ``bpcer``.
+
+    Lower is better.
+    """
+    return fpr_at_fnr(scores, bpcer, group=species, name="BPCER")
+
+
+def _threshold(
+    scores: Scores, cut: float, rule: str, source: str, n: int, resolved: bool
+) -> Threshold:
+    return Threshold(
+        value=turn(scores, cut),
+        direction=scores.direction,
+        rule=rule,
+        source=source,
+        n=n,
+        items=digest_items(scores.item.tolist()),
+        resolved=resolved,
+    )
 
 
 def _midpoint(first: Interval, second: Interval) -> Interval:

@@ -1,4 +1,4 @@
-"""An error rate as what was counted, with its exact interval."""
+"""Error rates as counts, with their exact intervals."""
 
 from dataclasses import dataclass
 from operator import index
@@ -10,7 +10,7 @@ from sterling.measure.interval import Interval, check_level
 
 
 def clopper_pearson(errors: float, trials: float, level: float = 0.95) -> Interval:
-    """Clopper and Pearson's two-sided interval of a binomial proportion (Biometrika, 1934).
+    """Return Clopper and Pearson's two-sided interval of a binomial proportion (1934).
 
     Whole counts give the exact interval. Counts between whole numbers, which arise on a curve
     drawn through tied scores, give the monotone continuation of the same beta quantiles.
@@ -23,14 +23,14 @@ def clopper_pearson(errors: float, trials: float, level: float = 0.95) -> Interv
 
 @dataclass(frozen=True)
 class Rate:
-    """How many of a number of independent trials went wrong; lower is better for an error rate.
+    """Number of errors among independent trials; lower is better for an error rate.
 
-    The intervals hold for independent trials. Several presentations of one subject are not
-    independent: report ``bootstrap_by_subject`` beside them.
+    The intervals hold for independent trials. Several items of one subject are not independent:
+    report ``bootstrap_by_subject`` next to them.
 
     Args:
-        errors: Trials that showed the event counted, from 0 to ``trials``.
-        trials: All trials, 1 or more.
+        errors: Number of trials that showed the counted event, 0 to ``trials``.
+        trials: Number of all trials, 1 or more.
 
     Raises:
         NothingMeasuredError: Without a trial there is no rate.
@@ -62,11 +62,11 @@ class Rate:
         return self.errors / self.trials
 
     def interval(self, level: float = 0.95) -> Interval:
-        """Exact two-sided Clopper–Pearson interval of the true rate."""
+        """Return the exact two-sided Clopper–Pearson interval of the true rate."""
         return clopper_pearson(self.errors, self.trials, level)
 
     def upper_limit(self, level: float = 0.95) -> float:
-        """Exact one-sided limit: with confidence ``level`` the true rate is at most this.
+        """Return the exact limit that the true rate does not exceed with confidence ``level``.
 
         To claim less than 1 % at 95 % takes 299 trials without an error.
         """

@@ -14,26 +14,26 @@ from sterling.measure.scores import Direction, Scores
 
 
 def digest_items(items: Iterable[str]) -> frozenset[str]:
-    """Digests of item ids, 16 hexadecimal digits each: they recognise items without naming them."""
+    """Return digests of item ids, 16 hexadecimal digits each: they recognise items unnamed."""
     return frozenset(blake2b(item.encode(), digest_size=8).hexdigest() for item in items)
 
 
 @dataclass(frozen=True)
 class Threshold:
-    """Where to decide, and how that was chosen.
+    """A decision threshold, and how it was chosen.
 
-    A presentation is accepted as bona fide when its score is **at or beyond** the threshold:
+    An item is accepted as positive when its score is **at or beyond** the threshold:
     ``score >= value`` with direction ``"up"``, ``score <= value`` with ``"down"``.
 
     Attributes:
         value: Finite, in the scores' own scale and direction.
-        direction: That of the scores it applies to.
-        rule: How it was chosen, in words.
+        direction: Direction of the scores it applies to.
+        rule: Rule it was chosen by, in words.
         source: Name of the data it was chosen on.
-        n: Number of presentations the rule counted.
+        n: Number of items the rule counted.
         items: Digests of the items it was chosen on; empty for a threshold set by hand.
         resolved: False when the data was too small for the rule's target (fewer than 1/target
-            presentations), so that the nearest safe side was taken instead.
+            items), so that the nearest safe side was taken instead.
     """
 
     value: float
@@ -51,16 +51,16 @@ class Threshold:
             raise InputError(f"threshold direction {self.direction!r}: use 'up' or 'down'")
 
     def overlap(self, scores: Scores) -> int:
-        """How many of the scored items the threshold was chosen on."""
+        """Return the number of scored items that the threshold was chosen on."""
         if not self.items:
             return 0
         return len(self.items & digest_items(scores.item.tolist()))
 
     def accept(self, scores: Scores, in_sample: bool = False) -> NDArray[np.bool_]:
-        """Which presentations are accepted as bona fide, bool (N,).
+        """Return which items are accepted as positive, bool (N,).
 
         Args:
-            scores: Of the same direction as the threshold.
+            scores: Scores of the same direction as the threshold.
             in_sample: Allow items that the threshold was chosen on. Error rates on such items
                 are optimistic.
 
@@ -71,7 +71,7 @@ class Threshold:
         if scores.direction != self.direction:
             raise InputError(
                 f"threshold of direction {self.direction!r} on scores of direction "
-                f"{scores.direction!r}; bona fide must lie on the same side of both"
+                f"{scores.direction!r}; positives must lie on the same side of both"
             )
         if not in_sample and (shared := self.overlap(scores)):
             raise InputError(
@@ -83,17 +83,8 @@ class Threshold:
         return scores.values <= self.value
 
     def to_json(self) -> str:
-        """The threshold as one JSON object; ``from_json`` gives back an equal threshold."""
-        fields = {
-            "value": self.value,
-            "direction": self.direction,
-            "rule": self.rule,
-            "source": self.source,
-            "n": self.n,
-            "items": sorted(self.items),
-            "resolved": self.resolved,
-        }
-        return json.dumps(fields)
+        """Return the threshold as one JSON object; ``from_json`` gives back an equal threshold."""
+        return json.dumps({**vars(self), "items": sorted(self.items)})
 
     @classmethod
     def from_json(cls, text: str) -> "Threshold":

@@ -1,4 +1,4 @@
-"""Are two things the same one? Rates and accuracies of comparisons, by counting."""
+"""Verification, whether two things are the same one: rates and accuracies by counting."""
 
 from dataclasses import dataclass
 
@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike, NDArray
 from sterling.errors import InputError
 from sterling.measure.rate import Rate
 
-SEEN = 10  # impostors that must pass for a rate to say anything
+SEEN = 10  # impostor comparisons that must be accepted for a rate to mean anything
 
 
 @dataclass(frozen=True)
@@ -17,8 +17,8 @@ class VerificationPoint:
 
     Attributes:
         target: The false acceptance rate asked for, never exceeded.
-        far: What was reached on the impostor comparisons.
-        tar: Genuine comparisons accepted.
+        far: Rate reached on the impostor comparisons.
+        tar: Share of genuine comparisons accepted.
         threshold: Comparisons at or above it are accepted.
     """
 
@@ -29,15 +29,15 @@ class VerificationPoint:
 
 
 def tar_at_far(genuine: ArrayLike, impostor: ArrayLike, far: float) -> VerificationPoint:
-    """True acceptance at the lowest threshold whose false acceptance rate is at most `far`.
+    """Return true acceptance at the lowest threshold with a false acceptance rate up to `far`.
 
     The rates' intervals take comparisons for independent. Those of one identity are not: resample
     identities (`bootstrap_by_subject`) for an interval that holds.
 
     Args:
         genuine: Similarities of comparisons of the same identity; larger is more alike.
-        impostor: Of different ones.
-        far: In (0, 1), at least 10 divided by the number of impostor comparisons.
+        impostor: Similarities of comparisons of different identities.
+        far: False acceptance rate in (0, 1), at least 10 / the number of impostor comparisons.
 
     Raises:
         InputError: A similarity is not finite, there is none of a kind, or there are too few
@@ -72,9 +72,9 @@ class FoldAccuracy:
     """Accuracy of deciding pairs, with each fold's threshold chosen on the others.
 
     Attributes:
-        mean: Over folds.
-        deviation: Of the folds' accuracies, with n - 1.
-        folds: Accuracy of each.
+        mean: Mean accuracy over folds.
+        deviation: Standard deviation of the folds' accuracies, with n - 1.
+        folds: Accuracy of each fold.
         thresholds: Distance below which each fold's pairs were taken for the same.
     """
 
@@ -85,12 +85,12 @@ class FoldAccuracy:
 
 
 def fold_accuracy(distances: ArrayLike, same: ArrayLike, folds: int = 10) -> FoldAccuracy:
-    """The protocol of LFW: pairs in the order given, in folds of equal size, none shuffled.
+    """Measure by the protocol of LFW: pairs in the order given, in folds of equal size.
 
     Args:
-        distances: Of the pairs, (N,); smaller is more alike.
+        distances: Distances of the pairs, (N,); smaller is more alike.
         same: Whether each pair is of one identity, bool (N,).
-        folds: 2 or more, at most N.
+        folds: Number of folds, 2 to N; pairs are not shuffled.
 
     Raises:
         InputError: Shapes differ, a distance is not finite, or there are more folds than pairs.
@@ -119,7 +119,7 @@ def fold_accuracy(distances: ArrayLike, same: ArrayLike, folds: int = 10) -> Fol
 
 
 def _best(distances: NDArray[np.float64], same: NDArray[np.bool_]) -> float:
-    """The threshold with most pairs right; among equals the middle one."""
+    """Return the threshold with most pairs right; among equals the middle one."""
     values = np.unique(distances)
     cuts = np.concatenate(
         [[values[0]], (values[:-1] + values[1:]) / 2, [np.nextafter(values[-1], np.inf)]]

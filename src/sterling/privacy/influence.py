@@ -11,7 +11,7 @@ is differentiated in the module's present mode: put it in ``eval()`` first. An i
 float64.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import torch
 import torch.nn.functional as F
@@ -29,12 +29,12 @@ def _cross_entropy(outputs: Tensor, labels: Tensor) -> Tensor:
 
 
 def flatten_parameters(module: nn.Module) -> Tensor:
-    """A copy of the module's parameters as one vector (P,)."""
+    """Copy the module's parameters into one vector (P,)."""
     return torch.cat([value.detach().reshape(-1) for value in module.parameters()])
 
 
 def split_parameters(module: nn.Module, vector: Tensor) -> dict[str, Tensor]:
-    """A vector (P,) cut into the module's named parameters, differentiable in the vector."""
+    """Cut a vector (P,) into the module's named parameters, differentiable in the vector."""
     named = dict(module.named_parameters())
     sizes = [value.numel() for value in named.values()]
     if vector.shape != (sum(sizes),):
@@ -63,13 +63,13 @@ def per_record_gradients(
     loss: Loss = _cross_entropy,
     chunk: int | None = None,
 ) -> Tensor:
-    """Gradient of every record's loss, (N, P); one vectorised pass, no loop over records.
+    """Return the gradient of every record's loss, (N, P), in one vectorised pass.
 
     Args:
-        module: Its outputs have one row per input.
+        module: Model whose outputs have one row per input.
         inputs: (N, ...).
         labels: (N, ...).
-        loss: From outputs and labels of one record (both with a leading 1) to a scalar.
+        loss: Maps outputs and labels of one record (both with a leading 1) to a scalar.
         chunk: Records per pass, to bound memory at about chunk × P numbers; None takes all.
     """
     parameters = {name: value.detach() for name, value in module.named_parameters()}
@@ -101,7 +101,7 @@ def hessian_matrix(
     l2: float = 0.0,
     loss: Loss = _cross_entropy,
 ) -> Tensor:
-    """Dense Hessian (P, P) of the mean loss plus (l2/2)‖θ‖², for small models."""
+    """Return the Hessian (P, P) of the mean loss plus (l2/2)‖θ‖², for small models."""
     gradient = grad(_risk(module, inputs, labels, l2, loss))
     matrix: Tensor = jacrev(gradient)(flatten_parameters(module))
     return matrix
@@ -115,7 +115,7 @@ def hessian_product(
     l2: float = 0.0,
     loss: Loss = _cross_entropy,
 ) -> Product:
-    """The map v ↦ Hv for v (P,) without the matrix: Hv is the gradient of ∇risk · v."""
+    """Return the map v ↦ Hv for v (P,) without the matrix: Hv is the gradient of ∇risk · v."""
     gradient = grad(_risk(module, inputs, labels, l2, loss))
     here = flatten_parameters(module)
 
@@ -140,8 +140,8 @@ def conjugate_gradient(
         product: v ↦ Hv with H symmetric; H + damping·I must be positive definite.
         right: The right-hand side.
         damping: Added to the diagonal, 0 or more.
-        tolerance: Of the residual, relative to ‖right‖.
-        iterations: At most so many products.
+        tolerance: Bound of the residual, relative to ‖right‖.
+        iterations: Largest number of products.
 
     Raises:
         InputError: When a direction of non-positive curvature shows that the matrix is not
@@ -175,61 +175,37 @@ def conjugate_gradient(
     )
 
 
-def lissa(
-    products: Iterator[Product], right: Tensor, *, scale: float, depth: int, damping: float = 0.0
-) -> Tensor:
-    """Estimate (H + damping·I)⁻¹ right from stochastic Hessian products.
-
-    Agarwal, Bullins and Hazan, "Second-Order Stochastic Optimization for Machine Learning in
-    Linear Time", JMLR 2017: the truncated Neumann series x ← right + (I − Ĥ/scale) x.
-
-    Args:
-        products: Unbiased products v ↦ Ĥv, one for each term (fresh minibatches).
-        right: (P,).
-        scale: Larger than the largest eigenvalue of every Ĥ + damping·I, or the series diverges.
-        depth: Number of terms.
-        damping: Added to the diagonal.
-
-    Raises:
-        InputError: When the series diverges.
-    """
-    estimate = right.clone()
-    for _, product in zip(range(depth), products, strict=False):
-        estimate = right + estimate - (product(estimate) + damping * estimate) / scale
-    if not torch.isfinite(estimate).all():
-        raise InputError(f"scale {scale}: the series diverged; raise the scale")
-    return estimate / scale
-
-
 def removal_step(
     record_gradients: Tensor, solve: Callable[[Tensor], Tensor], records: int
 ) -> Tensor:
-    """First-order change of the parameters when records are removed, (P,).
+    """Return the first-order change of the parameters when records are removed, (P,).
 
     Args:
         record_gradients: Gradients of the removed records (B, P).
         solve: v ↦ H⁻¹v.
-        records: How many records the model was trained on.
+        records: Number of records the model was trained on.
     """
     return solve(record_gradients.sum(0)) / records
 
 
 def softmax_record_gradients(features: Tensor, probabilities: Tensor, labels: Tensor) -> Tensor:
-    """Closed form of the last layer's gradients under cross-entropy, (N, C·D).
+    """Return the last layer's gradients under cross-entropy in closed form, (N, C·D).
 
     ∇_W l = (p − e_y) hᵀ, flattened as W (C, D); append a constant 1 to the features for a bias.
 
     Args:
         features: Inputs h of the last layer (N, D).
         probabilities: The model's posteriors (N, C).
-        labels: (N,).
+        labels: Class numbers (N,).
     """
     error = probabilities - F.one_hot(labels, probabilities.shape[1]).to(probabilities)
     return torch.einsum("nc,nd->ncd", error, features).flatten(1)
 
 
 def softmax_hessian(features: Tensor, probabilities: Tensor, *, l2: float = 0.0) -> Tensor:
-    """Closed form of the last layer's Hessian, (C·D, C·D): mean of (diag p − ppᵀ) ⊗ hhᵀ, plus l2·I.
+    """Return the last layer's Hessian in closed form, (C·D, C·D).
+
+    The mean of (diag p − ppᵀ) ⊗ hhᵀ over the records, plus l2·I.
 
     Args:
         features: Inputs h of the last layer (N, D).

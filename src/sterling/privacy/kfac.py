@@ -19,10 +19,10 @@ from sterling.errors import InputError
 class _Block:
     bias: bool
     inputs: tuple[Tensor, Tensor]  # eigenvalues and eigenvectors of E[aaᵀ], a with 1 if bias
-    errors: tuple[Tensor, Tensor]  # of E[ggᵀ]
+    errors: tuple[Tensor, Tensor]  # eigenvalues and eigenvectors of E[ggᵀ]
 
     def solve(self, vectors: Tensor, damping: float) -> Tensor:
-        """(K, P of this layer) ↦ the same shape."""
+        """Multiply rows (K, P of this layer) by the block's damped inverse."""
         rows, columns = len(self.errors[0]), len(self.inputs[0]) - self.bias
         weight = vectors[:, : rows * columns].reshape(-1, rows, columns)
         if self.bias:
@@ -38,13 +38,13 @@ class _Block:
 
 @dataclass(frozen=True)
 class KFac:
-    """A fitted curvature. ``solve`` multiplies by its damped inverse."""
+    """A fitted curvature, one block per layer. ``solve`` multiplies by its damped inverse."""
 
     blocks: tuple[_Block, ...]
     sizes: tuple[int, ...]
 
     def solve(self, vectors: Tensor, *, damping: float) -> Tensor:
-        """(G + damping·I)⁻¹ v for v (P,) or rows of (K, P).
+        """Return (G + damping·I)⁻¹ v for v (P,) or rows of (K, P).
 
         Raises:
             InputError: Without a positive damping, or on a vector of another size.
@@ -62,11 +62,11 @@ class KFac:
 
 
 def fit_kfac(module: nn.Module, inputs: Tensor) -> KFac:
-    """Factors of the Gauss–Newton matrix of the mean cross-entropy at the module's parameters.
+    """Fit the factors of the Gauss–Newton matrix of the mean cross-entropy.
 
     Args:
-        module: Gives logits (N, C); all its parameters belong to ``nn.Linear`` layers, each used
-            once per call on (N, D) inputs.
+        module: Model with logits (N, C); all its parameters belong to ``nn.Linear`` layers, each
+            used once per call on (N, D) inputs.
         inputs: (N, ...). Labels are not needed: the expectation is over the model's own posterior.
 
     Raises:
@@ -77,18 +77,13 @@ def fit_kfac(module: nn.Module, inputs: Tensor) -> KFac:
     others = [name for name, _ in module.named_parameters() if name not in covered]
     if others:
         raise InputError(f"parameter {others[0]!r} is not of a linear layer: K-FAC needs those")
-    seen: dict[str, tuple[Tensor, Tensor]] = {}
+    seen: dict[nn.Module, tuple[Tensor, Tensor]] = {}
 
-    def keep(name: str) -> None:
-        def hook(_layer: nn.Module, arguments: tuple[Tensor, ...], output: Tensor) -> None:
-            seen[name] = (arguments[0].detach(), output)
+    def keep(layer: nn.Module, arguments: tuple[Tensor, ...], output: Tensor) -> None:
+        seen[layer] = (arguments[0].detach(), output)
 
-        handles.append(layers[name].register_forward_hook(hook))
-
-    handles: list[torch.utils.hooks.RemovableHandle] = []
+    handles = [layer.register_forward_hook(keep) for layer in layers.values()]
     try:
-        for name in layers:
-            keep(name)
         logits = module(inputs)
     finally:
         for handle in handles:
@@ -96,22 +91,22 @@ def fit_kfac(module: nn.Module, inputs: Tensor) -> KFac:
     n, classes = logits.shape
     log_probabilities = logits.log_softmax(1)
     root = log_probabilities.detach().exp().sqrt()
-    factors = {name: torch.zeros(()) for name in layers}
-    outputs = [seen[name][1] for name in layers]
+    factors = [torch.zeros(()) for _ in layers]
+    outputs = [seen[layer][1] for layer in layers.values()]
     for label in range(classes):
         # Σ_c p_c g_c g_cᵀ with g_c the error for label c: weight each record by sqrt(p_c).
         target = (root[:, label] * log_probabilities[:, label]).sum()
         errors = torch.autograd.grad(target, outputs, retain_graph=True)
-        for name, error in zip(layers, errors, strict=True):
-            factors[name] = factors[name] + error.T @ error / n
+        factors = [
+            factor + error.T @ error / n for factor, error in zip(factors, errors, strict=True)
+        ]
     blocks = []
-    for name, layer in layers.items():
-        activations = seen[name][0]
+    for layer, factor in zip(layers.values(), factors, strict=True):
+        activations = seen[layer][0]
         has_bias = layer.bias is not None
         if has_bias:
             activations = torch.cat([activations, torch.ones_like(activations[:, :1])], dim=1)
         of_inputs = torch.linalg.eigh(activations.T @ activations / n)
-        of_errors = torch.linalg.eigh(factors[name])
-        blocks.append(_Block(has_bias, (of_inputs[0], of_inputs[1]), (of_errors[0], of_errors[1])))
+        blocks.append(_Block(has_bias, tuple(of_inputs), tuple(torch.linalg.eigh(factor))))
     sizes = [sum(value.numel() for value in layer.parameters()) for layer in layers.values()]
     return KFac(tuple(blocks), tuple(sizes))

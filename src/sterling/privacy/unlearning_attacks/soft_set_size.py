@@ -15,7 +15,7 @@ from scipy import stats
 from torch import Tensor
 
 from sterling.errors import InputError
-from sterling.guarantee.quantile import conformal_rank, needed_for
+from sterling.guarantee.quantiles import conformal_rank, needed_for
 
 
 def smooth_quantile(scores: Tensor, alpha: float) -> Tensor:

@@ -118,8 +118,8 @@ def choose_threshold(scores: Scores, mode: ThresholdMode, source: str = "dev") -
         return replace(found, rule=f"largest TPR at FPR <= {LOW_FPR:g}")
     curve = error_curve(scores)
     positives, negatives = len(scores.positive), len(scores.negative)
-    hits = np.rint((1 - curve.bpcer) * positives)
-    alarms = np.rint(curve.apcer * negatives)
+    hits = np.rint((1 - curve.fnr) * positives)
+    alarms = np.rint(curve.fpr * negatives)
     if mode == "accuracy":
         merit = hits + negatives - alarms
     else:

@@ -4,24 +4,25 @@ Marginal, or within every class or group (Mondrian: Vovk et al. 2005, section 4.
 """
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from sklearn.cluster import KMeans
 
 from sterling.errors import InputError, unknown_name
-from sterling.guarantee.arrays import check_alpha
-from sterling.guarantee.label_score import (
+from sterling.guarantee.checks import Bools, Floats, check_alpha, check_groups
+from sterling.guarantee.label_scores import (
     LabelScore,
     check_probabilities,
     label_scores,
     label_sets,
 )
-from sterling.guarantee.quantile import conformal_quantile, group_quantiles
-from sterling.guarantee.statement import Assumption, Guarantee
+from sterling.guarantee.quantiles import conformal_quantile, group_quantiles
+from sterling.guarantee.statement import EXCHANGEABLE, UNSEEN, Guarantee
 
 Condition = Literal["none", "class", "group"]
-CONDITIONS: tuple[Condition, ...] = ("none", "class", "group")
+QUANTILES = (0.5, 0.6, 0.7, 0.8, 0.9)
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,14 +32,14 @@ class LabelSetRule:
     Attributes:
         score: The score that was calibrated.
         limits: Threshold of all items (1,), of each class (C,), or of each group (G,).
-        condition: Within what the coverage holds.
+        condition: Whether coverage holds over all items, within every class, or every group.
         groups: The groups (G,), sorted; empty unless ``condition`` is "group".
-        n_classes: C.
-        guarantee: What the sets promise.
+        n_classes: Number of classes, C.
+        guarantee: Promise of the sets.
     """
 
     score: LabelScore
-    limits: NDArray[np.float64]
+    limits: Floats
     condition: Condition
     groups: NDArray[np.generic]
     n_classes: int
@@ -50,8 +51,8 @@ class LabelSetRule:
         *,
         groups: ArrayLike | None = None,
         rng: np.random.Generator | None = None,
-    ) -> NDArray[np.bool_]:
-        """Which labels are in the set of each item, bool (N, C).
+    ) -> Bools:
+        """Return which labels are in the set of each item, bool (N, C).
 
         Args:
             probabilities: (N, C), of the same model as in calibration.
@@ -66,7 +67,7 @@ class LabelSetRule:
         limit = self.limits[None, :]
         if self.condition == "group":
             limit = self.limits[_group_numbers(groups, self.groups, len(array)), None]
-        return label_sets(self.score, array, limit, _numbers(len(array), rng))
+        return label_sets(self.score, array, limit, _random_numbers(len(array), rng))
 
 
 def calibrate_label_sets(
@@ -92,7 +93,7 @@ def calibrate_label_sets(
         groups: Group of each item (n,), known without the label; for ``"group"``.
         clusters: Cluster of each class (C,), for ``"class"`` with few items per class: classes of
             one cluster share a threshold, those of cluster -1 the threshold of all items. See
-            :func:`sterling.guarantee.class_clusters`.
+            :func:`class_clusters`.
         rng: Randomises the score, which makes coverage exact; None takes u = 1: larger sets.
 
     Raises:
@@ -102,11 +103,11 @@ def calibrate_label_sets(
     array = check_probabilities(probabilities)
     check_alpha(alpha)
     n, classes = array.shape
-    of_item = _labels(labels, n, classes)
-    if condition not in CONDITIONS:
-        raise unknown_name("condition", condition, CONDITIONS)
-    scores = label_scores(score, array, of_item, _numbers(n, rng))
-    known = np.zeros(0)
+    of_item = _check_labels(labels, n, classes)
+    if condition not in get_args(Condition):
+        raise unknown_name("condition", condition, get_args(Condition))
+    scores = label_scores(score, array, of_item, _random_numbers(n, rng))
+    known: NDArray[np.generic] = np.zeros(0)
     if condition == "none":
         limits = np.array([conformal_quantile(scores, alpha)])
         within = ""
@@ -122,37 +123,72 @@ def calibrate_label_sets(
     guarantee = Guarantee(
         statement=f"The set holds the true label with probability at least {1 - alpha:g}{within}, "
         "averaged over calibration sets and test items.",
-        assumptions=(
-            Assumption("calibration and test items are exchangeable"),
-            Assumption("the model was fitted without the calibration items"),
-        ),
+        assumptions=(EXCHANGEABLE, UNSEEN),
         n=n,
         level=1 - alpha,
     )
     return LabelSetRule(score, limits, condition, known, classes, guarantee)
 
 
+def class_clusters(
+    probabilities: ArrayLike,
+    labels: ArrayLike,
+    score: LabelScore,
+    n_clusters: int,
+    *,
+    minimum: int = 10,
+    seed: int = 0,
+) -> NDArray[np.intp]:
+    """Cluster classes by the quantiles of their scores (Ding et al., NeurIPS 2023).
+
+    k-means on the 50, 60, 70, 80 and 90 % quantiles of each class's scores, classes weighted by
+    the root of their size. Coverage of :func:`calibrate_label_sets` with these clusters is exact
+    within a cluster, and near it within a class as far as the classes of one cluster are alike.
+
+    Args:
+        probabilities: (n, C) of items that are used neither for training nor for calibration.
+        labels: Class numbers (n,).
+        score: The score to be calibrated; taken at u = 1.
+        n_clusters: Number of clusters, at least 1.
+        minimum: Classes with fewer items get cluster -1: no cluster. Ours.
+        seed: Seed of k-means.
+
+    Returns:
+        Cluster of each class (C,), from -1 to ``n_clusters - 1``.
+    """
+    array = check_probabilities(probabilities)
+    n, classes = array.shape
+    of_item = _check_labels(labels, n, classes)
+    scores = label_scores(score, array, of_item, np.ones(n))
+    sizes = np.bincount(of_item, minlength=classes)
+    large = np.flatnonzero(sizes >= max(1, minimum))
+    if not 1 <= n_clusters <= len(large):
+        raise InputError(
+            f"n_clusters {n_clusters}: {len(large)} classes have {minimum} items or more; give a "
+            "number from 1 to that"
+        )
+    profiles = np.array([np.quantile(scores[of_item == one], QUANTILES) for one in large])
+    means = KMeans(n_clusters, n_init=10, random_state=seed)
+    clusters = np.full(classes, -1, dtype=np.intp)
+    clusters[large] = means.fit_predict(profiles, sample_weight=np.sqrt(sizes[large]))
+    return clusters
+
+
 def _class_limits(
-    scores: NDArray[np.float64],
-    labels: NDArray[np.intp],
-    classes: int,
-    alpha: float,
-    clusters: ArrayLike | None,
-) -> NDArray[np.float64]:
+    scores: Floats, labels: NDArray[np.intp], classes: int, alpha: float, clusters: ArrayLike | None
+) -> Floats:
     of_class = np.arange(classes) if clusters is None else np.asarray(clusters)
     if of_class.shape != (classes,) or of_class.dtype.kind not in "iu" or of_class.min() < -1:
         raise InputError(f"clusters: give one number per class ({classes}), from -1 on")
     n_clusters = int(of_class.max()) + 1
     of_item = of_class[labels]
-    counts = np.bincount(of_item[of_item >= 0], minlength=n_clusters)
-    absent = [
-        c for c, cluster in enumerate(of_class.tolist()) if cluster >= 0 and not counts[cluster]
-    ]
-    if absent:
+    inside = of_item >= 0
+    counts = np.bincount(of_item[inside], minlength=n_clusters + 1)
+    absent = np.flatnonzero((of_class >= 0) & (counts[of_class] == 0))
+    if len(absent):
         raise InputError(
             f"class {absent[0]} has no calibration item; add some, or use condition='none'"
         )
-    inside = of_item >= 0
     limits = np.zeros(n_clusters + 1)
     limits[:-1] = group_quantiles(scores[inside], of_item[inside], n_clusters, alpha)
     if (of_class < 0).any():
@@ -160,7 +196,7 @@ def _class_limits(
     return limits[of_class]
 
 
-def _labels(labels: ArrayLike, n: int, classes: int) -> NDArray[np.intp]:
+def _check_labels(labels: ArrayLike, n: int, classes: int) -> NDArray[np.intp]:
     array = np.asarray(labels)
     if array.shape != (n,) or array.dtype.kind not in "iu":
         raise InputError(
@@ -177,9 +213,7 @@ def _labels(labels: ArrayLike, n: int, classes: int) -> NDArray[np.intp]:
 def _group_numbers(
     groups: ArrayLike | None, known: NDArray[np.generic], n: int
 ) -> NDArray[np.intp]:
-    array = np.asarray(groups)
-    if array.shape != (n,):
-        raise InputError(f"groups have shape {array.shape}; give one group per item ({n})")
+    array = check_groups("groups", groups, n)
     numbers = np.minimum(np.searchsorted(known, array), len(known) - 1)
     strange = known[numbers] != array
     if strange.any():
@@ -189,5 +223,5 @@ def _group_numbers(
     return numbers
 
 
-def _numbers(n: int, rng: np.random.Generator | None) -> NDArray[np.float64]:
+def _random_numbers(n: int, rng: np.random.Generator | None) -> Floats:
     return np.ones(n) if rng is None else rng.random(n)

@@ -1,9 +1,11 @@
-"""Intervals that respect that presentations of one subject belong together."""
+"""Paired comparison: bootstrap over subjects, and McNemar's test on decisions."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
+from scipy import stats
 
 from sterling.errors import InputError, NothingMeasuredError
 from sterling.measure.interval import Estimate, Interval, check_level
@@ -20,21 +22,22 @@ def bootstrap_by_subject(
     repetitions: int = 1000,
     level: float = 0.95,
 ) -> Estimate:
-    """Percentile interval of a statistic when whole subjects are drawn with replacement.
+    """Return the percentile interval of a statistic over draws of whole subjects.
 
-    At zero errors the interval has no width: read it beside the exact interval of a ``Rate``.
-    Draws on which the statistic cannot be measured (no attack drawn, say) are drawn again.
+    Subjects are drawn with replacement. At zero errors the interval has no width: read it next to
+    the exact interval of a ``Rate``. Draws on which the statistic cannot be measured (no negative
+    drawn, say) are repeated.
 
     Args:
-        scores: With the subject of every presentation.
-        statistic: From scores to a finite number. Use a fixed threshold, or choose it within.
+        scores: Scores with the subject of every item.
+        statistic: Maps scores to a finite number. Use a fixed threshold, or choose it within.
         seed: Integer or generator.
         repetitions: Number of draws, 1 or more.
         level: Confidence in (0, 1).
 
     Raises:
-        InputError: When a subject is unknown (``""``). To treat presentations as independent,
-            make the items the subjects.
+        InputError: When a subject is unknown (``""``). To treat items as independent, make the
+            items the subjects.
         NothingMeasuredError: When more draws fail than succeed.
     """
     value = float(statistic(scores))
@@ -52,14 +55,14 @@ def compare_paired(
     repetitions: int = 1000,
     level: float = 0.95,
 ) -> Estimate:
-    """``statistic(first) - statistic(second)`` for two systems scored on the same items.
+    """Return ``statistic(first) - statistic(second)`` for two systems scored on the same items.
 
     Both are resampled with the same subjects, so that what the items have in common cancels.
 
     Args:
         first: Scores of one system.
         second: Scores of the other on the same items, in any order; directions may differ.
-        statistic: From scores to a finite number.
+        statistic: Maps scores to a finite number.
         seed: Integer or generator.
         repetitions: Number of draws, 1 or more.
         level: Confidence in (0, 1).
@@ -79,12 +82,12 @@ def compare_paired(
 
 
 def _draws(scores: Scores, rng: np.random.Generator) -> Iterator[NDArray[np.intp]]:
-    """Endless draws of row positions, subject by subject."""
+    """Draw row positions without end, subject by subject."""
     unknown = scores.subject == ""
     if unknown.any():
         raise InputError(
             f"{unknown.sum()} of {len(scores)} subjects are unknown; pass subject= to Scores "
-            "(the items themselves, if presentations are independent)"
+            "(the items themselves, if they are independent)"
         )
     _, subject_of, counts = np.unique(scores.subject, return_inverse=True, return_counts=True)
     rows = np.split(np.argsort(subject_of, kind="stable"), np.cumsum(counts)[:-1])
@@ -123,7 +126,7 @@ def _percentile(value: float, values: list[float], level: float) -> Estimate:
 
 
 def _in_order_of(first: Scores, second: Scores) -> Scores:
-    """``second`` with its rows in the order of ``first``."""
+    """Return ``second`` with its rows in the order of ``first``."""
     here, there = np.argsort(first.item), np.argsort(second.item)
     if not np.array_equal(first.item[here], second.item[there]):
         odd = sorted(set(first.item.tolist()) ^ set(second.item.tolist()))
@@ -137,3 +140,40 @@ def _in_order_of(first: Scores, second: Scores) -> Scores:
             item = str(first.item[differs.argmax()])
             raise InputError(f"item {item!r} has a different {name} in the two sets of scores")
     return second
+
+
+@dataclass(frozen=True)
+class McNemar:
+    """Outcome of McNemar's exact test.
+
+    Attributes:
+        only_first: Items that only the first system decided correctly.
+        only_second: Items that only the second system decided correctly.
+        p_value: Two-sided; small when the systems differ.
+    """
+
+    only_first: int
+    only_second: int
+    p_value: float
+
+
+def mcnemar(first_correct: ArrayLike, second_correct: ArrayLike) -> McNemar:
+    """Test by McNemar whether two systems err equally often on the same independent items.
+
+    Exact: where the systems disagree, each is right with chance 1/2 if they err equally often.
+
+    Args:
+        first_correct: Bool (N,), ``threshold.accept(scores) == scores.label`` of one system.
+        second_correct: Bool (N,), the same items in the same order, of the other.
+
+    Raises:
+        InputError: When the two differ in length.
+    """
+    first = np.asarray(first_correct, dtype=np.bool_)
+    second = np.asarray(second_correct, dtype=np.bool_)
+    if first.ndim != 1 or first.shape != second.shape:
+        raise InputError(f"decisions have shapes {first.shape} and {second.shape}; pair them")
+    only_first, only_second = int((first & ~second).sum()), int((second & ~first).sum())
+    disagreements = only_first + only_second
+    p = float(stats.binomtest(only_first, disagreements).pvalue) if disagreements else 1.0
+    return McNemar(only_first, only_second, p)

@@ -1,4 +1,3 @@
-import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -19,10 +18,9 @@ from sterling.guarantee import (
     ResolutionWarning,
     Standing,
     calibrate_label_sets,
-    conformal_quantile,
+    class_clusters,
 )
-from sterling.guarantee.label_score import label_scores, label_sets
-from sterling.guarantee.quantile import conformal_rank, needed_for
+from sterling.guarantee.label_scores import label_scores, label_sets
 
 SCORES: list[LabelScore] = [LAC(), APS(), RAPS(0.05, 2), SAPS(0.15)]
 
@@ -44,7 +42,7 @@ def plain(score: LabelScore, row: NDArray[np.float64], label: int, u: float) -> 
 
 
 def draw(rng: np.random.Generator, n: int, classes: int) -> tuple[NDArray[Any], NDArray[Any]]:
-    """A model that is right about its own uncertainty: labels drawn from its probabilities."""
+    """Items of a model that is right about its uncertainty: labels drawn from probabilities."""
     probabilities = rng.dirichlet(np.full(classes, 0.4), size=n)
     labels = (rng.random(n)[:, None] > np.cumsum(probabilities, axis=1)).sum(axis=1)
     return probabilities, np.minimum(labels, classes - 1)
@@ -77,35 +75,6 @@ def test_scores_and_sets_are_those_of_the_definitions(
         assert np.array_equal(by_class, expected)
 
 
-@given(st.lists(st.integers(0, 9), min_size=1, max_size=40), st.sampled_from([0.1, 0.25, 0.5]))
-def test_the_quantile_leaves_few_enough_scores_above_it(scores: list[int], alpha: float) -> None:
-    n = len(scores)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ResolutionWarning)
-        q = conformal_quantile(scores, alpha)
-    if np.isinf(q):
-        assert n < 1 / alpha - 1
-    else:
-        assert q in scores
-        assert sum(score <= q for score in scores) >= (1 - alpha) * (n + 1)
-        assert sum(score < q for score in scores) < (1 - alpha) * (n + 1)
-
-
-def test_the_rank_is_computed_in_exact_decimals() -> None:
-    assert conformal_rank(9, 0.7) == 3  # 10 * (1 - 0.7) is 3.0000000000000004 in floating point
-    assert conformal_rank(99, 0.1) == 90
-    assert needed_for(0.05) == 19
-    assert needed_for(0.1) == 9
-
-
-def test_split_conformal_coverage_given_calibration_is_beta() -> None:
-    # n = 100, alpha = 0.1: Beta(91, 10), mean 91/101, sd 0.029; uniform scores make it exact.
-    rng = np.random.default_rng(0)
-    coverage = [conformal_quantile(rng.random(100), 0.1) for _ in range(2000)]
-    assert stats.kstest(coverage, stats.beta(91, 10).cdf).pvalue > 1e-4
-    assert np.mean(coverage) == pytest.approx(91 / 101, abs=4 * 0.03 / np.sqrt(2000))
-
-
 @pytest.mark.parametrize("score", SCORES)
 def test_randomised_sets_cover_at_the_exact_rate(score: LabelScore) -> None:
     # One test item per repetition, n = 50: without ties coverage is 46/51. False alarm 1e-6.
@@ -125,11 +94,10 @@ def test_randomised_sets_cover_at_the_exact_rate(score: LabelScore) -> None:
 def test_constant_probabilities_and_tied_scores_keep_coverage() -> None:
     # Every item looks the same; without randomisation the sets must still cover.
     rng = np.random.default_rng(2)
+    probabilities = np.full((41, 5), 0.2)
     for score in SCORES:
         covered = 0
-        for _ in range(300):
-            labels = rng.integers(0, 5, size=41)
-            probabilities = np.full((41, 5), 0.2)
+        for labels in rng.integers(0, 5, size=(300, 41)):
             rule = calibrate_label_sets(probabilities[:40], labels[:40], 0.2, score)
             covered += int(rule.sets(probabilities[40:])[0, labels[40]])
         assert stats.binomtest(covered, 300, 0.8, alternative="less").pvalue > 1e-6
@@ -194,7 +162,7 @@ def test_batches_and_chunks_do_not_matter(monkeypatch: pytest.MonkeyPatch) -> No
     rule = calibrate_label_sets(probabilities[:80], labels[:80], 0.2, APS())
     whole = rule.sets(probabilities[80:])
     assert np.array_equal(whole, np.vstack([rule.sets(row[None]) for row in probabilities[80:]]))
-    monkeypatch.setattr("sterling.guarantee.label_score.CHUNK", 20)
+    monkeypatch.setattr("sterling.guarantee.label_scores.CHUNK", 20)
     again = calibrate_label_sets(probabilities[:80], labels[:80], 0.2, APS())
     assert np.array_equal(whole, again.sets(probabilities[80:]))
 
@@ -218,52 +186,71 @@ def test_too_small_a_calibration_set_warns_and_keeps_every_label() -> None:
     assert rule.guarantee.n == 8
 
 
+def twenty_classes(rng: np.random.Generator, n: int) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Items of 20 classes: even ones easy, odd ones hard; class 19 is rare."""
+    labels = rng.choice(20, size=n, p=[*np.full(19, 0.999 / 19), 0.001])
+    of_label = np.where(labels % 2 == 0, rng.beta(20, 2, size=n), rng.beta(3, 3, size=n))
+    probabilities = np.repeat(((1 - of_label) / 19)[:, None], 20, axis=1)
+    probabilities[np.arange(n), labels] = of_label
+    return probabilities, labels
+
+
+def test_clusters_even_out_coverage_over_classes() -> None:
+    rng = np.random.default_rng(1)
+    clusters = class_clusters(*twenty_classes(rng, 1500), LAC(), 2)
+    assert set(clusters[:19:2]) | set(clusters[1:19:2]) == {0, 1}
+    assert len(set(clusters[:19:2])) == len(set(clusters[1:19:2])) == 1
+    assert clusters[19] == -1
+    test, truth = twenty_classes(rng, 20_000)
+    known = twenty_classes(rng, 600)
+
+    def worst(sets: NDArray[np.bool_]) -> float:
+        covered = sets[np.arange(len(truth)), truth]
+        return float(min(covered[truth == one].mean() for one in range(19)))
+
+    pooled = calibrate_label_sets(*known, 0.1, LAC())
+    clustered = calibrate_label_sets(*known, 0.1, LAC(), condition="class", clusters=clusters)
+    assert worst(pooled.sets(test)) < 0.85 < worst(clustered.sets(test))
+    assert "cluster of classes" in clustered.guarantee.statement
+    assert clustered.limits[19] == pooled.limits[0]  # the rare class takes the threshold of all
+
+
 OK = np.full((4, 2), 0.5)
 LABELS = np.array([0, 1, 0, 1])
+
+
+def calibrate(probabilities: Any = OK, labels: Any = LABELS, alpha: float = 0.3, **how: Any) -> Any:
+    return calibrate_label_sets(probabilities, labels, alpha, LAC(), **how)
 
 
 @pytest.mark.parametrize(
     ("call", "words"),
     [
-        (lambda: calibrate_label_sets(OK * 0.9, LABELS, 0.3, LAC()), "item 0 sum to 0.9, not 1"),
-        (lambda: calibrate_label_sets(OK * np.nan, LABELS, 0.3, LAC()), "item 0 are not all"),
-        (lambda: calibrate_label_sets(OK - [1, 0], LABELS, 0.3, LAC()), "not logits"),
-        (lambda: calibrate_label_sets(OK[:, 0], LABELS, 0.3, LAC()), "(items, classes)"),
-        (lambda: calibrate_label_sets(OK, LABELS + 1, 0.3, LAC()), "label 2 is no class"),
-        (lambda: calibrate_label_sets(OK, LABELS[:3], 0.3, LAC()), "one class number per item"),
-        (lambda: calibrate_label_sets(OK, LABELS * 1.0, 0.3, LAC()), "float64"),
-        (lambda: calibrate_label_sets(OK, LABELS, 1.0, LAC()), "alpha 1.0"),
+        (lambda: calibrate(OK * 0.9), "item 0 sum to 0.9, not 1"),
+        (lambda: calibrate(OK * np.nan), "item 0 are not all"),
+        (lambda: calibrate(OK - [1, 0]), "not logits"),
+        (lambda: calibrate(OK[:, 0]), "(items, classes)"),
+        (lambda: calibrate(labels=LABELS + 1), "label 2 is no class"),
+        (lambda: calibrate(labels=LABELS[:3]), "one class number per item"),
+        (lambda: calibrate(labels=LABELS * 1.0), "float64"),
+        (lambda: calibrate(alpha=1.0), "alpha 1.0"),
+        (lambda: calibrate(labels=0 * LABELS, condition="class"), "class 1 has no calibration"),
+        (lambda: calibrate(condition="class", clusters=[0]), "one number per class"),
+        (lambda: calibrate(condition="group"), "needs the group"),
+        (lambda: calibrate(condition="clas"), "did you mean class"),
+        (lambda: calibrate().sets(np.full((1, 4), 0.25)), "4 clas"),
+        (lambda: calibrate(condition="group", groups=list("aabb")).sets(OK[:1]), "one group per"),
         (
-            lambda: calibrate_label_sets(OK, 0 * LABELS, 0.3, LAC(), condition="class"),
-            "class 1 has no calibration item",
-        ),
-        (
-            lambda: calibrate_label_sets(OK, LABELS, 0.3, LAC(), condition="group"),
-            "needs the group",
-        ),
-        (
-            lambda: calibrate_label_sets(OK, LABELS, 0.3, LAC(), condition="clas"),  # type: ignore[arg-type]
-            "did you mean class",
-        ),
-        (
-            lambda: calibrate_label_sets(OK, LABELS, 0.3, LAC()).sets(np.full((1, 4), 0.25)),
-            "4 clas",
+            lambda: calibrate(condition="group", groups=list("aabb")).sets(OK[:1], groups=["c"]),
+            "group c has no calibration item",
         ),
         (lambda: RAPS(-1.0), "at least 0"),
         (lambda: SAPS(np.inf), "finite"),
+        (lambda: class_clusters(OK, LABELS, LAC(), 30), "n_clusters 30"),
     ],
 )
+@pytest.mark.filterwarnings("ignore:.*calibration items are too few")
 def test_bad_input_is_refused(call: Callable[[], object], words: str) -> None:
     with pytest.raises(InputError) as raised:
         call()
     assert words in str(raised.value)
-
-
-def test_an_unknown_group_is_refused() -> None:
-    groups = np.array(["a", "a", "b", "b"])
-    rule = calibrate_label_sets(OK, LABELS, 0.4, LAC(), condition="group", groups=groups)
-    assert rule.sets(OK[:1], groups=["b"]).shape == (1, 2)
-    with pytest.raises(InputError, match="group c has no calibration item"):
-        rule.sets(OK[:1], groups=["c"])
-    with pytest.raises(InputError, match="one group per item"):
-        rule.sets(OK[:1])

@@ -1,8 +1,8 @@
-"""MAML and its relatives: learn where to start, at which rates, and what adapts."""
+"""MAML and its relatives, Reptile and prototypical networks: learners that adapt to tasks."""
 
 import math
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol, TypeVar, runtime_checkable
 
 import torch
@@ -20,49 +20,49 @@ T = TypeVar("T", contravariant=True)
 
 
 class MetaLearner(Protocol[T]):
-    """What `fit_meta` trains, from tasks of any kind."""
+    """A learner that `fit_meta` trains, from tasks of any kind."""
 
     def parts(self) -> Mapping[str, nn.Module]:
-        """Modules with everything that is meta-learned, by name."""
+        """Return the modules with everything that is meta-learned, by name."""
         ...
 
     def outer_loss(self, task: T) -> Tensor:
-        """A scalar; its gradient is the meta-gradient."""
+        """Return a scalar whose gradient is the meta-gradient."""
         ...
 
 
 @runtime_checkable
 class BatchLearner(MetaLearner[T], Protocol[T]):
-    """One that takes several tasks at once."""
+    """A learner that takes several tasks at once."""
 
     def outer_losses(self, tasks: Sequence[T]) -> Tensor:
-        """`outer_loss` of each."""
+        """Return `outer_loss` of each task."""
         ...
 
 
 class Learner(MetaLearner[Task], Protocol):
-    """What `evaluate_tasks` judges besides."""
+    """A learner that `evaluate_tasks` can test."""
 
     def predict(self, task: Task) -> Tensor:
-        """Logits of the queries after adaptation, (queries, ways)."""
+        """Return logits of the queries after adaptation, (queries, ways)."""
         ...
 
 
 @dataclass(frozen=True, eq=False)
 class GradientLearner:
-    """Adapts by gradient descent on the support, and learns from the loss of the queries.
+    """Adaptation by gradient descent on the support, learned from the loss of the queries.
 
     Attributes:
-        model: Its parameters are the start.
-        rates: One number, or learned ones.
-        steps: Of training.
-        test_steps: Of evaluation.
-        order: Of the meta-gradient.
+        model: Model whose parameters are the start.
+        rates: Learning rate: a constant, or a `LearnedRates` module.
+        steps: Number of inner steps in training.
+        test_steps: Number of inner steps in evaluation.
+        order: Order of the meta-gradient.
         adapt: Groups that adapt; None: all.
         outer: Weight of the query loss after a step, by the step; 0 is before the first.
-        criterion: From logits and labels to a scalar.
-        clip: Of the inner gradients.
-        penalty: Of the parameters to start from; added to the outer loss.
+        criterion: Maps logits and labels to a scalar.
+        clip: Bound ± of each number of the inner gradients.
+        penalty: Maps the parameters to start from to a term of the outer loss.
     """
 
     model: FunctionalModel
@@ -77,12 +77,12 @@ class GradientLearner:
     penalty: Callable[[Parameters], Tensor] | None = None
 
     def parts(self) -> Mapping[str, nn.Module]:
-        """The model, and rates where they are learned."""
+        """Return the model, and the rates where they are learned."""
         learned = {"rates": self.rates} if isinstance(self.rates, LearnedRates) else {}
         return {"model": self.model.module, **learned}
 
     def adapted(self, task: Task, steps: int, order: Order | None = None) -> Trajectory:
-        """The inner loop on a task's support."""
+        """Run the inner loop on a task's support."""
         return inner_loop(
             self.model,
             lambda forward: self.criterion(forward(task.support), task.support_labels),
@@ -94,7 +94,7 @@ class GradientLearner:
         )
 
     def outer_loss(self, task: Task) -> Tensor:
-        """Query losses after the steps of `outer`, weighted and summed."""
+        """Return the query losses after the steps of `outer`, weighted and summed."""
         path = self.adapted(task, self.steps)
         terms = [
             weight * self.criterion(path.after(step)(task.query), task.query_labels)
@@ -106,7 +106,7 @@ class GradientLearner:
         return total
 
     def outer_losses(self, tasks: Sequence[Task]) -> Tensor:
-        """`outer_loss` of each of several tasks of equal shapes at once, through ``torch.vmap``.
+        """Return `outer_loss` of several tasks of equal shapes at once, through ``torch.vmap``.
 
         Raises:
             InputError: Shapes differ.
@@ -134,11 +134,11 @@ class GradientLearner:
         return losses
 
     def predict(self, task: Task) -> Tensor:
-        """Logits of the queries after `test_steps`."""
+        """Return logits of the queries after `test_steps`."""
         return self.adapted(task, self.test_steps, "first").after()(task.query).detach()
 
     def logits_by_step(self, task: Task) -> Tensor:
-        """Logits before adaptation and after each of `test_steps`, (steps + 1, queries, ways)."""
+        """Return logits before adaptation and after each step, (steps + 1, queries, ways)."""
         path = self.adapted(task, self.test_steps, "first")
         with torch.no_grad():
             return torch.stack([path.after(step)(task.query) for step in range(len(path.states))])
@@ -147,24 +147,78 @@ class GradientLearner:
 def maml(
     model: FunctionalModel, rate: float = 0.01, *, steps: int = 5, test_steps: int = 10
 ) -> GradientLearner:
-    """Finn, Abbeel and Levine, ICML 2017: the start is learned through the inner gradients."""
+    """Return MAML (Finn et al., ICML 2017), which differentiates through the inner gradients."""
     return GradientLearner(model, rate, steps, test_steps)
 
 
 def fomaml(
     model: FunctionalModel, rate: float = 0.01, *, steps: int = 5, test_steps: int = 10
 ) -> GradientLearner:
-    """The same with inner gradients taken for constants."""
+    """Return first-order MAML, which takes inner gradients for constants."""
     return GradientLearner(model, rate, steps, test_steps, order="first")
 
 
 def meta_sgd(model: FunctionalModel, rate: float = 0.01) -> GradientLearner:
-    """Li et al., 2017: one step, with a learned rate for every number."""
+    """Return Meta-SGD (Li et al., 2017): one step, with a learned rate for every number."""
     return GradientLearner(model, LearnedRates(model, "number", rate), steps=1, test_steps=1)
 
 
 def anil(
     model: FunctionalModel, head: str, rate: float = 0.01, *, steps: int = 5, test_steps: int = 10
 ) -> GradientLearner:
-    """Raghu et al., ICLR 2020: only the group `head` adapts."""
+    """Return ANIL (Raghu et al., ICLR 2020), in which only the group `head` adapts."""
     return GradientLearner(model, rate, steps, test_steps, adapt=(head,))
+
+
+@dataclass(frozen=True, eq=False)
+class Reptile(GradientLearner):
+    """Reptile (Nichol, Achiam and Schulman, 2018): move the start towards the ends of tasks.
+
+    The outer loss ½ ‖θ - θ_adapted‖² has Reptile's gradient.
+    """
+
+    order: Order = "first"
+
+    def outer_loss(self, task: Task) -> Tensor:
+        """Return half the squared distance to the end on support and queries together."""
+        items = torch.cat([task.support, task.query])
+        labels = torch.cat([task.support_labels, task.query_labels])
+        end = self.adapted(replace(task, support=items, support_labels=labels), self.steps)
+        start = self.model.parameters()
+        apart = [
+            (start[name] - value.detach()).square().sum() for name, value in end.states[-1].items()
+        ]
+        return torch.stack(apart).sum() / 2
+
+
+@dataclass(frozen=True, eq=False)
+class ProtoNet:
+    """Prototypical networks (Snell, Swersky and Zemel, NeurIPS 2017): classes are mean embeddings.
+
+    Logits are minus squared distances to the mean embedding of each class's support.
+
+    Attributes:
+        embedding: Maps items to vectors (N, D).
+    """
+
+    embedding: nn.Module
+
+    def parts(self) -> Mapping[str, nn.Module]:
+        """Return the embedding."""
+        return {"embedding": self.embedding}
+
+    def _logits(self, task: Task) -> Tensor:
+        vectors = self.embedding(torch.cat([task.support, task.query]))
+        support, query = vectors[: len(task.support)], vectors[len(task.support) :]
+        member = F.one_hot(task.support_labels).to(vectors.dtype)
+        prototypes = member.T @ support / member.sum(dim=0)[:, None]
+        return -torch.cdist(query, prototypes).square()
+
+    def outer_loss(self, task: Task) -> Tensor:
+        """Return the cross-entropy of the queries."""
+        return F.cross_entropy(self._logits(task), task.query_labels)
+
+    def predict(self, task: Task) -> Tensor:
+        """Return logits of the queries."""
+        with torch.no_grad():
+            return self._logits(task)

@@ -4,13 +4,19 @@ from typing import Any
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
+from hypothesis import given
+from hypothesis import strategies as st
 from scipy import stats
 
 from sterling.errors import InputError
-from sterling.guarantee import betting_p_values, binomial_p_values, hoeffding_bentkus_p_values
-
-RiskTest = Callable[[Any, float], NDArray[np.float64]]
+from sterling.guarantee import (
+    betting_p_values,
+    binomial_p_values,
+    hoeffding_bentkus_p_values,
+    learn_then_test,
+    risk_tests,
+)
+from sterling.guarantee.risk_tests import RiskTest, total_losses
 
 
 @pytest.mark.parametrize(
@@ -68,13 +74,47 @@ def test_settings_are_independent_columns() -> None:
         assert risk_test(losses, 0.6) == pytest.approx(apart)
 
 
+@given(st.integers(1, 700), st.integers(1, 30), st.integers(0, 99), st.integers(1, 4000))
+def test_sums_in_blocks_are_sums(n: int, settings: int, seed: int, block: int) -> None:
+    losses = np.random.default_rng(seed).random((n, settings))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(risk_tests, "BLOCK_BYTES", block)
+        np.testing.assert_allclose(total_losses(losses)[1], losses.sum(axis=0), rtol=1e-12)
+    np.testing.assert_array_equal(total_losses(losses < 0.5)[1], (losses < 0.5).sum(axis=0))
+
+
+@pytest.mark.parametrize("risk_test", [hoeffding_bentkus_p_values, binomial_p_values])
+def test_bool_losses_give_what_zeros_and_ones_give(risk_test: RiskTest) -> None:
+    failed = np.random.default_rng(0).random((600, 40)) < np.linspace(0.02, 0.3, 40)
+    for view in (failed, np.asfortranarray(failed), np.repeat(failed, 2, axis=1)[:, ::2]):
+        as_bool, as_float = (
+            learn_then_test(one, 0.15, 0.1, risk_test=risk_test) for one in (view, 1.0 * view)
+        )
+        np.testing.assert_allclose(as_bool.p, as_float.p, rtol=1e-12)
+        np.testing.assert_array_equal(as_bool.risk, as_float.risk)
+        assert 0 < as_bool.safe.sum() < 40
+    np.testing.assert_allclose(betting_p_values(failed, 0.15), betting_p_values(1.0 * failed, 0.15))
+
+
+@pytest.mark.parametrize("wrong", [np.nan, -1e-300, np.nextafter(1, 2), np.inf, -np.inf, -np.nan])
+def test_one_wrong_loss_anywhere_is_found(wrong: float) -> None:
+    losses = np.full((500, 700), 0.5)
+    losses[-1, 3] = wrong
+    with pytest.raises(InputError, match=r"bring them into \[0, 1\]"):
+        total_losses(losses)
+
+
+def test_the_ends_of_the_range_are_in_it() -> None:
+    ends = np.array([[0.0, -0.0, 2.5, 5e-324]])
+    np.testing.assert_array_equal(total_losses(ends, 2.5)[0], ends)
+    assert total_losses([[1, 0]])[0].dtype == np.float64
+
+
 def test_bad_losses_are_refused() -> None:
     with pytest.raises(InputError, match="losses between 0 and 1"):
         binomial_p_values([[0.5]], 0.1)
-    for losses in ([[np.nan]], [[2.0]], [[-0.1]]):
-        with pytest.raises(InputError, match="bring them into"):
+    for losses in ([0.1], np.zeros((0, 3))):
+        with pytest.raises(InputError, match="items, settings"):
             hoeffding_bentkus_p_values(losses, 0.1)
-    with pytest.raises(InputError, match="items, settings"):
-        hoeffding_bentkus_p_values([0.1], 0.1)
     with pytest.raises(InputError, match="epsilon 0"):
         hoeffding_bentkus_p_values([[0.1]], 0)
