@@ -269,7 +269,9 @@ class Results:
             else []
         )
         if order is not None:
-            places = [place for first in order for place in places if place[0] == first]
+            places = [
+                place for first in dict.fromkeys(order) for place in places if place[0] == first
+            ]
         body = []
         for place in places:
             at = dict(zip(keys, place, strict=True))

@@ -1,5 +1,7 @@
 """A comparison of detectors whose scores are known, so that every figure can be worked out."""
 
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -7,19 +9,24 @@ import pytest
 
 from sterling.errors import InputError
 from sterling.face.capture import Scale, simulate
+from sterling.face.pad import CDCN
 from sterling.face.pad.networks.cdcn_multimodal import CDCNMultimodal
-from sterling.runs import open_run
-from sterling.studies.face._old_harness import (
+from sterling.measure import Rate
+from sterling.runs import Cell, open_run
+from sterling.studies.face._harness import (
     BASELINE,
-    Arm,
-    ComparisonConfig,
-    Seed,
-    acer_gains,
-    acers,
-    auc_gains,
+    THUMBNAILS,
+    FaceConfig,
+    Fusion,
+    Setting,
+    System,
+    Systems,
     compare,
+    simulated_faces,
 )
-from sterling.studies.face._old_views import kinds_table, pooled_rates, species_table
+from sterling.studies.face._repetition import Repetition, kinds_of, rows_of
+from sterling.studies.face._views import kinds_table, settings_table, species_table
+from sterling.study import Results
 
 ITEMS = {
     split: {
@@ -32,13 +39,21 @@ ITEMS = {
 DEV = [0.9, 0.8, 0.7, 0.6, 0.1, 0.1, 0.2, 0.2]
 
 
-def seed(**test: list[float]) -> Seed:
+def repetition(**test: list[float]) -> Repetition:
     results: dict[str, dict[str, Any]] = {
         name: {"dev": DEV, "test": scores} for name, scores in test.items()
     }
     unseen = [True, True, False, False, True, True, False, False]
     items = {**ITEMS, "seen_species": ["bona_fide", "print"], "unseen_domain": unseen}
-    return Seed.of(results, items, source="made by hand")
+    return Repetition.of(results, items, source="made by hand")
+
+
+def results_of(*repetitions: Repetition) -> Results:
+    return Results.of(
+        {"repetition": index, **each}
+        for index, one in enumerate(repetitions)
+        for each in rows_of(one)
+    )
 
 
 GOOD = [0.9, 0.9, 0.9, 0.9, 0.1, 0.1, 0.1, 0.9]  # one resin mask of two is accepted
@@ -55,7 +70,7 @@ BAD = [
 
 
 def test_error_rates_are_those_of_the_worst_species_at_the_development_threshold() -> None:
-    found = seed(good=GOOD, bad=BAD)
+    found = repetition(good=GOOD, bad=BAD)
     assert found.acer("good") == pytest.approx((0.5 + 0.0) / 2)
     assert found.acer("bad") == pytest.approx((1.0 + 0.5) / 2)
     assert found.acer("good", unseen_domain=True) == 0.0
@@ -64,59 +79,92 @@ def test_error_rates_are_those_of_the_worst_species_at_the_development_threshold
     assert found.auc("good", ["replay"]) is None
 
 
-def test_gains_are_paired_and_count_up_when_the_better_is_better() -> None:
-    seeds = [seed(good=GOOD, bad=BAD), seed(good=BAD, bad=BAD)]
-    assert acer_gains(seeds, "good", "bad") == pytest.approx([0.5, 0.0])
-    gains = auc_gains(seeds, "good", "bad")
+def test_rows_hold_what_was_measured_and_claims_pair_them() -> None:
+    results = results_of(repetition(good=GOOD, bad=BAD), repetition(good=BAD, bad=BAD))
+    acer = results.series("acer")
+    assert acer["bad"] == pytest.approx([0.75, 0.75])
+    assert acer.gain("bad", than="good") == pytest.approx([0.5, 0.0])
+    gains = results.series("auc").gain("good", than="bad")
     assert gains[0] > 0
     assert gains[1] == 0
-    assert acers(seeds, "bad") == pytest.approx([0.75, 0.75])
+    assert results.series("acer", subset="unseen domain")["good"] == pytest.approx([0.0, 0.5])
+    assert results.values("auc", system="good", kind="masks")[0] == pytest.approx(0.75)
 
 
-def test_tables_pool_seeds_and_put_the_worst_species_first() -> None:
-    seeds = [seed(good=GOOD), seed(good=BAD)]
-    rates = pooled_rates(seeds, "good")
-    assert {name: (rate.errors, rate.trials) for name, rate in rates.items()} == {
-        "bona_fide": (2, 8),
-        "print": (2, 4),
-        "mask_resin": (1, 4),
-    }
-    rows = species_table(seeds, "good").rows
-    assert [row[:4] for row in rows] == [
+def test_tables_pool_repetitions_and_put_the_worst_species_first() -> None:
+    results = results_of(repetition(good=GOOD), repetition(good=BAD))
+    assert results.rate("bpcer", system="good") == Rate(2, 8)
+    assert [row[:4] for row in species_table(results, "good").rows] == [
         ["print (worst)", "seen", 2, 4],
         ["mask resin", "unseen", 1, 4],
     ]
-    kinds = [row[:2] for row in kinds_table(seeds, ["good"]).rows]
+    kinds = [row[:2] for row in kinds_table(results, ["good"]).rows]
     assert kinds == [["flat", "good"], ["masks", "good"]]
 
 
+def test_species_of_no_kind_are_kinds_of_their_own() -> None:
+    kinds = kinds_of(["print", "balloon"])
+    assert list(kinds) == ["flat", "balloon"]
+    assert kinds["balloon"] == ("balloon",)
+
+
 def test_a_class_missing_in_a_subset_gives_no_figure() -> None:
-    found = seed(good=GOOD)
-    only_live = Seed(**{**vars(found), "unseen_domain": np.arange(8) < 2})
+    only_live = replace(repetition(good=GOOD), unseen_domain=np.arange(8) < 2)
     assert only_live.acer("good", unseen_domain=True) is None
-    assert acers([only_live], "good", unseen_domain=True) == []
+    assert results_of(only_live).series("acer", subset="unseen domain")["good"] == []
 
 
-def test_own_data_is_refused() -> None:
-    with pytest.raises(InputError, match="simulated captures only"):
-        ComparisonConfig.model_validate({"data": "photos"}).refuse_data()
+def test_settings_stand_in_one_table_with_their_gains() -> None:
+    rows = [
+        {"repetition": index, "setting": setting, **each}
+        for setting in ("one", "two")
+        for index, better in enumerate((GOOD, BAD))
+        for each in rows_of(repetition(a=better, b=BAD))
+    ]
+    table = settings_table(Results.of(rows), "a", "b", title="", caption="")
+    assert [row[0] for row in table.rows] == ["one", "two"]
+    gain = table.columns.index("gain in AUC")
+    good, bad = (repetition(a=scores).auc("a") for scores in (GOOD, BAD))
+    assert good is not None
+    assert bad is not None
+    assert table.rows[0][gain] == pytest.approx((good - bad) / 2)
 
 
-def test_an_arm_sees_its_own_modalities_and_each_scenario_the_same_weights(tmp_path: Any) -> None:
-    config = ComparisonConfig(
-        subjects=(3, 2, 3), captures=(16, 8, 12), size=32, seeds=1, epochs=1, protocol="smoke"
-    )
-    arms = {
-        "two": Arm(
+CONFIG = FaceConfig(
+    subjects=(3, 2, 3), captures=(16, 8, 12), size=32, seeds=1, epochs=1, protocol="smoke"
+)
+
+
+def test_a_system_sees_its_own_modalities_and_each_scenario_the_same_weights(
+    tmp_path: Any,
+) -> None:
+    systems: Systems = {
+        "two": System(
             lambda start: CDCNMultimodal(2, modalities=("depth", "ir"), seed=start),
             scenarios={"depth": ("depth",), "both": ("depth", "ir")},
-        )
+        ),
+        "prepared": System(
+            lambda start, width: CDCN(width, seed=start),
+            prepare=lambda faces, cell: 2 + cell.repetition + 0 * len(faces),
+        ),
+        "fused": Fusion(("two", BASELINE)),
+        BASELINE: THUMBNAILS,
     }
     with open_run(tmp_path / "run", identity={}, seed=0) as run:
-        found = compare("test", config, run, 0, arms)
-    assert set(found.test) == {"two", "two, depth", "two, both", BASELINE}
+        cell = Cell(run, "", {"repetition": 0}, 5)
+        faces = partial(simulated_faces, "test", CONFIG, run, 0)
+        found = compare(CONFIG, run, cell, systems, faces)
+    assert set(found.test) == {"two", "two, depth", "two, both", "prepared", BASELINE, "fused"}
     np.testing.assert_array_equal(found.test["two"].values, found.test["two, both"].values)
     assert (found.test["two"].values != found.test["two, depth"].values).any()
+    assert found.results["prepared"]["prepared"] == 2
+    both = [(found.dev[name], found.test[name]) for name in ("two", BASELINE)]
+    expected = [(test.values - dev.values.mean()) / dev.values.std() for dev, test in both]
+    np.testing.assert_allclose(found.test["fused"].values, np.mean(expected, axis=0))
+
+
+def test_the_name_of_a_setting_is_part_of_a_claims_id() -> None:
+    assert Setting("surveillance, without resin").key == "surveillance_without_resin"
 
 
 def test_faces_come_apart_by_modality_and_frame() -> None:

@@ -1,62 +1,57 @@
 """The second stage takes what the first one kept, and nothing else."""
 
+import json
+from functools import partial
 from pathlib import Path
 
-import pytest
 import torch
+from PIL import Image
 
-from sterling.errors import InputError
 from sterling.face.capture import Scale, simulate
 from sterling.face.data import Faces
-from sterling.face.pad import (
-    CDCN,
-    SGTD,
-    DepthNet,
-    Detector,
-    Network,
-    Preprocessing,
-    Provenance,
-    TemporalDepth,
+from sterling.face.pad import DepthNet, Detector, TemporalDepth
+from sterling.runs import Cell, open_run
+from sterling.studies.face._harness import compare, simulated_faces
+from sterling.studies.face._two_stage import TwoStageConfig, refining, single_frame
+
+CONFIG = TwoStageConfig(
+    subjects=(2, 2, 2),
+    captures=(6, 6, 6),
+    size=32,
+    frames=2,
+    epochs=1,
+    refine_epochs=1,
+    refine_optimizer="adadelta",
+    cdl_weight=0.25,
 )
-from sterling.studies.face._two_stage import TwoStageConfig, refining_arm, single_frame_arm
-
-CONFIG = TwoStageConfig(refine_epochs=7, refine_optimizer="adadelta", cdl_weight=0.25)
 
 
-def keep(network: Network, folder: Path) -> None:
-    detector = Detector(
-        network.eval(), Preprocessing(32), Provenance("noise", True, "CC0-1.0", 0, 0, "")
-    )
-    detector.save_pretrained(folder)
+def test_the_second_stage_holds_the_first_ones_network_and_trains_the_rest(
+    tmp_path: Path,
+) -> None:
+    made: list[TemporalDepth] = []
 
+    def network(seed: int) -> TemporalDepth:
+        made.append(TemporalDepth(2, 2, seed=seed))
+        return made[-1]
 
-def test_the_second_stage_holds_the_kept_network_and_trains_the_rest(tmp_path: Path) -> None:
-    kept = DepthNet(2, frames=3, seed=9)
-    keep(kept, tmp_path)
-    arm = refining_arm(CONFIG, lambda seed: TemporalDepth(2, 3, seed=seed), tmp_path)
-    network = arm.network(5)
-    assert isinstance(network, TemporalDepth)
-    assert network.frozen
-    taken, given = network.single.state_dict(), kept.state_dict()
+    systems = {
+        "single": single_frame(CONFIG, lambda seed: DepthNet(2, frames=2, seed=seed)),
+        "clip": refining(CONFIG, network, "single", gallery=True),
+    }
+    with open_run(tmp_path, identity={}, seed=0) as run:
+        faces = partial(simulated_faces, "test", CONFIG, run, 0)
+        compare(CONFIG, run, Cell(run, "", {"repetition": 0}, 3), systems, faces)
+    kept = Detector.from_pretrained(tmp_path / "trained" / "single-0").model
+    taken, given = made[0].single.state_dict(), kept.state_dict()
     assert all(torch.equal(value, given[name]) for name, value in taken.items())
-    assert arm.changes["epochs"] == 7
-    assert arm.changes["optimizer"] == "adadelta"
-    assert "cdl_weight" not in arm.changes
-
-
-def test_the_first_stage_has_its_own_loss(tmp_path: Path) -> None:
-    arm = single_frame_arm(CONFIG, lambda seed: DepthNet(2, frames=3, seed=seed), tmp_path)
-    assert arm.changes["cdl_weight"] == 0.25
-    alone = single_frame_arm(CONFIG, lambda seed: DepthNet(2, seed=seed), cdl_weight=0.0)
-    assert alone.changes["cdl_weight"] == 0.0
-
-
-@pytest.mark.parametrize("other", [CDCN(2), DepthNet(2)])
-def test_another_network_is_not_refined(other: Network, tmp_path: Path) -> None:
-    keep(other, tmp_path)
-    arm = refining_arm(CONFIG, lambda seed: SGTD(2, seed=seed), tmp_path)
-    with pytest.raises(InputError, match=r"single-frame|sobel_then_conv"):
-        arm.network(0)
+    assert systems["single"].changes["cdl_weight"] == 0.25
+    assert systems["clip"].changes["optimizer"] == "adadelta"
+    assert "cdl_weight" not in systems["clip"].changes
+    assert Detector.from_pretrained(tmp_path / "detector").threshold is not None
+    items = json.loads((tmp_path / "gallery" / "items.json").read_text())
+    with Image.open(tmp_path / items[0]["images"][0]) as picture:
+        assert picture.size == (2 * 32, 32)  # both frames side by side
 
 
 def test_still_clips_repeat_their_first_frame() -> None:

@@ -7,7 +7,6 @@ import pytest
 from sterling.errors import InputError
 from sterling.studies import STUDIES
 from sterling.study import Evidence, override, run_study
-from sterling.study.report import render_report
 
 STUDY = STUDIES["forgetting_benchmark"]
 SMALL = ('grid=[["mlp","random"]]', 'methods=["GA"]', "authors=[0,1,1,1]", "seeds=1")
@@ -23,39 +22,20 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Evidence]:
     return folder, _smoke(folder)
 
 
-@pytest.mark.smoke
-def test_the_whole_path_leaves_tables_with_both_references_and_a_report(
-    finished: tuple[Path, Evidence], tmp_path: Path
-) -> None:
-    folder, evidence = finished
+def test_every_table_has_both_references(finished: tuple[Path, Evidence]) -> None:
+    evidence = finished[1]
     assert len(evidence.claims) >= 16
     *crossed, rewinding, maps, cost = evidence.tables
     assert len(maps.rows) == 5
     assert [row[0] for row in rewinding.rows] == ["mlp, random", "mlp, mislabelled"]
     assert {"retrain", "GA", "SISA, one record"} <= {row[0] for row in cost.rows}
     for table in crossed:
-        methods = [row[0] for row in table.rows]
-        assert {"retrain", "no unlearning"} <= set(methods)
-        if "PrivLeak of loss, %" in table.columns:
-            assert table.rows[methods.index("retrain")][-1] == 0.0
+        assert {"retrain", "no unlearning"} <= {row[0] for row in table.rows}
     by_name = {figure.name: figure for figure in evidence.figures}
     assert set(by_name.pop("requests").data["series"]) == {"retrain", "GradDiff"}
     for figure in by_name.values():
         retrained = figure.data["values"][figure.data["rows"].index("retrain")]
         assert all(value == 0 for value in retrained), "the reference is its own distance"
-    render_report([folder], tmp_path / "report.html")
-    assert "Which method leaks to which attack" in (tmp_path / "report.html").read_text()
-
-
-def test_lost_cells_are_computed_again_to_the_same_evidence(
-    finished: tuple[Path, Evidence],
-) -> None:
-    folder, before = finished
-    (folder / "evidence.json").unlink()
-    for name in ("grid-mlp-random-1.json", "language-transformer-author-0.json"):
-        (folder / "stages" / name).unlink()
-    after = _smoke(folder)
-    assert after.model_dump(exclude={"wall_s"}) == before.model_dump(exclude={"wall_s"})
 
 
 def test_reconstruction_runs_behind_the_switch_only(
