@@ -468,37 +468,49 @@ class Series:
     """
 
     metric: str
-    by_system: Mapping[str, Mapping[int, float]]
+    by_system: Mapping[Any, Mapping[int, float]]
 
-    def __getitem__(self, system: str) -> list[float]:
+    def __getitem__(self, system: Coordinate) -> list[float]:
         """Values of a system by repetition; empty when it was not measured."""
         return list(self.by_system.get(system, {}).values())
 
-    def gain(self, system: str, than: str) -> list[float]:
+    def gain(self, system: Coordinate, than: Coordinate) -> list[float]:
         """By how much a system exceeds another, paired by repetition."""
         own, other = self.by_system.get(system, {}), self.by_system.get(than, {})
         return [own[repetition] - other[repetition] for repetition in own if repetition in other]
 
     def higher(
-        self, claim_id: str, claim: str, system: str, *, than: str, paper: str | None = None
+        self,
+        claim_id: str,
+        claim: str,
+        system: Coordinate,
+        *,
+        than: Coordinate,
+        paper: str | None = None,
     ) -> Claim:
         """Claim that a system's value is higher than another's, paired by repetition."""
         return rules.positive(claim_id, claim, self.gain(system, than), paper=paper)
 
     def lower(
-        self, claim_id: str, claim: str, system: str, *, than: str, paper: str | None = None
+        self,
+        claim_id: str,
+        claim: str,
+        system: Coordinate,
+        *,
+        than: Coordinate,
+        paper: str | None = None,
     ) -> Claim:
         """Claim that a system's value is lower than another's, paired by repetition."""
         return rules.positive(claim_id, claim, self.gain(than, system), paper=paper)
 
     def at_most(
-        self, claim_id: str, claim: str, system: str, bar: float, *, paper: str | None = None
+        self, claim_id: str, claim: str, system: Coordinate, bar: float, *, paper: str | None = None
     ) -> Claim:
         """Claim that the mean of a system is at most a bar."""
         return rules.at_most(claim_id, claim, self[system], bar, paper=paper)
 
     def at_least(
-        self, claim_id: str, claim: str, system: str, bar: float, *, paper: str | None = None
+        self, claim_id: str, claim: str, system: Coordinate, bar: float, *, paper: str | None = None
     ) -> Claim:
         """Claim that the mean of a system is at least a bar."""
         return rules.at_least(claim_id, claim, self[system], bar, paper=paper)

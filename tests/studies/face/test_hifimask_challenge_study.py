@@ -1,6 +1,5 @@
 """The challenge, end to end at its smallest: its leaderboard is verified, and trained again."""
 
-import json
 from functools import partial
 from pathlib import Path
 
@@ -13,17 +12,17 @@ from sterling.cli import main
 from sterling.face.capture import PROTOCOLS
 from sterling.face.challenge.leaderboard import open_board, verify
 from sterling.studies import STUDIES
-from sterling.studies.face._old_harness import Seed, items_of
+from sterling.studies.face._harness import read_recorded
+from sterling.studies.face._repetition import Repetition, items_of
 from sterling.studies.face.hifimask_challenge import (
-    RULES,
+    HELD,
+    HELD_CLAMPED,
     SEEN,
     SYSTEMS,
     UNSEEN,
-    recorded,
     rerun,
 )
-from sterling.study import Evidence, run_study
-from sterling.study.report import render_report
+from sterling.study import Results, run_study
 
 STUDY = STUDIES["hifimask_challenge"]
 
@@ -35,21 +34,11 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.mark.smoke
-def test_the_whole_path_leaves_evidence_and_a_report(folder: Path, tmp_path: Path) -> None:
-    evidence = Evidence.model_validate(json.loads((folder / "evidence.json").read_text()))
-    assert evidence.scope.startswith("SIMULATED")
-    (table,) = [table for table in evidence.tables if table.name == "rules"]
-    assert [(row[0], row[1]) for row in table.rows] == [
-        (system, rule) for system in SYSTEMS for rule in RULES
-    ]
-    (claim,) = [claim for claim in evidence.claims if claim.id == "held_back_cannot_be_clamped"]
-    assert claim.verdict == "holds"
-    assert claim.measured == 0.0
-    scores = pl.read_parquet(folder / "scores.parquet")
-    assert set(scores["system"].unique()) == set(SYSTEMS)
-    render_report([folder], tmp_path / "report.html")
-    assert "<svg" in (tmp_path / "report.html").read_text()
+def test_a_threshold_from_captures_held_out_cannot_be_steered(folder: Path) -> None:
+    by_rule = Results(pl.read_parquet(folder / "results.parquet")).select(system=SYSTEMS[0])
+    acer = by_rule.series("acer", by="rule")
+    assert acer[HELD] == acer[HELD_CLAMPED]
+    assert len(acer[HELD]) == 2
 
 
 @pytest.mark.smoke
@@ -89,13 +78,15 @@ def test_frames_of_the_data_set_s_own_videos_count_once(tmp_path: Path) -> None:
                 file.parent.mkdir(exist_ok=True)
                 pixels = rng.integers(0, 256, (70, 70, 3), dtype=np.uint8)
                 Image.fromarray(pixels).save(file)
-    changes = {"data": tmp_path, "frames": 2, "cropped": True}
-    faces = recorded(tmp_path, STUDY.presets["smoke"].model_copy(update=changes))
-    assert faces.images.shape == (12, 3, 64, 64)
+    changes = {"data": tmp_path, "official": "3", "cropped": True}
+    config = STUDY.presets["smoke"].model_copy(update=changes)
+    faces, missed = read_recorded(config, tmp_path, ("rgb",))
+    assert missed == 0
+    assert faces.images.shape == (18, 3, 64, 64)
     items = items_of(faces)
-    assert items["test"]["item"] == ["1_01_0_1_1_1"] * 2 + ["1_01_3_1_1_1"] * 2
-    scores = {"dev": [0.6, 0.7, 0.2, 0.4], "test": [0.6, 0.8, 0.1, 0.3]}
-    seed = Seed.of({"one": scores}, items, source="made by hand")
-    assert seed.test["one"].values == pytest.approx([0.7, 0.2])
-    assert seed.acer("one") == 0.0
-    assert len(seed.unseen_domain) == 2
+    assert items["test"]["item"] == ["1_01_0_1_1_1"] * 3 + ["1_01_3_1_1_1"] * 3
+    scores = {"dev": [0.6, 0.65, 0.7, 0.2, 0.3, 0.4], "test": [0.6, 0.7, 0.8, 0.1, 0.2, 0.3]}
+    repetition = Repetition.of({"one": scores}, items, source="made by hand")
+    assert repetition.test["one"].values == pytest.approx([0.7, 0.2])
+    assert repetition.acer("one") == 0.0
+    assert len(repetition.unseen_domain) == 2

@@ -55,8 +55,8 @@ Scorer = Callable[[Faces, Faces], NDArray[np.float64]]
 """Fits on training faces and scores others; higher means bona fide."""
 
 
-class FaceConfig(Config):
-    """What every comparison of detectors has in common.
+class CaptureConfig(Config):
+    """Captures of a face study.
 
     Attributes:
         data: Presentations to use instead of simulated captures: a manifest, a folder with
@@ -71,14 +71,6 @@ class FaceConfig(Config):
         frames: Frames of a presentation; more than one gives clips.
         rate: Frames per second of clips.
         seeds: Number of repetitions, with other captures and other weights.
-        width: Channels of the networks' stems; 64 is what is published.
-        epochs: Passes over the training captures.
-        learning_rate: Learning rate of the first epoch.
-        step_epochs: Epochs between two changes of the learning rate.
-        step_factor: Factor of each change.
-        batch_size: Captures per step.
-        augment: Whether to use the released augmentation. Off in `quick`: our choice for few
-            epochs.
     """
 
     official: str | None = None
@@ -90,13 +82,6 @@ class FaceConfig(Config):
     frames: int = Field(default=1, ge=1)
     rate: float = Field(default=25.0, gt=0)
     seeds: int = Field(default=5, ge=1)
-    width: int = Field(default=8, ge=1)
-    epochs: int = Field(default=3, ge=1)
-    learning_rate: float = Field(default=2e-3, gt=0)
-    step_epochs: int = Field(default=1, ge=1)
-    step_factor: float = Field(default=0.4, gt=0, le=1)
-    batch_size: int = Field(default=8, ge=1)
-    augment: bool = False
 
     @property
     def source(self) -> str:
@@ -104,6 +89,29 @@ class FaceConfig(Config):
         if self.data is not None:
             return f"presentations at {self.data}"
         return f"simulated captures, protocol {self.protocol!r}"
+
+
+class FaceConfig(CaptureConfig):
+    """What every comparison of detectors has in common.
+
+    Attributes:
+        width: Channels of the networks' stems; 64 is what is published.
+        epochs: Passes over the training captures.
+        learning_rate: Learning rate of the first epoch.
+        step_epochs: Epochs between two changes of the learning rate.
+        step_factor: Factor of each change.
+        batch_size: Captures per step.
+        augment: Whether to use the released augmentation. Off in `quick`: our choice for few
+            epochs.
+    """
+
+    width: int = Field(default=8, ge=1)
+    epochs: int = Field(default=3, ge=1)
+    learning_rate: float = Field(default=2e-3, gt=0)
+    step_epochs: int = Field(default=1, ge=1)
+    step_factor: float = Field(default=0.4, gt=0, le=1)
+    batch_size: int = Field(default=8, ge=1)
+    augment: bool = False
 
     def training(self, seed: int) -> TrainConfig:
         """How to train with this seed."""
@@ -282,7 +290,7 @@ def measure_faces(
 
 
 def read_recorded(
-    config: FaceConfig, data: Path, modalities: Sequence[Modality]
+    config: CaptureConfig, data: Path, modalities: Sequence[Modality]
 ) -> tuple[Faces, int]:
     """Read the faces at ``--data``, and count the presentations without a crop."""
     manifest = read_source(data, config.official, clips=config.frames > 1)
@@ -308,7 +316,7 @@ def _repetition(
     @cache
     def captured(protocol: str) -> Faces:
         if recorded is not None:
-            return _divided(recorded, cell.repetition)
+            return divided(recorded, cell.repetition)
         changed = config.model_copy(update={"protocol": protocol})
         return simulated_faces(study, changed, cell.run, cell.repetition)
 
@@ -340,7 +348,7 @@ def _repetition(
     return rows
 
 
-def _divided(faces: Faces, repetition: int) -> Faces:
+def divided(faces: Faces, repetition: int) -> Faces:
     """Recorded faces, divided by subject anew for each repetition where they are not divided."""
     if faces.manifest.matches(split=("train", "dev")).any():
         return faces
@@ -420,7 +428,7 @@ def compare(
             results |= {f"{name}, {s}" if s else name: result for s, result in found.items()}
     for name, system in systems.items():
         if not isinstance(system, System | Fusion):
-            results[name] = run.stage(f"{name}-{index}", partial(_hand_crafted, system, faces))
+            results[name] = run.stage(f"{name}-{index}", partial(hand_crafted, system, faces))
     items = run.stage(f"items-{index}", lambda: items_of(faces()))
     source = f"{config.source}, development set, seed {index}"
     repetition = Repetition.of(results, items, source=source)
@@ -430,7 +438,7 @@ def compare(
     return repetition
 
 
-def simulated_faces(study: str, config: FaceConfig, run: Run, index: int) -> Faces:
+def simulated_faces(study: str, config: CaptureConfig, run: Run, index: int) -> Faces:
     """Simulate the captures of one repetition in all three modalities."""
     captures = simulate(
         config.protocol,
@@ -525,8 +533,8 @@ def train_and_score(
     }
 
 
-def _hand_crafted(score: Scorer, faces: Callable[[], Faces]) -> dict[str, Any]:
-    """Scores of a system without a network, on colour alone."""
+def hand_crafted(score: Scorer, faces: Callable[[], Faces]) -> dict[str, Any]:
+    """Score the captures by a system without a network, on colour alone."""
     colour = faces().only(["rgb"])
     training = colour.split("train")
     return {split: score(training, colour.split(split)).tolist() for split in ("dev", "test")}

@@ -8,6 +8,7 @@ from sterling.face.capture import KINDS
 from sterling.face.data import Modality
 from sterling.studies.face._gallery import gallery_figure
 from sterling.studies.face._harness import (
+    CaptureConfig,
     Extra,
     FaceConfig,
     Setting,
@@ -127,7 +128,7 @@ def _only_setting(systems: Callable[[C], Systems], config: C) -> Settings:
     return {Setting(): systems(config)}
 
 
-def scope_of(config: FaceConfig) -> str:
+def scope_of(config: CaptureConfig) -> str:
     """What the numbers of a face study hold for."""
     if config.data is None:
         return SIMULATED
@@ -173,7 +174,7 @@ def face_views(
                 value_label="AUC",
             ),
             species_figure(by_species),
-            training_figure(results, trained),
+            *([training_figure(results, trained)] if trained else []),
         ],
     )
 

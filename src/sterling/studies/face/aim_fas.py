@@ -1,18 +1,17 @@
-"""AIM-FAS: does a learned start with a learned inner update know new types of faces from few shots?
+"""AIM-FAS: does a learned start with a learned inner update know new attack types from few shots?
 
-Qin et al., "Learning Meta Model for Zero- and Few-shot Face Anti-spoofing", AAAI 2020. Every seed
-draws its own captures and weights. Arms see the same training tasks; test tasks are of types that
-training did not see, and the same for all arms and numbers of shots. The error of a task is taken
-at the threshold of its support, which is what a user would have; the equal error rate on its
-queries, which the release reports, is shown beside it as the optimistic figure that it is.
+Qin et al., "Learning Meta Model for Zero- and Few-shot Face Anti-spoofing", AAAI 2020. Systems see
+the same training tasks; test tasks are of types that training did not see, and the same for all
+systems and numbers of shots. The error of a task is taken at the threshold of its support, which is
+what a user would have; the equal error rate on its queries, which the release reports, is next to
+it as the optimistic figure that it is.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
-import numpy as np
 import torch
 from pydantic import Field
 from torch import nn
@@ -28,25 +27,18 @@ from sterling.face.pad.few_shot.errors import (
     errors_of_thumbnails,
     mean_errors,
 )
-from sterling.runs import Run, derive_seed
-from sterling.scale.backends import in_processes
-from sterling.study import (
-    Claim,
-    Config,
-    Findings,
-    Row,
-    Study,
-    Table,
-    lines,
-    metric_over_seeds,
-    positive,
-    row_over_seeds,
-)
+from sterling.runs import Cell, Row, Run, derive_seed
+from sterling.study import Claim, Column, Config, Results, Study, Views, positive, row
 
 AIM, FIXED, PLAIN = "aim_fas", "fixed rate", "supervised"
 STARTED, TUNED, THUMBNAILS = "aim_fas, not adapted", "supervised, fine-tuned", "thumbnails"
 SYSTEMS = (AIM, FIXED, STARTED, TUNED, PLAIN, THUMBNAILS)
 TUNING_FACTORS = (0.3, 1.0, 3.0)  # of the inner rate, for fine-tuning the supervised network. Ours.
+MEANING = {
+    "ACER": "at the threshold of equal errors on the task's support",
+    "EER": "on the queries themselves, as the release reports: optimistic",
+    "AUC": "without a threshold",
+}
 
 
 class AimFasConfig(Config):
@@ -56,21 +48,21 @@ class AimFasConfig(Config):
         subjects: Simulated subjects for training, development and test.
         captures: Captures of each, half of them bona fide.
         size: Side of the crops in pixels.
-        seeds: How many times everything is repeated with other captures and weights.
+        seeds: Number of repetitions, with other captures and weights.
         width: Channels of the network's stem.
         faces: M, faces of each class in a support.
-        queries: Q, faces of each class to be judged.
+        queries: Q, faces of each class in a query set.
         shots: K, numbers of new faces of each class in a support, ascending.
         iterations: Outer steps.
-        tasks: Of an outer step.
-        learning_rate: Of the outer steps.
+        tasks: Tasks of an outer step.
+        learning_rate: Learning rate of the outer steps.
         inner_rate: α at first; null draws it from the release's range.
         steps: Inner steps in training.
         test_steps: Inner steps in test.
-        cdl_weight: Of the contrastive depth loss.
+        cdl_weight: Weight of the contrastive depth loss.
         test_tasks: Tasks that a figure is the mean over.
-        pictures: Of each type, with own data.
-        device: Where to compute.
+        pictures: Pictures of each type, with own data.
+        device: Device that computes.
     """
 
     subjects: tuple[int, int, int] = (18, 6, 12)
@@ -93,71 +85,18 @@ class AimFasConfig(Config):
     device: Literal["cpu", "cuda"] = "cpu"
 
 
-Result = dict[str, dict[str, dict[str, float]]]
-"""By system and number of shots: the figures, means over test tasks."""
-
-
-def measure(config: AimFasConfig, run: Run) -> Findings:
-    """Train every arm on old types, judge it on new ones, and test the claims."""
+def measure(config: AimFasConfig, run: Run) -> Results:
+    """Train every system on old types and test it on new ones."""
     recorded, missed = (None, 0) if config.data is None else _recorded(config, config.data)
-    calls = [(config, run, recorded, index) for index in range(config.seeds)]
-    seeds = in_processes(_one_seed, calls, "seeds")
-    source = (
-        "SIMULATED captures: these error rates say nothing about real cameras and attacks."
-        if recorded is None
-        else f"Photographs in {config.data}, by its type lists; seeds differ in the weights and "
-        "tasks only."
-    )
-    return Findings(
-        scope=f"{source} Queries of a task are judged as one batch, as published.",
-        not_scored=missed,
-        metrics=[
-            metric_over_seeds(f"{figure} of {system}, {shots} shots", _unit(figure), values)
-            for system in SYSTEMS
-            for shots in config.shots
-            for figure in FIGURES
-            for values in [_values(seeds, system, shots, figure)]
-        ],
-        claims=_claims(config, seeds),
-        tables=[_shots_table(config, seeds, figure) for figure in FIGURES] + [_update_table(seeds)],
-        figures=[
-            lines(
-                figure.lower(),
-                f"{figure} by shots",
-                f"Mean over seeds of the {figure} on new types.",
-                list(config.shots),
-                {
-                    system: [
-                        float(np.mean(_values(seeds, system, k, figure))) for k in config.shots
-                    ]
-                    for system in SYSTEMS
-                },
-                labels=("shots of the new types", figure),
-            )
-            for figure in ("ACER", "AUC")
-        ],
-    )
+    grid = [{"repetition": index} for index in range(config.seeds)]
+    rows = run.map(_repetition, grid, config, recorded, seed="aim_fas/{repetition}")
+    return Results.of(rows, not_scored=missed)
 
 
-def _unit(figure: str) -> str:
-    return "area" if figure == "AUC" else "rate"
-
-
-# One seed
-
-
-def _one_seed(
-    config: AimFasConfig, run: Run, recorded: dict[str, FaceTypes] | None, index: int
-) -> dict[str, Any]:
-    return run.stage(  # type: ignore[no-any-return]
-        f"seed-{index}", partial(_results, config, run.seed, recorded, index)
-    )
-
-
-def _results(
-    config: AimFasConfig, run_seed: int, recorded: dict[str, FaceTypes] | None, index: int
-) -> dict[str, Any]:
-    seed = derive_seed(run_seed, "aim_fas", index)
+def _repetition(
+    config: AimFasConfig, recorded: dict[str, FaceTypes] | None, cell: Cell
+) -> Iterator[Row]:
+    seed = derive_seed(cell.run.seed, "aim_fas", cell.repetition)
     types = recorded or _simulated(config, seed)
     types = {split: _on(config.device, one) for split, one in types.items()}
 
@@ -174,33 +113,30 @@ def _results(
     training, tested = tasks("train", "train"), tasks("train", "test")
     middle = config.shots[len(config.shots) // 2]
     chosen_on = tasks("train", "dev", (middle,)) if "dev" in types else training
-    learners = {arm: _trained(config, arm, training, seed) for arm in (AIM, FIXED, PLAIN)}
-    tuned = _tuned(config, learners[PLAIN], chosen_on)
+    learners = {name: _trained(config, name, training, seed) for name in (AIM, FIXED, PLAIN)}
     systems = {
         AIM: (learners[AIM], config.test_steps),
         FIXED: (learners[FIXED], config.test_steps),
         STARTED: (learners[AIM], 0),
-        TUNED: (tuned, config.test_steps),
+        TUNED: (_tuned(config, learners[PLAIN], chosen_on), config.test_steps),
         PLAIN: (learners[PLAIN], 0),
     }
-    found: Result = {system: {} for system in SYSTEMS}
     for shots in config.shots:
         given = [tested.with_shots(number, shots) for number in range(config.test_tasks)]
-        for system, (learner, steps) in systems.items():
-            found[system][str(shots)] = mean_errors(
-                [errors_after(learner, task, steps) for task in given]
-            )
-        found[THUMBNAILS][str(shots)] = mean_errors([errors_of_thumbnails(task) for task in given])
+        found = {
+            system: mean_errors([errors_after(learner, task, steps) for task in given])
+            for system, (learner, steps) in systems.items()
+        }
+        found[THUMBNAILS] = mean_errors([errors_of_thumbnails(task) for task in given])
+        for system, figures in found.items():
+            for figure, value in figures.items():
+                yield row(figure, value, system=system, shots=shots)
     rates = learners[AIM].rates
     assert isinstance(rates, LearnedRates)
     assert rates.decay is not None
-    alpha = rates.table()["all"][0]
-    return {
-        "figures": found,
-        "alpha": alpha,
-        "gamma": float(rates.decay.detach()),
-        "left_out": sorted({*training.left_out, *tested.left_out}),
-    }
+    left_out = ", ".join(sorted({*training.left_out, *tested.left_out})) or "none"
+    yield row("α", rates.table()["all"][0], left_out=left_out)
+    yield row("γ", float(rates.decay.detach()), left_out=left_out)
 
 
 def _simulated(config: AimFasConfig, seed: int) -> dict[str, FaceTypes]:
@@ -233,29 +169,29 @@ def _on(device: str, types: FaceTypes) -> FaceTypes:
 
 
 def _learner(
-    config: AimFasConfig, model: FunctionalModel, arm: str, seed: int, factor: float = 1.0
+    config: AimFasConfig, model: FunctionalModel, system: str, seed: int, factor: float = 1.0
 ) -> GradientLearner:
     rate = config.inner_rate
     return adaptive_inner_update(
         model,
         rate=None if rate is None else factor * rate,
-        steps=0 if arm == PLAIN else config.steps,
+        steps=0 if system == PLAIN else config.steps,
         test_steps=config.test_steps,
         cdl_weight=config.cdl_weight,
-        learned=arm == AIM,
+        learned=system == AIM,
         seed=seed,
     )
 
 
-def _trained(config: AimFasConfig, arm: str, tasks: TypeTasks, seed: int) -> GradientLearner:
-    """An arm after as many outer steps as the others, on the same tasks."""
+def _trained(config: AimFasConfig, system: str, tasks: TypeTasks, seed: int) -> GradientLearner:
+    """A system after as many outer steps as the others, on the same tasks."""
     model = FunctionalModel(DepthMaps(config.width, seed=seed % 2**31).to(config.device))
-    learner = _learner(config, model, arm, seed)
+    learner = _learner(config, model, system, seed)
     for part in learner.parts().values():
         part.to(config.device)
     fit_meta(
         learner,
-        (lambda number: _together(tasks.draw(number))) if arm == PLAIN else tasks.draw,
+        (lambda number: _together(tasks.draw(number))) if system == PLAIN else tasks.draw,
         iterations=config.iterations,
         tasks=config.tasks,
         clip=10.0,
@@ -292,107 +228,106 @@ def _tuned(config: AimFasConfig, learner: GradientLearner, tasks: TypeTasks) -> 
     return _learner(config, learner.model, TUNED, 0, max(TUNING_FACTORS, key=area))
 
 
-# Claims and tables
-
-
-def _values(seeds: Sequence[Any], system: str, shots: int, figure: str) -> list[float]:
-    return [seed["figures"][system][str(shots)][figure] for seed in seeds]
-
-
-def _claims(config: AimFasConfig, seeds: Sequence[Any]) -> list[Claim]:
+def claims(results: Results, config: AimFasConfig) -> list[Claim]:
+    """By ACER on new types, at one number of shots or as the mean over all."""
     fewest, most = config.shots[0], config.shots[-1]
-
-    def mean_acer(system: str) -> list[float]:
-        over = [_values(seeds, system, shots, "ACER") for shots in config.shots]
-        return [float(np.mean(one)) for one in zip(*over, strict=True)]
-
-    def lower(name: str, sentence: str, better: Sequence[float], worse: Sequence[float]) -> Claim:
-        pairs = zip(worse, better, strict=True)
-        return positive(name, sentence, [high - low for high, low in pairs])
-
-    at = partial(_values, seeds, AIM, figure="ACER")
-    over = "the mean over shots of the ACER on new types is lower than"
+    mean = results.averaged("shots")
+    over_shots = mean.series("ACER")
+    by_shots = results.select(system=AIM).series("ACER", by="shots")
+    lower = "the mean over shots of the ACER on new types is lower than"
+    optimism = zip(over_shots[AIM], mean.values("EER", system=AIM), strict=True)
     return [
-        lower(
+        by_shots.lower(
             "error_falls_with_shots",
             f"With {most} shots AIM-FAS has a lower ACER on new types than with {fewest}.",
-            at(shots=most),
-            at(shots=fewest),
+            most,
+            than=fewest,
         ),
-        lower(
-            "meta_beats_supervised",
-            f"Of AIM-FAS {over} of a supervised network, fine-tuned.",
-            mean_acer(AIM),
-            mean_acer(TUNED),
+        *(
+            over_shots.lower(name, f"Of AIM-FAS {lower} {sentence}.", AIM, than=other)
+            for name, sentence, other in (
+                ("meta_beats_supervised", "of a supervised network, fine-tuned", TUNED),
+                ("adaptation_helps", "of its own start, not adapted", STARTED),
+                ("learned_update_beats_fixed", "of first-order MAML at a fixed rate", FIXED),
+                (
+                    "beats_trivial_baseline",
+                    "of logistic regression on the support's 8×8 thumbnails",
+                    THUMBNAILS,
+                ),
+            )
         ),
-        lower(
-            "adaptation_helps",
-            f"Of AIM-FAS {over} of its own start, not adapted.",
-            mean_acer(AIM),
-            mean_acer(STARTED),
-        ),
-        lower(
-            "learned_update_beats_fixed",
-            f"Of AIM-FAS {over} of first-order MAML at a fixed rate.",
-            mean_acer(AIM),
-            mean_acer(FIXED),
-        ),
-        lower(
+        results.series("ACER", shots=fewest).lower(
             "zero_shot_beats_supervised",
             f"With {fewest} shots AIM-FAS has a lower ACER than the supervised network as it is.",
-            at(shots=fewest),
-            _values(seeds, PLAIN, fewest, "ACER"),
+            AIM,
+            than=PLAIN,
         ),
-        lower(
-            "beats_trivial_baseline",
-            f"Of AIM-FAS {over} of logistic regression on the support's 8×8 thumbnails.",
-            mean_acer(AIM),
-            mean_acer(THUMBNAILS),
-        ),
-        lower(
+        positive(
             "query_threshold_is_optimistic",
             "Of AIM-FAS the equal error rate on the queries is lower than the ACER at the "
             "support's threshold, mean over shots.",
-            [
-                float(np.mean([seed["figures"][AIM][str(k)]["EER"] for k in config.shots]))
-                for seed in seeds
-            ],
-            mean_acer(AIM),
+            [high - low for high, low in optimism],
         ),
     ]
 
 
-def _shots_table(config: AimFasConfig, seeds: Sequence[Any], figure: str) -> Table:
-    rows: list[Row] = [
-        [system, *row_over_seeds(*(_values(seeds, system, k, figure) for k in config.shots))]
+def views(results: Results, config: AimFasConfig) -> Views:
+    """Errors by shots, and the learned update."""
+    metrics = [
+        results.metric(
+            f"{figure} of {system}, {shots} shots",
+            figure,
+            "area" if figure == "AUC" else "rate",
+            system=system,
+            shots=shots,
+        )
         for system in SYSTEMS
+        for shots in config.shots
+        for figure in FIGURES
     ]
-    what = {
-        "ACER": "at the threshold of equal errors on the task's support",
-        "EER": "on the queries themselves, as the release reports: optimistic",
-        "AUC": "without a threshold",
-    }[figure]
-    return Table(
-        name=figure.lower(),
-        title=f"{figure} on new types",
-        columns=["system", *(cell for k in config.shots for cell in (f"{k} shots", "low", "high"))],
-        rows=rows,
-        caption=f"{figure} {what}; means over {config.test_tasks} tasks and seeds, 95 % Student-t "
-        "intervals over seeds.",
-    )
-
-
-def _update_table(seeds: Sequence[Any]) -> Table:
-    return Table(
-        name="update",
-        title="The learned inner update",
-        columns=["seed", "α", "γ", "types with too few faces"],
-        rows=[
-            [index, seed["alpha"], seed["gamma"], ", ".join(seed["left_out"]) or "none"]
-            for index, seed in enumerate(seeds)
-        ],
+    tables = [
+        results.table(
+            figure.lower(),
+            f"{figure} on new types",
+            "system",
+            [Column(f"{k} shots", figure, {"shots": k}, "interval") for k in config.shots],
+            order=SYSTEMS,
+            caption=f"{figure} {MEANING[figure]}; means over {config.test_tasks} tasks and "
+            "repetitions, 95 % Student-t intervals over repetitions.",
+        )
+        for figure in FIGURES
+    ]
+    update = results.table(
+        "update",
+        "The learned inner update",
+        ("repetition", "left_out"),
+        [Column("α", "α"), Column("γ", "γ")],
+        headings=("repetition", "types with too few faces"),
         caption="The rate of step j is α γ^j. Types with too few faces for a task take no part.",
     )
+    figures = [
+        results.lines(
+            figure.lower(),
+            f"{figure} by shots",
+            f"Mean over repetitions of the {figure} on new types.",
+            figure,
+            x="shots",
+            labels=("shots of the new types", figure),
+        )
+        for figure in ("ACER", "AUC")
+    ]
+    return Views(metrics, [*tables, update], figures)
+
+
+def scope(config: AimFasConfig) -> str:
+    """What the numbers hold for."""
+    source = (
+        "SIMULATED captures: these error rates say nothing about real cameras and attacks."
+        if config.data is None
+        else f"Photographs in {config.data}, by its type lists; repetitions differ in the weights "
+        "and tasks only."
+    )
+    return f"{source} Queries of a task are scored as one batch, as published."
 
 
 AIM_FAS_STUDY = Study(
@@ -431,4 +366,7 @@ AIM_FAS_STUDY = Study(
         ),
     },
     measure=measure,
+    claims=claims,
+    views=views,
+    scope=scope,
 )

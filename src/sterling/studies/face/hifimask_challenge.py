@@ -1,13 +1,12 @@
-"""The 3D High-Fidelity Mask challenge: the winning ideas, and what the rule of judging lets pass.
+"""The 3D High-Fidelity Mask challenge: the winning ideas, and what the rule of scoring lets pass.
 
 Liu et al., "3D High-Fidelity Mask Face Presentation Attack Detection Challenge", ICCV Workshops
-2021. The challenge's own data, protocol 3 of HiFiMask, is read from ``--data``; without it bona
-fides and masks are simulated, of which one material, plaster, is never trained on. Every seed draws
-its own captures and its own initial weights; all entries of one seed share the captures. The first
-seed's entries stand in a leaderboard in the run's folder, which can be verified.
+2021. The challenge's own data are protocol 3 of HiFiMask; without them bona fides and masks are
+simulated, of which one material, plaster, is never trained on. The entries of the first repetition
+are in a leaderboard in the run's folder, which can be verified.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, partial
 from pathlib import Path
@@ -30,8 +29,7 @@ from sterling.face.challenge.challenge import (
     write_submission,
 )
 from sterling.face.challenge.leaderboard import Trained, start_board, submit
-from sterling.face.data import CropSpec, Faces, Manifest, load_faces, read_hifimask
-from sterling.face.evaluation.evaluate import write_scores
+from sterling.face.data import Faces, Manifest
 from sterling.face.pad import CDCN, Detector
 from sterling.face.pad.baselines.local_binary_patterns import score_texture
 from sterling.face.pad.baselines.spectrum import score_spectrum
@@ -39,58 +37,49 @@ from sterling.face.pad.detector.weights import digest
 from sterling.face.pad.networks.fusion_resnet import FusionResNet
 from sterling.face.pad.networks.part_crops import PartCrops, PartSupervision, halved
 from sterling.face.pad.networks.ssdg import SSDG, SingleSide
-from sterling.runs import Run, derive_seed, open_run
-from sterling.scale.backends import in_processes
-from sterling.studies.face._old_harness import (
+from sterling.runs import Cell, Row, Run, derive_seed, open_run
+from sterling.studies.face._harness import (
     BASELINE,
-    Arm,
-    ComparisonConfig,
-    Scorer,
-    Seed,
-    auc_gains,
+    THUMBNAILS,
+    FaceConfig,
+    System,
+    Systems,
     compare,
+    divided,
     on_images,
+    read_recorded,
     simulated_faces,
 )
-from sterling.studies.face._old_views import SIMULATED, comparison_findings, score_tables
-from sterling.study import (
-    Claim,
-    Figure,
-    Findings,
-    Row,
-    Study,
-    Table,
-    positive,
-    row_over_seeds,
-    within,
-)
+from sterling.studies.face._repetition import Repetition, rows_of
+from sterling.studies.face._views import face_views, scope_of
+from sterling.study import Claim, Column, Results, Study, Views, row
 
 NAME = "hifimask_challenge"
-FACE, WHOLE, PARTS, TRASH = "full face", "full face, all pixels", "part crops", "trash"
-FIRST = f"{TRASH}, flip"  # the first place: part crops, trash and flipping together
+FACE, WHOLE, PARTS = "full face", "full face, all pixels", "part crops"
+CORRUPTION = "corruption"
+FIRST = f"{CORRUPTION}, flip"  # the first place: part crops, corruption and flipping together
 PIXEL, SIDED, SPECTRUM, COLOUR = "pixel-wise", "SSDG", "spectrum", "colour texture"
-SYSTEMS = (FIRST, TRASH, PARTS, WHOLE, FACE, PIXEL, SIDED, SPECTRUM, COLOUR, BASELINE)
+SYSTEMS = (FIRST, CORRUPTION, PARTS, WHOLE, FACE, PIXEL, SIDED, SPECTRUM, COLOUR, BASELINE)
 UNBOUNDED = (PIXEL, SPECTRUM, COLOUR, BASELINE)  # scores that are not probabilities
 
 SEEN, UNSEEN = ("mask_silicone", "mask_resin"), "mask_plaster"
 KINDS = {"trained materials": (*SEEN, "mask_transparent"), "unseen material": (UNSEEN,)}
 HONEST, BLIND, PROBED = "dev", "dev, clamped blind", "dev, best of eleven clamped"
-HELD, BOUNDED = "held back", "bounded"
+HELD, BOUNDED = "held out", "bounded"
+HELD_CLAMPED = f"{HELD}, clamped"
 RULES = (HONEST, BLIND, PROBED, HELD, BOUNDED)
 PROBES = tuple(np.linspace(0.6, 1.4, 11).round(2).tolist())  # of the share of bona fides in test
 
 
-class HifimaskChallengeConfig(ComparisonConfig):
+class HifimaskChallengeConfig(FaceConfig):
     """Configuration of the study, beside what all comparisons have.
 
     Attributes:
         depth: Depth of the residual trunks: 10, 18 or 34; the first place's is EfficientNet-B0.
         map_width: Channels of the pixel-wise network's stem.
-        trash: Probability that a bona fide is damaged and taught as an attack.
-        share: Share of the test subjects that are held back for the threshold.
+        corruption: Probability that a bona fide is corrupted and taught as an attack.
+        share: Share of the test subjects that are held out for the threshold.
         bpcer: Bound of the bounded threshold.
-        frames: Of recorded videos, how many pictures each.
-        cropped: Whether recorded pictures are face crops already.
     """
 
     protocol: str = "masks_challenge"
@@ -106,85 +95,81 @@ class HifimaskChallengeConfig(ComparisonConfig):
     augment: bool = True
     depth: int = 10
     map_width: int = Field(default=8, ge=1)
-    trash: float = Field(default=0.1, gt=0, lt=1)
+    corruption: float = Field(default=0.1, gt=0, lt=1)
     share: float = Field(default=0.25, gt=0, lt=1)
     bpcer: float = Field(default=0.1, gt=0, lt=1)
-    frames: int = Field(default=2, ge=1)
-    cropped: bool = False
 
 
 @dataclass(frozen=True, eq=False)
-class Round:
-    """One seed: the scores of all systems, and the lists that they are judged by.
+class Entries:
+    """The scores of all systems in one repetition, and the lists that they are scored by.
 
     Attributes:
-        seed: The comparison.
         lists: Dev and test.
         values: Scores of the lists' rows, by system.
         training: SHA-256 of the training pictures.
     """
 
-    seed: Seed
     lists: Manifest
     values: dict[str, NDArray[np.float64]]
     training: str
 
 
-def measure(config: HifimaskChallengeConfig, run: Run) -> Findings:
-    """Train and test every entry on every seed, judge all by every rule, and test the claims."""
-    calls = [(config, run, index) for index in range(config.seeds)]
-    rounds: list[Round] = in_processes(_one_round, calls, "seeds")
-    seeds = [one.seed for one in rounds]
-    write_scores(score_tables(seeds), run.folder)
-    _write_board(config, run, rounds[0])
-    judged = {
-        system: [_judgements(config, run, index, one, system) for index, one in enumerate(rounds)]
-        for system in SYSTEMS
-    }
-    scope = SIMULATED if config.data is None else f"HiFiMask at {config.data}; seeds of weights."
-    return comparison_findings(
-        seeds,
-        SYSTEMS,
-        _claims(seeds, judged),
-        caption="full face: one residual trunk on the face at half its resolution. full face, all "
-        "pixels: the same trunk at full resolution. part crops: face and five windows at full "
-        "resolution, a head each. trash: that with damaged bona fides as attacks. trash, flip: "
-        "that averaged with the mirror image, which is the first place's recipe. pixel-wise: "
-        "central differences, a map of the class. SSDG: bona fides of all cameras alike. "
-        "spectrum, colour texture: hand-made features and a linear machine. thumbnails: logistic "
-        "regression on 8×8 colours.",
-        trained=[TRASH, FACE],
-        scope=scope,
-        kinds=KINDS,
-        tables=[_rules_table(judged), _materials_table(seeds)],
-        figures=[_rules_figure(judged[FIRST])],
-    )
-
-
-def _one_round(config: HifimaskChallengeConfig, run: Run, index: int) -> Round:
-    faces = _faces(config, run, index)
-    seed = compare(NAME, config, run, index, _arms(config), scorers=SCORERS, recorded=faces)
-    columns = run.stage(f"lists-{index}", lambda: _lists(faces()).table.to_dict(as_series=False))
-    lists = Manifest.from_columns(columns, f"lists of seed {index}")
-    values = {
-        name: _submitted(name, seed.results[name]["dev"] + seed.results[name]["test"])
-        for name in SYSTEMS
-    }
-    training = run.stage(f"training-{index}", lambda: _training_digest(faces()))
-    return Round(seed, lists, values, training)
-
-
-def _faces(config: HifimaskChallengeConfig, run: Run, index: int) -> Callable[[], Faces]:
+def measure(config: HifimaskChallengeConfig, run: Run) -> Results:
+    """Train and test every entry in every repetition, and score all by every rule."""
+    recorded, missed = None, 0
     if config.data is not None:
-        return cache(partial(recorded, config.data, config))
+        recorded, missed = read_recorded(config, config.data, ("rgb",))
+    grid = [{"repetition": index} for index in range(config.seeds)]
+    rows = run.map(_repetition, grid, config, recorded, seed=NAME + "/{repetition}")
+    return Results.of(rows, not_scored=missed)
+
+
+def _repetition(
+    config: HifimaskChallengeConfig, recorded: Faces | None, cell: Cell
+) -> Iterator[Row]:
+    run, index = cell.run, cell.repetition
+    faces = _faces(config, recorded, run, index)
+    repetition = compare(config, run, cell, systems(config), faces)
+    cell.keep_scores(repetition.score_table(index))
+    columns = run.stage(f"lists-{index}", lambda: _lists(faces()).table.to_dict(as_series=False))
+    entries = Entries(
+        Manifest.from_columns(columns, f"lists of repetition {index}"),
+        {
+            name: _submitted(name, [*result["dev"], *result["test"]])
+            for name, result in repetition.results.items()
+        },
+        run.stage(f"training-{index}", lambda: _training_digest(faces())),
+    )
+    if index == 0:
+        _write_board(config, run, entries)
+    yield from rows_of(repetition, kinds=KINDS)
+    for system in SYSTEMS:
+        for rule, judgement in _judgements(config, run, index, entries, system).items():
+            errors = judgement.errors
+            yield row("acer", errors.acer, system=system, rule=rule)
+            yield row("worst apcer", errors.apcer_max.value, system=system, rule=rule)
+            yield row("bpcer", errors.bpcer.value, system=system, rule=rule)
+        yield from _material_rows(repetition, system)
+
+
+def _material_rows(repetition: Repetition, system: str) -> Iterator[Row]:
+    presented = repetition.test[system].species
+    for species in presented:
+        seen = "seen" if species in repetition.seen_species else "unseen"
+        area = repetition.auc(system, [species])
+        yield row("auc", area, system=system, material=species.replace("_", " "), seen=seen)
+    trained = [name for name in presented if name != UNSEEN]
+    for seen, names in (("seen", trained), ("unseen", [UNSEEN])):
+        yield row("auc of materials", repetition.auc(system, names), system=system, seen=seen)
+
+
+def _faces(
+    config: HifimaskChallengeConfig, recorded: Faces | None, run: Run, index: int
+) -> Callable[[], Faces]:
+    if recorded is not None:
+        return lambda: divided(recorded, index)
     return cache(partial(simulated_faces, NAME, config, run, index))
-
-
-def recorded(folder: Path, config: HifimaskChallengeConfig) -> Faces:
-    """Some frames of every video of protocol 3."""
-    manifest = read_hifimask(folder, "3", frames=config.frames)
-    spec = CropSpec(size=config.size, align=True)
-    return load_faces(manifest, spec, cropped=config.cropped).faces
 
 
 def _lists(faces: Faces) -> Manifest:
@@ -204,12 +189,14 @@ def _submitted(system: str, scores: Sequence[float]) -> NDArray[np.float64]:
     return squashed
 
 
-def _arms(config: HifimaskChallengeConfig) -> dict[str, Arm]:
-    def crops(parts: bool, trash: float, **more: Any) -> Arm:
-        def objective(_training: Faces) -> PartSupervision:
-            return PartSupervision(trash, augmented=config.augment)
+def systems(config: HifimaskChallengeConfig) -> Systems:
+    """Every entry but the first place, which is a way to score `CORRUPTION`."""
 
-        return Arm(
+    def crops(parts: bool, corruption: float, **more: Any) -> System:
+        def objective(_training: Faces) -> PartSupervision:
+            return PartSupervision(corruption, augmented=config.augment)
+
+        return System(
             lambda seed: PartCrops(config.depth, config.width, parts, seed=seed),
             objective=objective,
             **more,
@@ -219,30 +206,27 @@ def _arms(config: HifimaskChallengeConfig) -> dict[str, Arm]:
         return FusionResNet(config.depth, config.width, ("rgb",), "halfway", "concat", seed=seed)
 
     return {
-        TRASH: crops(True, config.trash, scorings={"flip": _flipped}),
+        CORRUPTION: crops(True, config.corruption, scorings={"flip": _flipped}),
         PARTS: crops(True, 0.0),
         FACE: crops(False, 0.0),
-        WHOLE: Arm(
+        WHOLE: System(
             whole, objective=lambda _training: PartSupervision(0.0, augmented=config.augment)
         ),
-        PIXEL: Arm(
+        PIXEL: System(
             lambda seed: CDCN(config.map_width, seed=seed),
             label="constant",
             changes={"cdl_weight": 0.0},
             sees=_half_size,
         ),
-        SIDED: Arm(
+        SIDED: System(
             lambda seed: SSDG(config.depth, config.width, seed=seed),
             objective=_cameras,
             sees=_half_size,
         ),
+        SPECTRUM: on_images(score_spectrum),
+        COLOUR: on_images(score_texture),
+        BASELINE: THUMBNAILS,
     }
-
-
-SCORERS: dict[str, Scorer] = {
-    SPECTRUM: on_images(score_spectrum),
-    COLOUR: on_images(score_texture),
-}
 
 
 def _flipped(detector: Detector, faces: Faces) -> NDArray[np.float64]:
@@ -250,7 +234,7 @@ def _flipped(detector: Detector, faces: Faces) -> NDArray[np.float64]:
 
 
 def _half_size(faces: Faces) -> Faces:
-    """What the part crops' trunk sees of the face."""
+    """The face as the part crops' trunk sees it."""
     return replace(faces, images=halved(faces.images.float()).round().to(torch.uint8))
 
 
@@ -275,9 +259,9 @@ def _rules(config: HifimaskChallengeConfig, run: Run, index: int) -> dict[str, R
 
 
 def _judgements(
-    config: HifimaskChallengeConfig, run: Run, index: int, one: Round, system: str
+    config: HifimaskChallengeConfig, run: Run, index: int, entries: Entries, system: str
 ) -> dict[str, Judgement]:
-    rules, values, lists = _rules(config, run, index), one.values[system], one.lists
+    rules, values, lists = _rules(config, run, index), entries.values[system], entries.lists
     # The share of bona fides in the challenge's test is published; nothing else of the labels is.
     known = float(lists.where(split="test").bona_fide.mean())
     blind = clamped(values, lists, accepting(values, lists, known))
@@ -285,152 +269,128 @@ def _judgements(
         **{name: judge(values, lists, rule) for name, rule in rules.items()},
         BLIND: judge(blind, lists, rules[HONEST]),
         PROBED: probed(values, lists, rules[HONEST], [known * times for times in PROBES]),
-        f"{HELD}, clamped": judge(blind, lists, rules[HELD]),
+        HELD_CLAMPED: judge(blind, lists, rules[HELD]),
     }
 
 
-Judged = Mapping[str, list[dict[str, Judgement]]]
-
-
-def _claims(seeds: list[Seed], judged: Judged) -> list[Claim]:
-    def gain(name: str, sentence: str, better: str, worse: str) -> Claim:
-        return positive(name, sentence, auc_gains(seeds, better, worse))
-
-    first = judged[FIRST]
-
-    def won(by: str) -> list[float]:
-        return [one[HONEST].errors.acer - one[by].errors.acer for one in first]
-
-    moved = [one[f"{HELD}, clamped"].errors.acer - one[HELD].errors.acer for one in first]
-    materials = seeds[0].test[FIRST].species
-    seen = [name for name in materials if name != UNSEEN]
-    return [
-        gain("parts_beat_face", "Part crops have a higher AUC than the face alone.", PARTS, FACE),
-        gain(
+def claims(results: Results, _config: HifimaskChallengeConfig) -> list[Claim]:
+    """The winning ideas by AUC, and what clamped scores gain by ACER."""
+    auc = results.series("auc")
+    first = results.select(system=FIRST)
+    by_rule = first.series("acer", by="rule")
+    ideas = (
+        ("parts_beat_face", "Part crops have a higher AUC than the face alone.", PARTS, FACE),
+        (
             "parts_beat_all_pixels",
             "Part crops have a higher AUC than the face alone at their resolution.",
             PARTS,
             WHOLE,
         ),
-        gain("trash_helps", "Damaged bona fides as attacks raise the AUC.", TRASH, PARTS),
-        gain("flip_helps", "Averaging with the mirror image raises the AUC.", FIRST, TRASH),
-        gain(
+        ("trash_helps", "Corrupted bona fides as attacks raise the AUC.", CORRUPTION, PARTS),
+        ("flip_helps", "Averaging with the mirror image raises the AUC.", FIRST, CORRUPTION),
+        (
             "pixel_beats_binary",
             "Pixel-wise supervision has a higher AUC than a binary label.",
             PIXEL,
             FACE,
         ),
-        gain(
+        (
             "first_place_beats_face",
-            "Crops, trash and flipping together have a higher AUC than the face alone.",
+            "Crops, corruption and flipping together have a higher AUC than the face alone.",
             FIRST,
             FACE,
         ),
-        gain("beats_trivial_baseline", "The AUC is above 8×8 thumbnails'.", FIRST, BASELINE),
-        positive(
+        ("beats_trivial_baseline", "The AUC is above 8×8 thumbnails'.", FIRST, BASELINE),
+    )
+    return [
+        *(auc.higher(name, sentence, one, than=other) for name, sentence, one, other in ideas),
+        first.series("auc of materials", by="seen").higher(
             "unseen_material_is_harder",
             "The AUC against plaster, never trained on, is below that against trained materials.",
-            _differences(seeds, seen),
+            "seen",
+            than="unseen",
         ),
-        positive(
+        by_rule.lower(
             "clamping_blind_wins",
             "Clamped dev scores lower the ACER when only the share of bona fides in test is known.",
-            won(BLIND),
+            BLIND,
+            than=HONEST,
         ),
-        positive(
+        by_rule.lower(
             "clamping_with_feedback_wins",
             "The best of eleven clamped submissions has a lower ACER than the honest one.",
-            won(PROBED),
-        ),
-        within(
-            "held_back_cannot_be_clamped",
-            "With a threshold from captures held back, clamping changes nothing.",
-            moved,
-            -1e-12,
-            1e-12,
+            PROBED,
+            than=HONEST,
         ),
     ]
 
 
-def _differences(seeds: Sequence[Seed], seen: Sequence[str]) -> list[float]:
-    pairs = [(seed.auc(FIRST, seen), seed.auc(FIRST, [UNSEEN])) for seed in seeds]
-    return [known - new for known, new in pairs if known is not None and new is not None]
-
-
-def _rules_table(judged: Judged) -> Table:
-    rows: list[Row] = []
-    for system, found in judged.items():
-        for rule in RULES:
-            errors = [one[rule].errors for one in found]
-            rows.append(
-                [
-                    system,
-                    rule,
-                    *row_over_seeds([one.acer for one in errors]),
-                    row_over_seeds([one.apcer_max.value for one in errors])[0],
-                    row_over_seeds([one.bpcer.value for one in errors])[0],
-                ]
-            )
-    return Table(
-        name="rules",
-        title="What the rule of the threshold decides",
-        columns=["system", "threshold", "ACER", "low", "high", "worst APCER", "BPCER"],
-        rows=rows,
-        caption="Means over seeds with 95 % Student-t intervals; all rules score the same captures "
-        "of test. dev: equal error on dev. clamped blind: dev scores within 0.005 of the score "
-        "that the published share of bona fides in test reaches. best of eleven clamped: eleven "
-        "such submissions, from 0.6 to 1.4 times that share, the lowest ACER. held back: equal "
-        "error on captures of test held back. bounded: the BPCER of those is bounded with "
+def views(results: Results, _config: HifimaskChallengeConfig) -> Views:
+    """All entries by rule and by material."""
+    common = face_views(
+        results,
+        SYSTEMS,
+        caption="full face: one residual trunk on the face at half its resolution. full face, all "
+        "pixels: the same trunk at full resolution. part crops: face and five windows at full "
+        "resolution, a head each. corruption: that with corrupted bona fides as attacks. "
+        "corruption, flip: that averaged with the mirror image, which is the first place's recipe. "
+        "pixel-wise: central differences, a map of the class. SSDG: bona fides of all cameras "
+        "alike. spectrum, colour texture: hand-crafted features and a linear machine. thumbnails: "
+        "logistic regression on 8×8 colours.",
+        trained=[CORRUPTION, FACE],
+        kinds=KINDS,
+    )
+    rules = results.select(rule=RULES)
+    by_rule = rules.table(
+        "rules",
+        "Errors by the rule of the threshold",
+        ("system", "rule"),
+        [
+            Column("ACER", "acer", show="interval"),
+            Column("worst APCER", "worst apcer"),
+            Column("BPCER", "bpcer"),
+        ],
+        order=SYSTEMS,
+        headings=("system", "threshold"),
+        caption="Means over repetitions with 95 % Student-t intervals; all rules score the same "
+        "captures of test. dev: equal error on dev. clamped blind: dev scores within 0.005 of the "
+        "score that the published share of bona fides in test reaches. best of eleven clamped: "
+        "eleven such submissions, from 0.6 to 1.4 times that share, the lowest ACER. held out: "
+        "equal error on captures of test held out. bounded: the BPCER of those is bounded with "
         "confidence.",
     )
-
-
-def _rules_figure(found: Sequence[Mapping[str, Judgement]]) -> Figure:
-    rows = [row_over_seeds([one[rule].errors.acer for one in found]) for rule in RULES]
-    value, low, high = (list(column) for column in zip(*rows, strict=True))
-    return Figure(
-        name="rules",
-        title="One detector, five thresholds",
-        kind="bars",
-        caption=f"ACER of {FIRST}, means over seeds with 95 % intervals.",
-        data={
-            "names": list(RULES),
-            "values": value,
-            "low": low,
-            "high": high,
-            "value_label": "ACER",
-        },
+    bars = rules.select(system=FIRST).bars(
+        "rules",
+        "One detector, five thresholds",
+        f"ACER of {FIRST}, means over repetitions with 95 % intervals.",
+        "acer",
+        by="rule",
+        order=RULES,
+        value_label="ACER",
     )
-
-
-def _materials_table(seeds: Sequence[Seed]) -> Table:
-    rows: list[Row] = []
-    for system in SYSTEMS:
-        for species in seeds[0].test[FIRST].species:
-            areas = [seed.auc(system, [species]) for seed in seeds]
-            trained = "seen" if species in seeds[0].seen_species else "unseen"
-            known = [area for area in areas if area is not None]
-            rows.append([system, species.replace("_", " "), trained, *row_over_seeds(known)])
-    return Table(
-        name="materials",
-        title="AUC by material",
-        columns=["system", "material", "in training", "AUC", "low", "high"],
-        rows=rows,
-        caption="Means over seeds with 95 % Student-t intervals; 0.5 is chance.",
+    materials = results.table(
+        "materials",
+        "AUC by material",
+        ("system", "material", "seen"),
+        [Column("AUC", "auc", show="interval")],
+        order=SYSTEMS,
+        headings=("system", "material", "in training"),
+        caption="Means over repetitions with 95 % Student-t intervals; 0.5 is chance.",
     )
+    return Views(common.metrics, [*common.tables, by_rule, materials], [bars, *common.figures])
 
 
-def _write_board(config: HifimaskChallengeConfig, run: Run, one: Round) -> None:
+def _write_board(config: HifimaskChallengeConfig, run: Run, one: Entries) -> None:
     """The first seed's leaderboard, its lists and its files of scores, in the run's folder."""
     path, lists = run.folder / "leaderboard.json", run.folder / "lists.csv"
-    path.unlink(missing_ok=True)  # of an attempt that was killed between here and the evidence
+    path.unlink(missing_ok=True)  # of an attempt that was interrupted between here and the evidence
     one.lists.write(lists)
     start_board(
         path,
         lists,
         _rules(config, run, 0)[HELD],
         title="3D high-fidelity masks, open set",
-        scope=SIMULATED if config.data is None else f"HiFiMask at {config.data}, protocol 3",
+        scope=scope_of(config),
     )
     for system in SYSTEMS:
         file = run.folder / "scores" / f"{system.replace(', ', '-').replace(' ', '_')}.txt"
@@ -452,10 +412,10 @@ def _write_board(config: HifimaskChallengeConfig, run: Run, one: Round) -> None:
 
 
 def rerun(recipe: Mapping[str, Any], folder: Path) -> Trained:
-    """Simulate, train and score the first seed of a leaderboard's entry again.
+    """Simulate, train and score the first repetition of a leaderboard's entry again.
 
     Args:
-        recipe: As the study's leaderboard has it.
+        recipe: Recipe of the study's leaderboard.
         folder: New folder for the run's files.
 
     Raises:
@@ -469,20 +429,20 @@ def rerun(recipe: Mapping[str, Any], folder: Path) -> Trained:
         raise InputError(f"recipe: not one of the study {NAME} ({reason})") from error
     if system not in SYSTEMS:
         raise unknown_name("system", system, SYSTEMS)
-    trained = TRASH if system == FIRST else system  # the first place is a way to score that arm
-    arms = {name: arm for name, arm in _arms(config).items() if name == trained}
-    scorers = {name: one for name, one in SCORERS.items() if name == system}
+    trained = CORRUPTION if system == FIRST else system
     with open_run(folder, identity={"recipe": dict(recipe)}, seed=seed) as run:
-        faces = _faces(config, run, 0)
-        found = compare(NAME, config, run, 0, arms, scorers=scorers, recorded=faces)
+        recorded = None if config.data is None else read_recorded(config, config.data, ("rgb",))[0]
+        faces = _faces(config, recorded, run, 0)
+        cell = Cell(run, "rerun", {"repetition": 0}, derive_seed(run.seed, NAME, 0) % 2**31)
+        found = compare(config, run, cell, {trained: systems(config)[trained]}, faces)
         scores = found.results[system]
-        values = _submitted(system, scores["dev"] + scores["test"])
+        values = _submitted(system, [*scores["dev"], *scores["test"]])
         return Trained(_lists(faces()), values, _training_digest(faces()))
 
 
 HIFIMASK_CHALLENGE_STUDY = Study(
     name=NAME,
-    summary="Masks in the open: part crops, trash, mirror images, and thresholds that are steered.",
+    summary="Masks in the open: part crops, corruption, mirror images, and steered thresholds.",
     domain="face",
     cite="liu2021challenge",
     presets={
@@ -508,8 +468,10 @@ HIFIMASK_CHALLENGE_STUDY = Study(
             learning_rate=6e-4,
             step_factor=0.9,
             batch_size=48,
-            frames=10,
         ),
     },
     measure=measure,
+    claims=claims,
+    views=views,
+    scope=scope_of,
 )

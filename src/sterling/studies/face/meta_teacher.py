@@ -1,13 +1,12 @@
-"""MT-FAS: is a teacher that learns what to teach better than maps made by hand?
+"""MT-FAS: is a teacher that learns what to teach better than hand-crafted maps?
 
-Qin et al., "Meta-Teacher For Face Anti-Spoofing", IEEE TPAMI 2021. Every seed draws its own
-captures and weights; the test's lights and instruments are in no training capture. After the
-teacher has learned, a fresh student is trained by it, and others of the same start for as many
-steps by a binary mask, by depth, and by a teacher that was itself trained on labels.
+Qin et al., "Meta-Teacher For Face Anti-Spoofing", IEEE TPAMI 2021. The test's lights and
+instruments are in no training capture. After the teacher has learned, a fresh student is trained by
+it, and others from the same start for as many steps by a binary mask, by depth, and by a teacher
+that was itself trained on labels.
 """
 
-from collections.abc import Callable, Mapping
-from functools import partial
+from collections.abc import Callable
 from typing import Any, Literal
 
 import numpy as np
@@ -18,11 +17,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from sterling.adapt import FunctionalModel, with_running_statistics
-from sterling.errors import InputError
-from sterling.face.capture import Scale, simulate
-from sterling.face.data import Faces, label_maps
-from sterling.face.evaluation.evaluate import write_scores
-from sterling.face.pad.baselines.thumbnails import score_thumbnails
+from sterling.face.data import Faces, LabelKind, label_maps
 from sterling.face.pad.few_shot.aim_fas import DepthMaps
 from sterling.face.pad.few_shot.meta_teacher import (
     Lesson,
@@ -33,58 +28,44 @@ from sterling.face.pad.few_shot.meta_teacher import (
     teach,
 )
 from sterling.measure import Scores, auc
-from sterling.runs import Run, derive_seed
-from sterling.scale.backends import in_processes
-from sterling.studies.face._old_harness import (
+from sterling.runs import Cell, Row, Run, derive_seed
+from sterling.studies.face._harness import (
     BASELINE,
-    Seed,
-    acer_gains,
-    auc_gains,
-    hand_made,
-    items_of,
-    on_images,
+    THUMBNAILS,
+    CaptureConfig,
+    divided,
+    hand_crafted,
+    read_recorded,
+    simulated_faces,
 )
-from sterling.studies.face._old_views import (
-    SIMULATED,
-    bars_figure,
-    det_figure,
-    kinds_table,
-    score_tables,
-    species_table,
-    system_metrics,
-    systems_table,
-)
-from sterling.study import Claim, Config, Findings, Study, Table, positive
+from sterling.studies.face._repetition import Repetition, items_of, rows_of
+from sterling.studies.face._views import face_views, scope_of
+from sterling.study import Claim, Column, Results, Study, Views, row
 
 META, MASK, DEPTH, ORDINARY = "meta-teacher", "binary mask", "depth", "ordinary teacher"
-ARMS = (META, MASK, DEPTH, ORDINARY)
-SYSTEMS = (*ARMS, BASELINE)
+SYSTEMS = (META, MASK, DEPTH, ORDINARY, BASELINE)
 CHUNK = 64  # captures that are scored at once
 
 
-class MetaTeacherConfig(Config):
-    """Configuration of the study.
+class MetaTeacherConfig(CaptureConfig):
+    """Configuration of the study, beside its captures.
 
     Attributes:
-        subjects: Simulated subjects for training, development and test.
-        captures: Captures of each, half of them bona fide.
-        size: Side of the crops in pixels.
-        seeds: How many times everything is repeated with other captures and weights.
         width: Channels of the student's stem; the ordinary teacher's is twice that.
         teacher_width: Channels of the meta-teacher's first layer.
         lessons: Steps of the meta-teacher.
         iterations: Steps of every student, and of the ordinary teacher.
-        batch: Captures of a step; of validation as many.
+        batch: Captures of a step, and of its validation.
         inner_rate: α of the student's step that the meta-teacher sees.
         teacher_rate: Learning rate of the meta-teacher.
-        learning_rate: Of the students.
+        learning_rate: Learning rate of the students.
         device: Where to compute.
     """
 
+    protocol: str = "new_types"
     subjects: tuple[int, int, int] = (18, 6, 12)
     captures: tuple[int, int, int] = (360, 80, 200)
     size: int = Field(default=32, ge=32, multiple_of=8)
-    seeds: int = Field(default=5, ge=1)
     width: int = Field(default=4, ge=1)
     teacher_width: int = Field(default=4, ge=1)
     lessons: int = Field(default=250, ge=1)
@@ -96,53 +77,23 @@ class MetaTeacherConfig(Config):
     device: Literal["cpu", "cuda"] = "cpu"
 
 
-def measure(config: MetaTeacherConfig, run: Run) -> Findings:
-    """Train every student on every seed, judge it on unseen instruments, and test the claims."""
+def measure(config: MetaTeacherConfig, run: Run) -> Results:
+    """Train every student in every repetition and test it on unseen instruments."""
+    recorded, missed = None, 0
     if config.data is not None:
-        raise InputError(
-            f"--data {config.data}: this study reads simulated captures only; for your own use "
-            "sterling face train --data"
-        )
-    calls = [(config, run, index) for index in range(config.seeds)]
-    found = in_processes(_one_seed, calls, "seeds")
-    seeds = [
-        Seed.of(one["results"], one["items"], source=f"simulated development captures, seed {i}")
-        for i, one in enumerate(found)
-    ]
-    write_scores(score_tables(seeds), run.folder)
-    by_kind = kinds_table(seeds, SYSTEMS)
-    caption = (
-        "meta-teacher: a fresh student by the maps that the meta-teacher learned. binary mask: "
-        "ones on attacks. depth: the true relief on bona fides. ordinary teacher: the maps of a "
-        "network of twice the width that was trained on the binary mask. thumbnails: logistic "
-        "regression on 8×8 colours."
-    )
-    return Findings(
-        scope=SIMULATED,
-        not_scored=0,
-        metrics=system_metrics(seeds, SYSTEMS),
-        claims=_claims(seeds),
-        tables=[
-            systems_table(seeds, SYSTEMS, caption=caption),
-            by_kind,
-            species_table(seeds, META),
-            _teacher_table(found),
-        ],
-        figures=[det_figure(SYSTEMS), bars_figure(by_kind)],
-    )
+        recorded, missed = read_recorded(config, config.data, ("rgb",))
+    grid = [{"repetition": index} for index in range(config.seeds)]
+    rows = run.map(_repetition, grid, config, recorded, seed="meta_teacher/{repetition}")
+    return Results.of(rows, not_scored=missed)
 
 
-# One seed
-
-
-def _one_seed(config: MetaTeacherConfig, run: Run, index: int) -> dict[str, Any]:
-    seed = derive_seed(run.seed, "meta_teacher", index)
-    return run.stage(f"seed-{index}", partial(_results, config, seed))  # type: ignore[no-any-return]
-
-
-def _results(config: MetaTeacherConfig, seed: int) -> dict[str, Any]:
-    scale = Scale(config.subjects, config.captures)
-    faces = simulate("new_types", seed=seed % 2**31, size=config.size, scale=scale).faces()
+def _repetition(config: MetaTeacherConfig, recorded: Faces | None, cell: Cell) -> list[Row]:
+    seed = derive_seed(cell.run.seed, "meta_teacher", cell.repetition)
+    if recorded is None:
+        faces = simulated_faces("meta_teacher", config, cell.run, cell.repetition)
+    else:
+        faces = divided(recorded, cell.repetition)
+    faces = faces.only(["rgb"])
     training = faces.split("train")
     images = training.images.to(config.device)
     attack = torch.from_numpy(~training.manifest.bona_fide).float().to(config.device)
@@ -151,23 +102,27 @@ def _results(config: MetaTeacherConfig, seed: int) -> dict[str, Any]:
     teacher, lessons = _meta_teacher(config, images, attack, training, seed)
     with torch.no_grad():
         learned = _in_chunks(lambda rows: teacher(images[rows], attack[rows]), len(images))
-    depth = label_maps(training, "depth", config.size // 8).to(config.device)
+    relief: LabelKind = "ellipsoid" if training.depth is None else "depth"
+    depth = label_maps(training, relief, config.size // 8).to(config.device)
     ordinary = _regressed(config, images, mask, seed, 2 * config.width)
     with torch.no_grad():
         taught = _in_chunks(lambda rows: ordinary(images[rows]), len(images))
     results: dict[str, Any] = {}
-    targets = {META: learned, MASK: mask, DEPTH: depth, ORDINARY: taught}
-    for arm, maps in targets.items():
+    for system, maps in {META: learned, MASK: mask, DEPTH: depth, ORDINARY: taught}.items():
         student = _regressed(config, images, maps, seed, config.width)
-        results[arm] = _scored(config, student, faces, sign=1 if arm == DEPTH else -1)
-    results[BASELINE] = hand_made(faces, on_images(score_thumbnails))
-    own = learned[attack > 0]
-    return {
-        "results": results,
-        "items": items_of(faces),
-        "lessons": lessons,
-        "peak": float(own.flatten(1).amax(dim=1).mean()),
-    }
+        results[system] = _scored(config, student, faces, sign=1 if system == DEPTH else -1)
+    results[BASELINE] = hand_crafted(THUMBNAILS, lambda: faces)
+    source = f"{config.source}, development set, repetition {cell.repetition}"
+    repetition = Repetition.of(results, items_of(faces), source=source)
+    cell.keep_scores(repetition.score_table(cell.repetition))
+    tenth = max(1, len(lessons) // 10)
+    peak = float(learned[attack > 0].flatten(1).amax(dim=1).mean())
+    return [
+        *rows_of(repetition),
+        row("validation loss", float(np.mean(lessons[:tenth])), lessons="first tenth"),
+        row("validation loss", float(np.mean(lessons[-tenth:])), lessons="last tenth"),
+        row("highest value of a map", peak),
+    ]
 
 
 def _meta_teacher(
@@ -247,47 +202,61 @@ def _scored(
     }
 
 
-# Claims and tables
-
-
-def _claims(seeds: list[Seed]) -> list[Claim]:
-    def better(name: str, than: str, worse: str) -> Claim:
-        sentence = (
-            f"On unseen instruments and lights the meta-teacher's student has a higher AUC {than}."
-        )
-        return positive(name, sentence, auc_gains(seeds, META, worse))
-
+def claims(results: Results, _config: MetaTeacherConfig) -> list[Claim]:
+    """The meta-teacher's student against the others."""
+    auc_ = results.series("auc")
+    others = {
+        "meta_beats_mask": ("than the binary mask's", MASK),
+        "meta_beats_depth": ("than the one that regresses depth", DEPTH),
+        "meta_beats_ordinary_teacher": ("than an ordinary teacher's", ORDINARY),
+        "beats_trivial_baseline": ("than logistic regression on 8×8 thumbnails", BASELINE),
+    }
     return [
-        better("meta_beats_mask", "than the binary mask's", MASK),
-        better("meta_beats_depth", "than the one that regresses depth", DEPTH),
-        better("meta_beats_ordinary_teacher", "than an ordinary teacher's", ORDINARY),
-        better("beats_trivial_baseline", "than logistic regression on 8×8 thumbnails", BASELINE),
-        positive(
+        *(
+            auc_.higher(
+                name,
+                "On unseen instruments and lights the meta-teacher's student has a higher AUC "
+                f"{sentence}.",
+                META,
+                than=other,
+            )
+            for name, (sentence, other) in others.items()
+        ),
+        results.series("acer").lower(
             "meta_lowers_acer",
             "Its ACER, worst species, is lower than the binary mask's.",
-            acer_gains(seeds, META, MASK),
+            META,
+            than=MASK,
         ),
     ]
 
 
-def _teacher_table(found: list[Mapping[str, Any]]) -> Table:
-    tenth = max(1, len(found[0]["lessons"]) // 10)
-    return Table(
-        name="teacher",
-        title="The meta-teacher's lessons",
-        columns=["seed", "validation loss, first tenth", "last tenth", "highest value of a map"],
-        rows=[
-            [
-                index,
-                float(np.mean(one["lessons"][:tenth])),
-                float(np.mean(one["lessons"][-tenth:])),
-                one["peak"],
-            ]
-            for index, one in enumerate(found)
+def views(results: Results, _config: MetaTeacherConfig) -> Views:
+    """All students, and the meta-teacher's lessons."""
+    common = face_views(
+        results,
+        SYSTEMS,
+        caption="meta-teacher: a fresh student by the maps that the meta-teacher learned. binary "
+        "mask: ones on attacks. depth: the true relief on bona fides. ordinary teacher: the maps "
+        "of a network of twice the width that was trained on the binary mask. thumbnails: logistic "
+        "regression on 8×8 colours.",
+        trained=[],
+    )
+    lessons = results.table(
+        "teacher",
+        "The meta-teacher's lessons",
+        "repetition",
+        [
+            *(
+                Column(f"validation loss, {part}", "validation loss", {"lessons": part})
+                for part in ("first tenth", "last tenth")
+            ),
+            Column("highest value of a map", "highest value of a map"),
         ],
         caption="The validation loss is the student's after one step of the lesson. Each map has a "
         "mean of 1; a highest value of 1 is the binary mask.",
     )
+    return Views(common.metrics, [*common.tables, lessons], common.figures)
 
 
 META_TEACHER_STUDY = Study(
@@ -321,4 +290,7 @@ META_TEACHER_STUDY = Study(
         ),
     },
     measure=measure,
+    claims=claims,
+    views=views,
+    scope=scope_of,
 )

@@ -2,11 +2,11 @@
 
 Guo et al., "Learning Meta Face Recognition in Unseen Domains", CVPR 2020. One domain after the
 other is left out (GFR-R has four, by region of descent; here they are cameras, or the user's
-folders). All arms go on from one encoder, trained with CosFace on the sources, for as many steps
-with the same optimiser; nothing sees the domain left out.
+folders). All systems continue from one encoder, trained with CosFace on the sources, for as many
+steps with the same optimiser; nothing sees the domain left out.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any, Literal
@@ -33,51 +33,48 @@ from sterling.face.recognition import (
 )
 from sterling.face.recognition.classification import draw_labelled, number_people
 from sterling.face.recognition.procedural_faces import DOMAINS
-from sterling.runs import Run, derive_seed
-from sterling.scale.backends import in_processes
+from sterling.runs import Cell, Coordinate, Row, Run, derive_seed
 from sterling.study import (
     Claim,
+    Column,
     Config,
-    Findings,
-    Row,
+    Results,
     Study,
     Table,
-    bars_over_seeds,
-    metric_over_seeds,
-    positive,
-    row_over_seeds,
+    Views,
+    row,
 )
 
-MFR_ARM, ONE, AGGREGATION, MARGIN, BASE = (
-    *("mfr", "all sources, aligned", "all sources", "cosface", "base"),
-)
-ARMS = (MFR_ARM, ONE, AGGREGATION, MARGIN, BASE)
+MFR_, ONE, AGGREGATION = "mfr", "all sources, aligned", "all sources"
+MARGIN, BASE = "cosface", "base"
+SYSTEMS = (MFR_, ONE, AGGREGATION, MARGIN, BASE)
 FIGURES = ("TAR", "rank-1", "fold accuracy")
-TRAINED_SHARE = 0.8  # of the people of a source; the others judge the known domain. Ours.
+KNOWN = "rank-1, known domains"
+TRAINED_SHARE = 0.8  # of the people of a source; the others test the known domain. Ours.
 
 
 class MfrConfig(Config):
     """Configuration of the study.
 
     Attributes:
-        domains: Folders of ``--data`` to use; none: all.
+        domains: Folders of ``--data`` to use; empty for all.
         people: Invented people of each of the four domains.
-        pictures: Of each person; at most, with own data.
+        pictures: Pictures of each person; at most, with own data.
         size: Side of the pictures, a multiple of 8.
-        seeds: How many times everything is repeated, each with other people and weights.
+        seeds: Number of repetitions, with other people and weights.
         width: Channels of the encoder's first layer.
-        dimension: Of the embedding.
+        dimension: Dimension of the embedding.
         base_iterations: Steps of the base, with CosFace.
-        base_rate: Learning rate of CosFace, for the base and when gone on with.
-        iterations: Outer steps of each arm.
-        learning_rate: Of the outer steps, β.
-        inner_rate: α.
-        balance: γ.
+        base_rate: Learning rate of CosFace, for the base and when continued.
+        iterations: Outer steps of each system.
+        learning_rate: Learning rate of the outer steps, β.
+        inner_rate: Learning rate of the inner step, α.
+        balance: Weight of the sources against the held-out domain, γ.
         batch: People of a domain in a batch, B.
-        threshold: τ.
+        threshold: Margin of pairs, τ.
         scale: s of the soft classification.
         far: False acceptance rate that the true acceptance rate is given at.
-        device: Where to compute.
+        device: Device that computes.
     """
 
     domains: tuple[str, ...] = ()
@@ -100,12 +97,8 @@ class MfrConfig(Config):
     device: Literal["cpu", "cuda"] = "cpu"
 
 
-Result = dict[str, dict[str, float]]
-"""By arm: the figures on the domain left out, and "known" on the sources."""
-
-
-def measure(config: MfrConfig, run: Run) -> Findings:
-    """Leave out each domain in each seed, train every arm and judge it there."""
+def measure(config: MfrConfig, run: Run) -> Results:
+    """Leave out each domain in each repetition, train every system and test it there."""
     recorded, missed = (
         (None, 0)
         if config.data is None
@@ -118,62 +111,18 @@ def measure(config: MfrConfig, run: Run) -> Findings:
         _require_resolved(config.far, domain.domain, len(domain.people), len(domain.person))
     if recorded is None:
         _require_resolved(config.far, "as drawn", config.people, config.people * config.pictures)
-    calls = [
-        (config, run, recorded, seed, target) for seed in range(config.seeds) for target in targets
+    grid: list[dict[str, Coordinate]] = [
+        {"repetition": index, "left_out": target}
+        for index in range(config.seeds)
+        for target in targets
     ]
-    found = in_processes(_unit, calls, "domains left out")
-    units = {(seed, target): one for (_, _, _, seed, target), one in zip(calls, found, strict=True)}
-
-    def over_seeds(arm: str, figure: str) -> list[float]:
-        return [
-            float(np.mean([units[seed, target][arm][figure] for target in targets]))
-            for seed in range(config.seeds)
-        ]
-
-    source = (
-        "SIMULATED: faces drawn from vectors, in four domains."
-        if recorded is None
-        else f"Photographs in {config.data}: {', '.join(targets)}; seeds differ in the division of "
-        "people and the weights only."
-    )
-    return Findings(
-        scope=f"{source} Small encoders trained here: rates say nothing about other ones.",
-        not_scored=missed,
-        metrics=[
-            metric_over_seeds(f"{_title(figure, config)} of {arm}, unseen domain", "rate", values)
-            for arm in ARMS
-            for figure in FIGURES
-            for values in [over_seeds(arm, figure)]
-        ],
-        claims=_claims(config, over_seeds),
-        tables=[_arms_table(config, over_seeds), *_target_tables(config, targets, units)],
-        figures=[
-            bars_over_seeds(
-                "unseen",
-                "On the domain left out",
-                f"{_title('TAR', config)}, mean over the domains left out.",
-                {arm: over_seeds(arm, "TAR") for arm in ARMS},
-                value_label="true acceptance rate",
-            )
-        ],
-    )
+    rows = run.map(_leave_out, grid, config, recorded, seed="mfr/{repetition}/{left_out}")
+    return Results.of(rows, not_scored=missed)
 
 
-# One domain left out
-
-
-def _unit(
-    config: MfrConfig, run: Run, recorded: list[Identities] | None, seed: int, target: str
-) -> Result:
-    return run.stage(  # type: ignore[no-any-return]
-        f"{target}-{seed}", partial(_results, config, run.seed, recorded, seed, target)
-    )
-
-
-def _results(
-    config: MfrConfig, run_seed: int, recorded: list[Identities] | None, index: int, target: str
-) -> Result:
-    seed = derive_seed(run_seed, "mfr", index)
+def _leave_out(config: MfrConfig, recorded: list[Identities] | None, cell: Cell) -> Iterator[Row]:
+    """The figures of every system on one domain left out."""
+    seed, target = derive_seed(cell.run.seed, "mfr", cell.repetition), str(cell.point["left_out"])
     domains = recorded or list(
         procedural_domains(config.people, config.pictures, size=config.size, seed=seed).values()
     )
@@ -182,14 +131,22 @@ def _results(
     (unseen,) = (one for one in domains if one.domain == target)
     sources, known = [one for one, _ in divided], [one for _, one in divided]
     own = derive_seed(seed, target)
-    return {
-        arm: _judged(config, encoder, unseen, known, own if index == 0 else None)
-        for arm, encoder in _trained(config, sources, own).items()
-    }
+    for system, encoder in _trained(config, sources, own).items():
+        compared = _compared(encoder, unseen)
+        tar = row("TAR", compared.tar(config.far).tar.value, system=system)
+        if cell.repetition == 0:  # one interval over people is enough to show
+            drawn = compared.over_people(lambda one: one.tar(config.far).tar.value, seed=own)
+            tar |= {"low": drawn.interval.low, "high": drawn.interval.high}
+        yield tar
+        yield row("rank-1", 1 - compared.rank_1().value, system=system)
+        accuracy = compared.accuracy(min(10, len(compared.gallery))).mean
+        yield row("fold accuracy", accuracy, system=system)
+        ranks = [1 - _compared(encoder, one).rank_1().value for one in known]
+        yield row(KNOWN, float(np.mean(ranks)), system=system)
 
 
 def _trained(config: MfrConfig, sources: Sequence[Identities], seed: int) -> dict[str, FaceEncoder]:
-    """The encoder of every arm."""
+    """The encoder of every system."""
     everything = number_people(sources)
     labelled = partial(draw_labelled, everything, 2 * config.batch * len(sources), seed)
     weights = seed % 2**31
@@ -212,7 +169,7 @@ def _trained(config: MfrConfig, sources: Sequence[Identities], seed: int) -> dic
     sampling = DomainSampling(sources, config.batch, seed)
     criterion = PairCriterion(config.threshold, config.scale)
 
-    def going_on(make: Callable[[FaceEncoder], tuple[MetaLearner[Any], Any, int]]) -> FaceEncoder:
+    def continued(make: Callable[[FaceEncoder], tuple[MetaLearner[Any], Any, int]]) -> FaceEncoder:
         own = encoder()
         own.load_state_dict(base.state_dict())
         learner, draw, tasks = make(own)
@@ -231,12 +188,12 @@ def _trained(config: MfrConfig, sources: Sequence[Identities], seed: int) -> dic
         return learner, sampling.split, len(sources)
 
     return {
-        MFR_ARM: going_on(lambda own: mfr(own, config.balance)),
-        ONE: going_on(lambda own: mfr(own, 1.0)),
-        AGGREGATION: going_on(
+        MFR_: continued(lambda own: mfr(own, config.balance)),
+        ONE: continued(lambda own: mfr(own, 1.0)),
+        AGGREGATION: continued(
             lambda own: (DomainAggregation(FunctionalModel(own), criterion), sampling.batch, 1)
         ),
-        MARGIN: going_on(
+        MARGIN: continued(
             lambda own: (
                 Classification(own, head),
                 lambda number: labelled(config.base_iterations + number),
@@ -249,28 +206,6 @@ def _trained(config: MfrConfig, sources: Sequence[Identities], seed: int) -> dic
 
 def _sgd(rate: float, parameters: list[nn.Parameter]) -> torch.optim.Optimizer:
     return torch.optim.SGD(parameters, rate, momentum=0.9, weight_decay=5e-4)
-
-
-def _judged(
-    config: MfrConfig,
-    encoder: FaceEncoder,
-    unseen: Identities,
-    known: Sequence[Identities],
-    seed: int | None,
-) -> dict[str, float]:
-    """The figures of one encoder; with a seed, the interval over people, too."""
-    there = _compared(encoder, unseen)
-    interval = {}
-    if seed is not None:
-        drawn = there.over_people(lambda one: one.tar(config.far).tar.value, seed=seed).interval
-        interval = {"low": drawn.low, "high": drawn.high}
-    return {
-        **interval,
-        "TAR": there.tar(config.far).tar.value,
-        "rank-1": 1 - there.rank_1().value,
-        "fold accuracy": there.accuracy(min(10, len(there.gallery))).mean,
-        "known": float(np.mean([1 - _compared(encoder, one).rank_1().value for one in known])),
-    }
 
 
 def _compared(encoder: FaceEncoder, people: Identities) -> GalleryProbe:
@@ -295,102 +230,115 @@ def _require_resolved(far: float, domain: str, people: int, pictures: int) -> No
         )
 
 
-# Claims and tables
-
-
-OverSeeds = Callable[[str, str], list[float]]
+def claims(results: Results, config: MfrConfig) -> list[Claim]:
+    """All by the true acceptance rate, mean over the domains left out."""
+    tar = results.averaged("left_out").series("TAR")
+    where = f"on the domain left out, {_title('TAR', config)} is higher"
+    pairs = (
+        (
+            "mfr_beats_aggregation",
+            "With a held-out domain in every step than with the same losses on all sources at once",
+            MFR_,
+            AGGREGATION,
+        ),
+        (
+            "mfr_beats_gamma_one",
+            f"With a held-out domain (γ = {config.balance:g}) than without one (γ = 1)",
+            MFR_,
+            ONE,
+        ),
+        ("mfr_beats_cosface", "With MFR than with CosFace continued", MFR_, MARGIN),
+        ("mfr_beats_base", "With MFR than before it", MFR_, BASE),
+        (
+            "pairs_beat_classes",
+            "With pair losses on all sources than with CosFace continued",
+            AGGREGATION,
+            MARGIN,
+        ),
+    )
+    return [
+        tar.higher(name, f"{sentence}, {where}.", better, than=worse)
+        for name, sentence, better, worse in pairs
+    ]
 
 
 def _title(figure: str, config: MfrConfig) -> str:
     return {"TAR": f"TAR at FAR {config.far:g}", "rank-1": "Rank-1"}.get(figure, "Fold accuracy")
 
 
-def _claims(config: MfrConfig, over_seeds: OverSeeds) -> list[Claim]:
-    def gain(name: str, sentence: str, worse: str, better: str = MFR_ARM) -> Claim:
-        pairs = zip(over_seeds(better, "TAR"), over_seeds(worse, "TAR"), strict=True)
-        where = f"on the domain left out, {_title('TAR', config)} is higher"
-        return positive(name, f"{sentence}, {where}.", [high - low for high, low in pairs])
-
-    return [
-        gain(
-            "mfr_beats_aggregation",
-            "With a held-out domain in every step than with the same losses on all sources at once",
-            AGGREGATION,
-        ),
-        gain(
-            "mfr_beats_gamma_one",
-            f"With a held-out domain (γ = {config.balance:g}) than without one (γ = 1)",
-            ONE,
-        ),
-        gain("mfr_beats_cosface", "With MFR than with CosFace gone on with", MARGIN),
-        gain("mfr_beats_base", "With MFR than before it", BASE),
-        gain(
-            "pairs_beat_classes",
-            "With pair losses on all sources than with CosFace gone on with",
-            MARGIN,
-            AGGREGATION,
-        ),
-    ]
-
-
-def _arms_table(config: MfrConfig, over_seeds: OverSeeds) -> Table:
-    rows: list[Row] = [
-        [arm, *row_over_seeds(*(over_seeds(arm, figure) for figure in (*FIGURES, "known")))]
-        for arm in ARMS
-    ]
-    titles = [*(_title(figure, config) for figure in FIGURES), "rank-1, known domains"]
-    return Table(
-        name="arms",
-        title="On domains that training did not see",
-        columns=["arm", *(cell for title in titles for cell in (title, "low", "high"))],
-        rows=rows,
-        caption="Means over the domains left out and over seeds, 95 % Student-t intervals over "
-        "seeds. known domains: people held out of the sources, among fewer people.",
+def views(results: Results, config: MfrConfig) -> Views:
+    """Systems, over domains and by domain."""
+    mean, tar = results.averaged("left_out"), _title("TAR", config)
+    systems = mean.table(
+        "systems",
+        "On domains that training did not see",
+        "system",
+        [
+            *(Column(_title(figure, config), figure, show="interval") for figure in FIGURES),
+            Column(KNOWN, KNOWN, show="interval"),
+        ],
+        caption="Means over the domains left out and over repetitions, 95 % Student-t intervals "
+        "over repetitions. known domains: people held out of the sources, among fewer people.",
     )
-
-
-def _target_tables(
-    config: MfrConfig, targets: Sequence[str], units: Mapping[tuple[int, str], Result]
-) -> list[Table]:
-    def gains(target: str, arm: str) -> list[float]:
-        each = [units[seed, target] for seed in range(config.seeds)]
-        return [one[MFR_ARM]["TAR"] - one[arm]["TAR"] for one in each]
-
-    first: list[Row] = [
-        [target, arm, *(units[0, target][arm][cell] for cell in ("TAR", "low", "high"))]
-        for target in targets
-        for arm in ARMS
+    gains = [
+        (Column(f"mfr less {other}", "TAR", {"system": MFR_}, "interval"), other)
+        for other in (AGGREGATION, ONE, MARGIN)
     ]
-    return [
-        Table(
-            name="targets",
-            title="By the domain left out",
-            columns=[
-                "left out",
+    targets = Table(
+        name="targets",
+        title="By the domain left out",
+        columns=["left out", *(name for column, _ in gains for name in column.headings)],
+        rows=[
+            [
+                target,
                 *(
-                    cell
-                    for arm in (AGGREGATION, ONE, MARGIN)
-                    for cell in (f"mfr less {arm}", "low", "high")
+                    number
+                    for column, other in gains
+                    for number in results.select(left_out=target)
+                    .relative_to(system=other)
+                    .line([column])
                 ),
-            ],
-            rows=[
-                [
-                    target,
-                    *row_over_seeds(*(gains(target, arm) for arm in (AGGREGATION, ONE, MARGIN))),
-                ]
-                for target in targets
-            ],
-            caption=f"Differences of {_title('TAR', config)}, paired by seed, 95 % Student-t "
-            "intervals.",
-        ),
-        Table(
-            name="people",
-            title="The first seed, over people",
-            columns=["left out", "arm", _title("TAR", config), "low", "high"],
-            rows=first,
-            caption="95 % intervals by drawing people with replacement.",
-        ),
+            ]
+            for target in results.names("left_out")
+        ],
+        caption=f"Differences of {tar}, paired by repetition, 95 % Student-t intervals.",
+    )
+    first = results.select("TAR", repetition=0).frame
+    people = Table(
+        name="people",
+        title="The first repetition, over people",
+        columns=["left out", "system", tar, "low", "high"],
+        rows=[
+            list(each) for each in first.select("left_out", "system", "value", "low", "high").rows()
+        ],
+        caption="95 % intervals by drawing people with replacement.",
+    )
+    bars = mean.bars(
+        "unseen",
+        "On the domain left out",
+        f"{tar}, mean over the domains left out.",
+        "TAR",
+        value_label="true acceptance rate",
+    )
+    metrics = [
+        mean.metric(
+            f"{_title(figure, config)} of {system}, unseen domain", figure, "rate", system=system
+        )
+        for system in SYSTEMS
+        for figure in FIGURES
     ]
+    return Views(metrics, [systems, targets, people], [bars])
+
+
+def scope(config: MfrConfig) -> str:
+    """What the numbers hold for."""
+    source = (
+        "SIMULATED: faces drawn from vectors, in four domains."
+        if config.data is None
+        else f"Photographs in {config.data}; repetitions differ in the division of people and the "
+        "weights only."
+    )
+    return f"{source} Small encoders trained here: rates say nothing about other ones."
 
 
 MFR_STUDY = Study(
@@ -427,4 +375,7 @@ MFR_STUDY = Study(
         ),
     },
     measure=measure,
+    claims=claims,
+    views=views,
+    scope=scope,
 )
