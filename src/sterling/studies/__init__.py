@@ -4,7 +4,7 @@ from typing import Any
 
 from sterling.studies.agent.upa import UPA_STUDY
 from sterling.studies.explain.senn_conformal import SENN_CONFORMAL_STUDY
-from sterling.studies.face.aim_fas import AIM_FAS_STUDY
+from sterling.studies.face.aim_fas.study import AIM_FAS_STUDY
 from sterling.studies.face.casia_surf import CASIA_SURF_STUDY
 from sterling.studies.face.ccl import CCL_STUDY
 from sterling.studies.face.cdcn import CDCN_STUDY
@@ -14,11 +14,11 @@ from sterling.studies.face.cqil import CQIL_STUDY
 from sterling.studies.face.epcr import EPCR_STUDY
 from sterling.studies.face.flexible_modal import FLEXIBLE_MODAL_STUDY
 from sterling.studies.face.fm_vit import FM_VIT_STUDY
-from sterling.studies.face.hifimask_challenge import HIFIMASK_CHALLENGE_STUDY
+from sterling.studies.face.hifimask_challenge.study import HIFIMASK_CHALLENGE_STUDY
 from sterling.studies.face.meta_teacher import META_TEACHER_STUDY
-from sterling.studies.face.mfr import MFR_STUDY
-from sterling.studies.face.pad_chapter import PAD_CHAPTER_STUDY
-from sterling.studies.face.pad_survey import PAD_SURVEY_STUDY
+from sterling.studies.face.mfr.study import MFR_STUDY
+from sterling.studies.face.pad_chapter.study import PAD_CHAPTER_STUDY
+from sterling.studies.face.pad_survey.study import PAD_SURVEY_STUDY
 from sterling.studies.face.sgtd import SGTD_STUDY
 from sterling.studies.face.temporal_depth import TEMPORAL_DEPTH_STUDY
 from sterling.studies.image.lwau import LWAU_STUDY

@@ -14,7 +14,7 @@ from sterling.face.challenge.leaderboard import open_board, verify
 from sterling.studies import STUDIES
 from sterling.studies.face._harness import read_recorded
 from sterling.studies.face._repetition import Repetition, items_of
-from sterling.studies.face.hifimask_challenge import (
+from sterling.studies.face.hifimask_challenge._entries import (
     HELD,
     HELD_CLAMPED,
     SEEN,

@@ -5,7 +5,7 @@ from pathlib import Path
 from sterling.face.capture import KINDS, Scale, simulate
 from sterling.runs import Cell, open_run
 from sterling.studies import STUDIES
-from sterling.studies.face import pad_chapter
+from sterling.studies.face.pad_chapter import _protocols as pad_chapter
 
 STUDY = STUDIES["pad_chapter"]
 

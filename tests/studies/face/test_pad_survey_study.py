@@ -7,7 +7,7 @@ import torch
 from sterling.face.capture import Scale, simulate
 from sterling.face.data import Faces
 from sterling.studies import STUDIES
-from sterling.studies.face import pad_survey
+from sterling.studies.face.pad_survey import _families as pad_survey
 
 STUDY = STUDIES["pad_survey"]
 

@@ -1,0 +1,1 @@
+"""Few-shot face anti-spoofing with a learned inner update."""

@@ -1,0 +1,1 @@
+"""Face recognition on a domain never seen."""

@@ -1,0 +1,1 @@
+"""Types of protocol in face presentation attack detection."""

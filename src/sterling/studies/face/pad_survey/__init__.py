@@ -1,0 +1,1 @@
+"""Families of face presentation attack detection."""
