@@ -73,7 +73,11 @@ def test_an_estimate_keeps_its_interval() -> None:
     results = Results.of(
         [{"repetition": 0, **row("auc", Estimate(0.8, Interval(0.7, 0.9), 0.95, ""))}]
     )
-    assert results.frame.select("value", "low", "high").row(0) == (0.8, 0.7, 0.9)
+    found = results.estimate("auc", "DeLong")
+    assert found == Estimate(0.8, Interval(0.7, 0.9), 0.95, "DeLong")
+    assert results.estimate("auc", "DeLong", system="a") is None
+    with pytest.raises(InputError, match="several estimates"):
+        Results(pl.concat([results.frame] * 2)).estimate("auc", "DeLong")
 
 
 def test_series_pair_by_repetition() -> None:

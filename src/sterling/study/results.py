@@ -7,7 +7,7 @@ from typing import Any, Literal
 import polars as pl
 
 from sterling.errors import InputError
-from sterling.measure import Estimate, Rate
+from sterling.measure import Estimate, Interval, Rate
 from sterling.runs import Coordinate, Row
 from sterling.study import claims as rules
 from sterling.study.evidence import (
@@ -171,6 +171,25 @@ class Results:
         frame = self._at(metric, coordinates)
         trials = int(frame["trials"].sum())
         return Rate(int(frame["errors"].sum()), trials) if trials else None
+
+    def estimate(self, metric: str, method: str, **coordinates: Wanted) -> Estimate | None:
+        """The only estimate at some coordinates, with its own 95 % interval; None without one.
+
+        Args:
+            metric: Name of the metric.
+            method: How the interval was made, in a few words.
+            coordinates: Coordinates, as in `values`.
+
+        Raises:
+            InputError: There are several.
+        """
+        frame = self._at(metric, coordinates).drop_nulls("low")
+        if len(frame) > 1:
+            raise InputError(f"{metric} at {dict(coordinates)}: several estimates")
+        if frame.is_empty():
+            return None
+        value, low, high = frame.select("value", "low", "high").row(0)
+        return Estimate(value, Interval(low, high), 0.95, method)
 
     def series(self, metric: str, *, by: str = "system", **coordinates: Wanted) -> "Series":
         """Values of a metric by repetition, for every value of the coordinate `by`.
