@@ -22,7 +22,7 @@ from sterling.errors import InputError
 from sterling.face.capture import Scale, simulate
 from sterling.face.data import Faces, label_maps
 from sterling.face.evaluation.evaluate import write_scores
-from sterling.face.pad.baselines.thumbnails import score_thumbnails
+from sterling.face.pad.baselines.simple import score_thumbnails
 from sterling.face.pad.few_shot.aim_fas import DepthMaps
 from sterling.face.pad.few_shot.meta_teacher import (
     Lesson,
