@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from benchmarks.cdc import medians
 from torch import Tensor
 
-from sterling.face.pad.layers.dense_similarity import all_to_all
+from sterling.face.pad.networks.epcr import all_to_all
 
 
 def by_pairs(predicted: Tensor, embedded: Tensor) -> Tensor:

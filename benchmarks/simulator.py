@@ -16,10 +16,10 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
-from sterling.face.capture.illumination import ILLUMINATIONS
 from sterling.face.capture.plan import Presentation, stream
 from sterling.face.capture.record import store
 from sterling.face.capture.sensor import SENSORS
+from sterling.face.capture.shading import ILLUMINATIONS
 from sterling.face.capture.simulate import render
 from sterling.face.capture.skin import Moment, canvas, paint
 from sterling.face.capture.studio import (

@@ -9,8 +9,7 @@ import pytest
 import torch
 
 from sterling.face.capture import head
-from sterling.face.capture.geometry import Camera, cast, rays
-from sterling.face.capture.planar import Sheet, meet_sheet
+from sterling.face.capture.geometry import Camera, Sheet, cast, meet_sheet, rays
 
 UPRIGHT = np.eye(3, dtype=np.float32)
 

@@ -6,12 +6,11 @@ import torch
 
 from sterling.errors import InputError
 from sterling.face.capture import ILLUMINATIONS, SENSORS, recapture
-from sterling.face.capture.geometry import Camera
-from sterling.face.capture.illumination import black_body
-from sterling.face.capture.planar import Sheet, meet_sheet
+from sterling.face.capture.geometry import Camera, Sheet, meet_sheet
 from sterling.face.capture.printing import PRINTS, halftone, print_reflectance, sample_print
 from sterling.face.capture.screen import Screen, screen_radiance
 from sterling.face.capture.sensor import LUMINANCE, develop, to_linear, to_srgb
+from sterling.face.capture.shading import black_body
 
 
 @pytest.mark.parametrize("tone", [0.0, 0.1, 0.35, 0.5, 0.8, 1.0])

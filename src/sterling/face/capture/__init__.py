@@ -5,12 +5,11 @@ a linear model of CC0 shapes are projected once and shaded many times, under sev
 through several sensors, bona fide and behind twelve kinds of attack instruments.
 """
 
-from sterling.face.capture.captures import Captures
-from sterling.face.capture.illumination import ILLUMINATIONS, Illumination
 from sterling.face.capture.protocols import KINDS, PROTOCOLS, SPECIES, Protocol, Scale, SplitRule
 from sterling.face.capture.recapture import RECAPTURED, recapture
 from sterling.face.capture.sensor import SENSORS, Sensor
-from sterling.face.capture.simulate import simulate
+from sterling.face.capture.shading import ILLUMINATIONS, Illumination
+from sterling.face.capture.simulate import Captures, simulate
 
 __all__ = [
     "ILLUMINATIONS",

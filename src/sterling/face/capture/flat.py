@@ -7,8 +7,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from sterling.face.capture.geometry import Camera
-from sterling.face.capture.planar import (
+from sterling.face.capture.geometry import (
+    Camera,
     Sheet,
     SheetBuffer,
     beyond,

@@ -10,11 +10,10 @@ from torch import Tensor
 from sterling.face.capture.flat import Photo
 from sterling.face.capture.geometry import GBuffer
 from sterling.face.capture.head import head_model
-from sterling.face.capture.illumination import ILLUMINATIONS
 from sterling.face.capture.plan import VIEWS, stream
 from sterling.face.capture.record import fill_background, illuminant
 from sterling.face.capture.sensor import SENSORS, develop, exposure, to_linear, white_balance
-from sterling.face.capture.shading import Light
+from sterling.face.capture.shading import ILLUMINATIONS, Light
 from sterling.face.capture.studio import (
     SOURCE_CROP,
     Person,

@@ -7,8 +7,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from sterling.face.capture.geometry import average, beyond, sample_photo
 from sterling.face.capture.noise import fractal
-from sterling.face.capture.planar import average, beyond, sample_photo
 
 
 @dataclass(frozen=True)

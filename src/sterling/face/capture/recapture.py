@@ -6,14 +6,14 @@ from torch import Tensor
 
 from sterling.errors import InputError
 from sterling.face.capture.flat import Photo, hold, see_held
-from sterling.face.capture.illumination import ILLUMINATIONS
 from sterling.face.capture.plan import stream
 from sterling.face.capture.printing import PRINTS
 from sterling.face.capture.protocols import unknown
 from sterling.face.capture.record import fill_background, illuminant
 from sterling.face.capture.sensor import SENSORS, develop, exposure, to_linear, white_balance
+from sterling.face.capture.shading import ILLUMINATIONS
+from sterling.face.capture.simulate import spread
 from sterling.face.capture.studio import CROP, scene_light
-from sterling.face.capture.workers import spread
 
 # Cut-out eyes need living eyes behind them, which a photograph does not have.
 RECAPTURED = (*(name for name, kind in PRINTS.items() if not kind.eyes_cut), "replay")

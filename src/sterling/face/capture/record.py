@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from sterling.face.capture.illumination import ILLUMINATIONS
 from sterling.face.capture.plan import Presentation
 from sterling.face.capture.sensor import (
     LUMINANCE,
@@ -18,7 +17,7 @@ from sterling.face.capture.sensor import (
     exposure,
     white_balance,
 )
-from sterling.face.capture.shading import Light
+from sterling.face.capture.shading import ILLUMINATIONS, Light
 from sterling.face.capture.studio import Scene
 
 

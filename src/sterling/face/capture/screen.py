@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from sterling.face.capture.planar import beyond, sample_photo
+from sterling.face.capture.geometry import beyond, sample_photo
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,10 @@
 """Simulated captures: bona fide and attack presentations, end to end."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import numpy as np
 import polars as pl
@@ -9,16 +12,14 @@ import torch
 from torch import Tensor
 
 from sterling.errors import InputError
-from sterling.face.capture.captures import Captures
 from sterling.face.capture.flat import PLANAR, Photo, hold, see_held
-from sterling.face.capture.illumination import ILLUMINATIONS
 from sterling.face.capture.masks import MASKS
 from sterling.face.capture.photos import PHOTOS, film, take_photo, wearer_behind
 from sterling.face.capture.plan import Presentation, plan, stream
 from sterling.face.capture.printing import PRINTS
 from sterling.face.capture.protocols import Scale, find_protocol
 from sterling.face.capture.record import Shot, store
-from sterling.face.capture.shading import Light
+from sterling.face.capture.shading import ILLUMINATIONS, Light
 from sterling.face.capture.studio import (
     CROP,
     DISTANCES,
@@ -34,8 +35,73 @@ from sterling.face.capture.studio import (
     sit,
 )
 from sterling.face.capture.sway import STILL, Clip
-from sterling.face.capture.workers import spread
-from sterling.face.data import Manifest
+from sterling.face.data import Faces, Manifest, Modality, depth_picture, require_modalities, stack
+
+
+@dataclass(frozen=True, eq=False)
+class Captures:
+    """N simulated presentations. With clips, every tensor has an axis of T frames after N.
+
+    Attributes:
+        manifest: N rows.
+        rgb: uint8 (N, 3, S, S), sRGB.
+        depth: The depth sensor's metres, float32 (N, S, S); 0 where it had no return.
+        nir: The near-infrared camera's picture at 850 nm, uint8 (N, S, S).
+        true_depth: The field's label: relief of bona fide faces in [0, 1], 1 nearest to the
+            camera, 0 on background and on every attack; float32 (N, S, S).
+        mask: The face, or the face pictured on an instrument, bool (N, S, S).
+    """
+
+    manifest: Manifest
+    rgb: Tensor
+    depth: Tensor
+    nir: Tensor
+    true_depth: Tensor
+    mask: Tensor
+
+    def __len__(self) -> int:
+        return len(self.manifest)
+
+    def faces(self, modalities: Sequence[Modality] = ("rgb",)) -> Faces:
+        """The pictures of the wanted modalities with their labels, as detectors take them.
+
+        Raises:
+            InputError: A modality is unknown or named twice.
+        """
+        modalities = require_modalities(modalities)
+        pictures = {name: self._picture(name) for name in modalities}
+        return Faces(self.manifest, stack(pictures), self.true_depth, self.mask, modalities)
+
+    def _picture(self, modality: Modality) -> Tensor:
+        match modality:
+            case "rgb":
+                return self.rgb
+            case "depth":
+                return depth_picture(self.depth)
+            case "ir":
+                return self.nir.unsqueeze(-3)
+
+
+Task = TypeVar("Task")
+Result = TypeVar("Result")
+
+
+def spread(work: Callable[[Task], Result], tasks: Sequence[Task]) -> list[Result]:
+    """``[work(task) for task in tasks]`` on all cores, with torch on one thread inside.
+
+    Torch splits small tensors among its own threads at a loss, and where it splits them changes
+    the last bit; with one thread, results do not depend on the machine's number of cores. The
+    caller's setting is restored.
+    """
+    before = torch.get_num_threads()
+    try:
+        with ThreadPoolExecutor(
+            os.cpu_count(), initializer=torch.set_num_threads, initargs=(1,)
+        ) as pool:
+            return list(pool.map(work, tasks))
+    finally:
+        torch.set_num_threads(before)
+
 
 CAST = 128  # fewest rays along one side; smaller pictures are averaged from these
 SMALLEST = 32

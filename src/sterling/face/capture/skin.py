@@ -21,7 +21,7 @@ from sterling.face.capture.head import (
     mean_normals,
 )
 from sterling.face.capture.noise import fractal, solid_noise
-from sterling.face.capture.surface import Surface
+from sterling.face.capture.shading import Surface
 
 # Linear reflectance of bloodless unpigmented skin, and absorbances of full melanin and blood in
 # red, green, blue: our documented defaults, set so that the extremes match published skin tones.

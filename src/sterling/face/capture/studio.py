@@ -18,14 +18,26 @@ from sterling.face.capture.head import (
     sample_subject,
     shape_head,
 )
-from sterling.face.capture.illumination import Illumination, black_body
-from sterling.face.capture.masks import MASKS, mask_shape, wear_mask
+from sterling.face.capture.masks import (
+    MASKS,
+    make_up,
+    mask_shape,
+    random_pattern,
+    stick_patch,
+    wear_mask,
+)
 from sterling.face.capture.plan import stream
-from sterling.face.capture.shading import Light, infrared_radiance, key_visibility, shade
+from sterling.face.capture.shading import (
+    Illumination,
+    Light,
+    Surface,
+    black_body,
+    infrared_radiance,
+    key_visibility,
+    shade,
+)
 from sterling.face.capture.skin import Canvas, Moment, canvas, paint
-from sterling.face.capture.surface import Surface
 from sterling.face.capture.sway import Clip, sway
-from sterling.face.capture.worn import make_up, random_pattern, stick_patch
 
 # Metres between camera and face.
 DISTANCES: dict[str, tuple[float, float]] = {

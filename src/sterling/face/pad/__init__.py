@@ -5,7 +5,7 @@ network with its preprocessing, threshold and origin, and `export_onnx` writes i
 Scores are liveness: higher means bona fide.
 """
 
-from sterling.face.pad.baselines.thumbnails import score_thumbnails
+from sterling.face.pad.baselines.simple import score_thumbnails
 from sterling.face.pad.detector.base import DetectorBase, Provenance
 from sterling.face.pad.detector.decision import Decision, Outcome, decide, margin_for
 from sterling.face.pad.detector.detector import Detector
@@ -14,16 +14,14 @@ from sterling.face.pad.detector.preprocessing import Preprocessing, normalise
 from sterling.face.pad.detector.pretrained import SHIPPED, load_detector, shipped_detector
 from sterling.face.pad.few_shot.aim_fas import adaptive_inner_update
 from sterling.face.pad.layers.cdc import CentralDifferenceConv2d, fold, two_path
-from sterling.face.pad.layers.spatial_gradient import SpatialGradientBlock
+from sterling.face.pad.layers.spatio_temporal import SpatialGradientBlock
 from sterling.face.pad.networks.cdcn import CDCN
-from sterling.face.pad.networks.clip_depth import StreamState
+from sterling.face.pad.networks.clip_depth import SGTD, StreamState, TemporalDepth
 from sterling.face.pad.networks.compact import Compact
 from sterling.face.pad.networks.depth_net import DepthNet
 from sterling.face.pad.networks.epcr import EPCR, Consistency
 from sterling.face.pad.networks.network import Network, Output
 from sterling.face.pad.networks.registry import MODELS, build_network, small_arguments
-from sterling.face.pad.networks.sgtd import SGTD
-from sterling.face.pad.networks.temporal_depth import TemporalDepth
 from sterling.face.pad.training.augment import augment
 from sterling.face.pad.training.losses import ContrastiveDepthLoss, DepthLoss
 from sterling.face.pad.training.objective import Batch, Objective

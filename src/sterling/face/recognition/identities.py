@@ -1,6 +1,9 @@
-"""Pictures of people in one domain, and their division by person."""
+"""Pictures of people in one domain: their division by person, and reading them from folders."""
 
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -8,6 +11,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from sterling.errors import InputError
+from sterling.face.data import IMAGE_SUFFIXES, FaceDetector, read_image
+from sterling.face.recognition.template import align_to_template
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,3 +69,83 @@ class Identities:
                 "fewer than two on one side; add people or change the share"
             )
         return self.of(people[:count]), self.of(people[count:])
+
+
+SEARCHED_SIDE = (
+    320  # pixels that pictures are shrunk to before the search: a portrait needs no more
+)
+
+
+def read_identity_folders(
+    folder: Path, domains: Sequence[str] = (), *, size: int = 32, pictures: int = 10
+) -> tuple[list[Identities], int]:
+    """Read ``<domain>/<person>/<picture>`` and bring every face to the template.
+
+    Faces are found and their five landmarks moved to the template of recognisers. Pictures become
+    grey, so that colour does not tell domains apart.
+
+    Args:
+        folder: Holds the domains.
+        domains: Names of those to read; none: all there are.
+        size: Side of the aligned faces, pixels.
+        pictures: At most so many of each person, in the order of their names.
+
+    Returns:
+        The domains, and the number of pictures without a face. People with fewer than two faces
+        are left out.
+
+    Raises:
+        InputError: A folder is missing, a picture cannot be read, or a domain has fewer than four
+            people with two faces.
+    """
+    if not folder.is_dir():
+        raise InputError(f"{folder}: no such folder; give one with <domain>/<person>/<picture>")
+    names = list(domains) or sorted(one.name for one in folder.iterdir() if one.is_dir())
+    if len(names) < 3:
+        raise InputError(
+            f"{folder}: domains {', '.join(names) or 'none'}; two to learn from and one to be "
+            "judged on are needed"
+        )
+    detector = FaceDetector(longest_side=SEARCHED_SIDE)
+    read = [_domain(folder / name, detector, size, pictures) for name in names]
+    return [domain for domain, _ in read], sum(missed for _, missed in read)
+
+
+def _domain(
+    folder: Path, detector: FaceDetector, size: int, pictures: int
+) -> tuple[Identities, int]:
+    if not folder.is_dir():
+        raise InputError(f"{folder}: no such domain; name folders that are there")
+    faces: list[NDArray[np.uint8]] = []
+    person: list[int] = []
+    missed = 0
+    people = sorted(one for one in folder.iterdir() if one.is_dir())
+    for number, own in enumerate(people):
+        found = sorted(path for path in own.iterdir() if path.suffix.lower() in IMAGE_SUFFIXES)
+        for path in found[:pictures] if len(found) > 1 else ():
+            face = _aligned(path, detector, size)
+            if face is None:
+                missed += 1
+            else:
+                faces.append(face)
+                person.append(number)
+    counts = Counter(person)
+    kept = [row for row, one in enumerate(person) if counts[one] > 1]
+    if len({person[row] for row in kept}) < 4:
+        raise InputError(
+            f"{folder}: fewer than four people with two faces each; the layout is "
+            "<domain>/<person>/<picture>, and --set domains=[...] names the domains"
+        )
+    stacked = torch.from_numpy(np.stack([faces[row] for row in kept])).float()
+    images = stacked[:, None] / 127.5 - 1
+    return Identities(folder.name, images, np.array([person[row] for row in kept])), missed
+
+
+def _aligned(path: Path, detector: FaceDetector, size: int) -> NDArray[np.uint8] | None:
+    """A grey square (size, size), or None where no face is found."""
+    image = read_image(path)
+    found = detector.detect(image)
+    if not found:
+        return None
+    grey = image.float().mean(dim=0).round().to(torch.uint8).numpy()
+    return align_to_template(grey, found[0].landmarks, size)

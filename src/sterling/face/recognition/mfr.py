@@ -2,23 +2,157 @@
 
 One step on the source domains has to lower the loss of the held-out one. At test nothing adapts.
 Published code has no method, so constants that the paper's text does not establish are ours.
+Features in losses are unit vectors (B, D), row i of gallery and of probe from the same person.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 import torch.nn.functional as F
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from sterling.adapt import Forward, FunctionalModel, inner_loop
 from sterling.errors import InputError
-from sterling.face.recognition.domain_sampling import DomainSplit, Pairs
-from sterling.face.recognition.pair_losses import (
-    domain_alignment_loss,
-    hard_pair_loss,
-    soft_classification_loss,
-)
+from sterling.face.recognition.identities import Identities
+from sterling.runs import derive_seed
+
+
+def hard_pair_loss(gallery: Tensor, probe: Tensor, threshold: float = 0.3) -> Tensor:
+    """Draw hard pairs of one person together and push those of two apart.
+
+    With M = F_g F_pᵀ, hard are pairs of one person with M_ii < τ, and of two with M_ij > τ. The
+    loss is the mean of ½‖F_g,i - F_p,i‖² over the former, less that of ½‖F_g,i - F_p,j‖² over the
+    latter; of unit vectors that is 1 - cosine. Without hard pairs of a kind its term is 0.
+
+    Args:
+        gallery: (B, D), unit rows.
+        probe: (B, D), unit rows.
+        threshold: τ, in [-1, 1]; whether positives have one of their own is not established.
+    """
+    cosines = gallery @ probe.T
+    same = torch.eye(len(cosines), dtype=torch.bool, device=cosines.device)
+    apart = 1 - cosines
+    return _mean_where(apart, same & (cosines < threshold)) - _mean_where(
+        apart, ~same & (cosines > threshold)
+    )
+
+
+def soft_classification_loss(gallery: Tensor, probe: Tensor, scale: float = 16.0) -> Tensor:
+    """Cross-entropy of every feature against the people of the batch.
+
+    The weight of a person is the normalised mean of both features. Gradients pass through it
+    (ours: whether the paper's do is not established).
+
+    Args:
+        gallery: (B, D), unit rows.
+        probe: (B, D), unit rows.
+        scale: s of the logits.
+    """
+    weights = F.normalize(gallery + probe, dim=1)
+    people = torch.arange(len(weights), device=weights.device)
+    return (
+        F.cross_entropy(scale * gallery @ weights.T, people)
+        + F.cross_entropy(scale * probe @ weights.T, people)
+    ) / 2
+
+
+def domain_alignment_loss(features: Sequence[tuple[Tensor, Tensor]], scale: float = 1.0) -> Tensor:
+    """Mean squared distance of the domains' mean features to the mean of these.
+
+    Args:
+        features: Gallery and probe of each domain, (B, D) each; one domain or more.
+        scale: s, by which the distances are multiplied.
+    """
+    centres = torch.stack([(gallery + probe).mean(dim=0) / 2 for gallery, probe in features])
+    apart: Tensor = (scale * (centres - centres.mean(dim=0))).square().sum(dim=1).mean()
+    return apart
+
+
+def _mean_where(values: Tensor, wanted: Tensor) -> Tensor:
+    """The mean over some entries, 0 where there are none."""
+    return (values * wanted).sum() / wanted.sum().clamp(min=1)
+
+
+@dataclass(frozen=True, eq=False)
+class Pairs:
+    """Two pictures of each of B people of one domain.
+
+    Attributes:
+        domain: Its name.
+        gallery: The first picture, (B, C, S, S).
+        probe: The second, (B, C, S, S).
+        rows: Where both stand in the domain, (B, 2).
+    """
+
+    domain: str
+    gallery: Tensor
+    probe: Tensor
+    rows: NDArray[np.intp]
+
+
+@dataclass(frozen=True, eq=False)
+class DomainSplit:
+    """One task of meta-learning.
+
+    Attributes:
+        sources: Pairs of every domain but one.
+        target: Pairs of that one.
+    """
+
+    sources: tuple[Pairs, ...]
+    target: Pairs
+
+
+class DomainSampling:
+    """Batches and splits by number, in which each domain in turn is the unseen one.
+
+    The same number gives the same batch.
+
+    Args:
+        domains: Two or more.
+        people: B of a batch; a domain with fewer gives all it has (ours).
+        seed: Of all draws.
+
+    Raises:
+        InputError: There are fewer domains, or B is below 2.
+    """
+
+    def __init__(self, domains: Sequence[Identities], people: int, seed: int = 0) -> None:
+        if len(domains) < 2 or people < 2:
+            raise InputError(
+                f"{len(domains)} domains, people {people}: give two domains or more to hold one "
+                "out, and two people or more to tell apart"
+            )
+        self.domains, self.people, self.seed = tuple(domains), people, seed
+
+    def batch(self, number: int) -> tuple[Pairs, ...]:
+        """Pairs of every domain."""
+        draw = np.random.default_rng(derive_seed(self.seed, "batch", number))
+        return tuple(self._pairs(domain, draw) for domain in self.domains)
+
+    def split(self, number: int) -> DomainSplit:
+        """Of batch number ÷ n the split in which domain number mod n is the target.
+
+        So n numbers on end are a meta-batch, in which every domain is the target once.
+        """
+        batch, held = divmod(number, len(self.domains))
+        pairs = self.batch(batch)
+        return DomainSplit(pairs[:held] + pairs[held + 1 :], pairs[held])
+
+    def _pairs(self, domain: Identities, draw: np.random.Generator) -> Pairs:
+        people = domain.people
+        chosen = draw.choice(people, min(self.people, len(people)), replace=False)
+        rows = np.stack(
+            [
+                draw.choice(np.flatnonzero(domain.person == one), 2, replace=False)
+                for one in chosen.tolist()
+            ]
+        )
+        gallery, probe = (domain.images[torch.from_numpy(rows[:, side])] for side in (0, 1))
+        return Pairs(domain.domain, gallery, probe, rows)
 
 
 @dataclass(frozen=True)

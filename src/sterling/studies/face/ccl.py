@@ -15,8 +15,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from sterling.face.data import Faces, Manifest
-from sterling.face.pad.networks.ccl import CCL, ContextContrast
-from sterling.face.pad.training.pair_sampling import contexts_of
+from sterling.face.pad.networks.ccl import CCL, ContextContrast, contexts_of
 from sterling.studies.face._harness import (
     BASELINE,
     THUMBNAILS,

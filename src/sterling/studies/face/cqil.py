@@ -17,8 +17,7 @@ from sklearn.model_selection import KFold, cross_val_predict
 
 from sterling.face.data import Degradation, Faces, degrade
 from sterling.face.pad import Detector, normalise
-from sterling.face.pad.networks.cqil import CQIL, QualityInvariance
-from sterling.face.pad.training.quality_corruption import lower_quality
+from sterling.face.pad.networks.cqil import CQIL, QualityInvariance, lower_quality
 from sterling.measure import Scores, auc
 from sterling.runs import Row
 from sterling.studies.face._harness import (

@@ -6,7 +6,7 @@ from scipy.spatial.distance import mahalanobis
 from sklearn.covariance import LedoitWolf
 
 from sterling.errors import InputError
-from sterling.face.pad.baselines.one_class import score_one_class
+from sterling.face.pad.baselines.simple import score_one_class
 
 
 def test_it_is_the_distance_with_the_shrunk_covariance() -> None:

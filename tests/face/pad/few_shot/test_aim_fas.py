@@ -25,8 +25,7 @@ from sterling.face.pad.few_shot.aim_fas import (
     adaptive_inner_update,
     liveness_after,
 )
-from sterling.face.pad.few_shot.attack_type_tasks import FaceTypes, TypeTasks, types_of
-from sterling.face.pad.few_shot.errors import task_errors
+from sterling.face.pad.few_shot.attack_type_tasks import FaceTypes, TypeTasks, task_errors, types_of
 
 
 class Point(nn.Module):

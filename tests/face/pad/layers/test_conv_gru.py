@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from sterling.face.pad.layers.conv_gru import ConvGRUCell
+from sterling.face.pad.layers.spatio_temporal import ConvGRUCell
 
 
 def cell(inputs: int = 3, hidden: int = 2) -> ConvGRUCell:

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from sterling.errors import InputError
-from sterling.face.pad.layers.dense_similarity import all_to_all, position_to_position
+from sterling.face.pad.networks.epcr import all_to_all, position_to_position
 
 
 def maps(seed: int, n: int = 2, channels: int = 5, height: int = 4, width: int = 3) -> Tensor:

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from sterling.face.pad.layers.gradient_reversal import reversal, reverse_gradient
+from sterling.face.pad.training.domains import reversal, reverse_gradient
 
 
 def test_values_stay_and_the_gradient_turns_round() -> None:

@@ -3,7 +3,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from sterling.face.pad.layers.short_term import Cues, ShortTermBlock
+from sterling.face.pad.layers.spatio_temporal import Cues, ShortTermBlock
 
 
 def block(channels: int = 3, previous: int = 0, *, signed: bool, wide: bool) -> ShortTermBlock:

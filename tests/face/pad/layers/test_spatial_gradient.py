@@ -7,7 +7,7 @@ from scipy import ndimage
 from torch import Tensor, nn
 
 from sterling.errors import InputError
-from sterling.face.pad.layers.spatial_gradient import (
+from sterling.face.pad.layers.spatio_temporal import (
     GradientOrder,
     SpatialGradientBlock,
     gradient_magnitude,

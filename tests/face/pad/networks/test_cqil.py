@@ -10,10 +10,9 @@ from torch import Tensor
 from sterling.errors import InputError
 from sterling.face.data import degrade
 from sterling.face.pad import Output, TrainConfig, normalise, train
-from sterling.face.pad.networks.cqil import CQIL, QualityInvariance
+from sterling.face.pad.networks.cqil import CQIL, QualityInvariance, lower_quality
+from sterling.face.pad.training.augment import tone_view
 from sterling.face.pad.training.objective import Batch
-from sterling.face.pad.training.quality_corruption import lower_quality
-from sterling.face.pad.training.views import tone_view
 
 
 def draws(seed: int = 0) -> torch.Generator:

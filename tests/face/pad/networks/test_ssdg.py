@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from sterling.errors import InputError
 from sterling.face.pad import TrainConfig, normalise, train
-from sterling.face.pad.layers.gradient_reversal import reversal
 from sterling.face.pad.networks.ssdg import SSDG, SingleSide, asymmetric_triplet
+from sterling.face.pad.training.domains import reversal
 from sterling.face.pad.training.objective import Batch
 
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from sterling.face.pad.training.bona_fide_corruption import MOSAIC, corrupt_bona_fides
+from sterling.face.pad.networks.part_crops import MOSAIC, corrupt_bona_fides
 
 
 def draws(seed: int) -> torch.Generator:

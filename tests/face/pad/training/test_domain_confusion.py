@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from sterling.errors import InputError
 from sterling.face.pad.networks.ssdg import SSDG
-from sterling.face.pad.training.domain_confusion import DomainConfusion, squared_mmd
+from sterling.face.pad.training.domains import DomainConfusion, squared_mmd
 from sterling.face.pad.training.objective import Batch
 
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from sterling.errors import InputError
 from sterling.face.data import Manifest
-from sterling.face.pad.training.pair_sampling import ASPECTS, contexts_of, draw_pairs
+from sterling.face.pad.networks.ccl import ASPECTS, contexts_of, draw_pairs
 
 
 @given(st.integers(0, 10_000), st.integers(2, 30))

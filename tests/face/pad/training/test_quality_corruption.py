@@ -2,7 +2,7 @@
 
 import torch
 
-from sterling.face.pad.training.quality_corruption import lower_quality
+from sterling.face.pad.networks.cqil import lower_quality
 
 
 def draws(seed: int = 0) -> torch.Generator:

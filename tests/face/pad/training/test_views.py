@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from sterling.face.pad.training import views
-from sterling.face.pad.training.views import moved_view, random_crop, random_view, shuffle_patches
+from sterling.face.pad.training import augment as views
+from sterling.face.pad.training.augment import moved_view, random_crop, random_view, shuffle_patches
 
 
 def draws(seed: int = 0) -> torch.Generator:

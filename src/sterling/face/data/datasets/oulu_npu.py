@@ -12,6 +12,7 @@ import itertools
 import re
 from collections.abc import Mapping, Sequence
 from functools import partial
+from typing import Any
 
 from sterling.face.data.datasets.spec import (
     Dataset,
@@ -60,7 +61,7 @@ def _rule(
     return presentation.split
 
 
-def _fold(number: str, sizes: tuple[int, int, int], **conditions: bool) -> dict[str, Protocol]:
+def _fold(number: str, sizes: tuple[int, int, int], **conditions: Any) -> dict[str, Protocol]:
     """The six parts of a protocol, each with another phone unseen."""
     published = dict(zip(("train", "dev", "test"), sizes, strict=True))
     return {

@@ -9,19 +9,21 @@ import copy
 from dataclasses import dataclass
 from typing import Literal
 
+import numpy as np
 import torch
 import torch.nn.functional as F
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from sterling.checks import Count, Positive, Share, Weight
 from sterling.errors import InputError
+from sterling.face.data import Manifest
 from sterling.face.pad.detector.preprocessing import normalise
 from sterling.face.pad.layers.resnet import Depth, residual_layers
 from sterling.face.pad.networks.network import Network, Output, initialise
+from sterling.face.pad.training.augment import tone_view
 from sterling.face.pad.training.losses import bona_fide_of, label_loss
 from sterling.face.pad.training.objective import Batch, Objective
-from sterling.face.pad.training.pair_sampling import draw_pairs
-from sterling.face.pad.training.views import tone_view
 
 PROJECTED = 4  # the projection has 4·width channels; the published size is unknown
 
@@ -86,6 +88,62 @@ def _perceptron(inputs: int, outputs: int) -> nn.Sequential:
     return nn.Sequential(
         nn.Linear(inputs, outputs), nn.BatchNorm1d(outputs), nn.ReLU(), nn.Linear(outputs, outputs)
     )
+
+
+ASPECTS = ("subject", "illumination", "sensor", "session", "distance")
+"""Columns of a manifest that make up the context, beside the class and its species."""
+
+
+def contexts_of(manifest: Manifest) -> NDArray[np.int64]:
+    """The context of each row as numbers (N, aspects): equal numbers are equal values.
+
+    A value that is not known ("") is equal to no other.
+    """
+    columns = []
+    for name in ASPECTS:
+        codes = np.unique(manifest.column(name), return_inverse=True)[1].astype(np.int64)
+        unknown = manifest.column(name) == ""
+        codes[unknown] = -1 - np.flatnonzero(unknown)
+        columns.append(codes)
+    return np.stack(columns, axis=1)
+
+
+def draw_pairs(
+    contexts: Tensor, bona_fide: Tensor, anchors: Tensor, draws: torch.Generator
+) -> tuple[Tensor, Tensor]:
+    """Draw one positive and one negative for each anchor, anew at every step.
+
+    Only liveness tells an anchor and its negative apart. The paper also prefers harder pairs as
+    training goes; that is not built, as its rule is unknown.
+
+    Args:
+        contexts: int64 (N, K), see `contexts_of`.
+        bona_fide: bool (N,).
+        anchors: int64 (B,), rows.
+        draws: CPU generator; ties are broken by it.
+
+    Returns:
+        Rows (B,) of the positives: drawn evenly from the anchor's class among those whose context
+        differs in one aspect or more (the anchor itself where there is none). Rows (B,) of the
+        negatives: of the other class, with as many aspects in common with the anchor as any has.
+
+    Raises:
+        InputError: A class is missing.
+    """
+    if bool(bona_fide.all()) or not bool(bona_fide.any()):
+        raise InputError("pairs need bona fide captures and attacks, and one of them is missing")
+    common = (contexts[anchors, None, :] == contexts[None, :, :]).sum(dim=2)
+    same_class = bona_fide[anchors, None] == bona_fide[None, :]
+    chance = torch.rand(common.shape, generator=draws)
+    differs = same_class & (common < contexts.shape[1])
+    # An anchor that stands alone is its own positive: two views of one picture.
+    itself = torch.zeros_like(differs)
+    itself[torch.arange(len(anchors)), anchors] = True
+    allowed = torch.where(differs.any(dim=1, keepdim=True), differs, itself)
+    positives = chance.masked_fill(~allowed, -1).argmax(dim=1)
+    # Chance lies in [0, 1): it decides among equals and never outweighs an aspect.
+    negatives = (common + chance).masked_fill(same_class, -1).argmax(dim=1)
+    return positives, negatives
 
 
 @dataclass(frozen=True, eq=False)

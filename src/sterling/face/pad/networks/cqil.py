@@ -12,13 +12,13 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from sterling.checks import Count, Natural, Weight
+from sterling.face.data import Degradation, degrade
 from sterling.face.pad.detector.preprocessing import normalise
 from sterling.face.pad.layers.resnet import Depth, residual_layers
 from sterling.face.pad.networks.network import Network, Output, initialise
+from sterling.face.pad.training.augment import tone_view
 from sterling.face.pad.training.losses import bona_fide_of, label_loss
 from sterling.face.pad.training.objective import Batch, Objective
-from sterling.face.pad.training.quality_corruption import lower_quality
-from sterling.face.pad.training.views import tone_view
 
 HALF = 2  # the restoring network works at half the picture's side
 
@@ -136,6 +136,30 @@ class Restorer(nn.Module):
             features = features + block(features)
         detail: Tensor = self.tail(features)
         return images + detail
+
+
+WORST: dict[Degradation, float] = {"blur": 1.0, "low_resolution": 3.0, "noise": 12.0, "jpeg": 70.0}
+"""Strength of each degradation at amount 1, in the order in which they happen. Our defaults."""
+
+
+def lower_quality(images: Tensor, draws: torch.Generator) -> tuple[Tensor, Tensor]:
+    """Degrade each picture by a random amount, as a poor camera far away does.
+
+    Args:
+        images: uint8 (N, 3, S, S), on any device.
+        draws: CPU generator.
+
+    Returns:
+        uint8 (N, 3, S, S), and the amounts (N,), float, drawn evenly: 0 is the picture itself, 1
+        as bad as `WORST`.
+    """
+    amounts = torch.rand(len(images), generator=draws)
+    seed = int(torch.randint(2**31, (), generator=draws))
+    worse = images.clone()
+    for row, amount in enumerate(amounts.tolist()):
+        for kind, most in WORST.items():
+            worse[row] = degrade(worse[row, None], kind, most * amount, seed=seed + row)[0]
+    return worse, amounts.to(images.device)
 
 
 @dataclass(frozen=True, eq=False)

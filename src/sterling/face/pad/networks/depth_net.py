@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from sterling.checks import Count
 from sterling.face.data import channels_of, require_modalities
-from sterling.face.pad.layers.spatial_gradient import SpatialGradientBlock
+from sterling.face.pad.layers.spatio_temporal import SpatialGradientBlock
 from sterling.face.pad.networks.network import Network, Output, initialise
 
 Gradient = Literal["none", "sobel_then_conv", "conv_then_sobel"]

@@ -15,7 +15,7 @@ from sterling.checks import Count, Share
 from sterling.face.data import landmark_places
 from sterling.face.pad.layers.resnet import Depth, residual_layers
 from sterling.face.pad.networks.network import Network, Output, initialise
-from sterling.face.pad.training.bona_fide_corruption import CORRUPTION_SHARE, corrupt_bona_fides
+from sterling.face.pad.training.augment import shuffle_patches
 from sterling.face.pad.training.losses import bona_fide_of
 from sterling.face.pad.training.objective import Batch, OneView
 
@@ -25,6 +25,11 @@ GLOBAL_LOSS = 0.5  # of the head of all parts together
 SCORE_WEIGHTS = (2.0, 1.0, 1.0, 1.0, 0.5, 0.5)  # of the parts' heads, to be normalised
 GLOBAL_SCORE = 0.25
 POSITIVE_WEIGHT = 5.0  # of bona fides, in the parts' losses
+
+CORRUPTION_SHARE = 0.1
+MOSAIC = 8  # pixels of a tile's side
+CORRUPTIONS = 3
+
 
 _SCALE = 1.3  # of the crops that this package cuts, see `CropSpec`
 
@@ -181,3 +186,48 @@ def head_losses(logits: Tensor, live: Tensor) -> Tensor:
         for weight, column in zip(LOSS_WEIGHTS, logits[:, :-1].unbind(dim=1), strict=True)
     ]
     return GLOBAL_LOSS * loss + torch.stack(parts).sum()
+
+
+def corrupt_bona_fides(
+    images: Tensor, live: Tensor, share: float, draws: torch.Generator
+) -> tuple[Tensor, Tensor]:
+    """Corrupt some bona fide pictures and label them attacks; attacks stay as they are.
+
+    So bona fide means a whole face: "make trash" in the release. How it corrupts a picture is not
+    known; the three ways here are ours.
+
+
+    Args:
+        images: Float (N, C, S, S).
+        live: bool (N,), which are bona fide.
+        share: Probability for each bona fide picture, in [0, 1].
+        draws: CPU generator; every draw comes from it.
+
+    Returns:
+        Pictures and labels, of the shapes given. A corrupted picture has its nine patches shuffled,
+        is a mosaic of large tiles, or has its lower half from another picture of the batch.
+    """
+    n = len(images)
+    chosen = (torch.rand(n, generator=draws) < share).to(live.device) & live
+    way = torch.randint(CORRUPTIONS, (n,), generator=draws).to(live.device)
+    other = torch.randperm(n, generator=draws).to(live.device)
+    half = images.shape[-2] // 2
+    corrupted = (
+        shuffle_patches(images, draws),
+        _mosaic(images),
+        torch.cat([images[..., :half, :], images[other][..., half:, :]], dim=-2),
+    )
+    for number, pictures in enumerate(corrupted):
+        taken = chosen & (way == number)
+        images = torch.where(taken[:, None, None, None], pictures, images)
+    return images, live & ~chosen
+
+
+def _mosaic(images: Tensor) -> Tensor:
+    """Tiles of one colour, the mean of what was there; a rest at the edges stays as it was."""
+    tall, wide = (side // MOSAIC * MOSAIC for side in images.shape[-2:])
+    inner = images[..., :tall, :wide]
+    tiles = torch.nn.functional.avg_pool2d(inner, MOSAIC)
+    mosaic = images.clone()
+    mosaic[..., :tall, :wide] = tiles.repeat_interleave(MOSAIC, -2).repeat_interleave(MOSAIC, -1)
+    return mosaic

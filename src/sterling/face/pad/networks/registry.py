@@ -8,6 +8,7 @@ from sterling.face.pad.networks.ccl import CCL
 from sterling.face.pad.networks.cdcn import CDCN
 from sterling.face.pad.networks.cdcn_multimodal import CDCNMultimodal
 from sterling.face.pad.networks.cdcn_pp import CDCNpp
+from sterling.face.pad.networks.clip_depth import SGTD, TemporalDepth
 from sterling.face.pad.networks.compact import Compact
 from sterling.face.pad.networks.cqil import CQIL
 from sterling.face.pad.networks.deep_pixbis import DeepPixBiS
@@ -21,9 +22,7 @@ from sterling.face.pad.networks.maddg import MADDG
 from sterling.face.pad.networks.network import Network
 from sterling.face.pad.networks.part_crops import PartCrops
 from sterling.face.pad.networks.reflection import BipartiteNet
-from sterling.face.pad.networks.sgtd import SGTD
 from sterling.face.pad.networks.ssdg import SSDG
-from sterling.face.pad.networks.temporal_depth import TemporalDepth
 
 MODELS: dict[str, type[Network]] = {
     model.name: model

@@ -11,10 +11,14 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from sterling.checks import Count, Weight
-from sterling.face.pad.layers.gradient_reversal import Domains, reversal, reverse_gradient
 from sterling.face.pad.layers.resnet import Depth, residual_layers
 from sterling.face.pad.networks.network import Network, Output, initialise
-from sterling.face.pad.training.domain_confusion import AcrossDomains
+from sterling.face.pad.training.domains import (
+    AcrossDomains,
+    Domains,
+    reversal,
+    reverse_gradient,
+)
 from sterling.face.pad.training.losses import bona_fide_of, label_loss
 from sterling.face.pad.training.objective import Batch
 

@@ -13,11 +13,13 @@ from sterling.adapt import FunctionalModel, GradientLearner, LearnedRates, Task,
 from sterling.face.capture import Scale, simulate
 from sterling.face.data import CropSpec, Faces, label_maps, load_faces, read_type_lists
 from sterling.face.pad.few_shot.aim_fas import DepthMaps, adaptive_inner_update
-from sterling.face.pad.few_shot.attack_type_tasks import FaceTypes, TypeTasks, types_of
-from sterling.face.pad.few_shot.errors import (
+from sterling.face.pad.few_shot.attack_type_tasks import (
+    FaceTypes,
+    TypeTasks,
     errors_after,
     errors_of_thumbnails,
     mean_errors,
+    types_of,
 )
 from sterling.runs import Cell, Row, Run, derive_seed
 from sterling.study import Config, Results, row

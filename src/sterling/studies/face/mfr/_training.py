@@ -25,7 +25,7 @@ from sterling.face.recognition import (
     procedural_domains,
     read_identity_folders,
 )
-from sterling.face.recognition.classification import draw_labelled, number_people
+from sterling.face.recognition.heads import draw_labelled, number_people
 from sterling.face.recognition.procedural_faces import DOMAINS
 from sterling.runs import Cell, Coordinate, Row, Run, derive_seed
 from sterling.study import (

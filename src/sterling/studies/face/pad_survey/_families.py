@@ -14,14 +14,14 @@ from torch import Tensor
 from sterling.face.data import Faces, Manifest
 from sterling.face.pad import CDCN, Network, Objective
 from sterling.face.pad.baselines.local_binary_patterns import score_texture, texture
-from sterling.face.pad.baselines.one_class import score_one_class
+from sterling.face.pad.baselines.simple import score_one_class
 from sterling.face.pad.networks.deep_pixbis import DeepPixBiS, PixelWiseBinary
 from sterling.face.pad.networks.fourier import FourierNet, FourierSupervised
 from sterling.face.pad.networks.fusion_resnet import FusionResNet
 from sterling.face.pad.networks.maddg import MADDG, MultiAdversarial
 from sterling.face.pad.networks.reflection import Bipartite, BipartiteNet
 from sterling.face.pad.networks.ssdg import SSDG, SingleSide
-from sterling.face.pad.training.domain_confusion import DomainConfusion
+from sterling.face.pad.training.domains import DomainConfusion
 from sterling.runs import Row
 from sterling.studies.face._harness import (
     BASELINE,

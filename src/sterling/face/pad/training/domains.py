@@ -1,4 +1,4 @@
-"""Domain adaptation: captures without labels are made to look like those with, in the features.
+"""Training over several domains: gradient reversal, and domain adaptation without labels.
 
 Li, Li, Cao, Wang, Zhang, Kot, "Unsupervised Domain Adaptation for Face Anti-Spoofing" (IEEE TIFS
 2018) minimise the maximum mean discrepancy between a source with labels and a target without;
@@ -6,18 +6,52 @@ the discrepancy is that of Gretton et al. (JMLR 2012), in several widths at once
 (ICML 2015).
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Annotated, Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from sterling.checks import Weight
+from sterling.checks import Range, Weight
 from sterling.errors import InputError
 from sterling.face.pad.networks.network import Network, Output
 from sterling.face.pad.training.losses import bona_fide_of
 from sterling.face.pad.training.objective import Batch, OneView
+
+Domains = Annotated[int, Range(2)]
+"""Number of domains that a discriminator tells apart."""
+
+RAMP = 4000  # steps over which the reversed gradient grows, as SSDG releases it
+
+
+class _Reversed(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, values: Tensor, scale: float) -> Tensor:
+        ctx.scale = scale
+        return values.view_as(values)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
+        return -ctx.scale * gradient, None
+
+
+def reverse_gradient(values: Tensor, scale: float) -> Tensor:
+    """Return the values; the gradient that comes back is multiplied by minus `scale`.
+
+    Ganin, Lempitsky, "Unsupervised Domain Adaptation by Backpropagation" (ICML 2015): the features
+    become such that a discriminator learns nothing from them.
+    """
+    turned: Tensor = _Reversed.apply(values, scale)  # type: ignore[no-untyped-call]
+    return turned
+
+
+def reversal(step: int) -> float:
+    """Scale of the reversed gradient at a step: from 0 towards 1."""
+    return 2 / (1 + math.exp(-10 * step / RAMP)) - 1
+
 
 WIDTHS = (0.25, 0.5, 1.0, 2.0, 4.0)  # times the mean squared distance between the two samples
 
