@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from sterling.privacy.data.forget_sets import VICTIMS
+from sterling.privacy.data.forget_sets import FORGET_SETS
 from sterling.privacy.unlearning_attacks import privleak, two_sided
 from sterling.privacy.unlearning_attacks.registry import CLASSIFIER_ATTACKS
 from sterling.studies.privacy.forgetting_benchmark._cells import (
@@ -162,7 +162,7 @@ def requests_figure(along: Sequence[Mapping[str, Sequence[float]]]) -> Figure:
 def forgetting_figures(cells: Cells) -> list[Figure]:
     """Which method leaks to which attack, which data leak, what a language model still says."""
     figures = []
-    attacked = {key: rows for key, rows in cells.items() if key[1] in VICTIMS}
+    attacked = {key: rows for key, rows in cells.items() if key[1] in FORGET_SETS}
     if attacked:
         methods = list(next(iter(attacked.values()))[0])
         figures.append(

@@ -17,11 +17,11 @@ from pydantic import Field
 
 from sterling.errors import InputError, unknown_name
 from sterling.measure import Rate
-from sterling.privacy.data.forget_sets import VICTIMS
+from sterling.privacy.data.forget_sets import FORGET_SETS
 from sterling.privacy.data.records import embedded_records, read_records
 from sterling.privacy.targets.models import ARCHITECTURES
 from sterling.privacy.targets.training import Recipe
-from sterling.privacy.unlearning import Descent, Examples, catalogue, train_by_recipe
+from sterling.privacy.unlearning import Descent, Examples, train_by_recipe, unlearning_methods
 from sterling.privacy.unlearning_attacks import reconstruction_errors, two_sided
 from sterling.runs import Run, derive_seed, in_processes
 from sterling.studies.privacy.forgetting_benchmark._cells import (
@@ -73,7 +73,11 @@ from sterling.study import (
     within,
 )
 
-CLASSIFIER_METHODS = (*catalogue(train_by_recipe(Recipe()), Descent()), REWOUND, *OWN_TRAINING)
+CLASSIFIER_METHODS = (
+    *unlearning_methods(train_by_recipe(Recipe()), Descent()),
+    REWOUND,
+    *OWN_TRAINING,
+)
 HALF_TOLERANCE = 0.03  # of the area under exact retraining; the card's bound
 RELEARNING_MARGIN = 0.05  # our margin for "no faster", in words said
 QUIET = 0.1  # share of forgotten words below which a model is silent; ours
@@ -173,8 +177,8 @@ def _check(config: ForgettingBenchmarkConfig) -> None:
     for architecture, victim in config.grid:
         if architecture not in ARCHITECTURES:
             raise unknown_name("architecture", architecture, ARCHITECTURES)
-        if victim not in (*VICTIMS, "class"):
-            raise unknown_name("victim", victim, (*VICTIMS, "class"))
+        if victim not in (*FORGET_SETS, "class"):
+            raise unknown_name("forget set", victim, (*FORGET_SETS, "class"))
     known = dict.fromkeys((*CLASSIFIER_METHODS, *LANGUAGE_METHODS))
     for name in (*config.methods, *config.sequence):
         if name not in known:
@@ -274,7 +278,7 @@ def _seconds(config: ForgettingBenchmarkConfig, run: Run, architecture: str) -> 
 
 def _claims(config: ForgettingBenchmarkConfig, cells: Cells) -> list[Claim]:
     claims: list[Claim] = []
-    attacked = {key: value for key, value in cells.items() if key[1] in VICTIMS}
+    attacked = {key: value for key, value in cells.items() if key[1] in FORGET_SETS}
     if attacked:
         claims += _classifier_claims(attacked)
     if random := cells.get(("mlp", "random")):
@@ -526,7 +530,7 @@ def _quiet(cell: Cell) -> list[str]:
 
 FORGETTING_BENCHMARK_STUDY = Study(
     name="forgetting_benchmark",
-    summary="Victim data × unlearning methods × attacks × architectures, against retraining.",
+    summary="Forget sets × unlearning methods × attacks × architectures, against retraining.",
     domain="privacy",
     paper=Paper(
         key="qian2025benchmarking",
@@ -553,7 +557,7 @@ FORGETTING_BENCHMARK_STUDY = Study(
         ),
         "quick": ForgettingBenchmarkConfig(),
         "paper": ForgettingBenchmarkConfig(
-            grid=tuple((a, v) for a in ("mlp", "cnn") for v in (*VICTIMS, "class")),
+            grid=tuple((a, v) for a in ("mlp", "cnn") for v in (*FORGET_SETS, "class")),
             seeds=10,
             models=64,
             pool=200,

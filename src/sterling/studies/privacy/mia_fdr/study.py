@@ -35,7 +35,7 @@ from sterling.privacy.membership.text_battery import TEXT_ATTACKS, text_attack_s
 from sterling.privacy.targets.training import Recipe
 from sterling.privacy.unlearning.descent import Descent, descend
 from sterling.privacy.unlearning.examples import IGNORED
-from sterling.privacy.unlearning.terms import mean_loss
+from sterling.privacy.unlearning.losses import mean_loss
 from sterling.runs import Run, derive_seed, in_processes
 from sterling.studies.privacy.mia_fdr._audit_report import (
     AuditedTarget,
