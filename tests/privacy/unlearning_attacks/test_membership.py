@@ -8,7 +8,7 @@ from sklearn.tree import DecisionTreeClassifier
 from tests.privacy.small import examples, with_descent
 
 from sterling.errors import InputError
-from sterling.privacy.membership.phi import phi
+from sterling.privacy.membership.output_scores import phi
 from sterling.privacy.targets.models import mlp
 from sterling.privacy.targets.training import Recipe, balanced_membership
 from sterling.privacy.unlearning import Descent, train_by_recipe, unlearning_methods

@@ -16,10 +16,8 @@ from torch import Tensor, nn
 
 from sterling.lm import TokenStats, token_stats
 from sterling.measure import Scores, tpr_at_fpr
-from sterling.privacy.membership.entropy import entropy_score
-from sterling.privacy.membership.min_k import min_k_score
-from sterling.privacy.membership.min_k_plus import min_k_plus_score
-from sterling.privacy.membership.phi import phi
+from sterling.privacy.membership.output_scores import entropy_score, phi
+from sterling.privacy.membership.text_scores import min_k_plus_score, min_k_score
 from sterling.privacy.unlearning import IGNORED, Descent, Examples
 from sterling.privacy.unlearning.losses import sequence_losses
 from sterling.privacy.unlearning.rmu import hidden_activations

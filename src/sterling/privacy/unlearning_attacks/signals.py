@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import polars as pl
 from numpy.typing import NDArray
 from scipy.special import log_softmax, xlogy
 
 from sterling.errors import InputError
+from sterling.privacy.membership.score_file import read_table
 
 Array = NDArray[np.float64]
 
@@ -66,17 +66,13 @@ def read_signals(path: Path) -> Signals:
 def _columns(path: Path) -> dict[str, Array]:
     if not path.is_file():
         raise InputError(f"{path}: no such file")
-    try:
-        if path.suffix == ".npz":
+    if path.suffix == ".npz":
+        try:
             with np.load(path, allow_pickle=False) as arrays:
                 return {name: arrays[name] for name in arrays.files}
-        if path.suffix not in (".csv", ".parquet"):
-            raise InputError(f"{path}: write it as .csv, .parquet or .npz")
-        table = pl.read_csv(path) if path.suffix == ".csv" else pl.read_parquet(path)
-    except (OSError, ValueError, pl.exceptions.PolarsError) as error:
-        if isinstance(error, InputError):
-            raise
-        raise InputError(f"{path} cannot be read ({error}); write it again") from error
+        except (OSError, ValueError) as error:
+            raise InputError(f"{path} cannot be read ({error}); write it again") from error
+    table = read_table(path)
     numbered = [name for name in table.columns if re.fullmatch(r"p\d+", name)]
     classes = [f"p{index}" for index in range(len(numbered))]
     columns: dict[str, Array] = {

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from sterling.privacy.data.forget_sets import ForgetSetSplit, choose_forget_set
-from sterling.privacy.membership.phi import phi
+from sterling.privacy.membership.output_scores import phi
 from sterling.privacy.targets.models import ARCHITECTURES, initialise
 from sterling.privacy.targets.training import Recipe
 from sterling.privacy.unlearning import (

@@ -5,12 +5,10 @@ import numpy as np
 import pytest
 import torch
 
-from sterling.errors import InputError
 from sterling.guarantee import ResolutionWarning
 from sterling.measure import Scores, auc
 from sterling.privacy.data.records import simulated_records
-from sterling.privacy.membership import MembershipFDR, audit, loss_score
-from sterling.privacy.membership.battery import ATTACKS, attack_scores
+from sterling.privacy.membership import ATTACKS, MembershipFDR, attack_scores, audit, loss_score
 from sterling.privacy.targets.models import initialise, mlp
 from sterling.privacy.targets.training import Recipe, balanced_membership, train_many
 
@@ -83,18 +81,3 @@ def test_the_false_discovery_rate_holds_over_200_resplits(
     assert np.mean(false) <= 0.1 + 3 * np.std(false, ddof=1) / np.sqrt(200)
     if attack == "LiRA online":
         assert np.mean(power) > 0.1
-
-
-def test_too_few_models_are_refused() -> None:
-    records = simulated_records(60, classes=2)
-    models = initialise(lambda: mlp(records.shape, 2), [0, 1, 2])
-    nobody = np.zeros(60, dtype=bool)
-    with pytest.raises(InputError, match="1 targets and 2 shadows"):
-        attack_scores(
-            models.select([0]),
-            models.select([1, 2]),
-            records,
-            target_members=nobody,
-            shadow_members=np.stack([nobody, nobody]),
-            auxiliary=nobody,
-        )
