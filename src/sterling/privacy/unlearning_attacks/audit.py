@@ -45,7 +45,7 @@ class ForgettingAudit:
 
     Attributes:
         area: Area at which low losses tell forgotten from never-seen records.
-        entropy_area: The same by low entropy; None without posteriors.
+        entropy_area: Area by low entropy; None without posteriors.
         low_loss: True positives at 1 % false positives, by low loss.
         high_loss: True positives at 1 % false positives, by high loss.
         accuracy: Accuracy by the name of the set, where posteriors are known.

@@ -85,7 +85,7 @@ def rmia_after_unlearning(after: ArrayLike, reference: ArrayLike, membership: Ar
     Args:
         after: Probability of each record's label under every unlearned model, (models, records +
             population); those of the population come last and were in no training set.
-        reference: The same before unlearning.
+        reference: Probabilities before unlearning, in the same shape.
         membership: Whether the model learned and forgot the record, bool (models, records).
 
     Returns:

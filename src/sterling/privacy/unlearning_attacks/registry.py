@@ -200,7 +200,7 @@ class Attacked:
 
     Attributes:
         model: The unlearned model.
-        target: What was forgotten, and what is known besides.
+        target: Forgotten texts and other knowledge.
         relearn: Steps and rate of relearning and of the benign adapter.
         seed: Seed of the halves.
         rng: Draws samples and orders, in the order of ``LANGUAGE_ATTACKS``.
@@ -313,7 +313,7 @@ def attack_language_model(
 
     Args:
         model: Unlearned model; maps tokens (N, T) to logits (N, T, V).
-        target: What was forgotten, and what is known besides.
+        target: Forgotten texts and other knowledge.
         relearn: Steps and rate of relearning and of the benign adapter.
         seed: Seed of samples and orders.
 
@@ -340,7 +340,7 @@ def steer_language_model(
 
     Args:
         model: Unlearned model.
-        target: What was forgotten.
+        target: Forgotten texts.
         prefixes: Tokens (P, k) that may stand in place of a text's first k.
         research_use: Must be true.
         descent: Steps and rate of the soft prompt, which is k tokens long.

@@ -45,7 +45,7 @@ def privleak(unlearned: float, retrained: float) -> float:
 
     Args:
         unlearned: AUC at which forgotten records look like members, in [0, 1].
-        retrained: The same under the retrained model; below 1, else the ratio has no value.
+        retrained: AUC under the retrained model; below 1, else the ratio has no value.
 
     Raises:
         InputError: On an area outside [0, 1], or a retrained model at 1.

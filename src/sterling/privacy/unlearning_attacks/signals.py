@@ -20,7 +20,7 @@ class Signals:
 
     Attributes:
         loss: Cross-entropy of each record in nats, finite, (N,).
-        entropy: Of each posterior in nats, (N,); None when only losses are known.
+        entropy: Entropy of each posterior in nats, (N,); None when only losses are known.
         right: Whether the likeliest class is the label, (N,); None when only losses are known.
     """
 
@@ -30,7 +30,7 @@ class Signals:
 
     @classmethod
     def of_posteriors(cls, log_p: Array, labels: NDArray[np.integer]) -> "Signals":
-        """From log-probabilities (N, C) and labels (N,)."""
+        """Make signals from log-probabilities (N, C) and labels (N,)."""
         p = np.exp(log_p)
         loss = -log_p[np.arange(len(labels)), labels]
         return cls(loss, -xlogy(p, p).sum(1), log_p.argmax(1) == labels)
@@ -122,12 +122,12 @@ def _labels(labels: Array, classes: int, path: Path) -> NDArray[np.intp]:
 
 
 def ask_onnx(model: Path, records: Path, *, batch_size: int = 256) -> Signals:
-    """Answers of an ONNX classifier whose first output is logits (N, C).
+    """Ask an ONNX classifier whose first output is logits (N, C).
 
     Args:
-        model: The .onnx file; its first input takes the records.
-        records: .npz with arrays ``x`` (N, ...) and ``label`` (N,).
-        batch_size: Records at a time.
+        model: Path of the .onnx file; its first input takes the records.
+        records: Path of an .npz with arrays ``x`` (N, ...) and ``label`` (N,).
+        batch_size: Number of records at a time.
 
     Raises:
         InputError: When onnxruntime is not installed, or a file does not fit; names the file.
