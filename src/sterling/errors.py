@@ -45,3 +45,47 @@ def unknown_name(kind: str, name: str, available: Iterable[str]) -> InputError:
     near = get_close_matches(name, names, n=3, cutoff=0.5)
     hint = f"did you mean {' or '.join(near)}? " if near else ""
     return InputError(f"unknown {kind} {name!r}: {hint}available: {', '.join(names)}")
+
+
+def check_numbers(
+    *,
+    at_least: float | None = None,
+    at_most: float | None = None,
+    above: float | None = None,
+    below: float | None = None,
+    **values: float,
+) -> None:
+    """Check that numbers lie in a range; not-a-number lies in none.
+
+    ``check_numbers(above=0, below=1, alpha=alpha)`` raises "alpha 1.5: give more than 0 and less
+    than 1".
+
+    Args:
+        at_least: Smallest allowed value.
+        at_most: Largest allowed value.
+        above: Bound that every value must exceed.
+        below: Bound that every value must stay under.
+        values: The numbers, by the names that the user knows them by.
+
+    Raises:
+        InputError: A number lies outside; the message names it and the range.
+    """
+    for name, value in values.items():
+        inside = (
+            (at_least is None or value >= at_least)
+            and (at_most is None or value <= at_most)
+            and (above is None or value > above)
+            and (below is None or value < below)
+        )
+        if not inside:
+            parts = [
+                f"{words} {bound:g}"
+                for words, bound in (
+                    ("at least", at_least),
+                    ("more than", above),
+                    ("at most", at_most),
+                    ("less than", below),
+                )
+                if bound is not None
+            ]
+            raise InputError(f"{name} {value}: give {' and '.join(parts)}")

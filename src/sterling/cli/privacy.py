@@ -147,7 +147,9 @@ def audit(
 
     Status 1: the records can be told apart, or there are too few to say.
     """
-    from sterling.privacy.unlearning_attacks.audit import ask_onnx, audit_forgetting, read_signals
+    from sterling.cli._privacy_report import forgetting_findings
+    from sterling.privacy.unlearning_attacks.audit import audit_forgetting
+    from sterling.privacy.unlearning_attacks.signals import ask_onnx, read_signals
     from sterling.runs import open_run
     from sterling.study import Evidence
     from sterling.study.report import render_report
@@ -168,8 +170,10 @@ def audit(
     asked, unseen, kept = signals
     if asked is None or unseen is None:
         raise NothingMeasuredError("no records to audit")
-    findings = audit_forgetting(
-        asked, unseen, retain=kept, retrained=retrained, tolerance=tolerance, seed=seed
+    findings = forgetting_findings(
+        audit_forgetting(
+            asked, unseen, retain=kept, retrained=retrained, tolerance=tolerance, seed=seed
+        )
     )
     given = {
         "forget": forget,

@@ -283,10 +283,11 @@ def evaluate(
 
     A text that cannot be scored counts as a wrong answer.
     """
+    from sterling.cli._text_report import assessment_findings, prediction_lines
     from sterling.runs import open_run, write_atomically
     from sterling.study import Evidence
     from sterling.study.report import render_report
-    from sterling.text.evaluation.assessment import assess, prediction_lines
+    from sterling.text.evaluation.assessment import assess
 
     records = [one for one in _in_splits(_corpus(corpus), seed) if one.split == "test"]
     copies = [one for path in attacked or [] for one in _corpus(path).records]
@@ -299,12 +300,12 @@ def evaluate(
     }
     identity = {"study": "text-evaluate", "seed": seed, "config": config}
     with open_run(out, identity=identity, seed=seed) as run:
-        findings, judged = assess(judge, records, copies, seed=seed)
-        lines = "".join(prediction_lines(one) for one in judged)
+        found = assess(judge, records, copies, seed=seed)
+        lines = "".join(prediction_lines(one) for one in found.judged)
         write_atomically(out / "predictions.jsonl", lines)
         options = "".join(f" --attacked {path}" for path in attacked or [])
         evidence = Evidence(
-            **dict(findings),
+            **dict(assessment_findings(found)),
             study="text-evaluate",
             preset="own data",
             seed=seed,

@@ -212,11 +212,14 @@ def test_arguments_out_of_range_are_told(decoder: Decoder) -> None:
     model, ids = decoder(), tokens(5)
     stolen = plain_snapshot(model, ids)
     calls: list[tuple[str, Callable[[], Any]]] = [
-        ("the model has 0 to 2", lambda: collide(model, stolen, 3, research_use=True)),
+        (
+            "layer 3: give at least 0 and less than 3",
+            lambda: collide(model, stolen, 3, research_use=True),
+        ),
         ("searched 0", lambda: collide(model, stolen, 0, research_use=True, searched=0)),
         ("2 or more", lambda: calibrated(model, ids[:1], 0, research_use=True)),
         ("no tokens", lambda: inject(model, stolen, ids[:0], 3, research_use=True)),
-        ("both above 0", lambda: noised(stolen, 0.0, torch.Generator())),
+        ("clip 0.0", lambda: noised(stolen, 0.0, torch.Generator())),
         ("nothing to recover", lambda: token_recovery([1], [])),
     ]
     for message, call in calls:

@@ -20,8 +20,7 @@ from sterling.privacy.cache import (
     restore,
     restore_by_marker,
 )
-from sterling.privacy.cache.cloak import PADDING, pair_rotation
-from sterling.privacy.cache.keyed import keyed_normal, keyed_uniform
+from sterling.privacy.cache.cloak import PADDING, keyed_normal, keyed_uniform, pair_rotation
 
 CONFIGS = (
     CloakConfig(),
@@ -151,10 +150,10 @@ def test_bfloat16_loses_to_the_offset_what_plain_rounding_does_not() -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"block": 1}, "at least 2"),
-        ({"s_ratio": 0.5}, "s_ratio 0.5: at least 1"),
-        ({"mask": "none"}, "row or dense"),
-        ({"mask_ratio": 0.0}, "above 0"),
+        ({"block": 1}, "block 1: give at least 2"),
+        ({"s_ratio": 0.5}, "s_ratio 0.5: give at least 1"),
+        ({"mask": "none"}, "available: dense, row"),
+        ({"mask_ratio": 0.0}, "mask_ratio 0.0: give more than 0"),
     ],
 )
 def test_constants_that_make_no_sense_are_told(change: dict[str, object], message: str) -> None:

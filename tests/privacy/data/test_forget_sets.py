@@ -1,23 +1,25 @@
 """Cuts of a data set, and shadow models that learn and forget their own half."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 import torch
+from tests.privacy.small import examples, network
 
 from sterling.errors import InputError
-from sterling.privacy.data.forget_sets import VICTIMS, choose_victim
-from sterling.privacy.data.records import simulated_records
-from sterling.privacy.targets.models import initialise, mlp
+from sterling.privacy.data.forget_sets import FORGET_SETS, choose_forget_set
+from sterling.privacy.targets.models import mlp
 from sterling.privacy.targets.training import Recipe
 from sterling.privacy.unlearning import (
     Descent,
     Examples,
     Method,
     SisaConfig,
-    catalogue,
     fit_sisa,
     sisa,
     train_by_recipe,
+    unlearning_methods,
 )
 from sterling.privacy.unlearning_attacks.shadow_models import (
     forget_in_sequence,
@@ -31,17 +33,16 @@ RECIPE = Recipe(epochs=5)
 
 
 def data(n: int = 200) -> Examples:
-    records = simulated_records(n, classes=3, features=8, separation=3.0, seed=0)
-    return Examples(torch.from_numpy(records.x), torch.from_numpy(records.y), torch.arange(n))
+    return examples(n, features=8, separation=3.0)
 
 
 def build() -> torch.nn.Module:
     return mlp((8,), 3, width=32)
 
 
-@pytest.mark.parametrize("kind", VICTIMS)
+@pytest.mark.parametrize("kind", FORGET_SETS)
 def test_pool_base_and_test_share_no_record(kind: str) -> None:
-    cut = choose_victim(kind, data(), build, RECIPE, pool=20, base=100, seed=3)
+    cut = choose_forget_set(kind, data(), build, RECIPE, pool=20, base=100, seed=3)
     parts = [set(part.ids.tolist()) for part in (cut.pool, cut.validation, cut.base, cut.test)]
     assert [len(part) for part in parts] == [20, 10, 100, 70]
     assert len(set.union(*parts)) == 200
@@ -59,7 +60,7 @@ def test_pool_base_and_test_share_no_record(kind: str) -> None:
 
 def test_outliers_are_far_from_their_class() -> None:
     everything = data()
-    cut = choose_victim("outliers", everything, build, RECIPE, pool=20, base=120, seed=0)
+    cut = choose_forget_set("outliers", everything, build, RECIPE, pool=20, base=120, seed=0)
     centres = torch.stack([everything.inputs[everything.labels == c].mean(0) for c in range(3)])
 
     def closer_to_another(part: Examples) -> float:
@@ -71,7 +72,7 @@ def test_outliers_are_far_from_their_class() -> None:
 
 def test_a_group_is_of_neighbours_and_learned_together() -> None:
     everything = data()
-    cut = choose_victim("groups", everything, build, RECIPE, pool=20, base=100, seed=0)
+    cut = choose_forget_set("groups", everything, build, RECIPE, pool=20, base=100, seed=0)
     assert cut.group.tolist() == [0] * 5 + [1] * 5 + [2] * 5 + [3] * 5
     distances = torch.cdist(cut.pool.inputs, cut.pool.inputs)
     same = cut.group[:, None] == cut.group
@@ -85,7 +86,7 @@ def test_a_group_is_of_neighbours_and_learned_together() -> None:
 
 def test_a_sub_population_is_missing_from_the_base() -> None:
     everything = data()
-    cut = choose_victim("sub-population", everything, build, RECIPE, pool=20, base=100, seed=0)
+    cut = choose_forget_set("sub-population", everything, build, RECIPE, pool=20, base=100, seed=0)
     centre = cut.pool.inputs.mean(0)
     inside = (cut.pool.inputs - centre).norm(dim=1)
     outside = (cut.base.inputs - centre).norm(dim=1)
@@ -95,17 +96,17 @@ def test_a_sub_population_is_missing_from_the_base() -> None:
 
 def test_unknown_victims_and_too_few_records_are_told() -> None:
     with pytest.raises(InputError, match="did you mean outliers"):
-        choose_victim("outlier", data(), build, RECIPE, pool=20, base=100, seed=0)
+        choose_forget_set("outlier", data(), build, RECIPE, pool=20, base=100, seed=0)
     with pytest.raises(InputError, match="need 300"):
-        choose_victim("random", data(), build, RECIPE, pool=100, base=100, seed=0)
+        choose_forget_set("random", data(), build, RECIPE, pool=100, base=100, seed=0)
 
 
 def test_shadows_learn_their_half_and_retrained_ones_do_not() -> None:
-    cut = choose_victim("mislabelled", data(), build, RECIPE, pool=20, base=100, seed=0)
+    cut = choose_forget_set("mislabelled", data(), build, RECIPE, pool=20, base=100, seed=0)
     recipe = Recipe(epochs=60)
     shadows = train_shadows(build, cut.base, cut.pool, recipe, models=4, seed=0)
     assert np.array_equal(shadows.membership[::2], ~shadows.membership[1::2])
-    forget, retain = shadows.request(1)
+    forget, retain = shadows.deletion_request(1)
     assert forget.ids.tolist() == cut.pool.ids[torch.from_numpy(shadows.membership[1])].tolist()
     assert len(retain) == 100
     labels = cut.pool.labels.numpy()
@@ -119,7 +120,7 @@ def test_shadows_learn_their_half_and_retrained_ones_do_not() -> None:
     assert abs(learned(again.logits(cut.pool.inputs).numpy())) < 0.3
     kept = retrain_shadows(shadows, build, recipe, seed=1, retained=shadows.membership)
     assert learned(kept.logits(cut.pool.inputs).numpy()) > 0.5
-    method = catalogue(train_by_recipe(recipe), Descent(steps=5))["NPO"]
+    method = unlearning_methods(train_by_recipe(recipe), Descent(steps=5))["NPO"]
     answers = forget_own_half(shadows, method, cut.pool.inputs, seed=0)
     assert answers.shape == (4, 20, 3)
     with pytest.raises(InputError, match="keep them apart"):
@@ -127,7 +128,7 @@ def test_shadows_learn_their_half_and_retrained_ones_do_not() -> None:
 
 
 def test_one_request_is_all_at_once_and_later_requests_are_still_retained() -> None:
-    cut = choose_victim("random", data(), build, RECIPE, pool=20, base=100, seed=0)
+    cut = choose_forget_set("random", data(), build, RECIPE, pool=20, base=100, seed=0)
     shadows = train_shadows(build, cut.base, cut.pool, RECIPE, models=4, seed=0)
     asked: list[tuple[set[int], set[int]]] = []
 
@@ -137,7 +138,7 @@ def test_one_request_is_all_at_once_and_later_requests_are_still_retained() -> N
         asked.append((set(forget.ids.tolist()), set(retain.ids.tolist())))
         return model
 
-    method = Method("note", note, None, "")
+    method = Method("note", note, "")
     answers = forget_in_sequence(shadows, method, cut.test.inputs, requests=2, seed=0)
     assert answers.shape == (2, 4, len(cut.test), 3)
     own = set(cut.pool.ids[torch.from_numpy(shadows.membership[0])].tolist())
@@ -155,14 +156,14 @@ def test_one_request_is_all_at_once_and_later_requests_are_still_retained() -> N
 
 
 def test_methods_with_a_training_of_their_own_learn_the_half_they_forget() -> None:
-    cut = choose_victim("mislabelled", data(), build, RECIPE, pool=20, base=100, seed=0)
+    cut = choose_forget_set("mislabelled", data(), build, RECIPE, pool=20, base=100, seed=0)
     shadows = train_shadows(build, cut.base, cut.pool, RECIPE, models=4, seed=0)
     config = SisaConfig(train_by_recipe(Recipe(epochs=60)), shards=1, slices=1)
-    start = initialise(build, [0]).module(0)
+    start = network(8, width=32)
     before, after = forget_with_own_training(
         shadows,
         lambda examples, _asked, _seed: fit_sisa(start, examples, config),
-        Method("SISA", sisa, config, ""),
+        Method("SISA", partial(sisa, config=config), ""),
         cut.pool.inputs,
         seed=0,
     )

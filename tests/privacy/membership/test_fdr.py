@@ -1,6 +1,7 @@
 import json
 import math
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +25,7 @@ from sterling.guarantee import (
     storey_benjamini_hochberg,
 )
 from sterling.guarantee.selector import PROCEDURES
+from sterling.measure import Rate
 from sterling.privacy import MembershipFDR
 from sterling.privacy.membership import ShiftWarning, audit
 
@@ -198,47 +200,43 @@ def test_too_small_a_calibration_set() -> None:
         MembershipFDR("ebh", smooth=True).calibrate(np.arange(20.0)).select([30.0], 0.1)
 
 
-def test_records_that_may_not_calibrate_are_refused() -> None:
-    scores, ids = np.arange(50.0), [f"r{i}" for i in range(50)]
-    with pytest.raises(InputError, match="2 calibration records are members of the target"):
-        MembershipFDR().calibrate(scores, ids=ids, members=["r7", "r9", "x"])
-    with pytest.raises(InputError, match=r"1 calibration records are used for the fit .*'r3'"):
-        MembershipFDR().calibrate(scores, ids=ids, fitted_on=["r3"])
-    with pytest.raises(InputError, match="name the calibration records"):
-        MembershipFDR().calibrate(scores, members=["r7"])
-    wrapper = MembershipFDR().calibrate(scores, ids=ids)
-    with pytest.raises(InputError, match="to be judged by this calibration"):
-        wrapper.select([1.0, 2.0], 0.2, ids=["x", "r0"])
+KNOWN, IDS = np.arange(50.0), [f"r{i}" for i in range(50)]
 
 
 @pytest.mark.parametrize(
-    ("scores", "message"),
+    ("call", "message"),
     [
-        ([1.0, math.nan], "1 of 2 values are NaN"),
-        ([3.0] * 20, r"all 20 are 3; the attack tells nothing apart"),
-        ([[1.0]], "one number per item"),
+        (
+            lambda: MembershipFDR().calibrate(KNOWN, ids=IDS, members=["r7", "r9", "x"]),
+            "2 calibration records are members of the target",
+        ),
+        (
+            lambda: MembershipFDR().calibrate(KNOWN, ids=IDS, fitted_on=["r3"]),
+            r"1 calibration records are used for the fit .*'r3'",
+        ),
+        (lambda: MembershipFDR().calibrate(KNOWN, members=["r7"]), "name the calibration records"),
+        (
+            lambda: MembershipFDR().calibrate(KNOWN, ids=IDS).select([1, 2], 0.2, ids=["x", "r0"]),
+            "to be judged by this calibration",
+        ),
+        (lambda: MembershipFDR().calibrate([1.0, math.nan]), "1 of 2 values are NaN"),
+        (lambda: MembershipFDR().calibrate([3.0] * 20), "all 20 are 3; the attack tells nothing"),
+        (lambda: MembershipFDR().calibrate([[1.0]]), "one number per item"),
+        (lambda: MembershipFDR().select([1.0], 0.1), "calibrate with known non-members first"),
+        (lambda: MembershipFDR("holm").calibrate([1.0, 2.0]), "unknown procedure 'holm'"),  # type: ignore[arg-type]
+        (lambda: MembershipFDR().calibrate([1.0, 2.0], scored_by="x"), "scored_by"),  # type: ignore[arg-type]
+        (lambda: MembershipFDR().calibrate(KNOWN).select([1.0], 1.0), "alpha 1"),
+        (lambda: MembershipFDR().calibrate(KNOWN).select([1.0], 0.1, groups=[0]), "to neither"),
+        (lambda: MembershipFDR().calibrate(KNOWN).select([math.nan], 0.1), "NaN"),
     ],
 )
-def test_scores_that_cannot_calibrate(scores: object, message: str) -> None:
+def test_wrong_use_is_refused(call: Callable[[], object], message: str) -> None:
     with pytest.raises(InputError, match=message):
-        MembershipFDR().calibrate(scores)  # type: ignore[arg-type]
+        call()
 
 
-def test_wrong_use_is_refused() -> None:
-    with pytest.raises(InputError, match="calibrate with known non-members first"):
-        MembershipFDR().select([1.0], 0.1)
-    with pytest.raises(InputError, match="unknown procedure 'holm'"):
-        MembershipFDR("holm").calibrate([1.0, 2.0])  # type: ignore[arg-type]
-    with pytest.raises(InputError, match="scored_by"):
-        MembershipFDR().calibrate([1.0, 2.0], scored_by="x")  # type: ignore[arg-type]
-    wrapper = MembershipFDR().calibrate(np.arange(100.0))
-    with pytest.raises(InputError, match="alpha 1"):
-        wrapper.select([1.0], 1.0)
-    with pytest.raises(InputError, match="to neither"):
-        wrapper.select([1.0], 0.1, groups=[0])
-    with pytest.raises(InputError, match="NaN"):
-        wrapper.select([math.nan], 0.1)
-    assert wrapper.select([], 0.1).tolist() == []
+def test_nothing_asked_declares_nothing() -> None:
+    assert MembershipFDR().calibrate(KNOWN).select([], 0.1).tolist() == []
 
 
 def test_it_is_a_scikit_learn_estimator() -> None:
@@ -272,3 +270,19 @@ def test_real_losses_of_a_fine_tuned_language_model(shared_data: Path) -> None:
     false = [outcome.fdp for outcome in outcomes]
     assert np.mean(false) <= 0.1 * 75 / 225 + 3 * np.std(false, ddof=1) / math.sqrt(200)
     assert min(outcome.power.value for outcome in outcomes if outcome.power) > 0.9
+
+
+def test_an_audit_counts() -> None:
+    outcome = audit([True, True, True, False, False], [True, False, True, True, False])
+    assert outcome.false_discoveries == Rate(1, 3)
+    assert outcome.power == Rate(2, 3)
+    assert outcome.marginal_error == Rate(1, 2)
+    assert outcome.fdp == pytest.approx(1 / 3)
+
+
+def test_nobody_declared_is_no_false_discovery() -> None:
+    outcome = audit([False, False], [False, False])
+    assert outcome.fdp == 0
+    assert outcome.false_discoveries is None
+    assert outcome.power is None
+    assert outcome.marginal_error == Rate(0, 2)

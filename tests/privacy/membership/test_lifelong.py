@@ -2,7 +2,6 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from sterling.errors import InputError
 from sterling.guarantee import benjamini_hochberg, conformal_p_values
 from sterling.privacy.membership import audit, select_over_stages
 from sterling.privacy.membership.lifelong import STAGE_RULES, StageRule
@@ -50,11 +49,3 @@ def test_stage_is_one_procedure_each_and_spending_halves_the_level() -> None:
     for s in range(STAGES):
         np.testing.assert_array_equal(each[s], benjamini_hochberg(p[s], 0.2))
         np.testing.assert_array_equal(spent[s], benjamini_hochberg(p[s], 0.2 / 2 ** (s + 1)))
-
-
-def test_wrong_input_is_refused() -> None:
-    p, _ = stages(np.random.default_rng(0))
-    with pytest.raises(InputError, match="1 calibration sizes for 3 stages"):
-        select_over_stages(p, 0.2, "stage", calibration=[N])
-    with pytest.raises(InputError, match="rule 'all'"):
-        select_over_stages(p, 0.2, "all", calibration=[N] * 3)  # type: ignore[arg-type]

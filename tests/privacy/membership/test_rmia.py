@@ -4,7 +4,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from sterling.errors import InputError
 from sterling.measure import Scores, auc
 from sterling.privacy.membership import likelihood_ratio, rmia_score, tune_offline_a
 from sterling.privacy.targets.training import balanced_membership
@@ -49,10 +48,6 @@ def test_one_reference_is_read_backwards_where_it_was_trained_on_the_record() ->
     # A reference less sure than 1 - a of its own record: nothing is left outside.
     low = likelihood_ratio([0.6], [[0.2]], [[False]], offline_a=a, impute=True)
     assert low[0] == pytest.approx(0.6 / ((1 - a) / 2))
-    with pytest.raises(InputError, match="or impute"):
-        likelihood_ratio([0.6], [[0.2]], [[False]])
-    with pytest.raises(InputError, match="above 0"):
-        likelihood_ratio([0.6], [[0.2]], [[False]], offline_a=0, impute=True)
 
 
 def test_tuning_keeps_the_best_a_on_the_paired_model() -> None:
@@ -72,16 +67,3 @@ def test_tuning_keeps_the_best_a_on_the_paired_model() -> None:
 
     areas = {value: area(value) for value in np.linspace(0, 1, 11).round(1).tolist()}
     assert areas[a] == max(areas.values()) > min(areas.values())
-
-
-def test_wrong_input_is_refused() -> None:
-    with pytest.raises(InputError, match="between 0 and 1"):
-        likelihood_ratio([1.5], [[0.5]], [[True]])
-    with pytest.raises(InputError, match="record 0 is in the training set of every"):
-        likelihood_ratio([0.5], [[0.5]], [[False]])
-    with pytest.raises(InputError, match="offline_a 2"):
-        likelihood_ratio([0.5], [[0.5]], [[True]], offline_a=2)
-    with pytest.raises(InputError, match="gamma"):
-        rmia_score([1.0], [], gamma=1)
-    with pytest.raises(InputError, match="not a number"):
-        rmia_score([1.0], [np.nan])

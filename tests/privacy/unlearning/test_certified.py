@@ -86,17 +86,18 @@ def test_no_half_space_tells_removal_from_retraining_beyond_the_promise() -> Non
     assert epsilon < 3, "the promise would be empty"
 
 
-def test_bad_promises_and_requests_are_told() -> None:
-    for sigma, epsilon, delta in ((0.0, 1.0, 0.1), (1.0, 0.0, 0.1), (1.0, 1.0, 1.0)):
-        with pytest.raises(InputError, match="give above 0"):
-            fit_certified(
-                *records(),
-                2,
-                1.0,
-                sigma=sigma,
-                epsilon=epsilon,
-                delta=delta,
-                rng=torch.Generator(),
-            )
+@pytest.mark.parametrize(
+    ("sigma", "epsilon", "delta", "message"),
+    [(0.0, 1.0, 0.1, "sigma 0"), (1.0, 0.0, 0.1, "epsilon 0"), (1.0, 1.0, 1.0, "delta 1")],
+)
+def test_bad_promises_are_told(sigma: float, epsilon: float, delta: float, message: str) -> None:
+    x, y = records()
+    with pytest.raises(InputError, match=message):
+        fit_certified(
+            x, y, 2, 1.0, sigma=sigma, epsilon=epsilon, delta=delta, rng=torch.Generator()
+        )
+
+
+def test_records_that_are_not_there_are_told() -> None:
     with pytest.raises(InputError, match="name some that are there"):
         remove_certified(trained(0), torch.tensor([40]), torch.Generator())

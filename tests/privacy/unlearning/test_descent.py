@@ -4,13 +4,14 @@ import copy
 
 import pytest
 import torch
+from tests.privacy.small import generator
 from torch import Tensor, nn
 
 from sterling.errors import InputError
 from sterling.privacy.targets.models import mlp
 from sterling.privacy.unlearning import Descent, Examples
-from sterling.privacy.unlearning.descent import batches, descend
-from sterling.privacy.unlearning.terms import mean_loss
+from sterling.privacy.unlearning.descent import batches, descend, minimise
+from sterling.privacy.unlearning.losses import mean_loss
 
 
 def examples(n: int, *, seed: int) -> Examples:
@@ -41,16 +42,9 @@ def test_it_is_adam_whatever_way_gradients_lie_in_memory(masked: bool) -> None:
     masks = [torch.ones_like(value) for value in model.parameters()]
     if masked:
         masks[0][:, 2] = 0
-    result = descend(
-        model,
-        objective,
-        forget,
-        retain,
-        torch.Generator().manual_seed(3),
-        descent,
-        masks=masks if masked else None,
-    )
-    plain, rng = copy.deepcopy(model), torch.Generator().manual_seed(3)
+    chosen = masks if masked else None
+    result = descend(model, objective, forget, retain, generator(3), descent, masks=chosen)
+    plain, rng = copy.deepcopy(model), generator(3)
     optimiser = torch.optim.Adam(plain.parameters(), lr=0.02, foreach=False, fused=False)
     to_forget, to_retain = batches(forget, 8, rng), batches(retain, 8, rng)
     for _ in range(9):
@@ -76,8 +70,8 @@ def test_a_parameter_the_loss_does_not_use_stays() -> None:
         return (first.sum() if next(uses) else 0.0) + last.square().sum() * len(batch)
 
     def run(steps: int) -> Tensor:
-        rng = torch.Generator().manual_seed(0)
-        return next(descend(model, sometimes, data, data, rng, Descent(steps, 0.1)).parameters())
+        student = descend(model, sometimes, data, data, generator(), Descent(steps, 0.1))
+        return next(student.parameters())
 
     after_one = run(1)
     uses = iter([True, False, False])
@@ -87,7 +81,7 @@ def test_a_parameter_the_loss_does_not_use_stays() -> None:
 
 def test_batches_hold_every_example_once_a_pass() -> None:
     data = examples(10, seed=0)
-    stream = batches(data, 4, torch.Generator().manual_seed(0))
+    stream = batches(data, 4, generator())
     passed = [next(stream) for _ in range(3)]
     assert [len(batch) for batch in passed] == [4, 4, 2]
     assert torch.cat([batch.ids for batch in passed]).sort().values.tolist() == list(range(10))
@@ -106,3 +100,28 @@ def test_a_loss_that_is_not_finite_names_the_step() -> None:
 
     with pytest.raises(InputError, match=r"learning_rate 0.5: the loss was nan at step 0"):
         descend(network(), breaks, data, data, torch.Generator(), Descent(2, 0.5))
+
+
+def test_two_losses_are_weighed() -> None:
+    forget, retain, model = examples(8, seed=1), examples(30, seed=2), network()
+
+    def ascend(student: nn.Module, _before: nn.Module, batch: Examples) -> Tensor:
+        return -mean_loss(student(batch.inputs), batch.labels)
+
+    def together(student: nn.Module, gone: Examples, kept: Examples) -> Tensor:
+        lost = mean_loss(student(gone.inputs), gone.labels)
+        return 2.0 * mean_loss(student(kept.inputs), kept.labels) - 0.5 * lost
+
+    composed = minimise(
+        model,
+        forget,
+        retain,
+        generator(),
+        forget_loss=ascend,
+        forget_weight=0.5,
+        retain_weight=2.0,
+        descent=Descent(5, 0.02),
+    )
+    plain = descend(model, together, forget, retain, generator(), Descent(5, 0.02))
+    for ours, theirs in zip(composed.parameters(), plain.parameters(), strict=True):
+        torch.testing.assert_close(ours, theirs)

@@ -1,61 +1,37 @@
-"""SISA bit for bit, Newton steps against retraining, and methods on the Fisher diagonal."""
+"""Exact unlearning bit for bit by SISA, and the updates that amnesiac unlearning takes back."""
 
 import copy
 
 import pytest
 import torch
-import torch.nn.functional as F
-from torch import Tensor, nn
+from tests.privacy.small import examples, generator, network
 
 from sterling.errors import InputError
-from sterling.privacy.data.records import simulated_records
-from sterling.privacy.influence import (
-    flatten_parameters,
-    hessian_matrix,
-    per_record_gradients,
-    set_parameters,
-)
-from sterling.privacy.targets.models import initialise, mlp, softmax_regression
+from sterling.privacy.influence import flatten_parameters as weights
 from sterling.privacy.targets.training import Recipe
 from sterling.privacy.unlearning import (
-    Examples,
+    Descent,
     SisaConfig,
+    amnesiac,
+    fit_amnesiac,
     fit_sisa,
     sisa,
-    split_request,
+    split_deletion_request,
     train_by_recipe,
 )
-from sterling.privacy.unlearning.fisher import fisher_diagonal
-from sterling.privacy.unlearning.fisher_forgetting import (
-    FisherForgettingConfig,
-    fisher_forgetting,
-)
-from sterling.privacy.unlearning.newton import NewtonConfig, newton
-from sterling.privacy.unlearning.ssd import SSDConfig, ssd
 
-
-def examples(n: int = 120, seed: int = 0) -> Examples:
-    records = simulated_records(n, classes=3, features=6, seed=seed)
-    return Examples(torch.from_numpy(records.x), torch.from_numpy(records.y), torch.arange(n))
-
-
-def network() -> nn.Module:
-    return initialise(lambda: mlp((6,), 3, width=8), [0]).module(0)
-
-
-def weights(model: nn.Module) -> Tensor:
-    return flatten_parameters(model)
+NO_REPAIR = Descent(steps=0)
 
 
 @pytest.mark.parametrize("seed", range(3))
 def test_sisa_after_deletion_equals_sisa_without_the_record_bit_for_bit(seed: int) -> None:
     config = SisaConfig(train_by_recipe(Recipe(epochs=3)), shards=4, slices=3, seed=seed)
-    everything = examples()
+    everything = examples(120)
     asked = torch.randperm(120, generator=torch.Generator().manual_seed(seed))[:3]
-    forget, retain = split_request(everything, asked)
+    forget, retain = split_deletion_request(everything, asked)
     full = fit_sisa(network(), everything, config)
     kept = copy.deepcopy(full)
-    after = sisa(full, forget, retain, torch.Generator(), config)
+    after = sisa(full, forget, retain, torch.Generator(), config=config)
     never = fit_sisa(network(), retain, config)
     assert torch.equal(weights(after), weights(never))
     assert not torch.equal(weights(after), weights(full))
@@ -81,84 +57,54 @@ def test_sisa_answers_with_the_mean_posterior() -> None:
 def test_sisa_refuses_other_models() -> None:
     config = SisaConfig(train_by_recipe(Recipe(epochs=1)), shards=2, slices=2)
     everything = examples(60)
-    forget, retain = split_request(everything, [0])
+    forget, retain = split_deletion_request(everything, [0])
     with pytest.raises(InputError, match="not in Sequential"):
-        sisa(network(), forget, retain, torch.Generator(), config)
+        sisa(network(), forget, retain, torch.Generator(), config=config)
     ensemble = fit_sisa(network(), everything, config)
     other = SisaConfig(config.train, shards=2, slices=3)
     with pytest.raises(InputError, match="trained with others"):
-        sisa(ensemble, forget, retain, torch.Generator(), other)
+        sisa(ensemble, forget, retain, torch.Generator(), config=other)
     with pytest.raises(InputError, match="shards 0"):
         SisaConfig(config.train, shards=0)
 
 
-def to_minimum(model: nn.Module, data: Examples, l2: float) -> nn.Module:
-    """Newton's method to the minimum of the mean loss plus ridge."""
-    model = copy.deepcopy(model)
-    for _ in range(30):
-        here = weights(model)
-        gradient = per_record_gradients(model, data.inputs, data.labels).mean(0) + l2 * here
-        step = torch.linalg.solve(hessian_matrix(model, data.inputs, data.labels, l2=l2), gradient)
-        set_parameters(model, here - step)
-        if float(gradient.abs().max()) < 1e-12:
-            break
-    return model
+def test_taking_back_every_step_gives_the_untrained_model() -> None:
+    everything, start = examples(64), network()
+    descent = Descent(steps=20, learning_rate=1e-2, batch_size=64)  # every batch holds every record
+    model = fit_amnesiac(start, everything, everything.ids, descent, 0)
+    forget, retain = split_deletion_request(everything, [3])
+    after = amnesiac(model, forget, retain, generator(), descent=NO_REPAIR)
+    torch.testing.assert_close(weights(after), weights(start))
+    assert not torch.allclose(weights(model), weights(start), atol=1e-3)
 
 
-def test_a_newton_step_removes_nearly_all_of_the_distance_to_retraining() -> None:
-    data = examples(200)
-    data = Examples(data.inputs.double(), data.labels, data.ids)
-    l2 = 0.02
-    full = to_minimum(softmax_regression((6,), 3).double(), data, l2)
-    forget, retain = split_request(data, range(6))
-    # The ridge of the sum stays what it was, as the method's derivation has it.
-    exact = to_minimum(full, retain, l2 * 200 / 194)
-    config = NewtonConfig("exact", damping=l2 * 200 / 194)
-    after = newton(full, forget, retain, torch.Generator(), config)
-    left = float((weights(after) - weights(exact)).norm())
-    before = float((weights(full) - weights(exact)).norm())
-    assert left < 0.05 * before
-    factored = newton(full, forget, retain, torch.Generator(), NewtonConfig("kfac", 0.05))
-    assert float((weights(factored) - weights(exact)).norm()) < before
-    with pytest.raises(InputError, match="curvature 'lissa'"):
-        NewtonConfig("lissa")  # type: ignore[arg-type]
-
-
-def test_fisher_diagonal_is_the_mean_squared_gradient() -> None:
-    data, model = examples(50), network()
-    expected = torch.zeros_like(weights(model))
-    for x, y in zip(data.inputs, data.labels, strict=True):
-        loss = F.cross_entropy(model(x[None]), y[None])
-        gradients = torch.autograd.grad(loss, list(model.parameters()))
-        expected += torch.cat([g.flatten() for g in gradients]).square() / 50
-    torch.testing.assert_close(fisher_diagonal(model, data, chunk=7), expected)
-
-
-def test_dampening_shrinks_only_what_the_forget_set_uses_most() -> None:
-    forget, retain = split_request(examples(), range(10))
-    model = network()
-    of_forget = fisher_diagonal(model, forget)
-    of_all = (10 * of_forget + 110 * fisher_diagonal(model, retain)) / 120
-    chosen = of_forget > 2 * of_all
-    assert 0 < chosen.sum() < len(chosen)
-    after = weights(ssd(model, forget, retain, torch.Generator(), SSDConfig(selection=2.0)))
-    ratio = (after / weights(model)).nan_to_num(1.0)
-    assert torch.equal(ratio[~chosen], torch.ones_like(ratio[~chosen]))
-    torch.testing.assert_close(ratio[chosen], (of_all / of_forget)[chosen])
-
-
-def test_fisher_noise_has_the_stated_spread() -> None:
-    forget, retain = split_request(examples(), range(10))
-    model, config = network(), FisherForgettingConfig(scale=0.1)
-    noise = torch.stack(
-        [
-            weights(
-                fisher_forgetting(model, forget, retain, torch.Generator().manual_seed(s), config)
-            )
-            - weights(model)
-            for s in range(400)
-        ]
+def test_only_steps_with_the_record_are_taken_back_and_each_once() -> None:
+    everything = examples(64)
+    descent = Descent(steps=16, learning_rate=1e-2, batch_size=16)  # 4 epochs of 4 batches
+    model = fit_amnesiac(network(), everything, torch.tensor([3, 5]), descent, 0)
+    requests = [split_deletion_request(everything, [asked]) for asked in (3, 5)]
+    held = [torch.isin(batch, torch.tensor([3])).any() for batch in model.batches]
+    assert sum(held) == 4, "once in every epoch"
+    expected = weights(model) - sum(
+        update for update, with_it in zip(model.updates, held, strict=True) if with_it
     )
-    expected = 0.1 * (fisher_diagonal(model, retain) + config.floor) ** -0.25
-    # 400 draws: a standard deviation is known to 3.5 %; 83 weights within 5 of these.
-    assert float((noise.std(0) / expected - 1).abs().max()) < 5 * 0.0354
+    once = amnesiac(model, *requests[0], generator(), descent=NO_REPAIR)
+    torch.testing.assert_close(weights(once), expected)
+    if len(model.updates) > 4:
+        twice = amnesiac(once, *requests[1], generator(), descent=NO_REPAIR)
+        rest = [u for u, with_it in zip(model.updates, held, strict=True) if not with_it]
+        torch.testing.assert_close(weights(twice), expected - sum(rest))
+    with pytest.raises(InputError, match="no logged batch"):
+        amnesiac(once, *requests[0], generator(), descent=NO_REPAIR)
+
+
+def test_watching_changes_the_log_and_not_the_weights() -> None:
+    everything, descent = examples(64), Descent(steps=12, learning_rate=1e-2, batch_size=16)
+    few = fit_amnesiac(network(), everything, torch.tensor([3]), descent, 0)
+    many = fit_amnesiac(network(), everything, everything.ids, descent, 0)
+    assert torch.equal(weights(few), weights(many))
+    assert len(few.updates) == 3 < len(many.updates) == 12
+    with pytest.raises(InputError, match="not Sequential"):
+        amnesiac(
+            network(), *split_deletion_request(everything, [3]), generator(), descent=NO_REPAIR
+        )

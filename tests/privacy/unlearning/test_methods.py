@@ -1,51 +1,38 @@
 """Every method on a small classifier: it leaves the model alone, repeats, forgets, and retains."""
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from tests.privacy.small import examples, generator, network, with_descent
+from torch import nn
 
 from sterling.errors import InputError
-from sterling.privacy.data.records import simulated_records
 from sterling.privacy.influence import flatten_parameters
-from sterling.privacy.targets.models import initialise, mlp
 from sterling.privacy.targets.training import Recipe
 from sterling.privacy.unlearning import (
     Descent,
     Examples,
-    Method,
-    catalogue,
-    split_request,
+    fit_amnesiac,
+    split_deletion_request,
     train_by_recipe,
+    unlearning_methods,
 )
+from sterling.privacy.unlearning.distillation import scrub
 
 TRAIN = train_by_recipe(Recipe(epochs=60, learning_rate=0.1))
-METHODS = catalogue(TRAIN, Descent(steps=60, learning_rate=3e-3, batch_size=32))
+METHODS = unlearning_methods(TRAIN, Descent(steps=60, learning_rate=3e-3, batch_size=32))
 WITHOUT_RETAIN = {"GA", "task vector", "boundary shrink", "boundary expand"}
 NOT_RAISING_THE_LOSS = {"FT", "l1-sparse", "Fisher"}
 
 
-def problem() -> tuple[nn.Module, Examples, Examples]:
-    """An MLP that memorises 80 records of a noisy three-class problem, 16 of them to forget."""
-    records = simulated_records(80, classes=3, features=12, separation=2.0, seed=1)
-    training = Examples(
-        torch.from_numpy(records.x), torch.from_numpy(records.y), torch.arange(1000, 1080)
-    )
-    forget, retain = split_request(training, range(1000, 1016))
-    network = initialise(lambda: mlp((12,), 3, width=32), [0]).module(0)
-    return TRAIN(network, training, 0), forget, retain
-
-
 @pytest.fixture(scope="module")
 def trained() -> tuple[nn.Module, Examples, Examples]:
-    return problem()
-
-
-def generator(seed: int = 0) -> torch.Generator:
-    return torch.Generator().manual_seed(seed)
+    """An MLP that memorises 80 records of a noisy three-class problem, 16 of them to forget."""
+    training = examples(80, features=12, seed=1, first_id=1000)
+    forget, retain = split_deletion_request(training, range(1000, 1016))
+    return TRAIN(network(12, width=32), training, 0), forget, retain
 
 
 @torch.no_grad()
@@ -80,14 +67,13 @@ def test_contract(name: str, trained: tuple[nn.Module, Examples, Examples]) -> N
 
 
 @pytest.mark.parametrize(
-    "name", [name for name, method in METHODS.items() if hasattr(method.config, "descent")]
+    "name", [n for n, each in METHODS.items() if "descent" in getattr(each.unlearn, "keywords", ())]
 )
 def test_zero_steps_change_nothing(
     name: str, trained: tuple[nn.Module, Examples, Examples]
 ) -> None:
     model, forget, retain = trained
-    config = replace(METHODS[name].config, descent=Descent(steps=0))
-    still = replace(METHODS[name], config=config)(model, forget, retain, generator())
+    still = with_descent(METHODS[name], Descent(steps=0))(model, forget, retain, generator())
     torch.testing.assert_close(flatten_parameters(still), flatten_parameters(model))
 
 
@@ -101,50 +87,38 @@ def test_a_retrained_model_never_saw_the_forget_set(
     assert torch.equal(flatten_parameters(once), flatten_parameters(twice))
 
 
-def test_bad_requests_are_told(trained: tuple[nn.Module, Examples, Examples]) -> None:
+def test_bad_deletion_requests_are_told(trained: tuple[nn.Module, Examples, Examples]) -> None:
     model, forget, retain = trained
-    training = Examples(
-        torch.cat([forget.inputs, retain.inputs]),
-        torch.cat([forget.labels, retain.labels]),
-        torch.cat([forget.ids, retain.ids]),
-    )
-    with pytest.raises(InputError, match="record 7 is not in the training set"):
-        split_request(training, [1000, 7])
-    with pytest.raises(InputError, match="the request is empty"):
-        split_request(training, [])
-    with pytest.raises(InputError, match="names every record"):
-        split_request(training, training.ids)
+    training = forget.join(retain)
+    for asked, message in (
+        ([1000, 7], "record 7 is not in the training set"),
+        ([], "the request is empty"),
+        (training.ids, "names every record"),
+    ):
+        with pytest.raises(InputError, match=message):
+            split_deletion_request(training, asked)
     with pytest.raises(InputError, match="record 1000 is both to forget and to retain"):
         METHODS["FT"](model, forget, training, generator())
-    with pytest.raises(InputError, match="the set is empty"):
-        forget.select(torch.zeros(len(forget), dtype=torch.bool))
     broken = forget.inputs.clone()
     broken[3, 1] = torch.nan
-    with pytest.raises(InputError, match="record 1003 holds a value that is not finite"):
-        Examples(broken, forget.labels, forget.ids)
-    with pytest.raises(InputError, match="an id is repeated"):
-        Examples(forget.inputs, forget.labels, torch.zeros(16, dtype=torch.int64))
-    with pytest.raises(InputError, match="16 inputs, 15 labels"):
-        Examples(forget.inputs, forget.labels[1:], forget.ids)
-
-
-class Wrong(nn.Module):
-    """A model whose outputs are not numbers."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.weight = nn.Parameter(torch.zeros(1))
-
-    def forward(self, inputs: Tensor) -> Tensor:
-        return inputs[:, :3] * torch.nan + self.weight
+    for inputs, labels, ids, message in (
+        (forget.inputs[:0], forget.labels[:0], forget.ids[:0], "the set is empty"),
+        (broken, forget.labels, forget.ids, "record 1003 holds a value that is not finite"),
+        (forget.inputs, forget.labels, torch.zeros(16, dtype=torch.int64), "an id is repeated"),
+        (forget.inputs, forget.labels[1:], forget.ids, "16 inputs, 15 labels"),
+    ):
+        with pytest.raises(InputError, match=message):
+            Examples(inputs, labels, ids)
 
 
 def test_a_model_without_finite_outputs_is_told(
     trained: tuple[nn.Module, Examples, Examples],
 ) -> None:
     _, forget, retain = trained
+    broken = network(12)
+    nn.init.constant_(next(broken.parameters()), torch.nan)
     with pytest.raises(InputError, match="outputs that are not finite"):
-        METHODS["FT"](Wrong(), forget, retain, generator())
+        METHODS["FT"](broken, forget, retain, generator())
 
 
 @pytest.mark.parametrize(
@@ -162,7 +136,35 @@ def test_bad_descents_are_told(config: dict[str, Any], message: str) -> None:
 
 def test_a_diverging_rate_is_told(trained: tuple[nn.Module, Examples, Examples]) -> None:
     model, forget, retain = trained
-    ascent: Method = METHODS["GA"]
-    config = replace(ascent.config, descent=Descent(steps=200, learning_rate=1e30))
     with pytest.raises(InputError, match=r"lower the (learning )?rate"):
-        replace(ascent, config=config)(model, forget, retain, generator())
+        with_descent(METHODS["GA"], Descent(200, 1e30))(model, forget, retain, generator())
+
+
+def test_rewinding_ends_at_the_last_step_nearest_to_the_validation_error() -> None:
+    everything = examples(120)
+    start = fit_amnesiac(network(), everything, torch.tensor([0]), Descent(150, 1e-2), 0).model
+    forget, retain = split_deletion_request(everything, range(20))
+    validation = examples(400).select(torch.arange(300, 400))
+
+    def after(steps: int, among: Examples | None) -> nn.Module:
+        return scrub(
+            start,
+            forget,
+            retain,
+            generator(),
+            ascents=3,
+            validation=among,
+            descent=Descent(steps, 0.1),
+            note_step=noted.append,
+        )
+
+    noted: list[int] = []
+    # A run of fewer steps passes the same weights: the oracle.
+    moments = [after(steps, None) for steps in range(1, 13)]
+    goal = 1 - accuracy(moments[-1], validation)
+    distances = [abs(1 - accuracy(moment, forget) - goal) for moment in moments]
+    nearest = max(step for step, distance in enumerate(distances) if distance == min(distances))
+    assert nearest < 11, "or there is nothing to rewind"
+    rewound = after(12, validation)
+    assert torch.equal(flatten_parameters(rewound), flatten_parameters(moments[nearest]))
+    assert noted == [nearest + 1]

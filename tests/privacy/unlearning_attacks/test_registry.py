@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from tests.privacy.small import generator
 from torch import nn
 
 from sterling.errors import InputError
@@ -11,7 +12,7 @@ from sterling.privacy.data.author_facts import author_facts
 from sterling.privacy.data.author_texts import AuthorTexts
 from sterling.privacy.targets.training import balanced_membership
 from sterling.privacy.unlearning import Descent, train_by_steps
-from sterling.privacy.unlearning_attacks.registry import (
+from sterling.privacy.unlearning_attacks import (
     CLASSIFIER_ATTACKS,
     LANGUAGE_ATTACKS,
     LanguageTarget,
@@ -58,7 +59,7 @@ def test_a_trained_model_says_what_an_untrained_one_does_not() -> None:
     torch.manual_seed(0)
     network = SmallTransformer(len(texts.vocabulary), context=texts.context, width=32)
     gone, unseen = (texts.facts.of(torch.arange(a, a + 4)) for a in (0, 4))
-    rng = torch.Generator().manual_seed(0)
+    rng = generator()
     chatter = texts.ask(gone, texts.chatter(len(gone), rng))
     target = LanguageTarget(
         before=network,
@@ -72,16 +73,19 @@ def test_a_trained_model_says_what_an_untrained_one_does_not() -> None:
     )
     trained = train_by_steps(Descent(120, 5e-3))(network, texts.ask(gone), 0)
 
-    def attack(model: nn.Module) -> dict[str, float]:
-        told = attack_language_model(model, target, relearn=Descent(5, 1e-3), seed=0)
-        return told | steer_language_model(
+    def steer(model: nn.Module, *, research_use: bool) -> dict[str, float]:
+        return steer_language_model(
             model,
             target,
             texts.prefixes(),
-            research_use=True,
+            research_use=research_use,
             descent=Descent(10, 1e-2),
             seed=0,
         )
+
+    def attack(model: nn.Module) -> dict[str, float]:
+        told = attack_language_model(model, target, relearn=Descent(5, 1e-3), seed=0)
+        return told | steer(model, research_use=True)
 
     known, unknown = attack(trained), attack(network)
     assert {*LANGUAGE_ATTACKS, "behind chatter"} < set(known)
@@ -92,11 +96,4 @@ def test_a_trained_model_says_what_an_untrained_one_does_not() -> None:
     assert known["output difference"] == 0.0
     assert unknown["output difference"] == 0.5
     with pytest.raises(InputError, match="research_use false"):
-        steer_language_model(
-            trained,
-            target,
-            texts.prefixes(),
-            research_use=False,
-            descent=Descent(1),
-            seed=0,
-        )
+        steer(trained, research_use=False)

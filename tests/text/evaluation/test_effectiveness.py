@@ -1,7 +1,5 @@
 """Figures of merit against independent ones, and nothing that could not be scored is dropped."""
 
-import math
-
 import numpy as np
 import pytest
 from sklearn.metrics import average_precision_score, brier_score_loss, f1_score, roc_auc_score
@@ -9,16 +7,16 @@ from tests.text.number_detector import NumberDetector, numbers
 
 from sterling.errors import InputError, NothingMeasuredError
 from sterling.measure import Scores
-from sterling.study import Metric
 from sterling.text.corpus.records import TextRecord
-from sterling.text.detectors import CalibratedDetector, Judged, train_detector
+from sterling.text.detectors import CalibratedDetector, train_detector
 from sterling.text.evaluation.effectiveness import (
     BREAKDOWNS,
+    _calibration_error,
     area_under_risk_coverage,
     breakdown,
     effectiveness,
     judge_timed,
-    risk_coverage,
+    risks,
     worst_case,
 )
 
@@ -40,35 +38,30 @@ def fresh(seed: int = 1, n: int = 150) -> list[TextRecord]:
     ]
 
 
-def by_name(metrics: list[Metric]) -> dict[str, Metric]:
-    return {metric.name: metric for metric in metrics}
-
-
 def test_figures_are_those_of_scikit_learn() -> None:
     trained = detector()
     judged = trained.judge(fresh())
-    found = by_name(effectiveness(judged, trained.threshold.value, repetitions=50))
+    found = effectiveness(judged, trained.threshold.value, repetitions=50)
     y, p = judged.label, judged.probability
+    area = roc_auc_score(y, p)
+    estimates = {**found.drawn, "AUROC": found.auroc}
     expected = {
-        "accuracy": (judged.machine == y).mean(),
         "F1": f1_score(y, judged.machine),
-        "AUROC": roc_auc_score(y, p),
+        "AUROC": area,
         "AUPR": average_precision_score(y, p),
         "Brier score": brier_score_loss(y, p),
-        "AUROC, scored texts only": roc_auc_score(y, p),
     }
     for name, value in expected.items():
-        metric = found[name]
-        assert metric.value == pytest.approx(value), name
-        assert metric.low is not None
-        assert metric.high is not None
-        assert metric.low <= value <= metric.high, name
-    assert found["not scored"].value == 0
+        assert estimates[name].value == pytest.approx(value), name
+        assert estimates[name].interval.contains(value), name
+    assert found.accuracy.value == pytest.approx((judged.machine == y).mean())
+    assert found.scored_only is not None
+    assert found.scored_only[0].value == pytest.approx(area)
+    assert found.not_scored == 0
     human = np.sort(judged.logit[~y])
-    for rate in (0.01, 0.05, 0.1):
+    for rate, point in found.tpr.items():
         cut = human[-int(rate * len(human)) - 1]
-        name = next(one for one in found if one.startswith(f"TPR at {rate:.0%} FPR"))
-        assert found[name].value == pytest.approx((judged.logit[y] > cut).mean())
+        assert point.rate.value == pytest.approx((judged.logit[y] > cut).mean())
 
 
 def test_a_detector_gains_nothing_by_failing() -> None:
@@ -82,27 +75,20 @@ def test_a_detector_gains_nothing_by_failing() -> None:
         for one, bad in zip(records, wrong, strict=True)
     ]
     before, after = (
-        by_name(effectiveness(trained.judge(each), trained.threshold.value, repetitions=20))
+        effectiveness(trained.judge(each), trained.threshold.value, repetitions=20)
         for each in (records, failing)
     )
-    assert after["not scored"].value == int(wrong.sum()) > 5
-
-    def value(metrics: dict[str, Metric], name: str) -> float:
-        found = metrics[name].value
-        assert found is not None
-        return found
-
-    assert value(after, "accuracy") == value(before, "accuracy")
-    for name in ("AUROC", "AUPR"):
-        assert value(after, name) < value(before, name)
+    assert after.not_scored == int(wrong.sum()) > 5
+    assert after.accuracy == before.accuracy
+    assert after.auroc.value < before.auroc.value
+    assert after.drawn["AUPR"].value < before.drawn["AUPR"].value
     for name in ("Brier score", "area under risk-coverage"):
-        assert value(after, name) > value(before, name)
-    assert value(after, "AUROC, scored texts only") > value(before, "AUROC")
+        assert after.drawn[name].value > before.drawn[name].value
+    assert after.scored_only is not None
+    assert after.scored_only[0].value > before.auroc.value
 
 
 def test_calibration_error_of_right_probabilities_falls_as_one_over_root_n() -> None:
-    from sterling.text.evaluation.effectiveness import _calibration_error
-
     rng = np.random.default_rng(0)
 
     def error(n: int) -> float:
@@ -120,8 +106,7 @@ def test_risk_coverage_of_known_answers() -> None:
     assert area_under_risk_coverage(scores, 0.0) == pytest.approx((0 + 1 / 2 + 1 / 3 + 1 / 4) / 4)
     tied = Scores([1.0, 1.0], [True, False])
     assert area_under_risk_coverage(tied, 0.0) == pytest.approx(0.5)
-    figure = risk_coverage({"number": (scores, 0.0)})
-    assert figure.data["series"]["number"][-1] == pytest.approx(0.25)
+    assert risks(scores, 0.0)[-1] == pytest.approx(0.25)
 
 
 def test_parts_have_their_own_figures() -> None:
@@ -132,14 +117,16 @@ def test_parts_have_their_own_figures() -> None:
         *numbers("y", ["0 " + "word " * 120], 0, domain="law"),
     ]
     judged = trained.judge(records)
-    table = breakdown(judged, "domain", trained.threshold.value)
-    assert [row[0] for row in table.rows] == ["law", "news"]
-    assert table.rows[0][1:3] == [3, 1.0]
-    models = breakdown(judged, "model", trained.threshold.value)
-    assert {row[0]: row[1] for row in models.rows} == {"a": 121, "b": 63}
-    lengths = breakdown(judged, "length", trained.threshold.value)
-    assert [row[0] for row in lengths.rows] == ["0 to 49 words", "100 to 199 words"]
-    assert lengths.rows[1][2] is None
+    cut = trained.threshold.value
+    law, news = breakdown(judged, "domain", cut)
+    assert (law.part, news.part) == ("law", "news")
+    assert law.texts == 3
+    assert law.auroc is not None
+    assert law.auroc.value == 1
+    assert {one.part: one.texts for one in breakdown(judged, "model", cut)} == {"a": 121, "b": 63}
+    lengths = breakdown(judged, "length", cut)
+    assert [one.part for one in lengths] == ["0 to 49 words", "100 to 199 words"]
+    assert lengths[1].auroc is None
     assert set(BREAKDOWNS) == {"domain", "language", "model", "length"}
     with pytest.raises(InputError, match="unknown breakdown 'topic'"):
         breakdown(judged, "topic", 0.0)
@@ -154,9 +141,8 @@ def test_nothing_scored_is_no_result() -> None:
         effectiveness(one_class, 0.0, repetitions=5)
 
 
-def test_what_judging_took_is_told() -> None:
+def test_the_cost_of_scoring_is_measured() -> None:
     judged, spent = judge_timed(detector(), fresh())
-    assert isinstance(judged, Judged)
-    named = by_name(spent.metrics())
-    assert math.isclose(named["speed"].value or 0, 300 / spent.seconds)
+    assert len(judged.records) == spent.texts == 300
+    assert spent.seconds > 0
     assert spent.peak_mib > 50

@@ -4,8 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sterling.errors import InputError
-from sterling.text.evaluation.quality import distinct_n
-from sterling.text.watermark.token_edits import TOKEN_EDITS, delete, mix, substitute
+from sterling.text.watermark.token_edits import TOKEN_EDITS, delete, distinct_n, mix, substitute
 
 OWN, OTHER = np.arange(50), np.arange(1000, 1050)
 

@@ -7,16 +7,13 @@
 from typing import TYPE_CHECKING, Any
 
 from sterling.errors import InputError
+from sterling.privacy.cache.baselines import cache_norm, channels_permuted, noised
 from sterling.privacy.cache.blocks import obfuscate, restore, restore_by_marker
-from sterling.privacy.cache.channel_permutation import channels_permuted
 from sterling.privacy.cache.cloak import CloakConfig, CloakSecret, LayerSecret, draw_secret
 from sterling.privacy.cache.collision import calibrated, collide, target_gap
 from sterling.privacy.cache.fingerprint import SCORES, Fingerprinter, normalised_rank
 from sterling.privacy.cache.fusion import fuse
-from sterling.privacy.cache.injection import inject
-from sterling.privacy.cache.inversion import invert
-from sterling.privacy.cache.noise import cache_norm, noised
-from sterling.privacy.cache.recovery import rouge_l, token_recovery
+from sterling.privacy.cache.recovery import inject, invert, rouge_l, token_recovery
 from sterling.privacy.cache.snapshot import (
     CacheSnapshot,
     cloaked_snapshot,

@@ -1,7 +1,7 @@
 """Rows of keys and values to obfuscated blocks, and back.
 
 Rows are (2, N, H, T, d): keys and values of N texts, H heads, T positions, with M applied. Blocks
-are (2, N, H, B, b, d), of which the last is filled up: by rows of 1.5 bounds under the mask "row"
+are (2, N, H, B, b, d); the last is filled up: by rows of 1.5 bounds under the mask "row"
 (the paper fills before M, which then moves a tenth of the entries beyond the marker's threshold),
 by zeros under "dense".
 """
@@ -16,7 +16,7 @@ from sterling.errors import InputError
 from sterling.privacy.cache.cloak import PADDING, LayerSecret
 
 Serial = tuple[int, ...]
-"""What no other block of the layer has: permutation and dense mask follow from it."""
+"""Number that no other block of the layer has; permutation and dense mask follow from it."""
 
 
 @dataclass(frozen=True)
@@ -24,12 +24,12 @@ class BlockMixer:
     """A layer's secret for Z = 2 N H heads of keys and values of N texts, in one precision.
 
     Attributes:
-        secret: Of the layer.
-        texts: N.
-        scrambler: S (Z, b, b).
-        unscrambler: Its inverse.
-        offset: a (Z, 1, d).
-        padding: What fills a block (Z, 1, 1, 1).
+        secret: Secret of the layer.
+        texts: Number of texts N.
+        scrambler: Matrices S (Z, b, b).
+        unscrambler: Inverses of S.
+        offset: Offsets a (Z, 1, d).
+        padding: Number that fills a block (Z, 1, 1, 1).
     """
 
     secret: LayerSecret
@@ -43,7 +43,7 @@ class BlockMixer:
     def of(
         cls, secret: LayerSecret, texts: int, dtype: torch.dtype, device: torch.device
     ) -> "BlockMixer":
-        """The secret, repeated for each text."""
+        """Repeat a secret for each text."""
 
         def each(tensor: Tensor) -> Tensor:
             shape = (2, texts, *tensor.shape[1:])
@@ -60,12 +60,12 @@ class BlockMixer:
         )
 
     def inverse_orders(self, serials: Sequence[Serial]) -> Tensor:
-        """P's inverse for each block, (B, b): row r of X is row ``inverse[r]`` of P X."""
+        """Return P's inverse for each block, (B, b): row r of X is row ``inverse[r]`` of P X."""
         orders = torch.stack([self.secret.inverse_order(serial) for serial in serials])
         return orders.to(self.offset.device)
 
     def obfuscate(self, rows: Tensor, inverse: Tensor, serials: Sequence[Serial]) -> Tensor:
-        """S P (X + A) of blocks X (Z, B, b, d)."""
+        """Return S P (X + A) of blocks X (Z, B, b, d)."""
         z, blocks, b, d = rows.shape
         mixing = self.scrambler.index_select(2, inverse.flatten()).view(z, b, blocks, b)
         mixing = mixing.transpose(1, 2).contiguous()
@@ -86,7 +86,7 @@ class BlockMixer:
         serials: Sequence[Serial],
         out: Tensor | None = None,
     ) -> Tensor:
-        """X of blocks (Z, B, b, d), rows in their own order; to ``out`` if it is given."""
+        """Return X of blocks (Z, B, b, d), rows in their own order; in ``out`` if it is given."""
         z, blocks, b, d = stored.shape
         rows = torch.empty_like(stored) if out is None else out
         unmixing = self.unscrambler.index_select(1, inverse.flatten()).view(z, blocks, b, b)
@@ -101,12 +101,12 @@ class BlockMixer:
         return rows
 
     def _masks(self, serials: Sequence[Serial]) -> Tensor:
-        """Dense masks A of blocks, (Z, B, b, d); texts of one batch have one."""
+        """Return the dense masks A of blocks, (Z, B, b, d), one for all texts of a batch."""
         masks = torch.stack([self.secret.dense_mask(serial) for serial in serials], dim=2)
         return self._each_text(masks)
 
     def _row_scales(self, serials: Sequence[Serial]) -> Tensor:
-        """(Z, B, b), one for each row before P."""
+        """Return the scale of each row before P, (Z, B, b)."""
         scales = [torch.from_numpy(self.secret.row_scales(serial)) for serial in serials]
         return self._each_text(torch.stack(scales, dim=2))
 
@@ -116,15 +116,16 @@ class BlockMixer:
 
 
 def obfuscate(rows: Tensor, secret: LayerSecret, serials: Sequence[Serial]) -> Tensor:
-    """S P (X M + A) of every block, (2, N, H, B, b, d).
+    """Return S P (X M + A) of every block, (2, N, H, B, b, d).
 
     Args:
-        rows: X M, (2, N, H, T, d), T at least 1.
-        secret: Of the layer.
-        serials: One per block, B = ceil(T / b).
+        rows: Rows X M, (2, N, H, T, d), T at least 1.
+        secret: Secret of the layer.
+        serials: Serial number of each block, B = ceil(T / b).
 
     Raises:
-        InputError: An entry exceeds the bound that the marker of the mask "row" is told by.
+        InputError: An entry exceeds the bound, so that it could be taken for the marker of the
+            mask "row".
     """
     b, d = secret.config.block, rows.shape[-1]
     mixer = BlockMixer.of(secret, rows.shape[1], rows.dtype, rows.device)
@@ -139,14 +140,14 @@ def obfuscate(rows: Tensor, secret: LayerSecret, serials: Sequence[Serial]) -> T
 
 
 def restore(blocks: Tensor, secret: LayerSecret, serials: Sequence[Serial], length: int) -> Tensor:
-    """X M of the blocks, (2, N, H, ``length``, d), by whoever knows key and serial numbers."""
+    """Return X M of the blocks, (2, N, H, ``length``, d), from key and serial numbers."""
     mixer = BlockMixer.of(secret, blocks.shape[1], blocks.dtype, blocks.device)
     rows = mixer.restore(blocks.flatten(0, 2).contiguous(), mixer.inverse_orders(serials), serials)
     return rows.flatten(1, 2)[:, :length].reshape(*blocks.shape[:3], length, -1)
 
 
 def restore_by_marker(blocks: Tensor, secret: LayerSecret) -> list[Tensor]:
-    """The paper's restoration, which knows no permutation: rows (2, N, H, <= b, d) of each block.
+    """Restore rows (2, N, H, <= b, d) of each block as the paper does, without the permutation.
 
     The row with entries above two bounds is the offset's, rows that then exceed the bound are
     padding. Rows keep the order that the block holds them in, one for all heads.

@@ -11,11 +11,16 @@ P is not stored: attention over the past does not ask for the order of its rows,
 values share it. M rotates and scales the pairs of rotary embeddings, so that it commutes with them
 and can be fused into the weights (`sterling.privacy.cache.fusion`).
 
-Beside it stands a mask of ours, "dense": A has no zero row and is new for each block, drawn with P
-and a scale of each row from the key and the block's serial number. What that mends and what it
-costs is told in ``docs/cache.md``.
+A mask of ours, "dense", has no zero row in A and is new for each block, drawn with P and a scale of
+each row from the key and the block's serial number. ``docs/cache.md`` gives its gain and its cost.
+
+Numbers follow from the secret key and a place as SHAKE-256's output (FIPS 202): the same on every
+machine, new at every place. Nobody without the key can tell them from random ones, and nothing has
+to be stored to have them again.
 """
 
+import hashlib
+import struct
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal
@@ -23,10 +28,12 @@ from typing import Literal
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy.special import ndtri
 from torch import Tensor
 
-from sterling.errors import InputError
-from sterling.privacy.cache.keyed import keyed_normal, keyed_uniform
+from sterling.errors import InputError, check_numbers, unknown_name
+
+KEY_BYTES = 32
 
 PLANE = 1.42
 """At least the root of 2: how far a rotation in a plane can enlarge an entry."""
@@ -34,8 +41,35 @@ PLANE = 1.42
 OFFSET, PADDING = (3.0, 4.0), 1.5
 """Entries of the offset, and rows that fill a block, in units of the bound."""
 
-# The first number of every place of the key: what is drawn there.
+# The first number of every place of the key names what is drawn there.
 _SCRAMBLER, _STRETCH, _ANGLE, _SCALE, _OFFSET, _MARKED, _ORDER, _ROW_SCALE, _MASK = range(9)
+
+
+def keyed_uniform(
+    key: bytes, place: tuple[int, ...], shape: tuple[int, ...]
+) -> NDArray[np.float64]:
+    """Return uniform numbers in (0, 1), float64 of 32 bits, shaped ``shape``.
+
+    Args:
+        key: 32 secret bytes.
+        place: Integers from 0 to 2^64 - 1 that name the place. One place gives one stream.
+        shape: Shape of the result.
+
+    Raises:
+        InputError: The key has another length.
+    """
+    if len(key) != KEY_BYTES:
+        raise InputError(f"key of {len(key)} bytes: give {KEY_BYTES}, as secrets.token_bytes does")
+    message = key + struct.pack(f"<{len(place) + 1}Q", len(place), *place)
+    count = int(np.prod(shape))
+    drawn = np.frombuffer(hashlib.shake_256(message).digest(4 * count), dtype="<u4")
+    return (drawn.reshape(shape) + 0.5) * 2.0**-32
+
+
+def keyed_normal(key: bytes, place: tuple[int, ...], shape: tuple[int, ...]) -> NDArray[np.float64]:
+    """Return standard normal numbers; arguments and errors as in `keyed_uniform`."""
+    normal: NDArray[np.float64] = ndtri(keyed_uniform(key, place, shape))
+    return normal
 
 
 @dataclass(frozen=True)
@@ -43,11 +77,11 @@ class CloakConfig:
     """Constants of the defence; the defaults are the published ones.
 
     Attributes:
-        block: Rows b of a block (16; the paper also tests 32 and 64).
+        block: Rows b of a block, at least 2 (16; the paper also tests 32 and 64).
         theta_ratio: Bound on an entry, in units of the largest one that was measured (2; 2.5 for
             LLaMA-7B).
-        s_ratio: Scales of S lie in [1/s_ratio, s_ratio], log-uniform (that is ours); at least 1.
-        m_ratio: Scales of M's pairs likewise.
+        s_ratio: Bound of the scales of S, which are log-uniform in [1/s_ratio, s_ratio] (ours).
+        m_ratio: Bound of the scales of M's pairs likewise; ratios are at least 1.
         mask: "row", the paper's offset of one row; "dense", ours.
         mask_ratio: Half-width of the dense mask's uniform entries, in units of the bound. Ours.
     """
@@ -60,34 +94,30 @@ class CloakConfig:
     mask_ratio: float = 4.0
 
     def __post_init__(self) -> None:
-        """Refuse what no matrix can be drawn for."""
-        if self.block < 2:
-            raise InputError(f"block {self.block}: at least 2 rows")
+        check_numbers(at_least=2, block=self.block)
+        ratios = {"theta_ratio": self.theta_ratio, "s_ratio": self.s_ratio, "m_ratio": self.m_ratio}
+        check_numbers(at_least=1, **ratios)
+        check_numbers(above=0, mask_ratio=self.mask_ratio)
         if self.mask not in ("row", "dense"):
-            raise InputError(f"mask {self.mask!r}: row or dense")
-        for name in ("theta_ratio", "s_ratio", "m_ratio"):
-            if getattr(self, name) < 1:
-                raise InputError(f"{name} {getattr(self, name)}: at least 1")
-        if self.mask_ratio <= 0:
-            raise InputError(f"mask_ratio {self.mask_ratio}: above 0")
+            raise unknown_name("mask", self.mask, ("row", "dense"))
 
 
 @dataclass(frozen=True)
 class LayerSecret:
-    """What one layer's keys (first) and values (second) are mixed with, for H heads; float64.
+    """Matrices that mix one layer's keys (first) and values (second), for H heads; float64.
 
     Attributes:
-        config: Constants.
+        config: Constants of the defence.
         key: The secret key, which permutations and dense masks follow from.
         layer: Number of the layer.
-        layers: How many the model has.
-        scrambler: S (2, H, b, b).
-        unscrambler: Its inverse.
-        mixer: M (2, H, d, d); rows are multiplied from the right.
-        unmixer: Its inverse.
-        offset: a (2, H, d).
-        bound: No entry of X M exceeds it (2, H).
-        marked: Which row of a block, before P, the offset is added to.
+        layers: Number of layers of the model.
+        scrambler: Matrices S (2, H, b, b).
+        unscrambler: Inverses of S.
+        mixer: Matrices M (2, H, d, d); rows are multiplied from the right.
+        unmixer: Inverses of M.
+        offset: Offsets a (2, H, d).
+        bound: Largest absolute entry of X M (2, H).
+        marked: Row of a block, before P, that the offset is added to.
     """
 
     config: CloakConfig
@@ -103,17 +133,17 @@ class LayerSecret:
     marked: int
 
     def inverse_order(self, serial: tuple[int, ...]) -> Tensor:
-        """P's inverse for a block, int64 (b,): row r of X is row ``inverse[r]`` of P X."""
+        """Return P's inverse for a block, int64 (b,): row r of X is row ``inverse[r]`` of P X."""
         return _inverse_orders(self.key, serial, self.layers, self.config.block)[self.layer]
 
     def row_scales(self, serial: tuple[int, ...]) -> NDArray[np.float64]:
-        """Scales (2, H, b) of a block's rows under the dense mask."""
+        """Return the scales (2, H, b) of a block's rows under the dense mask."""
         heads = self.bound.shape[1]
         place = (_ROW_SCALE, self.layer, *serial)
         return _scales(self.key, place, (2, heads, self.config.block), self.config.s_ratio)
 
     def dense_mask(self, serial: tuple[int, ...]) -> Tensor:
-        """A of a block under the dense mask, (2, H, b, d)."""
+        """Return A of a block under the dense mask, (2, H, b, d)."""
         shape = (*self.bound.shape, self.config.block, self.offset.shape[-1])
         numbers = keyed_uniform(self.key, (_MASK, self.layer, *serial), shape)
         unit = torch.from_numpy(2 * numbers - 1).to(self.bound)
@@ -129,14 +159,14 @@ class CloakSecret:
 
 
 def draw_secret(largest: Tensor, head_dim: int, config: CloakConfig, key: bytes) -> CloakSecret:
-    """Every matrix that the key stands for.
+    """Draw every matrix from the key.
 
     Args:
         largest: Largest absolute entry of keys and of values that was measured on a text, per
             layer and head (L, 2, H), as from `sterling.privacy.cache.largest_entries`.
-        head_dim: Entries d of a key; even.
-        config: Constants.
-        key: 32 secret bytes, from ``secrets.token_bytes(32)``. Who holds it reads the cache.
+        head_dim: Number d of entries of a key; even.
+        config: Constants of the defence.
+        key: 32 secret bytes, from ``secrets.token_bytes(32)``. Whoever holds it reads the cache.
 
     Raises:
         InputError: An entry of ``largest`` is not above 0, d is odd, or the key is too short.
@@ -180,7 +210,7 @@ def draw_secret(largest: Tensor, head_dim: int, config: CloakConfig, key: bytes)
 
 
 def pair_rotation(angles: Tensor, scales: Tensor) -> Tensor:
-    """Matrices (..., d, d) that rotate and scale the pairs (i, i + d/2), from (..., d/2) each.
+    """Return matrices (..., d, d) that rotate and scale the pairs (i, i + d/2), from (..., d/2).
 
     It is the pairing of rotary embeddings, so these matrices commute with them.
     """

@@ -20,18 +20,18 @@ from transformers.masking_utils import sdpa_mask
 from sterling.privacy.cache.blocks import BlockMixer
 
 ATTENTION = "kv_cloak"
-"""The name under which transformers finds this attention; `fuse` sets it."""
+"""Name under which transformers finds this attention; `fuse` sets it."""
 
 
 @dataclass(frozen=True)
 class HeldBlocks:
-    """What a layer holds, of the mask "row".
+    """Blocks of a layer under the mask "row".
 
     Attributes:
-        blocks: C (2 N H, B, b, d), keys before values.
+        blocks: Obfuscated rows C (2 N H, B, b, d), keys before values.
         mixer: The layer's secret.
-        inverse: P's inverse of each block, (B, b).
-        length: Rows that count; the others fill the last block.
+        inverse: Inverse of each block's P, (B, b).
+        length: Number of rows that count; the others fill the last block.
     """
 
     blocks: Tensor
@@ -40,7 +40,7 @@ class HeldBlocks:
     length: int
 
     def restored(self) -> Tensor:
-        """Rows of keys and values in plain, (2, N, H, length, d)."""
+        """Return rows of keys and values in plain, (2, N, H, length, d)."""
         rows = self.mixer.restore(self.blocks.to(self.mixer.offset), self.inverse, ())
         plain = rows.flatten(1, 2)[:, : self.length]
         return plain.view(2, self.mixer.texts, -1, *plain.shape[1:])
@@ -49,8 +49,8 @@ class HeldBlocks:
 class CloakedRows(Tensor):
     """Keys (place 0) or values (1) of a layer, (N, H, length, d), restored only if they are read.
 
-    `attend` does not read them. Any other operation, so that every attention works, gets them in
-    plain.
+    `attend` does not read them. Any other operation gets them in plain, so that every attention
+    works.
     """
 
     held: HeldBlocks
@@ -58,7 +58,7 @@ class CloakedRows(Tensor):
 
     @classmethod
     def of(cls, held: HeldBlocks, place: int, dtype: torch.dtype) -> "CloakedRows":
-        """Rows of that precision, none of which exists yet."""
+        """Make rows of a precision, none of which exists yet."""
         blocks, texts = held.blocks, held.mixer.texts
         shape = (texts, len(blocks) // (2 * texts), held.length, blocks.shape[-1])
         rows: CloakedRows = Tensor._make_wrapper_subclass(
@@ -73,7 +73,7 @@ class CloakedRows(Tensor):
     def __torch_dispatch__(  # type: ignore[override]
         cls, func: Any, _types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
     ) -> Any:
-        """The operation on the plain rows."""
+        """Run the operation on the plain rows."""
         args, kwargs = tree_map_only(CloakedRows, CloakedRows._plain, (args, kwargs or {}))
         return func(*args, **kwargs)
 
@@ -82,13 +82,13 @@ class CloakedRows(Tensor):
 
 
 def attend(query: Tensor, held: HeldBlocks, mask: Tensor | None, scaling: float) -> Tensor:
-    """Attention of one query per head and text, over the rows that the blocks stand for.
+    """Attend with one query per head and text to the rows that the blocks stand for.
 
     Args:
-        query: (N, G H, 1, d): G queries for each head of the cache.
-        held: Of a layer.
-        mask: (N or 1, G H or 1, 1, length): bool, which rows are seen, or what is added to scores.
-        scaling: Of scores.
+        query: G queries for each head of the cache (N, G H, 1, d).
+        held: Blocks of a layer.
+        mask: Rows that are seen, bool, or numbers added to scores (N or 1, G H or 1, 1, length).
+        scaling: Factor of scores.
 
     Returns:
         (N, G H, 1, d), in the query's precision.
@@ -98,7 +98,7 @@ def attend(query: Tensor, held: HeldBlocks, mask: Tensor | None, scaling: float)
     keys, values = held.blocks.to(mixer.offset).view(2, heads, width, d)
     key_undo, value_undo = mixer.unscrambler.view(2, heads, b, b)
     key_offset, value_offset = mixer.offset.view(2, heads, 1, d)
-    # Where each row stands after P. A sum over rows asks for no order, so they stay there.
+    # Place of each row after P; sums over rows do not depend on order, so rows stay there.
     places = (held.inverse + b * torch.arange(blocks, device=query.device)[:, None]).flatten()
     marked = places[mixer.secret.marked :: b]
 
@@ -132,7 +132,7 @@ def _attention(
     scaling: float | None = None,
     **more: Any,
 ) -> tuple[Tensor, None]:
-    """`attend` where a cloaked cache was given one token, else transformers' own attention."""
+    """Attend to a cloaked cache that was given one token, else as transformers does."""
     if isinstance(key, CloakedRows) and query.shape[2] == 1 and dropout == 0:
         scaling = query.shape[-1] ** -0.5 if scaling is None else scaling
         return attend(query, key.held, attention_mask, scaling).transpose(1, 2), None

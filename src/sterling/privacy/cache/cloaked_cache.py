@@ -1,4 +1,4 @@
-"""KV-Cloak as a cache of transformers: what is held between two layers' turns is obfuscated."""
+"""KV-Cloak as a cache of transformers: rows held between two layers' turns are obfuscated."""
 
 import secrets as system_random
 
@@ -14,13 +14,13 @@ from sterling.privacy.cache.cloaked_attention import CloakedRows, HeldBlocks
 
 
 class _Workspace:
-    """Memory that every layer in its turn restores its keys and values to."""
+    """Memory that each layer in its turn restores its keys and values to."""
 
     def __init__(self) -> None:
         self.memory = torch.empty(0)
 
     def take(self, like: Tensor, shape: tuple[int, ...]) -> Tensor:
-        """Room of that shape, in the precision and on the device of ``like``."""
+        """Return memory of a shape, in the precision and on the device of ``like``."""
         size = 1
         for length in shape:
             size *= length
@@ -32,7 +32,7 @@ class _Workspace:
         return memory[:size].view(shape)
 
     def wipe(self) -> None:
-        """Overwrite what was restored last."""
+        """Overwrite the rows that were restored last."""
         self.memory.zero_()
 
 
@@ -82,9 +82,9 @@ class _KVCloakLayer(CacheLayerMixin):  # type: ignore[misc]
     def update(
         self, key_states: Tensor, value_states: Tensor, *_: object, **__: object
     ) -> tuple[Tensor, Tensor]:
-        """Take new keys and values (N, H, n, d), give all of them back, detached.
+        """Take new keys and values (N, H, n, d); return all of them, detached.
 
-        In plain, but where one token's come from a fused model: as `CloakedRows`.
+        They are in plain, except one token's from a fused model, which are `CloakedRows`.
         """
         if not self.is_initialized:
             self.lazy_initialization(key_states, value_states)
@@ -109,7 +109,7 @@ class _KVCloakLayer(CacheLayerMixin):  # type: ignore[misc]
         return keys, values
 
     def _append(self, key_states: Tensor, value_states: Tensor) -> None:
-        """Take the row of one token; of the blocks only the last is restored, and wiped again."""
+        """Take the row of one token; only the last block is restored, and wiped again."""
         at, row = divmod(self.length, self.secret.config.block)
         self.length += 1
         last = self.workspace.take(self.mixer.offset, (len(self.blocks), 1, *self.blocks.shape[2:]))
@@ -125,7 +125,7 @@ class _KVCloakLayer(CacheLayerMixin):  # type: ignore[misc]
         last.zero_()
 
     def _restore(self, count: int) -> Tensor:
-        """All blocks in plain in the workspace, and padding up to ``count`` blocks."""
+        """Restore all blocks to the workspace, with padding up to ``count`` blocks."""
         held = self.blocks.shape[1]
         shape = (self.blocks.shape[0], count, *self.blocks.shape[2:])
         rows = self.workspace.take(self.mixer.offset, shape)
@@ -139,7 +139,7 @@ class _KVCloakLayer(CacheLayerMixin):  # type: ignore[misc]
         return rows
 
     def _grow(self, count: int) -> None:
-        """Room for further blocks."""
+        """Make room for further blocks."""
         z, _, b, d = self.blocks.shape
         self.blocks = torch.cat((self.blocks, self.blocks.new_empty(z, count, b, d)), dim=1)
         self.inverse = torch.cat((self.inverse, self.inverse.new_empty(count, b)))
@@ -156,28 +156,28 @@ class _KVCloakLayer(CacheLayerMixin):  # type: ignore[misc]
         self.blocks[:, first:] = self.mixer.obfuscate(rows, inverse, serials)
 
     def _show(self) -> None:
-        """Let the cache's usual names say what it holds: obfuscated rows (N, H, B b, d)."""
+        """Set the cache's usual names to the obfuscated rows (N, H, B b, d)."""
         keys_and_values = self._by_text()
         self.keys, self.values = keys_and_values.flatten(-3, -2)
 
     def _by_text(self) -> Tensor:
-        """Blocks of keys and values of each text, (2, N, H, B, b, d)."""
+        """Return the blocks of keys and values of each text, (2, N, H, B, b, d)."""
         return self.blocks.view(2, self.mixer.texts, -1, *self.blocks.shape[1:])
 
     def get_mask_sizes(self, query_length: int) -> tuple[int, int]:
-        """Length and offset of what attention sees."""
+        """Return length and offset of the rows that attention sees."""
         return self.length + query_length, 0
 
     def get_seq_length(self) -> int:
-        """Positions held."""
+        """Return the number of positions held."""
         return self.length
 
     def get_max_length(self) -> int:
-        """No limit."""
+        """Return -1: there is no limit."""
         return -1
 
     def crop(self, tokens_to_remove: int) -> None:
-        """Forget the last positions, as many as a negative number says."""
+        """Forget the last positions; their number is given as a negative one."""
         if tokens_to_remove > 0:
             raise InputError(f"crop {tokens_to_remove}: a negative number of positions to remove")
         if not self.length or not tokens_to_remove:
@@ -189,16 +189,16 @@ class _KVCloakLayer(CacheLayerMixin):  # type: ignore[misc]
         self._show()
 
     def reset(self) -> None:
-        """Forget every position; serial numbers go on."""
+        """Forget every position; serial numbers continue."""
         self.length, self.keys, self.values = 0, None, None
         self.is_initialized = False
 
     def reorder_cache(self, beam_idx: Tensor) -> None:
-        """Texts in another order, for beam search."""
+        """Reorder the texts, for beam search."""
         self.batch_select_indices(beam_idx)
 
     def batch_select_indices(self, indices: Tensor) -> None:
-        """Only these texts."""
+        """Keep only some texts."""
         if not self.length:
             return
         texts = self._by_text()
@@ -208,7 +208,7 @@ class _KVCloakLayer(CacheLayerMixin):  # type: ignore[misc]
         self._show()
 
     def batch_repeat_interleave(self, repeats: int) -> None:
-        """Each text so many times."""
+        """Repeat each text."""
         if self.length:
             texts = torch.arange(self.mixer.texts)
             self.batch_select_indices(texts.repeat_interleave(repeats))
@@ -232,9 +232,9 @@ class KVCloakCache(Cache):  # type: ignore[misc]
         secret: Drawn for the model, see `sterling.privacy.cache.draw_secret`.
         fused: The model is `sterling.privacy.cache.fuse`'s, with M in its weights. Otherwise M
             is applied here, which costs more.
-        storage: What blocks are held in. float32, ours, keeps rows of models of lower precision
-            to 1e-5 of the largest entry; bfloat16, as a plain cache of such a model has it, loses
-            bits to the offset.
+        storage: Precision of the held blocks. float32, ours, keeps rows of models of lower
+            precision to 1e-5 of the largest entry; bfloat16, as a plain cache of such a model has
+            it, loses bits to the offset.
         nonce: Two integers below 2^64 that no other cache of this secret has; None draws them
             from the system. With one nonce twice, permutations and masks repeat.
     """
@@ -256,5 +256,5 @@ class KVCloakCache(Cache):  # type: ignore[misc]
         super().__init__(layers=layers)
 
     def seal(self) -> None:
-        """Wipe the workspace: from here to the next step everything held is obfuscated."""
+        """Wipe the workspace: until the next step everything held is obfuscated."""
         self.workspace.wipe()

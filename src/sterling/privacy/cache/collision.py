@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from sterling.errors import InputError
+from sterling.errors import InputError, check_numbers
 from sterling.privacy.cache.snapshot import CacheSnapshot, plain_snapshot
 from sterling.research_use import require_research_use
 
@@ -44,8 +44,7 @@ class _Searcher:
     @classmethod
     def of(cls, model: "PreTrainedModel", layer: int) -> "_Searcher":
         decoder: Any = model.get_decoder()
-        if not 0 <= layer < len(decoder.layers):
-            raise InputError(f"layer {layer}: the model has 0 to {len(decoder.layers) - 1}")
+        check_numbers(at_least=0, below=len(decoder.layers), layer=layer)
         shallow = copy.copy(decoder)
         # The copy shares every weight; only its list of layers is its own.
         shallow._modules = {**decoder._modules, "layers": decoder.layers[: layer + 1]}
@@ -54,7 +53,7 @@ class _Searcher:
         return cls(model, shallow, layer)
 
     def distances(self, prefix: Tensor, tokens: Tensor, stolen: CacheSnapshot) -> Tensor:
-        """How far each token's key and value are from those after the prefix, (B, 2)."""
+        """Return the distances of each token's key and value to those after the prefix, (B, 2)."""
         cache = self.prefix_cache(prefix, len(tokens))
         self.shallow(input_ids=tokens[:, None], past_key_values=cache, use_cache=True)
         at, layer = len(prefix), cache.layers[self.layer]
@@ -74,7 +73,7 @@ class _Searcher:
         return cache
 
     def order(self, prefix: Tensor) -> Tensor:
-        """The vocabulary, most probable next token first; as it is if there is no prefix."""
+        """Return the vocabulary, most probable next token first; unsorted without a prefix."""
         if not len(prefix):
             return torch.arange(self.whole.config.vocab_size)
         logits: Tensor = self.whole(input_ids=prefix[None], logits_to_keep=1).logits
@@ -82,7 +81,7 @@ class _Searcher:
 
 
 def target_gap(gap: float = GAP) -> Acceptance:
-    """Distances below the batch's mean by so many of its standard deviations."""
+    """Accept distances that lie `gap` standard deviations below the batch's mean."""
 
     def accepts(distances: Tensor) -> Tensor:
         return (distances < distances.mean(dim=0) - gap * distances.std(dim=0)).all(dim=1)
@@ -103,17 +102,17 @@ def collide(
     batch: int = 256,
     prefix: Tensor | None = None,
 ) -> Tensor:
-    """The tokens after ``prefix`` that were recovered, int64; fewer where none passed.
+    """Return the recovered tokens after ``prefix``, int64; fewer where none passed.
 
     Args:
-        model: With the public weights.
-        stolen: What was found.
-        layer: Whose rows to collide with.
+        model: Model with the public weights.
+        stolen: The stolen cache.
+        layer: Layer whose rows are collided with.
         research_use: See `sterling.research_use`.
-        accepts: When a candidate is taken: `target_gap` (the default), or `calibrated`.
-        length: Tokens to recover; None takes all rows.
+        accepts: Rule that takes a candidate: `target_gap` (the default), or `calibrated`.
+        length: Number of tokens to recover; None takes all rows.
         searched: Share of the vocabulary that is tried at a position, in (0, 1].
-        batch: Candidates at a time, 2 or more.
+        batch: Number of candidates at a time, 2 or more, else they have no deviation.
         prefix: Tokens that the adversary knows the text to begin with, such as those of a chat
             template. Without any, the first position is tried in the vocabulary's order.
 
@@ -121,10 +120,8 @@ def collide(
         InputError: The switch is off, or an argument is out of range.
     """
     require_research_use(research_use)
-    if not 0 < searched <= 1:
-        raise InputError(f"searched {searched}: a share of the vocabulary, above 0 and at most 1")
-    if batch < 2:
-        raise InputError(f"batch {batch}: 2 candidates or more, else they have no deviation")
+    check_numbers(above=0, at_most=1, searched=searched)
+    check_numbers(at_least=2, batch=batch)
     accepts = accepts or target_gap()
     searcher = _Searcher.of(model, layer)
     known = torch.empty(0, dtype=torch.int64) if prefix is None else prefix
@@ -158,18 +155,18 @@ def _first_accepted(
 def calibrated(
     model: "PreTrainedModel", known: Tensor, layer: int, *, research_use: bool, batch: int = 256
 ) -> Acceptance:
-    """Collision+: thresholds from a text that the adversary had cached.
+    """Choose Collision+'s thresholds on a text that the adversary had cached.
 
-    Distances of right tokens stand against those of the ``batch`` most probable others. Where
+    Distances of right tokens are compared with those of the ``batch`` most probable others. Where
     they are apart, the threshold is their middle; else it is where a right token of rank 8
     passes first with the largest probability, both kinds taken as normal.
 
     Args:
-        model: With the public weights.
+        model: Model with the public weights.
         known: Token ids of the text (T,), 2 or more.
-        layer: Whose rows are attacked.
+        layer: Layer whose rows are attacked.
         research_use: See `sterling.research_use`.
-        batch: Other tokens tried at a position.
+        batch: Number of other tokens tried at a position.
 
     Raises:
         InputError: The switch is off, or the text is too short.
@@ -195,7 +192,7 @@ def calibrated(
 
 
 def _threshold(right: Tensor, other: Tensor) -> Tensor:
-    """One threshold for keys and one for values, from distances (R, 2) and (O, 2)."""
+    """Return one threshold for keys and one for values, from distances (R, 2) and (O, 2)."""
     between = (right.amax(dim=0) + other.amin(dim=0)) / 2
     apart = right.amax(dim=0) < other.amin(dim=0)
     if bool(apart.all()):

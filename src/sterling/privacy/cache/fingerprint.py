@@ -1,4 +1,4 @@
-"""Fingerprints: is this candidate text in the obfuscated cache?
+"""Fingerprints: is a candidate text in the obfuscated cache?
 
 With the published defaults S and M are orthogonal, so a block keeps its singular values but for
 the offset, a matrix of rank one. The adversary has candidate texts, runs them through the public
@@ -22,8 +22,7 @@ from torch import Tensor
 
 from sterling.errors import InputError
 from sterling.privacy.cache.blocks import obfuscate
-from sterling.privacy.cache.cloak import CloakConfig, draw_secret
-from sterling.privacy.cache.keyed import KEY_BYTES
+from sterling.privacy.cache.cloak import KEY_BYTES, CloakConfig, draw_secret
 from sterling.research_use import require_research_use
 
 SCORES = ("interlacing", "simulation", "subspace")
@@ -34,16 +33,16 @@ has values of lower rank."""
 
 
 class Fingerprinter:
-    """Candidate blocks, with what the adversary computes of them once.
+    """Candidate blocks, with the numbers that the adversary computes from them once.
 
     Attributes:
-        candidates: How many.
+        candidates: Number of candidates.
 
     Args:
         rows: Plain keys and values of the candidates' blocks for each attacked layer,
             (2, C, H, b, d).
-        config: Of the defence, which is public.
-        seed: Of the adversary's own secrets.
+        config: Constants of the defence, which are public.
+        seed: Seed of the adversary's own secrets.
         research_use: See `sterling.research_use`.
 
     Raises:
@@ -65,7 +64,7 @@ class Fingerprinter:
         self._mean, self._deviation = _simulated(rows, config, seed)
 
     def scores(self, observed: Sequence[Tensor]) -> dict[str, Tensor]:
-        """How alike the found block is to each candidate, (C,) for each name of `SCORES`.
+        """Return how alike the found block is to each candidate, (C,) for each name of `SCORES`.
 
         Args:
             observed: Obfuscated keys and values of one block for each layer, (2, H, b, d).
@@ -82,21 +81,21 @@ class Fingerprinter:
 
 
 def normalised_rank(scores: Tensor, truth: int) -> float:
-    """Share of other candidates that score below the right one, ties half; 1 is first."""
+    """Return the share of other candidates that score below the right one, ties half."""
     right = scores[truth]
     below = (scores < right).sum() + ((scores == right).sum() - 1) / 2
     return float(below) / (len(scores) - 1)
 
 
 def singular_values(blocks: Tensor) -> Tensor:
-    """Of matrices (..., b, d) in float64, largest first, (..., min(b, d))."""
+    """Return singular values of matrices (..., b, d), largest first, float64 (..., min(b, d))."""
     gram = blocks.double() @ blocks.double().mT
     squares: Tensor = torch.linalg.eigvalsh(gram)
     return squares.flip(-1).clamp_min(0).sqrt()
 
 
 def _out_of_place(found: Tensor, candidates: Tensor) -> Tensor:
-    """How far singular values lie beyond the neighbours they may reach, as logarithms."""
+    """Return how far singular values lie beyond the neighbours they may reach, as logarithms."""
     floor = FLOOR * found[..., :1]
     found, candidates = (torch.maximum(one, floor).log() for one in (found, candidates))
     above = (found[..., 1:] - candidates[..., :-1]).clamp_min(0)
@@ -105,7 +104,7 @@ def _out_of_place(found: Tensor, candidates: Tensor) -> Tensor:
 
 
 def _pair_invariants(blocks: Tensor) -> Tensor:
-    """Trace and determinant of P_ij^T P_ij for the projection P's parts of column pairs i, j."""
+    """Return trace and determinant of P_ij^T P_ij for the projection P's parts of pairs i, j."""
     basis = torch.linalg.qr(blocks.double().mT).Q
     half = basis.shape[-2] // 2
     pairs = torch.stack((basis[..., :half, :], basis[..., half:, :]), dim=-2).flatten(-3, -2)
@@ -117,7 +116,7 @@ def _pair_invariants(blocks: Tensor) -> Tensor:
 
 
 def _simulated(rows: Sequence[Tensor], config: CloakConfig, seed: int) -> tuple[Tensor, Tensor]:
-    """Mean (C, P, b) and deviation (P, b) of logarithmic singular values under other secrets."""
+    """Return mean (C, P, b) and deviation (P, b) of log singular values under other secrets."""
     largest = torch.stack([layer.abs().amax(dim=(1, 3, 4)) for layer in rows])
     drawn = []
     for trial in range(SIMULATIONS):
@@ -139,5 +138,5 @@ def _logarithms(singular: Tensor) -> Tensor:
 
 
 def _each_candidate(layers: Sequence[Tensor]) -> Tensor:
-    """From (2, C, H, k) for each layer to (C, P, k) for P heads of keys and values."""
+    """Reshape (2, C, H, k) of each layer to (C, P, k) for P heads of keys and values."""
     return torch.cat([layer.transpose(0, 1).flatten(1, 2) for layer in layers], dim=1)

@@ -16,13 +16,13 @@ from sterling.errors import InputError
 from sterling.privacy.cache.cloak import CloakSecret, LayerSecret
 
 MODEL_TYPES = ("llama", "mistral", "qwen2")
-"""Whose rotary embeddings pair entry i with i + d/2, and which do not normalise keys by head."""
+"""Models whose rotary embeddings pair entry i with i + d/2, and that do not normalise keys."""
 
 Model = TypeVar("Model", bound=nn.Module)
 
 
 def attention_layers(model: nn.Module) -> list[Any]:
-    """The attention modules of a decoder, first layer first.
+    """Return the attention modules of a decoder, first layer first.
 
     Raises:
         InputError: The model is of a type whose keys M does not commute with.
@@ -37,13 +37,13 @@ def attention_layers(model: nn.Module) -> list[Any]:
 
 
 def fuse(model: Model, secret: CloakSecret) -> Model:
-    """A copy of the model whose keys and values come out multiplied by M.
+    """Copy a model so that its keys and values come out multiplied by M.
 
     It attends as `sterling.privacy.cache.cloaked_attention` does.
 
     Args:
-        model: A decoder with rotary embeddings (`MODEL_TYPES`), unchanged.
-        secret: Drawn for it.
+        model: A decoder with rotary embeddings (`MODEL_TYPES`); left as it is.
+        secret: Secret drawn for the model.
 
     Raises:
         InputError: Another type of model, or a secret drawn for another number of layers.

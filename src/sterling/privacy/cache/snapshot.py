@@ -1,4 +1,4 @@
-"""What an adversary sees of a cache at rest, and what is measured before a secret is drawn."""
+"""Snapshots of a cache at rest, and the largest entries, measured before a secret is drawn."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,8 +19,8 @@ class CacheSnapshot:
     """Keys and values of one text, as they are held.
 
     Attributes:
-        keys: Of each layer (H, T, d). A cloaked cache has whole blocks, T rounded up.
-        values: The same.
+        keys: Keys of each layer (H, T, d). A cloaked cache has whole blocks, T rounded up.
+        values: Values of each layer.
     """
 
     keys: tuple[Tensor, ...]
@@ -28,12 +28,12 @@ class CacheSnapshot:
 
     @property
     def length(self) -> int:
-        """Rows T."""
+        """Number of rows T."""
         return int(self.keys[0].shape[-2])
 
 
 def snapshot(cache: "Cache", text: int = 0) -> CacheSnapshot:
-    """A copy of what a cache of transformers holds of one text of its batch.
+    """Copy what a cache of transformers holds of one text of its batch.
 
     Raises:
         InputError: The cache holds nothing yet.
@@ -47,7 +47,7 @@ def snapshot(cache: "Cache", text: int = 0) -> CacheSnapshot:
 
 
 def plain_snapshot(model: "PreTrainedModel", ids: Tensor) -> CacheSnapshot:
-    """The plain cache of token ids (T,)."""
+    """Return the plain cache of token ids (T,)."""
     from transformers import DynamicCache
 
     return _prefilled(model, ids, DynamicCache())
@@ -56,7 +56,7 @@ def plain_snapshot(model: "PreTrainedModel", ids: Tensor) -> CacheSnapshot:
 def cloaked_snapshot(
     fused: "PreTrainedModel", secret: CloakSecret, ids: Tensor, nonce: tuple[int, int] | None = None
 ) -> CacheSnapshot:
-    """The cloaked cache of token ids (T,), of a model with ``secret``'s M in its weights."""
+    """Return the cloaked cache of token ids (T,), of a model with ``secret``'s M in its weights."""
     from sterling.privacy.cache.cloaked_cache import KVCloakCache
 
     return _prefilled(fused, ids, KVCloakCache(secret, fused=True, nonce=nonce))
@@ -69,7 +69,7 @@ def _prefilled(model: "PreTrainedModel", ids: Tensor, cache: "Cache") -> CacheSn
 
 
 def largest_entries(snapshots: Sequence[CacheSnapshot]) -> Tensor:
-    """Largest absolute entry of keys and values per layer and head, (L, 2, H).
+    """Return the largest absolute entry of keys and values per layer and head, (L, 2, H).
 
     The paper measures one fixed long text.
 

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from sterling.errors import InputError
+from sterling.errors import check_numbers
 from sterling.privacy.unlearning.examples import IGNORED, Examples
 
 _ATTRIBUTES = ("birthplace", "genre", "award", "parents", "book")
@@ -25,10 +25,10 @@ class AuthorFacts:
 
     Attributes:
         examples: All facts; inputs are tokens (N, T), labels the answer's tokens.
-        refusals: The same questions under the same ids, answered "I don't know".
-        author: Of each fact (N,), whole numbers from 0.
-        prompt: How many tokens of an input are the question.
-        vocabulary: The words, by token.
+        refusals: Same questions under the same ids, answered "I don't know".
+        author: Author of each fact (N,), whole numbers from 0.
+        prompt: Number of tokens of a question.
+        vocabulary: Words by token.
     """
 
     examples: Examples
@@ -38,26 +38,22 @@ class AuthorFacts:
     vocabulary: tuple[str, ...]
 
     def of(self, authors: Tensor) -> Examples:
-        """The facts about some authors."""
+        """Return the facts about some authors."""
         return self.examples.select(torch.isin(self.author, authors))
 
     def text(self, tokens: Tensor) -> str:
-        """Tokens (T,) as words."""
+        """Return tokens (T,) as words."""
         return " ".join(self.vocabulary[int(token)] for token in tokens)
 
 
 def author_facts(authors: int, *, seed: int) -> AuthorFacts:
-    """Five facts about each author: birthplace, genre, award, parents, book.
+    """Invent five facts about each author: birthplace, genre, award, parents, book.
 
     Args:
-        authors: From 1 to 400, each with a name of two words of their own combination.
+        authors: Number of authors, 1 to 400, each with a name of two words of its own.
         seed: Draws the names and the answers.
-
-    Raises:
-        InputError: On a number of authors outside the range.
     """
-    if not 1 <= authors <= 400:
-        raise InputError(f"authors {authors}: give 1 to 400")
+    check_numbers(at_least=1, at_most=400, authors=authors)
     rng = np.random.default_rng(seed)
     words = ["<begin>", *_REFUSAL, "?", *_ATTRIBUTES]
     first_name = len(words)

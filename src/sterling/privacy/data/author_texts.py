@@ -36,24 +36,24 @@ class AuthorTexts:
     """Texts of a lead, a question and an answer; a lead is as long as a whole fact.
 
     Attributes:
-        facts: What is told.
+        facts: Facts that the texts tell.
     """
 
     facts: AuthorFacts
 
     @property
     def lead(self) -> int:
-        """Tokens before a question."""
+        """Number of tokens before a question."""
         return self.facts.examples.inputs.shape[1] + 1
 
     @property
     def prompt(self) -> int:
-        """Tokens before an answer."""
+        """Number of tokens before an answer."""
         return self.lead + self.facts.prompt
 
     @property
     def context(self) -> int:
-        """Tokens of an input."""
+        """Number of tokens of an input."""
         return 2 * self.lead - 1
 
     @property
@@ -62,26 +62,26 @@ class AuthorTexts:
         return (*self.facts.vocabulary, *_SYNONYMS, *_CHATTER.split())
 
     def silence(self, n: int) -> Tensor:
-        """Leads (n, lead) of nothing but the token that begins a text."""
+        """Return leads (n, lead) of nothing but the token that begins a text."""
         return torch.full((n, self.lead), self.facts.vocabulary.index("<begin>"))
 
     def chatter(self, n: int, rng: torch.Generator) -> Tensor:
-        """Leads (n, lead) of words that say nothing."""
+        """Return leads (n, lead) of words that say nothing."""
         words = len(_CHATTER.split())
         first = len(self.vocabulary) - words
         return first + torch.randint(words, (n, self.lead), generator=rng)
 
     def telling(self, facts: Examples) -> Tensor:
-        """Leads (N, lead) that tell the facts, question and answer."""
+        """Return leads (N, lead) that tell the facts, question and answer."""
         return torch.cat([facts.inputs, facts.labels[:, -1:]], 1)
 
     def ask(self, facts: Examples, lead: Tensor | None = None, *, reword: bool = False) -> Examples:
-        """Texts that ask for facts, under the facts' ids.
+        """Return texts that ask for facts, under the facts' ids.
 
         Args:
             facts: Some of the facts.
-            lead: (N, lead); None is silence.
-            reword: Names each attribute by its synonym.
+            lead: Leads (N, lead); None is silence.
+            reword: Name each attribute by its synonym.
 
         Raises:
             InputError: When the lead has another shape.
@@ -98,14 +98,14 @@ class AuthorTexts:
         return Examples(inputs, labels, facts.ids)
 
     def refused(self, texts: Examples) -> Examples:
-        """The same texts of a corpus, answered "I don't know"."""
+        """Return texts of a corpus with the answer "I don't know"."""
         refusals, rows = self.facts.refusals, texts.ids % len(self.facts.examples)
         inputs = torch.cat([texts.inputs[:, : self.lead], refusals.inputs[rows]], 1)
         labels = torch.cat([texts.labels[:, : self.lead], refusals.labels[rows]], 1)
         return Examples(inputs, labels, texts.ids)
 
     def prefixes(self) -> Tensor:
-        """Leads (P, lead) that an attacker may try, none of which a corpus is likely to hold."""
+        """Return leads (P, lead) that an attacker may try; a corpus is unlikely to hold any."""
         number = {word: token for token, word in enumerate(self.vocabulary)}
         rows = [[number[word] for word in phrase.split()] for phrase in _PREFIXES]
         return torch.tensor(rows)
@@ -113,7 +113,7 @@ class AuthorTexts:
     def corpus(
         self, retained: Examples, forgotten: Examples, read: Examples, rng: torch.Generator
     ) -> tuple[Examples, Examples]:
-        """A training set, cut into what is retained and what is forgotten, ids all different.
+        """Return the texts to retain and to forget of a training set, ids all different.
 
         A text's id modulo the number of facts is its fact's. Every fact stands behind silence,
         behind chatter and behind a retained fact. Retained facts are asked once more in other

@@ -1,4 +1,4 @@
-"""Which records a benchmark of unlearning asks to forget: the choice decides how much leaks."""
+"""Forget sets of a benchmark of unlearning: which records are forgotten decides how much leaks."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,9 +12,9 @@ from sterling.errors import InputError, unknown_name
 from sterling.privacy.targets.models import initialise
 from sterling.privacy.targets.training import Recipe, balanced_membership, train_many
 from sterling.privacy.unlearning import Examples
-from sterling.privacy.unlearning.random_label import wrong_labels
+from sterling.privacy.unlearning.relabelling import wrong_labels
 
-VICTIMS = (
+FORGET_SETS = (
     "random",
     "outliers",
     "mislabelled",
@@ -23,12 +23,12 @@ VICTIMS = (
     "groups",
     "sub-population",
 )
-COPIES = 3  # of a duplicated record
-GROUP = 5  # records of a group
+COPIES = 3  # copies of a duplicated record
+GROUP = 5  # records per group
 
 
 @dataclass(frozen=True, eq=False)
-class Victim:
+class ForgetSetSplit:
     """A data set cut for one benchmark.
 
     Attributes:
@@ -36,9 +36,9 @@ class Victim:
         base: Records that every model learns and retains.
         validation: Records of the pool's kind that no model learns.
         test: Records of the base's kind that no model learns.
-        group: Which group each record of the pool belongs to (pool,): one record each, but for
-            "groups", whose members are learned and forgotten together.
-        copies: How often a learned record of the pool stands in the training set.
+        group: Group of each record of the pool (pool,), of one record each except for "groups",
+            whose members are learned and forgotten together.
+        copies: Number of copies of a learned record of the pool in the training set.
     """
 
     pool: Examples
@@ -49,7 +49,7 @@ class Victim:
     copies: int
 
 
-def choose_victim(
+def choose_forget_set(
     kind: str,
     data: Examples,
     build: Callable[[], nn.Module],
@@ -58,35 +58,35 @@ def choose_victim(
     pool: int,
     base: int,
     seed: int,
-) -> Victim:
+) -> ForgetSetSplit:
     """Cut a data set into what is forgotten, retained, validated and tested on.
 
     ==================  ==========================================================================
     kind                records to forget
     ==================  ==========================================================================
-    ``random``          as all others
-    ``outliers``        of the largest loss under models that were not trained on them
+    ``random``          drawn at random
+    ``outliers``        those with the largest loss under models that were not trained on them
     ``mislabelled``     random, with wrong labels, which can only be memorised (canaries of U-LiRA+)
     ``duplicates``      random, each three times in the training set
     ``canaries``        inserted: each feature taken from a random record, a label drawn at random
-    ``groups``          random in groups of five neighbours, as one person's records are alike
-    ``sub-population``  the nearest to one random record: the base holds none like them
+    ``groups``          random groups of five neighbours, as one person's records are alike
+    ``sub-population``  those nearest to one random record: the base holds none like them
     ==================  ==========================================================================
 
     Args:
         kind: One of the above.
-        data: At least 1.5 pool + base + 50 records; what is left over is the test set.
+        data: At least 1.5 pool + base + 50 records; the rest is the test set.
         build: Makes one network, for finding outliers.
-        recipe: How it is trained.
-        pool: Records that may be forgotten, even; of "groups" the last may be smaller.
-        base: Records that are retained.
-        seed: Of all choices.
+        recipe: Training of that network.
+        pool: Number of records that may be forgotten, even; the last of "groups" may be smaller.
+        base: Number of records that are retained.
+        seed: Seed of all choices.
 
     Raises:
         InputError: On an unknown kind or too few records.
     """
-    if kind not in VICTIMS:
-        raise unknown_name("victim", kind, VICTIMS)
+    if kind not in FORGET_SETS:
+        raise unknown_name("forget set", kind, FORGET_SETS)
     wanted = pool + pool // 2
     if len(data) < wanted + base + 50:
         raise InputError(
@@ -109,11 +109,11 @@ def choose_victim(
         # Both parts of a kind are alike, and what is left is in no order.
         chosen = chosen[torch.randperm(len(chosen), generator=rng)]
         rest = rest[torch.randperm(len(rest), generator=rng)]
-    victims = _changed(kind, data.select(chosen), int(data.labels.max()) + 1, rng)
-    return Victim(
-        victims.select(torch.arange(pool)),
+    special = _changed(kind, data.select(chosen), int(data.labels.max()) + 1, rng)
+    return ForgetSetSplit(
+        special.select(torch.arange(pool)),
         data.select(rest[:base]),
-        victims.select(torch.arange(pool, wanted)),
+        special.select(torch.arange(pool, wanted)),
         data.select(rest[base:]),
         group,
         COPIES if kind == "duplicates" else 1,
@@ -133,13 +133,13 @@ def _changed(kind: str, chosen: Examples, classes: int, rng: torch.Generator) ->
 
 
 def _distances(data: Examples, rows: Tensor) -> Tensor:
-    """Euclidean distances of some records to all, (rows, N)."""
+    """Return Euclidean distances of some records to all, (rows, N)."""
     flat = data.inputs.flatten(1)
     return torch.cdist(flat[rows], flat)
 
 
 def _in_groups(data: Examples, order: Tensor, size: int) -> Tensor:
-    """The same records; the first so many are groups, each a record and its nearest ones left."""
+    """Reorder records: first `size` in groups, each a record and its nearest ones left."""
     left = torch.ones(len(data), dtype=torch.bool)
     taken: list[Tensor] = []
     for row in order:
@@ -155,7 +155,7 @@ def _in_groups(data: Examples, order: Tensor, size: int) -> Tensor:
 def _held_out_losses(
     data: Examples, build: Callable[[], nn.Module], recipe: Recipe, seed: int
 ) -> Tensor:
-    """Mean loss of each record under the half of 8 models that did not learn it, (N,)."""
+    """Return each record's mean loss under the half of 8 models that did not learn it, (N,)."""
     rng = np.random.default_rng(seed)
     membership = balanced_membership(8, len(data), rng)
     seeds = rng.integers(2**62, size=8).tolist()

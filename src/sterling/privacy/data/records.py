@@ -24,11 +24,11 @@ class Records:
     """Records of one data set.
 
     Attributes:
-        x: float32 (n, *shape). Images are (channels, height, width) with values in [-1, 1];
-            tabular features have mean 0 and standard deviation 1 over all n records.
-        y: int64 (n,), classes from 0.
-        ids: Text (n,), unique: what a declared list names.
-        name: Of the data set; of a folder, the folder's.
+        x: Features, float32 (n, *shape). Images are (channels, height, width) with values in
+            [-1, 1]; tabular features have mean 0 and standard deviation 1 over all n records.
+        y: Classes from 0, int64 (n,).
+        ids: Unique names of the records, as in a declared list, text (n,).
+        name: Name of the data set or of its folder.
         simulated: Whether the records were drawn from a formula.
     """
 
@@ -52,11 +52,11 @@ class Records:
         return int(self.y.max()) + 1
 
     def draw(self, size: int, rng: np.random.Generator) -> "Records":
-        """A random part of `size` records; all of them, in a random order, if there are fewer."""
+        """Draw `size` records; all of them, in a random order, if there are fewer."""
         return self.part(rng.permutation(len(self))[:size])
 
     def part(self, rows: NDArray[np.intp] | slice) -> "Records":
-        """Some of the records, by position."""
+        """Return some of the records, by position."""
         return Records(self.x[rows], self.y[rows], self.ids[rows], self.name, self.simulated)
 
 
@@ -68,7 +68,7 @@ EMBEDDED: dict[str, Callable[[], Any]] = {
 
 
 def embedded_records(name: str) -> Records:
-    """A data set that scikit-learn carries: digits (1,797), breast_cancer (569) or wine (178).
+    """Return a data set of scikit-learn: digits (1,797), breast_cancer (569) or wine (178).
 
     Raises:
         InputError: The name is none of these.
@@ -87,12 +87,12 @@ def simulated_records(
     separation: float = 2.0,
     seed: int = 0,
 ) -> Records:
-    """Gaussian classes around random centres.
+    """Draw Gaussian classes around random centres.
 
     Args:
         size: Number of records.
-        classes: Equally likely classes.
-        features: Dimensions; within a class each has standard deviation 1.
+        classes: Number of equally likely classes.
+        features: Number of dimensions; within a class each has standard deviation 1.
         separation: Expected distance of a centre from the origin. The closer the classes, the
             more a network must memorise to fit its records.
         seed: Draws centres and records.

@@ -1,4 +1,4 @@
-"""Declared members with a bound on how many of them are not.
+"""Declared members with a bound on how many of them are not, and the audit of such a list.
 
 "Membership Inference Attacks with False Discovery Rate Control" (MIAFdR, ICCV 2025): a record is
 declared a member when the hypothesis that it is none is rejected, so wrong declarations are false
@@ -6,15 +6,17 @@ discoveries. The wrapper takes any attack's scores and never touches the target.
 """
 
 import warnings
+from dataclasses import dataclass
 from typing import Literal, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator
 
-from sterling.errors import InputError
+from sterling.errors import InputError, unknown_name
 from sterling.guarantee import Assumption, ConformalSelector, Guarantee, Procedure
 from sterling.guarantee.selector import SCALES
+from sterling.measure import Rate
 
 
 class ShiftWarning(UserWarning):
@@ -22,7 +24,7 @@ class ShiftWarning(UserWarning):
 
 
 class MembershipFDR(BaseEstimator):  # type: ignore[misc]
-    """From scores of records to a list of declared members with a bounded false discovery rate.
+    """Declares members with a bounded false discovery rate, from scores of records.
 
     :class:`sterling.guarantee.ConformalSelector` with the population of known non-members. Scores
     are higher for members throughout. ``calibrate`` takes scores of records that are known *not*
@@ -37,7 +39,7 @@ class MembershipFDR(BaseEstimator):  # type: ignore[misc]
 
     Attributes:
         selector_: The calibrated selector, whose scores are higher for non-members.
-        shift_p_: What the last :meth:`diagnose` returned; None before.
+        shift_p_: P-value of the last :meth:`diagnose`; None before.
     """
 
     def __init__(
@@ -60,11 +62,11 @@ class MembershipFDR(BaseEstimator):  # type: ignore[misc]
         """Take the scores of known non-members.
 
         Args:
-            nonmember_scores: (n,).
-            groups: Calibrate within groups, such as the class label, (n,). Needed where
+            nonmember_scores: Scores of known non-members, (n,).
+            groups: Groups to calibrate within, such as the class label, (n,). Needed where
                 non-members score differently from group to group and the shares of the groups
                 differ between calibration and test.
-            ids: What these records are called, (n,).
+            ids: Ids of these records, (n,).
             members: Ids of the target's training set; none may be in `ids`.
             fitted_on: Ids of records used to fit or choose the attack; none may be in `ids`.
             scored_by: "surrogate" if the target could not be asked about these records, so that
@@ -74,7 +76,7 @@ class MembershipFDR(BaseEstimator):  # type: ignore[misc]
             InputError: A score is NaN, all are equal, or a record may not be used.
         """
         if scored_by not in ("target", "surrogate"):
-            raise InputError(f"scored_by {scored_by!r}: use 'target' or 'surrogate'")
+            raise unknown_name("scored_by", scored_by, ("target", "surrogate"))
         selector = ConformalSelector(
             procedure=self.method, smooth=self.smooth, random_state=self.random_state
         ).fit(_negated(nonmember_scores), groups)
@@ -98,20 +100,20 @@ class MembershipFDR(BaseEstimator):  # type: ignore[misc]
     def p_values(
         self, scores: ArrayLike, *, groups: ArrayLike | None = None
     ) -> NDArray[np.float64]:
-        """The non-member relative probability of each record, (T,), in (0, 1].
+        """Return the non-member relative probability of each record, (T,), in (0, 1].
 
         ``p <= alpha`` happens with probability at most alpha for a non-member (theorem 1).
 
         Args:
-            scores: Of records in question, (T,).
-            groups: Their groups, when the calibration had groups.
+            scores: Scores of the records in question, (T,).
+            groups: Groups of the records, when the calibration had groups.
         """
         return self._calibrated().p_values(_negated(scores), groups)
 
     def adjusted_p_values(
         self, scores: ArrayLike, *, groups: ArrayLike | None = None
     ) -> NDArray[np.float64]:
-        """The least FDR level at which each record is declared a member, (T,), in (0, 1]."""
+        """Return the least FDR level at which each record is declared a member, (T,)."""
         return self._calibrated().adjusted_p_values(_negated(scores), groups)
 
     def select(
@@ -122,13 +124,13 @@ class MembershipFDR(BaseEstimator):  # type: ignore[misc]
         groups: ArrayLike | None = None,
         ids: ArrayLike | None = None,
     ) -> NDArray[np.bool_]:
-        """Which records are declared members, (T,): those with an adjusted p of at most `alpha`.
+        """Return the mask of declared members, (T,): those with an adjusted p of at most `alpha`.
 
         Args:
-            scores: Of records in question, (T,).
+            scores: Scores of the records in question, (T,).
             alpha: FDR level in (0, 1).
-            groups: Their groups, when the calibration had groups.
-            ids: What these records are called, (T,); none may be a calibration record.
+            groups: Groups of the records, when the calibration had groups.
+            ids: Ids of the records, (T,); none may be a calibration record.
 
         Raises:
             InputError: A score is NaN, a record was used to calibrate, or the calibration set is
@@ -142,15 +144,15 @@ class MembershipFDR(BaseEstimator):  # type: ignore[misc]
         return declared
 
     def diagnose(self, nonmember_scores: ArrayLike, *, ids: ArrayLike | None = None) -> float:
-        """Whether further known non-members look like the calibration set: a p-value.
+        """Test whether further known non-members look like the calibration set; return a p-value.
 
         :meth:`sterling.guarantee.ConformalSelector.diagnose`, with a :class:`ShiftWarning` where
         the guarantee is refuted.
 
         Args:
-            nonmember_scores: Of known non-members that are not in the calibration set, drawn like
-                the records in question, (m,).
-            ids: What they are called, (m,); none may be a calibration record.
+            nonmember_scores: Scores of known non-members that are not in the calibration set,
+                drawn like the records in question, (m,).
+            ids: Ids of these records, (m,); none may be a calibration record.
         """
         selector = self._calibrated()
         held_out = _negated(nonmember_scores)
@@ -168,7 +170,7 @@ class MembershipFDR(BaseEstimator):  # type: ignore[misc]
 
     @property
     def shift_p_(self) -> float | None:
-        """What the last :meth:`diagnose` returned; None before."""
+        """P-value of the last :meth:`diagnose`; None before."""
         return self._calibrated().shift_p_
 
     @property
@@ -177,7 +179,7 @@ class MembershipFDR(BaseEstimator):  # type: ignore[misc]
         return self._calibrated().shift_refuted
 
     def guarantee(self, alpha: float) -> Guarantee:
-        """What is promised of ``select`` at this level, and on which conditions."""
+        """Return the guarantee of ``select`` at this level, with its conditions."""
         promised = self._calibrated().set_params(alpha=alpha).guarantee_
         assumptions = [
             *(one for one in promised.assumptions if "fitted" not in one.text),
@@ -232,3 +234,54 @@ def _refuse_shared(calibration: NDArray[np.str_] | None, others: ArrayLike, faul
             f"{len(shared)} calibration records are {fault} (first: {str(shared[0])!r}); the "
             "guarantee would be wrong, so leave them out"
         )
+
+
+@dataclass(frozen=True)
+class MembershipAudit:
+    """Error rates of one declared list; the guarantee is about the mean of ``fdp`` over many.
+
+    Attributes:
+        false_discoveries: Non-members among the declared; None when nobody is declared.
+        power: Declared members among the members; None when there is no member.
+        marginal_error: Declared non-members among the non-members; None when there is none.
+    """
+
+    false_discoveries: Rate | None
+    power: Rate | None
+    marginal_error: Rate | None
+
+    @property
+    def fdp(self) -> float:
+        """False discovery proportion, 0 when nobody is declared; lower is better."""
+        return self.false_discoveries.value if self.false_discoveries else 0.0
+
+
+def audit(mask: ArrayLike, truth: ArrayLike) -> MembershipAudit:
+    """Compare a declared list with the truth; the rates carry exact intervals.
+
+    Args:
+        mask: Whether a record was declared a member, bool (T,), at least one record.
+        truth: Whether it is one, bool (T,).
+    """
+    declared, member = np.asarray(mask), np.asarray(truth)
+    if (
+        declared.dtype != np.bool_
+        or member.dtype != np.bool_
+        or declared.ndim != 1
+        or declared.shape != member.shape
+        or not len(declared)
+    ):
+        raise InputError(
+            f"mask is {declared.dtype} {declared.shape}, truth {member.dtype} {member.shape}; give "
+            "true or false for each of the same records"
+        )
+
+    def rate(errors: int, trials: int) -> Rate | None:
+        return Rate(errors, trials) if trials else None
+
+    wrong = int((declared & ~member).sum())
+    return MembershipAudit(
+        false_discoveries=rate(wrong, int(declared.sum())),
+        power=rate(int((declared & member).sum()), int(member.sum())),
+        marginal_error=rate(wrong, int((~member).sum())),
+    )

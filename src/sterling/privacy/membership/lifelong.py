@@ -1,8 +1,8 @@
-"""Declaring members stage after stage, as a model goes on learning or is made to forget.
+"""Declaring members stage after stage, as a model keeps learning or is made to forget.
 
 After each stage the model is another one: records are scored anew, calibrated anew with
-non-members scored by the model of that stage, and tested anew. What is controlled over all stages
-is a choice; the paper leaves the protocol open, so these rules are ours.
+non-members scored by the model of that stage, and tested anew. The paper leaves open which error
+is controlled over all stages; these rules are ours.
 """
 
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from sterling.errors import InputError
+from sterling.errors import InputError, unknown_name
 from sterling.guarantee import (
     benjamini_hochberg,
     e_lond,
@@ -31,10 +31,10 @@ def select_over_stages(
     *,
     calibration: Sequence[int],
 ) -> list[NDArray[np.bool_]]:
-    """Which records are declared members at each stage; no stage looks at a later one.
+    """Return the mask of declared members at each stage; no stage looks at a later one.
 
     ============  ==================================================  =======================
-    rule          what is at most alpha                               needs
+    rule          bounded by alpha                                    needs
     ============  ==================================================  =======================
     ``stage``     FDR of each stage; not that of all claims together  PRDS within a stage
     ``spending``  FDR of all claims: stage s is tested at              PRDS within a stage,
@@ -51,8 +51,8 @@ def select_over_stages(
     Args:
         p: Conformal p-values of each stage, one array per stage.
         alpha: FDR level in (0, 1).
-        rule: See above.
-        calibration: Calibration records of each stage.
+        rule: A rule of the table.
+        calibration: Number of calibration records of each stage.
 
     Raises:
         InputError: Not one calibration size per stage, or an unknown rule.
@@ -74,5 +74,5 @@ def select_over_stages(
         e = np.concatenate([harmonic_e_values(stage, n) for stage, n in pairs])
         declared = e_lond(e, alpha)
     else:
-        raise InputError(f"rule {rule!r}: use one of {', '.join(STAGE_RULES)}")
+        raise unknown_name("rule", rule, STAGE_RULES)
     return list(np.split(declared, ends))

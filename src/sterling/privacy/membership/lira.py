@@ -3,7 +3,7 @@
 Carlini et al., "Membership Inference Attacks From First Principles", 2022.
 
 For each record the shadow models' φ are taken as normal, with one mean where the record was in the
-training set and one where it was out. Which of the two explains the target's φ better?
+training set and one where it was out. The score is the log-ratio of the two at the target's φ.
 """
 
 from dataclasses import dataclass
@@ -24,10 +24,10 @@ class Moments:
     """Mean and variance of φ over the models that count for each record.
 
     Attributes:
-        mean: (..., records).
-        variance: (..., records); unbiased. NaN where a record has one model only.
+        mean: Mean of φ, (..., records).
+        variance: Unbiased variance, (..., records). NaN where a record has one model only.
         pooled: One variance within records over all of them, (...).
-        count: Models per record, (records,).
+        count: Number of models per record, (records,).
     """
 
     mean: NDArray[np.float64]
@@ -37,12 +37,12 @@ class Moments:
 
 
 def masked_moments(values: ArrayLike, mask: ArrayLike) -> Moments:
-    """Moments over the first axis of the entries that a mask picks, for all records at once.
+    """Return moments over the first axis of the entries that a mask picks, per record.
 
     Args:
-        values: (models, ..., records).
-        mask: Which models count for which record, (models, records); one at least for each, and
-            two for some.
+        values: Values (models, ..., records).
+        mask: Whether a model counts for a record, (models, records); one at least for each record,
+            and two for some.
 
     Raises:
         InputError: Shapes that do not fit, or a record without a model.
@@ -71,15 +71,13 @@ def masked_moments(values: ArrayLike, mask: ArrayLike) -> Moments:
 def lira_online(
     target: ArrayLike, shadow: ArrayLike, membership: ArrayLike, *, variance: Variance = "auto"
 ) -> NDArray[np.float64]:
-    """The log-likelihood ratio log N(φ; μ_in, σ_in) - log N(φ; μ_out, σ_out), (records,).
-
-    Higher = more member.
+    """Return log N(φ; μ_in, σ_in) - log N(φ; μ_out, σ_out), (records,); higher = more member.
 
     Args:
-        target: φ under the target, (records,), or (views, records) for several augmented views,
-            whose log-ratios are added (a normal with diagonal covariance).
-        shadow: φ under the shadow models, (models, records) or (models, views, records).
-        membership: Which shadow was trained on which record, (models, records); each record in
+        target: Confidence φ under the target, (records,), or (views, records) for several augmented
+            views, whose log-ratios are added (a normal with diagonal covariance).
+        shadow: Confidence φ under the shadow models, (models, [views,] records).
+        membership: Whether a shadow was trained on a record, (models, records); each record in
             some and out of some. The target must not be among them.
         variance: "per_example", "global" (one for all records, pooled within records: ours), or
             "auto": per example from 64 shadow models on.
@@ -100,7 +98,7 @@ def lira_online(
 def lira_offline(
     target: ArrayLike, shadow: ArrayLike, membership: ArrayLike, *, variance: Variance = "auto"
 ) -> NDArray[np.float64]:
-    """The z-score (φ - μ_out) / σ_out over shadows not trained on the record, (records,).
+    """Return the z-score (φ - μ_out) / σ_out over shadows not trained on the record, (records,).
 
     Φ(z), the paper's score, orders records in the same way but rounds to 1 beyond z = 8. Several
     views are added. Higher = more member. Arguments and errors as for :func:`lira_online`; only

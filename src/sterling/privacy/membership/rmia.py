@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from sterling.errors import InputError
+from sterling.errors import InputError, check_numbers
 from sterling.measure import Scores, auc
 
 GRID = tuple(round(0.1 * step, 1) for step in range(11))
@@ -24,15 +24,15 @@ def likelihood_ratio(
     offline_a: float = 0.3,
     impute: bool = False,
 ) -> NDArray[np.float64]:
-    """p(x | θ) / p(x), (records,), with p(x) = ((1 + a) mean_out p(x | θ') + (1 - a)) / 2.
+    """Return p(x | θ) / p(x), (records,), with p(x) = ((1 + a) mean_out p(x | θ') + (1 - a)) / 2.
 
     Args:
         target: Probability of the true class under the target, (records,), in [0, 1].
-        reference: The same under reference models, (models, records).
-        outside: Which reference was *not* trained on which record, (models, records); one at
+        reference: Probability under reference models, (models, records).
+        outside: Whether a reference was *not* trained on a record, (models, records); one at
             least for each record.
-        offline_a: a, in [0, 1]: how the mean over models trained on the record, which nobody
-            has, is made from that over models that are not. 0.3 unless tuned.
+        offline_a: Parameter a in [0, 1] that makes the mean over models trained on the record,
+            which nobody has, from that over models that are not. 0.3 unless tuned.
         impute: For records that every reference was trained on, as happens with one reference,
             take mean_out = max(0, (mean_in + a - 1) / a): the relation above, read backwards, as
             Privacy Meter does. Needs a > 0.
@@ -48,8 +48,7 @@ def likelihood_ratio(
             f"target has shape {p.shape}, reference {q.shape}, outside {out.shape}; give "
             "(records,) and twice (models, records)"
         )
-    if not 0 <= offline_a <= 1:
-        raise InputError(f"offline_a {offline_a}: give a number between 0 and 1")
+    check_numbers(at_least=0, at_most=1, offline_a=offline_a)
     if not all(((each >= 0) & (each <= 1)).all() for each in (p, q)):
         raise InputError("target and reference: give probabilities between 0 and 1")
     count = out.sum(axis=0)
@@ -73,12 +72,12 @@ def likelihood_ratio(
 def rmia_score(
     ratio: ArrayLike, population_ratio: ArrayLike, *, gamma: float = 1.0
 ) -> NDArray[np.float64]:
-    """Share of population records z with ratio(x) > γ ratio(z), (records,), in [0, 1].
+    """Return the share of population records z with ratio(x) > γ ratio(z), (n,), in [0, 1].
 
     Args:
         ratio: Likelihood ratios of the records, (n,).
-        population_ratio: Those of records of the population, (m,), at least one.
-        gamma: γ > 0.
+        population_ratio: Likelihood ratios of records of the population, (m,), at least one.
+        gamma: Factor γ, above 0.
 
     Returns:
         Higher = more member. At most m + 1 different values.
@@ -103,18 +102,18 @@ def tune_offline_a(
     *,
     grid: Sequence[float] = GRID,
 ) -> float:
-    """The ``offline_a`` with the highest AUC against a model whose training set is known.
+    """Return the ``offline_a`` with the highest AUC against a model of known training set.
 
     Privacy Meter attacks the target's *paired* model, which is trained on exactly the records that
     the target is not, and leaves both out of the references.
 
     Args:
         paired: Probability of the true class under the paired model, (records,).
-        member: Which records the paired model was trained on, (records,), some but not all.
+        member: Whether the paired model was trained on a record, (records,).
         reference: As in :func:`likelihood_ratio`; without the target and the paired model.
-        outside: As there.
-        population: Which records stand for the population, (records,); they are not attacked.
-        grid: Values to try; of equal ones the first wins.
+        outside: As in :func:`likelihood_ratio`.
+        population: Whether a record stands for the population, (records,), and is not attacked.
+        grid: Values to try; of equally good ones the first wins.
     """
     z = np.asarray(population, dtype=np.bool_)
     inside = np.asarray(member, dtype=np.bool_)

@@ -1,4 +1,4 @@
-"""The user's own scores, from a table."""
+"""The user's own scores, read from a table."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,8 +15,8 @@ class ScoreFile:
     """One row per record.
 
     Attributes:
-        ids: Column ``record``, or the row numbers from 0 where there is no such column.
-        named: Whether there was.
+        ids: Column ``record``, or the row numbers from 0 without such a column.
+        named: Whether there is a column ``record``.
         scores: Column ``score``, higher = more member.
         groups: Column ``group``; None where there is none.
         member: Column ``member``, the truth; None where there is none.
@@ -44,7 +44,7 @@ def read_score_file(path: Path, *, lower_is_member: bool = False) -> ScoreFile:
         InputError: The file cannot be read, a column is missing or of the wrong kind, or a record
             occurs twice. The message names the file.
     """
-    table = _table(path)
+    table = read_table(path)
     if "score" not in table.columns:
         raise InputError(f"{path} has no column 'score'; it has {', '.join(table.columns)}")
     column = table["score"].cast(pl.Float64, strict=False)
@@ -70,17 +70,22 @@ def read_score_file(path: Path, *, lower_is_member: bool = False) -> ScoreFile:
 
 
 def read_record_ids(path: Path) -> NDArray[np.str_]:
-    """Column ``record`` of a CSV or Parquet file."""
-    table = _table(path)
+    """Read the column ``record`` of a CSV or Parquet file."""
+    table = read_table(path)
     ids = _text(table, "record")
     if ids is None:
         raise InputError(f"{path} has no column 'record'; it has {', '.join(table.columns)}")
     return ids
 
 
-def _table(path: Path) -> pl.DataFrame:
+def read_table(path: Path) -> pl.DataFrame:
+    """Read a CSV or Parquet file.
+
+    Raises:
+        InputError: The file cannot be read; the message names it.
+    """
     if path.suffix not in (".csv", ".parquet"):
-        raise InputError(f"{path}: give a .csv or .parquet file")
+        raise InputError(f"{path}: write it as .csv or .parquet")
     try:
         return pl.read_csv(path) if path.suffix == ".csv" else pl.read_parquet(path)
     except (OSError, pl.exceptions.PolarsError) as error:

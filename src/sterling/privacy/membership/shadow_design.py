@@ -1,4 +1,4 @@
-"""Who was trained on what: a target, its shadow models, and the attacker's own records."""
+"""Shadow designs: the training records of a target, its shadow models, and the attacker."""
 
 from dataclasses import dataclass
 from typing import Any, Self
@@ -14,7 +14,7 @@ from sterling.runs import derive_seed
 
 
 def random_half(n: int, rng: np.random.Generator) -> NDArray[np.bool_]:
-    """A random half of n records, bool (n,)."""
+    """Return a random half of n records, bool (n,)."""
     return np.isin(np.arange(n), rng.permutation(n)[: n // 2])
 
 
@@ -24,10 +24,10 @@ class ShadowDesign:
 
     Attributes:
         records: All records.
-        target_members: (records,), a random half.
-        shadow_members: (shadows, records), complementary pairs.
-        auxiliary: (records,), a random third that belongs to the attacker.
-        seed: That all of it and the models come from.
+        target_members: Training records of the target, a random half, bool (records,).
+        shadow_members: Training records of the shadows, in complementary pairs, (shadows, records).
+        auxiliary: Records of the attacker, a random third, bool (records,).
+        seed: Seed of the design and of the models.
     """
 
     records: Records
@@ -50,7 +50,7 @@ class ShadowDesign:
         )
 
     def start(self, models: int, architecture: str, role: str, **size: Any) -> Models:
-        """Untrained models of an architecture, their seeds derived from the role's name."""
+        """Return untrained models, their seeds derived from the role's name."""
         return initialise(
             lambda: ARCHITECTURES[architecture](self.records.shape, self.records.classes, **size),
             self._seeds(models, role),

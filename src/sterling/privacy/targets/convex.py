@@ -9,12 +9,12 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from sterling.errors import InputError
+from sterling.errors import InputError, check_numbers
 from sterling.privacy.influence import softmax_hessian, softmax_record_gradients
 
 
 def with_bias(features: Tensor) -> Tensor:
-    """Features (N, D) as float64 with a constant 1 appended, (N, D + 1)."""
+    """Append a constant 1 to features (N, D), float64 (N, D + 1)."""
     return torch.cat([features.double(), torch.ones(len(features), 1, dtype=torch.float64)], dim=1)
 
 
@@ -23,12 +23,12 @@ class ConvexModel:
     """A fitted model with its training records.
 
     Attributes:
-        features: float64 (N, D).
-        labels: int64 (N,).
-        classes: C.
+        features: Features, float64 (N, D).
+        labels: Labels, int64 (N,).
+        classes: Number of classes C.
         ridge: Strength of the penalty, above 0.
-        weights: The minimum, (C·D,).
-        tilt: b of a linear term bᵀθ in the objective, (C·D,); None for none.
+        weights: Minimum of the objective, (C·D,).
+        tilt: Coefficient b of a linear term bᵀθ in the objective, (C·D,); None for none.
     """
 
     features: Tensor
@@ -39,29 +39,29 @@ class ConvexModel:
     tilt: Tensor | None = None
 
     def logits(self, features: Tensor) -> Tensor:
-        """Logits (M, C) of features (M, D)."""
+        """Return logits (M, C) of features (M, D)."""
         return features @ self.weights.view(self.classes, -1).T
 
     def posteriors(self, features: Tensor) -> Tensor:
-        """Posteriors (M, C) of features (M, D)."""
+        """Return posteriors (M, C) of features (M, D)."""
         return self.logits(features).softmax(1)
 
     def record_gradients(self) -> Tensor:
-        """Gradient of each training record's loss, (N, C·D)."""
+        """Return the gradient of each training record's loss, (N, C·D)."""
         return softmax_record_gradients(self.features, self.posteriors(self.features), self.labels)
 
     def objective_gradient(self) -> Tensor:
-        """Gradient of the whole objective at the weights, (C·D,); 0 at the minimum."""
+        """Return the gradient of the whole objective at the weights, (C·D,); 0 at the minimum."""
         gradient = self.record_gradients().sum(0) + self.ridge * self.weights
         return gradient if self.tilt is None else gradient + self.tilt
 
     def hessian(self) -> Tensor:
-        """Hessian of the sum, (C·D, C·D)."""
+        """Return the Hessian of the sum, (C·D, C·D)."""
         n = len(self.features)
         return n * softmax_hessian(self.features, self.posteriors(self.features), l2=self.ridge / n)
 
     def without(self, rows: Tensor) -> "ConvexModel":
-        """Exactly retrained without some training records."""
+        """Retrain exactly without some training records."""
         keep = torch.ones(len(self.features), dtype=torch.bool)
         keep[rows] = False
         return fit_convex(
@@ -74,7 +74,7 @@ class ConvexModel:
         )
 
     def at(self, weights: Tensor) -> "ConvexModel":
-        """The same with other weights."""
+        """Return the model with other weights."""
         return replace(self, weights=weights)
 
 
@@ -90,18 +90,18 @@ def fit_convex(
     """Fit by Newton's method with step halving.
 
     Args:
-        features: float64 (N, D), finite; see :func:`with_bias`.
-        labels: int64 (N,) in [0, classes).
-        classes: 2 or more.
-        ridge: Above 0, so that there is one minimum.
+        features: Features, float64 (N, D), finite; see :func:`with_bias`.
+        labels: Labels, int64 (N,) in [0, classes).
+        classes: Number of classes, 2 or more.
+        ridge: Strength of the penalty, above 0, so that there is one minimum.
         start: Weights to start from; None for zeros. The minimum does not depend on it.
-        tilt: b of a linear term bᵀθ in the objective; None for none.
+        tilt: Coefficient b of a linear term bᵀθ in the objective; None for none.
 
     Raises:
         InputError: On bad values, or when Newton's method does not arrive.
     """
-    if ridge <= 0 or classes < 2:
-        raise InputError(f"ridge {ridge}, classes {classes}: give more than 0, and 2 or more")
+    check_numbers(above=0, ridge=ridge)
+    check_numbers(at_least=2, classes=classes)
     if len(features) != len(labels) or not len(features) or not torch.isfinite(features).all():
         raise InputError(
             f"{len(features)} features, {len(labels)} labels: give one label per record, and "

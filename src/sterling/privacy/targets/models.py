@@ -17,7 +17,7 @@ from sterling.errors import InputError
 
 
 def softmax_regression(shape: Sequence[int], classes: int) -> nn.Module:
-    """Multinomial logistic regression on flattened records.
+    """Return multinomial logistic regression on flattened records.
 
     Args:
         shape: Shape of one record, such as (64,) or (1, 28, 28).
@@ -27,14 +27,14 @@ def softmax_regression(shape: Sequence[int], classes: int) -> nn.Module:
 
 
 def mlp(shape: Sequence[int], classes: int, *, width: int = 64) -> nn.Module:
-    """One hidden layer of ``width`` rectified units on flattened records."""
+    """Return a network of one hidden layer of ``width`` rectified units on flattened records."""
     return nn.Sequential(
         nn.Flatten(), nn.Linear(_size(shape), width), nn.ReLU(), nn.Linear(width, classes)
     )
 
 
 def cnn(shape: Sequence[int], classes: int, *, width: int = 8) -> nn.Module:
-    """Two 3×3 convolutions with max pooling and a linear layer, for images (C, H, W).
+    """Return two 3×3 convolutions with max pooling and a linear layer, for images (C, H, W).
 
     Raises:
         InputError: A record is not an image, or is smaller than 4×4 pixels.
@@ -73,8 +73,8 @@ class Models:
     """Several models of one architecture.
 
     Attributes:
-        network: Gives the structure; its own parameters play no part.
-        parameters: By name, each stacked over the models: (models, ...).
+        network: Network that gives the structure; its own parameters are not used.
+        parameters: Parameters by name, each stacked over the models: (models, ...).
     """
 
     network: nn.Module
@@ -89,21 +89,21 @@ class Models:
         return next(iter(self.parameters.values())).dtype
 
     def select(self, rows: Any) -> "Models":
-        """Some of the models, by slice, list of positions or bool mask."""
+        """Return some of the models, by slice, list of positions or bool mask."""
         return Models(self.network, {name: p[rows] for name, p in self.parameters.items()})
 
     def module(self, row: int) -> nn.Module:
-        """One model as a module of its own, in evaluation mode; nothing is shared."""
+        """Return one model as a module of its own, in evaluation mode; nothing is shared."""
         module = copy.deepcopy(self.network).to(self.dtype)
         module.load_state_dict({name: p[row] for name, p in self.parameters.items()})
         return module.eval()
 
     def logits(self, x: Tensor, *, batch_size: int = 1024) -> Tensor:
-        """Logits of every model on every record, (models, records, classes), without gradient.
+        """Return logits of every model on every record, (models, records, classes), detached.
 
         Args:
             x: Records, (records, *shape).
-            batch_size: Records at a time, which bounds the memory for activations.
+            batch_size: Number of records at a time, which bounds the memory for activations.
         """
         apply = vmap(lambda parameters, part: functional_call(self.network, parameters, part))
         with torch.no_grad():
@@ -115,12 +115,12 @@ class Models:
 
 
 def initialise(build: Callable[[], nn.Module], seeds: Sequence[int]) -> Models:
-    """Untrained models, one per seed.
+    """Return untrained models, one per seed.
 
     Args:
         build: Makes one network, such as ``lambda: mlp((64,), 10)``. Its random initial values
             come from the seed; the global generator is left as it was.
-        seeds: At least one.
+        seeds: Seeds of the models, one at least.
 
     Raises:
         InputError: There is no seed, or the network has buffers (batch normalisation), which

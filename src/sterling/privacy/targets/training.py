@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.func import functional_call, vmap
 
-from sterling.errors import InputError
+from sterling.errors import InputError, check_numbers
 from sterling.privacy.targets.models import Models
 
 
@@ -26,9 +26,9 @@ class Recipe:
     Attributes:
         epochs: Passes over a model's own records.
         batch_size: Records per step; an epoch's last batch holds what is left.
-        learning_rate: At the first step.
-        momentum: In [0, 1).
-        weight_decay: Added to the gradient as ``weight_decay * parameter``.
+        learning_rate: Learning rate at the first step.
+        momentum: Momentum in [0, 1).
+        weight_decay: Weight of the parameter that is added to the gradient.
     """
 
     epochs: int = 30
@@ -38,26 +38,21 @@ class Recipe:
     weight_decay: float = 0.0
 
     def __post_init__(self) -> None:
-        if self.epochs < 1 or self.batch_size < 1:
-            raise InputError(
-                f"epochs {self.epochs}, batch_size {self.batch_size}: both must be 1 or more"
-            )
-        if not (self.learning_rate > 0 and 0 <= self.momentum < 1 and self.weight_decay >= 0):
-            raise InputError(
-                f"learning_rate {self.learning_rate}, momentum {self.momentum}, weight_decay "
-                f"{self.weight_decay}: give > 0, in [0, 1) and >= 0"
-            )
+        check_numbers(at_least=1, epochs=self.epochs, batch_size=self.batch_size)
+        check_numbers(above=0, learning_rate=self.learning_rate)
+        check_numbers(at_least=0, below=1, momentum=self.momentum)
+        check_numbers(at_least=0, weight_decay=self.weight_decay)
 
 
 def balanced_membership(models: int, records: int, rng: np.random.Generator) -> NDArray[np.bool_]:
-    """Which model is trained on which record: every record is in exactly half of the models.
+    """Draw training sets so that every record is in exactly half of the models.
 
     Models 2i and 2i + 1 are complements of each other (Carlini et al., 2022); the first of a pair
     takes a random half of the records.
 
     Args:
-        models: Even.
-        records: 2 or more.
+        models: Number of models, even.
+        records: Number of records, 2 or more.
         rng: Draws the halves.
 
     Returns:
@@ -90,12 +85,12 @@ def train_many(
     the order of ``torch.randperm`` from a generator that starts at the model's seed.
 
     Args:
-        models: Where training starts; they are left as they are.
+        models: Models to start from; they are left as they are.
         x: Records, (records, *shape); taken to the models' floating-point type.
         y: Classes, (records,), whole numbers from 0.
-        membership: Which model is trained on which record, (models, records).
-        recipe: How.
-        seeds: One per model, for the order of its records.
+        membership: Whether a model is trained on a record, (models, records).
+        recipe: Training of each model.
+        seeds: Seed of each model's order of records.
 
     Raises:
         InputError: Shapes that do not fit, or a model without a record.
@@ -125,7 +120,7 @@ def train_many(
 
 
 def _of_one(loss: Callable[..., Tensor]) -> Callable[..., Tensor]:
-    """What ``vmap(loss)`` gives where all arguments hold one model."""
+    """Return a stand-in for ``vmap(loss)`` where all arguments hold one model."""
 
     def losses(parameters: dict[str, Tensor], *batch: Tensor) -> Tensor:
         return loss({name: p[0] for name, p in parameters.items()}, *[part[0] for part in batch])
@@ -157,7 +152,7 @@ def _step(
 def _batches(
     membership: NDArray[np.bool_], recipe: Recipe, seeds: Sequence[int]
 ) -> Iterator[tuple[Tensor, Tensor]]:
-    """Positions of each step's records, (models, batch), -1 where there is none, and the rates."""
+    """Yield positions of each step's records, (models, batch), -1 for none, and the rates."""
     members = [torch.from_numpy(np.flatnonzero(row)) for row in membership]
     generators = [torch.Generator().manual_seed(seed) for seed in seeds]
     steps = torch.tensor([math.ceil(len(own) / recipe.batch_size) for own in members])

@@ -8,25 +8,24 @@ the model by some steps on what is retained.
 
 import copy
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor, nn
 
 from sterling.errors import InputError
 from sterling.privacy.influence import flatten_parameters, set_parameters
-from sterling.privacy.unlearning.descent import Descent, descend
+from sterling.privacy.unlearning.descent import Descent, descend, learn
 from sterling.privacy.unlearning.examples import Examples
-from sterling.privacy.unlearning.terms import mean_loss
+from sterling.privacy.unlearning.losses import mean_loss
 
 
 class Amnesiac(nn.Module):
     """A model with the log of its training.
 
     Attributes:
-        model: Trained.
+        model: The trained model.
         batches: Ids of each logged step's records.
-        updates: What each logged step added to the flattened weights, (steps, weights).
+        updates: Change of the flattened weights by each logged step, (steps, weights).
     """
 
     def __init__(
@@ -38,7 +37,7 @@ class Amnesiac(nn.Module):
         self.updates = tuple(updates)
 
     def forward(self, inputs: Tensor) -> Tensor:
-        """What the model says."""
+        """Return the model's outputs."""
         outputs: Tensor = self.model(inputs)
         return outputs
 
@@ -49,11 +48,11 @@ def fit_amnesiac(
     """Train by Adam and log every step whose batch holds a watched record.
 
     Args:
-        network: Untrained; left as it is.
-        examples: To train on.
+        network: Untrained network; left as it is.
+        examples: Training set.
         watched: Ids of records that somebody may ask to forget; others need no log.
-        descent: Of training. A log holds one copy of the weights for each of its steps.
-        seed: Of the order of examples.
+        descent: Steps and rate of training. A log holds one copy of the weights per logged step.
+        seed: Seed of the order of examples.
     """
     ids: list[Tensor] = []
     batches: list[Tensor] = []
@@ -77,25 +76,18 @@ def fit_amnesiac(
     return Amnesiac(model, batches, updates)
 
 
-@dataclass(frozen=True)
-class AmnesiacConfig:
-    """Constants of amnesiac unlearning.
-
-    Attributes:
-        descent: Of the repair on what is retained; 0 steps repair nothing.
-    """
-
-    descent: Descent = field(default_factory=Descent)
-
-
 def amnesiac(
     model: nn.Module,
     forget: Examples,
     retain: Examples,
     rng: torch.Generator,
-    config: AmnesiacConfig,
+    *,
+    descent: Descent,
 ) -> nn.Module:
     """Subtract the logged updates of all batches with a forgotten record, then repair.
+
+    Constants:
+        descent: Steps and rate of the repair on what is retained; 0 steps repair nothing.
 
     Returns:
         A model with the log of what is left, so that it can forget again.
@@ -114,13 +106,6 @@ def amnesiac(
     student = copy.deepcopy(model.model)
     taken_back = torch.stack([update for _, update, left in steps if left]).sum(0)
     set_parameters(student, flatten_parameters(model.model) - taken_back)
-    repaired = descend(
-        student,
-        lambda learner, kept, _same: mean_loss(learner(kept.inputs), kept.labels),
-        retain,
-        retain,
-        rng,
-        config.descent,
-    )
+    repaired = learn(student, retain, rng, descent)
     kept_log = [(batch, update) for batch, update, left in steps if not left]
     return Amnesiac(repaired, [b for b, _ in kept_log], [u for _, u in kept_log])

@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from sterling.errors import InputError
+from sterling.errors import InputError, check_numbers
 from sterling.privacy.targets.convex import ConvexModel, fit_convex
 
 
@@ -28,9 +28,9 @@ class CertifiedModel:
     Attributes:
         model: The present model; its tilt is b.
         sigma: σ of the objective's noise.
-        epsilon: Promised over all removals since the last training.
-        delta: Promised.
-        spent: ε that removals have used.
+        epsilon: Promised ε over all removals since the last training.
+        delta: Promised δ.
+        spent: Part of ε that removals have used.
     """
 
     model: ConvexModel
@@ -57,19 +57,14 @@ def fit_certified(
         features: float64 (N, D).
         labels: int64 (N,).
         classes: C.
-        ridge: Of the sum of the losses.
-        sigma: Noise; more noise allows more removals and costs accuracy.
-        epsilon: Promise, above 0.
-        delta: Promise, in (0, 1).
+        ridge: Ridge of the sum of the losses.
+        sigma: Standard deviation of the noise; more allows more removals and costs accuracy.
+        epsilon: Promised ε, above 0.
+        delta: Promised δ, in (0, 1).
         rng: Draws the noise.
-
-    Raises:
-        InputError: On a promise that is none.
     """
-    if sigma <= 0 or epsilon <= 0 or not 0 < delta < 1:
-        raise InputError(
-            f"sigma {sigma}, epsilon {epsilon}, delta {delta}: give above 0, above 0, in (0, 1)"
-        )
+    check_numbers(above=0, sigma=sigma, epsilon=epsilon)
+    check_numbers(above=0, below=1, delta=delta)
     size = classes * features.shape[1]
     tilt = sigma * torch.randn(size, generator=rng, dtype=torch.float64)
     model = fit_convex(features, labels, classes, ridge, tilt=tilt)
@@ -87,7 +82,7 @@ def remove_certified(
         rng: Draws fresh noise when the model is trained again.
 
     Raises:
-        InputError: On an empty request, or one for records that are not there.
+        InputError: On an empty deletion request, or one for records that are not there.
     """
     model = certified.model
     if not len(rows) or int(rows.min()) < 0 or int(rows.max()) >= len(model.features):

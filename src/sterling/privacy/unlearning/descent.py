@@ -1,4 +1,8 @@
-"""The loop that gradient-based unlearning methods share."""
+"""The engine of gradient-based unlearning: ``forget_weight · loss + retain_weight · loss``.
+
+`descend` minimises any objective of two batches; `minimise` composes one from two losses; `learn`
+trains on one set.
+"""
 
 import copy
 import math
@@ -8,8 +12,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from sterling.errors import InputError
+from sterling.errors import InputError, check_numbers
 from sterling.privacy.unlearning.examples import Examples
+from sterling.privacy.unlearning.losses import Loss, cross_entropy, mean_loss
 
 Objective = Callable[[nn.Module, Examples, Examples], Tensor]
 """From the student, a batch to forget and a batch to retain, to the loss to minimise."""
@@ -17,13 +22,13 @@ Objective = Callable[[nn.Module, Examples, Examples], Tensor]
 
 @dataclass(frozen=True)
 class Descent:
-    """How far and how fast a method moves the weights, by Adam.
+    """Steps and rate by which a method moves the weights, by Adam.
 
     The papers tune these per model and data set; the defaults are ours.
 
     Attributes:
-        steps: Updates; 0 leaves the model as it is.
-        learning_rate: Of Adam.
+        steps: Number of updates; 0 leaves the model as it is.
+        learning_rate: Learning rate of Adam.
         batch_size: Examples to forget, and as many to retain, per step.
     """
 
@@ -32,32 +37,30 @@ class Descent:
     batch_size: int = 64
 
     def __post_init__(self) -> None:
-        if self.steps < 0 or self.batch_size < 1 or not self.learning_rate > 0:
-            raise InputError(
-                f"steps {self.steps}, batch_size {self.batch_size}, learning_rate "
-                f"{self.learning_rate}: give 0 or more, 1 or more, and above 0"
-            )
+        check_numbers(at_least=0, steps=self.steps)
+        check_numbers(at_least=1, batch_size=self.batch_size)
+        check_numbers(above=0, learning_rate=self.learning_rate)
 
 
 def draw_seed(rng: torch.Generator) -> int:
-    """A seed for another generator, from this one."""
+    """Draw a seed for another generator."""
     return int(torch.randint(2**62, (), generator=rng))
 
 
 def batches(examples: Examples, size: int, rng: torch.Generator) -> Iterator[Examples]:
-    """Endless batches, each pass over the examples in a new random order."""
+    """Yield batches without end, each pass over the examples in a new random order."""
     while True:
         for rows in torch.split(torch.randperm(len(examples), generator=rng), size):
             yield examples.batch(rows)
 
 
 def frozen(model: nn.Module) -> nn.Module:
-    """A copy in evaluation mode that takes no gradient: a reference, a teacher."""
+    """Copy a model in evaluation mode, without gradients, as a reference or a teacher."""
     return copy.deepcopy(model).eval().requires_grad_(False)
 
 
 def reset(model: nn.Module, rng: torch.Generator) -> nn.Module:
-    """A copy of the model's architecture with new initial weights.
+    """Copy the model's architecture with new initial weights.
 
     Raises:
         InputError: When a layer that holds parameters has no ``reset_parameters``.
@@ -88,17 +91,17 @@ def descend(
     trained: Callable[[str], bool] = lambda _name: True,
     after_step: Callable[[nn.Module], None] = lambda _student: None,
 ) -> nn.Module:
-    """Minimise an objective from the model on; the model itself is left as it is.
+    """Minimise an objective, starting from a model that is left as it is.
 
     Args:
-        model: Where to start.
-        objective: What to minimise.
-        forget: Batches of these come first in the objective.
-        retain: And of these second.
+        model: Start.
+        objective: Loss of the student on a batch to forget and a batch to retain.
+        forget: Source of the first batches.
+        retain: Source of the second batches.
         rng: Draws the order of examples.
         descent: Steps and rate.
-        masks: Which entries of each trained parameter may move, 0 or 1; None lets all move.
-        trained: Which parameters are trained at all, by name.
+        masks: 1 for entries of each trained parameter that may move, else 0; None moves all.
+        trained: Predicate on the names of the parameters to train.
         after_step: Called with the student after each update.
 
     Returns:
@@ -132,3 +135,68 @@ def descend(
         optimiser.step()
         after_step(student)
     return student.eval()
+
+
+def minimise(
+    model: nn.Module,
+    forget: Examples,
+    retain: Examples,
+    rng: torch.Generator,
+    *,
+    forget_loss: Loss | None = None,
+    retain_loss: Loss | None = cross_entropy,
+    forget_weight: float = 1.0,
+    retain_weight: float = 1.0,
+    descent: Descent,
+    masks: list[Tensor] | None = None,
+    trained: Callable[[str], bool] = lambda _name: True,
+) -> nn.Module:
+    """Unlearn by minimising ``forget_weight · forget_loss + retain_weight · retain_loss``.
+
+    Args:
+        model: Model to unlearn from; left as it is.
+        forget: Examples to forget.
+        retain: Examples to retain.
+        rng: Draws the order of examples.
+        forget_loss: Loss on the forget set; None leaves the term out.
+        retain_loss: Loss on the retain set; None leaves the term out.
+        forget_weight: γ of the forget loss.
+        retain_weight: α of the retain loss.
+        descent: Steps and rate.
+        masks: As in `descend`.
+        trained: As in `descend`.
+
+    Returns:
+        The student, in evaluation mode.
+    """
+    before = frozen(model)
+    terms = [(forget_weight, forget_loss), (retain_weight, retain_loss)]
+
+    def objective(student: nn.Module, gone: Examples, kept: Examples) -> Tensor:
+        values = [
+            weight * loss(student, before, batch)
+            for (weight, loss), batch in zip(terms, (gone, kept), strict=True)
+            if loss is not None
+        ]
+        return values[0] if len(values) == 1 else values[0] + values[1]
+
+    return descend(model, objective, forget, retain, rng, descent, masks=masks, trained=trained)
+
+
+def learn(
+    model: nn.Module,
+    examples: Examples,
+    rng: torch.Generator,
+    descent: Descent,
+    *,
+    trained: Callable[[str], bool] = lambda _name: True,
+    after_step: Callable[[nn.Module], None] = lambda _student: None,
+) -> nn.Module:
+    """Train on the cross-entropy of some examples; arguments as in `descend`."""
+
+    def objective(student: nn.Module, batch: Examples, _same: Examples) -> Tensor:
+        return mean_loss(student(batch.inputs), batch.labels)
+
+    return descend(
+        model, objective, examples, examples, rng, descent, trained=trained, after_step=after_step
+    )

@@ -17,10 +17,10 @@ class Examples:
     """Inputs with their labels.
 
     Attributes:
-        inputs: (N, ...): features of a classifier, or token numbers (N, T) of a language model.
-        labels: int64 (N,) classes, or (N, T) the token that follows each position, ``IGNORED``
+        inputs: Features of a classifier (N, ...), or token numbers of a language model (N, T).
+        labels: Classes, int64 (N,), or the token that follows each position (N, T), ``IGNORED``
             where none is to be predicted.
-        ids: int64 (N,), unique: which records of the training set these are.
+        ids: Unique numbers of the records in the training set, int64 (N,).
 
     Raises:
         InputError: On no examples, lengths that differ, repeated ids, or an input not finite.
@@ -48,11 +48,11 @@ class Examples:
         return len(self.inputs)
 
     def select(self, rows: Tensor) -> "Examples":
-        """The examples at some positions, or where a bool mask is true."""
+        """Return the examples at some positions, or where a bool mask is true."""
         return Examples(self.inputs[rows], self.labels[rows], self.ids[rows])
 
     def batch(self, rows: Tensor) -> "Examples":
-        """As ``select`` of distinct positions; what held of all is not checked again.
+        """Return the examples at distinct positions without checking them again.
 
         In a training loop the checks would take as long as a small network's forward pass.
         """
@@ -62,11 +62,11 @@ class Examples:
         return part
 
     def with_labels(self, labels: Tensor) -> "Examples":
-        """The same inputs with other labels."""
+        """Return the same inputs with other labels."""
         return Examples(self.inputs, labels, self.ids)
 
     def join(self, *others: "Examples") -> "Examples":
-        """These examples and others after them; no id may be in two."""
+        """Return these examples and others after them; no id may be in two."""
         parts = (self, *others)
         return Examples(
             torch.cat([part.inputs for part in parts]),
@@ -75,18 +75,18 @@ class Examples:
         )
 
 
-def split_request(
+def split_deletion_request(
     training: Examples, forget_ids: Sequence[int] | Tensor
 ) -> tuple[Examples, Examples]:
-    """What a request asks to forget, and what is retained.
+    """Cut a training set by a deletion request into what to forget and what to retain.
 
     Args:
         training: Everything that the model was trained on.
-        forget_ids: Ids of records to forget, some of the training set's.
+        forget_ids: Ids of the records to forget.
 
     Raises:
-        InputError: On an empty request, an id that the training set does not have, or a request
-            for everything, which is to delete the model.
+        InputError: On an empty deletion request, an id that the training set does not have, or a
+            request for every record, which is to delete the model.
     """
     wanted = torch.as_tensor(forget_ids, dtype=torch.int64)
     if len(wanted) == 0:

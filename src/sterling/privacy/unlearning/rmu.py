@@ -5,42 +5,22 @@ The paper steers layer 7 of a large model; by default ours steers what the last 
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor, nn
 
 from sterling.errors import InputError, unknown_name
-from sterling.privacy.unlearning.descent import Descent, descend, frozen
-from sterling.privacy.unlearning.examples import IGNORED, Examples
-
-
-@dataclass(frozen=True)
-class RMUConfig:
-    """Constants of RMU.
-
-    Attributes:
-        layer: Name of the module whose output is steered; "" takes the last linear layer's input.
-        scale: c: length of the vector to steer to.
-        hold_weight: α of the retain set's activations.
-        trained: Parameters that are trained, by the beginning of their name; the paper trains the
-            down-projections of three layers. ``("",)`` trains all that the layer depends on.
-        descent: Steps and rate.
-    """
-
-    layer: str = ""
-    scale: float = 5.0
-    hold_weight: float = 1.0
-    trained: tuple[str, ...] = ("",)
-    descent: Descent = field(default_factory=Descent)
+from sterling.privacy.unlearning.descent import Descent, minimise
+from sterling.privacy.unlearning.examples import Examples
+from sterling.privacy.unlearning.losses import counted_mean
 
 
 def hidden_activations(model: nn.Module, layer: str) -> Callable[[nn.Module, Tensor], Tensor]:
-    """A function that runs a model of this architecture and gives a layer's activations.
+    """Return a function that runs a model of this architecture and returns a layer's activations.
 
     Args:
         model: The architecture.
-        layer: A module's name, whose output is taken; "" for the last linear layer's input.
+        layer: Name of the module whose output is taken; "" takes the last linear layer's input.
     """
     modules = dict(model.named_modules())
     if layer and layer not in modules:
@@ -68,38 +48,56 @@ def hidden_activations(model: nn.Module, layer: str) -> Callable[[nn.Module, Ten
 
 def _mean_square(difference: Tensor, labels: Tensor) -> Tensor:
     """Mean over examples, or over the positions that count when activations are per position."""
-    squares = difference.square().flatten(labels.ndim).mean(-1)
-    counts = labels != IGNORED
-    return (squares * counts).sum() / counts.sum().clamp_min(1)
+    return counted_mean(difference.square().flatten(labels.ndim).mean(-1), labels)
 
 
 def rmu(
-    model: nn.Module, forget: Examples, retain: Examples, rng: torch.Generator, config: RMUConfig
+    model: nn.Module,
+    forget: Examples,
+    retain: Examples,
+    rng: torch.Generator,
+    *,
+    layer: str = "",
+    scale: float = 5.0,
+    hold_weight: float = 1.0,
+    trained: tuple[str, ...] = ("",),
+    descent: Descent,
 ) -> nn.Module:
     """Minimise ‖h(forget) − c u‖² + α ‖h(retain) − h_before(retain)‖², u a fixed unit vector.
+
+    Constants:
+        layer: Name of the module whose output h is steered; "" takes the last linear layer's input.
+        scale: Length c of the vector to steer to.
+        hold_weight: Weight α of the retain set's activations.
+        trained: Prefixes of the names of the parameters to train; the paper trains the
+            down-projections of three layers. ``("",)`` trains all that the layer depends on.
+        descent: Steps and rate.
 
     Raises:
         InputError: When the layer does not exist, or no trained parameter lies before it.
     """
-    run, reference = hidden_activations(model, config.layer), frozen(model)
+    run = hidden_activations(model, layer)
     sample = run(model, forget.inputs[:1])
     if not sample.requires_grad:
         raise InputError("layer: no parameter lies before it; name a hidden layer")
     direction = torch.rand(sample.shape[-1], generator=rng, dtype=sample.dtype)
-    goal = config.scale * direction / direction.norm()
+    goal = scale * direction / direction.norm()
 
-    def objective(student: nn.Module, gone: Examples, kept: Examples) -> Tensor:
-        steered = _mean_square(run(student, gone.inputs) - goal, gone.labels)
-        before = run(reference, kept.inputs)
-        held = _mean_square(run(student, kept.inputs) - before, kept.labels)
-        return steered + config.hold_weight * held
+    def steered(student: nn.Module, _before: nn.Module, gone: Examples) -> Tensor:
+        return _mean_square(run(student, gone.inputs) - goal, gone.labels)
 
-    return descend(
+    def held(student: nn.Module, before: nn.Module, kept: Examples) -> Tensor:
+        difference = run(student, kept.inputs) - run(before, kept.inputs)
+        return _mean_square(difference, kept.labels)
+
+    return minimise(
         model,
-        objective,
         forget,
         retain,
         rng,
-        config.descent,
-        trained=lambda name: name.startswith(config.trained),
+        forget_loss=steered,
+        retain_loss=held,
+        retain_weight=hold_weight,
+        descent=descent,
+        trained=lambda name: name.startswith(trained),
     )

@@ -1,47 +1,67 @@
-"""Attacks on unlearning: what a model still tells about records that it was asked to forget."""
+"""Attacks on unlearning: records that a model was asked to forget and still gives away.
 
-from sterling.privacy.unlearning_attacks.benign_adapter import merge_benign_adapter
-from sterling.privacy.unlearning_attacks.extraction import (
+`CLASSIFIER_ATTACKS` and `LANGUAGE_ATTACKS` name the attacks; `attack_classifiers` and
+`attack_language_model` run them all.
+"""
+
+from sterling.privacy.unlearning_attacks.deletion_audit import DeletionAuditor
+from sterling.privacy.unlearning_attacks.deletion_requests import (
+    Aim,
+    plan_by_queries,
+    plan_deletions,
+    plan_verified_deletions,
+)
+from sterling.privacy.unlearning_attacks.language_model import (
+    behind,
+    best_prefix,
     exact_memorisation,
     extraction_strength,
+    fit_soft_prompt,
     leak_at_k,
+    linear_probe,
+    logit_lens,
 )
-from sterling.privacy.unlearning_attacks.inversion import Inversion, invert
-from sterling.privacy.unlearning_attacks.label_inference import (
+from sterling.privacy.unlearning_attacks.membership import (
+    attack_two_models,
+    degradation,
+    posteriors,
+    rmia_after_unlearning,
+    ulira,
+)
+from sterling.privacy.unlearning_attacks.recovery import (
+    Inversion,
     forgotten_class_from_bias,
     forgotten_class_from_probes,
+    invert,
+    reconstruct_record,
+    reconstruction_errors,
 )
-from sterling.privacy.unlearning_attacks.linear_probe import linear_probe
-from sterling.privacy.unlearning_attacks.lingering import lingering
-from sterling.privacy.unlearning_attacks.logit_lens import logit_lens
-from sterling.privacy.unlearning_attacks.prefix import behind, best_prefix
-from sterling.privacy.unlearning_attacks.quantisation import round_to_nearest
 from sterling.privacy.unlearning_attacks.registry import (
+    CLASSIFIER_ATTACKS,
+    LANGUAGE_ATTACKS,
     LanguageTarget,
     attack_classifiers,
     attack_language_model,
     steer_language_model,
 )
-from sterling.privacy.unlearning_attacks.relearning import relearning_curve
-from sterling.privacy.unlearning_attacks.ridge_reconstruction import (
-    reconstruct_record,
-    reconstruction_errors,
+from sterling.privacy.unlearning_attacks.separation import (
+    attack_area,
+    lingering,
+    privleak,
+    truth_ratio,
+    two_sided,
 )
-from sterling.privacy.unlearning_attacks.rmia import rmia_after_unlearning
-from sterling.privacy.unlearning_attacks.separation import attack_area, privleak, two_sided
-from sterling.privacy.unlearning_attacks.soft_prompt import fit_soft_prompt
-from sterling.privacy.unlearning_attacks.truth_ratio import truth_ratio
-from sterling.privacy.unlearning_attacks.two_model import attack_two_models, degradation, posteriors
-from sterling.privacy.unlearning_attacks.ulira import ulira
-from sterling.privacy.unlearning_attacks.uncertainty_request import (
-    Aim,
-    plan_by_queries,
-    plan_request,
-    plan_verified_request,
+from sterling.privacy.unlearning_attacks.weight_changes import (
+    merge_benign_adapter,
+    relearning_curve,
+    round_to_nearest,
 )
 
 __all__ = [
+    "CLASSIFIER_ATTACKS",
+    "LANGUAGE_ATTACKS",
     "Aim",
+    "DeletionAuditor",
     "Inversion",
     "LanguageTarget",
     "attack_area",
@@ -63,8 +83,8 @@ __all__ = [
     "logit_lens",
     "merge_benign_adapter",
     "plan_by_queries",
-    "plan_request",
-    "plan_verified_request",
+    "plan_deletions",
+    "plan_verified_deletions",
     "posteriors",
     "privleak",
     "reconstruct_record",

@@ -1,7 +1,7 @@
 """Shadow models for audits of unlearning: trained, unlearned, and asked once about every record.
 
 Every model learns the base records and its own half of a pool; then it is asked to forget that
-half. All attacks read the same stored answers.
+half. All attacks read the same stored logits.
 """
 
 from collections.abc import Callable
@@ -24,10 +24,10 @@ class Shadows:
     """Models before unlearning.
 
     Attributes:
-        models: Trained on the base and their half of the pool.
-        base: Records of every model.
-        pool: Records of half of the models each; a record may stand in it more than once.
-        membership: Which model learned which record of the pool, (models, pool); rows 2i and
+        models: Models trained on the base and their half of the pool.
+        base: Records that every model learned.
+        pool: Records that half of the models learned; a record may stand in it more than once.
+        membership: Whether a model learned a record of the pool, (models, pool); rows 2i and
             2i + 1 are complements.
     """
 
@@ -36,8 +36,8 @@ class Shadows:
     pool: Examples
     membership: NDArray[np.bool_]
 
-    def request(self, row: int) -> tuple[Examples, Examples]:
-        """What model `row` is asked to forget, and what it retains."""
+    def deletion_request(self, row: int) -> tuple[Examples, Examples]:
+        """Return the examples that model `row` is asked to forget, and those that it retains."""
         return self.pool.select(torch.from_numpy(self.membership[row])), self.base
 
 
@@ -56,14 +56,13 @@ def train_shadows(
 
     Args:
         build: Makes one network.
-        base: Records of every model.
+        base: Records that every model learns.
         pool: Records to forget; ids apart from the base's.
-        recipe: How each model is trained.
-        models: Even.
+        recipe: Training of each model.
+        models: Number of models, even.
         seed: Draws the halves, the initial weights and the orders.
-        copies: How often a learned record of the pool stands in the training set.
-        group: Records of one number are learned together, (pool,), whole numbers from 0; None
-            learns each for itself.
+        copies: Number of copies of a learned record of the pool in the training set.
+        group: Group of each record, from 0, learned together, (pool,); None learns each by itself.
 
     Raises:
         InputError: When base and pool share a record.
@@ -90,16 +89,16 @@ def retrain_shadows(
     seed: int,
     retained: NDArray[np.bool_] | None = None,
 ) -> Models:
-    """Every model exactly retrained: new initial weights, no record that it was asked to forget.
+    """Retrain every model exactly: new initial weights, no record that it was asked to forget.
 
     All at once, where the method "retrain" does one model after the other.
 
     Args:
-        shadows: Models before.
+        shadows: Models before unlearning.
         build: Makes one network.
-        recipe: How each model is trained.
+        recipe: Training of each model.
         seed: Draws the initial weights and the orders.
-        retained: Which records of the pool a model keeps beside the base, (models, pool); None
+        retained: Whether a model keeps a record of the pool beside the base, (models, pool); None
             keeps none.
     """
     seeds = np.random.default_rng(seed).integers(2**62, size=len(shadows.models)).tolist()
@@ -116,52 +115,48 @@ def retrain_shadows(
 
 
 def forget_own_half(
-    shadows: Shadows,
-    method: Method,
-    records: Tensor,
-    *,
-    seed: int,
+    shadows: Shadows, method: Method, records: Tensor, *, seed: int
 ) -> NDArray[np.float32]:
-    """Logits of every unlearned model on some records, (models, records, classes).
+    """Return logits of every unlearned model on some records, (models, records, classes).
 
     Args:
-        shadows: Models before.
-        method: How each model forgets its own half of the pool.
+        shadows: Models before unlearning.
+        method: Method by which each model forgets its own half of the pool.
         records: Inputs to ask about, (records, ...).
-        seed: Of the method's random draws, another for every model.
+        seed: Seed of the method's random draws, another for every model.
     """
     answers = []
     for row in range(len(shadows.models)):
-        forget, retain = shadows.request(row)
+        forget, retain = shadows.deletion_request(row)
         rng = torch.Generator().manual_seed(seed + row)
         answers.append(_ask(method(shadows.models.module(row), forget, retain, rng), records))
     return np.stack(answers)
 
 
-def request_parts(records: int, requests: int) -> NDArray[np.int64]:
-    """Which of several requests asks for each record, (records,), from 0; of equal size."""
+def deletion_request_parts(records: int, requests: int) -> NDArray[np.int64]:
+    """Return for each record the deletion request that asks for it, (records,), from 0."""
     return np.arange(records) * requests // records
 
 
 def forget_in_sequence(
     shadows: Shadows, method: Method, records: Tensor, *, requests: int, seed: int
 ) -> NDArray[np.float32]:
-    """Logits after each of several requests, one after another, (requests, models, records, C).
+    """Return logits after each of several deletion requests, (requests, models, records, C).
 
     Request r asks every model for its own half of the r-th part of the pool, whose parts are of
-    equal size, the last perhaps smaller. What later requests ask for is still retained.
+    equal size, the last perhaps smaller. Records that later requests ask for are still retained.
 
     Args:
-        shadows: Models before.
-        method: How each model forgets; it goes on from what it made of the request before.
+        shadows: Models before unlearning.
+        method: Method of each model, which starts from the model after the request before.
         records: Inputs to ask about, (records, ...).
-        requests: How many.
-        seed: Of the method's random draws, another for every model and request.
+        requests: Number of deletion requests.
+        seed: Seed of the method's random draws, another for every model and request.
 
     Raises:
         InputError: When a part holds no record that a model learned.
     """
-    part = request_parts(len(shadows.pool), requests)
+    part = deletion_request_parts(len(shadows.pool), requests)
     answers = []
     for row, own in enumerate(shadows.membership):
         model = shadows.models.module(row)
@@ -190,22 +185,22 @@ def forget_with_own_training(
     *,
     seed: int,
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Logits before and after, for methods that need a training of their own.
+    """Return logits before and after unlearning, for methods that need a training of their own.
 
     Args:
-        shadows: Whose base, pool and halves are taken; its models are not.
+        shadows: Source of the base, the pool and the halves; its models are not used.
         fit: Trains one model, from its training set, the ids that it will be asked to forget (a
             log may need them; the weights must not depend on them), and a seed.
-        method: How each model forgets its own half of the pool.
+        method: Method by which each model forgets its own half of the pool.
         records: Inputs to ask about, (records, ...).
-        seed: Of training and forgetting, another for every model.
+        seed: Seed of training and forgetting, another for every model.
 
     Returns:
-        Twice (models, records, classes).
+        Logits before and after, each (models, records, classes).
     """
     before, after = [], []
     for row in range(len(shadows.membership)):
-        forget, retain = shadows.request(row)
+        forget, retain = shadows.deletion_request(row)
         model = fit(retain.join(forget), forget.ids, seed + row)
         before.append(_ask(model, records))
         rng = torch.Generator().manual_seed(seed + row)

@@ -41,8 +41,7 @@ from sterling.study import (
 from sterling.text import TripleSetWatermark, WatermarkDetection, kgw, unigram
 from sterling.text.corpus.prose import human_prose
 from sterling.text.corpus.records import read_corpus
-from sterling.text.evaluation.quality import distinct_n
-from sterling.text.watermark.token_edits import TOKEN_EDITS
+from sterling.text.watermark.token_edits import TOKEN_EDITS, distinct_n
 
 PLAIN, HATS, KGW, UNIGRAM, PARAPHRASED = "no watermark", "HATS", "KGW", "Unigram", "paraphrased"
 SCHEMES = (HATS, KGW, UNIGRAM)

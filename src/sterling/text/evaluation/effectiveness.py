@@ -1,14 +1,14 @@
-"""How good a detector of machine-generated text is, with intervals and without dropping anything.
+"""Effectiveness and efficiency of a detector, with intervals and without dropping anything.
 
 MGTEVAL's effectiveness and efficiency. The platform's metrics leave out texts without a finite
 score, so that a detector can gain by failing. Here such a text counts as the worst answer there is,
-and the figure without it stands beside. Texts of one origin are drawn together.
+and the figure without it is given besides. Texts of one origin are drawn together.
 """
 
 import resource
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,6 +19,7 @@ from sklearn.metrics import average_precision_score
 from sterling.errors import NothingMeasuredError, unknown_name
 from sterling.measure import (
     Estimate,
+    OperatingPoint,
     Rate,
     Scores,
     auc,
@@ -27,7 +28,6 @@ from sterling.measure import (
     calibration_error,
     tpr_at_fpr,
 )
-from sterling.study import Figure, Metric, Row, Table, lines, metric_of_rate
 from sterling.text.corpus.records import TextRecord
 from sterling.text.detectors import CalibratedDetector, Judged
 
@@ -54,31 +54,23 @@ def _length(text: str) -> str:
 
 @dataclass(frozen=True)
 class Efficiency:
-    """What scoring some texts took.
+    """Cost of scoring some texts.
 
     Attributes:
         seconds: Wall time.
-        texts: How many.
-        peak_mib: The process's largest resident memory so far, in MiB.
+        texts: Number of texts.
+        peak_mib: Largest resident memory of the process so far, in MiB.
     """
 
     seconds: float
     texts: int
     peak_mib: float
 
-    def metrics(self) -> list[Metric]:
-        """Seconds, texts per second and peak memory."""
-        return [
-            Metric(name="time", value=self.seconds, n=self.texts, unit="seconds"),
-            Metric(name="speed", value=self.texts / self.seconds, n=self.texts, unit="texts/s"),
-            Metric(name="peak memory", value=self.peak_mib, n=self.texts, unit="MiB, process"),
-        ]
-
 
 def judge_timed(
     detector: CalibratedDetector, records: Sequence[TextRecord]
 ) -> tuple[Judged, Efficiency]:
-    """Judge records and say what it took."""
+    """Score records and measure the cost."""
     start = time.perf_counter()
     judged = detector.judge(records)
     seconds = time.perf_counter() - start
@@ -88,7 +80,7 @@ def judge_timed(
 
 
 def worst_case(judged: Judged) -> Scores:
-    """Logits, a machine's text being positive; what could not be scored ranks on the wrong side.
+    """Return logits, machine text being positive; unscored texts rank on the wrong side.
 
     Raises:
         NothingMeasuredError: Nothing could be scored.
@@ -107,73 +99,68 @@ def worst_case(judged: Judged) -> Scores:
     )
 
 
-def effectiveness(
-    judged: Judged, threshold: float, *, seed: int = 0, repetitions: int = 500
-) -> list[Metric]:
-    """Accuracy, F1, AUROC, AUPR, ECE, Brier score, TPR at three FPR and risk-coverage.
+@dataclass(frozen=True)
+class Effectiveness:
+    """Figures of merit on test texts of people and of machines.
 
     Counts have exact intervals, the AUROC DeLong's, everything else a bootstrap over groups.
 
+    Attributes:
+        texts: Number of texts.
+        not_scored: Number of texts that could not be scored.
+        accuracy: Share of right answers.
+        auroc: Area under the ROC curve.
+        scored_only: AUROC without the texts that could not be scored, and their number; None where
+            a class is then missing.
+        tpr: Operating point by false positive rate.
+        drawn: F1, AUPR, ECE, Brier score and area under risk-coverage by name.
+    """
+
+    texts: int
+    not_scored: int
+    accuracy: Rate
+    auroc: Estimate
+    scored_only: tuple[Estimate, int] | None
+    tpr: Mapping[float, OperatingPoint]
+    drawn: Mapping[str, Estimate]
+
+
+def effectiveness(
+    judged: Judged, threshold: float, *, seed: int = 0, repetitions: int = 500
+) -> Effectiveness:
+    """Measure the effectiveness of a detector.
+
     Args:
         judged: Test texts of people and of machines.
-        threshold: On the logit.
-        seed: Of the bootstrap.
-        repetitions: Of the bootstrap.
-
-    Returns:
-        Metrics; "AUROC, scored texts only" is what the figure would be without those that could
-        not be scored, whose number is the last metric.
+        threshold: Threshold on the logit.
+        seed: Seed of the bootstrap.
+        repetitions: Repetitions of the bootstrap.
 
     Raises:
         NothingMeasuredError: A class is missing, or nothing could be scored.
     """
     scores = worst_case(judged)
     correct = (scores.values >= threshold) == scores.label
-    n = len(scores)
-
-    def drawn(name: str, statistic: Callable[[Scores], float], unit: str) -> Metric:
-        found = bootstrap_by_subject(scores, statistic, seed=seed, repetitions=repetitions)
-        return _metric(name, found, n, unit)
-
-    metrics = [
-        metric_of_rate("accuracy", Rate(int(correct.sum()), n)),
-        drawn("F1", lambda one: _f1(one, threshold), "score"),
-        _metric("AUROC", auc(scores), n, "area"),
-        drawn("AUPR", _average_precision, "area"),
-        drawn("ECE", _calibration_error, "rate"),
-        drawn("Brier score", _brier, "score"),
-    ]
-    for rate in FALSE_POSITIVE_RATES:
-        point = tpr_at_fpr(scores, rate)
-        name = f"TPR at {rate:.0%} FPR" + " (fewer human texts than that resolves)" * (
-            not point.resolved
-        )
-        metrics.append(metric_of_rate(name, point.rate))
-    metrics.append(
-        drawn(
-            "area under risk-coverage",
-            lambda one: area_under_risk_coverage(one, threshold),
-            "risk",
-        )
-    )
+    statistics: dict[str, Callable[[Scores], float]] = {
+        "F1": lambda one: _f1(one, threshold),
+        "AUPR": _average_precision,
+        "ECE": _calibration_error,
+        "Brier score": _brier,
+        "area under risk-coverage": lambda one: area_under_risk_coverage(one, threshold),
+    }
     own = judged.select(judged.scored)
-    if 0 < own.label.sum() < len(own.label):
-        metrics.append(
-            _metric("AUROC, scored texts only", auc(worst_case(own)), len(own.label), "area")
-        )
-    missing = int((~judged.scored).sum())
-    metrics.append(Metric(name="not scored", value=missing, n=n, unit="texts"))
-    return metrics
-
-
-def _metric(name: str, found: Estimate, n: int, unit: str) -> Metric:
-    return Metric(
-        name=name,
-        value=found.value,
-        low=found.interval.low,
-        high=found.interval.high,
-        n=n,
-        unit=unit,
+    both = 0 < own.label.sum() < len(own.label)
+    return Effectiveness(
+        texts=len(scores),
+        not_scored=int((~judged.scored).sum()),
+        accuracy=Rate(int(correct.sum()), len(scores)),
+        auroc=auc(scores),
+        scored_only=(auc(worst_case(own)), len(own.label)) if both else None,
+        tpr={rate: tpr_at_fpr(scores, rate) for rate in FALSE_POSITIVE_RATES},
+        drawn={
+            name: bootstrap_by_subject(scores, statistic, seed=seed, repetitions=repetitions)
+            for name, statistic in statistics.items()
+        },
     )
 
 
@@ -206,8 +193,8 @@ def _brier(scores: Scores) -> float:
     return brier_score(_probabilities(scores), scores.label.astype(int)) / 2
 
 
-def _risks(scores: Scores, threshold: float) -> NDArray[np.float64]:
-    """Share of wrong answers among the k surest, for k = 1 to N; equal ones are taken together."""
+def risks(scores: Scores, threshold: float) -> NDArray[np.float64]:
+    """Return the share of wrong answers among the k surest, for k = 1 to N; ties share theirs."""
     distance = np.abs(scores.values - threshold)
     wrong = (scores.values >= threshold) != scores.label
     sure, place = np.unique(-distance, return_inverse=True)
@@ -218,48 +205,42 @@ def _risks(scores: Scores, threshold: float) -> NDArray[np.float64]:
 
 
 def area_under_risk_coverage(scores: Scores, threshold: float) -> float:
-    """Mean over coverages of the error rate among the surest texts, in [0, 1]; 0 is best.
+    """Return the mean over coverages of the error rate among the surest texts; 0 is best.
 
     A text is the surer the farther its logit lies from the threshold (Geifman et al., ICLR 2019).
     """
-    return float(_risks(scores, threshold).mean())
+    return float(risks(scores, threshold).mean())
 
 
-def risk_coverage(curves: dict[str, tuple[Scores, float]]) -> Figure:
-    """Risk against coverage of several detectors, at 5 % to 100 % of the texts.
+@dataclass(frozen=True)
+class PartErrors:
+    """Errors on a part of the texts.
 
-    Args:
-        curves: Scores and threshold by the detector's name.
+    Attributes:
+        part: Name of the part.
+        texts: Number of texts.
+        auroc: Area under the ROC curve; None without texts of both kinds.
+        tpr: True positive rate; None without a machine's text.
+        fpr: False positive rate; None without a person's text.
     """
-    coverages = [step / 20 for step in range(1, 21)]
-    series = {}
-    for name, (scores, threshold) in curves.items():
-        risks = _risks(scores, threshold)
-        series[name] = [
-            float(risks[max(1, round(coverage * len(risks))) - 1]) for coverage in coverages
-        ]
-    return lines(
-        "risk_coverage",
-        "Error rate among the surest texts",
-        "Share of texts answered, the surest first, and the share of wrong answers among them.",
-        coverages,
-        series,
-        labels=("coverage", "risk"),
-    )
+
+    part: str
+    texts: int
+    auroc: Estimate | None
+    tpr: Rate | None
+    fpr: Rate | None
 
 
-def breakdown(judged: Judged, by: str, threshold: float) -> Table:
-    """Errors by domain, language, model or length.
+def breakdown(judged: Judged, by: str, threshold: float) -> list[PartErrors]:
+    """Measure errors by domain, language, model or length.
 
     Args:
         judged: Test texts.
         by: One of `BREAKDOWNS`.
-        threshold: On the logit.
+        threshold: Threshold on the logit.
 
     Returns:
-        Per part: texts, AUROC with interval, true and false positive rate with intervals; None
-        where a part has no machine's or no person's text. A model's machine texts are held against
-        all human texts.
+        One entry per part. A model's machine texts are compared with all human texts.
 
     Raises:
         InputError: An unknown breakdown.
@@ -268,30 +249,22 @@ def breakdown(judged: Judged, by: str, threshold: float) -> Table:
         raise unknown_name("breakdown", by, BREAKDOWNS)
     parts = np.array([BREAKDOWNS[by](record) for record in judged.records])
     scores = worst_case(judged)
-    rows: list[Row] = []
+    found = []
     for part in sorted(set(parts.tolist())):
         inside = parts == part
         if by == "model":
             if not (inside & scores.label).any():
                 continue
             inside = (inside & scores.label) | ~scores.label
-        rows.append([part, *_part(scores.select(inside), threshold)])
-    columns = [by, "texts", "AUROC", "low", "high", "TPR", "low", "high", "FPR", "low", "high"]
-    return Table(name=f"by_{by}", title=f"By {by}", columns=columns, rows=rows)
+        found.append(_part(part, scores.select(inside), threshold))
+    return found
 
 
-def _part(scores: Scores, threshold: float) -> Row:
+def _part(part: str, scores: Scores, threshold: float) -> PartErrors:
     called = scores.values >= threshold
-    cells: Row = [len(scores)]
-    if 0 < scores.label.sum() < len(scores):
-        found = auc(scores)
-        cells += [found.value, found.interval.low, found.interval.high]
-    else:
-        cells += [None, None, None]
-    for kind in (scores.label, ~scores.label):
-        if kind.any():
-            rate = Rate(int((called & kind).sum()), int(kind.sum()))
-            cells += [rate.value, rate.interval().low, rate.interval().high]
-        else:
-            cells += [None, None, None]
-    return cells
+    both = 0 < scores.label.sum() < len(scores)
+    tpr, fpr = (
+        Rate(int((called & kind).sum()), int(kind.sum())) if kind.any() else None
+        for kind in (scores.label, ~scores.label)
+    )
+    return PartErrors(part, len(scores), auc(scores) if both else None, tpr, fpr)

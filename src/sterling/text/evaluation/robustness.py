@@ -1,4 +1,4 @@
-"""How many detections an attack undoes: MGTEVAL's paired attack success rate.
+"""MGTEVAL's paired attack success rate: the share of detections that an attack undoes.
 
 ASR = 1 - accuracy(attacked | the parent was detected). With several variants of one parent the
 attack succeeds if any of them passes as human. A text that an attack makes impossible to score has
@@ -6,14 +6,13 @@ passed, too.
 """
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
 from sterling.errors import InputError, NothingMeasuredError
 from sterling.measure import Rate
-from sterling.study import Row, Table
 from sterling.text.detectors import Judged
 
 
@@ -22,10 +21,10 @@ class AttackSuccess:
     """One attack against one detector.
 
     Attributes:
-        attack: Its name.
+        attack: Name of the attack.
         rate: Parents of which a variant passed as human, among the detected parents.
-        variants: Attacked copies of these parents that were judged.
-        not_scored: Of those, how many could not be scored.
+        variants: Number of attacked copies of these parents.
+        not_scored: Number of those that could not be scored.
     """
 
     attack: str
@@ -35,11 +34,11 @@ class AttackSuccess:
 
 
 def attack_success(originals: Judged, attacked: Judged) -> dict[str, AttackSuccess]:
-    """Paired success rates, by attack.
+    """Return paired success rates, by attack.
 
     Args:
-        originals: Among them the parents, judged by the same detector.
-        attacked: Records with parent and attack, as `attack_records` makes them.
+        originals: Texts with the parents among them, scored by the same detector.
+        attacked: Texts with parent and attack, as `attack_records` makes them.
 
     Returns:
         One entry per attack; an attack of whose parents none was detected is left out.
@@ -80,7 +79,7 @@ def attack_success(originals: Judged, attacked: Judged) -> dict[str, AttackSucce
 
 
 def mean_success(found: Mapping[str, AttackSuccess]) -> tuple[float, float]:
-    """Over attacks: the mean weighed by parents, and the plain mean.
+    """Return the mean success over attacks, weighed by parents, and the plain mean.
 
     Raises:
         NothingMeasuredError: No attack.
@@ -90,29 +89,3 @@ def mean_success(found: Mapping[str, AttackSuccess]) -> tuple[float, float]:
         raise NothingMeasuredError("no attack to average")
     weighed = sum(rate.errors for rate in rates) / sum(rate.trials for rate in rates)
     return weighed, float(np.mean([rate.value for rate in rates]))
-
-
-def success_table(by_detector: Mapping[str, Mapping[str, AttackSuccess]]) -> Table:
-    """One row per detector and attack, with exact intervals."""
-    rows: list[Row] = []
-    for detector, found in by_detector.items():
-        rows += [[detector, *_cells(one)] for one in found.values()]
-    return Table(
-        name="robustness",
-        title="Attack success rate: detected texts of which an attacked copy passes as human",
-        columns=["detector", "attack", "detected", "ASR", "low", "high", "not scored"],
-        rows=rows,
-        caption="Paired with the parent; exact 95 % interval over parents.",
-    )
-
-
-def _cells(one: AttackSuccess) -> Sequence[str | int | float]:
-    interval = one.rate.interval()
-    return [
-        one.attack,
-        one.rate.trials,
-        one.rate.value,
-        interval.low,
-        interval.high,
-        one.not_scored,
-    ]

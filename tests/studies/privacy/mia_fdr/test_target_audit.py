@@ -3,8 +3,8 @@ import json
 import numpy as np
 
 from sterling.privacy.data.records import simulated_records
-from sterling.privacy.membership.battery import ATTACKS
 from sterling.privacy.membership.lifelong import STAGE_RULES
+from sterling.privacy.membership.registry import ATTACKS
 from sterling.privacy.targets.training import Recipe
 from sterling.studies.privacy.mia_fdr._resplits import split_records
 from sterling.studies.privacy.mia_fdr._target_audit import (

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import torch
 
-from sterling.privacy.data.forget_sets import VICTIMS
+from sterling.privacy.data.forget_sets import FORGET_SETS
 from sterling.privacy.data.records import embedded_records, read_records
 from sterling.privacy.unlearning import Descent, Examples
 from sterling.privacy.unlearning_attacks import privleak, two_sided
@@ -200,4 +200,4 @@ def excess(figures: Figures, attack: str, methods: Sequence[str] | None = None) 
 
 def is_attacked(forget_set: str) -> bool:
     """Whether single records of the forget set are attacked."""
-    return forget_set in VICTIMS
+    return forget_set in FORGET_SETS

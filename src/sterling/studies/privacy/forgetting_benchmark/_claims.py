@@ -1,7 +1,7 @@
 """The claims of the benchmark."""
 
 from sterling.measure import Rate
-from sterling.privacy.data.forget_sets import VICTIMS
+from sterling.privacy.data.forget_sets import FORGET_SETS
 from sterling.studies.privacy.forgetting_benchmark._cells import (
     QUIET_MIN_K,
     reference_architecture,
@@ -20,7 +20,7 @@ def claims(results: Results, config: ForgettingBenchmarkConfig) -> list[Claim]:
     """The paper's claims, and ours."""
     by_place = places(results)
     found: list[Claim] = []
-    attacked = results.select(kind="grid").select(forget_set=VICTIMS)
+    attacked = results.select(kind="grid").select(forget_set=FORGET_SETS)
     if attacked.names("architecture"):
         found += _classifier_claims(attacked.averaged("architecture", "forget_set"))
     if random := by_place.get(("mlp", "random")):

@@ -7,31 +7,31 @@ model that was truly retrained and the model that forgot nothing.
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from sterling.privacy.data.forget_sets import Victim, choose_victim
-from sterling.privacy.membership.phi import phi
+from sterling.privacy.data.forget_sets import ForgetSetSplit, choose_forget_set
+from sterling.privacy.membership.output_scores import phi
 from sterling.privacy.targets.models import ARCHITECTURES, initialise
 from sterling.privacy.targets.training import Recipe
 from sterling.privacy.unlearning import (
-    AmnesiacConfig,
     Descent,
     Examples,
     Method,
     SisaConfig,
     amnesiac,
-    catalogue,
     fit_amnesiac,
     fit_sisa,
     sisa,
-    split_request,
+    split_deletion_request,
     train_by_recipe,
+    unlearning_methods,
 )
-from sterling.privacy.unlearning.scrub import ScrubConfig, scrub
+from sterling.privacy.unlearning.distillation import scrub
 from sterling.privacy.unlearning_attacks import (
     attack_area,
     attack_classifiers,
@@ -43,16 +43,16 @@ from sterling.privacy.unlearning_attacks import (
     posteriors,
     ulira,
 )
+from sterling.privacy.unlearning_attacks.membership import FEATURES
 from sterling.privacy.unlearning_attacks.shadow_models import (
     Shadows,
+    deletion_request_parts,
     forget_in_sequence,
     forget_own_half,
     forget_with_own_training,
-    request_parts,
     retrain_shadows,
     train_shadows,
 )
-from sterling.privacy.unlearning_attacks.two_model import FEATURES
 from sterling.studies.privacy.forgetting_benchmark._names import (
     OWN_TRAINING,
     RETRAINED,
@@ -71,7 +71,7 @@ class ClassifierBench:
     Attributes:
         architecture: One of ``ARCHITECTURES``.
         data: Records to cut into victims, base and test.
-        methods: Names of the catalogue's methods, of ``OWN_TRAINING`` and ``REWOUND``.
+        methods: Names of the registered methods, of ``OWN_TRAINING`` and ``REWOUND``.
         pool: Records of which each model learns, and forgets, its own half.
         base: Records that every model retains.
         models: Shadow models, even.
@@ -111,13 +111,15 @@ class ClassifierBench:
         unfit = NOT_FOR_CONVOLUTIONS if self.architecture == "cnn" else ()
         return {
             name: method
-            for name, method in catalogue(train_by_recipe(self.recipe), self.descent).items()
+            for name, method in unlearning_methods(
+                train_by_recipe(self.recipe), self.descent
+            ).items()
             if name == RETRAINED or (name in self.methods and name not in unfit)
         }
 
-    def cut(self, victim: str) -> Victim:
+    def cut(self, victim: str) -> ForgetSetSplit:
         """The data cut for a victim."""
-        return choose_victim(
+        return choose_forget_set(
             victim,
             self.data,
             self.build,
@@ -127,7 +129,7 @@ class ClassifierBench:
             seed=self.seed,
         )
 
-    def shadows(self, cut: Victim) -> Shadows:
+    def shadows(self, cut: ForgetSetSplit) -> Shadows:
         """Shadow models on a cut, before they forget."""
         return train_shadows(
             self.build,
@@ -179,10 +181,10 @@ def attack_after_forgetting(bench: ClassifierBench, victim: str) -> Figures:
     methods = bench.named()
     steps: list[int] = []
     if REWOUND in bench.methods:
-        config = ScrubConfig(
-            validation=cut.validation, descent=bench.descent, note_step=steps.append
+        rewound = partial(
+            scrub, validation=cut.validation, descent=bench.descent, note_step=steps.append
         )
-        methods[REWOUND] = Method(REWOUND, scrub, config, "Kurmanji et al., NeurIPS 2023")
+        methods[REWOUND] = Method(REWOUND, rewound, "Kurmanji et al., NeurIPS 2023")
     for name, method in methods.items():
         if name != RETRAINED:
             cell[name] = row(before, forget_own_half(shadows, method, records, seed=bench.seed))
@@ -209,14 +211,14 @@ def _own_training(
         ensemble = SisaConfig(train_by_recipe(bench.recipe), shards=3, slices=2, seed=bench.seed)
         return (
             lambda examples, _asked, seed: fit_sisa(network(seed), examples, ensemble),
-            Method(name, sisa, ensemble, "Bourtoule et al., IEEE S&P 2021"),
+            Method(name, partial(sisa, config=ensemble), "Bourtoule et al., IEEE S&P 2021"),
         )
     # As many steps as the others' training, by Adam.
     steps = bench.epochs * -(-(bench.base + bench.pool // 2) // bench.recipe.batch_size)
     training = replace(bench.descent, steps=steps, batch_size=bench.recipe.batch_size)
     return (
         lambda examples, asked, seed: fit_amnesiac(network(seed), examples, asked, training, seed),
-        Method(name, amnesiac, AmnesiacConfig(bench.descent), "Graves et al., AAAI 2021"),
+        Method(name, partial(amnesiac, descent=bench.descent), "Graves et al., AAAI 2021"),
     )
 
 
@@ -228,7 +230,7 @@ def attack_along_requests(bench: ClassifierBench, *, requests: int) -> dict[str,
     cut = bench.cut("random")
     shadows = bench.shadows(cut)
     records, labels, inside = cut.pool.inputs, cut.pool.labels.numpy(), shadows.membership
-    part = request_parts(len(labels), requests)
+    part = deletion_request_parts(len(labels), requests)
     areas = {}
     for name, method in bench.named().items():
         if name == RETRAINED:
@@ -274,7 +276,7 @@ def time_forgetting(bench: ClassifierBench) -> dict[str, float]:
     train = train_by_recipe(bench.recipe)
     half = bench.pool // 2
     training = bench.data.select(torch.arange(bench.base + half))
-    forget, retain = split_request(training, training.ids[:half])
+    forget, retain = split_deletion_request(training, training.ids[:half])
     network = initialise(bench.build, [bench.seed]).module(0)
     model = train(network, training, bench.seed)
     ensemble = SisaConfig(train, seed=bench.seed)
@@ -282,8 +284,8 @@ def time_forgetting(bench: ClassifierBench) -> dict[str, float]:
     jobs: dict[str, tuple[Method, nn.Module, Examples, Examples]] = {
         name: (method, model, forget, retain) for name, method in bench.named().items()
     }
-    one, rest = split_request(training, training.ids[:1])
-    slices = Method("SISA", sisa, ensemble, "Bourtoule et al., IEEE S&P 2021")
+    one, rest = split_deletion_request(training, training.ids[:1])
+    slices = Method("SISA", partial(sisa, config=ensemble), "Bourtoule et al., IEEE S&P 2021")
     jobs["SISA, one record"] = (slices, sharded, one, rest)
     jobs["retrain, one record"] = (jobs[RETRAINED][0], model, one, rest)
     seconds = {}
@@ -306,7 +308,9 @@ def name_forgotten_classes(bench: ClassifierBench) -> Figures:
     for forgotten in range(min(bench.models, bench.classes)):
         seed = bench.seed + forgotten
         model = train(initialise(bench.build, [seed]).module(0), training, seed)
-        forget, retain = split_request(training, training.ids[training.labels == forgotten])
+        forget, retain = split_deletion_request(
+            training, training.ids[training.labels == forgotten]
+        )
         unlearned: dict[str, nn.Module] = {UNTOUCHED: model}
         for name, method in bench.named().items():
             unlearned[name] = method(model, forget, retain, torch.Generator().manual_seed(seed))

@@ -4,6 +4,7 @@ Beside the model that was truly retrained and the model that forgot nothing; all
 """
 
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
@@ -12,10 +13,16 @@ from torch import nn
 from sterling.lm.small_transformer import SmallTransformer
 from sterling.privacy.data.author_facts import author_facts
 from sterling.privacy.data.author_texts import AuthorTexts
-from sterling.privacy.unlearning import Descent, Examples, Method, catalogue, train_by_steps
-from sterling.privacy.unlearning.idk import IdkConfig, idk
-from sterling.privacy.unlearning.retrain import Train
-from sterling.privacy.unlearning.rmu import RMUConfig, rmu
+from sterling.privacy.unlearning import (
+    Descent,
+    Examples,
+    Method,
+    train_by_steps,
+    unlearning_methods,
+)
+from sterling.privacy.unlearning.exact import Train
+from sterling.privacy.unlearning.gradient_based import idk
+from sterling.privacy.unlearning.rmu import rmu
 from sterling.privacy.unlearning_attacks import (
     LanguageTarget,
     attack_language_model,
@@ -131,12 +138,12 @@ def attack_forgotten_authors(bench: LanguageBench) -> Figures:
 
 def _methods(bench: LanguageBench, train: Train, refusals: Examples) -> dict[str, Method]:
     descent = Descent(bench.steps, 1e-3)
-    methods = catalogue(train, descent)
+    methods = unlearning_methods(train, descent)
     methods["IdK"] = Method(
-        "IdK", idk, IdkConfig(refusals, descent=descent), "Maini et al., COLM 2024"
+        "IdK", partial(idk, refusals=refusals, descent=descent), "Maini et al., COLM 2024"
     )
     methods["RMU"] = Method(
-        "RMU", rmu, RMUConfig(layer="blocks.0", descent=descent), "Li et al., ICML 2024"
+        "RMU", partial(rmu, layer="blocks.0", descent=descent), "Li et al., ICML 2024"
     )
     wanted = [name for name in LANGUAGE_METHODS if name in bench.methods]
     return {name: methods[name] for name in (RETRAINED, *wanted)}

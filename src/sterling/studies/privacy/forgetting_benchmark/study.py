@@ -10,7 +10,7 @@ forgot nothing.
 from functools import partial
 
 from sterling.errors import InputError, unknown_name
-from sterling.privacy.data.forget_sets import VICTIMS
+from sterling.privacy.data.forget_sets import FORGET_SETS
 from sterling.privacy.targets.models import ARCHITECTURES
 from sterling.privacy.unlearning_attacks import reconstruction_errors
 from sterling.runs import Coordinate, Row, Run, derive_seed
@@ -80,8 +80,8 @@ def _check(config: ForgettingBenchmarkConfig) -> None:
     for architecture, forget_set in config.grid:
         if architecture not in ARCHITECTURES:
             raise unknown_name("architecture", architecture, ARCHITECTURES)
-        if forget_set not in (*VICTIMS, "class"):
-            raise unknown_name("forget set", forget_set, (*VICTIMS, "class"))
+        if forget_set not in (*FORGET_SETS, "class"):
+            raise unknown_name("forget set", forget_set, (*FORGET_SETS, "class"))
     known = dict.fromkeys((*CLASSIFIER_METHODS, *LANGUAGE_METHODS))
     for name in (*config.methods, *config.sequence):
         if name not in known:
@@ -155,7 +155,7 @@ FORGETTING_BENCHMARK_STUDY = Study(
         ),
         "quick": ForgettingBenchmarkConfig(),
         "paper": ForgettingBenchmarkConfig(
-            grid=tuple((a, v) for a in ("mlp", "cnn") for v in (*VICTIMS, "class")),
+            grid=tuple((a, v) for a in ("mlp", "cnn") for v in (*FORGET_SETS, "class")),
             seeds=10,
             models=64,
             pool=200,

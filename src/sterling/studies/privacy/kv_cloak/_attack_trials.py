@@ -12,9 +12,7 @@ from sterling.privacy.cache.blocks import obfuscate
 from sterling.privacy.cache.cloak import CloakConfig
 from sterling.privacy.cache.collision import calibrated, collide, target_gap
 from sterling.privacy.cache.fingerprint import Fingerprinter, normalised_rank
-from sterling.privacy.cache.injection import inject
-from sterling.privacy.cache.inversion import invert
-from sterling.privacy.cache.recovery import rouge_l, token_recovery
+from sterling.privacy.cache.recovery import inject, invert, rouge_l, token_recovery
 from sterling.runs import derive_seed
 from sterling.studies.privacy.kv_cloak._bench import ARMS, CLOAKED, PLAIN, CacheBench
 

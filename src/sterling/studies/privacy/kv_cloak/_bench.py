@@ -10,10 +10,9 @@ import torch
 from torch import Tensor
 
 from sterling.lm import LocalModel
-from sterling.privacy.cache.channel_permutation import channels_permuted
+from sterling.privacy.cache.baselines import cache_norm, channels_permuted, noised
 from sterling.privacy.cache.cloak import CloakConfig, CloakSecret, draw_secret
 from sterling.privacy.cache.fusion import fuse
-from sterling.privacy.cache.noise import cache_norm, noised
 from sterling.privacy.cache.snapshot import (
     CacheSnapshot,
     cloaked_snapshot,

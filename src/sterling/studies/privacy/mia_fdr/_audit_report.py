@@ -10,10 +10,9 @@ from numpy.typing import NDArray
 
 from sterling.guarantee import ResolutionWarning
 from sterling.measure import Scores, auc, error_curve, tpr_at_fpr
-from sterling.privacy.membership.battery import ATTACKS
 from sterling.privacy.membership.fdr import MembershipFDR
 from sterling.privacy.membership.lifelong import STAGE_RULES
-from sterling.privacy.membership.text_battery import TEXT_ATTACKS
+from sterling.privacy.membership.registry import ATTACKS, TEXT_ATTACKS
 from sterling.runs import Run
 from sterling.studies.privacy.mia_fdr._resplits import Outcome, split_records
 from sterling.studies.privacy.mia_fdr._target_audit import ALPHA, ALPHAS, BASE, THINNED, at_level

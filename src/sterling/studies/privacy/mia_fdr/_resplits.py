@@ -13,8 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from sterling.guarantee import Procedure, ResolutionWarning, exchangeability_p_value
 from sterling.guarantee.selector import SHIFT_LEVEL
-from sterling.privacy.membership.audit import audit
-from sterling.privacy.membership.fdr import MembershipFDR
+from sterling.privacy.membership.fdr import MembershipFDR, audit
 from sterling.privacy.membership.lifelong import StageRule, select_over_stages
 
 Floats = NDArray[np.float64]

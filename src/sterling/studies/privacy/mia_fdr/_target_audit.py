@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 from sterling.guarantee import benjamini_hochberg
 from sterling.guarantee.selector import PROCEDURES
 from sterling.privacy.data.records import Records
-from sterling.privacy.membership.battery import attack_scores
 from sterling.privacy.membership.fdr import MembershipFDR
 from sterling.privacy.membership.lifelong import STAGE_RULES
 from sterling.privacy.membership.lira import lira_online
-from sterling.privacy.membership.phi import phi
+from sterling.privacy.membership.output_scores import phi
+from sterling.privacy.membership.registry import attack_scores
 from sterling.privacy.membership.shadow_design import ShadowDesign
 from sterling.privacy.targets.models import Models
 from sterling.privacy.targets.training import Recipe

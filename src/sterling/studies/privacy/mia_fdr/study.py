@@ -28,14 +28,13 @@ from sterling.privacy.data.records import (
     read_records,
     simulated_records,
 )
-from sterling.privacy.membership.battery import ATTACKS
 from sterling.privacy.membership.lifelong import STAGE_RULES
+from sterling.privacy.membership.registry import ATTACKS, TEXT_ATTACKS, text_attack_scores
 from sterling.privacy.membership.shadow_design import random_half
-from sterling.privacy.membership.text_battery import TEXT_ATTACKS, text_attack_scores
 from sterling.privacy.targets.training import Recipe
 from sterling.privacy.unlearning.descent import Descent, descend
 from sterling.privacy.unlearning.examples import IGNORED
-from sterling.privacy.unlearning.terms import mean_loss
+from sterling.privacy.unlearning.losses import mean_loss
 from sterling.runs import Run, derive_seed
 from sterling.scale.backends import in_processes
 from sterling.studies.privacy.mia_fdr._audit_report import (

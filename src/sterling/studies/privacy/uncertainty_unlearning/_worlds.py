@@ -17,8 +17,7 @@ from sterling.privacy.data.records import Records, embedded_records, read_record
 from sterling.privacy.targets.convex import ConvexModel, fit_convex, with_bias
 from sterling.privacy.targets.models import ARCHITECTURES, initialise
 from sterling.privacy.targets.training import Recipe, train_many
-from sterling.privacy.unlearning_attacks.soft_set_size import SoftSetSize
-from sterling.privacy.unlearning_attacks.uncertainty_request import Aim
+from sterling.privacy.unlearning_attacks.deletion_requests import Aim, SoftSetSize
 from sterling.studies.privacy.uncertainty_unlearning._effects import Watched
 
 TARGETS = 10

@@ -19,13 +19,13 @@ from sterling.errors import InputError, unknown_name
 from sterling.measure import Rate
 from sterling.privacy.targets.convex import ConvexModel
 from sterling.privacy.unlearning_attacks import attack_area
-from sterling.privacy.unlearning_attacks.deletion_audit import RequestAuditor
-from sterling.privacy.unlearning_attacks.soft_set_size import SoftSetSize
-from sterling.privacy.unlearning_attacks.uncertainty_request import (
+from sterling.privacy.unlearning_attacks.deletion_audit import DeletionAuditor
+from sterling.privacy.unlearning_attacks.deletion_requests import (
+    SoftSetSize,
     attack_loss,
     plan_by_queries,
-    plan_request,
-    plan_verified_request,
+    plan_deletions,
+    plan_verified_deletions,
 )
 from sterling.runs import Run, derive_seed
 from sterling.scale.backends import in_processes
@@ -178,7 +178,7 @@ def _attack(config: UncertaintyUnlearningConfig, problem: str, seed: int) -> Cas
     """Rows of figures: ``{"random": {...}, direction: {arm: row}}``."""
     world = _world(config, problem, seed)
     rng = np.random.default_rng(seed + 1)
-    auditor = RequestAuditor.of(world.model, seed=seed)
+    auditor = DeletionAuditor.of(world.model, seed=seed)
     everything = torch.arange(config.records)
     random = {
         name: [
@@ -257,21 +257,21 @@ def _requests(
     distance = torch.cdist(model.features[owned], world.watched.targets).amin(1)
     sizes = SoftSetSize(*world.watched.calibration, alpha=world.watched.alpha)
     return {
-        WHITE_BOX: plan_verified_request(model, owned, aim, budget, research_use=allowed),
-        ANY_RECORD: plan_verified_request(model, everything, aim, budget, research_use=allowed),
-        SET_SIZE: plan_verified_request(
+        WHITE_BOX: plan_verified_deletions(model, owned, aim, budget, research_use=allowed),
+        ANY_RECORD: plan_verified_deletions(model, everything, aim, budget, research_use=allowed),
+        SET_SIZE: plan_verified_deletions(
             model, everything, world.aim(direction, sizes), budget, research_use=allowed
         ),
-        "white box, capped to a third": plan_verified_request(
+        "white box, capped to a third": plan_verified_deletions(
             model, owned, aim, budget // 3, research_use=allowed
         ),
         "first order": owned[
-            plan_request([model], [owned], aim, budget, research_use=allowed, order="first")
+            plan_deletions([model], [owned], aim, budget, research_use=allowed, order="first")
         ],
-        "surrogates": owned[plan_request(surrogates, rows, aim, budget, research_use=allowed)],
+        "surrogates": owned[plan_deletions(surrogates, rows, aim, budget, research_use=allowed)],
         "NES queries": by_queries("NES"),
         "SPSA queries": by_queries("SPSA"),
-        "label attack, any record": plan_verified_request(
+        "label attack, any record": plan_verified_deletions(
             model, everything, world.aim("flip"), budget, research_use=allowed
         ),
         "largest loss": owned[losses.topk(budget).indices],

@@ -1,0 +1,159 @@
+"""A model's answers on records, read from files or from an ONNX classifier."""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import log_softmax, xlogy
+
+from sterling.errors import InputError
+from sterling.privacy.membership.score_file import read_table
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Signals:
+    """A model's answers on some records.
+
+    Attributes:
+        loss: Cross-entropy of each record in nats, finite, (N,).
+        entropy: Entropy of each posterior in nats, (N,); None when only losses are known.
+        right: Whether the likeliest class is the label, (N,); None when only losses are known.
+    """
+
+    loss: Array
+    entropy: Array | None = None
+    right: NDArray[np.bool_] | None = None
+
+    @classmethod
+    def of_posteriors(cls, log_p: Array, labels: NDArray[np.integer]) -> "Signals":
+        """Make signals from log-probabilities (N, C) and labels (N,)."""
+        p = np.exp(log_p)
+        loss = -log_p[np.arange(len(labels)), labels]
+        return cls(loss, -xlogy(p, p).sum(1), log_p.argmax(1) == labels)
+
+    def __len__(self) -> int:
+        return len(self.loss)
+
+
+def read_signals(path: Path) -> Signals:
+    """Read a .csv, .parquet or .npz of one record per row.
+
+    Columns (arrays, in .npz): ``loss``; or ``label`` and probabilities ``p0``, ``p1``, ... (in .npz
+    one array ``p`` (N, C)). Probabilities are used when both are there.
+
+    Raises:
+        InputError: When the file or a column is missing, a set is empty, a value is not finite, or
+            a row of probabilities does not sum to one; the message names the file.
+    """
+    columns = _columns(path)
+    if "p" in columns:
+        if "label" not in columns:
+            raise InputError(f"{path}: probabilities need a column label; add the true classes")
+        return _of_probabilities(columns["p"], columns["label"], path)
+    if "loss" not in columns:
+        raise InputError(
+            f"{path} has neither a column loss nor columns label, p0, p1, ...; write one of both"
+        )
+    loss = np.asarray(columns["loss"], dtype=np.float64).ravel()
+    _check_rows(loss, path)
+    return Signals(loss)
+
+
+def _columns(path: Path) -> dict[str, Array]:
+    if not path.is_file():
+        raise InputError(f"{path}: no such file")
+    if path.suffix == ".npz":
+        try:
+            with np.load(path, allow_pickle=False) as arrays:
+                return {name: arrays[name] for name in arrays.files}
+        except (OSError, ValueError) as error:
+            raise InputError(f"{path} cannot be read ({error}); write it again") from error
+    table = read_table(path)
+    numbered = [name for name in table.columns if re.fullmatch(r"p\d+", name)]
+    classes = [f"p{index}" for index in range(len(numbered))]
+    columns: dict[str, Array] = {
+        name: table[name].to_numpy() for name in ("loss", "label") if name in table.columns
+    }
+    if classes:
+        missing = [name for name in classes if name not in table.columns]
+        if missing:
+            raise InputError(f"{path}: column {missing[0]} is missing; number classes from p0 on")
+        columns["p"] = table.select(classes).to_numpy()
+    return columns
+
+
+def _check_rows(values: Array, path: Path) -> None:
+    if not len(values):
+        raise InputError(f"{path} holds no record; give one at least")
+    bad = ~np.isfinite(values).reshape(len(values), -1).all(axis=1)
+    if bad.any():
+        raise InputError(
+            f"{path}: row {int(bad.argmax())} holds a value that is not finite; leave it out"
+        )
+
+
+def _of_probabilities(p: Array, labels: Array, path: Path) -> Signals:
+    p = np.asarray(p, dtype=np.float64)
+    if p.ndim != 2 or p.shape[1] < 2 or labels.shape != p.shape[:1]:
+        raise InputError(
+            f"{path}: p {p.shape}, label {labels.shape}; give (N, C), two classes or more, and (N,)"
+        )
+    _check_rows(p, path)
+    if p.min() < 0 or np.abs(p.sum(axis=1) - 1).max() > 1e-3:
+        row = int((np.abs(p.sum(axis=1) - 1) + (p.min(axis=1) < 0)).argmax())
+        raise InputError(
+            f"{path}: row {row} is no probability distribution (sum {p[row].sum():.4g}); apply "
+            "softmax to logits"
+        )
+    # A float32 probability of 0 would be an infinite loss; 1e-12 is beyond its resolution.
+    log_p = np.log(np.maximum(p, 1e-12))
+    return Signals.of_posteriors(log_p, _labels(labels, p.shape[1], path))
+
+
+def _labels(labels: Array, classes: int, path: Path) -> NDArray[np.intp]:
+    whole = np.asarray(labels)
+    if whole.dtype.kind not in "iu" or whole.min() < 0 or whole.max() >= classes:
+        raise InputError(f"{path}: label must hold whole numbers from 0 to {classes - 1}")
+    return whole.astype(np.intp)
+
+
+def ask_onnx(model: Path, records: Path, *, batch_size: int = 256) -> Signals:
+    """Ask an ONNX classifier whose first output is logits (N, C).
+
+    Args:
+        model: Path of the .onnx file; its first input takes the records.
+        records: Path of an .npz with arrays ``x`` (N, ...) and ``label`` (N,).
+        batch_size: Number of records at a time.
+
+    Raises:
+        InputError: When onnxruntime is not installed, or a file does not fit; names the file.
+    """
+    try:
+        import onnxruntime
+    except ImportError as error:
+        raise InputError("--onnx needs onnxruntime; pip install 'sterling[onnx]'") from error
+    if not model.is_file():
+        raise InputError(f"{model}: no such file")
+    arrays = _columns(records)
+    if records.suffix != ".npz" or "x" not in arrays or "label" not in arrays:
+        raise InputError(f"{records}: with --onnx give an .npz with arrays x (N, ...) and label")
+    x, labels = arrays["x"], arrays["label"]
+    _check_rows(x, records)
+    try:
+        session = onnxruntime.InferenceSession(str(model), providers=["CPUExecutionProvider"])
+        name = session.get_inputs()[0].name
+        parts = [
+            session.run(None, {name: x[start : start + batch_size].astype(np.float32)})[0]
+            for start in range(0, len(x), batch_size)
+        ]
+    except Exception as error:
+        raise InputError(f"{model} cannot answer {records}: {error}") from error
+    logits = np.concatenate(parts).astype(np.float64)
+    if logits.ndim != 2 or logits.shape[0] != len(labels) or not np.isfinite(logits).all():
+        raise InputError(f"{model}: the first output must be finite logits (N, C)")
+    log_p: Array = log_softmax(logits, axis=1)
+    return Signals.of_posteriors(log_p, _labels(labels, logits.shape[1], records))
