@@ -29,8 +29,9 @@ from sterling.study.grammar import (
     override,
     run_study,
 )
-from sterling.study.results import Column, Results, Series, bars_of_table, det, row
-from sterling.study.views import bars_over_seeds, lines, matrix
+from sterling.study.results import Results, row
+from sterling.study.series import Series
+from sterling.study.views import Column, bars_of_table, bars_over_seeds, det, lines, matrix
 
 bounded_above, bounded_below = at_most, at_least
 metric_over_seeds, row_over_seeds = metric_of_mean, mean_cells

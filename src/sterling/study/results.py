@@ -1,7 +1,7 @@
 """Everything a run measured, as one tidy frame; claims, tables and figures derive from it."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import polars as pl
@@ -9,9 +9,7 @@ import polars as pl
 from sterling.errors import InputError
 from sterling.measure import Estimate, Interval, Rate
 from sterling.runs import Coordinate, Row
-from sterling.study import claims as rules
 from sterling.study.evidence import (
-    Claim,
     Figure,
     Metric,
     Table,
@@ -20,6 +18,8 @@ from sterling.study.evidence import (
     metric_of_mean,
     metric_of_rate,
 )
+from sterling.study.series import Series
+from sterling.study.views import Column, Wanted, bars_of_table, lines, matrix
 
 SCHEMA = {
     "repetition": pl.Int64,
@@ -30,8 +30,6 @@ SCHEMA = {
     "errors": pl.Int64,
     "trials": pl.Int64,
 }
-Wanted = Coordinate | Collection[Coordinate]
-"""A coordinate, or several to choose from."""
 
 
 def row(metric: str, value: float | Rate | Estimate | None, **coordinates: Coordinate) -> Row:
@@ -54,32 +52,6 @@ def row(metric: str, value: float | Rate | Estimate | None, **coordinates: Coord
         ends = {"low": value.interval.low, "high": value.interval.high}
         return {**found, "value": value.value, **ends}
     return {**found, "value": None if value is None else float(value)}
-
-
-@dataclass(frozen=True)
-class Column:
-    """A column, or a group of columns, of a table.
-
-    Attributes:
-        title: Heading.
-        metric: Metric shown.
-        where: Coordinates of the metric, beside those of the row.
-        show: "mean" over repetitions; "interval", the mean with low and high; "sum" over
-            repetitions; "counts", errors, trials, rate, low and high of pooled counts; "rate", the
-            last three of them.
-    """
-
-    title: str
-    metric: str
-    where: Mapping[str, Wanted] = field(default_factory=dict)
-    show: Literal["mean", "interval", "sum", "counts", "rate"] = "mean"
-
-    @property
-    def headings(self) -> list[str]:
-        """Headings of the columns."""
-        before = ["errors", "trials"] if self.show == "counts" else []
-        alone = self.show in ("mean", "sum")
-        return [*before, self.title, *([] if alone else ["low", "high"])]
 
 
 @dataclass(frozen=True, eq=False)
@@ -191,7 +163,7 @@ class Results:
         value, low, high = frame.select("value", "low", "high").row(0)
         return Estimate(value, Interval(low, high), 0.95, method)
 
-    def series(self, metric: str, *, by: str = "system", **coordinates: Wanted) -> "Series":
+    def series(self, metric: str, *, by: str = "system", **coordinates: Wanted) -> Series:
         """Values of a metric by repetition, for every value of the coordinate `by`.
 
         Raises:
@@ -386,22 +358,16 @@ class Results:
         """
         found = self.select(metric)
         places = sorted(found.names(x))
-        series = {
+        series: dict[str, list[float | None]] = {
             str(curve): [
-                mean_cells(found.values(metric, **{**coordinates, by: curve, x: place}))[0]
+                metric_of_mean(
+                    "", "", found.values(metric, **{**coordinates, by: curve, x: place})
+                ).value
                 for place in places
             ]
             for curve in found.select(None, **coordinates).names(by)
         }
-        data: dict[str, Any] = {
-            "x": places,
-            "series": series,
-            "x_label": labels[0],
-            "y_label": labels[1],
-        }
-        if log:
-            data["log"] = True
-        return Figure(name=name, title=title, kind="lines", caption=caption, data=data)
+        return lines(name, title, caption, places, series, labels=labels, log=log)
 
     def matrix(
         self,
@@ -428,108 +394,16 @@ class Results:
             centre: Number without a colour.
         """
         table = self.table(name, title, rows, columns, order=order)
-        data = {
-            "rows": [each[0] for each in table.rows],
-            "columns": table.columns[1:],
-            "values": [each[1:] for each in table.rows],
-            "centre": centre,
-            "value_label": value_label,
+        values = {
+            each[0]: dict(zip(table.columns[1:], each[1:], strict=True)) for each in table.rows
         }
-        return Figure(name=name, title=title, kind="matrix", caption=caption, data=data)
-
-
-def bars_of_table(table: Table, caption: str, *, value_label: str) -> Figure:
-    """Draw the last three columns of a table, value, low and high, as bars."""
-    keys = len(table.columns) - 3
-    return Figure(
-        name=table.name,
-        title=table.title,
-        kind="bars",
-        caption=caption,
-        data={
-            "names": [": ".join(map(str, each[:keys])) for each in table.rows],
-            "values": [each[-3] for each in table.rows],
-            "low": [each[-2] for each in table.rows],
-            "high": [each[-1] for each in table.rows],
-            "value_label": value_label,
-        },
-    )
-
-
-def det(systems: Sequence[str]) -> Figure:
-    """Draw the detection error trade-off of the first repetition's test items.
-
-    Args:
-        systems: Systems of ``scores.parquet``; the first one has a band.
-    """
-    return Figure(
-        name="det",
-        title="Detection error trade-off",
-        kind="det",
-        caption="Test captures of the first repetition. Dots: the threshold chosen on development "
-        "captures. Band: exact 95 % interval of the BPCER.",
-        data={"scores": "scores.parquet", "systems": list(systems)},
-    )
-
-
-@dataclass(frozen=True)
-class Series:
-    """Values of one metric by repetition, for each of several systems.
-
-    Attributes:
-        metric: Name of the metric.
-        by_system: For every system its value by repetition.
-
-    Example:
-        >>> acer = Series("acer", {"cdcn": {0: 0.1, 1: 0.2}, "vanilla": {0: 0.3, 1: 0.3}})
-        >>> acer.lower("id", "CDCN errs less.", "cdcn", than="vanilla").verdict
-        'undecided'
-    """
-
-    metric: str
-    by_system: Mapping[Any, Mapping[int, float]]
-
-    def __getitem__(self, system: Coordinate) -> list[float]:
-        """Values of a system by repetition; empty when it was not measured."""
-        return list(self.by_system.get(system, {}).values())
-
-    def gain(self, system: Coordinate, than: Coordinate) -> list[float]:
-        """By how much a system exceeds another, paired by repetition."""
-        own, other = self.by_system.get(system, {}), self.by_system.get(than, {})
-        return [own[repetition] - other[repetition] for repetition in own if repetition in other]
-
-    def higher(
-        self,
-        claim_id: str,
-        claim: str,
-        system: Coordinate,
-        *,
-        than: Coordinate,
-        paper: str | None = None,
-    ) -> Claim:
-        """Claim that a system's value is higher than another's, paired by repetition."""
-        return rules.positive(claim_id, claim, self.gain(system, than), paper=paper)
-
-    def lower(
-        self,
-        claim_id: str,
-        claim: str,
-        system: Coordinate,
-        *,
-        than: Coordinate,
-        paper: str | None = None,
-    ) -> Claim:
-        """Claim that a system's value is lower than another's, paired by repetition."""
-        return rules.positive(claim_id, claim, self.gain(than, system), paper=paper)
-
-    def at_most(
-        self, claim_id: str, claim: str, system: Coordinate, bar: float, *, paper: str | None = None
-    ) -> Claim:
-        """Claim that the mean of a system is at most a bar."""
-        return rules.at_most(claim_id, claim, self[system], bar, paper=paper)
-
-    def at_least(
-        self, claim_id: str, claim: str, system: Coordinate, bar: float, *, paper: str | None = None
-    ) -> Claim:
-        """Claim that the mean of a system is at least a bar."""
-        return rules.at_least(claim_id, claim, self[system], bar, paper=paper)
+        return matrix(
+            name,
+            title,
+            caption,
+            list(values),
+            table.columns[1:],
+            lambda row, column: values[row][column],
+            value_label=value_label,
+            centre=centre,
+        )

@@ -1,10 +1,41 @@
-"""Figures of the evidence in one call each."""
+"""Columns of tables, and figures of the evidence in one call each."""
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
 
-from sterling.study.evidence import Figure
+from sterling.runs import Coordinate
+from sterling.study.evidence import Figure, Table
 from sterling.study.evidence import mean_cells as row_over_seeds
+
+Wanted = Coordinate | Collection[Coordinate]
+"""A coordinate, or several to choose from."""
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column, or a group of columns, of a table.
+
+    Attributes:
+        title: Heading.
+        metric: Metric shown.
+        where: Coordinates of the metric, beside those of the row.
+        show: "mean" over repetitions; "interval", the mean with low and high; "sum" over
+            repetitions; "counts", errors, trials, rate, low and high of pooled counts; "rate", the
+            last three of them.
+    """
+
+    title: str
+    metric: str
+    where: Mapping[str, Wanted] = field(default_factory=dict)
+    show: Literal["mean", "interval", "sum", "counts", "rate"] = "mean"
+
+    @property
+    def headings(self) -> list[str]:
+        """Headings of the columns."""
+        before = ["errors", "trials"] if self.show == "counts" else []
+        alone = self.show in ("mean", "sum")
+        return [*before, self.title, *([] if alone else ["low", "high"])]
 
 
 def lines(
@@ -37,39 +68,6 @@ def lines(
     if log:
         data["log"] = True
     return Figure(name=name, title=title, kind="lines", caption=caption, data=data)
-
-
-def bars_over_seeds(
-    name: str,
-    title: str,
-    caption: str,
-    values: Mapping[str, Sequence[float]],
-    *,
-    value_label: str,
-) -> Figure:
-    """Means over seeds with their 95 % Student-t intervals; one value has a bar of no width.
-
-    Args:
-        name: Short stable name.
-        title: For people.
-        caption: What is drawn.
-        values: One sequence over seeds per bar, none of them empty.
-        value_label: Of the axis.
-    """
-    rows = [row_over_seeds(each) for each in values.values()]
-    return Figure(
-        name=name,
-        title=title,
-        kind="bars",
-        caption=caption,
-        data={
-            "names": list(values),
-            "values": [mean for mean, _, _ in rows],
-            "low": [mean if low is None else low for mean, low, _ in rows],
-            "high": [mean if high is None else high for mean, _, high in rows],
-            "value_label": value_label,
-        },
-    )
 
 
 def matrix(
@@ -105,6 +103,73 @@ def matrix(
             "columns": list(columns),
             "values": [[value(row, column) for column in columns] for row in rows],
             "centre": centre,
+            "value_label": value_label,
+        },
+    )
+
+
+def bars_of_table(table: Table, caption: str, *, value_label: str) -> Figure:
+    """Draw the last three columns of a table, value, low and high, as bars."""
+    keys = len(table.columns) - 3
+    return Figure(
+        name=table.name,
+        title=table.title,
+        kind="bars",
+        caption=caption,
+        data={
+            "names": [": ".join(map(str, each[:keys])) for each in table.rows],
+            "values": [each[-3] for each in table.rows],
+            "low": [each[-2] for each in table.rows],
+            "high": [each[-1] for each in table.rows],
+            "value_label": value_label,
+        },
+    )
+
+
+def det(systems: Sequence[str]) -> Figure:
+    """Draw the detection error trade-off of the first repetition's test items.
+
+    Args:
+        systems: Systems of ``scores.parquet``; the first one has a band.
+    """
+    return Figure(
+        name="det",
+        title="Detection error trade-off",
+        kind="det",
+        caption="Test captures of the first repetition. Dots: the threshold chosen on development "
+        "captures. Band: exact 95 % interval of the BPCER.",
+        data={"scores": "scores.parquet", "systems": list(systems)},
+    )
+
+
+def bars_over_seeds(
+    name: str,
+    title: str,
+    caption: str,
+    values: Mapping[str, Sequence[float]],
+    *,
+    value_label: str,
+) -> Figure:
+    """Means over seeds with their 95 % Student-t intervals; one value has a bar of no width.
+
+    Args:
+        name: Short stable name.
+        title: For people.
+        caption: What is drawn.
+        values: One sequence over seeds per bar, none of them empty.
+        value_label: Of the axis.
+    """
+    rows = [row_over_seeds(each) for each in values.values()]
+    return Figure(
+        name=name,
+        title=title,
+        kind="bars",
+        caption=caption,
+        data={
+            "names": list(values),
+            "values": [mean for mean, _, _ in rows],
+            "low": [mean if low is None else low for mean, low, _ in rows],
+            "high": [mean if high is None else high for mean, _, high in rows],
             "value_label": value_label,
         },
     )
