@@ -360,9 +360,7 @@ class Results:
         places = sorted(found.names(x))
         series: dict[str, list[float | None]] = {
             str(curve): [
-                metric_of_mean(
-                    "", "", found.values(metric, **{**coordinates, by: curve, x: place})
-                ).value
+                found.metric("", metric, "", **{**coordinates, by: curve, x: place}).value
                 for place in places
             ]
             for curve in found.select(None, **coordinates).names(by)
@@ -394,16 +392,20 @@ class Results:
             centre: Number without a colour.
         """
         table = self.table(name, title, rows, columns, order=order)
-        values = {
-            each[0]: dict(zip(table.columns[1:], each[1:], strict=True)) for each in table.rows
-        }
+        names = [str(each[0]) for each in table.rows]
+        cells = {name: each[1:] for name, each in zip(names, table.rows, strict=True)}
+
+        def mean(row: str, column: str) -> float | None:
+            cell = cells[row][table.columns.index(column) - 1]
+            return cell if isinstance(cell, float) else None
+
         return matrix(
             name,
             title,
             caption,
-            list(values),
+            names,
             table.columns[1:],
-            lambda row, column: values[row][column],
+            mean,
             value_label=value_label,
             centre=centre,
         )
