@@ -103,7 +103,7 @@ def check_fields(instance: Any) -> None:
     Raises:
         InputError: A value is not allowed.
     """
-    values = {field.name: getattr(instance, field.name) for field in fields(instance)}
+    values = {each.name: getattr(instance, each.name) for each in fields(instance) if each.init}
     check_values(values, type(instance))
 
 

@@ -10,8 +10,8 @@ from PIL import Image, ImageFilter
 from tests.face.data.trees import a_few, lay_out, msu_mfsd
 
 from sterling.cli import main
-from sterling.cli.face import _manifest
 from sterling.face.data import CropSpec, Manifest, load_faces
+from sterling.face.data.source import read_source
 
 ASTRONAUT = Path(__file__).resolve().parents[2] / "examples" / "photographs" / "astronaut.jpg"
 
@@ -68,12 +68,12 @@ def casia(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.smoke
 def test_train_and_evaluate_on_a_protocol(
-    casia: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    casia: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     data = ("--data", str(casia), "--protocol", "overall")
     small = ("--size", "32", "--set", "width=4", "--epochs", "1")
     assert run("face", "train", *data, "--out", str(tmp_path / "detector"), *small) == 0
-    assert "no split dev; a fifth of the subjects of train stands in" in capsys.readouterr().err
+    assert "no split dev; a fifth of the subjects of train stands in" in caplog.text
     arguments = (str(tmp_path / "detector"), *data, "--out", str(tmp_path / "run"))
     assert run("face", "evaluate", *arguments) == 0
     evidence = json.loads((tmp_path / "run" / "evidence.json").read_text())
@@ -126,10 +126,10 @@ def test_a_folder_that_says_what_it_shows_is_taken_at_its_word(tmp_path: Path) -
     for kind in ("live", "spoof_print"):
         for place, name in enumerate(names):
             lay_out(tmp_path, [f"{kind}/{name}"], f"{kind} {place}".encode())
-    assert len(_manifest(tmp_path, None)) == 24
+    assert len(read_source(tmp_path)) == 24
     (tmp_path / "live").rename(tmp_path / "ClientRaw")
     (tmp_path / "spoof_print").rename(tmp_path / "ImposterRaw")
-    assert len(_manifest(tmp_path, None)) == 16
+    assert len(read_source(tmp_path)) == 16
 
 
 @pytest.mark.parametrize(("key", "title"), [("dmad", "DMAD"), ("siw_mv2", "SiW-Mv2")])
@@ -148,7 +148,7 @@ def test_a_set_of_unknown_layout_is_not_guessed_and_has_a_way_of_its_own(
         assert f"{title}: its layout is not known here, so there is no reader" in said
         assert "sort the pictures into live/ and spoof/<species>/, or list them in a" in said
     # The first way: folders that say what they show.
-    by_folder = _manifest(folder, None)
+    by_folder = read_source(folder)
     assert by_folder.column("species").tolist() == ["bona_fide"] * 2 + ["print"] * 2
     # The second way: a manifest, in which depth may stand beside colour.
     rows = [
@@ -158,7 +158,7 @@ def test_a_set_of_unknown_layout_is_not_guessed_and_has_a_way_of_its_own(
     ]
     head = "item,path,depth_path,label,species,subject,split"
     (folder / "list.csv").write_text("\n".join([head, *rows]))
-    listed = _manifest(folder / "list.csv", None)
+    listed = read_source(folder / "list.csv")
     loaded = load_faces(listed, CropSpec(32), modalities=("rgb", "depth"), cropped=True)
     assert loaded.faces.images.shape == (4, 4, 32, 32)
     assert loaded.non_responses == ()

@@ -43,41 +43,6 @@ CroppedFlag = Annotated[
 ]
 
 
-def _manifest(
-    data: Path,
-    subject_pattern: str | None,
-    protocol: str | None = None,
-    *,
-    clips: bool = False,
-) -> Any:
-    """The rows of a manifest, a public data set or a folder.
-
-    A folder whose sub-folders say what they show is taken at their word, unless a protocol is asked
-    for. A clip is cut out of all frames of its video. A public set without a split dev gets one,
-    the same whatever is done with it.
-    """
-    from sterling.face.data import Manifest, hold_out_dev, read_folder, read_public
-    from sterling.face.data.folder import says_labels
-
-    public = None
-    asked = data.is_dir() and (protocol is not None or not says_labels(data))
-    if asked and subject_pattern is None:
-        public = read_public(data, protocol, frames=None if clips else 8)
-    if public is not None:
-        if not public.matches(split="train").any() or public.matches(split="dev").any():
-            return public
-        typer.echo(f"{data}: no split dev; a fifth of the subjects of train stands in", err=True)
-        return hold_out_dev(public)
-    if protocol is not None:
-        raise InputError(
-            f"--protocol {protocol}: {data} is no folder of a public data set; see sterling face "
-            "data check, or leave --protocol and --subject-pattern out"
-        )
-    if data.is_file():
-        return Manifest.read(data)
-    return read_folder(data, subject_pattern=subject_pattern)
-
-
 def crops_of(manifest: Any, network: Any, preprocessing: Any) -> Any:
     """What a network takes of a manifest: crops of its modalities, or clips."""
     from sterling.face.data import CropSpec, load_clips, load_faces
@@ -227,6 +192,7 @@ def train(
     from dataclasses import replace
 
     from sterling.face.data import FaceDetector, split_by_subject
+    from sterling.face.data.source import read_source
     from sterling.face.evaluation.evaluate import count_reasons, scores_of
     from sterling.face.pad import Detector, Preprocessing, Provenance, TrainConfig, TrainingError
     from sterling.face.pad.training.fit import fit, stages
@@ -234,7 +200,9 @@ def train(
     from sterling.runs import track
 
     network = _network(model, assignments or [], size, seed)
-    manifest = _manifest(data, subject_pattern, protocol, clips=network.frames > 1)
+    manifest = read_source(
+        data, protocol, subject_pattern=subject_pattern, clips=network.frames > 1
+    )
     if not manifest.matches(split=("train", "dev")).any():
         manifest = split_by_subject(manifest, seed=seed)
     preprocessing = (
@@ -307,6 +275,7 @@ def evaluate(
     Of a manifest with splits the test split is evaluated; otherwise everything is.
     """
     from sterling.cli._face_report import detector_findings
+    from sterling.face.data.source import read_source
     from sterling.face.evaluation.bounded_threshold import Promise, bounded_threshold
     from sterling.face.evaluation.evaluate import evaluate_detector, scores_of, write_scores
     from sterling.face.evaluation.robustness import patch_points
@@ -317,7 +286,9 @@ def evaluate(
     from sterling.study.report import render_report
 
     trained = load_detector(detector)
-    everything = _manifest(data, subject_pattern, protocol, clips=trained.model.frames > 1)
+    everything = read_source(
+        data, protocol, subject_pattern=subject_pattern, clips=trained.model.frames > 1
+    )
     has_test = everything.matches(split="test").any()
     manifest = everything.where(split="test") if has_test else everything
     config = {
@@ -441,6 +412,7 @@ def calibrate(
     """
     import json
 
+    from sterling.face.data.source import read_source
     from sterling.face.evaluation.bounded_threshold import Promise
     from sterling.face.evaluation.calibration import calibrate as choose
     from sterling.face.evaluation.evaluate import count_reasons
@@ -449,7 +421,7 @@ def calibrate(
 
     promise = Promise(bpcer, confidence, unit)
     trained = load_detector(detector)
-    manifest = _manifest(data, subject_pattern)
+    manifest = read_source(data, subject_pattern=subject_pattern)
     if any(manifest.column("split")):
         if not manifest.matches(split="dev").any():
             raise InputError(f"{data} has splits and none is 'dev', which calibration takes")
@@ -522,6 +494,7 @@ def export(
     ] = None,
 ) -> None:
     """One ONNX file with preprocessing inside, checked against PyTorch before it appears."""
+    from sterling.face.data.source import read_source
     from sterling.face.pad import Detector, export_onnx
 
     trained = Detector.from_pretrained(detector)
@@ -530,7 +503,7 @@ def export(
     images = None
     if calibration is not None:
         images = crops_of(
-            _manifest(calibration, None), trained.model, trained.preprocessing
+            read_source(calibration), trained.model, trained.preprocessing
         ).faces.images
     report = export_onnx(trained, out, int8=int8, calibration=images)
     typer.echo(
@@ -553,11 +526,12 @@ def attack(
     seed: Annotated[int, typer.Option(min=0)] = 0,
 ) -> None:
     """Simulate prints and replays of your own bona fide photographs, ready to train on."""
+    from sterling.face.data.source import read_source
     from sterling.face.evaluation.attack import make_attacks
     from sterling.face.evaluation.evaluate import count_reasons
     from sterling.runs import track
 
-    manifest = _manifest(photographs, subject_pattern)
+    manifest = read_source(photographs, subject_pattern=subject_pattern)
     names = [name.strip() for name in species.split(",")]
     with track("faces, then instruments", int(manifest.bona_fide.sum()) + len(names)) as advance:
         made = make_attacks(manifest, names, out, size=size, seed=seed, progress=advance)

@@ -214,8 +214,8 @@ def test_default_protocol_tests_on_what_training_never_saw() -> None:
 @pytest.mark.parametrize(
     ("call", "wanted"),
     [
-        (lambda: simulate("defalt"), "did you mean 'default'"),
-        (lambda: simulate("leave_one_species_out:replya"), "did you mean 'replay'"),
+        (lambda: simulate("defalt"), "did you mean default"),
+        (lambda: simulate("leave_one_species_out:replya"), "did you mean replay"),
         (lambda: simulate("smoke", size=8), "size 8"),
         (lambda: simulate("smoke", frames=0), "frames 0"),
         (lambda: simulate("smoke", seed=-1), "seed -1"),

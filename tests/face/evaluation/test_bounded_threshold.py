@@ -56,7 +56,7 @@ def test_captures_of_one_subject_are_called_dependent() -> None:
     [
         ("bpcr=0.05", "did you mean bpcer"),
         ("bpcer", "write it as bpcer=0.05"),
-        ("bpcer=2", "between 0 and 1"),
+        ("bpcer=2", "bpcer is 2.0: a number in (0, 1)"),
         ("confidence=0.9", "name the rate to bound"),
         ("bpcer=0.1,unit=subjects", "did you mean subject"),
     ],

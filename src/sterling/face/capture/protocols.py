@@ -1,10 +1,9 @@
 """Protocols as data: which subjects, species and domains train, choose and test a detector."""
 
-import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from sterling.errors import InputError
+from sterling.errors import InputError, unknown_name
 from sterling.face.capture.sway import AT_REST, SEATED, TURNING, Sway
 
 KINDS: dict[str, tuple[str, ...]] = {
@@ -189,16 +188,9 @@ def find_protocol(name: str) -> Protocol:
     if name.startswith(_LEAVE_OUT):
         species = name.removeprefix(_LEAVE_OUT)
         if species not in SPECIES:
-            raise InputError(unknown("species", species, SPECIES))
+            raise unknown_name("species", species, SPECIES)
         others = tuple(s for s in SPECIES if s != species)
         seen = SplitRule(others, _SEEN_SENSORS, _SEEN_LIGHT, ("1", "2"), _NEAR)
         alone = SplitRule((species,), _SEEN_SENSORS, _SEEN_LIGHT, ("1", "2"), _NEAR)
         return Protocol(name, seen, seen, alone)
-    raise InputError(unknown("protocol", name, (*PROTOCOLS, f"{_LEAVE_OUT}<species>")))
-
-
-def unknown(kind: str, name: str, known: tuple[str, ...]) -> str:
-    """One line for an unknown name, with the nearest known one."""
-    close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
-    hint = f"; did you mean {close[0]!r}?" if close else ""
-    return f"{kind} {name!r} unknown{hint} (available: {', '.join(known)})"
+    raise unknown_name("protocol", name, (*PROTOCOLS, f"{_LEAVE_OUT}<species>"))

@@ -4,11 +4,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from sterling.errors import InputError
+from sterling.errors import InputError, unknown_name
 from sterling.face.capture.flat import Photo, hold, see_held
 from sterling.face.capture.plan import stream
 from sterling.face.capture.printing import PRINTS
-from sterling.face.capture.protocols import unknown
 from sterling.face.capture.record import fill_background, illuminant
 from sterling.face.capture.sensor import SENSORS, develop, exposure, to_linear, white_balance
 from sterling.face.capture.shading import ILLUMINATIONS
@@ -56,7 +55,7 @@ def recapture(
         ("illumination", illumination, tuple(ILLUMINATIONS)),
     ):
         if name is not None and name not in known:
-            raise InputError(unknown(kind, name, known))
+            raise unknown_name(kind, name, known)
 
     def one(i: int) -> Tensor:
         rng = stream(seed, "recapture", species, i)

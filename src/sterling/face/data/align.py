@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from typing import Annotated
 
 import cv2
 import numpy as np
@@ -9,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from sterling.checks import Count, Range, check_fields
 from sterling.errors import InputError
 from sterling.face.data.detect import Face
 
@@ -35,17 +37,12 @@ class CropSpec:
         InputError: `size` or `scale` is out of range.
     """
 
-    size: int
-    scale: float = 1.3
+    size: Count
+    scale: Annotated[float, Range(0, _LARGEST_SCALE, open_low=True)] = 1.3
     align: bool = False
 
     def __post_init__(self) -> None:
-        if type(self.size) is not int or self.size < 1:
-            raise InputError(f"size is {self.size!r}: a crop's side is a whole number of pixels")
-        if not 0 < self.scale <= _LARGEST_SCALE:
-            raise InputError(
-                f"scale is {self.scale}: it must be above 0, at most {_LARGEST_SCALE}, such as 1.3"
-            )
+        check_fields(self)
 
     @property
     def alignment(self) -> str:

@@ -6,6 +6,7 @@ Face as Point", arXiv:1911.03599. ``centerface.json`` says where the weights com
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Annotated
 
 import cv2
 import numpy as np
@@ -13,6 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from sterling.checks import Level, Range, check_fields
 from sterling.errors import InputError
 
 _MODEL = Path(__file__).with_name("centerface.onnx")
@@ -61,17 +63,12 @@ class FaceDetector:
         InputError: An attribute is out of range.
     """
 
-    longest_side: int = 640
-    min_confidence: float = 0.5
+    longest_side: Annotated[int, Range(_MULTIPLE)] = 640
+    min_confidence: Level = 0.5
     _network: cv2.dnn.Net = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        if self.longest_side < _MULTIPLE:
-            raise InputError(
-                f"longest_side is {self.longest_side}: it must be at least {_MULTIPLE} pixels"
-            )
-        if not 0 < self.min_confidence < 1:
-            raise InputError(f"min_confidence is {self.min_confidence}: it must be between 0 and 1")
+        check_fields(self)
         object.__setattr__(self, "_network", cv2.dnn.readNetFromONNX(str(_MODEL)))
 
     @property

@@ -1,7 +1,8 @@
-"""Face crops held in memory together with their manifest and pixel-wise labels."""
+"""Face crops held in memory, with their manifest and pixel-wise labels."""
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -93,17 +94,11 @@ class Faces:
     def select(self, rows: ArrayLike) -> "Faces":
         """The faces where a bool mask (N,) is true, or those at integer positions."""
         rows = np.asarray(rows)
-        manifest = self.manifest.select(rows)
         positions = np.flatnonzero(rows) if rows.dtype == np.bool_ else rows.astype(np.int64)
         index = torch.from_numpy(positions)
-        return Faces(
-            manifest,
-            self.images[index],
-            None if self.depth is None else self.depth[index],
-            None if self.mask is None else self.mask[index],
-            self.modalities,
-            None if self.present is None else self.present[index],
-        )
+        present = None if self.present is None else self.present[index]
+        manifest = self.manifest.select(rows)
+        return self._changed(lambda tensor: tensor[index], manifest=manifest, present=present)
 
     def only(self, modalities: Collection[str]) -> "Faces":
         """The same presentations in some of their modalities.
@@ -123,36 +118,25 @@ class Faces:
         channels = [CHANNELS[name] for name in self.modalities]
         parts = dict(zip(self.modalities, torch.split(self.images, channels, dim=-3), strict=True))
         columns = [self.modalities.index(name) for name in wanted]
-        return Faces(
-            self.manifest,
-            stack({name: parts[name] for name in wanted}),
-            self.depth,
-            self.mask,
-            wanted,
-            None if self.present is None else self.present[:, columns],
+        return replace(
+            self,
+            images=stack({name: parts[name] for name in wanted}),
+            modalities=wanted,
+            present=None if self.present is None else self.present[:, columns],
         )
 
     def first_frame(self) -> "Faces":
         """The first frame of every clip, as single pictures."""
-        if self.images.ndim == 4:
-            return self
-        return Faces(
-            self.manifest,
-            self.images[:, 0],
-            None if self.depth is None else self.depth[:, 0],
-            None if self.mask is None else self.mask[:, 0],
-            self.modalities,
-            self.present,
-        )
+        return self if self.images.ndim == 4 else self._changed(lambda clips: clips[:, 0])
 
     def still(self) -> "Faces":
-        """The same clips, as if nothing had moved: every frame is the first one."""
+        """The same clips without motion: every frame is the first one."""
+        return self._changed(lambda clips: clips[:, :1].expand_as(clips).contiguous())
 
-        def held(frames: Tensor | None) -> Tensor | None:
-            return None if frames is None else frames[:, :1].expand_as(frames).contiguous()
-
-        images = self.images[:, :1].expand_as(self.images).contiguous()
-        return replace(self, images=images, depth=held(self.depth), mask=held(self.mask))
+    def _changed(self, change: Callable[[Tensor], Tensor], **others: Any) -> "Faces":
+        """The same faces with pictures and label maps changed alike, and with other attributes."""
+        depth, mask = (None if one is None else change(one) for one in (self.depth, self.mask))
+        return replace(self, images=change(self.images), depth=depth, mask=mask, **others)
 
     def split(self, name: str) -> "Faces":
         """The faces of the split ``"train"``, ``"dev"`` or ``"test"``."""

@@ -5,6 +5,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from sterling.checks import Level, check_fields
 from sterling.errors import InputError, unknown_name
 from sterling.guarantee import Assumption, Guarantee, tolerance_limit
 from sterling.measure import Scores, Threshold
@@ -13,7 +14,7 @@ from sterling.measure.threshold import digest_items
 
 @dataclass(frozen=True)
 class Promise:
-    """What a threshold shall promise.
+    """A guarantee asked of a threshold.
 
     Attributes:
         bpcer: Bound of the bona fide presentation classification error rate, in (0, 1).
@@ -26,14 +27,12 @@ class Promise:
         InputError: A rate that does not lie between 0 and 1.
     """
 
-    bpcer: float
-    confidence: float = 0.95
+    bpcer: Level
+    confidence: Level = 0.95
     unit: Literal["capture", "subject"] = "capture"
 
     def __post_init__(self) -> None:
-        for name, value in (("bpcer", self.bpcer), ("confidence", self.confidence)):
-            if not 0 < value < 1:
-                raise InputError(f"{name} is {value:g}: give a rate between 0 and 1")
+        check_fields(self)
 
     @classmethod
     def parse(cls, text: str) -> "Promise":
@@ -48,13 +47,8 @@ class Promise:
             name, _, value = part.partition("=")
             if name not in names:
                 raise unknown_name("guarantee", name, names)
-            if name == "unit":
-                if value not in ("capture", "subject"):
-                    raise unknown_name("unit", value, ("capture", "subject"))
-                given[name] = value
-                continue
             try:
-                given[name] = float(value)
+                given[name] = value if name == "unit" else float(value)
             except ValueError as error:
                 raise InputError(f"--guarantee {part}: write it as {name}=0.05") from error
         if "bpcer" not in given:

@@ -7,6 +7,7 @@ Features in losses are unit vectors (B, D), row i of gallery and of probe from t
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
 import torch
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from sterling.adapt import Forward, FunctionalModel, inner_loop
+from sterling.checks import Range, check_fields
 from sterling.errors import InputError
 from sterling.face.recognition.identities import Identities
 from sterling.runs import derive_seed
@@ -208,12 +210,11 @@ class MFR:
 
     encoder: FunctionalModel
     rate: float = 0.05
-    balance: float = 0.5
+    balance: Annotated[float, Range(0, 1, open_low=True)] = 0.5
     criterion: PairCriterion = PairCriterion()
 
     def __post_init__(self) -> None:
-        if not 0 < self.balance <= 1:
-            raise InputError(f"balance {self.balance}: above 0 and at most 1")
+        check_fields(self)
 
     def parts(self) -> Mapping[str, nn.Module]:
         """The encoder."""

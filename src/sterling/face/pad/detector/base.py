@@ -1,12 +1,13 @@
 """The base of detectors: network, preprocessing, threshold, provenance, and the three answers."""
 
+import hashlib
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import torch
@@ -16,9 +17,12 @@ from torch import Tensor
 from sterling.errors import InputError
 from sterling.face.pad.detector.decision import Decision, decide
 from sterling.face.pad.detector.preprocessing import Preprocessing
+from sterling.face.pad.detector.weights import write_whole
 from sterling.face.pad.networks.network import Network
 from sterling.face.pad.networks.registry import build_network
 from sterling.measure import Threshold
+
+CONFIG = "config.json"
 
 
 def _versions() -> dict[str, str]:
@@ -48,10 +52,15 @@ class Provenance:
     versions: Mapping[str, str] = field(default_factory=_versions)
 
 
+@dataclass(frozen=True, eq=False)
 class DetectorBase(ABC):
     """A presentation attack detector for face crops: pictures or clips, of one modality or more.
 
-    `Detector` runs it under PyTorch and `OnnxDetector` under ONNX Runtime.
+    `Detector` runs it under PyTorch and `OnnxDetector` under ONNX Runtime; both are dataclasses.
+
+    Class attributes:
+        format: Name and version of the saved format.
+        file: Name of the file of weights.
 
     Attributes:
         model: The network, which says what it takes and answers. Only `Detector` scores with its
@@ -62,11 +71,14 @@ class DetectorBase(ABC):
         margin: Scores nearer to the threshold than this are answered "cannot tell".
     """
 
+    format: ClassVar[str]
+    file: ClassVar[str]
+
     model: Network
     preprocessing: Preprocessing
     provenance: Provenance
-    threshold: Threshold | None
-    margin: float
+    threshold: Threshold | None = None
+    margin: float = 0.0
 
     @abstractmethod
     def score(
@@ -88,16 +100,56 @@ class DetectorBase(ABC):
         """
 
     @abstractmethod
+    def weights(self) -> bytes:
+        """Content of the file of weights."""
+
+    @classmethod
+    @abstractmethod
+    def from_file(cls, path: Path, card: Mapping[str, Any]) -> Self:
+        """Build from a file of weights and `card`'s object.
+
+        Raises:
+            InputError: One is damaged or malformed.
+        """
+
     def with_threshold(self, threshold: Threshold) -> Self:
         """Return the same detector with another threshold."""
+        return replace(self, threshold=threshold)
 
-    @abstractmethod
     def save_pretrained(self, folder: Path | str) -> None:
-        """Write the detector into `folder`, made if missing, for `load_detector`.
+        """Write the weights and ``config.json`` into `folder`, made if missing.
+
+        Each file is replaced at once, the weights first. The configuration holds their SHA-256, so
+        that a save that was cut short between the two is refused when it is read.
 
         Raises:
             InputError: The folder cannot be written to.
         """
+        weights = self.weights()
+        digest = hashlib.sha256(weights).hexdigest()
+        config = {"format": self.format, "sha256": digest, **self.card()}
+        write_whole(Path(folder) / self.file, weights)
+        write_whole(Path(folder) / CONFIG, (json.dumps(config, indent=2) + "\n").encode())
+
+    @classmethod
+    def from_pretrained(cls, folder: Path | str) -> Self:
+        """Read what `save_pretrained` wrote.
+
+        Raises:
+            InputError: A file is missing, damaged, of another format, or the two do not belong
+                together.
+        """
+        path, weights = Path(folder) / CONFIG, Path(folder) / cls.file
+        config = read_config(path)
+        if config["format"] != cls.format:
+            raise InputError(f"{path}: 'format' is not {cls.format!r}; not a detector of this kind")
+        if not weights.is_file():
+            raise InputError(f"{weights}: no such file")
+        if hashlib.sha256(weights.read_bytes()).hexdigest() != config["sha256"]:
+            raise InputError(
+                f"{weights}: SHA-256 differs from the one in {CONFIG}; save or copy both again"
+            )
+        return cls.from_file(weights, config)
 
     def decide(
         self, crops: Sequence[Tensor | str], *, there: Collection[str] | None = None

@@ -7,7 +7,7 @@ import tempfile
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -17,19 +17,14 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from sterling.errors import InputError
-from sterling.face.pad.detector.base import DetectorBase, Provenance, read_card, read_config
+from sterling.face.pad.detector.base import DetectorBase, read_card
 from sterling.face.pad.detector.detector import Detector
-from sterling.face.pad.detector.preprocessing import Preprocessing
 from sterling.face.pad.detector.weights import write_whole
 from sterling.face.pad.layers.cdc import fold
 from sterling.face.pad.networks.network import Network
-from sterling.measure import Threshold
 
 _OPSET = 18
 _CARD = "sterling.card"
-_GRAPH = "model.onnx"
-CONFIG = "config.json"
-ONNX_FORMAT = "sterling-pad-onnx-1"
 
 
 @dataclass(frozen=True)
@@ -72,19 +67,13 @@ class OnnxDetector(DetectorBase):
         session: The ``onnxruntime.InferenceSession``.
         content: The ONNX file's bytes.
         model: The architecture; its weights are not those of the graph.
-        preprocessing: What its crops look like; other input is refused.
-        provenance: Where it comes from.
-        threshold: Decision threshold with its origin, or None.
-        margin: Scores nearer to the threshold than this are answered "cannot tell".
     """
 
-    session: Any
-    content: bytes = field(repr=False)
-    model: Network
-    preprocessing: Preprocessing
-    provenance: Provenance
-    threshold: Threshold | None = None
-    margin: float = 0.0
+    format = "sterling-pad-onnx-1"
+    file = "model.onnx"
+
+    session: Any = None
+    content: bytes = field(default=b"", repr=False)
 
     @classmethod
     def load(cls, path: Path | str) -> "OnnxDetector":
@@ -124,51 +113,18 @@ class OnnxDetector(DetectorBase):
         return cls(session=session, content=content, **attributes)
 
     @classmethod
-    def from_pretrained(cls, folder: Path | str) -> "OnnxDetector":
-        """Read what `save_pretrained` wrote.
+    def from_file(cls, path: Path, card: Mapping[str, Any]) -> "OnnxDetector":
+        """Build from an ONNX file; see `DetectorBase`."""
+        return cls.from_bytes(path.read_bytes(), path, card)
 
-        Raises:
-            InputError: A file is missing, damaged, of another format, or the two do not belong
-                together.
-        """
-        path, weights = Path(folder) / CONFIG, Path(folder) / _GRAPH
-        config = read_config(path)
-        if config["format"] != ONNX_FORMAT:
-            raise InputError(f"{path}: 'format' is not {ONNX_FORMAT!r}")
-        if not weights.is_file():
-            raise InputError(f"{weights}: no such file")
-        content = weights.read_bytes()
-        if hashlib.sha256(content).hexdigest() != config["sha256"]:
-            raise InputError(
-                f"{weights}: SHA-256 differs from the one in {CONFIG}; copy both again"
-            )
-        return cls.from_bytes(content, weights, config)
-
-    def save_pretrained(self, folder: Path | str) -> None:
-        """Write ``model.onnx`` and ``config.json``, whose threshold counts."""
-        digest = hashlib.sha256(self.content).hexdigest()
-        config = {"format": ONNX_FORMAT, "sha256": digest, **self.card()}
-        write_whole(Path(folder) / _GRAPH, self.content)
-        write_whole(Path(folder) / CONFIG, (json.dumps(config, indent=2) + "\n").encode())
-
-    def with_threshold(self, threshold: Threshold) -> "OnnxDetector":
-        """Return the same detector with another threshold."""
-        return replace(self, threshold=threshold)
+    def weights(self) -> bytes:
+        """The ONNX file."""
+        return self.content
 
     def score(
         self, images: Tensor, *, present: Tensor | None = None, batch_size: int = 16
     ) -> NDArray[np.float64]:
-        """Score presentations uint8 (N, [T,] C, S, S); (N,), higher means bona fide.
-
-        Args:
-            images: The presentations.
-            present: bool (N, M), which modalities there are; None: all.
-            batch_size: Presentations per forward pass.
-
-        Raises:
-            InputError: Images of another type, size or number of channels, or an absent modality
-                that is needed.
-        """
+        """Score presentations; see `DetectorBase`."""
         self.preprocessing.require(images, self.model)
         count, modalities = len(images), self.model.modalities
         if present is None:

@@ -9,9 +9,9 @@ import json
 from pathlib import Path
 
 from sterling.errors import InputError
-from sterling.face.pad.detector.base import DetectorBase, read_config
+from sterling.face.pad.detector.base import CONFIG, DetectorBase, read_config
 from sterling.face.pad.detector.detector import Detector
-from sterling.face.pad.detector.onnx import CONFIG, ONNX_FORMAT, OnnxDetector
+from sterling.face.pad.detector.onnx import OnnxDetector
 
 SHIPPED = "compact"
 """The name by which commands know the shipped detector."""
@@ -55,6 +55,5 @@ def load_detector(source: Path | str) -> DetectorBase:
     path = Path(source)
     if path.suffix == ".onnx":
         return OnnxDetector.load(path)
-    if read_config(path / CONFIG)["format"] == ONNX_FORMAT:
-        return OnnxDetector.from_pretrained(path)
-    return Detector.from_pretrained(path)
+    onnx = read_config(path / CONFIG)["format"] == OnnxDetector.format
+    return (OnnxDetector if onnx else Detector).from_pretrained(path)

@@ -38,9 +38,6 @@ class CCL(Network):
         depth: 10, 18 or 34; the paper's is 50.
         width: Channels of the first stage.
         seed: Seed of the initial weights; the target begins as the online branch.
-
-    Raises:
-        InputError: An argument is outside its range.
     """
 
     name = "ccl"

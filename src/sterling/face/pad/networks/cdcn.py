@@ -36,9 +36,6 @@ class CDCN(Network):
         modalities: What is stacked along the image's channels: one modality, or several that are
             fused at the input.
         seed: Seed of the initial weights (PyTorch's default distribution for convolutions).
-
-    Raises:
-        InputError: An argument is outside its range.
     """
 
     name = "cdcn"

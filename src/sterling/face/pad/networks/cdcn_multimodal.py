@@ -28,9 +28,6 @@ class CDCNMultimodal(Network):
         theta: Share of the difference term, in [0, 1].
         modalities: Two or more, in the order of the channels.
         seed: Seed of the initial weights.
-
-    Raises:
-        InputError: An argument is outside its range.
     """
 
     name = "cdcn_multimodal"

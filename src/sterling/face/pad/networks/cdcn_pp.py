@@ -39,9 +39,6 @@ class CDCNpp(Network):
         structure: Operations of the cells low, mid and high.
         attention: Kernel sizes of the spatial attention at low, mid and high, odd; empty for none.
         seed: Seed of the initial weights.
-
-    Raises:
-        InputError: An argument is outside its range, or an operation is unknown.
     """
 
     name = "cdcn_pp"

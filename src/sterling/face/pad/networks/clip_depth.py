@@ -279,9 +279,6 @@ class SGTD(ClipDepth):
         gradient: Order within the residual spatial gradient blocks.
         root: Whether all gradient magnitudes have their root.
         seed: Seed of the initial weights.
-
-    Raises:
-        InputError: An argument is outside its range.
     """
 
     name = "sgtd"
@@ -331,9 +328,6 @@ class TemporalDepth(ClipDepth):
         logit_share: Share of the probability of bona fide in score and loss.
         modalities: What is stacked along the channels of every frame.
         seed: Seed of the initial weights.
-
-    Raises:
-        InputError: An argument is outside its range.
     """
 
     name = "temporal_depth"

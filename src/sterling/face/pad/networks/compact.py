@@ -29,9 +29,6 @@ class Compact(Network):
         theta: Share of the difference term in every 3×3 convolution, in [0, 1].
         modalities: What is stacked along the image's channels.
         seed: Seed of the initial weights.
-
-    Raises:
-        InputError: An argument is outside its range.
     """
 
     name = "compact"

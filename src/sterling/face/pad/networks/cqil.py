@@ -32,9 +32,6 @@ class CQIL(Network):
         restoring: Residual blocks of the restoring network; 0 leaves it out.
         separate: Whether quality has a branch of its own.
         seed: Seed of the initial weights.
-
-    Raises:
-        InputError: An argument is outside its range.
     """
 
     name = "cqil"
@@ -176,9 +173,6 @@ class QualityInvariance(Objective):
         contrast_weight: 1.
         restore_weight: 1; without effect on a network that does not restore.
         separate_weight: 0.1; without effect on a network without a branch of quality.
-
-    Raises:
-        InputError: A weight is negative.
     """
 
     contrast_weight: Weight = 1.0

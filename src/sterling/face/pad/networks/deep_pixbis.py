@@ -29,9 +29,6 @@ class DeepPixBiS(Network):
         width: Channels of the stem, even; a dense layer adds half as many. 96 is DenseNet-161.
         layers: Dense layers of the two blocks, 1 or more; (6, 12) is DenseNet-161.
         seed: Seed of the initial weights; the paper's are from ImageNet.
-
-    Raises:
-        InputError: An argument is outside its range.
     """
 
     name = "deep_pixbis"

@@ -52,9 +52,6 @@ class DepthNet(Network):
             pictures.
         seed: Seed of the initial weights: PyTorch's default distribution for convolutions; in the
             last one their absolute values, scaled down, so that the map begins above 0 (ours).
-
-    Raises:
-        InputError: An argument is outside its range.
     """
 
     name = "depth_net"

@@ -34,9 +34,6 @@ class EPCR(Network):
         width: Channels of the stem and of the embeddings; 64 is the published network.
         theta: Share of the difference term in every convolution of the encoder, in [0, 1].
         seed: Seed of the initial weights.
-
-    Raises:
-        InputError: An argument is outside its range.
     """
 
     name = "epcr"

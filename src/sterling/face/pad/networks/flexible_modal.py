@@ -46,9 +46,6 @@ class FlexibleModal(Network):
             nothing in an attention; or "zero", a black picture after normalisation, as in the
             release, from which the network must guess that nothing is there.
         seed: Seed of the initial weights.
-
-    Raises:
-        InputError: An argument is outside its range.
     """
 
     name = "flexible_modal"

@@ -39,9 +39,6 @@ class FMViT(Network):
         fusion: Whether class tokens attend to all modalities' patches (fusion attention).
         modalities: Modalities, in the order of the channels.
         seed: Seed of the initial weights.
-
-    Raises:
-        InputError: An argument is outside its range.
     """
 
     name = "fm_vit"

@@ -32,9 +32,6 @@ class FourierNet(Network):
         depth: 10, 18 or 34.
         width: Channels of the first stage.
         seed: Seed of the initial weights.
-
-    Raises:
-        InputError: An argument is outside its range.
     """
 
     name = "fourier"

@@ -42,9 +42,6 @@ class FusionResNet(Network):
         combine: "concat" or "add".
         reduction: Ratio of the excitation's bottleneck. Unknown in the paper; 16 is usual.
         seed: Seed of the initial weights; the paper's ImageNet weights cannot be had here.
-
-    Raises:
-        InputError: An argument is outside its range.
     """
 
     name = "fusion_resnet"

@@ -36,9 +36,6 @@ class MADDG(Network):
         width: Channels of the stem.
         domains: Number of sources, 2 or more; one discriminator each.
         seed: Seed of the initial weights.
-
-    Raises:
-        InputError: An argument is outside its range.
     """
 
     name = "maddg"

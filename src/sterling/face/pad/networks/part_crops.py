@@ -46,9 +46,6 @@ class PartCrops(Network):
         width: Channels of the first stage.
         parts: Whether the five parts are seen; without them there is the face's head alone.
         seed: Seed of the initial weights; the release's are from ImageNet.
-
-    Raises:
-        InputError: An argument is outside its range.
     """
 
     name = "part_crops"

@@ -31,9 +31,6 @@ class BipartiteNet(Network):
     Args:
         width: Channels of the stem.
         seed: Seed of the initial weights; the heads begin alike in distribution, not in value.
-
-    Raises:
-        InputError: `width` is below 1.
     """
 
     name = "bipartite"

@@ -38,9 +38,6 @@ class SSDG(Network):
         width: Channels of the first stage; 64 is published.
         domains: Number of domains that the discriminator tells apart, 2 or more.
         seed: Seed of the initial weights; the release's are from ImageNet.
-
-    Raises:
-        InputError: An argument is outside its range.
     """
 
     name = "ssdg"
