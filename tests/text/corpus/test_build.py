@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from tests.text.attacks.test_suite import Echo
+from tests.text.attacks.test_registry import Echo
 
 from sterling.errors import InputError, NothingMeasuredError
 from sterling.lm import GREEDY, Generation, LocalModel, Sampling, train_small
