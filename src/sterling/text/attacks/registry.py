@@ -11,7 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
-from sterling.errors import InputError, check_numbers, unknown_name
+from sterling.checks import check_numbers
+from sterling.errors import InputError, unknown_name
 from sterling.lm import LanguageModel
 from sterling.research_use import require_research_use
 from sterling.runs import derive_seed

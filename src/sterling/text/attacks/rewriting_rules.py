@@ -11,7 +11,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from sterling.errors import check_numbers
+from sterling.checks import check_numbers
 from sterling.text.attacks.word_edits import Edited, share_of_words
 
 CONTRACTIONS = {

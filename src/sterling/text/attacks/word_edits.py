@@ -12,7 +12,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from sterling.errors import check_numbers
+from sterling.checks import check_numbers
 
 WordEdit = Callable[[str, np.random.Generator], str]
 

@@ -112,7 +112,7 @@ class Raidar(TrainingFree):
 
     def score(self, texts: Sequence[str]) -> Scored:
         """Score by having every text rewritten."""
-        return score_words(texts, self._kept, MAX_WORDS)
+        return score_words(texts, self._kept, lambda text: text.split()[:MAX_WORDS])
 
     def _kept(self, text: str, words: list[str]) -> float:
         message = Message(role="user", content=PROMPT + " ".join(words))

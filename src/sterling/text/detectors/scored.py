@@ -100,16 +100,18 @@ def too_short(length: int, unit: str = "tokens", least: int = LEAST_TOKENS) -> s
 
 
 def score_words(
-    texts: Sequence[str], score: Callable[[str, list[str]], float], most: int | None = None
+    texts: Sequence[str],
+    score: Callable[[str, list[str]], float],
+    cut: Callable[[str], list[str]] = str.split,
 ) -> Scored:
     """Score texts one by one from their words; short and unreadable ones are not scored.
 
     Args:
         texts: Any texts.
         score: Maps a text and its words to the score.
-        most: Number of words that count; None takes all.
+        cut: Cuts a text into the words that count.
     """
-    words = [text.split()[:most] for text in texts]
+    words = [cut(text) for text in texts]
     reasons = [
         unreadable(text) or too_short(len(own), "words")
         for text, own in zip(texts, words, strict=True)
