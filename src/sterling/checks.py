@@ -1,15 +1,19 @@
 """State in an annotation which values are allowed, and refuse the others with one line.
 
-@dataclass(frozen=True)
-class Blur:
-sides: Count = 3
-strength: Share = 0.5
-kind: Literal["box", "gauss"] = "box"
+Example::
 
-def __post_init__(self) -> None:
-check_fields(self)
+    @dataclass(frozen=True)
+    class Blur:
+        sides: Count = 3
+        strength: Share = 0.5
+        kind: Literal["box", "gauss"] = "box"
 
-Blur(strength=2)  # InputError: strength is 2: a number in [0, 1]
+        def __post_init__(self) -> None:
+            check_fields(self)
+
+    Blur(strength=2)  # InputError: strength is 2: a number in [0, 1]
+
+`check_numbers` checks arguments of a function in place.
 """
 
 import math
@@ -144,3 +148,47 @@ def _check(name: str, value: Any, hint: Any) -> None:
             if isinstance(rule, (Range, OneOf)) and not rule.allows(value, parts[0]):
                 shown = repr(value) if isinstance(value, str) else value
                 raise InputError(f"{name} is {shown}: {rule.describe(parts[0])}")
+
+
+def check_numbers(
+    *,
+    at_least: float | None = None,
+    at_most: float | None = None,
+    above: float | None = None,
+    below: float | None = None,
+    **values: float,
+) -> None:
+    """Check that numbers lie in a range; not-a-number lies in none.
+
+    ``check_numbers(above=0, below=1, alpha=alpha)`` raises "alpha 1.5: give more than 0 and less
+    than 1".
+
+    Args:
+        at_least: Smallest allowed value.
+        at_most: Largest allowed value.
+        above: Bound that every value must exceed.
+        below: Bound that every value must stay under.
+        values: The numbers, by the names that the user knows them by.
+
+    Raises:
+        InputError: A number lies outside; the message names it and the range.
+    """
+    for name, value in values.items():
+        inside = (
+            (at_least is None or value >= at_least)
+            and (at_most is None or value <= at_most)
+            and (above is None or value > above)
+            and (below is None or value < below)
+        )
+        if not inside:
+            parts = [
+                f"{words} {bound:g}"
+                for words, bound in (
+                    ("at least", at_least),
+                    ("more than", above),
+                    ("at most", at_most),
+                    ("less than", below),
+                )
+                if bound is not None
+            ]
+            raise InputError(f"{name} {value}: give {' and '.join(parts)}")

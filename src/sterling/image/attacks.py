@@ -16,6 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from sterling.checks import Count, Positive, check_fields
 from sterling.errors import InputError, unknown_name
 from sterling.research_use import require_research_use
 
@@ -30,16 +31,12 @@ class Strength:
         samples: Directions that SPSA tries in each step.
     """
 
-    unit: float = 0.3
-    steps: int = 40
-    samples: int = 128
+    unit: Positive = 0.3
+    steps: Count = 40
+    samples: Count = 128
 
     def __post_init__(self) -> None:
-        if not self.unit > 0 or self.steps < 1 or self.samples < 1:
-            raise InputError(
-                f"unit {self.unit}, steps {self.steps}, samples {self.samples}: above 0, and 1 or "
-                "more of both"
-            )
+        check_fields(self)
 
 
 @dataclass(frozen=True, eq=False)

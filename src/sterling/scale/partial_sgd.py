@@ -10,10 +10,11 @@ is slow for good abandons its data, silently.
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Annotated
 
 import numpy as np
 
-from sterling.errors import InputError
+from sterling.checks import Count, Positive, Range, Share, Weight, check_fields, check_numbers
 from sterling.scale.workers import Arrival, Weights, Workers
 
 RECENT = 200  # arrivals that the adaptive grace looks back on
@@ -33,23 +34,14 @@ class Waiting:
         patience: Seconds without any answer after which those still owed are taken for dead.
     """
 
-    abandon: float = 0.0
-    grace: float | None = None
-    fairness: int | None = None
-    staleness: float = 0.0
-    patience: float = 60.0
+    abandon: Annotated[float, Range(0, 1, open_high=True)] = 0.0
+    grace: Weight | None = None
+    fairness: Count | None = None
+    staleness: Share = 0.0
+    patience: Positive = 60.0
 
     def __post_init__(self) -> None:
-        if not 0 <= self.abandon < 1:
-            raise InputError(f"abandon {self.abandon}: a share from 0 to below 1")
-        if not 0 <= self.staleness <= 1:
-            raise InputError(f"staleness {self.staleness}: from 0 to 1")
-        if self.grace is not None and self.grace < 0:
-            raise InputError(f"grace {self.grace}: 0 deviations or more, or None")
-        if self.fairness is not None and self.fairness < 1:
-            raise InputError(f"fairness {self.fairness}: 1 step or more, or None")
-        if not self.patience > 0:
-            raise InputError(f"patience {self.patience}: above 0 seconds")
+        check_fields(self)
 
 
 @dataclass
@@ -101,8 +93,7 @@ def partial_sgd(
         InputError: `steps` is below 1 or there is no worker.
         RuntimeError: Too few workers are left; the message says which died.
     """
-    if steps < 1 or workers.count < 1:
-        raise InputError(f"steps {steps}, workers {workers.count}: 1 or more of both")
+    check_numbers(at_least=1, steps=steps, workers=workers.count)
     rule = waiting or Waiting()
     loop = _Loop(workers, rule, least_workers, PartialRun(np.array(start, dtype=float)))
     loop.run.used = [0] * workers.count
@@ -244,13 +235,10 @@ def results_needed(
     Raises:
         InputError: A value is out of range.
     """
-    if examples < 1 or workers < 1 or not deviation >= 0 or not tolerance > 0:
-        raise InputError(
-            f"examples {examples}, workers {workers}, deviation {deviation}, tolerance "
-            f"{tolerance}: 1 or more, 1 or more, 0 or more, above 0"
-        )
-    if not 0 < confidence < 1:
-        raise InputError(f"confidence {confidence}: between 0 and 1")
+    check_numbers(at_least=1, examples=examples, workers=workers)
+    check_numbers(at_least=0, deviation=deviation)
+    check_numbers(above=0, tolerance=tolerance)
+    check_numbers(above=0, below=1, confidence=confidence)
     from scipy import stats  # workers of a cluster import this module and need no SciPy
 
     spread = float(stats.norm.ppf((1 + confidence) / 2)) ** 2 * deviation**2

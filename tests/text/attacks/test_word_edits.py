@@ -6,8 +6,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sterling.errors import InputError
-from sterling.text.attacks.formatting import shift_up, zero_width
-from sterling.text.attacks.word_edits import HOMOGLYPHS, TYPO, WORD_EDITS, edit_words
+from sterling.text.attacks.word_edits import (
+    HOMOGLYPHS,
+    TYPO,
+    WORD_EDITS,
+    edit_words,
+    shift_up,
+    zero_width,
+)
 
 WORDS = st.text(alphabet="abcdeXYZ'-.1é", min_size=1, max_size=8)
 TEXTS = st.lists(WORDS, min_size=1, max_size=30).map(" ".join)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from tests.text.attacks.test_suite import Echo
+from tests.text.attacks.test_registry import Echo
 
 from sterling.errors import InputError, NothingMeasuredError
 from sterling.lm import GREEDY, Generation, LocalModel, Sampling, train_small
@@ -128,7 +128,7 @@ def test_a_sweep_writes_one_text_for_each_setting(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"prefix_tokens": 0}, "prefix_tokens 0"),
+        ({"prefix_tokens": 0}, "prefix_tokens is 0"),
         ({"template": "go on"}, "template 'go on'"),
         ({"mode": "plus"}, "mode 'plus'"),
         ({"samplings": ()}, "samplings"),

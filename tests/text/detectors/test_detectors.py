@@ -23,8 +23,7 @@ from sterling.text.detectors import (
     make_detector,
     train_detector,
 )
-from sterling.text.detectors.dna_gpt import overlap
-from sterling.text.detectors.raidar import kept_share
+from sterling.text.detectors.regeneration import kept_share, overlap
 
 FEW = ["river", "house", "road", "bridge"]
 WORDS = [*FEW, "people", "water", "spring", "town", "small", "old", "light", "stone", "market"]

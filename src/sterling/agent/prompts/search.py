@@ -9,7 +9,7 @@ Selection rule, priors, budgets and stopping rule could not be established: they
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import combinations
-from typing import Literal
+from typing import Annotated, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,9 +18,12 @@ from scipy import special, stats
 from sterling.agent.prompts.comparison import compare
 from sterling.agent.prompts.posterior import EdgePosterior
 from sterling.agent.prompts.task import PromptTask
+from sterling.checks import Count, Range, check_fields
 from sterling.errors import InputError
 from sterling.lm import BudgetExhaustedError
 from sterling.measure import BradleyTerry, Interval, fit_bradley_terry
+
+Chance = Annotated[float, Range(0.5, 1, open_high=True)]
 
 
 @dataclass(frozen=True)
@@ -42,26 +45,21 @@ class SearchSettings:
         filtered: Choose finalists by their path posteriors; else at random (an ablation).
     """
 
-    expansions: int = 20
-    children: int = 2
-    questions: int = 3
-    depth: int = 5
+    expansions: Count = 20
+    children: Count = 2
+    questions: Count = 3
+    depth: Count = 5
     exploration: float = 0.3
-    finalists: int = 5
-    confidence: float = 0.5
+    finalists: Count = 5
+    confidence: Chance = 0.5
     round_questions: int = 2
-    judged: int = 120
-    settled: float = 0.95
+    judged: Count = 120
+    settled: Chance = 0.95
     swap: bool = True
     filtered: bool = True
 
     def __post_init__(self) -> None:
-        for name in ("expansions", "children", "questions", "depth", "finalists", "judged"):
-            if getattr(self, name) < 1:
-                raise InputError(f"{name} {getattr(self, name)}: 1 or more")
-        for name in ("confidence", "settled"):
-            if not 0.5 <= getattr(self, name) < 1:
-                raise InputError(f"{name} {getattr(self, name)}: from 0.5 to below 1")
+        check_fields(self)
 
 
 @dataclass

@@ -13,7 +13,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from sterling.errors import check_numbers
+from sterling.checks import check_numbers
 from sterling.privacy.cache.snapshot import CacheSnapshot
 
 EPSILON, DELTA, COMPOSITIONS = 1e8, 1e-5, 2

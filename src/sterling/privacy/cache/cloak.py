@@ -23,7 +23,7 @@ import hashlib
 import struct
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Literal
+from typing import Annotated, Literal
 
 import numpy as np
 import torch
@@ -31,9 +31,12 @@ from numpy.typing import NDArray
 from scipy.special import ndtri
 from torch import Tensor
 
-from sterling.errors import InputError, check_numbers, unknown_name
+from sterling.checks import Positive, Range, check_fields
+from sterling.errors import InputError
 
 KEY_BYTES = 32
+
+Ratio = Annotated[float, Range(1)]
 
 PLANE = 1.42
 """At least the root of 2: how far a rotation in a plane can enlarge an entry."""
@@ -86,20 +89,15 @@ class CloakConfig:
         mask_ratio: Half-width of the dense mask's uniform entries, in units of the bound. Ours.
     """
 
-    block: int = 16
-    theta_ratio: float = 2.0
-    s_ratio: float = 1.0
-    m_ratio: float = 1.0
+    block: Annotated[int, Range(2)] = 16
+    theta_ratio: Ratio = 2.0
+    s_ratio: Ratio = 1.0
+    m_ratio: Ratio = 1.0
     mask: Literal["row", "dense"] = "row"
-    mask_ratio: float = 4.0
+    mask_ratio: Positive = 4.0
 
     def __post_init__(self) -> None:
-        check_numbers(at_least=2, block=self.block)
-        ratios = {"theta_ratio": self.theta_ratio, "s_ratio": self.s_ratio, "m_ratio": self.m_ratio}
-        check_numbers(at_least=1, **ratios)
-        check_numbers(above=0, mask_ratio=self.mask_ratio)
-        if self.mask not in ("row", "dense"):
-            raise unknown_name("mask", self.mask, ("row", "dense"))
+        check_fields(self)
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from sterling.errors import InputError, check_numbers
+from sterling.checks import check_numbers
+from sterling.errors import InputError
 from sterling.privacy.cache.snapshot import CacheSnapshot, plain_snapshot
 from sterling.research_use import require_research_use
 

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from sterling.errors import check_numbers
+from sterling.checks import check_numbers
 from sterling.privacy.unlearning.examples import IGNORED, Examples
 
 _ATTRIBUTES = ("birthplace", "genre", "award", "parents", "book")

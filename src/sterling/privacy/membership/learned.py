@@ -17,7 +17,8 @@ from sklearn.preprocessing import StandardScaler
 from torch import Tensor
 from torch.func import functional_call, grad, vmap
 
-from sterling.errors import InputError, check_numbers
+from sterling.checks import check_numbers
+from sterling.errors import InputError
 from sterling.measure import Scores, auc
 from sterling.privacy.membership.output_scores import check_outputs, phi
 from sterling.privacy.targets.models import Models

@@ -7,6 +7,7 @@ in the overhead of small operations; stacked, each operation does the work of al
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
 import torch
@@ -15,7 +16,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.func import functional_call, vmap
 
-from sterling.errors import InputError, check_numbers
+from sterling.checks import Count, Positive, Range, Weight, check_fields
+from sterling.errors import InputError
 from sterling.privacy.targets.models import Models
 
 
@@ -31,17 +33,14 @@ class Recipe:
         weight_decay: Weight of the parameter that is added to the gradient.
     """
 
-    epochs: int = 30
-    batch_size: int = 32
-    learning_rate: float = 0.1
-    momentum: float = 0.9
-    weight_decay: float = 0.0
+    epochs: Count = 30
+    batch_size: Count = 32
+    learning_rate: Positive = 0.1
+    momentum: Annotated[float, Range(0, 1, open_high=True)] = 0.9
+    weight_decay: Weight = 0.0
 
     def __post_init__(self) -> None:
-        check_numbers(at_least=1, epochs=self.epochs, batch_size=self.batch_size)
-        check_numbers(above=0, learning_rate=self.learning_rate)
-        check_numbers(at_least=0, below=1, momentum=self.momentum)
-        check_numbers(at_least=0, weight_decay=self.weight_decay)
+        check_fields(self)
 
 
 def balanced_membership(models: int, records: int, rng: np.random.Generator) -> NDArray[np.bool_]:

@@ -17,7 +17,8 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from sterling.errors import InputError, check_numbers
+from sterling.checks import check_numbers
+from sterling.errors import InputError
 from sterling.privacy.targets.convex import ConvexModel, fit_convex
 
 

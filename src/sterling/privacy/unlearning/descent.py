@@ -12,7 +12,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from sterling.errors import InputError, check_numbers
+from sterling.checks import Count, Natural, Positive, check_fields
+from sterling.errors import InputError
 from sterling.privacy.unlearning.examples import Examples
 from sterling.privacy.unlearning.losses import Loss, cross_entropy, mean_loss
 
@@ -32,14 +33,12 @@ class Descent:
         batch_size: Examples to forget, and as many to retain, per step.
     """
 
-    steps: int = 60
-    learning_rate: float = 1e-3
-    batch_size: int = 64
+    steps: Natural = 60
+    learning_rate: Positive = 1e-3
+    batch_size: Count = 64
 
     def __post_init__(self) -> None:
-        check_numbers(at_least=0, steps=self.steps)
-        check_numbers(at_least=1, batch_size=self.batch_size)
-        check_numbers(above=0, learning_rate=self.learning_rate)
+        check_fields(self)
 
 
 def draw_seed(rng: torch.Generator) -> int:

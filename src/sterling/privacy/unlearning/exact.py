@@ -14,7 +14,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from sterling.errors import InputError, check_numbers
+from sterling.checks import Count, check_fields
+from sterling.errors import InputError
 from sterling.privacy.targets.models import Models
 from sterling.privacy.targets.training import Recipe, train_many
 from sterling.privacy.unlearning.descent import Descent, draw_seed, learn, reset
@@ -81,12 +82,12 @@ class SisaConfig:
     """
 
     train: Train
-    shards: int = 5
-    slices: int = 5
+    shards: Count = 5
+    slices: Count = 5
     seed: int = 0
 
     def __post_init__(self) -> None:
-        check_numbers(at_least=1, shards=self.shards, slices=self.slices)
+        check_fields(self)
 
     def place(self, record: int) -> tuple[int, int]:
         """Return the shard and the slice of a record."""

@@ -12,7 +12,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from sterling.errors import InputError, check_numbers
+from sterling.checks import check_numbers
+from sterling.errors import InputError
 from sterling.privacy.unlearning.descent import Descent, minimise
 from sterling.privacy.unlearning.examples import IGNORED, Examples
 from sterling.privacy.unlearning.losses import cross_entropy, mean_loss

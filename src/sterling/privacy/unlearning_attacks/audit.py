@@ -11,7 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from sterling.errors import InputError, check_numbers
+from sterling.checks import check_numbers
+from sterling.errors import InputError
 from sterling.measure import Estimate, Interval, Rate, Scores, tpr_at_fpr
 from sterling.privacy.unlearning_attacks.separation import attack_area, lingering, privleak
 from sterling.privacy.unlearning_attacks.signals import Signals

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from sterling.errors import check_numbers
+from sterling.checks import check_numbers
 from sterling.privacy.targets.convex import ConvexModel
 
 

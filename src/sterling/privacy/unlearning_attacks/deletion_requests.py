@@ -29,7 +29,8 @@ import torch.nn.functional as F
 from scipy import stats
 from torch import Tensor
 
-from sterling.errors import InputError, check_numbers, unknown_name
+from sterling.checks import check_fields, check_numbers
+from sterling.errors import InputError, unknown_name
 from sterling.guarantee.quantiles import conformal_rank, needed_for
 from sterling.privacy.targets.convex import ConvexModel
 from sterling.research_use import require_research_use
@@ -105,8 +106,7 @@ class Aim:
     set_size: SoftSetSize | None = None
 
     def __post_init__(self) -> None:
-        if self.direction not in ("over", "under", "flip"):
-            raise unknown_name("direction", self.direction, ("over", "under", "flip"))
+        check_fields(self)
         if not len(self.targets) or len(self.targets) != len(self.labels):
             raise InputError(
                 f"{len(self.targets)} targets, {len(self.labels)} labels: give one label each, "

@@ -21,7 +21,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from torch import Tensor, nn
 
-from sterling.errors import InputError, check_numbers
+from sterling.checks import check_numbers
+from sterling.errors import InputError
 from sterling.measure import Estimate
 from sterling.privacy.unlearning.descent import Descent, learn
 from sterling.privacy.unlearning.examples import IGNORED, Examples

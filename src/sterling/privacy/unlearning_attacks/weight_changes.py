@@ -14,7 +14,8 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from sterling.errors import InputError, check_numbers
+from sterling.checks import check_numbers
+from sterling.errors import InputError
 from sterling.privacy.unlearning.descent import Descent, draw_seed, learn
 from sterling.privacy.unlearning.examples import Examples
 

@@ -1,6 +1,6 @@
-"""Attacks on detectors of machine-generated text: what a text looks like after somebody's edits."""
+"""Attacks on detectors of machine-generated text: edits that somebody may make to a text."""
 
-from sterling.text.attacks.suite import (
+from sterling.text.attacks.registry import (
     ATTACKS,
     FREE_ATTACKS,
     MODEL_ATTACKS,

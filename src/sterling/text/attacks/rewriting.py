@@ -1,7 +1,7 @@
 """Attacks that ask a language model: span, para, back_trans and humanize of MGTEVAL.
 
 The platform refills spans with T5 and translates with a translation model. Here one causal or chat
-model does all of it, with prompts of ours: a span is refilled from what stands before it.
+model does all of it, with prompts of ours: a span is refilled from the words before it.
 """
 
 import re
@@ -12,8 +12,7 @@ import numpy as np
 
 from sterling.errors import InputError
 from sterling.lm import LanguageModel, Message, Sampling
-from sterling.text.attacks.sentences import sentences
-from sterling.text.attacks.spans import LENGTH, masked_spans
+from sterling.text.attacks.rewriting_rules import LENGTH, masked_spans, sentences
 from sterling.text.attacks.word_edits import Edited, share_of_words
 
 SAMPLING = Sampling(max_new_tokens=128, temperature=0.9, top_p=0.95)
@@ -35,7 +34,7 @@ def _seed(rng: np.random.Generator) -> int:
 def refill_by_model(
     text: str, share: float, rng: np.random.Generator, model: LanguageModel
 ) -> Edited:
-    """Spans of two words replaced by the model's first two words after what stands before them."""
+    """Replace spans of two words by the model's first two words after the words before them."""
     words = re.split(r"(\s+)", text.strip())
     spans = masked_spans(len(words[::2]), share, rng)
     if not spans:
@@ -55,7 +54,7 @@ def refill_by_model(
 def paraphrase_by_model(
     text: str, share: float, rng: np.random.Generator, model: LanguageModel
 ) -> Edited:
-    """Some sentences in other words; a sentence without an answer stays as it is."""
+    """Say some sentences in other words; a sentence without an answer stays as it is."""
     parts = sentences(text)
     wanted = share_of_words(share, len(parts))
     chosen = sorted(rng.choice(len(parts), size=wanted, replace=False).tolist())
@@ -74,13 +73,13 @@ def paraphrase_by_model(
 
 
 def round_trip(text: str, rng: np.random.Generator, model: LanguageModel, language: str) -> Edited:
-    """The text translated to a pivot and back; the pivot of English is German, of others English.
+    """Translate the text to a pivot and back; the pivot of English is German, of others English.
 
     Args:
         text: Any text.
         rng: Seeds the model.
         model: Translates.
-        language: Of the text, as an ISO 639-1 code.
+        language: ISO 639-1 code of the text's language.
     """
     pivot, home = ("German", "English") if language == "en" else ("English", language)
     there = _ask(model, [f"Translate into {pivot}:\n\n{text}"], rng, tokens=2 * _tokens(text))[0]
@@ -93,7 +92,7 @@ def round_trip(text: str, rng: np.random.Generator, model: LanguageModel, langua
 def humanize(
     text: str, rng: np.random.Generator, model: LanguageModel, examples: Examples
 ) -> Edited:
-    """The text rewritten after three examples of human and of machine writing.
+    """Rewrite the text after three examples of human and of machine writing.
 
     Raises:
         InputError: Fewer than three examples of either.

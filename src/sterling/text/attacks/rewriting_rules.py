@@ -1,4 +1,4 @@
-"""Rewriting without a model: what ``para-lite`` and ``span-lite`` do. Ours throughout.
+"""Rewriting without a model: the attacks ``para-lite`` and ``span-lite``, ours throughout.
 
 These are weak stand-ins for paraphrasers and masked language models, and named so that nobody
 compares them with figures of those.
@@ -11,8 +11,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from sterling.text.attacks.sentences import sentences
-from sterling.text.attacks.spans import masked_spans
+from sterling.checks import check_numbers
 from sterling.text.attacks.word_edits import Edited, share_of_words
 
 CONTRACTIONS = {
@@ -43,6 +42,8 @@ CONTRACTIONS = {
 }
 EXPANSIONS = {short.lower(): long for long, short in CONTRACTIONS.items()}
 CONJUNCTIONS = ("because", "although", "though", "while", "when", "if", "since", "after", "before")
+LENGTH, BUFFER = 2, 1  # words of a masked span, and at least between two
+_SENTENCE = re.compile(r"[^.!?]+[.!?]*[\"'”’)]*\s*|[.!?]+\s*")
 _FORM = re.compile(
     r"\b(" + "|".join(sorted([*CONTRACTIONS, *EXPANSIONS], key=len, reverse=True)) + r")\b",
     re.IGNORECASE,
@@ -53,12 +54,45 @@ Followers = Mapping[str, Sequence[str]]
 """Words that were seen after each lower-case word, with repetitions."""
 
 
+def sentences(text: str) -> list[str]:
+    """Cut a text into sentences with the white space after them; joined they are the text."""
+    return _SENTENCE.findall(text)
+
+
+def masked_spans(words: int, share: float, rng: np.random.Generator) -> list[tuple[int, int]]:
+    """Draw spans of two words to mask, each with a word of distance to the next, in order.
+
+    MGTEVAL's attack 1, and DetectGPT's perturbation. Their number is ``int(share * words / (length
+    + 2 * buffer))`` and at least one. The first word is never masked: something must be known
+    before a span.
+
+    Args:
+        words: Number of words of the text.
+        share: Share of the words, in [0, 1].
+        rng: Chooses the places.
+
+    Returns:
+        Half-open ranges of word positions; none for a text of fewer than four words.
+    """
+    check_numbers(at_least=0, at_most=1, share=share)
+    if words < 1 + LENGTH + BUFFER:
+        return []
+    wanted = max(1, int(share * words / (LENGTH + 2 * BUFFER)))
+    # Spans with their distance are blocks; the other words are spread before the blocks.
+    block = LENGTH + BUFFER
+    wanted = min(wanted, (words - 1) // block)
+    free = words - 1 - wanted * block
+    gaps = np.sort(rng.integers(0, free + 1, size=wanted))
+    starts = 1 + gaps + block * np.arange(wanted)
+    return [(int(start), int(start) + LENGTH) for start in starts]
+
+
 def paraphrase(text: str, share: float, rng: np.random.Generator) -> Edited:
-    """Some sentences with contractions made or undone and a subordinate clause put first.
+    """Make or undo contractions in some sentences and put a subordinate clause first.
 
     Args:
         text: Any text.
-        share: Of the sentences, in [0, 1]; at least one of those that a rule can change.
+        share: Share of the sentences, in [0, 1]; at least one of those that a rule can change.
         rng: Chooses the sentences.
     """
     old = sentences(text)
@@ -72,7 +106,7 @@ def paraphrase(text: str, share: float, rng: np.random.Generator) -> Edited:
 
 
 def followers(texts: Sequence[str]) -> Followers:
-    """What follows each word in some texts: the table that `refill_spans` draws from."""
+    """Return the words that follow each word in some texts, for `refill_spans`."""
     seen: dict[str, list[str]] = defaultdict(list)
     for text in texts:
         words = text.split()
@@ -82,9 +116,9 @@ def followers(texts: Sequence[str]) -> Followers:
 
 
 def refill_spans(text: str, share: float, rng: np.random.Generator, known: Followers) -> Edited:
-    """The spans of `masked_spans` refilled word by word from what follows the word before.
+    """Refill the spans of `masked_spans` word by word from what follows the word before.
 
-    A word that was never followed by another keeps what stood after it.
+    After a word that was never followed by another the text stays as it is.
     """
     words = re.split(r"(\s+)", text.strip())
     spans = masked_spans(len(words[::2]), share, rng)
@@ -108,7 +142,7 @@ def _other_form(match: re.Match[str]) -> str:
 
 
 def _clause_first(sentence: str) -> str:
-    """Sentences of the form "A because B." as "Because B, A."; others stay."""
+    """Turn "A because B." into "Because B, A."; other sentences stay."""
     body = sentence.rstrip(".")
     match = _CLAUSE.match(body)
     if not match or len(sentence) - len(body) != 1 or len(match[1].split()) < 3:

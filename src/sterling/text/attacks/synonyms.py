@@ -58,7 +58,7 @@ student pupil|students pupils|teacher instructor|doctor physician|doctors physic
 
 
 def small_table() -> Synonyms:
-    """The small table of ours, for attacks whose name ends in ``-lite``."""
+    """Return the small table of ours, for attacks whose name ends in ``-lite``."""
     pairs = [one.split() for line in SMALL_TABLE.splitlines() for one in line.split("|") if one]
     table = {word: [other] for word, other in pairs}
     return lambda word: table.get(word, [])
@@ -66,13 +66,13 @@ def small_table() -> Synonyms:
 
 @cache
 def wordnet(folder: Path | None = None) -> Synonyms:
-    """Synonyms from WordNet's own files (``index.noun``, ``data.noun``, ...), read without NLTK.
+    """Read synonyms from WordNet's own files (``index.noun``, ``data.noun``, ...), without NLTK.
 
     Words are looked up as they stand: inflected forms have no entry. Senses come in WordNet's
     order, the commonest first; expressions of several words are left out.
 
     Args:
-        folder: Where the files are; by default where Debian's package wordnet-base puts them.
+        folder: Folder of the files; by default that of Debian's package wordnet-base.
 
     Raises:
         InputError: A file is missing.
@@ -93,7 +93,7 @@ def wordnet(folder: Path | None = None) -> Synonyms:
         except OSError as error:
             raise InputError(f"{error.filename}: {error.strerror}; install WordNet anew") from error
         for line in lines:
-            if line.startswith(" ") or not line:  # the licence stands before the entries
+            if line.startswith(" ") or not line:  # the licence comes before the entries
                 continue
             fields = line.split()
             senses = int(fields[2])
@@ -118,14 +118,14 @@ def replace_words(
     synonyms: Synonyms,
     choose: Callable[[Sequence[str]], int] = lambda _: 0,
 ) -> Edited:
-    """Other words for some words, none of them a stop word; a capital stays a capital.
+    """Replace some words, none of them a stop word, by synonyms; a capital stays a capital.
 
     Args:
         text: Any text.
-        share: Of all words, in [0, 1]; at least one.
+        share: Share of all words, in [0, 1]; at least one is replaced.
         rng: Chooses the words.
-        synonyms: What may stand in for a word.
-        choose: From whole texts, one per synonym, to the position of the one to keep; the first
+        synonyms: Maps a word to its synonyms.
+        choose: Maps whole texts, one per synonym, to the position of the one to keep; the first
             synonym by default.
     """
     words = list(_WORD.finditer(text))

@@ -1,17 +1,18 @@
-"""Attacks that edit one letter of some words, each at an edit distance that is known exactly.
+"""Attacks that edit one letter of some words at a known edit distance, or add hidden formatting.
 
-MGTEVAL (ACL 2026), attacks 3 to 8. A word is what stands between white space; it can be attacked
-when it holds two letters or more. Share and operations are the platform's; the table of homoglyphs
-is ours (the platform's are VIPER's).
+MGTEVAL (ACL 2026), attacks 3 to 9. Words are separated by white space; a word can be attacked when
+it holds two letters or more. Share and operations are the platform's; the table of homoglyphs is
+ours (the platform's are VIPER's).
 """
 
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
-from sterling.errors import InputError
+from sterling.checks import check_numbers
 
 WordEdit = Callable[[str, np.random.Generator], str]
 
@@ -26,25 +27,24 @@ HOMOGLYPHS = dict(
         strict=True,
     )
 )
+ZERO_WIDTH_SPACE = "\u200b"
+VERTICAL_TABS = "\u000b\u000b"
 _WORD = re.compile(r"\S+")
+_TWO_CHARACTERS = re.compile(r"\S{2,}")
+_SENTENCE_END = re.compile(r"[.!?]+(?=\s|$)")
 
 
 @dataclass(frozen=True)
 class Edited:
-    """A text after an attack, and how many of its words (or sentences) were changed."""
+    """A text after an attack, with the number of its words (or sentences) that were changed."""
 
     text: str
     changed: int
 
 
 def share_of_words(share: float, words: int) -> int:
-    """How many words an attack takes: ``max(1, round(share * words))``, and never more than all.
-
-    Raises:
-        InputError: The share is none.
-    """
-    if not 0 <= share <= 1:
-        raise InputError(f"share {share}: give the share of words to attack, from 0 to 1")
+    """Return the number of words an attack takes: ``max(1, round(share * words))`` of all."""
+    check_numbers(at_least=0, at_most=1, share=share)
     return min(words, max(1, round(share * words)))
 
 
@@ -53,7 +53,7 @@ def edit_words(text: str, share: float, rng: np.random.Generator, attack: str) -
 
     Args:
         text: Any text; white space is kept as it is.
-        share: Of all words, in [0, 1]; at least one is attacked.
+        share: Share of all words, in [0, 1]; at least one is attacked.
         rng: Chooses words, places and letters.
         attack: A key of `WORD_EDITS`.
 
@@ -76,7 +76,7 @@ def _letters(word: str) -> list[int]:
 
 
 def _pairs(word: str) -> list[int]:
-    """Places whose letter differs from the next one, which is a letter too."""
+    """Return places whose letter differs from the next one, which is a letter too."""
     return [
         place
         for place in _letters(word)
@@ -97,37 +97,37 @@ def _other_letter(letter: str, rng: np.random.Generator) -> str:
 
 
 def insert(word: str, rng: np.random.Generator) -> str:
-    """A random lower-case letter before or after one of the word's letters."""
+    """Insert a random lower-case letter before or after one of the word's letters."""
     place = _pick(_letters(word), rng) + int(rng.integers(2))
     return word[:place] + ALPHABET[int(rng.integers(len(ALPHABET)))] + word[place:]
 
 
 def delete(word: str, rng: np.random.Generator) -> str:
-    """One letter less."""
+    """Leave out one letter."""
     place = _pick(_letters(word), rng)
     return word[:place] + word[place + 1 :]
 
 
 def substitute(word: str, rng: np.random.Generator) -> str:
-    """One letter by another of the same case."""
+    """Replace one letter by another of the same case."""
     place = _pick(_letters(word), rng)
     return word[:place] + _other_letter(word[place], rng) + word[place + 1 :]
 
 
 def transpose(word: str, rng: np.random.Generator) -> str:
-    """Two unlike neighbours exchanged: a Levenshtein distance of two."""
+    """Exchange two unlike neighbours: a Levenshtein distance of two."""
     place = _pick(_pairs(word), rng)
     return word[:place] + word[place + 1] + word[place] + word[place + 2 :]
 
 
 def look_alike(word: str, rng: np.random.Generator) -> str:
-    """One letter by one of another script that looks like it."""
+    """Replace one letter by one of another script that looks like it."""
     place = _pick([at for at, letter in enumerate(word) if letter in HOMOGLYPHS], rng)
     return word[:place] + HOMOGLYPHS[word[place]] + word[place + 1 :]
 
 
 def mistype(word: str, rng: np.random.Generator) -> str:
-    """One of the four operations; a substitution where no two neighbours can be exchanged."""
+    """Apply one of the four operations; a substitution where no neighbours can be exchanged."""
     name = str(rng.choice(list(TYPO), p=list(TYPO.values())))
     return WORD_EDITS[name if name != "tran" or _pairs(word) else "subs"](word, rng)
 
@@ -151,3 +151,34 @@ _ELIGIBLE: dict[str, Callable[[str], bool]] = {
     "tran": lambda word: bool(_pairs(word)),
     "homo": lambda word: _two_letters(word) and any(letter in HOMOGLYPHS for letter in word),
 }
+
+
+def zero_width(text: str, share: float, rng: np.random.Generator) -> Edited:
+    """Put a zero-width space inside some words of two characters or more."""
+    words = list(_TWO_CHARACTERS.finditer(text))
+    if not words:
+        return Edited(text, 0)
+    wanted = share_of_words(share, len(words))
+    chosen = {int(row) for row in rng.choice(len(words), size=wanted, replace=False)}
+    places = [
+        int(rng.integers(word.start() + 1, word.end()))
+        for row, word in enumerate(words)
+        if row in chosen
+    ]
+    return Edited(_inserted(text, places, ZERO_WIDTH_SPACE), wanted)
+
+
+def shift_up(text: str, share: float, rng: np.random.Generator) -> Edited:
+    """Put two vertical tabs after some sentences."""
+    ends = [match.end() for match in _SENTENCE_END.finditer(text)]
+    if not ends:
+        return Edited(text, 0)
+    wanted = share_of_words(share, len(ends))
+    places = sorted(ends[row] for row in rng.choice(len(ends), size=wanted, replace=False))
+    return Edited(_inserted(text, places, VERTICAL_TABS), wanted)
+
+
+def _inserted(text: str, places: list[int], what: str) -> str:
+    bounds = [0, *places, len(text)]
+    pieces = [text[start:end] for start, end in pairwise(bounds)]
+    return what.join(pieces)

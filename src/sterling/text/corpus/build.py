@@ -1,4 +1,4 @@
-"""A corpus of human texts and of what a language model makes of their beginnings.
+"""A corpus of human texts and of a language model's continuations of their beginnings.
 
 MGTEVAL's first component: a prompt from the first 64 tokens of a human text, one machine text for
 each prompt, groups divided 8 : 1 : 1. Ours: a human text is cut to as many tokens as its machine
@@ -7,10 +7,11 @@ text may have, since its length would give it away.
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
+from sterling.checks import Count, check_fields
 from sterling.errors import InputError, NothingMeasuredError
 from sterling.lm import LanguageModel, LocalModel, Message, Sampling
 from sterling.runs import derive_seed, track, write_atomically
@@ -23,10 +24,10 @@ from sterling.text.corpus.records import (
     split_by_group,
     write_records,
 )
-from sterling.text.detectors.scored import LEAST_TOKENS, unreadable
+from sterling.text.detectors.scored import LEAST_TOKENS, too_short, unreadable
 
 TextMode = Literal["prompt_plus", "continuation"]
-BATCH = 32  # prompts at a time, and the unit that is done again after a kill
+BATCH = 32  # prompts at a time, and the unit that is done again after an interruption
 WORDS_A_TOKEN = 0.75  # for models behind an endpoint, whose tokens are not known
 
 
@@ -35,16 +36,16 @@ class BuildPlan:
     """How machine texts are made.
 
     Attributes:
-        prefix_tokens: Of the human text that begin the prompt, 1 or more; the platform's are 64.
-        template: Around them, with "{prefix}" where they go.
-        system: System prompt; with one the model is asked as a chat.
+        prefix_tokens: Tokens of the human text that begin the prompt; the platform takes 64.
+        template: Text around them, with "{prefix}" where they go.
+        system: System prompt, which makes it a chat; None for none.
         mode: "prompt_plus" keeps the beginning in front of the machine's text, as the platform
             does; "continuation" leaves it out of both texts.
-        samplings: One machine text of each prompt for every one of them; several are a sweep.
-        seed: Of splits and generation.
+        samplings: Sampling of each machine text of a prompt; several are a sweep.
+        seed: Seed of splits and generation.
     """
 
-    prefix_tokens: int = 64
+    prefix_tokens: Count = 64
     template: str = "{prefix}"
     system: str | None = None
     mode: TextMode = "prompt_plus"
@@ -52,18 +53,15 @@ class BuildPlan:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if self.prefix_tokens < 1:
-            raise InputError(f"prefix_tokens {self.prefix_tokens}: 1 or more")
+        check_fields(self)
         if "{prefix}" not in self.template:
             raise InputError(f"template {self.template!r}: write {{prefix}} where the text goes")
-        if self.mode not in ("prompt_plus", "continuation"):
-            raise InputError(f"mode {self.mode!r}: prompt_plus or continuation")
         if not self.samplings:
             raise InputError("samplings: give one or more")
 
 
 def sweep(max_new_tokens: int = 128) -> tuple[Sampling, ...]:
-    """The platform's regeneration sweep: greedy, three temperatures, three nucleus masses."""
+    """Return the platform's sweep: greedy, three temperatures, three nucleus masses."""
     return (
         Sampling(max_new_tokens, temperature=0.0, top_p=1.0),
         *(Sampling(max_new_tokens, temperature=one) for one in (0.3, 0.7, 1.2)),
@@ -72,16 +70,16 @@ def sweep(max_new_tokens: int = 128) -> tuple[Sampling, ...]:
 
 
 def build_corpus(human: Corpus, model: LanguageModel, plan: BuildPlan, folder: Path) -> Corpus:
-    """Write ``corpus.jsonl`` into a folder, or go on where an earlier attempt was killed.
+    """Write ``corpus.jsonl`` into a folder, or resume an interrupted build.
 
-    Finished batches are kept; the same batches with the same seeds are asked for whatever happened
-    in between, so a resumed corpus is the one of an uninterrupted build.
+    Finished batches are kept; the same batches with the same seeds are asked for again, so a
+    resumed corpus is the one of an uninterrupted build.
 
     Args:
         human: Texts of people; those of machines among them are refused.
-        model: Writes.
-        plan: How.
-        folder: Of this corpus alone.
+        model: Model that writes.
+        plan: How machine texts are made.
+        folder: Folder of this corpus alone.
 
     Returns:
         The corpus, divided into splits. Texts too short for a prompt, and prompts to which the
@@ -128,7 +126,7 @@ class _Cut:
 
 
 def _cut(record: TextRecord, model: LanguageModel, plan: BuildPlan) -> _Cut | Unread:
-    """The beginning of a text, and as much of the text as a machine's may have."""
+    """Return the beginning of a text, and the text cut to the length of a machine's."""
     if reason := unreadable(record.text):
         return Unread(record.id, reason)
     most = plan.prefix_tokens + max(one.max_new_tokens for one in plan.samplings)
@@ -144,27 +142,17 @@ def _cut(record: TextRecord, model: LanguageModel, plan: BuildPlan) -> _Cut | Un
         place = max(1, round(plan.prefix_tokens * WORDS_A_TOKEN))
         prefix, whole = " ".join(words[:place]), " ".join(words)
         rest = " ".join(words[place:])
-    if length < plan.prefix_tokens + LEAST_TOKENS:
-        needed = plan.prefix_tokens + LEAST_TOKENS
-        return Unread(record.id, f"too short: {length} tokens, {needed} are needed")
+    if reason := too_short(length, least=plan.prefix_tokens + LEAST_TOKENS):
+        return Unread(record.id, reason)
     text = whole if plan.mode == "prompt_plus" else rest
-    human = TextRecord(
-        record.id,
-        text.strip(),
-        0,
-        record.group,
-        record.language,
-        record.domain,
-        record.model,
-        meta=record.meta,
-    )
+    human = replace(record, text=text.strip(), label=0, split="", parent="", attack="")
     return _Cut(human, prefix)
 
 
 def _batch(
     batch: Sequence[_Cut], number: int, model: LanguageModel, plan: BuildPlan
 ) -> list[TextRecord]:
-    """The human texts of a batch, and the machine texts of every sampling."""
+    """Return the human texts of a batch, and the machine texts of every sampling."""
     records = [cut.human for cut in batch]
     prompts = [plan.template.replace("{prefix}", cut.prefix) for cut in batch]
     for place, sampling in enumerate(plan.samplings):
@@ -206,13 +194,13 @@ def _batch(
 
 
 def _placed(records: Sequence[TextRecord], split: dict[str, str]) -> list[TextRecord]:
-    return [TextRecord(**{**vars(one), "split": split[one.group]}) for one in records]
+    return [replace(one, split=split[one.group]) for one in records]
 
 
 def _check_folder(
     folder: Path, model: LanguageModel, plan: BuildPlan, usable: Sequence[_Cut]
 ) -> None:
-    """Refuse to go on with another corpus."""
+    """Refuse to resume another corpus."""
     identity = json.loads(
         json.dumps(
             {

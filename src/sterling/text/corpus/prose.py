@@ -1,4 +1,4 @@
-"""Human prose that is at hand without a download of its own.
+"""Human prose that needs no download of its own.
 
 Two sources of different manner: the reference manual that comes with Python (PSF licence), and the
 annual messages of presidents of the United States since 1790 (works of the government, in the
@@ -13,6 +13,7 @@ from pathlib import Path
 from pydoc_data.topics import topics
 from typing import Literal
 
+from sterling.checks import check_numbers
 from sterling.errors import InputError
 
 ProseDomain = Literal["addresses", "manual"]
@@ -26,9 +27,9 @@ class Passage:
     """Whole sentences that follow one another.
 
     Attributes:
-        text: Without line breaks.
-        domain: "addresses" or "manual".
-        source: The address or the manual's topic; passages of one source share their author.
+        text: Text without line breaks.
+        domain: Domain, "addresses" or "manual".
+        source: Address or topic of the manual; passages of one source share their author.
     """
 
     text: str
@@ -37,18 +38,17 @@ class Passage:
 
 
 def human_prose(domain: ProseDomain, words: int = 250) -> list[Passage]:
-    """Passages of a domain, each of at least so many words, none overlapping another.
+    """Return passages of a domain that do not overlap, each of at least `words` words.
 
     Args:
         domain: "addresses" or "manual".
-        words: A passage ends with the sentence that reaches them; the rest of a source that is
-            shorter is left out.
+        words: Least number of words; a passage ends with the sentence that reaches it, and a
+            shorter rest of a source is left out.
 
     Raises:
         InputError: `words` is no positive number, or the package of the addresses is missing.
     """
-    if words < 1:
-        raise InputError(f"words {words}: 1 or more")
+    check_numbers(at_least=1, words=words)
     sources = _addresses() if domain == "addresses" else _manual()
     passages: dict[str, Passage] = {}  # topics of the manual share paragraphs
     for name, paragraphs in sources:
@@ -67,7 +67,7 @@ def _passages(text: str, words: int) -> Iterator[str]:
 
 
 def _manual() -> Iterator[tuple[str, list[str]]]:
-    """Paragraphs of the manual's topics; code, tables and lists are indented unevenly."""
+    """Yield paragraphs of the manual's topics; code, tables and lists are indented unevenly."""
     for name, topic in sorted(topics.items()):
         paragraphs = []
         for block in re.split(r"\n\s*\n", topic):

@@ -1,7 +1,6 @@
-"""Texts and where each came from: the records that detectors are built, attacked and judged on.
+"""Texts with their origin: the records that detectors are trained, attacked and tested on.
 
-One record is one line of a JSONL file. Nothing that was asked for disappears: what cannot be read
-is listed with its reason.
+One record is one line of a JSONL file. Texts that cannot be read are listed with a reason.
 """
 
 import json
@@ -23,18 +22,18 @@ class TextRecord:
     """One text.
 
     Attributes:
-        id: Unique within its corpus.
+        id: Name that is unique within its corpus.
         text: The text itself.
         label: 1 for a machine's text, 0 for a person's.
         group: Texts of one origin (a text, what a machine made of its beginning, what an attack
             made of that) share a group, and a group is never divided among splits.
-        language: As the source names it.
-        domain: Where the human text comes from ("news", "abstracts", ...).
-        model: Who wrote it; "human" for a person.
+        language: Language as the source names it.
+        domain: Origin of the human text ("news", "abstracts", ...).
+        model: Name of the writer; "human" for a person.
         split: "train", "dev", "test", or "" when not divided.
         parent: Id of the record that was attacked, "" for an original.
-        attack: What was done to the parent, "" for an original.
-        meta: Anything else, as JSON.
+        attack: Attack on the parent, "" for an original.
+        meta: Other data, as JSON.
     """
 
     id: str
@@ -64,7 +63,7 @@ class TextRecord:
 
 @dataclass(frozen=True)
 class Unread:
-    """A file or line that is no text, and why."""
+    """A file or line that is no text, with the reason."""
 
     source: str
     reason: str
@@ -72,18 +71,18 @@ class Unread:
 
 @dataclass(frozen=True)
 class Corpus:
-    """The records of a file or folder, and what of it could not be read."""
+    """The records of a file or folder, and the parts that could not be read."""
 
     records: tuple[TextRecord, ...]
     unread: tuple[Unread, ...] = ()
 
     def of_split(self, split: str) -> list[TextRecord]:
-        """The records of one split."""
+        """Return the records of one split."""
         return [record for record in self.records if record.split == split]
 
 
 def to_jsonl(records: Iterable[TextRecord]) -> str:
-    """One JSON object per line."""
+    """Return one JSON object per line."""
     return "".join(json.dumps(asdict(record), ensure_ascii=False) + "\n" for record in records)
 
 
@@ -93,12 +92,12 @@ def write_records(path: Path, records: Iterable[TextRecord]) -> None:
 
 
 def from_jsonl(line: str, source: str, number: int) -> TextRecord:
-    """A record from one line; an object with a text alone is a human one of its own group.
+    """Read a record from one line; an object with a text alone is a human one of its own group.
 
     Args:
         line: A JSON object. ``text`` is needed; every other field has a default.
         source: Name of the file, for ids and errors.
-        number: Of the line, from 1.
+        number: Number of the line, from 1.
 
     Raises:
         InputError: The line is no such object; the message names file and line.
@@ -127,7 +126,7 @@ def from_jsonl(line: str, source: str, number: int) -> TextRecord:
 
 
 def read_corpus(path: Path) -> Corpus:
-    """Texts of a JSONL file, a text file, or a folder of text files (``.txt``, ``.md``, ``.text``).
+    """Read texts of a JSONL file, a text file, or a folder of text files (``TEXT_SUFFIXES``).
 
     A text file is one human text; the folder below the given one is its domain. Files that are not
     UTF-8 or hold no text are listed in `Corpus.unread`. A byte order mark is no part of a text.
@@ -184,15 +183,15 @@ def _lines(path: Path) -> Iterator[TextRecord | Unread]:
 def split_by_group(
     records: Sequence[TextRecord], seed: int, shares: tuple[int, int, int] = (8, 1, 1)
 ) -> list[TextRecord]:
-    """The records, each in "train", "dev" or "test".
+    """Put each record in "train", "dev" or "test".
 
     Groups are ordered by a keyed hash of their name, so that the order of the records plays no
     part; then they are cut by the shares. With three groups or more no split is empty.
 
     Args:
-        records: In any order.
-        seed: Of the hash.
-        shares: Of train, dev and test; the platform's are 8 : 1 : 1.
+        records: Records in any order.
+        seed: Seed of the hash.
+        shares: Shares of train, dev and test; the platform's are 8 : 1 : 1.
 
     Raises:
         InputError: A share is not a positive whole number.
@@ -212,10 +211,10 @@ def split_by_group(
 
 
 def content_id(text: str) -> str:
-    """Sixteen hexadecimal digits that name a text by its content."""
+    """Return sixteen hexadecimal digits that name a text by its content."""
     return blake2b(text.encode(errors="surrogatepass"), digest_size=8).hexdigest()
 
 
 def beginning_id(text: str) -> str:
-    """The same of a text's first forty words: a text that was cut later keeps it."""
+    """Return the content id of a text's first forty words, which a text cut later keeps."""
     return content_id(" ".join(text.split()[:40]))

@@ -2,18 +2,17 @@
 
 from sterling.text.detectors.binoculars import Binoculars, without_last_layers
 from sterling.text.detectors.calibrated import CalibratedDetector, Judged, train_detector
-from sterling.text.detectors.catalogue import (
+from sterling.text.detectors.character_ngrams import CharacterNgrams
+from sterling.text.detectors.classifier_folder import ClassifierFolder
+from sterling.text.detectors.perturbation import PerturbationDetector
+from sterling.text.detectors.regeneration import DnaGpt, Raidar
+from sterling.text.detectors.registry import (
     DETECTORS,
     SUPERVISED,
     DetectorPlan,
     load_detector,
     make_detector,
 )
-from sterling.text.detectors.character_ngrams import CharacterNgrams
-from sterling.text.detectors.classifier_folder import ClassifierFolder
-from sterling.text.detectors.dna_gpt import DnaGpt
-from sterling.text.detectors.perturbation import PerturbationDetector
-from sterling.text.detectors.raidar import Raidar
 from sterling.text.detectors.scored import Detector, Scored
 from sterling.text.detectors.small_classifier import SmallClassifier
 from sterling.text.detectors.token_metrics import (

@@ -6,25 +6,24 @@ of a base and a tuned model that the paper uses.
 """
 
 import copy
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from sterling.errors import InputError
 from sterling.lm import LocalModel
-from sterling.text.detectors.scored import LEAST_TOKENS, Scored, unreadable
+from sterling.text.detectors.scored import Scored, TrainingFree, too_short, unreadable
 from sterling.text.detectors.token_metrics import MAX_TOKENS, pass_settings
 
 KEPT = 0.8  # share of the layers that the observer keeps
 
 
 def without_last_layers(model: LocalModel, kept: float = KEPT) -> LocalModel:
-    """The same model with its first layers only.
+    """Return a model with its first layers only.
 
     Args:
         model: A decoder with ``model.layers``, as Llama has.
@@ -47,19 +46,19 @@ def without_last_layers(model: LocalModel, kept: float = KEPT) -> LocalModel:
 
 
 def mean_cross_entropy(observer: Tensor, performer: Tensor) -> Tensor:
-    """-sum over tokens v of p_observer(v) ln p_performer(v), of logits (..., V), in nats (...)."""
+    """Return -sum over tokens v of p_observer(v) ln p_performer(v) of logits (..., V), in nats."""
     overlap: Tensor = torch.linalg.vecdot(observer.softmax(-1), performer.log_softmax(-1))
     return -overlap
 
 
 @dataclass(eq=False)
-class Binoculars:
+class Binoculars(TrainingFree):
     """Minus the ratio of log-perplexity and cross-perplexity: larger is more like a machine.
 
     Attributes:
-        performer: Whose surprise at the text is measured.
-        observer: Whose predictions it is measured against.
-        max_tokens: The first so many tokens of a text count.
+        performer: Model whose negative log-likelihood of the text is measured.
+        observer: Model whose predictions it is compared with.
+        max_tokens: Number of a text's first tokens that count.
     """
 
     performer: LocalModel
@@ -74,20 +73,17 @@ class Binoculars:
                 "tokenizers; give two models of one"
             )
 
-    def fit(self, texts: Sequence[str], labels: NDArray[np.intp]) -> None:
-        """Nothing is learned."""
-
     def score(self, texts: Sequence[str]) -> Scored:
-        """Two forward passes over each text."""
+        """Score by two forward passes over each text."""
         limit = min(self.max_tokens, self.performer.context, self.observer.context)
         reasons = [unreadable(text) for text in texts]
         ids = [
             torch.empty(0) if why else self.performer.encode(text, limit)
             for text, why in zip(texts, reasons, strict=True)
         ]
-        for row, tokens in enumerate(ids):
-            if not reasons[row] and len(tokens) <= LEAST_TOKENS:
-                reasons[row] = f"too short: {len(tokens) - 1} tokens, {LEAST_TOKENS} are needed"
+        reasons = [
+            why or too_short(len(tokens) - 1) for why, tokens in zip(reasons, ids, strict=True)
+        ]
         rows = [row for row, why in enumerate(reasons) if not why]
         values = np.full(len(texts), np.nan)
         chosen = [ids[row] for row in rows]
@@ -96,20 +92,13 @@ class Binoculars:
         for own, other in pairs:
             logits = own.logits[:, :-1].float()
             targets, mask = own.ids[:, 1:], own.mask[:, 1:]
-            surprise = -logits.log_softmax(-1).gather(-1, targets[..., None])[..., 0]
+            nll = -logits.log_softmax(-1).gather(-1, targets[..., None])[..., 0]
             cross = mean_cross_entropy(other.logits[:, :-1].float(), logits)
-            ratio = (surprise * mask).sum(1) / (cross * mask).sum(1)
+            ratio = (nll * mask).sum(1) / (cross * mask).sum(1)
             values[[rows[row] for row in own.rows]] = -ratio.cpu().double().numpy()
         return Scored.of(values, reasons)
 
     def settings(self) -> dict[str, Any]:
-        """Both models, truncation, prompt."""
+        """Return both models, truncation, prompt."""
         own = pass_settings(self.performer, self.max_tokens)
         return {**own, "observer": self.observer.name}
-
-    def state(self) -> dict[str, Tensor]:
-        """Nothing was learned."""
-        return {}
-
-    def restore(self, state: Mapping[str, Tensor]) -> None:
-        """Nothing was learned."""

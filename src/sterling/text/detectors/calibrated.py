@@ -1,4 +1,4 @@
-"""A detector with its calibration: what is trained, saved, and asked about texts."""
+"""A detector with its calibration, to train, save and ask about texts."""
 
 import json
 from collections.abc import Sequence
@@ -21,15 +21,15 @@ from sterling.text.evaluation.calibration import Platt, ThresholdMode, choose_th
 
 @dataclass(frozen=True, eq=False)
 class Judged:
-    """What a calibrated detector says about records.
+    """Scores and decisions of a calibrated detector.
 
     Attributes:
-        records: In the order asked.
-        score: The detector's own, float64 (N,); NaN where it could not be scored.
-        logit: Calibrated, larger is more like a machine, (N,); NaN likewise.
-        probability: p(machine), (N,); NaN likewise.
-        machine: Called a machine's, bool (N,); false where it could not be scored.
-        reasons: Why not scored, "" where it was.
+        records: Records in the order asked.
+        score: Score of the detector, float64 (N,); NaN where it could not be scored.
+        logit: Calibrated logit, larger is more like a machine, (N,); NaN likewise.
+        probability: Calibrated p(machine), (N,); NaN likewise.
+        machine: Whether it is called a machine's, bool (N,); false where it could not be scored.
+        reasons: Reason why it was not scored, "" where it was.
     """
 
     records: tuple[TextRecord, ...]
@@ -41,16 +41,16 @@ class Judged:
 
     @property
     def label(self) -> NDArray[np.bool_]:
-        """True for machine texts, (N,)."""
+        """Whether texts are a machine's, (N,)."""
         return np.array([record.label == 1 for record in self.records], dtype=np.bool_)
 
     @property
     def scored(self) -> NDArray[np.bool_]:
-        """Which texts could be scored, (N,)."""
+        """Whether texts could be scored, (N,)."""
         return np.isfinite(self.score)
 
     def select(self, mask: NDArray[np.bool_]) -> "Judged":
-        """The records where a mask (N,) is true."""
+        """Return the records where a mask (N,) is true."""
         rows = np.flatnonzero(mask).tolist()
         return Judged(
             tuple(self.records[row] for row in rows),
@@ -67,11 +67,11 @@ class CalibratedDetector:
     """A detector, the map from its score to a probability, and a threshold.
 
     Attributes:
-        detector: Gives the raw scores.
-        platt: Fitted on the development texts.
-        threshold: On the logit, chosen on the same texts.
-        development: What they were: counts, accuracy and AUROC, in sample; and beginnings of all
-            human texts it was made with, which may not calibrate a list.
+        detector: Detector that gives the raw scores.
+        platt: Map to probabilities, fitted on the development texts.
+        threshold: Threshold on the logit, chosen on the same texts.
+        development: Counts, accuracy and AUROC on the development texts, in sample; and beginnings
+            of all human texts it was made with, which may not calibrate a list.
     """
 
     detector: Detector
@@ -80,7 +80,7 @@ class CalibratedDetector:
     development: dict[str, Any]
 
     def judge(self, records: Sequence[TextRecord]) -> Judged:
-        """Score records and decide. No text raises; what cannot be scored says why."""
+        """Score records and decide. No text raises; an unscored one has a reason."""
         scored = self.detector.score([record.text for record in records])
         logit = self.platt.logit(scored.values)
         return Judged(
@@ -93,7 +93,7 @@ class CalibratedDetector:
         )
 
     def describe(self) -> dict[str, Any]:
-        """Everything a number of this detector depends on, as JSON."""
+        """Return everything that a number of this detector depends on, as JSON."""
         return {
             "detector": self.detector.name,
             "settings": self.detector.settings(),
@@ -154,7 +154,7 @@ def train_detector(
 def read_calibration(
     folder: Path, description: dict[str, Any], detector: Detector
 ) -> CalibratedDetector:
-    """Put a detector together with what `CalibratedDetector.save` wrote.
+    """Join a detector with what `CalibratedDetector.save` wrote.
 
     Raises:
         InputError: A file is damaged, or the detector is not the one that was calibrated: another

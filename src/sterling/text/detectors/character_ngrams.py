@@ -17,7 +17,7 @@ from sklearn.linear_model import LogisticRegression
 from torch import Tensor
 
 from sterling.errors import InputError
-from sterling.text.detectors.scored import Scored, unreadable
+from sterling.text.detectors.scored import Scored, too_short, unreadable
 
 GRAMS = (2, 5)
 BUCKETS = 2**16
@@ -30,7 +30,7 @@ class CharacterNgrams:
     """TF-IDF of character 2- to 5-grams within words, hashed; the score is the logit.
 
     Attributes:
-        weights: idf, coefficients and intercept of the last fit; None before.
+        weights: Tuple of idf, coefficients and intercept of the last fit; None before.
         name: "character_ngrams".
     """
 
@@ -72,21 +72,19 @@ class CharacterNgrams:
         self.weights = (idf, model.coef_[0], float(model.intercept_[0]))
 
     def score(self, texts: Sequence[str]) -> Scored:
-        """The logit of each text."""
+        """Score by the logit of each text."""
         if self.weights is None:
             raise InputError(f"{self.name}: fit it first")
         idf, coefficients, intercept = self.weights
         reasons = [
-            unreadable(text)
-            or (f"too short: {len(text.strip())} characters, {LEAST_CHARACTERS} are needed")
-            * (len(text.strip()) < LEAST_CHARACTERS)
+            unreadable(text) or too_short(len(text.strip()), "characters", LEAST_CHARACTERS)
             for text in texts
         ]
         values = self._features(texts, idf) @ coefficients + intercept if texts else []
         return Scored.of(values, reasons)
 
     def settings(self) -> dict[str, Any]:
-        """Grams, buckets, truncation."""
+        """Return grams, buckets, truncation."""
         return {
             "grams": list(GRAMS),
             "buckets": BUCKETS,
@@ -96,7 +94,7 @@ class CharacterNgrams:
         }
 
     def state(self) -> dict[str, Tensor]:
-        """idf, coefficients, intercept."""
+        """Return idf, coefficients, intercept."""
         if self.weights is None:
             return {}
         idf, coefficients, intercept = self.weights

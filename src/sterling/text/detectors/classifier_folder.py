@@ -1,29 +1,28 @@
-"""Any text classifier that transformers wrote to a folder, as a detector."""
+"""A text classifier that transformers wrote to a folder, as a detector."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from sterling.errors import InputError
-from sterling.text.detectors.scored import Scored, unreadable
+from sterling.text.detectors.scored import Scored, TrainingFree, unreadable
 
 MAX_TOKENS, BATCH = 512, 8
 
 
 @dataclass(eq=False)
-class ClassifierFolder:
+class ClassifierFolder(TrainingFree):
     """The classifier's logit of "machine" against the other classes.
 
     Attributes:
-        folder: With ``config.json``, safetensors and a tokenizer; nothing is downloaded.
-        machine: Which of its classes means machine; the last one by default.
+        folder: Folder with ``config.json``, safetensors and a tokenizer; nothing is downloaded.
+        machine: Class that means machine; the last one by default.
         name: "classifier_folder".
 
     Raises:
@@ -58,11 +57,8 @@ class ClassifierFolder:
         if not -classes <= self.machine < classes or classes < 2:
             raise InputError(f"machine {self.machine}: the classifier has {classes} classes")
 
-    def fit(self, texts: Sequence[str], labels: NDArray[np.intp]) -> None:
-        """Nothing is learned: the classifier is taken as it is."""
-
     def score(self, texts: Sequence[str]) -> Scored:
-        """Ln p(machine) - ln p(any other class)."""
+        """Score by ln p(machine) - ln p(any other class)."""
         reasons = [unreadable(text) for text in texts]
         rows = [row for row, why in enumerate(reasons) if not why]
         values = np.full(len(texts), np.nan)
@@ -83,7 +79,7 @@ class ClassifierFolder:
         return Scored.of(values, reasons)
 
     def settings(self) -> dict[str, Any]:
-        """Folder, hash of its weights, class, truncation, prompt."""
+        """Return folder, hash of its weights, class, truncation, prompt."""
         digest = hashlib.sha256()
         for path in sorted(self.folder.glob("*.safetensors")):
             digest.update(path.read_bytes())
@@ -94,13 +90,6 @@ class ClassifierFolder:
             "max_tokens": MAX_TOKENS,
             "prompt": "none is given: the text alone is scored",
         }
-
-    def state(self) -> dict[str, Tensor]:
-        """Nothing was learned."""
-        return {}
-
-    def restore(self, state: Mapping[str, Tensor]) -> None:
-        """Nothing was learned."""
 
 
 def _against_others(logits: Tensor, machine: int) -> Tensor:

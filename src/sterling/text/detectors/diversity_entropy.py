@@ -1,4 +1,4 @@
-"""Multiscale diversity entropy: how varied the shape of a series is, at several resolutions.
+"""Multiscale diversity entropy: variety of a series' shape at several resolutions.
 
 Lastde ("Training-free LLM-generated text detection by mining token probability sequences", 2024)
 divides the mean log-probability by its spread over scales. The length of
@@ -15,13 +15,13 @@ WINDOW, BINS_PER_VALUE, SCALES = 3, 10, 5
 
 
 def diversity_entropy(series: NDArray[np.float64], bins: int, window: int = WINDOW) -> float:
-    """Entropy of the histogram of cosines of neighbouring windows, in [0, 1].
+    """Return the entropy of the histogram of cosines of neighbouring windows, in [0, 1].
 
     -(1 / ln bins) sum of P ln P over equal bins on [-1, 1].
 
     Args:
-        series: (T,), T above the window's length.
-        bins: Of the histogram, 2 or more.
+        series: Values (T,), T above the window's length.
+        bins: Number of bins of the histogram, 2 or more.
         window: Length of a window, 1 or more.
     """
     windows = np.lib.stride_tricks.sliding_window_view(series, window)
@@ -36,7 +36,7 @@ def diversity_entropy(series: NDArray[np.float64], bins: int, window: int = WIND
 
 
 def spread_of_diversity(series: NDArray[np.float64]) -> float:
-    """Standard deviation of the diversity entropy over scales 1 to 5, or NaN if too short.
+    """Return the standard deviation of the entropy over scales 1 to 5, or NaN if too short.
 
     At scale k the series is replaced by its moving average over k values.
     """

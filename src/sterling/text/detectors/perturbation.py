@@ -1,4 +1,4 @@
-"""DetectGPT and NPR: is the text likelier than what small changes make of it?
+"""DetectGPT and NPR: is the text likelier than slightly changed copies of it?
 
 Mitchell et al., ICML 2023; Su et al., EMNLP 2023. Texts are changed by the span attack (30 % of the
 words, spans of two, as the platform does). Without a refilling model "span-lite" stands in for T5:
@@ -42,13 +42,13 @@ class PerturbationDetector:
     "npr" is mean r(x~) / r(x) with r the mean logarithm of the rank.
 
     Attributes:
-        name: Which of the two.
-        model: Scores the tokens.
-        tools: What changes the texts; a model in it refills the spans, else "span-lite" does.
-        copies: Changed copies of each text, 2 or more; the platform takes 100.
-        seed: Of the changes; a text is changed the same way wherever it stands.
-        max_tokens: The first so many tokens of a text count.
-        store: Where passes made before lie.
+        name: Name of the score.
+        model: Model that scores the tokens.
+        tools: Tools that change the texts; a model in it refills the spans, else "span-lite" does.
+        copies: Number of changed copies of each text, 2 or more; the platform takes 100.
+        seed: Seed of the changes, which depend on the text alone.
+        max_tokens: Number of a text's first tokens that count.
+        store: Store of earlier passes.
     """
 
     name: Literal["detect_gpt", "npr"]
@@ -60,7 +60,7 @@ class PerturbationDetector:
     store: SignalStore | None = None
 
     def fit(self, texts: Sequence[str], labels: NDArray[np.intp]) -> None:
-        """Where no model refills, learn from the texts what follows what."""
+        """Learn the words that follow each word, where no model refills spans."""
         del labels
         if self.tools.model is None and self.tools.known is None:
             self.tools = replace(self.tools, known=followers(texts))
@@ -79,7 +79,7 @@ class PerturbationDetector:
         ]
 
     def score(self, texts: Sequence[str]) -> Scored:
-        """``1 + copies`` forward passes over each text."""
+        """Score by ``1 + copies`` forward passes over each text."""
         if self.tools.model is None and self.tools.known is None:
             raise InputError(f"{self.name}: fit it first, or give a model that refills spans")
         own, reasons = token_signals(
@@ -105,7 +105,7 @@ class PerturbationDetector:
         return Scored.of(values, reasons)
 
     def settings(self) -> dict[str, Any]:
-        """Model, truncation, prompt, and how texts are changed."""
+        """Return model, truncation, prompt, and how texts are changed."""
         refill = None if self.tools.model is None else self.tools.model.name
         return {
             **pass_settings(self.model, self.max_tokens),
@@ -116,14 +116,14 @@ class PerturbationDetector:
         }
 
     def state(self) -> dict[str, Tensor]:
-        """What follows what, as the bytes of a JSON object."""
+        """Return the words that follow each word, as the bytes of a JSON object."""
         if self.tools.known is None:
             return {}
         text = json.dumps({word: list(after) for word, after in self.tools.known.items()})
         return {"known": torch.frombuffer(bytearray(text.encode()), dtype=torch.uint8)}
 
     def restore(self, state: Mapping[str, Tensor]) -> None:
-        """Take what follows what."""
+        """Take the words that follow each word."""
         if "known" in state:
             known = json.loads(state["known"].numpy().tobytes())
             self.tools = replace(self.tools, known=known)

@@ -1,6 +1,6 @@
-"""What a detector says about texts, and the contract that every detector keeps."""
+"""Scores of texts, and the contract that every detector keeps."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -18,7 +18,7 @@ class Scored:
     Attributes:
         values: float64 (N,), larger is more like a machine's text unless the detector's direction
             is learned; NaN where a text could not be scored.
-        reasons: Why not, one per text, "" where it was scored.
+        reasons: Reason why a text was not scored, "" where it was.
     """
 
     values: NDArray[np.float64]
@@ -26,7 +26,7 @@ class Scored:
 
     @classmethod
     def of(cls, values: ArrayLike, reasons: Sequence[str]) -> "Scored":
-        """Scores with reasons; a value that is not finite becomes one that could not be scored."""
+        """Join scores and reasons; a value that is not finite counts as not scored."""
         array = np.array(values, dtype=np.float64)
         array[[bool(reason) for reason in reasons]] = np.nan
         array[~np.isfinite(array)] = np.nan
@@ -42,7 +42,7 @@ class Detector(Protocol):
 
     @property
     def name(self) -> str:
-        """As the field names it."""
+        """Name in the field's terms."""
         ...
 
     def fit(self, texts: Sequence[str], labels: NDArray[np.intp]) -> None:
@@ -50,24 +50,38 @@ class Detector(Protocol):
         ...
 
     def score(self, texts: Sequence[str]) -> Scored:
-        """One score per text; no text raises."""
+        """Score every text; no text raises."""
         ...
 
     def settings(self) -> dict[str, Any]:
-        """What one must know to get the same score again, as JSON."""
+        """Return the settings that a score depends on, as JSON."""
         ...
 
     def state(self) -> dict[str, Tensor]:
-        """What was learned, as tensors; empty where nothing is."""
+        """Return what was learned, as tensors; empty where nothing is."""
         ...
 
     def restore(self, state: Mapping[str, Tensor]) -> None:
-        """Take back what `state` gave."""
+        """Take back what `state` returned."""
         ...
 
 
+class TrainingFree:
+    """Base of detectors that learn nothing."""
+
+    def fit(self, texts: Sequence[str], labels: NDArray[np.intp]) -> None:
+        """Do nothing."""
+
+    def state(self) -> dict[str, Tensor]:
+        """Return nothing."""
+        return {}
+
+    def restore(self, state: Mapping[str, Tensor]) -> None:
+        """Do nothing."""
+
+
 def unreadable(text: str) -> str:
-    """Why a text cannot be tokenized: it is empty or holds half of a surrogate pair; "" if it can.
+    """Return why a text cannot be tokenized: empty, or half of a surrogate pair; "" if it can.
 
     The cost does not depend on what an attacker puts into the text.
     """
@@ -78,3 +92,32 @@ def unreadable(text: str) -> str:
     except UnicodeEncodeError as error:
         return f"character {error.start} is half of a surrogate pair"
     return ""
+
+
+def too_short(length: int, unit: str = "tokens", least: int = LEAST_TOKENS) -> str:
+    """Return why a text of some length is too short to be scored; "" if it is not."""
+    return f"too short: {length} {unit}, {least} are needed" if length < least else ""
+
+
+def score_words(
+    texts: Sequence[str],
+    score: Callable[[str, list[str]], float],
+    cut: Callable[[str], list[str]] = str.split,
+) -> Scored:
+    """Score texts one by one from their words; short and unreadable ones are not scored.
+
+    Args:
+        texts: Any texts.
+        score: Maps a text and its words to the score.
+        cut: Cuts a text into the words that count.
+    """
+    words = [cut(text) for text in texts]
+    reasons = [
+        unreadable(text) or too_short(len(own), "words")
+        for text, own in zip(texts, words, strict=True)
+    ]
+    values = [
+        np.nan if reason else score(text, own)
+        for text, own, reason in zip(texts, words, reasons, strict=True)
+    ]
+    return Scored.of(values, reasons)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from sterling.errors import InputError
-from sterling.text.detectors.scored import LEAST_TOKENS, Scored, unreadable
+from sterling.text.detectors.scored import Scored, score_words, unreadable
 
 BUCKETS, WIDTH, LAYERS, HEADS = 8192, 64, 2, 4
 MAX_WORDS, BATCH = 256, 16
@@ -41,9 +41,13 @@ class _Network(nn.Module):
         return logits
 
 
-def hashed_words(text: str) -> Tensor:
-    """Buckets of the first 256 words and punctuation marks, from 1, int64 (T,)."""
-    words = _TOKEN.findall(text[:MAX_CHARACTERS])[:MAX_WORDS]
+def _words(text: str) -> list[str]:
+    """The first 256 words and punctuation marks."""
+    return _TOKEN.findall(text[:MAX_CHARACTERS])[:MAX_WORDS]
+
+
+def _hashed(words: Sequence[str]) -> Tensor:
+    """Buckets of words, from 1, int64 (T,)."""
     return torch.tensor([1 + zlib.crc32(word.encode()) % (BUCKETS - 1) for word in words])
 
 
@@ -52,9 +56,9 @@ class SmallClassifier:
     """The network's logit, trained from nothing.
 
     Attributes:
-        seed: Of weights and batches.
-        epochs: Passes over the training texts.
-        learning_rate: Of AdamW.
+        seed: Seed of weights and batches.
+        epochs: Number of passes over the training texts.
+        learning_rate: Learning rate of AdamW.
         name: "small_classifier".
     """
 
@@ -78,7 +82,7 @@ class SmallClassifier:
         usable = [row for row, text in enumerate(texts) if not unreadable(text)]
         if len(np.unique(labels[usable])) < 2:
             raise InputError(f"{self.name}: give training texts of people and of machines")
-        ids = [hashed_words(texts[row]) for row in usable]
+        ids = [_hashed(_words(texts[row])) for row in usable]
         targets = torch.from_numpy(labels[usable]).float()
         generator = torch.Generator().manual_seed(self.seed)
         optimizer = torch.optim.AdamW(self.network.parameters(), self.learning_rate)
@@ -95,24 +99,17 @@ class SmallClassifier:
         self.fitted = True
 
     def score(self, texts: Sequence[str]) -> Scored:
-        """The logit of each text."""
+        """Score by the logit of each text."""
         if not self.fitted:
             raise InputError(f"{self.name}: fit it first")
-        reasons = [unreadable(text) for text in texts]
-        values = np.full(len(texts), np.nan)
-        for row, text in enumerate(texts):
-            if reasons[row]:
-                continue
-            ids = hashed_words(text)
-            if len(ids) < LEAST_TOKENS:
-                reasons[row] = f"too short: {len(ids)} words, {LEAST_TOKENS} are needed"
-                continue
-            with torch.no_grad():
-                values[row] = self.network(ids[None]).item()
-        return Scored.of(values, reasons)
+        return score_words(texts, lambda _text, words: self._logit(words), cut=_words)
+
+    @torch.no_grad()
+    def _logit(self, words: list[str]) -> float:
+        return float(self.network(_hashed(words)[None]).item())
 
     def settings(self) -> dict[str, Any]:
-        """Training, truncation, prompt."""
+        """Return training, truncation, prompt."""
         return {
             "seed": self.seed,
             "epochs": self.epochs,
@@ -122,11 +119,11 @@ class SmallClassifier:
         }
 
     def state(self) -> dict[str, Tensor]:
-        """Weights of the network."""
+        """Return the weights of the network."""
         return dict(self.network.state_dict())
 
     def restore(self, state: Mapping[str, Tensor]) -> None:
-        """Take weights."""
+        """Take the weights."""
         self.network.load_state_dict(dict(state))
         self.network.eval()
         self.fitted = True

@@ -8,7 +8,6 @@ and the variance of its log-probabilities (`sterling.lm.TokenStats`).
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -17,10 +16,10 @@ from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 from torch import Tensor
 
-from sterling.errors import InputError
+from sterling.errors import InputError, unknown_name
 from sterling.lm import LocalModel, SignalStore, TokenStats
 from sterling.text.detectors.diversity_entropy import spread_of_diversity
-from sterling.text.detectors.scored import LEAST_TOKENS, Scored, unreadable
+from sterling.text.detectors.scored import LEAST_TOKENS, Scored, TrainingFree, too_short, unreadable
 
 MAX_TOKENS = 512
 RANK_EDGES = (10, 100, 1000)  # GLTR's four bins
@@ -94,17 +93,15 @@ def token_signals(
     max_tokens: int = MAX_TOKENS,
     store: SignalStore | None = None,
 ) -> tuple[list[TokenStats], list[str]]:
-    """Statistics of every text's tokens, and why a text has none ("" where it has)."""
+    """Return statistics of every text's tokens, and why a text has none ("" where it has)."""
     reasons = [unreadable(text) for text in texts]
     readable = [row for row, reason in enumerate(reasons) if not reason]
     stats = model.stats([texts[row] for row in readable], max_tokens=max_tokens, store=store)
     nothing = TokenStats(*(torch.empty(0),) * 5)
     found = [nothing] * len(texts)
     for row, one in zip(readable, stats, strict=True):
-        tokens = len(one.log_prob)
-        if tokens < LEAST_TOKENS:
-            reasons[row] = f"too short: {tokens} tokens can be scored, {LEAST_TOKENS} are needed"
-        else:
+        reasons[row] = too_short(len(one.log_prob))
+        if not reasons[row]:
             found[row] = one
     return found, reasons
 
@@ -117,14 +114,14 @@ def score_metrics(
     max_tokens: int = MAX_TOKENS,
     store: SignalStore | None = None,
 ) -> dict[str, Scored]:
-    """Every metric of every text from one forward pass.
+    """Return every metric of every text from one forward pass.
 
     Args:
-        model: Scores the tokens.
+        model: Model that scores the tokens.
         texts: Any texts.
-        names: Of `METRICS`.
-        max_tokens: The first so many tokens of a text count.
-        store: Where passes made before lie.
+        names: Names of `METRICS`.
+        max_tokens: Number of a text's first tokens that count.
+        store: Store of earlier passes.
     """
     stats, reasons = token_signals(model, texts, max_tokens=max_tokens, store=store)
     return {name: _values(METRICS[name], stats, reasons) for name in names}
@@ -139,7 +136,7 @@ def score_prefixes(
     max_tokens: int = MAX_TOKENS,
     store: SignalStore | None = None,
 ) -> dict[int, Scored]:
-    """One metric of the first so many scored tokens of each text, from one pass.
+    """Return one metric of prefixes of each text, in scored tokens, from one pass.
 
     A causal model says the same about a token whatever follows it, so a prefix needs no pass of its
     own. Arguments as in `score_metrics`; a text that is shorter than a length is scored whole.
@@ -165,7 +162,7 @@ def _values(
 
 
 def pass_settings(model: LocalModel, max_tokens: int) -> dict[str, Any]:
-    """What a score from a forward pass depends on."""
+    """Return the settings that a score from a forward pass depends on."""
     return {
         "model": model.name,
         "fingerprint": model.fingerprint,
@@ -176,14 +173,14 @@ def pass_settings(model: LocalModel, max_tokens: int) -> dict[str, Any]:
 
 
 @dataclass(eq=False)
-class TokenDetector:
+class TokenDetector(TrainingFree):
     """One of `METRICS` as a detector.
 
     Attributes:
-        name: Of the metric.
-        model: Scores the tokens.
-        max_tokens: The first so many tokens of a text count.
-        store: Where passes made before lie.
+        name: Name of the metric.
+        model: Model that scores the tokens.
+        max_tokens: Number of a text's first tokens that count.
+        store: Store of earlier passes.
 
     Raises:
         InputError: No such metric.
@@ -196,26 +193,17 @@ class TokenDetector:
 
     def __post_init__(self) -> None:
         if self.name not in METRICS:
-            raise InputError(f"metric {self.name!r}: one of {', '.join(METRICS)}")
-
-    def fit(self, texts: Sequence[str], labels: NDArray[np.intp]) -> None:
-        """Nothing is learned."""
+            raise unknown_name("metric", self.name, METRICS)
 
     def score(self, texts: Sequence[str]) -> Scored:
-        """The metric of each text."""
-        one = partial(score_metrics, self.model, texts, [self.name])
-        return one(max_tokens=self.max_tokens, store=self.store)[self.name]
+        """Score by the metric of each text."""
+        return score_metrics(
+            self.model, texts, [self.name], max_tokens=self.max_tokens, store=self.store
+        )[self.name]
 
     def settings(self) -> dict[str, Any]:
-        """Model, fingerprint, truncation, prompt."""
+        """Return model, fingerprint, truncation, prompt."""
         return pass_settings(self.model, self.max_tokens)
-
-    def state(self) -> dict[str, Tensor]:
-        """Nothing was learned."""
-        return {}
-
-    def restore(self, state: Mapping[str, Tensor]) -> None:
-        """Nothing was learned."""
 
 
 @dataclass(eq=False)
@@ -237,7 +225,7 @@ class Gltr:
         return np.array(bins).reshape(-1, 4), why
 
     def fit(self, texts: Sequence[str], labels: NDArray[np.intp]) -> None:
-        """Logistic regression (scikit-learn's defaults) on the training texts' bins."""
+        """Fit logistic regression (scikit-learn's defaults) on the training texts' bins."""
         bins, _ = self._bins(texts)
         scored = np.isfinite(bins).all(axis=1)
         if len(np.unique(labels[scored])) < 2:
@@ -246,18 +234,18 @@ class Gltr:
         self.weights = np.append(model.coef_[0], model.intercept_)
 
     def score(self, texts: Sequence[str]) -> Scored:
-        """The regression's logit."""
+        """Score by the regression's logit."""
         if self.weights is None:
             raise InputError("gltr: fit it first")
         bins, reasons = self._bins(texts)
         return Scored.of(bins @ self.weights[:4] + self.weights[4], reasons)
 
     def settings(self) -> dict[str, Any]:
-        """Model, fingerprint, truncation, prompt."""
+        """Return model, fingerprint, truncation, prompt."""
         return pass_settings(self.model, self.max_tokens)
 
     def state(self) -> dict[str, Tensor]:
-        """Weights of the bins, then the intercept, (5,)."""
+        """Return the weights of the bins, then the intercept, (5,)."""
         return {} if self.weights is None else {"weights": torch.from_numpy(self.weights)}
 
     def restore(self, state: Mapping[str, Tensor]) -> None:

@@ -26,10 +26,10 @@ class Platt:
     """p(machine) = 1 / (1 + exp(-(intercept + slope (score - mean) / deviation))).
 
     Attributes:
-        mean: Of the scores it was fitted on.
-        deviation: Their standard deviation, above 0.
-        slope: Below 0 where lower scores mean machine.
-        intercept: Of the logit.
+        mean: Mean of the scores it was fitted on.
+        deviation: Standard deviation of these scores, above 0.
+        slope: Slope of the logit, below 0 where lower scores mean machine.
+        intercept: Intercept of the logit.
     """
 
     mean: float
@@ -38,7 +38,7 @@ class Platt:
     intercept: float
 
     def logit(self, scores: ArrayLike) -> NDArray[np.float64]:
-        """Logits (N,), larger is more like a machine whatever the score's direction; NaN stays."""
+        """Return logits (N,), larger is more like a machine for either direction; NaN stays."""
         values = np.asarray(scores, dtype=np.float64)
         logit: NDArray[np.float64] = (
             self.intercept + self.slope * (values - self.mean) / self.deviation
@@ -46,19 +46,19 @@ class Platt:
         return logit
 
     def probability(self, scores: ArrayLike) -> NDArray[np.float64]:
-        """p(machine) (N,), within [1e-6, 1 - 1e-6]."""
+        """Return p(machine) (N,), within [1e-6, 1 - 1e-6]."""
         return np.asarray(np.clip(special.expit(self.logit(scores)), CLIP, 1 - CLIP))
 
 
 def fit_platt(scores: ArrayLike, labels: ArrayLike) -> Platt:
-    """Least penalised log-loss: sum over texts of -ln p(label), plus 0.005 slope².
+    """Minimise the penalised log-loss: sum over texts of -ln p(label), plus 0.005 slope².
 
     Newton's steps are halved while they do not lower the loss, so that separated classes do no
     harm; the published scheme takes whole steps.
 
     Args:
-        scores: Of development texts, (N,), finite.
-        labels: 1 for machine, 0 for human, (N,); both occur.
+        scores: Scores of development texts, (N,), finite.
+        labels: Labels (N,), 1 for machine, 0 for human; both occur.
 
     Raises:
         InputError: Scores that are not finite, one class only, or one value for all.
@@ -99,12 +99,12 @@ def _loss(
 
 
 def choose_threshold(scores: Scores, mode: ThresholdMode, source: str = "dev") -> Threshold:
-    """Where to call a text a machine's, chosen on development texts.
+    """Choose the logit from which a text is called a machine's, on development texts.
 
     Args:
         scores: Logits, upward, machine being the positive class (`Scores.label` true).
-        mode: "accuracy" or "f1" for the largest one (of equals the strictest), or "low_fpr" for
-            the lowest threshold with at most 1 % false positives among these texts.
+        mode: Merit: "accuracy" or "f1" for the largest one (of equals the strictest), or "low_fpr"
+            for the lowest threshold with at most 1 % false positives among these texts.
         source: Name of the data, kept in the threshold.
 
     Raises:

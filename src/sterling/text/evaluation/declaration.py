@@ -1,4 +1,4 @@
-"""Which of many documents a machine wrote, at a stated false discovery rate.
+"""A list of machine-written documents with a stated false discovery rate.
 
 Every document gets a conformal p-value: how unusual its score is among texts that people are known
 to have written. Benjamini and Hochberg's procedure, or another one, turns these into a list of
@@ -22,18 +22,18 @@ CAUTION = "not sole evidence against a person"
 
 @dataclass(frozen=True)
 class Verdict:
-    """What is said about one document.
+    """The verdict on one document.
 
     Attributes:
-        id: Of the record.
-        declared: Whether it is on the list.
-        p_value: Small when unlike the human calibration texts, in (0, 1]; 1 where not scored.
-        adjusted_p: The least false discovery rate at which it is on the list.
-        score: The detector's; None where not scored.
+        id: Id of the record.
+        declared: Whether the document is on the list.
+        p_value: P-value, small when unlike the human calibration texts; 1 where not scored.
+        adjusted_p: Least false discovery rate at which the document is on the list.
+        score: Score of the detector; None where not scored.
         probability: Calibrated p(machine); None where not scored.
         hidden: Counts of characters that readers do not see, by kind.
-        not_scored: Why it could not be scored; "" where it was.
-        caution: Goes with every verdict.
+        not_scored: Reason why it could not be scored; "" where it was.
+        caution: Caution that goes with every verdict.
     """
 
     id: str
@@ -49,14 +49,14 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Declaration:
-    """The verdicts, what they promise, and what could not be read.
+    """The verdicts with their guarantee.
 
     Attributes:
-        verdicts: One per document, in their order.
-        guarantee: Of the list.
-        unread: Files without a verdict, and why.
-        calibration_not_scored: Calibration texts that could not be scored.
-        warnings: What the procedure warned of.
+        verdicts: Verdict on each document, in their order.
+        guarantee: Guarantee of the list.
+        unread: Files without a verdict, with reasons.
+        calibration_not_scored: Number of calibration texts that could not be scored.
+        warnings: Warnings of the procedure.
     """
 
     verdicts: tuple[Verdict, ...]
@@ -67,7 +67,7 @@ class Declaration:
 
     @property
     def declared(self) -> list[Verdict]:
-        """The list."""
+        """The verdicts on the list."""
         return [verdict for verdict in self.verdicts if verdict.declared]
 
 
@@ -80,15 +80,15 @@ def declare_machine_written(
     procedure: Procedure = "bh",
     unread: Sequence[Unread] = (),
 ) -> Declaration:
-    """Judge documents against known human texts of the same kind.
+    """Compare documents with known human texts of the same kind.
 
     Args:
-        detector: Trained and calibrated without the calibration texts.
-        documents: In question; their labels play no part.
+        detector: Detector trained and calibrated without the calibration texts.
+        documents: Documents in question; their labels are not used.
         calibration: Texts of people, such as the documents would be if people wrote them.
         fdr: Expected share of human texts on the list, in (0, 1).
         procedure: See `sterling.guarantee.ConformalSelector`.
-        unread: What of the documents could not be read, to be shown beside.
+        unread: Documents that could not be read, to report.
 
     Raises:
         InputError: A calibration text is a machine's, begins like one that the detector was made
@@ -107,7 +107,7 @@ def declare_machine_written(
     selector.fit(-known.logit[known.scored])
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        # What could not be scored has a p-value of 1 and is tested with the others.
+        # Unscored documents have a p-value of 1 and are tested with the others.
         scores = np.where(asked.scored, -asked.logit, np.inf)
         p = selector.p_values(scores)
         adjusted = selector.adjusted_p_values(scores)

@@ -26,26 +26,26 @@ _NARROW = -0x7A143595, -0x3D4D51CB  # MurmurHash3's multipliers, signed
 
 
 def _shifted(x: Tensor, bits: int) -> Tensor:
-    """Logical shift to the right; the integers of torch carry the sign along."""
+    """Shift logically to the right; the integers of torch carry the sign along."""
     width = 8 * x.element_size()
     return (x >> bits).bitwise_and_((1 << (width - bits)) - 1)
 
 
 def _mix(x: Tensor) -> Tensor:
-    """Mixes 64-bit numbers in place."""
+    """Mix 64-bit numbers in place."""
     x.bitwise_xor_(_shifted(x, 30)).mul_(_FIRST)
     x.bitwise_xor_(_shifted(x, 27)).mul_(_SECOND)
     return x.bitwise_xor_(_shifted(x, 31))
 
 
 def context_states(key: int, contexts: Tensor, reduction: Reduction = "sequence") -> Tensor:
-    """One state for each context, int64 (N,).
+    """Return one state for each context, int64 (N,).
 
     Args:
-        key: From 0 to 2^63 - 1.
+        key: Secret, from 0 to 2^63 - 1.
         contexts: Token ids, int64 (N, h); h may be 0, then all states are one.
-        reduction: "sequence" takes the h tokens in their order; "min" and "sum" the least one and
-            their sum, which survive some edits of the context.
+        reduction: Way to reduce: "sequence" takes the h tokens in their order; "min" and "sum" the
+            least one and their sum, which survive some edits of the context.
 
     Raises:
         InputError: The key or the reduction is not allowed.
@@ -66,12 +66,12 @@ def context_states(key: int, contexts: Tensor, reduction: Reduction = "sequence"
 
 
 def mixed_tokens(tokens: Tensor) -> Tensor:
-    """The part of a token's number that no context changes, int64 of the ids' shape."""
+    """Return the part of a token's number that no context changes, int64 of the ids' shape."""
     return _mix(tokens + _GOLDEN)
 
 
 def pair_codes(states: Tensor, mixed: Tensor) -> Tensor:
-    """One int64 for each pair of context and token: the same for equal pairs, else another.
+    """Return one int64 for each pair of context and token, the same for equal pairs only.
 
     Two of a million pairs share one by chance with a probability below 10^-7.
     """
@@ -79,11 +79,11 @@ def pair_codes(states: Tensor, mixed: Tensor) -> Tensor:
 
 
 def token_numbers(states: Tensor, mixed: Tensor) -> Tensor:
-    """The number of each token in its context, int32 in [-2^31, 2^31); uniform for a random key.
+    """Return each token's number in its context, int32, uniform for a random key.
 
     Args:
-        states: From `context_states`.
-        mixed: From `mixed_tokens`, or its int32, which saves time where it is used again; shapes
+        states: States from `context_states`.
+        mixed: Tokens from `mixed_tokens`, or its int32, which saves time on reuse; shapes
             broadcast, so (N, 1) states and (V,) tokens give (N, V).
     """
     x = states.to(torch.int32) ^ mixed.to(torch.int32)

@@ -1,4 +1,4 @@
-"""HATS: a watermark of three sets, verified by what is frequent and by what is missing.
+"""HATS: a watermark of three sets, verified by frequent and by missing tokens.
 
 The vocabulary is split at every step into green, yellow and red by a keyed function; red tokens are
 not generated. A text is tested for too many green tokens and for too few red ones, and both are
@@ -11,7 +11,7 @@ takes them for independent, accuses more texts than it says.
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING, Annotated, Literal, get_args
 
 import numpy as np
 import torch
@@ -19,6 +19,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import special, stats
 from torch import Tensor
 
+from sterling.checks import Natural, Range, Weight, check_fields
 from sterling.errors import InputError, unknown_name
 from sterling.text.watermark.keyed_hash import (
     BITS,
@@ -38,19 +39,19 @@ GREEN, YELLOW, RED = 0, 1, 2
 
 @dataclass(frozen=True)
 class WatermarkDetection:
-    """What a text says about the watermark. A verdict is not sole evidence against a person.
+    """Test of a text for a watermark. A verdict is not sole evidence against a person.
 
     Attributes:
-        green: Green tokens among those scored.
-        red: Red tokens among those scored.
-        tokens_scored: Distinct pairs of context and token; a repeated pair says nothing new.
-        z_green: How many deviations more green tokens than chance gives.
-        z_red: How many deviations fewer red tokens than chance gives; 0 without a red set.
-        p_green: One-sided, of `z_green`.
-        p_red: One-sided, of `z_red`: red depletion by itself; 1 without a red set.
-        p_value: Of both, by `combine`: the chance of so much evidence in a text without this
+        green: Number of green tokens among those scored.
+        red: Number of red tokens among those scored.
+        tokens_scored: Number of distinct pairs of context and token.
+        z_green: Excess of green tokens over chance, in deviations.
+        z_red: Lack of red tokens against chance, in deviations; 0 without a red set.
+        p_green: One-sided p-value of `z_green`.
+        p_red: One-sided p-value of `z_red`; 1 without a red set.
+        p_value: P-value of both counts, the chance of so much evidence in a text without this
             watermark. 1 when nothing could be scored.
-        combine: How both were combined.
+        combine: How both counts were combined.
     """
 
     green: int
@@ -66,20 +67,20 @@ class WatermarkDetection:
 
 @dataclass(frozen=True)
 class TripleSetWatermark:
-    """A watermark: what colours a token has in its context, how to generate, how to detect.
+    """A watermark: colours of tokens in their context, generation and detection.
 
     With ratios (γ, 1 - γ, 0), a bias and ``combine="green"`` it is the scheme of Kirchenbauer et
     al. (ICML 2023; γ = 0.5, bias 2), and with ``context=0`` besides that of Zhao et al. ("Unigram",
     ICLR 2024): see `kgw` and `unigram`.
 
     Attributes:
-        key: The secret, an integer from 0 to 2^63 - 1.
+        key: Secret, an integer from 0 to 2^63 - 1.
         ratios: Shares of green, yellow and red, which sum to 1; green lies above 0 and below 1.
         context: Number of tokens before a token that decide its colour, 0 or more.
-        reduction: How they do (see `context_states`).
-        bias: Added to the logits of green tokens, 0 or more.
-        least_mass: A step bans no red token where green and yellow together have less probability
-            than this, in [0, 1): better a weak mark than a broken text.
+        reduction: How these tokens are reduced (see `context_states`).
+        bias: Number added to the logits of green tokens, 0 or more.
+        least_mass: Probability in [0, 1) of green and yellow below which a step bans no red token:
+            better a weak mark than a broken text.
 
     Raises:
         InputError: A value is out of range.
@@ -87,12 +88,13 @@ class TripleSetWatermark:
 
     key: int
     ratios: tuple[float, float, float] = (0.5, 0.25, 0.25)
-    context: int = 1
+    context: Natural = 1
     reduction: Reduction = "sequence"
-    bias: float = 0.0
-    least_mass: float = 0.2
+    bias: Weight = 0.0
+    least_mass: Annotated[float, Range(0, 1, open_high=True)] = 0.2
 
     def __post_init__(self) -> None:
+        check_fields(self)
         ratios = self.ratios
         if (
             len(ratios) != 3
@@ -102,36 +104,30 @@ class TripleSetWatermark:
             raise InputError(f"ratios {ratios}: three shares, green, yellow and red, that sum to 1")
         if not 0 < ratios[0] < 1:
             raise InputError(f"ratios {ratios}: the green share lies above 0 and below 1")
-        if type(self.context) is not int or self.context < 0:
-            raise InputError(f"context {self.context!r}: a number of tokens, 0 or more")
-        if not 0 <= self.bias < math.inf:
-            raise InputError(f"bias {self.bias}: 0 or more")
-        if not 0 <= self.least_mass < 1:
-            raise InputError(f"least_mass {self.least_mass}: a probability of 0 or more, below 1")
         self.states(torch.zeros((0, self.context), dtype=torch.int64))  # refuses key and reduction
 
     def states(self, contexts: Tensor) -> Tensor:
-        """The state of each context, int64 (N,), of token ids (N, context)."""
+        """Return the state of each context, int64 (N,), of token ids (N, context)."""
         return context_states(self.key, contexts, self.reduction)
 
     def numbers(self, contexts: Tensor, tokens: Tensor) -> Tensor:
-        """The keyed number of each token in its context, int64 (N,), of ids (N, context), (N,)."""
+        """Return each token's keyed number, int64 (N,), from ids (N, context) and (N,)."""
         return token_numbers(self.states(contexts), mixed_tokens(tokens))
 
     def green(self, numbers: Tensor) -> Tensor:
-        """Which tokens are green by their keyed numbers, bool of the same shape."""
+        """Return whether tokens are green by their keyed numbers, bool of the same shape."""
         green: Tensor = numbers < _limit(self.ratios[GREEN])
         return green
 
     def red(self, numbers: Tensor) -> Tensor:
-        """Which are red; the rest is yellow."""
+        """Return whether tokens are red; the rest is yellow."""
         if self.ratios[RED] == 0:
             return torch.zeros_like(numbers, dtype=torch.bool)
         red: Tensor = numbers >= _limit(self.ratios[GREEN] + self.ratios[YELLOW])
         return red
 
     def processor(self) -> "WatermarkProcessor":
-        """A `transformers` `LogitsProcessor` that marks what is generated.
+        """Return a `transformers` `LogitsProcessor` that marks what is generated.
 
         Raises:
             InputError: transformers is not installed (``pip install sterling[lm]``).
@@ -158,11 +154,11 @@ class TripleSetWatermark:
         context.
 
         Args:
-            token_ids: Of the text, by the tokenizer that generated it, (T,).
-            prompt_length: How many of the first ids were given and not generated.
-            combine: "green" looks at green tokens alone; "fisher" takes both counts for independent
-                (the paper's); "brown" corrects for their correlation; "exact" is the chance under
-                the multinomial distribution of evidence as strong as Fisher's.
+            token_ids: Token ids of the text, by the tokenizer that generated it, (T,).
+            prompt_length: Number of first ids that were given and not generated.
+            combine: Combination: "green" looks at green tokens alone; "fisher" takes both counts
+                for independent (the paper's); "brown" corrects for their correlation; "exact" is
+                the chance under the multinomial distribution of evidence as strong as Fisher's.
 
         Raises:
             InputError: Ids are no list of non-negative integers, or a choice is unknown.
@@ -187,7 +183,7 @@ class TripleSetWatermark:
     def judge(
         self, green: int, red: int, scored: int, combine: Combination = "brown"
     ) -> WatermarkDetection:
-        """The test of `detect` from the counts alone."""
+        """Run the test of `detect` from the counts alone."""
         share, _, banned = self.ratios
         z_green = z_red = 0.0
         p_green = p_red = p_value = 1.0
@@ -206,18 +202,18 @@ class TripleSetWatermark:
 
 
 def _limit(share: float) -> int:
-    """Numbers below it are this share of all; the last lie above 2^31 - 1, which int32 ends at."""
+    """Return the number below which this share of all numbers lies, within int32."""
     half: int = 2 ** (BITS - 1)
     return min(round(share * 2.0**BITS) - half, half - 1)
 
 
 def kgw(key: int) -> TripleSetWatermark:
-    """Kirchenbauer et al., ICML 2023: half of the vocabulary is green, biased by 2; one token."""
+    """Return the scheme of Kirchenbauer et al., ICML 2023: half is green, biased by 2."""
     return TripleSetWatermark(key, (0.5, 0.5, 0.0), bias=2.0)
 
 
 def unigram(key: int) -> TripleSetWatermark:
-    """Zhao et al., ICLR 2024: the same without context, so that one split holds for all texts."""
+    """Return the scheme of Zhao et al., ICLR 2024: `kgw` without context."""
     return TripleSetWatermark(key, (0.5, 0.5, 0.0), context=0, bias=2.0)
 
 
@@ -228,7 +224,7 @@ def combined_p_value(
     ratios: tuple[float, float, float],
     combine: Literal["fisher", "brown", "exact"],
 ) -> float:
-    """One p-value of both counts, in [0, 1].
+    """Return one p-value of both counts, in [0, 1].
 
     X = -2 (ln p_green + ln p_red) has four degrees of freedom if both are independent, which
     Fisher's method takes for granted. They are not: under chance the counts are multinomial and
@@ -238,9 +234,9 @@ def combined_p_value(
     Args:
         z_green: Deviations of the green count above its mean.
         z_red: Deviations of the red count below its mean.
-        scored: T, number of tokens, 1 or more.
-        ratios: Of green, yellow and red; where none is red, green alone decides.
-        combine: "fisher", "brown" or "exact".
+        scored: Number of tokens T, 1 or more.
+        ratios: Shares of green, yellow and red; where none is red, green alone decides.
+        combine: Combination: "fisher", "brown" or "exact".
     """
     green, _, red = ratios
     if red == 0:
@@ -257,7 +253,7 @@ def combined_p_value(
 
 
 def _exact(evidence: float, scored: int, green: float, red: float) -> float:
-    """P(X ≥ evidence) where green and red counts are multinomial.
+    """Return P(X ≥ evidence) where green and red counts are multinomial.
 
     X falls as the red count rises, so for every green count there is one largest red count that
     still gives as much evidence; the red count given the green one is binomial.

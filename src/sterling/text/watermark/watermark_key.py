@@ -1,4 +1,4 @@
-"""A watermark as a file: its secret, its settings, and the tokenizer that it counts in."""
+"""A watermark as a file: its secret, its settings, and its tokenizer."""
 
 import hashlib
 import secrets
@@ -22,8 +22,8 @@ class WatermarkKey:
     """A watermark and the tokenizer whose ids it colours.
 
     Attributes:
-        watermark: With its secret.
-        tokenizer: `tokenizer_fingerprint` of the tokenizer.
+        watermark: Watermark with its secret.
+        tokenizer: Fingerprint of the tokenizer, see `tokenizer_fingerprint`.
     """
 
     watermark: TripleSetWatermark
@@ -31,18 +31,18 @@ class WatermarkKey:
 
     @classmethod
     def new(cls, tokenizer: "PreTrainedTokenizerBase", **settings: Any) -> "WatermarkKey":
-        """A key with a new secret from the system's source of randomness.
+        """Make a key with a new secret from the system's source of randomness.
 
         Args:
-            tokenizer: Of the model that will be marked.
-            settings: Of `TripleSetWatermark`.
+            tokenizer: Tokenizer of the model that will be marked.
+            settings: Settings of `TripleSetWatermark`.
         """
         secret = TripleSetWatermark(secrets.randbelow(2**BITS), **settings)
         return cls(secret, tokenizer_fingerprint(tokenizer))
 
     @classmethod
     def read(cls, path: Path) -> "WatermarkKey":
-        """The key in a file.
+        """Read the key in a file.
 
         Raises:
             InputError: The file is missing or holds no key.
@@ -57,7 +57,7 @@ class WatermarkKey:
             raise InputError(f"{path}: holds no watermark key: {_first(error)}") from error
 
     def write(self, path: Path) -> None:
-        """Write the key to a new file, that only its owner may read.
+        """Write the key to a new file that only its owner may read.
 
         Raises:
             InputError: The file is there already: a key that is lost verifies nothing.
@@ -81,7 +81,7 @@ class WatermarkKey:
 
 
 def tokenizer_fingerprint(tokenizer: "PreTrainedTokenizerBase") -> str:
-    """SHA-256 of the vocabulary: every token with its id, hexadecimal."""
+    """Return SHA-256 of the vocabulary, every token with its id, hexadecimal."""
     digest = hashlib.sha256()
     for token, number in sorted(tokenizer.get_vocab().items()):
         digest.update(f"{token}\0{number}\0".encode())

@@ -1,4 +1,4 @@
-"""Marking what a language model generates, step by step, inside ``generate`` of transformers."""
+"""Marking of generated text, step by step, inside ``generate`` of transformers."""
 
 import torch
 from torch import Tensor
@@ -15,11 +15,11 @@ class WatermarkProcessor(LogitsProcessor):  # type: ignore[misc]
     together are less probable than the watermark's `least_mass`.
 
     Attributes:
-        steps: Tokens that were to be marked so far, over all texts.
-        unmarked: How many of them were left unmarked.
+        steps: Number of tokens to mark so far, over all texts.
+        unmarked: Number of those that were left unmarked.
 
     Args:
-        watermark: Which one.
+        watermark: Watermark to apply.
     """
 
     def __init__(self, watermark: TripleSetWatermark) -> None:
@@ -28,7 +28,7 @@ class WatermarkProcessor(LogitsProcessor):  # type: ignore[misc]
         self._vocabulary = torch.empty(0, dtype=torch.int32)
 
     def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
-        """Logits (N, V) of the next tokens of texts (N, T), marked."""
+        """Mark logits (N, V) of the next tokens of texts (N, T)."""
         mark = self.watermark
         self.steps += len(scores)
         if input_ids.shape[1] < mark.context:
@@ -36,7 +36,7 @@ class WatermarkProcessor(LogitsProcessor):  # type: ignore[misc]
             return scores
         states = mark.states(input_ids[:, input_ids.shape[1] - mark.context :])
         mixed = self._mixed(scores)
-        # Row by row: what one row needs stays in the processor's cache.
+        # Row by row: the data of one row stay in the processor's cache.
         return torch.stack(
             [
                 self._marked(row, token_numbers(state, mixed))
@@ -57,7 +57,7 @@ class WatermarkProcessor(LogitsProcessor):  # type: ignore[misc]
         return marked.masked_fill(red, -torch.inf)
 
     def _mixed(self, scores: Tensor) -> Tensor:
-        """Of the whole vocabulary, computed at the first step."""
+        """Return the mixed tokens of the vocabulary, computed at the first step."""
         size, device = scores.shape[1], scores.device
         if len(self._vocabulary) != size or self._vocabulary.device != device:
             self._vocabulary = mixed_tokens(torch.arange(size, device=device)).to(torch.int32)

@@ -13,9 +13,12 @@ from hypothesis import strategies as st
 from sterling.errors import InputError
 from sterling.lm import GREEDY, CallLedger, Generation, Message, Sampling
 from sterling.text.attacks import ATTACKS, AttackTools, attack_records, attack_text
-from sterling.text.attacks.rewriting_rules import followers, paraphrase
-from sterling.text.attacks.sentences import sentences
-from sterling.text.attacks.spans import masked_spans
+from sterling.text.attacks.rewriting_rules import (
+    followers,
+    masked_spans,
+    paraphrase,
+    sentences,
+)
 from sterling.text.attacks.synonyms import replace_words, small_table, wordnet
 from sterling.text.corpus.records import TextRecord
 

@@ -1,10 +1,10 @@
-"""Every detector by name, and detectors read back from their folder."""
+"""The detectors by name, and detectors read back from their folder."""
 
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from sterling.errors import InputError, unknown_name
 from sterling.lm import LocalModel, SignalStore, load_local
@@ -13,9 +13,8 @@ from sterling.text.detectors.binoculars import Binoculars, without_last_layers
 from sterling.text.detectors.calibrated import CalibratedDetector, read_calibration
 from sterling.text.detectors.character_ngrams import CharacterNgrams
 from sterling.text.detectors.classifier_folder import ClassifierFolder
-from sterling.text.detectors.dna_gpt import DnaGpt
 from sterling.text.detectors.perturbation import PerturbationDetector
-from sterling.text.detectors.raidar import Raidar
+from sterling.text.detectors.regeneration import DnaGpt, Raidar
 from sterling.text.detectors.scored import Detector
 from sterling.text.detectors.small_classifier import SmallClassifier
 from sterling.text.detectors.token_metrics import MAX_TOKENS, METRICS, Gltr, TokenDetector
@@ -23,15 +22,16 @@ from sterling.text.detectors.token_metrics import MAX_TOKENS, METRICS, Gltr, Tok
 
 @dataclass(frozen=True)
 class DetectorPlan:
-    """What a detector is made with.
+    """Settings that a detector is made with.
 
     Attributes:
-        source: The language model that scores: "smollm2" or a folder; for "classifier_folder" the
+        source: Language model that scores: "smollm2" or a folder; for "classifier_folder" the
             classifier's folder.
-        max_tokens: The first so many tokens of a text count.
-        copies: Of a text: changed (DetectGPT, NPR), continued (DNA-GPT) or rewritten (RAIDAR).
-        seed: Of whatever is drawn.
-        store: Folder of passes made before.
+        max_tokens: Number of a text's first tokens that count.
+        copies: Number of copies of a text: changed (DetectGPT, NPR), continued (DNA-GPT) or
+            rewritten (RAIDAR).
+        seed: Seed of all draws.
+        store: Folder of earlier passes.
     """
 
     source: str = "smollm2"
@@ -40,69 +40,73 @@ class DetectorPlan:
     seed: int = 0
     store: Path | None = None
 
-
-Make = Callable[[DetectorPlan, LocalModel], Detector]
-
-
-def _store(plan: DetectorPlan) -> SignalStore | None:
-    return None if plan.store is None else SignalStore(plan.store)
+    @property
+    def signals(self) -> SignalStore | None:
+        """Store of earlier passes; None without a folder."""
+        return None if self.store is None else SignalStore(self.store)
 
 
-def _metric(name: str) -> Make:
-    return lambda plan, model: TokenDetector(name, model, plan.max_tokens, _store(plan))
+Build = Callable[[DetectorPlan, Callable[[], LocalModel]], Detector]
 
 
-BY_MODEL: dict[str, Make] = {
+def _metric(name: str) -> Build:
+    return lambda plan, model: TokenDetector(name, model(), plan.max_tokens, plan.signals)
+
+
+def _perturbed(name: Literal["detect_gpt", "npr"]) -> Build:
+    return lambda plan, model: PerturbationDetector(
+        name, model(), AttackTools(), plan.copies, plan.seed, plan.max_tokens, plan.signals
+    )
+
+
+def _binoculars(plan: DetectorPlan, model: Callable[[], LocalModel]) -> Detector:
+    performer = model()
+    return Binoculars(performer, without_last_layers(performer), plan.max_tokens)
+
+
+DETECTORS: dict[str, Build] = {
     **{name: _metric(name) for name in METRICS},
-    "gltr": lambda plan, model: Gltr(model, plan.max_tokens, _store(plan)),
-    "binoculars": lambda plan, model: Binoculars(
-        model, without_last_layers(model), plan.max_tokens
-    ),
-    "detect_gpt": lambda plan, model: PerturbationDetector(
-        "detect_gpt", model, AttackTools(), plan.copies, plan.seed, plan.max_tokens, _store(plan)
-    ),
-    "npr": lambda plan, model: PerturbationDetector(
-        "npr", model, AttackTools(), plan.copies, plan.seed, plan.max_tokens, _store(plan)
-    ),
-    "dna_gpt": lambda plan, model: DnaGpt(model, plan.copies, plan.seed),
-    "raidar": lambda plan, model: Raidar(model, plan.copies, plan.seed),
+    "gltr": lambda plan, model: Gltr(model(), plan.max_tokens, plan.signals),
+    "binoculars": _binoculars,
+    "detect_gpt": _perturbed("detect_gpt"),
+    "npr": _perturbed("npr"),
+    "dna_gpt": lambda plan, model: DnaGpt(model(), plan.copies, plan.seed),
+    "raidar": lambda plan, model: Raidar(model(), plan.copies, plan.seed),
+    "character_ngrams": lambda _plan, _model: CharacterNgrams(),
+    "small_classifier": lambda plan, _model: SmallClassifier(plan.seed),
+    "classifier_folder": lambda plan, _model: ClassifierFolder(Path(plan.source)),
 }
-WITHOUT_MODEL: dict[str, Callable[[DetectorPlan], Detector]] = {
-    "character_ngrams": lambda _: CharacterNgrams(),
-    "small_classifier": lambda plan: SmallClassifier(plan.seed),
-    "classifier_folder": lambda plan: ClassifierFolder(Path(plan.source)),
-}
-DETECTORS = (*BY_MODEL, *WITHOUT_MODEL)
+"""Builders by name, from a plan and a way to the language model. To add a detector, assign it."""
+
+WITHOUT_MODEL = ("character_ngrams", "small_classifier", "classifier_folder")
 SUPERVISED = ("gltr", "character_ngrams", "small_classifier")
 
 
 def make_detector(
     name: str, plan: DetectorPlan | None = None, model: LocalModel | None = None
 ) -> Detector:
-    """A detector, not yet fitted.
+    """Make a detector that is not yet fitted.
 
     Args:
         name: One of `DETECTORS`.
-        plan: What it is made with.
-        model: Scores, in place of ``plan.source``.
+        plan: Settings of the detector.
+        model: Language model that scores, in place of ``plan.source``.
 
     Raises:
         InputError: An unknown name, or its model is not there.
     """
-    plan = plan or DetectorPlan()
-    if name in WITHOUT_MODEL:
-        return WITHOUT_MODEL[name](plan)
-    if name not in BY_MODEL:
+    if name not in DETECTORS:
         raise unknown_name("detector", name, DETECTORS)
-    return BY_MODEL[name](plan, model or load_local(plan.source))
+    plan = plan or DetectorPlan()
+    return DETECTORS[name](plan, lambda: model or load_local(plan.source))
 
 
 def load_detector(folder: Path, model: LocalModel | None = None) -> CalibratedDetector:
-    """A calibrated detector from the folder that it was saved in.
+    """Load a calibrated detector from the folder that it was saved in.
 
     Args:
-        folder: With ``detector.json``.
-        model: The language model that scores, if it is loaded already.
+        folder: Folder with ``detector.json``.
+        model: Language model that scores, if it is loaded already.
 
     Raises:
         InputError: There is none, it is damaged, or its language model is not the one that it was
@@ -117,7 +121,7 @@ def load_detector(folder: Path, model: LocalModel | None = None) -> CalibratedDe
         raise InputError(f"{folder}: no detector.json in it; train a detector first") from error
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise InputError(f"{path}: damaged ({error!r}); train the detector again") from error
-    if name in BY_MODEL and model is None and plan.source != DetectorPlan().source:
+    if name not in WITHOUT_MODEL and model is None and plan.source != DetectorPlan().source:
         raise InputError(f"{folder}: calibrated with the model {plan.source!r}; give its folder")
     return read_calibration(folder, description, make_detector(name, plan, model))
 
