@@ -33,7 +33,7 @@ from sterling.image import LabelledImages, conv4
 from sterling.image.prior_knowledge import maps_of, require_disjoint, train_representation
 from sterling.runs import Run, derive_seed
 from sterling.scale.backends import in_processes
-from sterling.studies.image._few_shot import (
+from sterling.studies.image._old_few_shot import (
     PriorConfig,
     class_parts,
     draws_of,
