@@ -1,218 +1,343 @@
-"""One learner on one draw of classes: meta-train, choose on validation classes, judge on test ones.
+"""The harness of few-shot studies: learners trained and tested on the same tasks.
 
-Every arm of a comparison sees the same pictures, the same training tasks in the same order, and the
-same test tasks.
+A study names its systems, its claims and its sizes; `few_shot_study` makes the rest. Every
+repetition draws its own pictures, classes and weights; its systems see the same training tasks in
+the same order, and the same test tasks, so that their differences are paired. Checkpoint and number
+of adaptation steps are chosen on validation classes.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
-from pathlib import Path
-from typing import Literal, Self
+from functools import partial
+from typing import TypeVar
 
 import torch
-from pydantic import Field, model_validator
 from torch import nn
 
 from sterling.adapt import (
     BatchLearner,
+    ChannelAttention,
     Chosen,
-    Episodes,
     Judged,
     Learner,
-    Task,
+    ProtoNet,
+    attach,
     fit_chosen,
     judge_tasks,
+    layered,
+    maml,
+    map_classifier,
 )
-from sterling.errors import InputError
-from sterling.image.backbones import BACKBONES, Backbone
-from sterling.image.few_shot_data import Embedded, few_shot_data
-from sterling.image.labelled_images import LabelledImages, split_classes, with_rotations
-from sterling.runs import derive_seed
-from sterling.study import Config
+from sterling.adapt.attention import Form
+from sterling.image import LabelledImages, conv4
+from sterling.image.backbones import BACKBONES
+from sterling.image.prior_knowledge import (
+    Prior,
+    maps_of,
+    require_disjoint,
+    train_representation,
+)
+from sterling.runs import Cell, Coordinate, Row, Run, derive_seed
+from sterling.studies.image._few_shot_data import (
+    Draw,
+    FewShotConfig,
+    Parts,
+    PriorConfig,
+    class_parts,
+    draws,
+)
+from sterling.study import (
+    Claim,
+    Column,
+    Preset,
+    Results,
+    Study,
+    Views,
+    row,
+)
 
 FIRST_TEST_TASK = 10**6  # numbers of tasks that no training reaches
-Draws = Mapping[str, Callable[[int], Task]]
+
+C = TypeVar("C", bound=FewShotConfig)
 
 
 @dataclass(frozen=True, eq=False)
-class Trial:
-    """What became of a learner.
+class Trained:
+    """A learner with its chosen weights.
 
     Attributes:
-        learner: With the chosen weights.
-        place: Which of the learners given it is.
-        step: Of adaptation, chosen on validation classes.
-        iteration: Of meta-training, chosen likewise.
-        accuracy: At that step, mean over the test tasks.
-        start: The same before any step.
+        learner: The learner.
+        step: Number of adaptation steps, chosen on validation classes.
+        accuracy: Mean accuracy on the test tasks after that step.
+        test: Tests a learner on the test tasks, given their number of shots.
     """
 
     learner: Learner
-    place: int
     step: int
-    iteration: int
     accuracy: float
-    start: float
-
-    def record(self) -> dict[str, float]:
-        """The numbers."""
-        return {
-            "step": self.step,
-            "iteration": self.iteration,
-            "accuracy": self.accuracy,
-            "start": self.start,
-        }
+    test: Callable[[Learner, int], Judged]
 
 
-class FewShotConfig(Config):
-    """What the few-shot studies have in common.
+@dataclass(frozen=True)
+class System:
+    """A learner of a comparison, trained once per repetition.
 
     Attributes:
-        data: Folder of <class>/<picture>, zipped or not (Omniglot, CIFAR-10); replaces `source`.
-        source: Embedded pictures: characters drawn from fonts, or scikit-learn's ten digits.
-        classes: Characters that are drawn.
-        rotations: Quarter turns as further classes. Not for glyphs: an arrow turned is an arrow.
-        size: Side of the pictures, pixels.
-        width: Channels of Conv-4.
-        ways: Classes of a task.
-        shots: Items of each to adapt on.
-        queries: Items of each to judge on.
-        rate: Inner rate, or where learned ones start, on the mean loss.
-        steps: Of adaptation in training.
-        test_steps: At most, in evaluation; which of them is chosen on validation classes.
-        iterations: Of meta-training.
-        tasks: Of an iteration.
-        learning_rate: Of Adam in meta-training.
-        checks: Checkpoints that validation chooses from.
-        validation_tasks: To choose by.
-        test_tasks: Per seed.
-        seeds: How many times everything is repeated with other pictures, classes and weights.
-        device: Where networks are trained.
+        learners: Makes the learner from the channels and the side of its inputs and the seed; one
+            for each inner rate that validation classes choose from. None for the nearest centroid
+            of the inputs, which learns nothing.
+        prior: Training of the representation whose maps are the inputs; None for pictures.
+        changed: What becomes of the inputs, by part, given the seed; None for nothing.
+        shots: Numbers of shots of its tasks, by turns; empty for the configured one.
+        finish: Measures the trained learner further.
     """
 
-    source: Embedded = "glyphs"
-    classes: int = Field(default=371, ge=10)
-    rotations: bool = False
-    size: int = Field(default=20, ge=16)
-    width: int = Field(default=16, ge=1)
-    ways: int = Field(default=5, ge=2)
-    shots: int = Field(default=1, ge=1)
-    queries: int = Field(default=5, ge=1)
-    rate: float = Field(default=0.1, gt=0)
-    steps: int = Field(default=3, ge=1)
-    test_steps: int = Field(default=5, ge=1)
-    iterations: int = Field(default=100, ge=1)
-    tasks: int = Field(default=4, ge=1)
-    learning_rate: float = Field(default=3e-3, gt=0)
-    checks: int = Field(default=2, ge=1)
-    validation_tasks: int = Field(default=40, ge=1)
-    test_tasks: int = Field(default=100, ge=2)
-    seeds: int = Field(default=5, ge=1)
-    device: Literal["cpu", "cuda"] = "cpu"
-
-    @model_validator(mode="after")
-    def _enough_iterations(self) -> Self:
-        if self.checks > self.iterations:
-            raise ValueError("checks: at most one for each iteration")
-        return self
-
-    def pictures(self) -> tuple[Path | Embedded, int, int, bool]:
-        """What decides the pictures: source, side, classes, turns."""
-        return (self.data or self.source, self.size, self.classes, self.rotations)
+    learners: Callable[[int, int, int], Mapping[float, Learner]] | None = None
+    prior: Prior | None = None
+    changed: Callable[[Parts, int], Parts] | None = None
+    shots: tuple[int, ...] = ()
+    finish: Callable[[Trained], Iterable[Row]] | None = None
 
 
-def class_parts(
-    config: FewShotConfig, shares: tuple[tuple[str, float], ...], seed: int
-) -> dict[str, LabelledImages]:
-    """The pictures of one seed in parts without a class in common.
+Systems = Mapping[str, System]
+PIXELS = "nearest centroid of pixels"
 
-    Args:
-        config: Says which pictures.
-        shares: Name of each part and its share of the classes.
-        seed: Of the drawing and the split.
 
-    Raises:
-        InputError: The folder cannot be read, a part has fewer classes than a task, or there is no
-            such device.
-    """
-    if config.device == "cuda" and not torch.cuda.is_available():
-        raise InputError("device cuda: torch finds none on this machine; use --set device=cpu")
-    parts = _parts(config.pictures(), shares, seed)
-    for name, part in parts.items():
-        if len(part.names) < config.ways:
-            raise InputError(
-                f"ways {config.ways}: the {name} part of {part.source} has {len(part.names)} "
-                "classes; lower ways, or give more classes"
+def maml_on_pictures(config: FewShotConfig, attention: Form | None = None) -> System:
+    """MAML with Conv-4, and attention after its last block unless it is None."""
+
+    def learners(channels: int, side: int, seed: int) -> dict[float, Learner]:
+        network = conv4(config.ways, channels=channels, size=side, width=config.width, seed=seed)
+        if attention is not None:
+            added = ChannelAttention(config.width, form=attention, seed=seed)
+            attach(network, "block4", added)
+        return {config.rate: _maml(config, network, config.rate)}
+
+    return System(learners)
+
+
+def maml_on_maps(
+    config: PriorConfig, attention: Form | None = None, prior: Prior = "labels"
+) -> System:
+    """MAML of a classifier on a representation's maps, whose inner rate validation chooses."""
+
+    def learners(channels: int, side: int, seed: int) -> dict[float, Learner]:
+        return {
+            rate: _maml(
+                config,
+                map_classifier(channels, side, config.ways, attention=attention, seed=seed),
+                rate,
             )
-    return parts
+            for rate in config.map_rates
+        }
+
+    return System(learners, prior)
 
 
-@lru_cache(maxsize=2)  # arms of one seed follow each other in one process
-def _parts(
-    pictures: tuple[Path | Embedded, int, int, bool],
-    shares: tuple[tuple[str, float], ...],
-    seed: int,
-) -> dict[str, LabelledImages]:
-    source, size, classes, rotations = pictures
-    images = few_shot_data(source, size=size, classes=classes, seed=seed)
-    parts = split_classes(images, dict(shares), seed)
-    if rotations:
-        return {name: with_rotations(part) for name, part in parts.items()}
-    return parts
+def _maml(config: FewShotConfig, network: nn.Module, rate: float) -> Learner:
+    return maml(layered(network), rate, steps=config.steps, test_steps=config.test_steps)
 
 
-def draws_of(
-    config: FewShotConfig, parts: Mapping[str, LabelledImages], shots: int, seed: int
-) -> Draws:
-    """Tasks of each part by number, on the configured device.
-
-    Raises:
-        InputError: Sizes that no task can have.
-    """
-    return {
-        name: Episodes(
-            part.images.to(config.device),
-            part.labels,
-            ways=config.ways,
-            shots=shots,
-            queries=config.queries,
-            seed=derive_seed(seed, name),
-        ).draw
-        for name, part in parts.items()
-    }
-
-
-def trial(config: FewShotConfig, learners: Sequence[Learner], draws: Draws) -> Trial:
-    """Train on the tasks "train", choose by "validation", judge by "test".
+def few_shot_study(
+    name: str,
+    *,
+    summary: str,
+    cite: str,
+    presets: Mapping[Preset, C],
+    systems: Callable[[C], Systems],
+    claims: Callable[[Results, C], list[Claim]],
+    views: Callable[[Results, C], Views],
+    caption: str = "",
+    derived: Callable[[Results, C], Iterable[Row]] | None = None,
+    note: str = "",
+) -> Study[C]:
+    """Make a study that compares few-shot learners.
 
     Args:
-        config: Says how long and how often.
-        learners: One, or several that differ in a setting which validation chooses.
-        draws: Tasks of the three parts.
+        name: Name of the study.
+        summary: One sentence.
+        cite: Key of the paper in ``papers.bib``.
+        presets: Configurations.
+        systems: Systems by name; a function of a module.
+        claims: The paper's claims, from the results.
+        views: The study's own views, shown after the accuracy of every system.
+        caption: What people must know of the systems.
+        derived: Further rows, from the results of all systems.
+        note: What else people must know before they read the figures.
+
+    Example:
+        See ``sterling/studies/image/lwau.py``.
     """
-    chosen = [_fit(config, learner, draws) for learner in learners]
-    place = max(range(len(learners)), key=lambda one: chosen[one].accuracy)
-    learner, best = learners[place], chosen[place]
-    judged = judge_at(config, learner, draws["test"])
-    return Trial(
-        learner=learner,
-        place=place,
-        step=best.step,
-        iteration=best.iteration,
-        accuracy=float(judged.accuracy[:, best.step].mean()),
-        start=float(judged.accuracy[:, 0].mean()),
+
+    def measure(config: C, run: Run) -> Results:
+        results = Results.of(measure_systems(systems, config, run))
+        if derived is None:
+            return results
+        return Results.of([*results.frame.to_dicts(), *derived(results, config)])
+
+    def every(results: Results, config: C) -> Views:
+        common = _common_views(results, list(systems(config)), caption)
+        own = views(results, config)
+        return Views(
+            [*common.metrics, *own.metrics],
+            [*common.tables, *own.tables],
+            [*common.figures, *own.figures],
+        )
+
+    def scope(config: C) -> str:
+        prior = config.class_shares.get("prior")
+        shots = ", ".join(map(str, _shots(config, systems(config))))
+        return (
+            f"Data: {config.pictures}, {config.ways} ways, {shots} shots, {config.size} × "
+            f"{config.size} pixels"
+            + (f"; prior knowledge from {prior:.0%} of the classes" if prior else "")
+            + f". Small networks trained here for {config.iterations} iterations: accuracies say "
+            f"nothing about other data.{note}"
+        )
+
+    return Study(
+        name=name,
+        summary=summary,
+        domain="image",
+        cite=cite,
+        presets=presets,
+        measure=measure,
+        claims=claims,
+        views=every,
+        scope=scope,
     )
 
 
-def _fit(config: FewShotConfig, learner: Learner, draws: Draws) -> Chosen:
+def measure_systems(systems: Callable[[C], Systems], config: C, run: Run) -> list[Row]:
+    """Train and test every system in every repetition.
+
+    Rows of a system are "accuracy" on the test tasks and, if it learns, "before adaptation", "gain"
+    (the difference), and the "steps", "iterations" and "rate" that validation classes chose. Those
+    of a representation are "accuracy" in its training, "classes" and "pictures".
+
+    Raises:
+        InputError: The data cannot be read, or no task can be made of them.
+    """
+    every = systems(config)
+    seed = derive_seed(run.seed, "few-shot", 0) % 2**31
+    parts = class_parts(config, seed)  # refused here, before anything is trained
+    for name in ("train", "validation", "test"):
+        draws(config, parts[name], name, max(_shots(config, every)), seed)
+    groups = dict.fromkeys(_group(name, system) for name, system in every.items())
+    grid: list[dict[str, Coordinate]] = [
+        {"repetition": repetition, "system": group}
+        for repetition in range(config.seeds)
+        for group in groups
+    ]
+    return run.map(partial(_few_shot, systems), grid, config, seed="few-shot/{repetition}")
+
+
+def _shots(config: FewShotConfig, systems: Systems) -> list[int]:
+    """Numbers of shots of the systems' tasks."""
+    return sorted({shots for each in systems.values() for shots in each.shots or (config.shots,)})
+
+
+def _group(name: str, system: System) -> str:
+    """Name of the cell: systems that share a representation are measured together."""
+    return name if system.prior is None else representation_by(system.prior)
+
+
+def representation_by(prior: Prior) -> str:
+    """Name of a representation in the results."""
+    return f"representation by {prior}"
+
+
+def _few_shot(systems: Callable[[C], Systems], config: C, cell: Cell) -> list[Row]:
+    parts = dict(class_parts(config, cell.seed))
+    prior, rows = parts.pop("prior", None), []
+    chosen = {
+        name: system
+        for name, system in systems(config).items()
+        if _group(name, system) == cell.point["system"]
+    }
+    kind = next(iter(chosen.values())).prior
+    if prior is not None and kind is not None:
+        assert isinstance(config, PriorConfig)
+        parts, accuracy = _represented(config, prior, kind, parts, cell.seed)
+        rows += [
+            row("accuracy", accuracy),
+            row("classes", len(prior.names)),
+            row("pictures", len(prior)),
+        ]
+    for name, system in chosen.items():
+        seen = parts if system.changed is None else system.changed(parts, cell.seed)
+        rows += [{"system": name, **each} for each in _measured(config, system, seen, cell.seed)]
+    return rows
+
+
+def _represented(
+    config: PriorConfig, prior: LabelledImages, kind: Prior, parts: Parts, seed: int
+) -> tuple[dict[str, LabelledImages], float]:
+    """Maps of the parts by a representation trained on the prior classes, and its accuracy."""
+    require_disjoint(prior, *parts.values())
+    representation = BACKBONES[config.prior_backbone](
+        None,
+        channels=prior.images.shape[1],
+        size=config.size,
+        width=config.prior_width,
+        norm=nn.BatchNorm2d,
+        seed=seed,
+    ).to(config.device)
+    accuracy = train_representation(
+        representation,
+        prior,
+        kind,
+        steps=config.prior_steps,
+        learning_rate=config.learning_rate,
+        seed=seed,
+    )
+    return maps_of(representation, prior, parts), accuracy
+
+
+def _measured(config: FewShotConfig, system: System, parts: Parts, seed: int) -> list[Row]:
+    def draw(name: str, shots: Sequence[int]) -> Draw:
+        """Tasks of a part, of each number of shots by turns."""
+        turns = [draws(config, parts[name], name, each, seed) for each in shots]
+        return lambda number: turns[number % len(turns)](number)
+
+    def test(learner: Learner, *shots: int) -> Judged:
+        numbers = range(FIRST_TEST_TASK, FIRST_TEST_TASK + config.test_tasks)
+        return judge_tasks(learner, draw("test", shots), numbers)
+
+    shots = system.shots or (config.shots,)
+    if system.learners is None:
+        centroids = test(ProtoNet(nn.Flatten()), *shots)
+        return [row("accuracy", float(centroids.accuracy.mean()))]
+    channels, side = parts["train"].images.shape[1:3]
+    learners = system.learners(channels, side, seed)
+    chosen = {
+        rate: _fit(config, learner, draw("train", shots), draw("validation", shots))
+        for rate, learner in learners.items()
+    }
+    rate = max(chosen, key=lambda each: chosen[each].accuracy)
+    learner, step = learners[rate], chosen[rate].step
+    by_step = test(learner, *shots).accuracy.mean(axis=0)
+    rows = [
+        row("accuracy", by_step[step]),
+        row("before adaptation", by_step[0]),
+        row("gain", by_step[step] - by_step[0]),
+        row("steps", step),
+        row("iterations", chosen[rate].iteration),
+        row("rate", rate),
+    ]
+    if system.finish is not None:
+        rows += system.finish(Trained(learner, step, float(by_step[step]), test))
+    return rows
+
+
+def _fit(config: FewShotConfig, learner: Learner, training: Draw, validation: Draw) -> Chosen:
     for part in learner.parts().values():
         part.to(config.device)
     rate = config.learning_rate
     return fit_chosen(
         learner,
-        draws["train"],
-        draws["validation"],
+        training,
+        validation,
         iterations=config.iterations,
         checks=config.checks,
         numbers=range(config.validation_tasks),
@@ -222,34 +347,29 @@ def _fit(config: FewShotConfig, learner: Learner, draws: Draws) -> Chosen:
     )
 
 
-def judge_at(config: FewShotConfig, learner: Learner, draw: Callable[[int], Task]) -> Judged:
-    """Judge on the test tasks of the configuration."""
-    return judge_tasks(learner, draw, range(FIRST_TEST_TASK, FIRST_TEST_TASK + config.test_tasks))
-
-
-class PriorConfig(FewShotConfig):
-    """What studies with prior knowledge have in common.
-
-    Attributes:
-        prior_backbone: Network of the representation.
-        prior_width: Its width.
-        prior_steps: Of its training, on 64 pictures each.
-        map_rates: Inner rates of what adapts on its maps; validation classes choose among them.
-    """
-
-    prior_backbone: Backbone = "conv4"
-    prior_width: int = Field(default=32, ge=1)
-    prior_steps: int = Field(default=250, ge=1)
-    map_rates: tuple[float, ...] = Field(default=(2.0, 5.0), min_length=1)
-
-
-def prior_network(config: PriorConfig, channels: int, seed: int) -> nn.Module:
-    """The configured representation without a head, untrained, on the configured device."""
-    return BACKBONES[config.prior_backbone](
-        None,
-        channels=channels,
-        size=config.size,
-        width=config.prior_width,
-        norm=nn.BatchNorm2d,
-        seed=seed,
-    ).to(config.device)
+def _common_views(results: Results, systems: Sequence[str], caption: str) -> Views:
+    table = results.table(
+        "accuracy",
+        "Accuracy on classes never seen",
+        "system",
+        [
+            Column("accuracy", "accuracy", show="interval"),
+            *(Column(name, name) for name in ("before adaptation", "steps", "iterations", "rate")),
+        ],
+        order=systems,
+        caption="Means over repetitions, the accuracy with its 95 % interval. Steps of adaptation, "
+        "iterations of meta-training and, on maps, the inner rate were chosen on validation "
+        f"classes in each repetition. {caption}",
+    )
+    bars = results.bars(
+        "accuracy",
+        "Accuracy of every learner",
+        "Accuracy on classes never seen, means over repetitions with 95 % intervals.",
+        "accuracy",
+        order=systems,
+        value_label="accuracy",
+    )
+    metrics = [
+        results.metric(f"accuracy: {name}", "accuracy", "rate", system=name) for name in systems
+    ]
+    return Views(metrics, [table], [bars])
