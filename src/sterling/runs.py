@@ -213,7 +213,7 @@ class Run:
     def map(
         self,
         cell: Callable[..., Iterable[Row]],
-        grid: Iterable[Mapping[str, Coordinate]],
+        grid: Iterable[Mapping[str, Any]],
         *arguments: Any,
         seed: str,
     ) -> list[Row]:
