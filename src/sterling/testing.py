@@ -17,9 +17,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
+from sterling.errors import InputError
 from sterling.guarantee import conformal_p_values, hoeffding_bentkus_p_values
 from sterling.measure import Scores, auc
-from sterling.study import PRESETS, Config, Evidence, Study, run_study
+from sterling.study import PRESETS, Config, Evidence, Study, papers, run_study
 
 Floats = NDArray[np.float64]
 PredictSets = Callable[[Floats, NDArray[np.intp], Floats, int], ArrayLike]
@@ -365,7 +366,9 @@ def _marked(
 
 
 def check_study(study: Study[Any], folder: Path, *, seed: int = 0) -> Evidence:
-    """Check a study: three presets, a smoke run with evidence, and resuming to the same evidence.
+    """Check a study: presets, paper, a smoke run with evidence, and resuming to the same evidence.
+
+    The resumed run computes its lost cells in this process, the first one in several.
 
     Args:
         study: The study.
@@ -376,13 +379,18 @@ def check_study(study: Study[Any], folder: Path, *, seed: int = 0) -> Evidence:
         The evidence of the smoke run.
 
     Raises:
-        AssertionError: A preset is missing, claims or metrics are absent or named twice, or a run
-            that goes on after losing stages ends with other evidence.
+        AssertionError: A preset or the paper is missing, data are taken in spite of ``no_data``,
+            claims or metrics are absent or named twice, or a run that resumes after losing stages
+            ends with other evidence.
     """
     absent = [name for name in PRESETS if not isinstance(study.presets.get(name), Config)]
     if absent:
         raise AssertionError(f"study {study.name!r} lacks the preset(s) {', '.join(absent)}")
+    if study.cite not in papers():
+        raise AssertionError(f"study {study.name!r} cites {study.cite!r}, which papers.bib lacks")
     smoke = study.presets["smoke"]
+    if study.no_data is not None:
+        _refuses_data(study, folder)
     first = run_study(study, smoke, preset="smoke", seed=seed, folder=folder)
     for kind, names in (
         ("claims", [claim.id for claim in first.claims]),
@@ -402,11 +410,20 @@ def check_study(study: Study[Any], folder: Path, *, seed: int = 0) -> Evidence:
     (folder / "evidence.json").unlink()
     for lost in islice(sorted((folder / "stages").glob("*.json")), 0, None, 2):
         lost.unlink()
-    again = run_study(study, smoke, preset="smoke", seed=seed, folder=folder)
+    again = run_study(study, smoke, preset="smoke", seed=seed, folder=folder, backend="inline")
     volatile = {"wall_s"}
     if _plain(first, volatile) != _plain(again, volatile):
         raise AssertionError(f"study {study.name!r} resumes to other evidence")
     return first
+
+
+def _refuses_data(study: Study[Any], folder: Path) -> None:
+    config = study.presets["smoke"].model_copy(update={"data": folder})
+    try:
+        run_study(study, config, preset="smoke", seed=0, folder=folder)
+    except InputError:
+        return
+    raise AssertionError(f"study {study.name!r} takes data, though it says: {study.no_data}")
 
 
 def _plain(evidence: Evidence, without: set[str]) -> Any:

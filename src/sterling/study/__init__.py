@@ -27,6 +27,7 @@ from sterling.study.grammar import (
     Views,
     find_study,
     override,
+    papers,
     run_study,
 )
 from sterling.study.results import Results, row
@@ -73,6 +74,7 @@ __all__ = [
     "metric_over_seeds",
     "more_often",
     "override",
+    "papers",
     "positive",
     "row",
     "row_over_seeds",
