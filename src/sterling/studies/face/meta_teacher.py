@@ -17,6 +17,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from sterling.adapt import FunctionalModel, with_running_statistics
+from sterling.face.capture import Scale, simulate
 from sterling.face.data import Faces, LabelKind, label_maps
 from sterling.face.pad.few_shot.aim_fas import DepthMaps
 from sterling.face.pad.few_shot.meta_teacher import (
@@ -36,7 +37,6 @@ from sterling.studies.face._harness import (
     divided,
     hand_crafted,
     read_recorded,
-    simulated_faces,
 )
 from sterling.studies.face._repetition import Repetition, items_of, rows_of
 from sterling.studies.face._views import face_views, scope_of
@@ -90,10 +90,11 @@ def measure(config: MetaTeacherConfig, run: Run) -> Results:
 def _repetition(config: MetaTeacherConfig, recorded: Faces | None, cell: Cell) -> list[Row]:
     seed = derive_seed(cell.run.seed, "meta_teacher", cell.repetition)
     if recorded is None:
-        faces = simulated_faces("meta_teacher", config, cell.run, cell.repetition)
+        scale = Scale(config.subjects, config.captures)
+        captures = simulate(config.protocol, seed=cell.seed, size=config.size, scale=scale)
+        faces = captures.faces()
     else:
         faces = divided(recorded, cell.repetition)
-    faces = faces.only(["rgb"])
     training = faces.split("train")
     images = training.images.to(config.device)
     attack = torch.from_numpy(~training.manifest.bona_fide).float().to(config.device)
