@@ -11,7 +11,7 @@ from sterling.studies.face.cdcn import CDCN_STUDY
 from sterling.studies.face.cdcn_multimodal import CDCN_MULTIMODAL_STUDY
 from sterling.studies.face.cdcn_search import CDCN_SEARCH_STUDY
 from sterling.studies.face.cqil import CQIL_STUDY
-from sterling.studies.face.epcr import EPCR_STUDY
+from sterling.studies.face.epcr.study import EPCR_STUDY
 from sterling.studies.face.flexible_modal import FLEXIBLE_MODAL_STUDY
 from sterling.studies.face.fm_vit import FM_VIT_STUDY
 from sterling.studies.face.hifimask_challenge.study import HIFIMASK_CHALLENGE_STUDY

@@ -8,7 +8,7 @@ import pytest
 from sterling.face.capture import KINDS, simulate
 from sterling.face.data import Faces, read_folder
 from sterling.studies import STUDIES
-from sterling.studies.face.epcr import EpcrConfig, labelled_only, protocols, with_target
+from sterling.studies.face.epcr._protocols import EpcrConfig, labelled_only, protocols, with_target
 from sterling.study import run_study
 
 SMOKE = STUDIES["epcr"].presets["smoke"]

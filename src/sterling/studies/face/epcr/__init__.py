@@ -1,0 +1,1 @@
+"""Few labels: consistency of two views."""
