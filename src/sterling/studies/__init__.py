@@ -22,7 +22,7 @@ from sterling.studies.face.pad_survey.study import PAD_SURVEY_STUDY
 from sterling.studies.face.sgtd import SGTD_STUDY
 from sterling.studies.face.temporal_depth import TEMPORAL_DEPTH_STUDY
 from sterling.studies.image.lwau import LWAU_STUDY
-from sterling.studies.image.metaadvdet import METAADVDET_STUDY
+from sterling.studies.image.metaadvdet.study import METAADVDET_STUDY
 from sterling.studies.image.pkaml import PKAML_STUDY
 from sterling.studies.image.raml import RAML_STUDY
 from sterling.studies.privacy.forgetting_benchmark.study import FORGETTING_BENCHMARK_STUDY

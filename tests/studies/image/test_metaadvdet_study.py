@@ -1,43 +1,80 @@
+from itertools import product
 from pathlib import Path
 
+import numpy as np
 import pytest
+import torch
 
 from sterling.errors import InputError
+from sterling.image import AttackedImages
 from sterling.studies import STUDIES
-from sterling.studies.image._detection import ARMS, DetectionPlan
-from sterling.study import override, run_study
+from sterling.studies.image.metaadvdet._detection import (
+    CONDITIONS,
+    FINE_TUNED,
+    GIVEN_AWAY,
+    META,
+    PLAIN,
+    RANDOM,
+    WHITE_BOX,
+    _figures,
+)
+from sterling.studies.image.metaadvdet.study import claims
+from sterling.study import Results, override, row, run_study
 
 pytest.importorskip("foolbox", reason="pip install 'sterling[attacks]'")
+STUDY = STUDIES["metaadvdet"]
+LEVELS = {META: 0.7, FINE_TUNED: 0.5, RANDOM: 0.4, PLAIN: 0.9}
 
 
-@pytest.mark.smoke
-def test_the_whole_path_leaves_evidence(tmp_path: Path) -> None:
-    study = STUDIES["metaadvdet"]
-    evidence = run_study(
-        study, study.presets["smoke"], preset="smoke", seed=0, folder=tmp_path / "run"
+def test_claims_are_means_over_shots_of_paired_differences() -> None:
+    rows = [
+        {
+            "repetition": repetition,
+            **row(metric, level + added, condition=condition, system=system, shots=shots),
+        }
+        for repetition, (shots, added), condition, (system, level), metric in product(
+            (0, 1),
+            ((1, 0.0), (5, 0.1)),
+            CONDITIONS,
+            LEVELS.items(),
+            ("mean F1", "AUROC"),
+        )
+        # A white box that fooled nothing in the second repetition has no figures there.
+        if (repetition, condition) != (1, WHITE_BOX)
+    ]
+    rows += [
+        {"repetition": repetition, **row(GIVEN_AWAY, 0.2 + repetition, shots=1)}
+        for repetition in (0, 1)
+    ]
+    results = Results.of(rows)
+    measured = {claim.id: claim.measured for claim in claims(results, STUDY.presets["quick"])}
+    assert measured["meta_beats_fine_tuning_1"] == pytest.approx(0.2)
+    assert measured["meta_beats_random_start"] == pytest.approx(0.3)
+    assert measured["meta_beats_three_features"] == pytest.approx(-0.2)
+    assert measured["more_shots_help"] == pytest.approx(0.1)
+    assert measured["classes_give_away"] == pytest.approx(0.7)
+    assert measured["white_box_above_chance"] == pytest.approx(0.7)
+    alone = {claim.id: claim for claim in claims(results, STUDY.presets["smoke"])}
+    assert alone["more_shots_help"].measured is None  # it has one number of shots
+
+
+def test_attacks_that_fooled_too_few_leave_no_figures() -> None:
+    few = AttackedImages(
+        torch.zeros(3, 1, 22, 22),
+        np.zeros(3, dtype=np.int64),
+        {"pgd": torch.zeros(1, 1, 22, 22)},
+        {"pgd": np.array([0])},
     )
-    assert "SIMULATED" in evidence.scope
-    assert {claim.verdict for claim in evidence.claims} == {"undecided"}  # one seed has no interval
-    arms = next(table for table in evidence.tables if table.name == "arms")
-    assert {row[2] for row in arms.rows} == set(ARMS)
-    for row in arms.rows:
-        assert row[3] is None or all(0 <= row[column] <= 1 for column in (3, 6, 9))  # type: ignore[operator]
-    attacks = {row[0]: row[1] for row in evidence.tables[1].rows}
-    assert attacks == {"fgsm": "known", "pgd": "known", "semantic": "new", "newton_fool": "new"}
+    assert _figures(STUDY.presets["smoke"], few, "paper", 1, 0, {}) == ({}, {})
 
 
-def test_wrong_settings_are_named_before_anything_is_trained(tmp_path: Path) -> None:
-    study = STUDIES["metaadvdet"]
-    assert DetectionPlan(**study.presets["paper"].model_dump(exclude={"data", "seeds"}))
-    for assignment, named in (
-        ("research_use=false", "research_use false"),
-        ('known=["fgsm", "pdg"]', "did you mean pgd"),
-    ):
-        with pytest.raises(InputError, match=named):
-            run_study(
-                study,
-                override(study.presets["smoke"], [assignment]),
-                preset="smoke",
-                seed=0,
-                folder=tmp_path / named.replace(" ", "-"),
-            )
+@pytest.mark.parametrize(
+    ("assignment", "named"),
+    [("research_use=false", "research_use false"), ('known=["fgsm", "pdg"]', "did you mean pgd")],
+)
+def test_wrong_settings_are_named_before_anything_is_trained(
+    assignment: str, named: str, tmp_path: Path
+) -> None:
+    config = override(STUDY.presets["smoke"], [assignment])
+    with pytest.raises(InputError, match=named):
+        run_study(STUDY, config, preset="smoke", seed=0, folder=tmp_path / "run")

@@ -1,0 +1,1 @@
+"""Detectors of adversarial pictures that learn a new attack from few examples."""
