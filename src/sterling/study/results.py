@@ -64,9 +64,9 @@ class Column:
         title: Heading.
         metric: Metric shown.
         where: Coordinates of the metric, beside those of the row.
-        show: "mean" over repetitions; "interval", the mean with low and high; "sum" over
-            repetitions; "counts", errors, trials, rate, low and high of pooled counts; "rate", the
-            last three of them.
+        show: "mean" over repetitions; "interval", the mean with low and high, or the only estimate
+            with its own; "sum" over repetitions; "counts", errors, trials, rate, low and high of
+            pooled counts; "rate", the last three of them.
     """
 
     title: str
@@ -322,6 +322,10 @@ class Results:
             counts = [rate.errors, rate.trials] if column.show == "counts" else []
             return [*counts, rate.value, interval.low, interval.high]
         values = self.values(column.metric, **where)
+        if column.show == "interval" and len(values) == 1:
+            estimate = self.estimate(column.metric, "", **where)
+            if estimate is not None:
+                return [estimate.value, estimate.interval.low, estimate.interval.high]
         if column.show == "sum":
             return [sum(values) if values else None]
         cells = mean_cells(values)
