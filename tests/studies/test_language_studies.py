@@ -1,4 +1,4 @@
-"""The whole paths of the studies of watermarks and of prompt search, and their resume."""
+"""Studies of watermarks and of prompt search: settings refused, and the path of prompt search."""
 
 from pathlib import Path
 
@@ -10,10 +10,9 @@ from sterling.study import Evidence, override, run_study
 from sterling.study.report import render_report
 
 CLAIMS = {
-    "hats": {"more_found_than_kgw", "fisher_accuses_more", "paraphrase_removes"},
     "upa": {"swap_removes_lean", "better_than_greedy_chain", "right_more_often_than_start"},
 }
-STAGES = {"hats": "group-1", "upa": "worlds"}
+STAGES = {"upa": "worlds"}
 
 
 def _smoke(name: str, folder: Path) -> Evidence:

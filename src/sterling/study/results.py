@@ -294,6 +294,10 @@ class Results:
             counts = [rate.errors, rate.trials] if column.show == "counts" else []
             return [*counts, rate.value, interval.low, interval.high]
         values = self.values(column.metric, **where)
+        if column.show == "interval" and len(values) == 1:
+            estimate = self.estimate(column.metric, "", **where)
+            if estimate is not None:
+                return [estimate.value, estimate.interval.low, estimate.interval.high]
         if column.show == "sum":
             return [sum(values) if values else None]
         cells = mean_cells(values)

@@ -20,9 +20,9 @@ class Column:
         title: Heading.
         metric: Metric shown.
         where: Coordinates of the metric, beside those of the row.
-        show: "mean" over repetitions; "interval", the mean with low and high; "sum" over
-            repetitions; "counts", errors, trials, rate, low and high of pooled counts; "rate", the
-            last three of them.
+        show: "mean" over repetitions; "interval", the mean with low and high, or the only estimate
+            with its own; "sum" over repetitions; "counts", errors, trials, rate, low and high of
+            pooled counts; "rate", the last three of them.
     """
 
     title: str

@@ -1,50 +1,88 @@
-"""The study of detectors from smoke to evidence, and what it refuses."""
+"""The study of detectors: its declared lists, what it leaves out, and what it refuses."""
 
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
+from scipy import stats
 
 from sterling.errors import InputError
 from sterling.studies import STUDIES
-from sterling.study import run_study
-from sterling.study.report import render_report
+from sterling.studies.text.mgteval._cells import _in_turn, declared_share, scores_of
+from sterling.studies.text.mgteval._pooled import without_empty_lists
+from sterling.study import Results, row, run_study
+from sterling.text.corpus.records import TextRecord
+
+TEXTS = [f"Text number {number}." for number in range(16)]
 
 
-@pytest.mark.smoke
-def test_the_whole_path_leaves_evidence_and_report(tmp_path: Path) -> None:
-    study, folder = STUDIES["mgteval"], tmp_path / "run"
-    evidence = run_study(study, study.presets["smoke"], preset="smoke", seed=1, folder=folder)
-    assert {claim.id for claim in evidence.claims} == {
-        "metrics_detect",
-        "fast_above_likelihood",
-        "lower_entropy",
-        "longer_is_easier",
-        "edits_undo_detection",
-        "supervised_does_not_transfer",
-        "low_fpr_holds",
-        "low_fpr_is_an_order_statistic",
-        "list_keeps_fdr",
-        "foreign_calibration_breaks_the_list",
-    }
-    tables = {table.name: table for table in evidence.tables}
-    assert set(tables) == {
-        *("detectors", "calibrated", "robustness"),
-        *("transfer", "lists", "writers"),
-    }
-    assert {row[0] for row in tables["detectors"].rows} >= {"binoculars", "npr", "dna_gpt"}
-    assert (folder / "corpora" / "1" / "corpus.jsonl").is_file()
-    render_report([folder], tmp_path / "report.html")
+def test_lists_keep_their_rate_unless_other_peoples_texts_calibrate() -> None:
+    rng = np.random.default_rng(0)
+    own, foreign = [], []
+    for _ in range(60):
+        human, machine = rng.normal(0, 1, 90), rng.normal(3, 1, 30)
+        own.append(declared_share(human, machine, fdr=0.2, repetitions=5, rng=rng))
+        plainer = rng.normal(-2, 1, 90)
+        foreign.append(
+            declared_share(human, machine, fdr=0.2, repetitions=5, rng=rng, calibration=plainer)
+        )
+    rates = np.array([rate for rate, _, _ in own])
+    assert rates.mean() <= 0.2 * 30 / 60 + 2.6 * stats.sem(rates)
+    assert np.mean([power for _, power, _ in own]) > 0.8
+    assert np.mean([declaring for _, _, declaring in own]) > 0.9
+    assert np.mean([rate for rate, _, _ in foreign]) > 0.3
 
 
-def test_public_pairs_are_read_and_too_few_are_refused(tmp_path: Path) -> None:
+def test_lists_that_cannot_name_anybody_say_so() -> None:
+    few = np.arange(6.0)
+    assert declared_share(few, few, fdr=0.1, repetitions=3, rng=np.random.default_rng(0))[2] == 0
+
+
+def test_slow_detectors_are_asked_about_all_domains_alike() -> None:
+    records = [
+        TextRecord(f"{domain}{label}{row}", "text", label, "g", domain=domain)
+        for domain in ("law", "news", "talk")
+        for label in (0, 1)
+        for row in range(5)
+    ]
+    chosen = _in_turn(records, 4)
+    assert [one.label for one in chosen] == [0] * 4 + [1] * 4
+    assert [one.domain for one in chosen] == ["law", "news", "talk", "law"] * 2
+
+
+def test_a_text_that_could_not_be_scored_ranks_on_the_wrong_side() -> None:
+    scores = scores_of([0, 0, 1, 1], [0.1, np.nan, 0.9, np.nan])
+    assert scores.values[1] > 0.9
+    assert scores.values[3] < 0.1
+
+
+def test_lists_have_no_rate_where_too_few_name_a_text() -> None:
+    rows = [
+        {"repetition": index, **row(metric, value, detector=detector, calibration="own")}
+        for detector, naming in (("rank", 0.02), ("lrr", 0.2))
+        for index in (0, 1)
+        for metric, value in (("FDR of the list", 0.1), ("lists that name a text", naming))
+    ]
+    results = Results.of(without_empty_lists(rows))
+    assert results.values("FDR of the list", detector="rank", calibration="own") == []
+    assert results.values("FDR of the list", detector="lrr", calibration="own") == [0.1, 0.1]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ({"original": ["Human."], "sampled": ["Machine."]}, "domain xsum: 1 texts of a kind are"),
+        ({"original": TEXTS, "sampled": [text.upper() for text in TEXTS]}, "two or more"),
+        ([1], "neither pairs"),
+    ],
+)
+def test_public_sets_that_do_not_suffice_are_refused(
+    content: object, message: str, tmp_path: Path
+) -> None:
     study = STUDIES["mgteval"]
-    pairs = {"original": ["A person wrote this."], "sampled": ["A machine wrote this."]}
     (tmp_path / "data").mkdir()
-    (tmp_path / "data" / "xsum_gpt2-xl.json").write_text(json.dumps(pairs))
+    (tmp_path / "data" / "xsum_gpt2-xl.json").write_text(json.dumps(content))
     config = study.presets["smoke"].model_copy(update={"data": tmp_path / "data"})
-    with pytest.raises(InputError, match="domain xsum: 1 texts of a kind are too few"):
-        run_study(study, config, preset="smoke", seed=0, folder=tmp_path / "run")
-    (tmp_path / "data" / "xsum_gpt2-xl.json").write_text("[1]")
-    with pytest.raises(InputError, match="neither pairs"):
-        run_study(study, config, preset="smoke", seed=0, folder=tmp_path / "other")
+    with pytest.raises(InputError, match=message):
+        run_study(study, config, preset="smoke", seed=0, folder=tmp_path / "run", backend="inline")

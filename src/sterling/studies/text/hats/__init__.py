@@ -1,0 +1,1 @@
+"""The watermark of three sets against KGW and Unigram."""
