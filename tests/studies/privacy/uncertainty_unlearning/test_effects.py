@@ -9,21 +9,21 @@ from sterling.studies.privacy.uncertainty_unlearning._effects import (
     sharded_posteriors,
     temperature,
 )
-from sterling.studies.privacy.uncertainty_unlearning._worlds import (
-    RequestWorld,
+from sterling.studies.privacy.uncertainty_unlearning._repetition import (
+    Repetition,
     mixture_features,
     records_needed,
 )
 
 
-def world(seed: int = 0, records: int = 200) -> RequestWorld:
+def drawn(seed: int = 0, records: int = 200) -> Repetition:
     rng = np.random.default_rng(seed)
     features, labels = mixture_features(records_needed(records), rng)
-    return RequestWorld.of(features, labels, records=records, owned=0.1, ridge=1.0, rng=rng)
+    return Repetition.of(features, labels, records=records, owned=0.1, ridge=1.0, rng=rng)
 
 
 def test_deleting_nothing_changes_nothing() -> None:
-    one = world()
+    one = drawn()
     some, none = torch.arange(40), torch.zeros(0, dtype=torch.int64)
     # From other weights the same minimum is found, to the tolerance of Newton's method.
     moved = one.model.at(one.model.weights + 0.01)
@@ -39,7 +39,7 @@ def test_deleting_nothing_changes_nothing() -> None:
 
 
 def test_a_deleted_class_shows_in_every_figure_that_it_must() -> None:
-    one = world()
+    one = drawn()
     rows = (one.model.labels == 0).nonzero()[:, 0][:-2]
     (effect,) = one.watched.effects(one.model, [rows])
     after = one.model.without(rows)
@@ -64,7 +64,7 @@ def test_the_temperature_undoes_a_known_sharpening() -> None:
 
 
 def test_shards_share_no_record_and_all_count() -> None:
-    model = world().model
+    model = drawn().model
     x = model.features[:7]
     expected = torch.stack(
         [
@@ -79,7 +79,7 @@ def test_shards_share_no_record_and_all_count() -> None:
 
 
 def test_networks_are_compared_with_those_that_lost_nothing() -> None:
-    one = world(records=120)
+    one = drawn(records=120)
     none = torch.zeros(0, dtype=torch.int64)
     removals = {"nothing": none, "half": torch.arange(0, 120, 2)}
     effects = network_effects(one.model, one.watched, removals, members=2, seed=0)

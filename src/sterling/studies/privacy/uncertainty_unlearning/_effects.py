@@ -1,4 +1,4 @@
-"""What a deletion request does to a model's uncertainty, by exact retraining."""
+"""Effects of a deletion request on a model's uncertainty, by exact retraining."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -53,14 +53,14 @@ class Watched:
         return float(posteriors.gather(1, self.labels[:, None]).mean())
 
     def effects(self, model: ConvexModel, requests: Sequence[Tensor]) -> list[dict[str, float]]:
-        """Changes of ``EFFECTS`` by retraining without each request, and "coverage after".
+        """Return the changes of ``EFFECTS`` by each request's retraining, and "coverage after".
 
         Temperatures and sets are calibrated anew after each request. "sharded confidence" is that
         of SISA's models, "flips" counts targets with another label.
 
         Args:
-            model: Before.
-            requests: For each the rows of the training records to delete.
+            model: The model before the requests.
+            requests: Rows of the training records that each request deletes.
         """
         before = self._figures(model, torch.zeros(0, dtype=torch.int64))
         changes = []
@@ -71,7 +71,7 @@ class Watched:
         return changes
 
     def _figures(self, full: ConvexModel, rows: Tensor) -> dict[str, float]:
-        """Of the model retrained without some records."""
+        """Return the figures of the model retrained without some records."""
         model = full.without(rows)
         known, of_known = self.calibration
         features, labels = self.test[0], self.test[1].numpy()
@@ -95,7 +95,7 @@ class Watched:
 
 
 def temperature(logits: Tensor, labels: Tensor) -> float:
-    """The temperature with the least loss (Guo et al., ICML 2017)."""
+    """Return the temperature with the least loss (Guo et al., ICML 2017)."""
 
     def loss(log_temperature: float) -> float:
         return float(F.cross_entropy(logits / np.exp(log_temperature), labels))
@@ -106,7 +106,7 @@ def temperature(logits: Tensor, labels: Tensor) -> float:
 def sharded_posteriors(
     model: ConvexModel, removed: Tensor, features: Tensor, *, shards: int = 5
 ) -> Tensor:
-    """Posteriors of SISA with one slice: the mean over models of a part of the data each."""
+    """Return posteriors of SISA with one slice: the mean over models of disjoint parts."""
     keep = torch.ones(len(model.features), dtype=torch.bool)
     keep[removed] = False
     rows = keep.nonzero()[:, 0]
@@ -124,14 +124,14 @@ def sharded_posteriors(
 def network_effects(
     model: ConvexModel, watched: Watched, removals: dict[str, Tensor], members: int, seed: int
 ) -> dict[str, dict[str, float]]:
-    """Change of target confidence of networks retrained without each request.
+    """Return the change of target confidence of networks retrained without each request.
 
     Args:
-        model: Gives the training records.
-        watched: Gives the targets.
+        model: Model whose training records are used.
+        watched: Targets.
         removals: Rows that each request deletes, by its name.
-        members: Of each ensemble.
-        seed: Of the networks.
+        members: Number of networks in each ensemble.
+        seed: Seed of the networks.
 
     Returns:
         For "ensemble" and "MC-dropout" the change by the name of the request.
@@ -164,7 +164,7 @@ def network_effects(
 def _dropout_posteriors(
     kept: Examples, targets: Tensor, classes: int, seed: int, passes: int = 50
 ) -> Tensor:
-    """Mean posterior over dropout masks (Gal and Ghahramani, ICML 2016)."""
+    """Return the mean posterior over dropout masks (Gal and Ghahramani, ICML 2016)."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         network = nn.Sequential(

@@ -1,4 +1,4 @@
-"""Small worlds in which deletion requests are planned and their effect is watched."""
+"""One repetition: a model, an adversary, and where the effect of its requests is measured."""
 
 import itertools
 from collections.abc import Callable
@@ -27,8 +27,8 @@ SIZES = {"calibration": 300, "test": 400, "proxy": 480}
 
 
 @dataclass(frozen=True, eq=False)
-class RequestWorld:
-    """A model, an adversary, and where the effect is watched; no part shares a record with another.
+class Repetition:
+    """A model, an adversary, and where effects are measured; no two parts share a record.
 
     Attributes:
         model: The model under attack, with its training records.
@@ -45,16 +45,16 @@ class RequestWorld:
     def aim(
         self, direction: Literal["over", "under", "flip"], set_size: SoftSetSize | None = None
     ) -> Aim:
-        """The adversary's aim; nothing shall change on a part of the calibration data."""
+        """Return the adversary's aim; nothing shall change on a part of the calibration data."""
         watched = self.watched
         reference = watched.calibration[0][:100]
         return Aim(direction, watched.targets, watched.labels, reference, set_size=set_size)
 
     def surrogates(self, seed: int) -> tuple[list[ConvexModel], list[Tensor]]:
-        """Three models of the adversary's own records and resampled public ones.
+        """Fit three models on the adversary's own records and resampled public ones.
 
         Returns:
-            The models, and of each the rows of the adversary's records, in the order of ``owned``.
+            The models, and for each the rows of the adversary's records, in the order of ``owned``.
         """
         rng = np.random.default_rng(seed + 2)
         own, own_labels = self.model.features[self.owned], self.model.labels[self.owned]
@@ -84,15 +84,15 @@ class RequestWorld:
         ridge: float,
         rng: np.random.Generator,
     ) -> Self:
-        """Divide records into training, calibration, test and proxy, and fit the model.
+        """Divide records into training, calibration, test and proxy sets, and fit the model.
 
         Args:
             features: (``records_needed(records)``, D), in random order.
-            labels: Theirs.
-            records: Training records.
+            labels: Labels of the features.
+            records: Number of training records.
             owned: Share of them that the adversary owns.
-            ridge: Of the softmax regression, on the sum of the losses.
-            rng: Draws who is owned.
+            ridge: Ridge penalty of the softmax regression, on the sum of the losses.
+            rng: Draws the records that the adversary owns.
         """
         cuts = np.cumsum([0, records, *SIZES.values()])
         training, calibration, test, proxy = (
@@ -108,12 +108,12 @@ class RequestWorld:
 
 
 def records_needed(records: int) -> int:
-    """Records that a world with so many training records is made of."""
+    """Number of records that a repetition with so many training records is made of."""
     return records + sum(SIZES.values())
 
 
 def mixture_features(n: int, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
-    """Three simulated classes in the plane, quadratic features."""
+    """Draw three simulated classes in the plane, with quadratic features."""
     labels = rng.integers(3, size=n)
     centres = 2.0 * np.stack([np.cos(2.1 * np.arange(3)), np.sin(2.1 * np.arange(3))], 1)
     x = centres[labels] + rng.normal(size=(n, 2)) * 1.2
@@ -122,7 +122,7 @@ def mixture_features(n: int, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
 
 
 def digit_features(n: int, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
-    """20 principal components of 8×8 handwritten digits."""
+    """Return 20 principal components of 8×8 handwritten digits."""
     records = embedded_records("digits").draw(n, rng)
     if len(records) < n:
         raise InputError(f"records: digits has {len(records)}, {n} are needed; ask for fewer")
@@ -130,8 +130,11 @@ def digit_features(n: int, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
     return with_bias(torch.from_numpy(components / 3)), torch.from_numpy(records.y)
 
 
-def check_folder(folder: Path, n: int) -> Records:
-    """The records of a folder, if they are enough for n features and a network to make them.
+def folder_features(folder: Path, n: int, seed: int) -> tuple[Tensor, Tensor]:
+    """Return features of n records of a folder, from a network trained on n others.
+
+    They are 20 principal components of its last layer's inputs, fitted on these others: no record
+    of the first n has shaped them.
 
     Raises:
         InputError: Fewer than 2 n records.
@@ -142,19 +145,6 @@ def check_folder(folder: Path, n: int) -> Records:
             f"{folder} holds {len(records)} records, {2 * n} are needed: half of them train the "
             "features; lower records, or give more"
         )
-    return records
-
-
-def folder_features(folder: Path, n: int, seed: int) -> tuple[Tensor, Tensor]:
-    """Features of n records of a folder, from a network that was trained on others.
-
-    20 principal components of what its last layer reads, fitted on these others, n too: no record
-    of the first n has shaped them.
-
-    Raises:
-        InputError: Fewer than 2 n records.
-    """
-    records = check_folder(folder, n)
     drawn = records.draw(2 * n, np.random.default_rng(seed))
     own, others = drawn.part(slice(n)), drawn.part(slice(n, None))
     read = _last_layer_inputs(others, seed)
@@ -166,7 +156,7 @@ def folder_features(folder: Path, n: int, seed: int) -> tuple[Tensor, Tensor]:
 
 
 def _last_layer_inputs(records: Records, seed: int) -> Callable[[Records], NDArray[np.float64]]:
-    """Train a small network on records; the map from records to what its last layer reads."""
+    """Train a small network; return the map from records to the inputs of its last layer."""
     kind, width = ("cnn", 16) if len(records.shape) == 3 else ("mlp", 64)
     models = train_many(
         initialise(
@@ -181,9 +171,9 @@ def _last_layer_inputs(records: Records, seed: int) -> Callable[[Records], NDArr
     network = models.module(0)
     assert isinstance(network, nn.Sequential)
 
-    def read(of: Records) -> NDArray[np.float64]:
+    def read(some: Records) -> NDArray[np.float64]:
         with torch.inference_mode():
-            inputs: Tensor = network[:-1](torch.from_numpy(of.x))
+            inputs: Tensor = network[:-1](torch.from_numpy(some.x))
         return inputs.double().numpy()
 
     return read

@@ -6,9 +6,9 @@ import torch
 
 from sterling.errors import InputError
 from sterling.privacy.targets.convex import fit_convex
-from sterling.studies.privacy.uncertainty_unlearning._worlds import (
+from sterling.studies.privacy.uncertainty_unlearning._repetition import (
     TARGETS,
-    RequestWorld,
+    Repetition,
     digit_features,
     folder_features,
     mixture_features,
@@ -16,26 +16,26 @@ from sterling.studies.privacy.uncertainty_unlearning._worlds import (
 )
 
 
-def test_the_parts_of_a_world_share_no_record() -> None:
+def test_the_parts_of_a_repetition_share_no_record() -> None:
     rng = np.random.default_rng(0)
     features, labels = mixture_features(records_needed(100), rng)
-    world = RequestWorld.of(features, labels, records=100, owned=0.2, ridge=1.0, rng=rng)
-    watched = world.watched
-    parts = [world.model.features, watched.calibration[0], watched.test[0], world.proxy[0]]
+    drawn = Repetition.of(features, labels, records=100, owned=0.2, ridge=1.0, rng=rng)
+    watched = drawn.watched
+    parts = [drawn.model.features, watched.calibration[0], watched.test[0], drawn.proxy[0]]
     together = torch.cat(parts)
     assert len(together) == len(features)
     assert len(torch.unique(together, dim=0)) == len(features)
-    assert len(world.owned) == 20
+    assert len(drawn.owned) == 20
     assert len(watched.targets) == TARGETS
     torch.testing.assert_close(
-        watched.labels, world.model.logits(watched.targets).argmax(1), rtol=0, atol=0
+        watched.labels, drawn.model.logits(watched.targets).argmax(1), rtol=0, atol=0
     )
-    models, rows = world.surrogates(seed=1)
+    models, rows = drawn.surrogates(seed=1)
     for surrogate, own in zip(models, rows, strict=True):
         assert len(surrogate.features) == 100
-        torch.testing.assert_close(surrogate.features[own], world.model.features[world.owned])
+        torch.testing.assert_close(surrogate.features[own], drawn.model.features[drawn.owned])
     assert not torch.equal(models[0].weights, models[1].weights)
-    confidence = world.model.posteriors(watched.targets).amax(1)
+    confidence = drawn.model.posteriors(watched.targets).amax(1)
     assert float((confidence - 0.65).abs().max()) < 0.1
 
 
