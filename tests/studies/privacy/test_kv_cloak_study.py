@@ -1,4 +1,4 @@
-"""The whole path of the study of key-value caches, resume, and the switch before it."""
+"""The study of key-value caches: what must come out, and what it refuses."""
 
 from pathlib import Path
 
@@ -10,7 +10,6 @@ from sterling.cli import main
 from sterling.errors import InputError
 from sterling.studies import STUDIES
 from sterling.study import Evidence, override, run_study
-from sterling.study.report import render_report
 
 STUDY = STUDIES["kv_cloak"]
 
@@ -20,23 +19,16 @@ def _smoke(folder: Path) -> Evidence:
 
 
 @pytest.mark.smoke
-def test_the_whole_path_leaves_claims_tables_and_a_report_and_resumes(tmp_path: Path) -> None:
-    folder = tmp_path / "run"
-    before = _smoke(folder)
-    claims = {claim.id: claim for claim in before.claims}
-    assert len(claims) == len(before.claims) == 17
+def test_exact_attacks_succeed_and_the_fingerprint_is_seen(tmp_path: Path) -> None:
+    evidence = _smoke(tmp_path / "run")
+    claims = {claim.id: claim for claim in evidence.claims}
     for exact in ("inversion_projects", "logits_exact"):
         assert claims[exact].verdict == "holds", exact
     # Six targets cannot show that a rate is small, but they show that it is not.
     assert claims["fingerprint_published"].verdict == "does not hold"
-    rows = {row[0]: row for row in before.tables[0].rows}
-    assert rows["inversion, projecting"][1] == 1
-    render_report([folder], tmp_path / "report.html")
-    (folder / "evidence.json").unlink()
-    (folder / "stages" / "fingerprint.json").unlink()
-    (folder / "stages" / "inversion.json").unlink()
-    after = _smoke(folder)
-    assert after.model_dump(exclude={"wall_s"}) == before.model_dump(exclude={"wall_s"})
+    rows = {tuple(row[:3]): row[3:] for row in evidence.tables[0].rows}
+    right, tokens, *_ = rows["inversion by projecting", "first", "plain"]
+    assert right == tokens
 
 
 def test_it_needs_the_research_switch(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -46,7 +38,7 @@ def test_it_needs_the_research_switch(tmp_path: Path, capsys: pytest.CaptureFixt
     assert "give --research-use" in capsys.readouterr().err
 
 
-def test_bad_configurations_are_told(tmp_path: Path) -> None:
+def test_bad_configurations_are_refused(tmp_path: Path) -> None:
     for assignments, message in (
         (["prompts=17"], "there are 16; lower it"),
         ([f'data="{tmp_path}"'], "set it to false"),

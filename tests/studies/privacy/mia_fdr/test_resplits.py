@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from sterling.guarantee import Procedure
+from sterling.guarantee.selector import SCALES
 from sterling.studies.privacy.mia_fdr._resplits import (
     Split,
     flagged_share,
@@ -37,12 +39,22 @@ def test_one_split_by_counting() -> None:
     member = np.array([False] * 19 + [True, True, False, False])
     split = Split(np.arange(19), np.arange(19, 23))
     outcome = realised(scores, member, [split], 0.1)
-    assert outcome.fdr == pytest.approx(1 / 3)
-    assert outcome.power == 1.0
-    assert outcome.marginal_error == 0.5
-    assert outcome.declaring == 1.0
+    assert outcome["FDR"] == pytest.approx(1 / 3)
+    assert outcome["power"] == 1.0
+    assert outcome["marginal error"] == 0.5
+    assert outcome["declaring"] == 1.0
     silent = realised(np.zeros(23) + np.arange(23) % 2, member, [split], 0.1)
-    assert (silent.fdr, silent.power, silent.declaring) == (0, 0, 0)
+    assert (silent["FDR"], silent["power"], silent["declaring"]) == (0, 0, 0)
+
+
+@pytest.mark.parametrize("rule", SCALES)
+def test_scaling_p_values_declares_no_fewer_members(rule: Procedure) -> None:
+    # An estimated share of non-members is at most 1, so no scaled p-value is larger.
+    for seed in range(5):
+        scores, member = records(seed, 200)
+        splits = [split_records(member, np.random.default_rng(seed)) for _ in range(5)]
+        unscaled = realised(scores, member, splits, 0.1)
+        assert realised(scores, member, splits, 0.1, rule)["power"] >= unscaled["power"]
 
 
 def test_within_groups_the_marginal_error_stays_where_the_mix_shifts() -> None:
@@ -59,9 +71,9 @@ def test_within_groups_the_marginal_error_stays_where_the_mix_shifts() -> None:
         )
         apart.append(realised(scores, member, [split], 0.1, groups=group, smooth=True))
         pooled.append(realised(scores, member, [split], 0.1, smooth=True))
-    errors = [one.marginal_error for one in apart]
+    errors = [one["marginal error"] for one in apart]
     assert abs(np.mean(errors) - 0.1) < 4 * np.std(errors) / math.sqrt(40)
-    assert np.mean([one.marginal_error for one in pooled]) > 0.3
+    assert np.mean([one["marginal error"] for one in pooled]) > 0.3
 
 
 def test_tie_breaks_differ_from_split_to_split() -> None:
@@ -72,7 +84,7 @@ def test_tie_breaks_differ_from_split_to_split() -> None:
     for _ in range(4000):
         order = rng.permutation(8)
         splits.append(Split(order[:3], order[3:4]))
-    error = realised(scores, member, splits, 0.1, smooth=True).marginal_error
+    error = realised(scores, member, splits, 0.1, smooth=True)["marginal error"]
     assert abs(error - 0.1) < 4 * math.sqrt(0.1 * 0.9 / 4000)
 
 
@@ -91,7 +103,7 @@ def test_stages_together_hold_more_false_claims_than_any_rule_allows_each() -> N
     splits = [[split_records(member, rng) for _ in range(3)] for _ in range(60)]
     stage = realised_over_stages(scores, member, splits, 0.2, "stage")
     spending = realised_over_stages(scores, member, splits, 0.2, "spending")
-    assert stage["worst stage"] <= 0.1 + 0.03
-    assert spending["all claims"] <= stage["all claims"]
+    assert stage["FDR of the worst stage"] <= 0.1 + 0.03
+    assert spending["FDR of all claims"] <= stage["FDR of all claims"]
     assert spending["power"] < stage["power"]
     assert stage["declaring"] == 1.0

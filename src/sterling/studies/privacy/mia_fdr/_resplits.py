@@ -1,4 +1,4 @@
-"""What a declared list does over many draws of calibration and test, where the truth is known.
+"""Error rates of declared lists over many draws of calibration and test, with the truth known.
 
 The guarantee speaks of an expectation over the draw of both, so one draw says little. Here the same
 records are split again and again, which is exchangeable whatever they are.
@@ -28,33 +28,16 @@ class Split:
     test: NDArray[np.intp]
 
 
-@dataclass(frozen=True)
-class Outcome:
-    """Means over splits.
-
-    Attributes:
-        fdr: Of the false discovery proportion, 0 where nobody is declared; lower is better.
-        power: Of the share of members that are declared.
-        marginal_error: Of the share of non-members with p <= alpha.
-        declaring: Share of the splits in which anybody is declared; where it is 0 ``fdr`` is
-            empty.
-    """
-
-    fdr: float
-    power: float
-    marginal_error: float
-    declaring: float
-
-
 def split_records(
     member: Truth, rng: np.random.Generator, *, nonmember_share: float = 0.5
 ) -> Split:
-    """Half of the non-members calibrate; the other half and some members are in question.
+    """Draw half of the non-members to calibrate; the other half and some members are in question.
 
     Args:
-        member: Which records are members, (n,).
+        member: The truth, (n,).
         rng: Draws the halves.
-        nonmember_share: Of the records in question; if there are members enough.
+        nonmember_share: Share of non-members among the records in question, if there are members
+            enough.
     """
     nonmembers = rng.permutation(np.flatnonzero(~member))
     half = len(nonmembers) // 2
@@ -74,18 +57,24 @@ def realised(
     calibration_scores: Floats | None = None,
     groups: ArrayLike | None = None,
     smooth: bool = False,
-) -> Outcome:
+) -> dict[str, float]:
     """Declare members on every split.
 
     Args:
-        scores: Of all records, (n,), higher = more member.
+        scores: Scores of all records, (n,), higher = more member.
         member: The truth, (n,).
         splits: See :func:`split_records`.
         alpha: FDR level in (0, 1).
-        method: As in :class:`MembershipFDR`.
+        method: Procedure of :class:`MembershipFDR`.
         calibration_scores: Scores of the same records by another model, for calibration.
-        groups: Calibrate within groups, (n,).
-        smooth: As in :class:`MembershipFDR`.
+        groups: Groups to calibrate within, (n,).
+        smooth: Break ties at random, as in :class:`MembershipFDR`.
+
+    Returns:
+        Means over splits: "FDR", the false discovery proportion, 0 where nobody is declared, lower
+        is better; "power", the share of members that are declared; "marginal error", the share of
+        non-members with p <= alpha; "declaring", the share of splits in which anybody is declared,
+        without which the FDR says nothing.
     """
     known = scores if calibration_scores is None else calibration_scores
     labels = None if groups is None else np.asarray(groups)
@@ -111,13 +100,14 @@ def realised(
                     mask.any(),
                 ]
             )
-    return Outcome(*np.mean(rows, axis=0).tolist())
+    names = ("FDR", "power", "marginal error", "declaring")
+    return dict(zip(names, np.mean(rows, axis=0).tolist(), strict=True))
 
 
 def flagged_share(known: Floats, scores: Floats, member: Truth, splits: Sequence[Split]) -> float:
-    """Share of splits in which the shift diagnostic refutes the calibration scores ``known``.
+    """Return the share of splits in which the shift diagnostic refutes the scores ``known``.
 
-    It compares them with ``scores`` of the non-members in question.
+    It compares those of calibration records with ``scores`` of the non-members in question.
     """
     return float(
         np.mean(
@@ -142,15 +132,16 @@ def realised_over_stages(
     """Declare members at every stage of a model that goes on learning.
 
     Args:
-        scores: Of all records by the model of each stage, (n,) each.
+        scores: Scores of all records by the model of each stage, (n,) each.
         member: The truth, (n,).
-        splits: Per repetition, one split per stage.
+        splits: For each draw, one split per stage.
         alpha: FDR level in (0, 1).
-        rule: As in :func:`select_over_stages`.
+        rule: Rule of :func:`select_over_stages`.
 
     Returns:
-        Means: "all claims" and "worst stage", false discovery proportions of the claims of all
-        stages together and of the worst one; "power"; "declaring", as in :class:`Outcome`.
+        Means: "FDR of all claims" and "FDR of the worst stage", false discovery proportions of the
+        claims of all stages together and of the worst one; "power" and "declaring", as in
+        :func:`realised`.
     """
     together, apart = [], []
     for parts in splits:
@@ -166,4 +157,9 @@ def realised_over_stages(
         apart.append([audit(m, t).fdp for m, t in zip(masks, truth, strict=True)])
     fdp, power, declaring = np.mean(together, axis=0).tolist()
     worst = float(np.mean(apart, axis=0).max())
-    return {"all claims": fdp, "worst stage": worst, "power": power, "declaring": declaring}
+    return {
+        "FDR of all claims": fdp,
+        "FDR of the worst stage": worst,
+        "power": power,
+        "declaring": declaring,
+    }

@@ -1,19 +1,24 @@
 """One target audited by every attack: grey box, black box, and as it goes on learning.
 
-What is declared is held against the truth over many splits of the same records; see ``resplits``.
+Declared lists are compared with the truth over many splits of the same records; see ``_resplits``.
 """
 
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
-from typing import Any
+from collections.abc import Mapping
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from sterling.errors import InputError
 from sterling.guarantee import benjamini_hochberg
 from sterling.guarantee.selector import PROCEDURES
-from sterling.privacy.data.records import Records
+from sterling.measure import Scores, auc, tpr_at_fpr
+from sterling.privacy.data.records import (
+    Records,
+    embedded_records,
+    read_records,
+    simulated_records,
+)
 from sterling.privacy.membership.fdr import MembershipFDR
 from sterling.privacy.membership.lifelong import STAGE_RULES
 from sterling.privacy.membership.lira import lira_online
@@ -21,7 +26,25 @@ from sterling.privacy.membership.output_scores import phi
 from sterling.privacy.membership.registry import attack_scores
 from sterling.privacy.membership.shadow_design import ShadowDesign
 from sterling.privacy.targets.models import Models
-from sterling.privacy.targets.training import Recipe
+from sterling.runs import Cell, Coordinate, Row
+from sterling.studies.privacy.mia_fdr._config import (
+    ALPHA,
+    ALPHAS,
+    BASE,
+    BLACK_BOX,
+    BY_SHADOW,
+    BY_SURROGATE,
+    FLAGGED,
+    HARDER,
+    LEAST_RECORDS,
+    MIX_APART,
+    MIX_POOLED,
+    ONE_IN_TEN,
+    REMEMBERED,
+    THINNED,
+    MiaFdrConfig,
+)
+from sterling.studies.privacy.mia_fdr._kept_scores import score_table
 from sterling.studies.privacy.mia_fdr._resplits import (
     Split,
     flagged_share,
@@ -29,62 +52,64 @@ from sterling.studies.privacy.mia_fdr._resplits import (
     realised_over_stages,
     split_records,
 )
-
-ALPHAS = (0.05, 0.10, 0.15, 0.20)  # the paper's
-ALPHA = 0.10
-BASE = "LiRA online"
-THINNED = 5  # of the classes that a shifted mix is poor in, one record in so many stays
-ONE_IN_TEN = "one member among ten records"
-BY_SHADOW = "calibration scored by a shadow"
-BLACK_BOX = "black-box surrogates"
-BY_SURROGATE = "black-box surrogates, calibration scored by one"
-HARDER = "calibration on harder records, loss"
-MIX_APART = "shifted class mix, calibration per class, loss"
-MIX_POOLED = "shifted class mix, one calibration, loss"
+from sterling.study import row
 
 
-@dataclass(frozen=True)
-class AuditPlan:
-    """How one target is trained and attacked.
+def audit_target(config: MiaFdrConfig, cell: Cell) -> list[Row]:
+    """Attack one target in every setting, declare members, and compare with the truth."""
+    records = draw_records(config, str(cell.point["data"]), cell.seed)
+    design = ShadowDesign.draw(records, config.shadows, cell.seed)
+    target = _trained(config, design, design.target_members[None], config.architecture, "target")
+    rows = [
+        *grey_box(config, design, target, cell),
+        *black_box(config, design, target),
+        *lifelong(config, design),
+    ]
+    return [{**each, "data": records.name} for each in rows]
 
-    Attributes:
-        architecture: Of the target and its shadows: "softmax", "mlp" or "cnn".
-        width: Hidden units or channels.
-        surrogate: Architecture of the surrogates in the black-box setting.
-        shadows: Shadow models, even, six or more.
-        recipe: How each model is trained.
-        resplits: Splits into calibration and test.
-        stages: Stages of learning in the lifelong setting.
+
+def draw_records(config: MiaFdrConfig, name: str, seed: int) -> Records:
+    """Draw the records of one repetition.
+
+    Raises:
+        InputError: There are too few.
     """
-
-    architecture: str
-    width: int
-    surrogate: str
-    shadows: int
-    recipe: Recipe
-    resplits: int
-    stages: int
-
-
-def at_level(attack: str, alpha: float = ALPHA) -> str:
-    """Under which name the outcomes of an attack at a level are kept."""
-    return f"{attack} at {alpha:g}"
+    if config.data is not None:
+        records = read_records(config.data)
+    elif name == "simulated":
+        records = simulated_records(config.size, seed=seed)
+    else:
+        records = embedded_records(name)
+    if len(records) < LEAST_RECORDS:
+        raise InputError(
+            f"{records.name}: {len(records)} records; give {LEAST_RECORDS} or more, so that every "
+            "procedure can declare somebody"
+        )
+    return records.draw(config.size, np.random.default_rng(seed))
 
 
 def _trained(
-    plan: AuditPlan, design: ShadowDesign, members: NDArray[np.bool_], kind: str, role: str
+    config: MiaFdrConfig, design: ShadowDesign, members: NDArray[np.bool_], kind: str, role: str
 ) -> Models:
-    size = {} if kind == "softmax" else {"width": plan.width}
-    start = design.start(len(members), kind, f"{role}/{kind}", **size)
-    return design.train(start, members, plan.recipe, f"{role}/{kind}")
+    start = _untrained(config, design, len(members), kind, f"{role}/{kind}")
+    return design.train(start, members, config.recipe, f"{role}/{kind}")
 
 
-def grey_box(plan: AuditPlan, records: Records, seed: int) -> dict[str, Any]:
-    """The grey-box setting: shadows of the target's architecture."""
-    design = ShadowDesign.draw(records, plan.shadows, seed)
-    free = ~design.auxiliary
-    target = _trained(plan, design, design.target_members[None], plan.architecture, "target")
-    shadows = _trained(plan, design, design.shadow_members, plan.architecture, "shadow")
+def _untrained(
+    config: MiaFdrConfig, design: ShadowDesign, models: int, kind: str, role: str
+) -> Models:
+    size = {} if kind == "softmax" else {"width": config.width}
+    return design.start(models, kind, role, **size)
+
+
+def _rows(figures: Mapping[str, float], **at: Coordinate) -> list[Row]:
+    return [row(metric, value, **at) for metric, value in figures.items()]
+
+
+def grey_box(config: MiaFdrConfig, design: ShadowDesign, target: Models, cell: Cell) -> list[Row]:
+    """Audit with shadows of the target's architecture; the scores are kept."""
+    records, free = design.records, ~design.auxiliary
+    shadows = _trained(config, design, design.shadow_members, config.architecture, "shadow")
     everything = attack_scores(
         target,
         shadows,
@@ -92,50 +117,52 @@ def grey_box(plan: AuditPlan, records: Records, seed: int) -> dict[str, Any]:
         target_members=design.target_members,
         shadow_members=design.shadow_members,
         auxiliary=design.auxiliary,
-        seed=seed,
+        seed=design.seed,
     )
     scores = {attack: values[free] for attack, values in everything.items()}
     member, labels = design.target_members[free], records.y[free]
+    cell.keep_scores(score_table(scores, member, records.ids[free], records.name, cell))
     logits = target.logits(torch.from_numpy(records.x))[0].numpy()
     right = logits.argmax(axis=1) == records.y
-    rng = np.random.default_rng((seed, 2))
-    splits = [split_records(member, rng) for _ in range(plan.resplits)]
-    rare = [split_records(member, rng, nonmember_share=0.9) for _ in range(plan.resplits)]
+    rng = np.random.default_rng((design.seed, 2))
+    splits = [split_records(member, rng) for _ in range(config.resplits)]
+    rare = [split_records(member, rng, nonmember_share=0.9) for _ in range(config.resplits)]
     hardness = scores["difficulty"] - scores["loss"]  # the mean loss of the references
     harder = [_harder_half(split, hardness) for split in splits]
     mixed = [_shifted_mix(split, labels, _easy(scores["loss"], member, labels)) for split in splits]
     base, loss = scores[BASE], scores["loss"]
-    outcomes = {
-        **{
-            at_level(attack, alpha): realised(values, member, splits, alpha)
-            for attack, values in scores.items()
-            for alpha in ALPHAS
-        },
+    rows = [
+        row("accuracy on members", float(right[design.target_members].mean())),
+        row("accuracy on non-members", float(right[~design.target_members].mean())),
+        row(FLAGGED, flagged_share(loss, loss, member, harder), setting=HARDER),
+        *_transfer(config, design, target, shadows, BY_SHADOW),
+    ]
+    for attack, values in scores.items():
+        rows += _rows(_ranking(Scores(values, member)), system=attack)
+        for alpha in ALPHAS:
+            rows += _rows(realised(values, member, splits, alpha), system=attack, alpha=alpha)
+            rows.append(row("bound", alpha / 2, system=attack, alpha=alpha))
+    by_setting = {
         **{f"rule {rule}": realised(base, member, splits, ALPHA, rule) for rule in PROCEDURES},
         ONE_IN_TEN: realised(base, member, rare, ALPHA),
         HARDER: realised(loss, member, harder, ALPHA),
         MIX_APART: realised(loss, member, mixed, ALPHA, groups=labels, smooth=True),
         MIX_POOLED: realised(loss, member, mixed, ALPHA, smooth=True),
     }
-    transfer = _transfer(plan, design, target, shadows)
+    for setting, figures in by_setting.items():
+        rows += _rows(figures, setting=setting)
+    return rows
+
+
+def _ranking(scores: Scores) -> dict[str, float]:
+    """An attack as a ranking of the records, before any declaration."""
+    one, tenth = tpr_at_fpr(scores, 0.01), tpr_at_fpr(scores, 0.001)
     return {
-        "data": records.name,
-        "simulated": records.simulated,
-        "accuracy": [
-            float(right[design.target_members].mean()),
-            float(right[~design.target_members].mean()),
-        ],
-        "ids": records.ids[free].tolist(),
-        "member": member.tolist(),
-        "scores": {attack: values.tolist() for attack, values in scores.items()},
-        "outcomes": {
-            **{setting: asdict(outcome) for setting, outcome in outcomes.items()},
-            BY_SHADOW: transfer["surrogate"],
-        },
-        "flagged": {
-            HARDER: flagged_share(loss, loss, member, harder),
-            BY_SHADOW: transfer["flagged"],
-        },
+        "AUC": auc(scores).value,
+        "TPR at 1 % FPR": one.rate.value,
+        "1 % resolved": one.resolved,
+        "TPR at 0.1 % FPR": tenth.rate.value,
+        "0.1 % resolved": tenth.resolved,
     }
 
 
@@ -147,7 +174,7 @@ def _harder_half(split: Split, hardness: NDArray[np.float64]) -> Split:
 def _easy(
     scores: NDArray[np.float64], member: NDArray[np.bool_], labels: NDArray[np.int64]
 ) -> NDArray[np.bool_]:
-    """Records of that half of the classes whose non-members score higher, hence look like members.
+    """Find records of that half of the classes whose non-members score higher, like members.
 
     It depends on the class alone, so within a class calibration and test stay exchangeable.
     """
@@ -157,7 +184,7 @@ def _easy(
 
 
 def _shifted_mix(split: Split, labels: NDArray[np.int64], easy: NDArray[np.bool_]) -> Split:
-    """Calibration is poor in records of the easy classes, the records in question in the others."""
+    """Thin out the easy classes in calibration, and the others among the records in question."""
 
     def thinned(rows: NDArray[np.intp], poor: NDArray[np.bool_]) -> NDArray[np.intp]:
         return np.concatenate([rows[~poor[rows]], rows[poor[rows]][::THINNED]])
@@ -167,16 +194,20 @@ def _shifted_mix(split: Split, labels: NDArray[np.int64], easy: NDArray[np.bool_
 
 
 def _transfer(
-    plan: AuditPlan, design: ShadowDesign, target: Models, surrogates: Models
-) -> dict[str, Any]:
-    """The base attack, calibrated on scores of the target and on scores of a surrogate.
+    config: MiaFdrConfig,
+    design: ShadowDesign,
+    target: Models,
+    surrogates: Models,
+    setting: str,
+    *,
+    untransferred: str | None = None,
+) -> list[Row]:
+    """Calibrate the base attack on scores of a surrogate, and under `untransferred` of the target.
 
     The first surrogate plays the target for the calibration records, as it must where the target
     cannot be asked about them; its pair is left out, so both scores come from the same references.
-
-    Returns:
-        Outcomes by who scored the calibration records, "target" and "surrogate"; "flagged", the
-        share of resplits in which the diagnostic tells the surrogate's scores from the target's.
+    The share flagged is that of resplits whose surrogate scores the diagnostic tells from the
+    target's.
     """
     x, y = torch.from_numpy(design.records.x), design.records.y
     odds, others = phi(target.logits(x)[0].numpy(), y), phi(surrogates.logits(x).numpy(), y)
@@ -187,50 +218,41 @@ def _transfer(
     )
     member = design.target_members[free]
     rng = np.random.default_rng((design.seed, 3))
-    splits = [split_records(member, rng) for _ in range(plan.resplits)]
-    return {
-        "target": asdict(realised(mine, member, splits, ALPHA)),
-        "surrogate": asdict(realised(mine, member, splits, ALPHA, calibration_scores=theirs)),
-        "flagged": flagged_share(theirs, mine, member, splits),
-    }
+    splits = [split_records(member, rng) for _ in range(config.resplits)]
+    rows = _rows(realised(mine, member, splits, ALPHA, calibration_scores=theirs), setting=setting)
+    if untransferred:
+        rows += _rows(realised(mine, member, splits, ALPHA), setting=untransferred)
+    return [*rows, row(FLAGGED, flagged_share(theirs, mine, member, splits), setting=setting)]
 
 
-def black_box(plan: AuditPlan, records: Records, seed: int) -> dict[str, Any]:
-    """The black-box setting: surrogates of another architecture."""
-    design = ShadowDesign.draw(records, plan.shadows, seed)
-    target = _trained(plan, design, design.target_members[None], plan.architecture, "target")
-    surrogates = _trained(plan, design, design.shadow_members, plan.surrogate, "surrogate")
-    transfer = _transfer(plan, design, target, surrogates)
-    return {
-        "outcomes": {BLACK_BOX: transfer["target"], BY_SURROGATE: transfer["surrogate"]},
-        "flagged": {BY_SURROGATE: transfer["flagged"]},
-    }
+def black_box(config: MiaFdrConfig, design: ShadowDesign, target: Models) -> list[Row]:
+    """Audit with surrogates of another architecture."""
+    surrogates = _trained(config, design, design.shadow_members, config.surrogate, "surrogate")
+    return _transfer(config, design, target, surrogates, BY_SURROGATE, untransferred=BLACK_BOX)
 
 
-def lifelong(plan: AuditPlan, records: Records, seed: int) -> dict[str, Any]:
-    """Records arrive in stages; after each the base attack is calibrated and run anew.
+def lifelong(config: MiaFdrConfig, design: ShadowDesign) -> list[Row]:
+    """Calibrate and run the base attack anew after each stage of learning.
 
     In question after a stage are records that have arrived by then, half of them members.
     """
-    design = ShadowDesign.draw(records, plan.shadows, seed)
-    member = design.target_members
-    rng = np.random.default_rng((seed, 4))
-    arrival = rng.permutation(np.arange(len(records)) % plan.stages)
+    records, member = design.records, design.target_members
+    rng = np.random.default_rng((design.seed, 4))
+    arrival = rng.permutation(np.arange(len(records)) % config.stages)
     members = np.concatenate([member[None], design.shadow_members])
-    size = {} if plan.architecture == "softmax" else {"width": plan.width}
-    models = design.start(len(members), plan.architecture, "lifelong", **size)
+    models = _untrained(config, design, len(members), config.architecture, "lifelong")
     scores = []
-    for stage in range(plan.stages):
-        models = design.train(models, members & (arrival == stage), plan.recipe, "lifelong")
+    for stage in range(config.stages):
+        models = design.train(models, members & (arrival == stage), config.recipe, "lifelong")
         odds = phi(models.logits(torch.from_numpy(records.x)).numpy(), records.y)
         scores.append(lira_online(odds[0], odds[1:], members[1:]))
     splits = []
-    for _ in range(max(2, plan.resplits // 5)):
+    for _ in range(max(2, config.resplits // 5)):
         whole = split_records(member, rng)
         splits.append(
             [
                 Split(*(rows[arrival[rows] <= stage] for rows in (whole.calibration, whole.test)))
-                for stage in range(plan.stages)
+                for stage in range(config.stages)
             ]
         )
 
@@ -240,20 +262,15 @@ def lifelong(plan: AuditPlan, records: Records, seed: int) -> dict[str, Any]:
         p = MembershipFDR().calibrate(values[split.calibration]).p_values(values[split.test])
         return float(benjamini_hochberg(p, ALPHA)[first].mean())
 
-    return {
-        "rules": {
-            rule: realised_over_stages(scores, member, splits, ALPHA, rule) for rule in STAGE_RULES
-        },
-        "memory": [
-            float(np.mean([remembered(values, split[stage]) for split in splits]))
-            for stage, values in enumerate(scores)
-        ],
-    }
-
-
-# Parts of an audit by name; each gives a JSON value.
-PARTS: dict[str, Callable[[AuditPlan, Records, int], dict[str, Any]]] = {
-    "attacks": grey_box,
-    "black_box": black_box,
-    "lifelong": lifelong,
-}
+    rows = []
+    for rule in STAGE_RULES:
+        rows += _rows(realised_over_stages(scores, member, splits, ALPHA, rule), rule=rule)
+    return rows + [
+        row(
+            REMEMBERED,
+            float(np.mean([remembered(values, split[stage]) for split in splits])),
+            system=BASE,
+            stage=stage + 1,
+        )
+        for stage, values in enumerate(scores)
+    ]

@@ -51,7 +51,7 @@ def harmless_clusters(model: ConvexModel, budget: int, rng: np.random.Generator)
     return list(distance.topk(budget, largest=False).indices)
 
 
-def plan_deletionss(
+def plan_requests(
     drawn: Repetition,
     direction: Literal["over", "under"],
     *,

@@ -43,7 +43,7 @@ from sterling.studies.privacy.uncertainty_unlearning._requests import (
     WHITE_BOX,
     baseline,
     harmless_clusters,
-    plan_deletionss,
+    plan_requests,
     random_requests,
 )
 from sterling.study import Config, Results, Study, row
@@ -171,7 +171,7 @@ def attack(config: UncertaintyUnlearningConfig, cell: Cell) -> list[Row]:
         ]
     removals = {"random": at_random[ANY_RANDOM][0]}
     for direction in DIRECTIONS:
-        asked = plan_deletionss(
+        asked = plan_requests(
             drawn,
             direction,
             budget=budget,
