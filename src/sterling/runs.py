@@ -1,4 +1,4 @@
-"""Run folders: what was run, with which versions, and how to go on after a kill.
+"""Run folders: what was run, with which versions, and how to resume.
 
 A run folder holds ``run.json`` (what is run: the identity), ``stages/`` (finished pieces of work,
 the unit of resuming), ``log.txt``, whatever files the study leaves, and last of all
@@ -328,7 +328,7 @@ def _record_attempt(folder: Path) -> None:
     now = datetime.now(UTC).timestamp()
     attempts = json.loads(path.read_text()) if path.exists() else []
     if attempts:
-        # A killed attempt could not write when it ended: its newest file tells.
+        # An interrupted attempt could not write when it ended: its newest file shows it.
         attempts[-1][1] = _last_activity(folder)
     write_atomically(path, json.dumps([*attempts, [now, now]]))
 

@@ -1,6 +1,6 @@
 """The command line: every verb, one exit status rule.
 
-0: all claims hold, or the verb did its work. 1: a claim does not hold or cannot be told. 2: the
+0: all claims hold, or the verb did its work. 1: a claim does not hold or is undecided. 2: the
 input was wrong; one line on standard error says what and how to mend it. 3: nothing could be
 measured, or the run broke.
 """

@@ -13,8 +13,8 @@ from sterling.study import (
     Figure,
     Findings,
     Metric,
-    Row,
     Table,
+    TableRow,
     at_most,
     bars_of_table,
     lines,
@@ -106,7 +106,7 @@ def _metrics(evaluation: Evaluation) -> list[Metric]:
 
 
 def _species_table(system: SystemScores) -> Table:
-    rows: list[Row] = []
+    rows: list[TableRow] = []
     for name, rate in sorted(system.errors.apcer.items(), key=lambda entry: -entry[1].value):
         interval = rate.interval()
         rows.append([name, rate.errors, rate.trials, rate.value, interval.low, interval.high])
@@ -121,7 +121,7 @@ def _species_table(system: SystemScores) -> Table:
 
 
 def _systems_table(systems: Sequence[SystemScores]) -> Table:
-    rows: list[Row] = [
+    rows: list[TableRow] = [
         [
             system.name,
             system.errors.apcer_max.value,
@@ -181,7 +181,7 @@ def _det(systems: Sequence[SystemScores]) -> Figure:
 
 
 def _species_figure(table: Table) -> Figure:
-    rows: list[Row] = [[row[0], *row[3:]] for row in table.rows]
+    rows: list[TableRow] = [[row[0], *row[3:]] for row in table.rows]
     bars = table.model_copy(
         update={"title": "Worst species first", "columns": [""] * 4, "rows": rows}
     )
@@ -190,7 +190,7 @@ def _species_figure(table: Table) -> Figure:
 
 def robustness_table(points: Sequence[Point]) -> Table:
     """Tabulate error rates on degraded pictures."""
-    rows: list[Row] = []
+    rows: list[TableRow] = []
     for point in points:
         apcer, bpcer = point.errors.apcer_max_interval(), point.errors.bpcer.interval()
         rows.append(
@@ -242,7 +242,7 @@ def robustness_figures(points: Sequence[Point]) -> list[Figure]:
 
 def patch_table(points: Sequence[Point], size: int) -> Table:
     """Tabulate error rates on attack presentations that wear a patch, in crops of side `size`."""
-    rows: list[Row] = []
+    rows: list[TableRow] = []
     for point in points:
         apcer = point.errors.apcer_pooled
         interval = apcer.interval()

@@ -4,7 +4,7 @@ import numpy as np
 
 from sterling.measure import Estimate
 from sterling.privacy.unlearning_attacks.audit import ForgettingAudit
-from sterling.study import Claim, Findings, Metric, Row, Table, metric_of_rate, within
+from sterling.study import Claim, Findings, Metric, Table, TableRow, metric_of_rate, within
 
 
 def forgetting_findings(audit: ForgettingAudit) -> Findings:
@@ -79,7 +79,7 @@ def _claim(
 
 
 def _losses(audit: ForgettingAudit) -> Table:
-    rows: list[Row] = []
+    rows: list[TableRow] = []
     for name, signals in audit.sets.items():
         quartiles = [float(q) for q in np.quantile(signals.loss, [0.25, 0.5, 0.75])]
         rows.append([name, len(signals), float(signals.loss.mean()), *quartiles])

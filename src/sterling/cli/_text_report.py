@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping, Sequence
 
 from sterling.measure import Estimate, Rate
-from sterling.study import Findings, Metric, Row, Table, lines, metric_of_rate
+from sterling.study import Findings, Metric, Table, TableRow, lines, metric_of_rate
 from sterling.text.detectors import Judged
 from sterling.text.evaluation.assessment import Assessment
 from sterling.text.evaluation.effectiveness import Effectiveness, Efficiency, PartErrors, risks
@@ -87,7 +87,7 @@ def _metric(name: str, found: Estimate, n: int, unit: str) -> Metric:
     return Metric(name=name, value=found.value, low=low, high=high, n=n, unit=unit)
 
 
-def _cells(found: Rate | Estimate | None) -> Row:
+def _cells(found: Rate | Estimate | None) -> TableRow:
     if found is None:
         return [None, None, None]
     interval = found.interval() if isinstance(found, Rate) else found.interval

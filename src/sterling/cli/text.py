@@ -106,7 +106,7 @@ def build(
 ) -> None:
     """Human texts, and what a model makes of their beginnings, divided 8 : 1 : 1 by origin.
 
-    A killed build goes on with the same --out.
+    An interrupted build resumes with the same --out.
     """
     from sterling.lm import Sampling
     from sterling.text.corpus.build import BuildPlan, build_corpus
