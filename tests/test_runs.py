@@ -1,6 +1,7 @@
 import json
 import multiprocessing
 import os
+import signal
 from pathlib import Path
 
 import numpy as np
@@ -166,10 +167,27 @@ def test_a_failed_cell_is_named_and_the_others_are_kept(backend: str, tmp_path: 
         CellsFailedError, match=r"1 of 6 cells failed \(system b, repetition 1: Zero"
     ):
         _map(tmp_path, -1.0, backend)
+    log = (tmp_path / "log.txt").read_text()
+    assert "cell system b, repetition 1 failed" in log
+    assert "in _cell" in log
     kept = {path: path.stat().st_mtime_ns for path in (tmp_path / "stages").iterdir()}
     assert len(kept) == 5
     assert len(_map(tmp_path, 1.0, backend)) == 18
     assert all(path.stat().st_mtime_ns == time for path, time in kept.items())
+
+
+def _killed(cell: Cell) -> list[Row]:
+    if cell.repetition == 1:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return []
+
+
+def test_a_cell_whose_process_is_killed_is_named(tmp_path: Path) -> None:
+    with (
+        open_run(tmp_path, identity=IDENTITY, seed=1, backend=BACKENDS["processes"]) as run,
+        pytest.raises(CellsFailedError, match="repetition 1: BrokenProcessPool"),
+    ):
+        run.map(_killed, [{"repetition": index} for index in range(2)], seed="toy/{repetition}")
 
 
 @pytest.mark.parametrize("backend", sorted(BACKENDS))

@@ -15,6 +15,7 @@ import platform
 import re
 import subprocess
 import tempfile
+import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -164,10 +165,13 @@ def inline(
 
 
 def attempt(function: Callable[..., Any], *arguments: Any) -> Outcome:
-    """Return what a call returns, or the exception that it raises."""
+    """Return what a call returns, or the exception that it raises, with the traceback as a note."""
     try:
         return function(*arguments)
+    except InputError as error:
+        return error
     except Exception as error:
+        error.add_note(traceback.format_exc())  # another process receives no traceback
         return error
 
 
@@ -253,6 +257,8 @@ class Run:
                     raise outcome
                 if isinstance(outcome, Exception):
                     failed[str(missing[index])] = outcome
+                    notes = "\n".join(getattr(outcome, "__notes__", ()))
+                    logger.error("cell %s failed: %r\n%s", missing[index], outcome, notes)
                 advance()
         if failed:
             raise CellsFailedError(failed, len(cells))
