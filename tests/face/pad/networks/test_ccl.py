@@ -7,8 +7,6 @@ import pytest
 import torch
 from torch import Tensor
 
-from sterling.errors import InputError
-from sterling.face.pad import TrainConfig, normalise, train
 from sterling.face.pad.networks.ccl import CCL, ContextContrast, contrast_loss
 from sterling.face.pad.training.objective import Batch
 
@@ -71,42 +69,3 @@ def test_weights_of_zero_leave_the_cross_entropy() -> None:
     plain = contrast(network, network, batch, draws())[0]
     full = objective()[0](network, network, batch, draws())[0]
     assert 0 < plain < full
-
-
-def test_at_test_time_there_is_a_logit_only() -> None:
-    network = CCL(10, 4, seed=0).eval()
-    output = network(normalise(objective()[1].images))
-    assert output.features == ()
-    assert output.logits is not None
-    assert output.logits.shape == (16, 1)
-
-
-def test_it_trains_through_the_one_loop() -> None:
-    images, live, contexts = confounded(48, agrees=0.9)
-    network = CCL(10, 4, seed=0)
-    config = TrainConfig(epochs=40, batch_size=16, learning_rate=1e-2, weight_decay=0.0)
-    maps = live.float()[:, None, None]
-    history = train(
-        network, images, maps, config, objective=ContextContrast(images, contexts, live)
-    )
-    assert history.epochs[-1].loss < history.epochs[0].loss
-    assert history.epochs[-1].bona_fide_score > history.epochs[-1].attack_score + 0.2
-
-
-@pytest.mark.parametrize(
-    ("changes", "message"),
-    [
-        ({"temperature": 0.0}, "temperature is 0"),
-        ({"momentum": 1.5}, "momentum is 1.5"),
-        ({"contrast_weight": -1.0}, "contrast_weight is -1"),
-    ],
-)
-def test_what_is_refused(changes: dict[str, Any], message: str) -> None:
-    with pytest.raises(InputError, match=message):
-        objective(**changes)
-
-
-def test_rows_must_agree() -> None:
-    images, live, contexts = confounded(8, agrees=0.5)
-    with pytest.raises(InputError, match="8 images, 7 contexts"):
-        ContextContrast(images, contexts[1:], live)

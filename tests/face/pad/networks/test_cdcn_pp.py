@@ -1,8 +1,6 @@
-import pytest
 import torch
 from torch import nn
 
-from sterling.errors import InputError
 from sterling.face.pad.networks.cdcn import SpatialAttention
 from sterling.face.pad.networks.cdcn_pp import CDCNpp, operation_channels
 
@@ -51,18 +49,3 @@ def test_attention_of_zero_weights_halves() -> None:
     nn.init.zeros_(attend.weigh.weight)
     features = torch.randn(1, 3, 8, 8, generator=torch.Generator().manual_seed(0))
     torch.testing.assert_close(attend(features), features / 2)
-
-
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        ({"structure": (("cdc",), ("cdc_2_9",), ("cdc",))}, "unknown operation 'cdc_2_9'"),
-        ({"structure": (("cdc",), ("cdc",))}, "three cells"),
-        ({"structure": (("cdc",), (), ("cdc",))}, "one operation or more"),
-        ({"attention": (7, 5)}, "three odd"),
-        ({"attention": (7, 5, 2)}, "three odd"),
-    ],
-)
-def test_wrong_structures_are_refused(arguments: dict[str, tuple[str, ...]], message: str) -> None:
-    with pytest.raises(InputError, match=message):
-        CDCNpp(4, **arguments)  # type: ignore[arg-type]

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,13 +15,11 @@ from sterling.face.pad import (
     SGTD,
     DepthNet,
     Detector,
-    OnnxDetector,
     Preprocessing,
     Provenance,
     StreamState,
     TemporalDepth,
     TrainConfig,
-    export_onnx,
     train,
 )
 from sterling.face.pad.networks.clip_depth import ClipDepth
@@ -70,16 +67,6 @@ def test_defaults_are_the_stated_ones() -> None:
     assert TemporalDepth(2).w_multi == 0.6
     assert TemporalDepth(2).single.gradient == "none"
     assert SGTD(2).logit_share == TemporalDepth(2).logit_share == 0.8
-
-
-@BOTH
-def test_clips_together_are_as_clips_alone(build: Build) -> None:
-    network, clips = lively(build(4)), noise(3, 5, 3, 32, 32)
-    together = network(clips)
-    for row in range(3):
-        alone = network(clips[row : row + 1])
-        torch.testing.assert_close(alone.maps[0], together.maps[row], atol=1e-5, rtol=1e-4)
-        torch.testing.assert_close(alone.logits[0], together.logits[row], atol=1e-5, rtol=1e-4)
 
 
 @BOTH
@@ -193,15 +180,6 @@ def test_an_adopted_trunk_stays_bit_for_bit_while_the_rest_learns(build: Build) 
     )
 
 
-@BOTH
-def test_without_adoption_the_trunk_learns_too(build: Build) -> None:
-    network = build(2).train()
-    assert not network.frozen
-    assert network.single.training
-    network(noise(2, 5, 3, 32, 32)).maps.sum().backward()
-    assert next(network.single.parameters()).grad is not None
-
-
 def test_another_trunk_is_not_adopted() -> None:
     with pytest.raises(InputError, match="sobel_then_conv"):
         SGTD(4).adopt(DepthNet(4))
@@ -225,43 +203,6 @@ def test_training_finds_what_only_the_order_of_frames_tells(build: Build) -> Non
     assert scores[:24].min() > scores[24:].max()
 
 
-@pytest.mark.no_cover
-@BOTH
-def test_detectors_are_stored_and_exported_with_equal_scores(build: Build, tmp_path: Path) -> None:
-    pytest.importorskip("onnxruntime")
-    network = lively(build(2, frames=2))
-    detector = Detector(network, Preprocessing(32), Provenance("toy", True, "CC0-1.0", 0, 0, ""))
-    detector.save_pretrained(tmp_path / "detector")
-    again = Detector.from_pretrained(tmp_path / "detector")
-    images = (128 + 40 * noise(3, 2, 3, 32, 32)).clamp(0, 255).byte()
-    assert np.array_equal(again.score(images), detector.score(images))
-    report = export_onnx(detector, tmp_path / "a.onnx", calibration=images)
-    assert report.max_difference < 1e-4
-    exported = OnnxDetector.load(report.path)
-    for count in (1, 3):  # any number of clips
-        np.testing.assert_allclose(
-            exported.score(images[:count]), detector.score(images[:count]), atol=1e-4
-        )
-    with pytest.raises(InputError, match="takes uint8"):
-        exported.score(images[:, :1])
-
-
-@BOTH
-@pytest.mark.parametrize(
-    ("shape", "message"),
-    [
-        ((2, 3, 32, 32), r"takes \(N, T, 3, H, W\) with T = 5 frames"),  # single pictures
-        ((2, 4, 3, 32, 32), "with T = 5 frames"),  # too short
-        ((2, 6, 3, 32, 32), "with T = 5 frames"),
-        ((2, 5, 1, 32, 32), "the channels of rgb"),
-        ((2, 5, 3, 32, 30), "32×30"),
-    ],
-)
-def test_wrong_clips_are_refused(build: Build, shape: tuple[int, ...], message: str) -> None:
-    with pytest.raises(InputError, match=message):
-        build(2)(torch.zeros(shape))
-
-
 def test_wrong_streams_are_refused() -> None:
     network = SGTD(2).eval()
     _, state = network.stream(torch.zeros(2, 3, 32, 32))
@@ -271,19 +212,3 @@ def test_wrong_streams_are_refused() -> None:
         network.stream(torch.zeros(2, 3, 40, 32), state)
     with pytest.raises(InputError, match="depth_net takes"):
         network.stream(torch.zeros(2, 5, 3, 32, 32))
-
-
-@BOTH
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        ({"frames": 1}, "take depth_net"),
-        ({"frames": 2.5}, "frames"),
-        ({"w_multi": 1.5}, "w_multi"),
-        ({"logit_share": -0.1}, "logit_share"),
-        ({"width": 0}, "width"),
-    ],
-)
-def test_wrong_arguments_are_refused(build: Build, arguments: dict[str, Any], message: str) -> None:
-    with pytest.raises(InputError, match=message):
-        build(**arguments)

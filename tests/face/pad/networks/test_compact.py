@@ -1,11 +1,9 @@
 from dataclasses import replace
 
 import numpy as np
-import pytest
 import torch
 
-from sterling.errors import InputError
-from sterling.face.pad import Compact, TrainConfig, build_network, fold, train
+from sterling.face.pad import Compact
 from sterling.face.pad.detector.describe import describe
 from sterling.face.pad.detector.preprocessing import normalise
 from sterling.face.pad.training.compact_training import CompactObjective, frame, worsen
@@ -42,17 +40,6 @@ def test_the_depth_map_is_there_while_training_only() -> None:
     assert network.eval()(images).features == ()
 
 
-def test_folded_it_answers_the_same() -> None:
-    network = Compact(6, seed=3)
-    network.train()(normalise(random_images(8, 64, seed=1)))  # moves the statistics off 0 and 1
-    network.eval()
-    images = normalise(random_images(3, 64, seed=2))
-    with torch.no_grad():
-        torch.testing.assert_close(
-            fold(network)(images).logits, network(images).logits, atol=1e-5, rtol=1e-4
-        )
-
-
 def test_a_constant_added_to_the_picture_changes_nothing_inside_where_theta_is_1() -> None:
     stem = Compact(4, theta=1.0).eval().stem
     images = torch.rand(1, 3, 32, 32, generator=draws())
@@ -60,25 +47,6 @@ def test_a_constant_added_to_the_picture_changes_nothing_inside_where_theta_is_1
         before, after = stem(images), stem(images + 0.7)
     torch.testing.assert_close(after[..., 1:, 1:], before[..., 1:, 1:], atol=1e-5, rtol=1e-5)
     assert (after - before).abs().max() > 1e-3  # zero padding at the border does see it
-
-
-def test_it_is_built_again_from_its_description() -> None:
-    network = Compact(5, theta=0.4, modalities=("ir",), seed=2)
-    assert network.arguments == {"width": 5, "theta": 0.4, "modalities": ("ir",)}
-    again = build_network({**network.to_dict(), "seed": 2})
-    for one, other in zip(network.parameters(), again.parameters(), strict=True):
-        assert torch.equal(one, other)
-
-
-@pytest.mark.parametrize("arguments", [{"width": 0}, {"width": 1.5}, {"theta": 1.1}])
-def test_arguments_out_of_range(arguments: dict[str, float]) -> None:
-    with pytest.raises(InputError, match=next(iter(arguments))):
-        build_network({"name": "compact", **arguments})
-
-
-def test_pictures_whose_sides_do_not_fit_are_refused() -> None:
-    with pytest.raises(InputError, match="divisible by 16"):
-        Compact(4)(torch.zeros(1, 3, 40, 40))
 
 
 def test_frames_of_a_plane_are_planes_of_the_side_that_was_cut() -> None:
@@ -144,26 +112,3 @@ def test_depth_counts_only_where_it_is_known() -> None:
     ]
     assert values[1] == values[2]
     assert values[0] > values[1]
-
-
-@pytest.mark.parametrize("change", [{"share": 1.2}, {"temperature": 0.0}, {"depth_weight": -1.0}])
-def test_objective_out_of_range(change: dict[str, float]) -> None:
-    with pytest.raises(InputError, match=next(iter(change))):
-        replace(_objective(2), **change)  # type: ignore[arg-type]
-
-
-def test_it_learns_a_texture() -> None:
-    count = 48
-    images = torch.full((count, 3, 64, 64), 120, dtype=torch.uint8)
-    stripes = (torch.arange(64) % 4 < 2).to(torch.uint8) * 60
-    images[count // 2 :] += stripes
-    live = torch.cat([torch.ones(count // 2), torch.zeros(count // 2)])[:, None, None]
-    network = Compact(6)
-    history = train(
-        network,
-        images,
-        live,
-        TrainConfig(epochs=4, batch_size=12, learning_rate=3e-3),
-        objective=_objective(count),
-    )
-    assert history.epochs[-1].bona_fide_score > history.epochs[-1].attack_score + 0.2

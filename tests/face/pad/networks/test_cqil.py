@@ -1,13 +1,10 @@
 """CQIL restores, separates and becomes indifferent to quality; its loss is the sum it states."""
 
-from typing import Any
-
 import pytest
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from sterling.errors import InputError
 from sterling.face.data import degrade
 from sterling.face.pad import Output, TrainConfig, normalise, train
 from sterling.face.pad.networks.cqil import CQIL, QualityInvariance, lower_quality
@@ -97,17 +94,3 @@ def test_parts_can_be_left_out() -> None:
     output = network.eval()(normalise(pictures))
     assert output.features == ()
     assert network.liveness_features(normalise(pictures)).shape == (6, 16)
-
-
-@pytest.mark.parametrize(
-    ("build", "message"),
-    [
-        (lambda: CQIL(11), "depth is 11"),
-        (lambda: CQIL(10, 0), "width is 0"),
-        (lambda: CQIL(10, 4, -1), "restoring is -1"),
-        (lambda: QualityInvariance(restore_weight=-1), "restore_weight is -1"),
-    ],
-)
-def test_what_is_refused(build: Any, message: str) -> None:
-    with pytest.raises(InputError, match=message):
-        build()

@@ -5,7 +5,6 @@ import math
 import pytest
 import torch
 
-from sterling.errors import InputError
 from sterling.face.pad.networks.deep_pixbis import DeepPixBiS, PixelWiseBinary
 from sterling.face.pad.training.objective import Batch
 
@@ -51,12 +50,3 @@ def test_the_published_size_has_a_map_of_14_and_384_channels() -> None:
     network = DeepPixBiS().eval()
     assert network.map_shape(224) == (14, 14)
     assert network.decide.in_channels == 384  # DenseNet-161 after its second transition
-
-
-def test_what_is_refused() -> None:
-    with pytest.raises(InputError, match="width is 7"):
-        DeepPixBiS(7)
-    with pytest.raises(InputError, match="layers is"):
-        DeepPixBiS(8, (0, 1))
-    with pytest.raises(InputError, match="map_weight is 2"):
-        PixelWiseBinary(2.0)

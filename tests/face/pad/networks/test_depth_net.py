@@ -1,5 +1,3 @@
-from typing import Any
-
 import pytest
 import torch
 from torch import Tensor, nn
@@ -20,16 +18,6 @@ def parameters(model: nn.Module) -> int:
     return sum(p.numel() for p in model.parameters())
 
 
-def moved_statistics(model: DepthNet) -> DepthNet:
-    """Give batch norm running statistics that differ from their initial 0 and 1."""
-    for module in model.modules():
-        if isinstance(module, nn.BatchNorm2d):
-            module.momentum = 1.0
-    with torch.no_grad():
-        model.train()(noise(8, 3, 32, 32, seed=1))
-    return model.eval()
-
-
 def noise(*shape: int, seed: int = 0) -> Tensor:
     return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
 
@@ -48,17 +36,6 @@ def test_published_map() -> None:
         depth = fold(DepthNet())(torch.zeros(1, 3, 256, 256)).maps
     assert depth.shape == (1, 32, 32)
     assert bool((depth >= 0).all())
-
-
-@pytest.mark.parametrize("gradient", ["none", "sobel_then_conv", "conv_then_sobel"])
-def test_map_is_an_eighth_and_folding_changes_nothing(gradient: Gradient) -> None:
-    model = moved_statistics(DepthNet(4, gradient))
-    x = noise(2, 3, 40, 24)
-    with torch.no_grad():
-        found = model(x).maps
-        assert found.shape == (2, 5, 3)
-        assert found.amax() > 0
-        torch.testing.assert_close(fold(model)(x).maps, found, atol=1e-5, rtol=1e-4)
 
 
 def test_levels_are_the_whole_a_half_and_a_quarter() -> None:
@@ -90,29 +67,3 @@ def test_the_frames_of_a_clip_are_judged_one_by_one() -> None:
     torch.testing.assert_close(model.liveness(output), output.maps.mean(dim=(1, 2, 3)))
     with pytest.raises(InputError, match="with T = 3 frames"):
         model(clips[:, :2])
-
-
-def test_seed_alone_decides_the_weights() -> None:
-    def weights(seed: int, noise: int) -> list[Tensor]:
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(noise)
-            return list(DepthNet(4, "sobel_then_conv", seed=seed).state_dict().values())
-
-    same = zip(weights(3, 0), weights(3, 1), strict=True)
-    assert all(torch.equal(a, b) for a, b in same)
-    assert not torch.equal(weights(3, 0)[0], weights(4, 0)[0])
-
-
-@pytest.mark.parametrize(
-    "arguments", [{"width": 0}, {"modalities": ()}, {"gradient": "sobel"}, {"frames": 0}]
-)
-def test_wrong_arguments_are_refused(arguments: dict[str, Any]) -> None:
-    with pytest.raises(InputError, match=next(iter(arguments)).removesuffix("ities")):
-        DepthNet(**arguments)
-
-
-def test_wrong_images_are_refused() -> None:
-    with pytest.raises(InputError, match="depth_net takes"):
-        DepthNet(4)(torch.zeros(1, 5, 3, 32, 32))
-    with pytest.raises(InputError, match="30×32"):
-        DepthNet(4)(torch.zeros(1, 3, 30, 32))

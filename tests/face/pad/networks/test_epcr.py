@@ -4,8 +4,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from sterling.errors import InputError
-from sterling.face.pad import Output, TrainConfig, normalise, train
+from sterling.face.pad import Output, normalise
 from sterling.face.pad.networks.epcr import EPCR, Consistency
 from sterling.face.pad.training.objective import Batch
 
@@ -119,25 +118,3 @@ def test_the_parts_are_those_of_the_definition() -> None:
     )
     gain = loss(embed_weight=1, predict_weight=0) - float(supervised)
     assert gain == pytest.approx(-pairs.mean().item(), rel=1e-3)
-
-
-def test_it_trains_through_the_one_loop_and_tells_a_grid() -> None:
-    images, maps = items(24)
-    labelled = torch.arange(24) < 8
-    network = EPCR(width=4, seed=1)
-    config = TrainConfig(epochs=50, batch_size=8, learning_rate=1e-2, weight_decay=0.0)
-    train(network, images, maps, config, objective=Consistency(labelled))
-    with torch.inference_mode():
-        scores = network.liveness(network(normalise(images)))
-    live = maps[:, 0, 0] > 0
-    unlabelled = ~labelled
-    assert scores[unlabelled & live].min() > scores[unlabelled & ~live].max()
-
-
-def test_what_is_refused() -> None:
-    with pytest.raises(InputError, match="labelled: bool"):
-        Consistency(torch.zeros(4, dtype=torch.bool))
-    with pytest.raises(InputError, match="predict_weight is -1"):
-        Consistency(torch.ones(4, dtype=torch.bool), predict_weight=-1)
-    with pytest.raises(InputError, match="width is 0"):
-        EPCR(width=0)

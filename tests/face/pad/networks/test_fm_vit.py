@@ -78,20 +78,6 @@ def test_a_subset_equals_a_network_of_those_modalities(there: tuple[int, ...]) -
     assert found.heads[0].tolist() == [m in there for m in range(3)] + [True]
 
 
-def test_a_mixed_batch_equals_its_items_alone() -> None:
-    model, images = small(), pictures()
-    present = torch.tensor([[True, True, True], [False, True, False], [True, False, True]])
-    with torch.no_grad():
-        mixed = model(images, present)
-        apart = [model(images[i : i + 1], present[i : i + 1]) for i in range(3)]
-    for i, one in enumerate(apart):
-        assert mixed.heads is not None
-        assert one.heads is not None
-        assert torch.equal(mixed.heads[i], one.heads[0])
-        spoken = one.heads[0]
-        torch.testing.assert_close(logits(mixed)[i, spoken], logits(one)[0, spoken])
-
-
 def test_one_modality_costs_a_third() -> None:
     model, images = small(), pictures(1)
     counts = []
@@ -158,21 +144,6 @@ def test_only_fusion_attention_couples_colour_head_and_depth_patches(fusion: boo
     assert images.grad is not None
     assert float(images.grad[:, :3].abs().sum()) > 0
     assert (float(images.grad[:, 3].abs().sum()) > 0) is fusion
-
-
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        ({"size": 30}, "size is 30: a multiple of patch, 8"),
-        ({"dim": 25}, "dim is 25: a multiple of heads, 3"),
-        ({"depth": 3, "every": 2}, "depth is 3: a multiple of every, 2"),
-        ({"keep": 0.0}, "keep"),
-        ({"heads": 0}, "heads"),
-    ],
-)
-def test_wrong_arguments_are_refused(arguments: dict[str, Any], message: str) -> None:
-    with pytest.raises(InputError, match=message):
-        small(**arguments)
 
 
 def test_another_size_is_refused() -> None:

@@ -4,7 +4,6 @@ import math
 
 import pytest
 import torch
-import torch.nn.functional as F
 
 from sterling.errors import InputError
 from sterling.face.pad.networks.fourier import FourierNet, FourierSupervised, fourier_maps
@@ -51,17 +50,6 @@ def test_the_loss_is_half_label_half_spectrum() -> None:
     assert torch.allclose(scores, torch.full((4,), 0.5))
 
 
-def test_the_second_head_is_dropped_at_test() -> None:
-    network = FourierNet(10, 4).eval()
-    assert network(torch.zeros(1, 3, 32, 32)).features == ()
-    trained = network.train()(F.pad(torch.zeros(2, 3, 30, 30), (1, 1, 1, 1), value=1.0))
-    assert trained.features[0].shape == (2, 10, 10)
-
-
-def test_what_is_refused() -> None:
+def test_small_pictures_are_refused() -> None:
     with pytest.raises(InputError, match="S of 10 or more"):
         fourier_maps(torch.zeros(1, 3, 8, 8))
-    with pytest.raises(InputError, match="depth is 9"):
-        FourierNet(9)
-    with pytest.raises(InputError, match="weight is -1"):
-        FourierSupervised(-1.0)

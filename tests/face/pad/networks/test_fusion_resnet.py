@@ -4,7 +4,6 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from sterling.errors import InputError
 from sterling.face.pad import TrainConfig, train
 from sterling.face.pad.layers.resnet import SqueezeExcitation
 from sterling.face.pad.networks.fusion_resnet import FusionResNet
@@ -86,20 +85,6 @@ def _reversed(model: FusionResNet) -> dict[str, Tensor]:
     return turned
 
 
-@pytest.mark.parametrize("combine", ["add", "concat"])
-@pytest.mark.parametrize("fusion", ["halfway", "se", "multi_scale_se"])
-def test_what_an_absent_modality_holds_does_not_matter(fusion: Any, combine: Any) -> None:
-    model = small(fusion=fusion, combine=combine)
-    images, present = pictures(), torch.tensor([[True, False, True]]).expand(2, -1)
-    with torch.no_grad():
-        before = logits(model(images, present))
-        whole = logits(model(images))
-        images[:, 3] = -5.0
-        after = logits(model(images, present))
-    assert torch.equal(before, after)
-    assert not torch.allclose(before, whole)
-
-
 def test_the_gate_of_noise_falls_below_that_of_the_informative_modality() -> None:
     rng = torch.Generator().manual_seed(0)
     items = 64
@@ -134,12 +119,3 @@ def test_a_narrow_network_trains_on_channels_last_pictures() -> None:
     maps = (torch.arange(16) % 2 == 0).float()[:, None, None]
     history = train(FusionResNet(10, 4), images, maps, TrainConfig(epochs=3, augment=False))
     assert history.epochs[-1].loss < history.epochs[0].loss
-
-
-@pytest.mark.parametrize(
-    "arguments",
-    [{"depth": 50}, {"width": 0}, {"fusion": "late"}, {"combine": "mean"}, {"reduction": 0}],
-)
-def test_wrong_arguments_are_refused(arguments: dict[str, Any]) -> None:
-    with pytest.raises(InputError, match=next(iter(arguments))):
-        FusionResNet(**arguments)

@@ -8,9 +8,7 @@ import torch.nn.functional as F
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sterling.errors import InputError
-from sterling.face.pad.networks.maddg import MADDG, MultiAdversarial, dual_force_triplet
-from sterling.face.pad.training.objective import Batch
+from sterling.face.pad.networks.maddg import MADDG, dual_force_triplet
 
 
 @given(st.integers(0, 10_000), st.integers(2, 8))
@@ -66,23 +64,3 @@ def test_discriminators_push_the_generator_the_other_way() -> None:
     assert straight is not None
     assert turned.any()
     assert torch.allclose(turned, -straight, rtol=1e-3, atol=1e-6)
-
-
-def test_what_is_refused() -> None:
-    with pytest.raises(InputError, match="domains is 1"):
-        MADDG(4, 1)
-    with pytest.raises(InputError, match="int64"):
-        MultiAdversarial(torch.zeros(3))
-    with pytest.raises(InputError, match="triplet_weight is -1"):
-        MultiAdversarial(torch.tensor([0, 1]), triplet_weight=-1)
-
-
-def test_a_batch_counts_as_one_step() -> None:
-    draws = torch.Generator().manual_seed(0)
-    images = torch.randint(0, 256, (4, 3, 32, 32), dtype=torch.uint8, generator=draws)
-    maps = torch.tensor([0.5, 0.0, 0.5, 0.0]).view(4, 1, 1).expand(4, 4, 4).contiguous()
-    network = MADDG(4).train()
-    objective = MultiAdversarial(torch.tensor([0, 1, 2, 0]))
-    loss, _ = objective(network, network, Batch(images, maps, None, torch.arange(4)), draws)
-    assert torch.isfinite(loss)
-    assert int(network.steps) == 1

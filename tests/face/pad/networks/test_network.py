@@ -8,7 +8,6 @@ from torch import Tensor, nn
 from sterling.errors import InputError
 from sterling.face.pad import CDCN, TrainConfig, train
 from sterling.face.pad.networks.network import Network, Output
-from sterling.face.pad.networks.registry import MODELS, build_network
 from sterling.face.pad.training.losses import DepthLoss, OutputLoss
 
 
@@ -74,24 +73,6 @@ def test_what_absent_channels_hold_does_not_matter() -> None:
     assert torch.equal(*outcomes)
 
 
-def test_a_network_that_needs_all_refuses_absent_ones() -> None:
-    network = CDCN(2, modalities=("rgb", "ir"))
-    images = torch.zeros(2, 4, 16, 16)
-    with pytest.raises(InputError, match=r"ir is absent .* flexible-modal"):
-        network(images, torch.tensor([[True, True], [True, False]]))
-    with pytest.raises(InputError, match="no modality"):
-        network(images, torch.zeros(2, 2, dtype=torch.bool))
-    with pytest.raises(InputError, match="one column for each of rgb, ir"):
-        network(images, torch.ones(2, 3, dtype=torch.bool))
-    with pytest.raises(InputError, match="drop_modality"):
-        train(
-            network,
-            images.byte(),
-            torch.rand(2, 2, 2),
-            TrainConfig(epochs=1, drop_modality=0.5),
-        )
-
-
 def test_loss_is_the_stated_mixture() -> None:
     generator = torch.Generator().manual_seed(0)
     maps = torch.rand(4, 3, 8, 8, generator=generator)
@@ -118,18 +99,12 @@ def test_liveness_mixes_probability_and_map() -> None:
     torch.testing.assert_close(network.liveness(brighter), torch.tensor([0.8 * 0.5 + 0.2]))
 
 
-def test_every_architecture_is_built_again_from_its_description() -> None:
-    for name, model in MODELS.items():
-        network = model()
-        assert network.name == name
-        again = build_network(network.to_dict())
-        assert again.to_dict() == network.to_dict()
-        state = again.state_dict()
-        assert all(torch.equal(value, state[key]) for key, value in network.state_dict().items())
-
-
-def test_unknown_architectures_and_arguments_are_named() -> None:
-    with pytest.raises(InputError, match="did you mean cdcn"):
-        build_network({"name": "cdcm"})
-    with pytest.raises(InputError, match=r"architecture cdcn: .*depth"):
-        build_network({"name": "cdcn", "depth": 3})
+def test_only_flexible_networks_drop_modalities() -> None:
+    network = CDCN(2, modalities=("rgb", "ir"))
+    with pytest.raises(InputError, match="drop_modality"):
+        train(
+            network,
+            torch.zeros(2, 4, 16, 16).byte(),
+            torch.rand(2, 2, 2),
+            TrainConfig(epochs=1, drop_modality=0.5),
+        )

@@ -7,7 +7,6 @@ import pytest
 import torch
 from torch import Tensor
 
-from sterling.errors import InputError
 from sterling.face.data import landmark_places
 from sterling.face.pad import Detector, Preprocessing, Provenance, TrainConfig, train
 from sterling.face.pad.networks.network import Output
@@ -19,7 +18,6 @@ from sterling.face.pad.networks.part_crops import (
     part_corners,
     part_crops,
 )
-from sterling.face.pad.training.objective import Batch
 from sterling.measure import Scores, auc
 
 
@@ -135,37 +133,3 @@ def test_a_flipped_score_is_the_mean_over_both_and_blind_to_mirroring() -> None:
     assert np.allclose(both, expected, atol=1e-9)
     assert np.allclose(both, detector.score(mirrored, flip=True), atol=1e-9)
     assert not np.allclose(both, detector.score(images), atol=1e-9)
-
-
-def test_an_objective_says_what_it_did_and_draws_from_its_generator() -> None:
-    network = PartCrops(10, 2, seed=0).train()
-    images = pictures(8)
-    batch = Batch(images, torch.ones(8, 1, 1), None, torch.arange(8))
-    losses = {
-        trash: [
-            PartSupervision(trash)(network, network, batch, torch.Generator().manual_seed(0))[
-                0
-            ].item()
-            for _ in range(2)
-        ]
-        for trash in (0.0, 1.0)
-    }
-    for first, second in losses.values():
-        assert first == pytest.approx(second, rel=1e-6)
-    # All bona fides are trash: what an untrained network thinks of them costs another amount.
-    assert losses[0.0][0] != pytest.approx(losses[1.0][0], rel=1e-3)
-    assert PartSupervision(0.2, augmented=False).to_dict() == {
-        "augmented": False,
-        "corruption": 0.2,
-    }
-
-
-def test_arguments_out_of_range_are_refused() -> None:
-    with pytest.raises(InputError, match="depth is 12"):
-        PartCrops(12, 4)
-    with pytest.raises(InputError, match="width is 0"):
-        PartCrops(10, 0)
-    with pytest.raises(InputError, match=r"corruption is 1\.5"):
-        PartSupervision(1.5)
-    with pytest.raises(InputError, match="divisible by 32"):
-        PartCrops(10, 2)(torch.zeros(1, 3, 48, 48))

@@ -54,8 +54,6 @@ def test_the_answer_is_depth_less_reflection() -> None:
     assert not torch.equal(depth, reflection)
 
 
-def test_what_is_refused() -> None:
+def test_pictures_that_do_not_fit_are_refused() -> None:
     with pytest.raises(InputError, match="shape"):
         reflection_maps(torch.zeros(3, 32, 32), 4)
-    with pytest.raises(InputError, match="width is 0"):
-        BipartiteNet(0)

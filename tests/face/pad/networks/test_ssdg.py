@@ -1,7 +1,6 @@
 """SSDG's triplets, its reversed gradient, and that only bona fides are asked for their domain."""
 
 import itertools
-from typing import Any
 
 import pytest
 import torch
@@ -9,8 +8,7 @@ import torch.nn.functional as F
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sterling.errors import InputError
-from sterling.face.pad import TrainConfig, normalise, train
+from sterling.face.pad import normalise
 from sterling.face.pad.networks.ssdg import SSDG, SingleSide, asymmetric_triplet
 from sterling.face.pad.training.domains import reversal
 from sterling.face.pad.training.objective import Batch
@@ -91,33 +89,3 @@ def test_attacks_are_not_asked_for_their_domain() -> None:
     none_live = batch([False] * 6)
     loss, _ = SingleSide(torch.arange(6) % 3)(network, network, none_live, draws())
     assert torch.isfinite(loss)
-
-
-def test_it_trains_through_the_one_loop() -> None:
-    n = 48
-    live, domain = torch.arange(n) % 2 == 0, torch.arange(n) // 2 % 3
-    images = torch.randint(60, 120, (n, 3, 32, 32), generator=draws(1))
-    stripes = 50 * ((torch.arange(32) // 2) % 2)
-    images = images + torch.where(live[:, None, None, None], 25, stripes)
-    images = (images + 20 * domain[:, None, None, None]).to(torch.uint8)
-    network = SSDG(10, 4, seed=0)
-    config = TrainConfig(epochs=30, batch_size=16, learning_rate=1e-2, weight_decay=0.0)
-    train(network, images, live.float()[:, None, None], config, objective=SingleSide(domain))
-    with torch.inference_mode():
-        scores = network.liveness(network(normalise(images)))
-    assert scores[live].mean() > scores[~live].mean() + 0.3
-    assert int(network.steps) == 90
-
-
-@pytest.mark.parametrize(
-    ("build", "message"),
-    [
-        (lambda: SSDG(10, 4, 1), "domains is 1"),
-        (lambda: SSDG(10, 0), "width is 0"),
-        (lambda: SingleSide(torch.tensor([-1, 0])), "int64 numbers of 0 or more"),
-        (lambda: SingleSide(torch.tensor([0, 1]), triplet_weight=-1), "triplet_weight is -1"),
-    ],
-)
-def test_what_is_refused(build: Any, message: str) -> None:
-    with pytest.raises(InputError, match=message):
-        build()
