@@ -6,7 +6,17 @@ from typing import Annotated, Any, Literal
 import numpy as np
 import pytest
 
-from sterling.checks import Count, Level, Natural, OneOf, Positive, Share, Weight, check_fields
+from sterling.checks import (
+    Count,
+    Level,
+    Natural,
+    OneOf,
+    Positive,
+    Share,
+    Weight,
+    check_fields,
+    check_numbers,
+)
 from sterling.errors import InputError
 
 
@@ -66,3 +76,20 @@ def test_a_value_that_is_not_allowed_is_named_with_what_is(
 )
 def test_a_value_that_is_allowed_passes(name: str, value: object) -> None:
     assert getattr(Settings(**{name: value}), name) == value  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("bounds", "message"),
+    [
+        ({"at_least": 1}, "alpha 0.5: give at least 1"),
+        ({"above": 0.5, "below": 1}, "alpha 0.5: give more than 0.5 and less than 1"),
+        ({"at_most": 0.4}, "alpha 0.5: give at most 0.4"),
+    ],
+)
+def test_numbers_outside_their_bounds_are_refused(bounds: dict[str, float], message: str) -> None:
+    with pytest.raises(InputError, match=f"^{message}$"):
+        check_numbers(alpha=0.5, **bounds)
+
+
+def test_numbers_inside_their_bounds_pass() -> None:
+    check_numbers(at_least=0, below=1, alpha=0.0, beta=0.9)

@@ -30,7 +30,7 @@ SMALL = SearchSettings(expansions=6, judged=30)
 
 def world(seed: int = 0, calls: int | None = 300, lean: float = 1.4) -> SimulatedTask:
     ledger = CallLedger(Budget(calls=calls))
-    return SimulatedTask(8, seed, sharpness=1.0, lean=lean, ledger=ledger)
+    return SimulatedTask(8, seed, sharpness=1.0, position_bias=lean, ledger=ledger)
 
 
 class Judge:
@@ -53,13 +53,13 @@ def test_comparison_is_antisymmetric_whatever_the_lean(i: float, j: float, lean:
     other = compare(task, str(j), str(i), [0, 1])
     assert one.wins[0] == pytest.approx(1 - other.wins[0])
     assert (one.wins[0] > 0.5) == (i > j) or i == pytest.approx(j, abs=1e-6)
-    assert one.lean == pytest.approx(other.lean)
-    assert np.sign(round(one.lean, 9)) == np.sign(round(lean, 9)) or abs(lean) < 1e-6
+    assert one.position_bias == pytest.approx(other.position_bias)
+    assert np.sign(round(one.position_bias, 9)) == np.sign(round(lean, 9)) or abs(lean) < 1e-6
 
 
 def test_a_judge_that_contradicts_itself_decides_nothing() -> None:
     assert compare(Judge(50), "1", "0", [0]).wins[0] == pytest.approx(0.5)
-    assert compare(Judge(50), "1", "0", [0]).lean == pytest.approx(0.5)
+    assert compare(Judge(50), "1", "0", [0]).position_bias == pytest.approx(0.5)
     turned = {
         compare(Judge(50), "1", "0", [0], swap=False, draw=np.random.default_rng(s)).wins[0] > 0.5
         for s in range(20)
@@ -139,7 +139,7 @@ def test_when_the_budget_ends_the_best_so_far_and_the_ledger_are_there(calls: in
 
 
 def test_a_clear_winner_settles_the_tournament() -> None:
-    task = SimulatedTask(8, 0, sharpness=20.0, lean=0.0, ledger=CallLedger())
+    task = SimulatedTask(8, 0, sharpness=20.0, position_bias=0.0, ledger=CallLedger())
     search = upa(task, task.start(), SMALL)
     assert search.ended in ("settled", "judged")
     if search.ended == "settled":
@@ -163,7 +163,7 @@ def test_bad_input_is_named() -> None:
         upa(world(), " ")
     with pytest.raises(InputError, match="questions 2000"):
         upa(world(), "0" * 8, SearchSettings(questions=2000))
-    with pytest.raises(InputError, match="expansions 0"):
+    with pytest.raises(InputError, match="expansions is 0"):
         SearchSettings(expansions=0)
     with pytest.raises(InputError, match="confidence"):
         SearchSettings(confidence=0.2)

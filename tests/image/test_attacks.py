@@ -140,5 +140,5 @@ def test_bad_input_is_named(problem: tuple[nn.Module, Tensor, Tensor]) -> None:
             attack(name, network, images, labels, research_use=True, **settings, **extra)  # type: ignore[arg-type]
     with pytest.raises(InputError, match="in training mode"):
         attack("fgsm", Linear(), images, labels, strength=STRENGTH, seed=0, research_use=True)
-    with pytest.raises(InputError, match="unit 0"):
+    with pytest.raises(InputError, match="unit is 0"):
         Strength(0)

@@ -87,7 +87,7 @@ def test_shares_that_cannot_be_are_named() -> None:
         split_classes(digits, {"a": 0.5, "b": 0.4}, 0)
     with pytest.raises(InputError, match="none for 'b'"):
         split_classes(digits, {"a": 0.99, "b": 0.01}, 0)
-    with pytest.raises(InputError, match="give 1 to"):
+    with pytest.raises(InputError, match="give at least 1"):
         draw_glyphs(len(ALPHABET) + 1)
 
 

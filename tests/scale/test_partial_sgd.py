@@ -226,7 +226,7 @@ def test_how_many_to_wait_for() -> None:
 
 @pytest.mark.parametrize(
     ("settings", "named"),
-    [({"abandon": 1.0}, "abandon"), ({"staleness": 2.0}, "staleness"), ({"grace": -1.0}, "grace")],
+    [({"dropped": 1.0}, "dropped"), ({"staleness": 2.0}, "staleness"), ({"grace": -1.0}, "grace")],
 )
 def test_bad_rules_are_named(settings: dict[str, float], named: str) -> None:
     with pytest.raises(InputError, match=named):

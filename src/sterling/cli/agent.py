@@ -78,7 +78,7 @@ def prompt(
         "best": search.best,
         "sure": search.sure,
         "ended": search.ended,
-        "judge_leans_to_the_first_by": search.lean,
+        "judge_leans_to_the_first_by": search.position_bias,
         "grades_that_were_none": task.unread,
         "ranking": [asdict(one) for one in search.ranking],
         "tree": [

@@ -2,9 +2,9 @@
 
 In every task label 1 is clean and 0 attacked. The paper's code draws the class of the clean
 pictures and the class of the attacked ones apart from each other, so that in nine tasks of ten
-(with ten classes) the two ways also differ in what the pictures show: who learns to tell the two
-classes from the support does well without knowing what an attack is. "class_matched" draws one
-class for both, and leaves the attack alone to be told.
+(with ten classes) the two ways also differ in what the pictures show: a detector of the two classes
+does well without knowing what an attack is. "class_matched" draws one class for both, so that only
+the attack differs.
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from sterling.adapt import Task
+from sterling.checks import check_numbers
 from sterling.errors import InputError, unknown_name
 from sterling.image.attacks import Strength, attack
 from sterling.image.labelled_images import LabelledImages
@@ -28,13 +29,13 @@ ATTACKED, CLEAN = 0, 1
 
 @dataclass(frozen=True, eq=False)
 class AttackedImages:
-    """Clean pictures and what attacks made of them.
+    """Clean pictures and their attacked versions.
 
     Attributes:
-        clean: (N, C, H, W).
-        labels: Their classes (N,).
-        attacked: By attack, pictures (M, C, H, W) that are misclassified.
-        sources: By attack, which clean picture each was made of (M,).
+        clean: Clean pictures (N, C, H, W).
+        labels: Classes of the clean pictures (N,).
+        attacked: Misclassified pictures (M, C, H, W) by attack.
+        sources: Positions (M,) of the clean pictures that they were made of, by attack.
     """
 
     clean: Tensor
@@ -54,16 +55,16 @@ def attack_images(
     targets: Tensor | None = None,
     research_use: bool = False,
 ) -> AttackedImages:
-    """Attack what a network classifies rightly, and keep what it then errs on.
+    """Attack pictures that a network classifies rightly, and keep those that it then errs on.
 
     Where it classifies nothing rightly there is nothing to attack, and no attack in the result.
 
     Args:
-        network: In evaluation mode.
+        network: Network in evaluation mode.
         data: Pictures in [0, 1].
         attacks: Names in `sterling.image.attacks.ATTACKS`.
-        strength: Of the attacks.
-        seed: Of their draws.
+        strength: Strength of the attacks.
+        seed: Seed of their draws.
         scale: Mean and deviation that all pictures are standardised by afterwards.
         targets: Class that each picture of `data` is to be taken for.
         research_use: Must be true.
@@ -100,10 +101,10 @@ class AdversarialTasks:
 
     Args:
         data: Pictures. An attack with too few of a class leaves that class out.
-        protocol: Which classes a task shows: see the module.
-        shots: Of each way, 1 or more.
-        queries: Of each way, 1 or more.
-        seed: Of all draws.
+        protocol: Choice of the classes that a task shows: see the module.
+        shots: Number of shots of each way, 1 or more.
+        queries: Number of queries of each way, 1 or more.
+        seed: Seed of all draws.
 
     Raises:
         InputError: No attack has enough pictures of any class, or the protocol is unknown.
@@ -114,8 +115,7 @@ class AdversarialTasks:
     ) -> None:
         if protocol not in get_args(Protocol):
             raise unknown_name("protocol", str(protocol), get_args(Protocol))
-        if shots < 1 or queries < 1:
-            raise InputError(f"shots {shots}, queries {queries}: 1 or more of both")
+        check_numbers(at_least=1, shots=shots, queries=queries)
         self.data, self.protocol = data, protocol
         self.shots, self.queries, self.seed = shots, queries, seed
         classes = np.unique(data.labels).tolist()
@@ -136,11 +136,11 @@ class AdversarialTasks:
             )
 
     def attack_of(self, number: int) -> str:
-        """The attack of a task."""
+        """Return the attack of a task."""
         return self._place(number)[0]
 
     def draw(self, number: int) -> Task:
-        """The task of that number, 0 or more."""
+        """Return the task of a number, 0 or more."""
         name, attacked_class, clean_class = self._place(number)
         draw = np.random.default_rng(derive_seed(self.seed, "pictures", number))
         count = self.shots + self.queries

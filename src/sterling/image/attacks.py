@@ -1,9 +1,8 @@
 """Attacks on classifiers of pictures, by name, at the settings of MetaAdvDet (ACM MM 2019).
 
-What foolbox (Rauber et al., 2017) has is foolbox's. Ours are the four that it lacks: the saliency
-map, SPSA, the negative picture, and the greatest confidence. Strengths are given in standard
-deviations of the pixels, as the paper's code standardises its pictures; pictures here lie in
-[0, 1].
+Most are those of foolbox (Rauber et al., 2017). Ours are the four that it lacks: the saliency map,
+SPSA, the negative picture, and the greatest confidence. Strengths are given in standard deviations
+of the pixels, as the paper's code standardises its pictures; pictures here lie in [0, 1].
 """
 
 import math
@@ -23,12 +22,12 @@ from sterling.research_use import require_research_use
 
 @dataclass(frozen=True)
 class Strength:
-    """How hard attacks try.
+    """Strength of attacks.
 
     Attributes:
         unit: Standard deviation of the pixels: ``epsilon`` of it is a step in [0, 1].
-        steps: Of iterative attacks; the carlini_wagner and ead attacks take 2.5 times as many.
-        samples: Directions that SPSA tries in each step.
+        steps: Steps of iterative attacks; carlini_wagner and ead take 2.5 times as many.
+        samples: Number of directions that SPSA tries in each step.
     """
 
     unit: Positive = 0.3
@@ -41,7 +40,7 @@ class Strength:
 
 @dataclass(frozen=True, eq=False)
 class _Aim:
-    """What is attacked: (N, C, H, W) in [0, 1], true classes (N,), classes to reach or None."""
+    """Pictures to attack (N, C, H, W) in [0, 1], true classes (N,), classes to reach or None."""
 
     network: nn.Module
     images: Tensor
@@ -68,16 +67,16 @@ def attack(
 
     Args:
         name: One of `ATTACKS`.
-        network: From pictures to logits, one by one: in evaluation mode.
-        images: (N, C, H, W) in [0, 1].
-        labels: Their classes (N,).
-        strength: Of the attack.
-        seed: Of random starts, targets and directions.
+        network: Network in evaluation mode, which maps pictures to logits one by one.
+        images: Pictures (N, C, H, W) in [0, 1].
+        labels: Classes of the pictures (N,).
+        strength: Strength of the attack.
+        seed: Seed of random starts, targets and directions.
         targets: Classes to reach, for those in `TARGETED`; None takes any wrong one.
         research_use: Must be true.
 
     Returns:
-        The attacked pictures, in [0, 1], and for which of them the network errs, bool (N,).
+        The attacked pictures, in [0, 1], and whether the network errs on each, bool (N,).
 
     Raises:
         InputError: There is no such attack, it takes no targets, foolbox is missing, or
@@ -115,7 +114,7 @@ def _foolbox() -> Any:
 def _by_foolbox(
     name: str, settings: Callable[[_Aim], dict[str, Any]], epsilon: float | None = None
 ) -> Callable[[_Aim], Tensor]:
-    """An attack of foolbox within `epsilon` deviations, or of the least size that errs."""
+    """Return an attack of foolbox within `epsilon` deviations, or of the least size that errs."""
 
     def run(aim: _Aim) -> Tensor:
         foolbox = _foolbox()
@@ -161,7 +160,7 @@ def _shifts(aim: _Aim) -> dict[str, Any]:
 
 
 def _negative(aim: _Aim) -> Tensor:
-    """The negative picture (Hosseini et al., 2017)."""
+    """Return the negative picture (Hosseini et al., 2017)."""
     return 1 - aim.images
 
 
@@ -192,7 +191,7 @@ def _saliency_map(aim: _Aim) -> Tensor:
 
 
 def _spsa(aim: _Aim, rate: float = 0.01, probe: float = 0.01) -> Tensor:
-    """Descent of the margin by finite differences along random signs (Uesato et al., ICML 2018).
+    """Lower the margin by finite differences along random signs (Uesato et al., ICML 2018).
 
     By Adam, within 0.1 deviations.
     """
@@ -219,7 +218,7 @@ def _spsa(aim: _Aim, rate: float = 0.01, probe: float = 0.01) -> Tensor:
 
 
 def _greatest_confidence(aim: _Aim) -> Tensor:
-    """Gradient descent to every wrong class; the one that ends surest is kept (MaxConfidence).
+    """Descend to every wrong class and keep the one that ends surest (MaxConfidence).
 
     Goodfellow et al., "MaxConfidence", 2018.
     """
@@ -240,7 +239,7 @@ def _greatest_confidence(aim: _Aim) -> Tensor:
 
 
 def _other_classes(aim: _Aim) -> Tensor:
-    """A wrong class for each picture."""
+    """Return a wrong class for each picture."""
     if aim.targets is not None:
         return aim.targets
     with torch.no_grad():
@@ -250,7 +249,7 @@ def _other_classes(aim: _Aim) -> Tensor:
 
 
 def _margin(logits: Tensor, labels: Tensor) -> Tensor:
-    """Of the true class over the best other one."""
+    """Return the margin of the true class over the best other one."""
     true = F.one_hot(labels, logits.shape[1]).bool()
     others = logits.masked_fill(true, -math.inf).amax(dim=1)
     return logits[true] - others
@@ -284,7 +283,7 @@ ATTACKS: dict[str, Callable[[_Aim], Tensor]] = {
         "NewtonFoolAttack", lambda aim: {"steps": aim.strength.steps, "stepsize": 0.01}
     ),
 }
-"""The paper's; the first nine are those it learns from, the others those it tests on."""
+"""Attacks of the paper; it learns from the first nine and tests on the others."""
 
 TARGETED = ("bim", "pgd", "carlini_wagner", "ead", "jsma")
-"""Those that can be told which class to reach."""
+"""Attacks that take classes to reach."""

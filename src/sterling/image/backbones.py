@@ -1,10 +1,10 @@
 """Networks of the few-shot literature: Conv-4 and ResNet-12.
 
-What adapts is normalised by the batch alone; what is trained once and then frozen by torch's own
-normalisation, so that a picture's features do not depend on its batch.
+Networks that adapt are normalised by the batch alone; networks that are trained once and then
+frozen by torch's own normalisation, so that a picture's features do not depend on its batch.
 
 Parts are named ``block1`` to ``block4`` and ``head``, and inside a block ``conv…`` and ``norm…``,
-so that rates and groups by layer are easily told.
+so that layers are easily named.
 """
 
 from collections import OrderedDict
@@ -28,7 +28,7 @@ class ConvBlock(nn.Module):
     Args:
         inputs: Channels in.
         width: Channels out.
-        norm: From channels to a normalisation.
+        norm: Maps channels to a normalisation.
     """
 
     def __init__(self, inputs: int, width: int, norm: Norm = BatchStatistics) -> None:
@@ -50,7 +50,7 @@ class ResidualBlock(nn.Module):
     Args:
         inputs: Channels in.
         width: Channels out.
-        norm: From channels to a normalisation.
+        norm: Maps channels to a normalisation.
     """
 
     def __init__(self, inputs: int, width: int, norm: Norm = BatchStatistics) -> None:
@@ -79,16 +79,16 @@ def conv4(
     norm: Norm = BatchStatistics,
     seed: int = 0,
 ) -> nn.Sequential:
-    """Four `ConvBlock` and a linear head on the flattened map.
+    """Return four `ConvBlock` and a linear head on the flattened map.
 
     Args:
         outputs: Classes of the head; None leaves it out and gives maps
             (N, width, ⌊size/16⌋, ⌊size/16⌋).
-        channels: Of the pictures.
-        size: Their side, 16 pixels or more.
+        channels: Channels of the pictures.
+        size: Side of the pictures, 16 pixels or more.
         width: Channels of every block; 32 is usual on mini-ImageNet, 64 on Omniglot.
-        norm: From channels to a normalisation; ``nn.BatchNorm2d`` for what will be frozen.
-        seed: Of the initial weights.
+        norm: Maps channels to a normalisation; ``nn.BatchNorm2d`` for networks to freeze.
+        seed: Seed of the initial weights.
 
     Raises:
         InputError: The pictures are too small to be halved four times.
@@ -114,16 +114,16 @@ def resnet12(
     norm: Norm = BatchStatistics,
     seed: int = 0,
 ) -> nn.Sequential:
-    """Four `ResidualBlock` of width, 2, 4 and 8 times it, mean over places, linear head.
+    """Return four `ResidualBlock` of width, 2, 4 and 8 times it, mean over places, linear head.
 
     Args:
         outputs: Classes of the head; None leaves mean and head out and gives maps
             (N, 8 · width, ⌊size/16⌋, ⌊size/16⌋).
-        channels: Of the pictures.
-        size: Their side, 16 pixels or more.
+        channels: Channels of the pictures.
+        size: Side of the pictures, 16 pixels or more.
         width: Channels of the first block.
-        norm: From channels to a normalisation; ``nn.BatchNorm2d`` for what will be frozen.
-        seed: Of the initial weights.
+        norm: Maps channels to a normalisation; ``nn.BatchNorm2d`` for networks to freeze.
+        seed: Seed of the initial weights.
 
     Raises:
         InputError: The pictures are too small to be halved four times.

@@ -29,13 +29,13 @@ def train_classifier(
 
     Args:
         data: Pictures (N, C, S, S) and their classes.
-        architecture: Of the network.
+        architecture: Architecture of the network.
         width: Channels of its first block.
-        epochs: Passes over the data.
-        seed: Of weights and order.
+        epochs: Number of passes over the data.
+        seed: Seed of weights and order.
         batch_size: Pictures per step.
-        learning_rate: At the start.
-        device: Where it is trained, and stays.
+        learning_rate: Learning rate at the start.
+        device: Device of the network.
     """
     build = conv4 if architecture == "conv4" else resnet12
     _, channels, size, _ = data.images.shape
@@ -58,7 +58,7 @@ def train_classifier(
 
 
 def _normalised_by_torch(module: nn.Module) -> nn.Module:
-    """With torch's batch normalisation, new, for every `BatchStatistics`; changed in place.
+    """Replace every `BatchStatistics` by torch's batch normalisation, in place.
 
     It gathers its statistics while it trains, so that answers to one picture do not depend on
     others afterwards.

@@ -1,4 +1,4 @@
-"""Characters drawn from fonts: many classes of small pictures, without a file of anybody's data.
+"""Characters drawn from fonts: many classes of small pictures without any file of data.
 
 A class is a character, an item is that character in one of several faces, moved, turned, scaled and
 with a thinner or thicker stroke. Stands in for Omniglot (Lake et al., Science 2015), whose classes
@@ -15,6 +15,7 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
+from sterling.checks import check_numbers
 from sterling.errors import InputError
 from sterling.image.labelled_images import LabelledImages
 
@@ -47,10 +48,10 @@ def draw_glyphs(
     and cut so that strokes are thinner or thicker: all of it ours.
 
     Args:
-        classes: Characters, a random choice of `ALPHABET`.
-        per_class: Items of each.
+        classes: Number of characters, a random choice of `ALPHABET`.
+        per_class: Number of items of each character.
         size: Side of the pictures, pixels.
-        seed: Of the choice and the drawing.
+        seed: Seed of the choice and the drawing.
 
     Returns:
         Grey pictures (N, 1, size, size), ink 1 on 0.
@@ -58,11 +59,9 @@ def draw_glyphs(
     Raises:
         InputError: More classes than characters, or the fonts (matplotlib's) are not installed.
     """
-    if not 1 <= classes <= len(ALPHABET) or per_class < 1 or size < 8:
-        raise InputError(
-            f"classes {classes}, per_class {per_class}, size {size}: give 1 to {len(ALPHABET)}, 1 "
-            "or more, and 8 pixels or more"
-        )
+    check_numbers(at_least=1, at_most=len(ALPHABET), classes=classes)
+    check_numbers(at_least=1, per_class=per_class)
+    check_numbers(at_least=8, size=size)
     rng = np.random.default_rng(seed)
     chosen = sorted(rng.choice(len(ALPHABET), classes, replace=False).tolist())
     pictures = [
@@ -89,7 +88,7 @@ def _font(face: str) -> ImageFont.FreeTypeFont:
 
 @cache
 def _drawn(character: str, face: str) -> NDArray[np.uint8]:
-    """The character in the middle of a square."""
+    """Draw the character in the middle of a square."""
     image = Image.new("L", (CANVAS, CANVAS))
     middle = (CANVAS / 2, CANVAS / 2)
     ImageDraw.Draw(image).text(middle, character, fill=255, font=_font(face), anchor="mm")

@@ -18,10 +18,10 @@ class LabelledImages:
     """Pictures of known classes.
 
     Attributes:
-        images: float32 (N, channels, height, width) in [0, 1].
+        images: Pictures, float32 (N, channels, height, width) in [0, 1].
         labels: Class numbers (N,), places in `names`.
-        names: Of the classes.
-        source: Where the pictures come from, for people.
+        names: Names of the classes.
+        source: Origin of the pictures, for people.
     """
 
     images: Tensor
@@ -33,7 +33,7 @@ class LabelledImages:
         return len(self.labels)
 
     def of_classes(self, classes: NDArray[np.intp]) -> "LabelledImages":
-        """The pictures of some classes alone, in their order, numbered anew from 0."""
+        """Return the pictures of some classes, in their order, numbered anew from 0."""
         place = np.full(len(self.names), -1)
         place[classes] = np.arange(len(classes))
         rows = np.flatnonzero(place[self.labels] >= 0)
@@ -46,7 +46,7 @@ class LabelledImages:
 
 
 def scan_digits(size: int = 16) -> LabelledImages:
-    """Scikit-learn's 1,797 handwritten digits of 8 × 8 pixels, enlarged.
+    """Return scikit-learn's 1,797 handwritten digits of 8 × 8 pixels, enlarged.
 
     Args:
         size: Side of the pictures, pixels.
@@ -65,12 +65,12 @@ def scan_digits(size: int = 16) -> LabelledImages:
 def split_classes(
     images: LabelledImages, shares: Mapping[str, float], seed: int
 ) -> dict[str, LabelledImages]:
-    """Parts without a class in common.
+    """Split pictures into parts without a class in common.
 
     Args:
-        images: What is split.
+        images: Pictures to split.
         shares: Share of the classes of each part, by the part's name; they sum to 1.
-        seed: Of the random order of classes.
+        seed: Seed of the random order of classes.
 
     Raises:
         InputError: Shares do not sum to 1, or a part is left without a class.
@@ -90,7 +90,7 @@ def split_classes(
 
 
 def with_rotations(images: LabelledImages) -> LabelledImages:
-    """Quarter turns as three more classes of every class, as is usual with Omniglot.
+    """Add quarter turns as three more classes of every class, as is usual with Omniglot.
 
     Split first: turned pictures of a class must stay on its side.
     """

@@ -1,4 +1,4 @@
-"""MetaAdvDet (ACM MM 2019): learn where to start from, so that few pictures show a new attack.
+"""MetaAdvDet (ACM MM 2019): learn a start from which few pictures show a new attack.
 
 For each task the master network is copied, the copy descends on the support, and the master
 learns from the copies' query gradients, taken for constants in the inner steps: MAML of first
@@ -25,11 +25,11 @@ from sterling.image.adversarial_tasks import ATTACKED, CLEAN, AttackedImages
 class LastBatchStatistics(nn.Module):
     """Batch normalisation with a momentum of 1: in evaluation, by the last batch of training.
 
-    After few-shot adaptation that is the support, so that queries are judged one by one.
+    After few-shot adaptation that is the support, so that queries are scored one by one.
 
     Args:
-        channels: C of inputs (N, C, H, W).
-        epsilon: Added to the variance.
+        channels: Number of channels C of inputs (N, C, H, W).
+        epsilon: Number added to the variance.
     """
 
     def __init__(self, channels: int, epsilon: float = 1e-5) -> None:
@@ -52,15 +52,15 @@ class LastBatchStatistics(nn.Module):
 
 
 def adversarial_detector(channels: int, size: int, width: int = 64, seed: int = 0) -> nn.Sequential:
-    """The paper's Conv-3: three 3 × 3 convolutions without padding, each halved, and two logits.
+    """Return the paper's Conv-3: three 3 × 3 convolutions, each halved, and two logits.
 
     Weights as its code draws them: N(0, √(2 / (9 · width))), the head N(0, 0.01) with a bias of 1.
 
     Args:
-        channels: Of the pictures.
-        size: Their side, 22 pixels or more.
+        channels: Channels of the pictures.
+        size: Side of the pictures, 22 pixels or more.
         width: Channels of each convolution.
-        seed: Of the weights.
+        seed: Seed of the weights.
 
     Raises:
         InputError: The pictures are too small.
@@ -86,7 +86,7 @@ def adversarial_detector(channels: int, size: int, width: int = 64, seed: int = 
 
 
 def detect(learner: GradientLearner, task: Task) -> NDArray[np.float64]:
-    """Adapt a copy to the support and judge the queries one by one.
+    """Adapt a copy to the support and score the queries one by one.
 
     Returns:
         Probability that each query is clean (queries,).
@@ -112,8 +112,8 @@ class Judged:
     """Figures of one task, or their means over several; in [0, 1], 1 is best.
 
     Attributes:
-        f1: With clean the positive class, as the paper's code has it.
-        f1_attacked: With attacked the positive class.
+        f1: F1 with clean the positive class, as the paper's code has it.
+        f1_attacked: F1 with attacked the positive class.
         auroc: Chance that a clean query seems cleaner than an attacked one.
     """
 
@@ -123,11 +123,11 @@ class Judged:
 
 
 def judge(clean: NDArray[np.float64], labels: NDArray[np.int64]) -> Judged:
-    """Figures of a task, at a threshold of ½.
+    """Return the figures of a task, at a threshold of ½.
 
     Args:
         clean: Probability of being clean (N,).
-        labels: 1 for clean and 0 for attacked (N,), both present.
+        labels: Labels (N,), 1 for clean and 0 for attacked, both present.
     """
     called = (clean > 0.5).astype(int)
     good, bad = clean[labels == CLEAN], clean[labels == ATTACKED]
@@ -136,20 +136,20 @@ def judge(clean: NDArray[np.float64], labels: NDArray[np.int64]) -> Judged:
 
 
 def _f1(called: NDArray[np.int_], labels: NDArray[np.int64], positive: int) -> float:
-    """Harmonic mean of precision and recall; 0 where nothing is called positive."""
+    """Return the harmonic mean of precision and recall; 0 where nothing is called positive."""
     hits = int(((called == positive) & (labels == positive)).sum())
     return 2 * hits / (int((called == positive).sum()) + int((labels == positive).sum()))
 
 
 class JointModel(nn.Module):
-    """Classifier and detector as an attacker sees them who knows both.
+    """Classifier and detector as seen by an attacker who knows both.
 
     To n logits Z it adds 2 p max Z, with p the detector's probability of an attack: with max Z
     above 0 the added one wins where p > ½. Z are shifted to be above 0, which changes no answer.
 
     Args:
-        classifier: From pictures to n logits.
-        detector: From pictures to two, attacked and clean; judged in evaluation mode.
+        classifier: Maps pictures to n logits.
+        detector: Maps pictures to two logits, attacked and clean; used in evaluation mode.
     """
 
     def __init__(self, classifier: nn.Module, detector: nn.Module) -> None:
@@ -167,15 +167,15 @@ class JointModel(nn.Module):
 def train_pooled(
     network: nn.Module, data: AttackedImages, *, steps: int, batch_size: int, rate: float, seed: int
 ) -> nn.Module:
-    """The baseline "DNN (balanced)": one detector for all known attacks, as many clean pictures.
+    """Train the baseline "DNN (balanced)": one detector of all known attacks, half clean pictures.
 
     Args:
-        network: Trained in place, by Adam.
-        data: What is known.
-        steps: Of training.
-        batch_size: Half of it clean.
-        rate: Of Adam.
-        seed: Of the batches.
+        network: Network, trained in place by Adam.
+        data: Known attacks.
+        steps: Number of steps.
+        batch_size: Pictures per step, half of them clean.
+        rate: Learning rate of Adam.
+        seed: Seed of the batches.
     """
     attacked = torch.cat(list(data.attacked.values()))
     draw = torch.Generator().manual_seed(seed)
@@ -194,11 +194,11 @@ def train_pooled(
 
 
 def high_frequency(images: Tensor) -> Tensor:
-    """Three numbers of each picture that need no learning, (N, 3).
+    """Return three numbers of each picture that need no learning, (N, 3).
 
-    Its mean, the log of its energy above half of Nyquist's frequency, and its mean distance from
-    itself smoothed over 3 × 3 pixels, which feature squeezing (Xu et al., NDSS 2018) looks at. The
-    choice is ours.
+    The mean, the log of the energy above half of Nyquist's frequency, and the mean distance from
+    the picture smoothed over 3 × 3 pixels, which feature squeezing (Xu et al., NDSS 2018) looks at.
+    The choice is ours.
     """
     spectrum = torch.fft.fft2(images - images.mean((2, 3), keepdim=True)).abs().square()
     across, along = (
@@ -217,12 +217,12 @@ def high_frequency(images: Tensor) -> Tensor:
 def nearest_centroid(
     features: Callable[[Tensor], Tensor], scale: Tensor, task: Task
 ) -> NDArray[np.float64]:
-    """Judge queries by the nearer of the two means of the support.
+    """Score queries by the nearer of the two means of the support.
 
     Args:
-        features: Of pictures (N, C, H, W), (N, D).
-        scale: What each feature is divided by, (D,).
-        task: With a support of both kinds.
+        features: Maps pictures (N, C, H, W) to features (N, D).
+        scale: Divisor of each feature, (D,).
+        task: Task with a support of both kinds.
 
     Returns:
         A score in [0, 1] of being clean, ½ half way between the means.

@@ -1,4 +1,4 @@
-"""A representation trained before few-shot learning begins, on classes kept for that alone."""
+"""Training of a representation before few-shot learning, on classes kept for that alone."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -28,14 +28,14 @@ def train_representation(
     """Train a network without a head, in place, by Adam; the head that it is trained with is lost.
 
     Args:
-        features: From pictures to maps (N, channels, H, W), on one device.
+        features: Maps pictures to maps (N, channels, H, W), on one device.
         images: Pictures to learn from.
-        prior: By the pictures' "labels", as RAML's; or by "rotations", which asks by how many
-            quarter turns a picture was turned and needs no label (Gidaris, Singh and Komodakis,
-            ICLR 2018). The paper's own unsupervised form could not be established.
-        steps: Of 64 pictures each, drawn with replacement.
-        learning_rate: Of Adam.
-        seed: Of the head and the draws.
+        prior: Source of the targets: the pictures' "labels", as RAML's; or "rotations", the number
+            of quarter turns, which needs no label (Gidaris, Singh and Komodakis, ICLR 2018). The
+            paper's own unsupervised form could not be established.
+        steps: Number of steps of 64 pictures each, drawn with replacement.
+        learning_rate: Learning rate of Adam.
+        seed: Seed of the head and the draws.
 
     Returns:
         Accuracy on the batches of the last fifth of the steps, each before its step.
@@ -74,7 +74,7 @@ def train_representation(
 def maps_of(
     representation: nn.Module, prior: LabelledImages, parts: Mapping[str, LabelledImages]
 ) -> dict[str, LabelledImages]:
-    """The parts with each picture's feature map in its place, on the representation's device.
+    """Replace each picture of the parts by its feature map, on the representation's device.
 
     Maps are divided by the root mean square of the prior pictures' norms (ours), so that an inner
     rate means the same whatever the network.
@@ -89,7 +89,7 @@ def maps_of(
 
 
 def require_disjoint(prior: LabelledImages, *others: LabelledImages) -> None:
-    """Refuse prior knowledge of classes that tasks are made of.
+    """Refuse a prior set that shares classes with the tasks.
 
     Raises:
         InputError: A class of the prior set is among the others; the message names it.

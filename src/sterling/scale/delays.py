@@ -1,4 +1,7 @@
-"""Laws of how late machines are, each draw by seed, worker and step alone."""
+"""Laws of delay, each draw by seed, worker and step alone.
+
+Every law has a seed and maps a worker and a step to seconds.
+"""
 
 from dataclasses import dataclass
 
@@ -7,83 +10,80 @@ import numpy as np
 from sterling.runs import derive_seed
 
 
-def _draw(seed: int, worker: int, step: int) -> np.random.Generator:
-    return np.random.default_rng(derive_seed(seed, worker, step))
+@dataclass(frozen=True)
+class _Law:
+    seed: int
+
+    def draw(self, worker: int, step: int) -> np.random.Generator:
+        """Return the generator of one draw."""
+        return np.random.default_rng(derive_seed(self.seed, worker, step))
 
 
 @dataclass(frozen=True)
-class Spikes:
-    """Now and then any machine is slow.
+class Spikes(_Law):
+    """Any machine is slow now and then.
 
     Attributes:
-        seed: Of the draws.
         usual: Seconds of a step; up to a tenth more by chance.
-        late: Seconds added to a late one.
-        chance: Of being late.
+        late: Seconds added to a late step.
+        chance: Chance of being late.
     """
 
-    seed: int
     usual: float = 0.01
     late: float = 0.3
     chance: float = 0.1
 
     def __call__(self, worker: int, step: int) -> float:
         """Seconds."""
-        spread, lot = _draw(self.seed, worker, step).random(2).tolist()
+        spread, lot = self.draw(worker, step).random(2).tolist()
         return float(self.usual * (1 + spread / 10) + self.late * (lot < self.chance))
 
 
 @dataclass(frozen=True)
-class Straggler:
+class Straggler(_Law):
     """Worker 0 is slow for good.
 
     Attributes:
-        seed: Of the draws.
         usual: Seconds of a step; up to a tenth more by chance.
         late: Seconds added to those of worker 0.
     """
 
-    seed: int
     usual: float = 0.01
     late: float = 0.15
 
     def __call__(self, worker: int, step: int) -> float:
         """Seconds."""
-        spread = _draw(self.seed, worker, step).random()
+        spread = self.draw(worker, step).random()
         return float(self.usual * (1 + spread / 10) + self.late * (worker == 0))
 
 
 @dataclass(frozen=True)
-class HeavyTail:
-    """Pareto's law: most are quick, some very slow.
+class HeavyTail(_Law):
+    """Pareto's law: most machines are quick, some very slow.
 
     Attributes:
-        seed: Of the draws.
-        least: Seconds.
-        shape: Of the tail; at 1.5 the mean is three times the least and the variance infinite.
+        least: Least number of seconds.
+        shape: Shape of the tail; at 1.5 the mean is three times the least, the variance infinite.
     """
 
-    seed: int
     least: float = 0.01
     shape: float = 1.5
 
     def __call__(self, worker: int, step: int) -> float:
         """Seconds."""
-        return float(self.least * (1 + _draw(self.seed, worker, step).pareto(self.shape)))
+        return float(self.least * (1 + self.draw(worker, step).pareto(self.shape)))
 
 
 @dataclass(frozen=True)
-class Exponential:
-    """Without memory: what order statistics have a closed form for.
+class Exponential(_Law):
+    """Delays without memory, whose order statistics have a closed form.
 
     Attributes:
-        seed: Of the draws.
-        mean: Seconds.
+        mean: Mean number of seconds.
     """
 
-    seed: int
     mean: float = 1.0
 
     def __call__(self, worker: int, step: int) -> float:
         """Seconds."""
-        return float(_draw(self.seed, worker, step).exponential(self.mean))
+        return float(self.draw(worker, step).exponential(self.mean))

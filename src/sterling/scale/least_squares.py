@@ -1,6 +1,6 @@
-"""Linear regression in shards: the problem that rules of waiting are tried on.
+"""Linear regression in shards, a problem to try rules of waiting on.
 
-Apart from all else, so that workers of a cluster import little.
+It imports little, for the workers of a cluster.
 """
 
 from typing import Literal
@@ -16,14 +16,14 @@ EXAMPLES = 30  # of each shard
 
 
 def gradient(weights: Floats, shard: tuple[Floats, Floats]) -> tuple[Floats, float, int]:
-    """Of half the mean squared error of a linear model on a shard."""
+    """Return gradient, loss and examples of half the mean squared error on a shard."""
     x, y = shard
     error = x @ weights - y
     return x.T @ error / len(y), float((error**2).mean() / 2), len(y)
 
 
 def draw_shards(count: int, data: Data, seed: int) -> Shards:
-    """Shards of one problem in `count` unknowns.
+    """Draw shards of one problem in `count` unknowns.
 
     "alike": each sees all of them. "unlike": each sees one, that no other sees.
     """
@@ -39,11 +39,11 @@ def draw_shards(count: int, data: Data, seed: int) -> Shards:
 
 
 def shard_losses(shards: Shards, weights: Floats) -> list[float]:
-    """Of the same weights on each shard."""
+    """Return the loss of the same weights on each shard."""
     return [gradient(weights, shard)[1] for shard in shards]
 
 
 def least_loss(shards: Shards) -> float:
-    """The loss that no weights go below."""
+    """Return the least loss of any weights."""
     x, y = (np.concatenate(parts) for parts in zip(*shards, strict=True))
     return float(np.mean(shard_losses(shards, np.linalg.lstsq(x, y)[0])))

@@ -1,10 +1,10 @@
-"""Training that abandons the results of slow machines in each iteration.
+"""Training that drops stragglers: the results of slow machines in each iteration.
 
 "A Hybrid Solution to improve Iteration Efficiency in the Distributed Learning" (arXiv 1411.6358,
-2014): of M workers the master goes on when γ have answered, and abandons the rest. Its text could
+2014): of M workers the master continues when γ have answered, and drops the rest. Its text could
 not be read beyond the abstract. Ours are: work goes to idle workers alone, so no backlog grows; a
-grace in which late results still count; and a watch over shards, because abandoning a machine that
-is slow for good abandons its data, silently.
+grace in which late results still count; and a watch over shards, because dropping a machine that is
+slow for good drops its data, silently.
 """
 
 import math
@@ -22,19 +22,19 @@ RECENT = 200  # arrivals that the adaptive grace looks back on
 
 @dataclass(frozen=True)
 class Waiting:
-    """For whom a step waits. Constants are ours.
+    """Rule by which a step waits for workers. Constants are ours.
 
     Attributes:
-        abandon: Share of the living workers whose results a step does without, in [0, 1).
+        dropped: Share of the living workers whose results a step drops, in [0, 1).
         grace: Deviations (median and median absolute deviation of recent answers) that a step
-            still waits after enough have answered; None goes on at once.
-        fairness: A shard that was not used for so many steps is waited for; None for none.
+            still waits after enough have answered; None continues at once.
+        fairness: Number of steps without a shard after which it is waited for; None for never.
         staleness: Weight of a result that is one step late, its square of two, and so on; 0 drops
-            what is late.
-        patience: Seconds without any answer after which those still owed are taken for dead.
+            late results.
+        patience: Seconds without any answer after which missing workers are taken for dead.
     """
 
-    abandon: Annotated[float, Range(0, 1, open_high=True)] = 0.0
+    dropped: Annotated[float, Range(0, 1, open_high=True)] = 0.0
     grace: Weight | None = None
     fairness: Count | None = None
     staleness: Share = 0.0
@@ -46,16 +46,16 @@ class Waiting:
 
 @dataclass
 class PartialRun:
-    """What training went through.
+    """Record of a training.
 
     Attributes:
-        weights: At the end.
-        seconds: On the workers' clock after each step.
+        weights: Weights at the end.
+        seconds: Seconds on the workers' clock after each step.
         losses: Mean loss of the results that each step used, before it was taken.
-        used: How often each worker's results were used.
-        late: Results that came too late for their step, used or not.
+        used: Number of steps that used each worker's results.
+        late: Number of results that came too late for their step, used or not.
         crashed: Workers that died or never answered, in order.
-        warnings: What a reader must know, in words.
+        warnings: Warnings to the reader, in words.
     """
 
     weights: Weights
@@ -76,18 +76,19 @@ def partial_sgd(
     waiting: Waiting | None = None,
     least_workers: int = 1,
 ) -> PartialRun:
-    """Gradient descent on the mean over the results that came in time.
+    """Descend along the mean of the results that came in time.
 
-    Each result counts by its number of examples. With nothing abandoned this is synchronous
-    training, to the bit.
+    Each result counts by its number of examples. With nothing dropped this is synchronous training,
+    to the bit.
 
     Args:
-        workers: Each holds a shard: `RayWorkers`, or `SimulatedWorkers` for a virtual cluster.
+        workers: Workers with a shard each: `RayWorkers`, or `SimulatedWorkers` for a virtual
+            cluster.
         start: Weights to begin with, (D,).
-        steps: 1 or more.
-        rate: Of the descent, or from the step to it.
-        waiting: For whom to wait; for all by default.
-        least_workers: Living workers below which training ends with an error.
+        steps: Number of steps, 1 or more.
+        rate: Rate of the descent, or a map from the step to it.
+        waiting: Rule of waiting; None waits for all.
+        least_workers: Number of living workers below which training ends with an error.
 
     Raises:
         InputError: `steps` is below 1 or there is no worker.
@@ -117,7 +118,7 @@ class _Loop:
         self.lags: list[float] = []
 
     def gather(self, step: int) -> list[Arrival]:
-        """Results for a step: enough fresh ones, those that fairness asks for, and late ones."""
+        """Gather results for a step: enough fresh ones, those that fairness asks for, late ones."""
         self._give(step)
         fresh: dict[int, Arrival] = {}
         stale: list[Arrival] = []
@@ -137,7 +138,7 @@ class _Loop:
             self.busy[worker] = (step, self.workers.now())
 
     def _enough(self, fresh: dict[int, Arrival], step: int) -> bool:
-        wanted = math.ceil((1 - self.rule.abandon) * len(self.alive) - 1e-9)
+        wanted = math.ceil((1 - self.rule.dropped) * len(self.alive) - 1e-9)
         owed = set()
         if self.rule.fairness is not None:
             owed = {one for one in self.alive if step - self.last_used[one] > self.rule.fairness}
@@ -160,7 +161,7 @@ class _Loop:
             self.run.late += 1
             if self.rule.staleness > 0:
                 stale.append(arrival)
-            self._give(step)  # whoever was late is idle now, and may be needed for this step
+            self._give(step)  # the late worker is idle now, and may be needed for this step
 
     def _bury(self, workers: set[int], how: str) -> None:
         for worker in sorted(workers):
@@ -175,7 +176,7 @@ class _Loop:
             )
 
     def _grace_left(self, step: int, began: float, fresh: dict[int, Arrival]) -> float:
-        """Seconds that this step still waits for those who were given it."""
+        """Return the seconds that this step still waits for its workers."""
         waited_for = [since for given, since in self.busy.values() if given == step]
         if self.rule.grace is None or not waited_for or len(fresh) == len(self.alive):
             return 0.0
@@ -185,7 +186,7 @@ class _Loop:
         return max(0.0, deadline - max(began, self.workers.now()))
 
     def descend(self, arrivals: list[Arrival], step: int, rate: float) -> None:
-        """One step along the mean of the results, weighted by examples and by lateness."""
+        """Step along the mean of the results, weighted by examples and by lateness."""
         total = np.zeros_like(self.run.weights)
         loss = examples = 0.0
         for arrival in sorted(arrivals, key=lambda one: (one.worker, one.step)):
@@ -205,8 +206,8 @@ class _Loop:
 
 
 def _warnings(run: PartialRun, steps: int, rule: Waiting) -> list[str]:
-    """Shards that were used less than a tenth as often as they would be by chance."""
-    expected = steps * (1 - rule.abandon)
+    """Warn of shards that were used less than a tenth as often as by chance."""
+    expected = steps * (1 - rule.dropped)
     return [
         f"worker {worker}: its shard was used in {count} of {steps} steps; what it holds is hardly "
         "learned. Set fairness, or give its data to others"
@@ -218,19 +219,19 @@ def _warnings(run: PartialRun, steps: int, rule: Waiting) -> list[str]:
 def results_needed(
     examples: int, workers: int, deviation: float, tolerance: float, confidence: float = 0.95
 ) -> int:
-    """How many of the workers a step should wait for.
+    """Return the number of workers that a step should wait for.
 
-    So many that a coordinate of the mean gradient lies within the tolerance of the full one:
-    sampling without replacement from N examples, n ≥ N z²s² / (N D² + z²s²), γ = ⌈n M / N⌉. It
+    A coordinate of the mean gradient then lies within the tolerance of the full one: sampling
+    without replacement from N examples, n ≥ N z²s² / (N D² + z²s²), γ = ⌈n M / N⌉. It
     holds where shards are random and lateness does not depend on what they hold. (Ours; the
     paper's inequalities could not be read.)
 
     Args:
-        examples: N of all shards.
-        workers: M.
-        deviation: s of a coordinate of one example's gradient.
-        tolerance: D.
-        confidence: Of one coordinate.
+        examples: Number N of examples of all shards.
+        workers: Number M of workers.
+        deviation: Deviation s of a coordinate of one example's gradient.
+        tolerance: Tolerance D.
+        confidence: Confidence of one coordinate.
 
     Raises:
         InputError: A value is out of range.

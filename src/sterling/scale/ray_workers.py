@@ -35,7 +35,7 @@ def _start(ray: Any) -> None:
 
 @contextmanager
 def local_cluster() -> Iterator[None]:
-    """Ray on this machine for a while; what runs already is used and left running.
+    """Run Ray on this machine for a while; a running one is used and left running.
 
     Raises:
         InputError: Ray is not installed.
@@ -55,15 +55,15 @@ class RayWorkers:
     """Workers on a Ray cluster, or on this machine where none was started.
 
     Args:
-        gradient: What every worker computes.
-        shards: The data of each; sent once.
+        gradient: Function that every worker computes.
+        shards: Data of each worker; sent once.
         delay: Seconds that workers sleep before they compute, to try out stragglers.
-        cores: Of each worker; parts of one let several workers share it.
-        restarts: How often a worker that died is started anew, with its shard and the weights that
-            it had; after that it has crashed.
+        cores: Cores of each worker; parts of one let several workers share it.
+        restarts: Number of times that a worker that died is started anew, with its shard and the
+            weights that it had; after that it has crashed.
 
     Attributes:
-        actors: Those at work.
+        actors: Actors at work.
         restarted: Workers that were started anew, in order.
 
     Raises:
@@ -92,11 +92,11 @@ class RayWorkers:
 
     @property
     def count(self) -> int:
-        """One for each shard."""
+        """Number of workers, one for each shard."""
         return len(self.actors)
 
     def now(self) -> float:
-        """Seconds of this machine's clock."""
+        """Return seconds of this machine's clock."""
         return time.monotonic()
 
     def submit(self, worker: int, step: int, weights: Weights) -> None:
@@ -105,11 +105,11 @@ class RayWorkers:
         self._under_way[reference] = (worker, step, weights)
 
     def forget(self) -> None:
-        """Drop what is under way; actors still finish it before they begin anew."""
+        """Drop work that is under way; actors still finish it before they begin anew."""
         self._under_way.clear()
 
     def wait(self, timeout: float) -> list[Arrival]:
-        """What has come back; a worker that died for good has, without a result."""
+        """Return answers; a worker that died for good answers without a result."""
         end = self.now() + timeout
         arrivals: list[Arrival] = []
         while self._under_way and not arrivals:
@@ -122,7 +122,7 @@ class RayWorkers:
         return arrivals
 
     def _arrival(self, reference: Any) -> Arrival | None:
-        """What an answer says; None where its worker is started anew and will answer again."""
+        """Return an answer; None where its worker is started anew and will answer again."""
         worker, step, weights = self._under_way.pop(reference)
         try:
             result = self._ray.get(reference)

@@ -15,10 +15,10 @@ class SimulatedWorkers:
     """Workers whose delays are given by a law.
 
     Attributes:
-        gradient: What every worker computes.
-        shards: The data of each.
+        gradient: Function that every worker computes.
+        shards: Data of each worker.
         delay: Seconds of a worker's step; infinite for one that never answers.
-        crashes: At which second a worker dies, by worker.
+        crashes: Second at which a worker dies, by worker.
     """
 
     gradient: Gradient
@@ -31,11 +31,11 @@ class SimulatedWorkers:
 
     @property
     def count(self) -> int:
-        """One for each shard."""
+        """Number of workers, one for each shard."""
         return len(self.shards)
 
     def now(self) -> float:
-        """Virtual seconds since the first submission."""
+        """Return virtual seconds since the first submission."""
         return self._clock
 
     def submit(self, worker: int, step: int, weights: Weights) -> None:
@@ -55,12 +55,12 @@ class SimulatedWorkers:
             heapq.heappush(self._under_way, (end, worker, step, weights))
 
     def forget(self) -> None:
-        """Drop what is under way; workers still finish it before they begin anew."""
+        """Drop work that is under way; workers still finish it before they begin anew."""
         self._free = {worker: end for end, worker, _, _ in self._under_way}
         self._under_way.clear()
 
     def wait(self, timeout: float) -> list[Arrival]:
-        """All that come back at the next moment at which one does."""
+        """Return all answers of the next moment at which there is one."""
         if not self._under_way or self._under_way[0][0] > self._clock + timeout:
             self._clock += timeout
             return []

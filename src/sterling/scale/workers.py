@@ -1,7 +1,7 @@
 """Machines that each hold a part of the data and answer with gradients, sooner or later."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import numpy as np
@@ -20,12 +20,12 @@ Delay = Callable[[int, int], float]
 
 @dataclass(frozen=True, eq=False)
 class Arrival:
-    """What came back from a worker.
+    """Answer of a worker.
 
     Attributes:
-        worker: Which.
-        step: The step whose weights it was given.
-        result: None where the worker crashed.
+        worker: Number of the worker.
+        step: Step whose weights it was given.
+        result: Its result; None where the worker crashed.
     """
 
     worker: int
@@ -38,11 +38,11 @@ class Workers(Protocol):
 
     @property
     def count(self) -> int:
-        """How many there are, crashed ones included."""
+        """Number of workers, crashed ones included."""
         ...
 
     def now(self) -> float:
-        """Seconds on their clock."""
+        """Return seconds on their clock."""
         ...
 
     def submit(self, worker: int, step: int, weights: Weights) -> None:
@@ -50,9 +50,44 @@ class Workers(Protocol):
         ...
 
     def forget(self) -> None:
-        """Drop what is under way, left by an earlier training: its answers never come back."""
+        """Drop work of an earlier training that is under way; its answers never come back."""
         ...
 
     def wait(self, timeout: float) -> list[Arrival]:
-        """What has come back: one or more as soon as there are, none after so many seconds."""
+        """Return answers as soon as there are any, none after `timeout` seconds."""
         ...
+
+
+@dataclass(eq=False)
+class WatchedWorkers:
+    """Workers that pass everything on to others and record the first weights of each step.
+
+    Attributes:
+        workers: Workers that do the work.
+        weights: Weights that the workers were given first, by step.
+    """
+
+    workers: Workers
+    weights: dict[int, Weights] = field(default_factory=dict)
+
+    @property
+    def count(self) -> int:
+        """Number of workers."""
+        return self.workers.count
+
+    def now(self) -> float:
+        """Return seconds on their clock."""
+        return self.workers.now()
+
+    def submit(self, worker: int, step: int, weights: Weights) -> None:
+        """Give an idle worker weights, and keep the first of each step."""
+        self.weights.setdefault(step, weights)
+        self.workers.submit(worker, step, weights)
+
+    def forget(self) -> None:
+        """Drop work that is under way."""
+        self.workers.forget()
+
+    def wait(self, timeout: float) -> list[Arrival]:
+        """Return the answers that have come back."""
+        return self.workers.wait(timeout)

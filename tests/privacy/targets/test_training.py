@@ -118,9 +118,9 @@ def test_wrong_input_is_refused() -> None:
         train_many(models, x, y, nobody, Recipe(), seeds=[0, 1])
     with pytest.raises(InputError, match="not finite"):
         train_many(models, x * float("nan"), y, everyone, Recipe(), seeds=[0, 1])
-    with pytest.raises(InputError, match="epochs 0"):
+    with pytest.raises(InputError, match="epochs is 0"):
         Recipe(epochs=0)
-    with pytest.raises(InputError, match="momentum 1"):
+    with pytest.raises(InputError, match="momentum is 1"):
         Recipe(momentum=1.0)
     with pytest.raises(InputError, match="even number of models"):
         balanced_membership(3, 10, np.random.default_rng(0))

@@ -64,7 +64,7 @@ def test_sisa_refuses_other_models() -> None:
     other = SisaConfig(config.train, shards=2, slices=3)
     with pytest.raises(InputError, match="trained with others"):
         sisa(ensemble, forget, retain, torch.Generator(), config=other)
-    with pytest.raises(InputError, match="shards 0"):
+    with pytest.raises(InputError, match="shards is 0"):
         SisaConfig(config.train, shards=0)
 
 

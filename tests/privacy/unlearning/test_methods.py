@@ -124,9 +124,9 @@ def test_a_model_without_finite_outputs_is_told(
 @pytest.mark.parametrize(
     ("config", "message"),
     [
-        ({"steps": -1}, "steps -1"),
-        ({"batch_size": 0}, "batch_size 0"),
-        ({"learning_rate": 0.0}, "learning_rate 0"),
+        ({"steps": -1}, "steps is -1"),
+        ({"batch_size": 0}, "batch_size is 0"),
+        ({"learning_rate": 0.0}, "learning_rate is 0"),
     ],
 )
 def test_bad_descents_are_told(config: dict[str, Any], message: str) -> None:

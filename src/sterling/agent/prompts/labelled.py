@@ -1,4 +1,4 @@
-"""Tasks with answers, to report how good a prompt is. A search never sees the answers."""
+"""Tasks with answers, to measure how good a prompt is. A search never sees the answers."""
 
 import json
 import re
@@ -33,13 +33,13 @@ MADE_TASKS = tuple(START)
 
 @dataclass(frozen=True)
 class LabelledTask:
-    """Questions and what counts as an answer.
+    """Questions with their right answers.
 
     Attributes:
-        name: Of the task.
-        start: A plain instruction to begin with.
-        questions: One text each.
-        accepted: For each question the answers that are right.
+        name: Name of the task.
+        start: Plain instruction to begin with.
+        questions: Texts of the questions.
+        accepted: Right answers to each question.
     """
 
     name: str
@@ -49,12 +49,12 @@ class LabelledTask:
 
 
 def made_task(name: str, count: int, seed: int) -> LabelledTask:
-    """A task whose questions are made here.
+    """Make a task with questions of our own.
 
     Args:
         name: One of `MADE_TASKS`.
-        count: Of questions.
-        seed: Draws them.
+        count: Number of questions.
+        seed: Seed of the questions.
 
     Raises:
         InputError: The name is unknown.
@@ -82,7 +82,7 @@ def _made(name: str, draw: np.random.Generator) -> tuple[str, str]:
 
 
 def _in_words(number: int) -> str:
-    """Of 0 to 99."""
+    """Return a number from 0 to 99 in words."""
     ones = ONES.split()
     if number < len(ones):
         return ones[number]
@@ -91,11 +91,11 @@ def _in_words(number: int) -> str:
 
 
 def read_task(path: Path) -> LabelledTask:
-    """A task of instruction induction (Honovich et al., ACL 2023) or of BIG-Bench Hard, as JSON.
+    """Read a task of instruction induction (Honovich et al., ACL 2023) or BIG-Bench Hard.
 
     Args:
-        path: ``{"examples": [...]}`` or ``{"examples": {"1": ...}}``, each with ``input`` and
-            ``output`` or ``target``.
+        path: JSON file with ``{"examples": [...]}`` or ``{"examples": {"1": ...}}``, each with
+            ``input`` and ``output`` or ``target``.
 
     Raises:
         InputError: The file holds no such task.
@@ -121,7 +121,7 @@ def _accepted(row: dict[str, Any]) -> tuple[str, ...]:
 
 
 def is_right(answer: str, accepted: tuple[str, ...]) -> bool:
-    """Whether an accepted answer stands in it as whole words; case and punctuation aside.
+    """Return whether the answer holds an accepted one as whole words, whatever the case.
 
     Longer answers are right more easily: compare prompts under the same limit of tokens.
     """

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from scipy import special
 
-from sterling.agent.prompts.task import Asked
+from sterling.agent.prompts.comparison import Asked
 from sterling.errors import InputError
 from sterling.lm import GREEDY, Call, CallLedger, LanguageModel, LocalModel, Message, Sampling
 
@@ -48,12 +48,12 @@ class LanguageTask:
 
     Attributes:
         pool: Questions, without their answers.
-        executor: Answers.
-        judge: Compares.
-        optimiser: Rewrites.
-        ledger: Of all three.
-        answer_tokens: Of an answer at most.
-        unread: Grades that were no grade, so far.
+        executor: Model that answers.
+        judge: Model that compares.
+        optimiser: Model that rewrites.
+        ledger: Ledger of all three.
+        answer_tokens: Largest number of tokens of an answer.
+        unread: Number of grades so far that were no grade.
     """
 
     pool: Sequence[str]
@@ -80,7 +80,7 @@ class LanguageTask:
         return len(self.pool)
 
     def answers(self, prompt: str, questions: Sequence[int]) -> list[str]:
-        """What the executor answers under a prompt.
+        """Return the executor's answers under a prompt.
 
         Raises:
             BudgetExhaustedError: The budget is used up.
@@ -89,7 +89,7 @@ class LanguageTask:
         return [self._answers[prompt, question] for question in questions]
 
     def prefer(self, asked: Sequence[Asked]) -> list[float]:
-        """How sure the judge is of the answer shown first, in [0, 1]."""
+        """Return how sure the judge is of the answer shown first, in [0, 1]."""
         self._execute([(p, one.question) for one in asked for p in (one.first, one.second)])
         texts = [
             JUDGE.format(
@@ -104,7 +104,7 @@ class LanguageTask:
         return self._grades(texts)
 
     def refine(self, prompt: str, lost: Sequence[int], count: int, seed: int) -> list[str]:
-        """Versions that the optimiser writes, shown where the prompt did badly."""
+        """Return versions that the optimiser writes, shown where the prompt did badly."""
         draw = np.random.default_rng(seed)
         shown = list(lost) or draw.permutation(len(self.pool)).tolist()
         shown = shown[:SHOWN]
@@ -133,7 +133,7 @@ class LanguageTask:
         )
 
     def _odds(self, judge: LocalModel, texts: Sequence[str]) -> list[float]:
-        """P(A) of A and B as the judge's next token."""
+        """Return P(A) of A and B as the judge's next token."""
         self.ledger.require(len(texts))
         begun = time.perf_counter()
         ids = [judge.conversation_ids(_said(text + PICK)) for text in texts]
@@ -169,6 +169,6 @@ def _cut(text: str) -> str:
 
 
 def _instruction(text: str) -> str:
-    """The instruction in what an optimiser wrote: without quotes and a heading before it."""
+    """Return the instruction in an optimiser's answer, without quotes and a heading."""
     bare = re.sub(r"^\s*(the\s+)?(new\s+|better\s+)?instruction\s*:\s*", "", text, flags=re.I)
     return bare.strip().strip("\"'“”").strip()

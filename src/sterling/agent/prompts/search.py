@@ -1,4 +1,4 @@
-"""UPA: search for a better prompt without labels, and say how sure one is of it.
+"""UPA: a search for a better prompt without labels, with its confidence.
 
 "UPA: Unsupervised Prompt Agent via Tree-Based Search and Selection" (arXiv 2601.23273). Nodes are
 prompts, edges are refinements; each child is compared with its parent alone. Afterwards the path
@@ -15,9 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special, stats
 
-from sterling.agent.prompts.comparison import compare
-from sterling.agent.prompts.posterior import EdgePosterior
-from sterling.agent.prompts.task import PromptTask
+from sterling.agent.prompts.comparison import EdgePosterior, PromptTask, compare
 from sterling.checks import Count, Range, check_fields
 from sterling.errors import InputError
 from sterling.lm import BudgetExhaustedError
@@ -28,18 +26,18 @@ Chance = Annotated[float, Range(0.5, 1, open_high=True)]
 
 @dataclass(frozen=True)
 class SearchSettings:
-    """How far to search, and when to stop. All are ours.
+    """Size of a search and its stopping rule. All are ours.
 
     Attributes:
-        expansions: Nodes that get children.
-        children: Of an expansion.
-        questions: Of each comparison of a child with its parent.
-        depth: Of the tree at most.
-        exploration: c of the selection rule.
-        finalists: Of the tournament, beside the root.
+        expansions: Number of nodes that get children.
+        children: Number of children of an expansion.
+        questions: Number of questions of each comparison of a child with its parent.
+        depth: Largest depth of the tree.
+        exploration: Constant c of the selection rule.
+        finalists: Number of finalists of the tournament, besides the root.
         confidence: P(better than the root) that a finalist must reach.
-        round_questions: Of a round of the tournament.
-        judged: Comparisons of the tournament at most, each on one question.
+        round_questions: Number of questions of a round of the tournament.
+        judged: Largest number of comparisons of the tournament, each on one question.
         settled: P(best > second) at which the tournament stops.
         swap: Compare in both orders.
         filtered: Choose finalists by their path posteriors; else at random (an ablation).
@@ -67,14 +65,15 @@ class Node:
     """A prompt in the tree.
 
     Attributes:
-        prompt: Its text.
+        prompt: Text of the prompt.
         parent: Row of the parent; None at the root.
-        edge: Posterior of the comparison with it.
-        mean: Of the strength above the root: edges of the path summed.
-        variance: Of that.
+        depth: Depth in the tree, 0 at the root.
+        edge: Posterior of the comparison with the parent.
+        mean: Mean of the strength above the root, the sum over edges of the path.
+        variance: Variance of that strength.
         lost: Questions where it lost against its parent.
-        visits: Expansions below or at it.
-        children: Rows.
+        visits: Number of expansions below or at it.
+        children: Rows of the children.
     """
 
     prompt: str
@@ -89,7 +88,7 @@ class Node:
 
     @property
     def cautious(self) -> float:
-        """One deviation below the mean."""
+        """The mean less one deviation."""
         return float(self.mean - np.sqrt(self.variance))
 
 
@@ -98,9 +97,9 @@ class Standing:
     """A prompt's place in the tournament.
 
     Attributes:
-        prompt: Its text.
-        strength: In logits; only differences mean something.
-        interval: Of it, 95 %.
+        prompt: Text of the prompt.
+        strength: Strength in logits; only differences mean something.
+        interval: 95 % interval of the strength.
     """
 
     prompt: str
@@ -110,16 +109,16 @@ class Standing:
 
 @dataclass(frozen=True)
 class Search:
-    """What a search found.
+    """Result of a search.
 
     Attributes:
         best: The prompt to use.
         ranking: Finalists, strongest first; empty where the budget ended before the tournament.
         sure: P(best is stronger than the second); None without a tournament.
         tree: Every prompt that was tried.
-        ended: Why: the tournament was "settled", all its comparisons were "judged", or the
-            "budget" was used up.
-        lean: Mean over comparisons of how much surer the judge was of whatever stood first.
+        ended: Reason of the end: the tournament was "settled", all its comparisons were "judged",
+            or the "budget" was used up.
+        position_bias: Mean position bias of the judge over comparisons.
     """
 
     best: str
@@ -127,7 +126,7 @@ class Search:
     sure: float | None
     tree: tuple[Node, ...]
     ended: Literal["settled", "judged", "budget"]
-    lean: float
+    position_bias: float
 
 
 def upa(
@@ -139,10 +138,10 @@ def upa(
     the tournament as far as it got, or by the cautious estimates of the tree.
 
     Args:
-        task: Judge and optimiser.
-        start: The prompt to begin with; not empty.
-        settings: How far to search.
-        seed: Of questions and refinements.
+        task: Task with judge and optimiser.
+        start: First prompt; not empty.
+        settings: Size of the search and stopping rule.
+        seed: Seed of questions and refinements.
 
     Raises:
         InputError: The start is empty, or a comparison has more questions than the task.
@@ -172,7 +171,7 @@ class _Search:
         tree: list[Node],
     ) -> None:
         self.task, self.settings, self.draw, self.tree = task, settings, draw, tree
-        self.leans: list[float] = []
+        self.biases: list[float] = []
 
     def result(
         self,
@@ -181,8 +180,8 @@ class _Search:
         sure: float | None,
         ended: Literal["settled", "judged", "budget"],
     ) -> Search:
-        lean = float(np.mean(self.leans)) if self.leans else 0.0
-        return Search(best, tuple(ranking), sure, tuple(self.tree), ended, lean)
+        bias = float(np.mean(self.biases)) if self.biases else 0.0
+        return Search(best, tuple(ranking), sure, tuple(self.tree), ended, bias)
 
     def _compare(
         self, first: str, second: str, count: int
@@ -190,7 +189,7 @@ class _Search:
         questions = self.draw.choice(self.task.questions, count, replace=False).tolist()
         swap = self.settings.swap
         found = compare(self.task, first, second, questions, swap=swap)
-        self.leans.append(found.lean)
+        self.biases.append(found.position_bias)
         return found.wins, found.lost
 
     # The tree
@@ -230,7 +229,7 @@ class _Search:
         known = {node.prompt for node in self.tree}
         for prompt in dict.fromkeys(prompts):
             if not prompt.strip() or prompt in known:
-                continue  # what says nothing new is not paid for
+                continue  # nothing is paid for a prompt that is not new
             wins, lost = self._compare(prompt, parent.prompt, self.settings.questions)
             edge = EdgePosterior().after(wins)
             parent.children.append(len(self.tree))

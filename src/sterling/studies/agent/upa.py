@@ -144,7 +144,7 @@ def _tasks(config: UpaConfig, seed: int) -> list[LabelledTask]:
 
 def _simulated(config: UpaConfig, seed: int, sharpness: float) -> SimulatedTask:
     ledger = CallLedger(Budget(calls=config.calls))
-    return SimulatedTask(BITS, seed, sharpness=sharpness, lean=config.lean, ledger=ledger)
+    return SimulatedTask(BITS, seed, sharpness=sharpness, position_bias=config.lean, ledger=ledger)
 
 
 def _world(config: UpaConfig, run: Run, number: int) -> World:
@@ -269,7 +269,7 @@ def _searched(config: UpaConfig, task: LabelledTask, seed: int) -> World:
 
 
 def _told(search: Search) -> World:
-    return {"ended": search.ended, "sure": search.sure, "lean": search.lean}
+    return {"ended": search.ended, "sure": search.sure, "lean": search.position_bias}
 
 
 def _model(config: UpaConfig, task: LabelledTask) -> LocalModel:

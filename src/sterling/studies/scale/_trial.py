@@ -20,8 +20,7 @@ from sterling.scale.least_squares import (
 from sterling.scale.partial_sgd import PartialRun, Waiting, partial_sgd
 from sterling.scale.ray_workers import RayWorkers
 from sterling.scale.simulated_workers import SimulatedWorkers
-from sterling.scale.watched_workers import WatchedWorkers
-from sterling.scale.workers import Delay, Workers
+from sterling.scale.workers import Delay, WatchedWorkers, Workers
 
 Result = dict[str, Any]
 
