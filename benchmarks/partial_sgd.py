@@ -19,7 +19,7 @@ from sterling.scale import (
     partial_sgd,
 )
 from sterling.scale.least_squares import draw_shards, gradient
-from sterling.studies.scale._trial import LAWS
+from sterling.studies.scale.partial_sgd._training import LAWS
 
 WORKERS = 8
 RULES = {

@@ -29,7 +29,7 @@ from sterling.studies.privacy.forgetting_benchmark.study import FORGETTING_BENCH
 from sterling.studies.privacy.kv_cloak.study import KV_CLOAK_STUDY
 from sterling.studies.privacy.mia_fdr.study import MIA_FDR_STUDY
 from sterling.studies.privacy.uncertainty_unlearning.study import UNCERTAINTY_UNLEARNING_STUDY
-from sterling.studies.scale.partial_sgd import PARTIAL_SGD_STUDY
+from sterling.studies.scale.partial_sgd.study import PARTIAL_SGD_STUDY
 from sterling.studies.text.hats.study import HATS_STUDY
 from sterling.studies.text.mgteval.study import MGTEVAL_STUDY
 from sterling.study import Study

@@ -1,29 +1,9 @@
-from pathlib import Path
-
 import numpy as np
 import pytest
 
 from sterling.scale import SimulatedWorkers, Waiting
 from sterling.scale.least_squares import draw_shards, gradient, least_loss, shard_losses
-from sterling.studies import STUDIES
-from sterling.studies.scale._trial import trained
-from sterling.study import run_study
-
-
-@pytest.mark.smoke
-def test_the_whole_path_leaves_evidence(tmp_path: Path) -> None:
-    pytest.importorskip("ray")
-    study = STUDIES["partial_sgd"]
-    evidence = run_study(
-        study, study.presets["smoke"], preset="smoke", seed=0, folder=tmp_path / "run"
-    )
-    assert evidence.scope.startswith("SIMULATED")
-    assert "author" not in study.paper.bibtex  # they could not be established
-    claims = {claim.id: claim for claim in evidence.claims}
-    assert {"shorter_spikes", "shorter_on_ray", "straggler_named"} <= set(claims)
-    assert claims["killed_is_reported"].measured == 1
-    rules = next(table for table in evidence.tables if table.name == "rules")
-    assert len(rules.rows) == 2 * 3 * 7
+from sterling.studies.scale.partial_sgd._training import Trained, train
 
 
 def test_the_gradient_is_that_of_finite_differences_and_the_least_loss_is_least() -> None:
@@ -47,13 +27,27 @@ def test_the_gradient_is_that_of_finite_differences_and_the_least_loss_is_least(
         assert set(np.flatnonzero(x.any(axis=0))) == {worker}
 
 
-def test_a_run_is_told_over_time_as_it_went() -> None:
+def trained(seconds: float, steps: int) -> Trained:
     shards = draw_shards(4, "alike", seed=2)
-    workers = SimulatedWorkers(gradient, shards, lambda _worker, _step: 0.5)
-    run = trained(workers, shards, "alike", Waiting(), steps=60)
-    assert run["times"] == pytest.approx(0.5 * np.arange(61))
-    assert run["gradients"] == 240
-    assert run["excess"][0] == 1
-    arrived = run["goal steps"]
-    assert run["excess"][arrived] <= 0.05 < run["excess"][arrived - 1]
-    assert run["goal"] == pytest.approx(0.5 * arrived)
+    workers = SimulatedWorkers(gradient, shards, lambda _worker, _step: seconds)
+    return train(workers, shards, "alike", Waiting(), steps)
+
+
+def test_a_run_is_told_over_time_as_it_went() -> None:
+    found = trained(0.5, 60)
+    assert found.times == pytest.approx(0.5 * np.arange(61))
+    assert sum(found.run.used) == 240
+    assert found.excess[0] == 1
+    assert found.goal is not None
+    assert found.excess[found.goal] <= 0.05 < found.excess[found.goal - 1]
+    assert found.time == pytest.approx(0.5 * found.goal)
+
+
+def test_who_does_not_arrive_counts_with_the_whole_time_and_saves_nothing() -> None:
+    slow = trained(0.5, 60)
+    assert trained(0.1, 60).saved(slow) == pytest.approx(0.8)
+    short = trained(0.1, 2)
+    assert short.goal is None
+    assert short.time == pytest.approx(0.2)
+    assert short.saved(slow) == 0
+    assert trained(50, 2).saved(slow) < 0
