@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from sterling.cli import face_challenge, face_data
-from sterling.cli.studies import JsonFlag, show_json
+from sterling.cli.studies import JsonFlag, show_json, show_metrics
 from sterling.errors import InputError
 
 app = typer.Typer(
@@ -282,7 +282,7 @@ def evaluate(
     from sterling.face.pad import load_detector
     from sterling.research_use import require_research_use
     from sterling.runs import open_run
-    from sterling.study import Evidence
+    from sterling.study import finish_run
     from sterling.study.report import render_report
 
     trained = load_detector(detector)
@@ -360,29 +360,22 @@ def evaluate(
             degraded=_degraded(trained, loaded.faces, manifest, seed) if robustness else (),
             patched=patched,
         )
-        evidence = Evidence(
-            **dict(findings),
+        evidence = finish_run(
+            run,
+            findings,
             study="face-evaluate",
-            preset="own data",
-            seed=seed,
             command=f"sterling face evaluate {detector} --data {data} --seed {seed}"
             + (f" --protocol {protocol}" if protocol else "")
             + (" --robustness" if robustness else "")
             + (f" --patch {patch:g} --research-use" if patch is not None else "")
             + (f" --guarantee {guarantee}" if guarantee else ""),
             config=config,
-            versions=dict(run.versions),
-            started=run.started,
-            wall_s=round(run.elapsed(), 3),
         )
-        run.finish(evidence.model_dump_json(indent=1))
     render_report([out], out / "report.html")
     if as_json:
         typer.echo(evidence.model_dump_json(indent=1))
         return
-    for metric in evidence.metrics:
-        interval = "" if metric.low is None else f" ({metric.low:.4f} … {metric.high:.4f})"
-        typer.echo(f"{metric.name}: {metric.value:.4f}{interval}, n = {metric.n}")
+    show_metrics(evidence.metrics)
     for claim in evidence.claims:
         verdict = {"holds": "agree", "does not hold": "DISAGREE"}.get(claim.verdict, "undecided")
         typer.echo(f"{claim.claim} Test captures: {verdict}.")

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from sterling.cli.studies import JsonFlag, show_json
+from sterling.cli.studies import JsonFlag, show_json, show_metrics
 from sterling.errors import InputError, NothingMeasuredError
 
 app = typer.Typer(
@@ -151,7 +151,7 @@ def audit(
     from sterling.privacy.unlearning_attacks.audit import audit_forgetting
     from sterling.privacy.unlearning_attacks.signals import ask_onnx, read_signals
     from sterling.runs import open_run
-    from sterling.study import Evidence
+    from sterling.study import finish_run
     from sterling.study.report import render_report
 
     if (retrained_forget is None) != (retrained_holdout is None):
@@ -192,25 +192,17 @@ def audit(
         "config": {**config, "tolerance": tolerance},
     }
     with open_run(out, identity=identity, seed=seed) as run:
-        evidence = Evidence(
-            **dict(findings),
+        evidence = finish_run(
+            run,
+            findings,
             study="privacy-audit",
-            preset="own data",
-            seed=seed,
             command=f"sterling privacy audit {command} --tolerance {tolerance} --seed {seed}",
             config={**config, "tolerance": tolerance},
-            versions=dict(run.versions),
-            started=run.started,
-            wall_s=round(run.elapsed(), 3),
         )
-        run.finish(evidence.model_dump_json(indent=1))
     render_report([out], out / "report.html")
     if as_json:
         typer.echo(evidence.model_dump_json(indent=1))
     else:
-        for metric in evidence.metrics:
-            interval = "" if metric.low is None else f" ({metric.low:.4f} … {metric.high:.4f})"
-            value = "-" if metric.value is None else f"{metric.value:.4f}"
-            typer.echo(f"{metric.name}: {value}{interval}, n = {metric.n}")
+        show_metrics(evidence.metrics)
         typer.echo(f"{evidence.outcome}. Report: {out / 'report.html'}")
     return 0 if all(claim.verdict == "holds" for claim in evidence.claims) else 1

@@ -1,6 +1,7 @@
 """`sterling list | run | verify | cite`: the studies."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -10,7 +11,7 @@ from rich.table import Column
 from rich.table import Table as RichTable
 
 from sterling.errors import InputError
-from sterling.study import Claim, Evidence, Study, find_study, override, run_study
+from sterling.study import Claim, Evidence, Metric, Study, find_study, override, run_study
 
 JsonFlag = Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")]
 PresetOption = Annotated[str, typer.Option(help="smoke, quick or paper.")]
@@ -40,6 +41,14 @@ def register(app: typer.Typer) -> None:
 def show_json(value: Any) -> None:
     """Write one JSON document on standard output."""
     typer.echo(json.dumps(value, indent=1))
+
+
+def show_metrics(metrics: Sequence[Metric]) -> None:
+    """Write metrics on standard output, one a line."""
+    for metric in metrics:
+        interval = "" if metric.low is None else f" ({metric.low:.4f} … {metric.high:.4f})"
+        value = "-" if metric.value is None else f"{metric.value:.4f}"
+        typer.echo(f"{metric.name}: {value}{interval}, n = {metric.n}")
 
 
 def _studies() -> dict[str, Study[Any]]:

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from sterling.cli import text_watermark
-from sterling.cli.studies import JsonFlag, show_json
+from sterling.cli.studies import JsonFlag, show_json, show_metrics
 from sterling.errors import NothingMeasuredError
 
 app = typer.Typer(
@@ -285,7 +285,7 @@ def evaluate(
     """
     from sterling.cli._text_report import assessment_findings, prediction_lines
     from sterling.runs import open_run, write_atomically
-    from sterling.study import Evidence
+    from sterling.study import finish_run
     from sterling.study.report import render_report
     from sterling.text.evaluation.assessment import assess
 
@@ -304,26 +304,18 @@ def evaluate(
         lines = "".join(prediction_lines(one) for one in found.judged)
         write_atomically(out / "predictions.jsonl", lines)
         options = "".join(f" --attacked {path}" for path in attacked or [])
-        evidence = Evidence(
-            **dict(assessment_findings(found)),
+        evidence = finish_run(
+            run,
+            assessment_findings(found),
             study="text-evaluate",
-            preset="own data",
-            seed=seed,
             command=f"sterling text evaluate {detector} {corpus}{options} --seed {seed}",
             config=config,
-            versions=dict(run.versions),
-            started=run.started,
-            wall_s=round(run.elapsed(), 3),
         )
-        run.finish(evidence.model_dump_json(indent=1))
     render_report([out], out / "report.html")
     if as_json:
         typer.echo(evidence.model_dump_json(indent=1))
         return
-    for metric in evidence.metrics:
-        interval = "" if metric.low is None else f" ({metric.low:.4f} … {metric.high:.4f})"
-        value = "-" if metric.value is None else f"{metric.value:.4f}"
-        typer.echo(f"{metric.name}: {value}{interval}, n = {metric.n}")
+    show_metrics(evidence.metrics)
     typer.echo(f"Report: {out / 'report.html'}")
 
 

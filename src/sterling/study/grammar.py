@@ -202,18 +202,44 @@ def run_study(
             findings = found
         if all(metric.value is None for metric in findings.metrics):
             raise NothingMeasuredError(f"study {study.name!r} could not score a single item")
-        evidence = Evidence(
-            **dict(findings),
-            study=study.name,
-            preset=preset,
-            seed=seed,
-            command=f"sterling run {study.name} --preset {preset} --seed {seed}",
-            config=recorded,
-            versions=dict(run.versions),
-            started=run.started,
-            wall_s=round(run.elapsed(), 3),
+        command = f"sterling run {study.name} --preset {preset} --seed {seed}"
+        command += "" if config.data is None else f" --data {config.data}"
+        return finish_run(
+            run, findings, study=study.name, preset=preset, command=command, config=recorded
         )
-        run.finish(evidence.model_dump_json(indent=1))
+
+
+def finish_run(
+    run: Run,
+    findings: Findings,
+    *,
+    study: str,
+    command: str,
+    config: Mapping[str, Any],
+    preset: str = "own data",
+) -> Evidence:
+    """Write ``evidence.json``, the last file of a run.
+
+    Args:
+        run: The run.
+        findings: What it found.
+        study: Name of the study, or of the command.
+        command: Command that repeats it.
+        config: Its configuration.
+        preset: Name of the preset.
+    """
+    evidence = Evidence(
+        **dict(findings),
+        study=study,
+        preset=preset,
+        seed=run.seed,
+        command=command,
+        config=dict(config),
+        versions=dict(run.versions),
+        started=run.started,
+        wall_s=round(run.elapsed(), 3),
+    )
+    run.finish(evidence.model_dump_json(indent=1))
     return evidence
 
 
