@@ -1,5 +1,6 @@
 """Every study keeps what its kind promises: presets, evidence, a report, and resuming."""
 
+from html import unescape
 from pathlib import Path
 
 import pytest
@@ -16,4 +17,4 @@ def test_a_study_keeps_its_contract(name: str, tmp_path: Path) -> None:
     assert evidence.study == name
     assert STUDIES[name].paper.bibtex.startswith("@")
     render_report([tmp_path / "run"], tmp_path / "report.html")
-    assert evidence.scope.split(":")[0] in (tmp_path / "report.html").read_text()
+    assert evidence.scope.split(":")[0] in unescape((tmp_path / "report.html").read_text())

@@ -81,6 +81,13 @@ def test_an_estimate_keeps_its_interval() -> None:
         Results(pl.concat([results.frame] * 2)).estimate("auc", "DeLong")
 
 
+def test_a_sum_of_counts_is_a_count() -> None:
+    results = Results.of([{"repetition": index, **row("texts", 8)} for index in range(2)])
+    (cell,) = results.line([Column("texts", "texts", show="sum")])
+    assert isinstance(cell, int)
+    assert cell == 16
+
+
 def test_series_pair_by_repetition() -> None:
     series = RESULTS.series("error")
     differences = [b - a for a, b in zip(VALUES["a"], VALUES["b"], strict=True)]

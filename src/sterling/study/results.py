@@ -299,7 +299,8 @@ class Results:
             if estimate is not None:
                 return [estimate.value, estimate.interval.low, estimate.interval.high]
         if column.show == "sum":
-            return [sum(values) if values else None]
+            total = sum(values)
+            return [(int(total) if float(total).is_integer() else total) if values else None]
         cells = mean_cells(values)
         return cells if column.show == "interval" else cells[:1]
 

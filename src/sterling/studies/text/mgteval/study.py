@@ -140,7 +140,7 @@ def views(results: Results, _config: MgtevalConfig) -> Views:
         "Training-free detectors on all originals",
         "detector",
         [
-            Column("texts", "texts"),
+            Column("texts", "texts", show="sum"),
             Column("AUROC", "AUROC", show="interval"),
             Column("TPR at 5 % FPR", "TPR at 5 % FPR", show="rate"),
         ],
@@ -197,7 +197,7 @@ def views(results: Results, _config: MgtevalConfig) -> Views:
         f"{BASE} by the model that wrote",
         "writer",
         [
-            Column("machine texts", "machine texts"),
+            Column("machine texts", "machine texts", show="sum"),
             Column("AUROC", "AUROC by writer", show="interval"),
         ],
         caption="Against all human texts.",
