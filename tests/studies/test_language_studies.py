@@ -17,7 +17,9 @@ STAGES = {"upa": "worlds"}
 
 def _smoke(name: str, folder: Path) -> Evidence:
     study = STUDIES[name]
-    return run_study(study, study.presets["smoke"], preset="smoke", seed=2, folder=folder)
+    return run_study(
+        study, study.presets["smoke"], preset="smoke", seed=2, folder=folder, backend="inline"
+    )
 
 
 @pytest.mark.smoke
@@ -43,9 +45,9 @@ def test_settings_that_do_not_fit_are_named(tmp_path: Path) -> None:
     hats, upa = STUDIES["hats"], STUDIES["upa"]
     config = override(hats.presets["smoke"], ["tokens=30"])
     with pytest.raises(InputError, match="lengths"):
-        run_study(hats, config, preset="smoke", seed=0, folder=tmp_path / "hats")
+        run_study(hats, config, preset="smoke", seed=0, folder=tmp_path / "hats", backend="inline")
     (tmp_path / "tasks").mkdir()
     (tmp_path / "tasks/task.json").write_text('{"examples": [{"input": "1", "target": "2"}]}')
     config = override(upa.presets["smoke"], [f"data={tmp_path}/tasks"])
     with pytest.raises(InputError, match="task task: 1 questions"):
-        run_study(upa, config, preset="smoke", seed=0, folder=tmp_path / "upa")
+        run_study(upa, config, preset="smoke", seed=0, folder=tmp_path / "upa", backend="inline")

@@ -42,7 +42,9 @@ def test_class_attributes_of_real_birds(shared_data: Path, tmp_path: Path) -> No
             "certified": 2,
         }
     )
-    evidence = run_study(STUDY, small, preset="smoke", seed=0, folder=tmp_path / "run")
+    evidence = run_study(
+        STUDY, small, preset="smoke", seed=0, folder=tmp_path / "run", backend="inline"
+    )
     assert "SIMULATED items from CUB's class attributes" in evidence.scope
     head = next(one for one in evidence.metrics if one.name == "data: head error on true concepts")
     assert head.value is not None
@@ -52,4 +54,4 @@ def test_class_attributes_of_real_birds(shared_data: Path, tmp_path: Path) -> No
 def test_a_folder_of_something_else_is_refused(tmp_path: Path) -> None:
     config = STUDY.presets["smoke"].model_copy(update={"data": tmp_path})
     with pytest.raises(InputError, match="give a folder with one of them"):
-        run_study(STUDY, config, preset="smoke", seed=0, folder=tmp_path / "run")
+        run_study(STUDY, config, preset="smoke", seed=0, folder=tmp_path / "run", backend="inline")

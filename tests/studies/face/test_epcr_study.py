@@ -75,6 +75,8 @@ def test_it_runs_on_real_photographs(shared_data: Path, tmp_path: Path) -> None:
     ]
     everything.select(np.concatenate(rows)).write(tmp_path / "few.csv")
     config = SMOKE.model_copy(update={"data": tmp_path / "few.csv", "seeds": 1})
-    evidence = run_study(STUDIES["epcr"], config, preset="smoke", seed=0, folder=tmp_path / "run")
+    evidence = run_study(
+        STUDIES["epcr"], config, preset="smoke", seed=0, folder=tmp_path / "run", backend="inline"
+    )
     assert evidence.scope.startswith("Presentations at")
     assert len([claim for claim in evidence.claims if "unlabelled" in claim.id]) == 1

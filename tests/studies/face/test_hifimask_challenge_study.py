@@ -30,7 +30,9 @@ STUDY = STUDIES["hifimask_challenge"]
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("challenge") / "run"
-    run_study(STUDY, STUDY.presets["smoke"], preset="smoke", seed=2, folder=folder)
+    run_study(
+        STUDY, STUDY.presets["smoke"], preset="smoke", seed=2, folder=folder, backend="inline"
+    )
     return folder
 
 

@@ -81,7 +81,9 @@ def test_a_face_study_runs_on_own_data_or_says_why_not(
     )
     if study.no_data is not None:
         with pytest.raises(InputError, match=study.no_data[:20]):
-            run_study(study, config, preset="smoke", seed=0, folder=tmp_path / "run")
+            run_study(
+                study, config, preset="smoke", seed=0, folder=tmp_path / "run", backend="inline"
+            )
         return
     evidence = run_study(
         study, config, preset="smoke", seed=0, folder=tmp_path / "run", backend="inline"

@@ -119,4 +119,4 @@ def test_what_no_task_can_be_made_of_is_refused_before_anything_runs(
     study = STUDIES[name]
     config = study.presets["smoke"].model_copy(update=changes)
     with pytest.raises(InputError, match=named):
-        run_study(study, config, preset="smoke", seed=0, folder=tmp_path / "run")
+        run_study(study, config, preset="smoke", seed=0, folder=tmp_path / "run", backend="inline")

@@ -77,4 +77,4 @@ def test_wrong_settings_are_named_before_anything_is_trained(
 ) -> None:
     config = override(STUDY.presets["smoke"], [assignment])
     with pytest.raises(InputError, match=named):
-        run_study(STUDY, config, preset="smoke", seed=0, folder=tmp_path / "run")
+        run_study(STUDY, config, preset="smoke", seed=0, folder=tmp_path / "run", backend="inline")

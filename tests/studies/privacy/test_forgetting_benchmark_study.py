@@ -13,7 +13,9 @@ SMALL = ('grid=[["mlp","random"]]', 'methods=["GA"]', "authors=[0,1,1,1]", "seed
 
 
 def _smoke(folder: Path) -> Evidence:
-    return run_study(STUDY, STUDY.presets["smoke"], preset="smoke", seed=1, folder=folder)
+    return run_study(
+        STUDY, STUDY.presets["smoke"], preset="smoke", seed=1, folder=folder, backend="inline"
+    )
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +48,9 @@ def test_reconstruction_runs_behind_the_switch_only(
     assert not any("soft prompt" in table.columns for table in finished[1].tables)
     small = [*SMALL, "requests=0"]
     config = override(STUDY.presets["smoke"], [*small, "research_use=true"])
-    evidence = run_study(STUDY, config, preset="smoke", seed=0, folder=tmp_path / "run")
+    evidence = run_study(
+        STUDY, config, preset="smoke", seed=0, folder=tmp_path / "run", backend="inline"
+    )
     (metric,) = (metric for metric in evidence.metrics if metric.name == name)
     assert metric.n == 50
     assert metric.value is not None
@@ -60,7 +64,9 @@ def test_it_runs_on_other_data(folder: str, shared_data: Path, tmp_path: Path) -
     small = [*SMALL, "requests=0"]
     config = override(STUDY.presets["smoke"], small)
     config = config.model_copy(update={"data": shared_data / folder})
-    evidence = run_study(STUDY, config, preset="smoke", seed=0, folder=tmp_path / "run")
+    evidence = run_study(
+        STUDY, config, preset="smoke", seed=0, folder=tmp_path / "run", backend="inline"
+    )
     assert folder in evidence.scope
     assert [row[0] for row in evidence.tables[0].rows] == ["retrain", "no unlearning", "GA"]
     assert all(claim.verdict == "undecided" for claim in evidence.claims), "one seed tells nothing"
@@ -77,10 +83,10 @@ def test_it_runs_on_other_data(folder: str, shared_data: Path, tmp_path: Path) -
 def test_unknown_names_are_told(assignment: str, message: str, tmp_path: Path) -> None:
     config = override(STUDY.presets["smoke"], [assignment])
     with pytest.raises(InputError, match=message):
-        run_study(STUDY, config, preset="smoke", seed=0, folder=tmp_path / "run")
+        run_study(STUDY, config, preset="smoke", seed=0, folder=tmp_path / "run", backend="inline")
 
 
 def test_an_empty_grid_is_refused(tmp_path: Path) -> None:
     config = override(STUDY.presets["smoke"], ["grid=[]", "authors=[0,1,1,1]"])
     with pytest.raises(InputError, match="nothing to run"):
-        run_study(STUDY, config, preset="smoke", seed=0, folder=tmp_path / "run")
+        run_study(STUDY, config, preset="smoke", seed=0, folder=tmp_path / "run", backend="inline")

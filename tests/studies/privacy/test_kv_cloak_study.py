@@ -15,7 +15,9 @@ STUDY = STUDIES["kv_cloak"]
 
 
 def _smoke(folder: Path) -> Evidence:
-    return run_study(STUDY, STUDY.presets["smoke"], preset="smoke", seed=2, folder=folder)
+    return run_study(
+        STUDY, STUDY.presets["smoke"], preset="smoke", seed=2, folder=folder, backend="inline"
+    )
 
 
 @pytest.mark.smoke
@@ -45,4 +47,11 @@ def test_bad_configurations_are_refused(tmp_path: Path) -> None:
     ):
         config = override(STUDY.presets["smoke"], assignments)
         with pytest.raises(InputError, match=message):
-            run_study(STUDY, config, preset="smoke", seed=0, folder=tmp_path / assignments[0][:4])
+            run_study(
+                STUDY,
+                config,
+                preset="smoke",
+                seed=0,
+                folder=tmp_path / assignments[0][:4],
+                backend="inline",
+            )

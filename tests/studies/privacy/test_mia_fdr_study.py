@@ -13,7 +13,14 @@ def test_every_score_is_kept_and_the_base_attack_is_declared_by_the_papers_rule(
     tmp_path: Path,
 ) -> None:
     study = STUDIES["mia_fdr"]
-    run_study(study, study.presets["smoke"], preset="smoke", seed=1, folder=tmp_path / "run")
+    run_study(
+        study,
+        study.presets["smoke"],
+        preset="smoke",
+        seed=1,
+        folder=tmp_path / "run",
+        backend="inline",
+    )
     scores = pl.read_parquet(tmp_path / "run" / "scores.parquet")
     assert scores["system"].n_unique() == 12
     one = scores.filter(pl.col("system").str.starts_with("loss"), pl.col("seed") == 0)
@@ -31,7 +38,7 @@ def test_too_few_records_are_refused(tmp_path: Path) -> None:
     study = STUDIES["mia_fdr"]
     config = study.presets["smoke"].model_copy(update={"data": tmp_path})
     with pytest.raises(InputError, match=": 100 records; give 400 or more"):
-        run_study(study, config, preset="smoke", seed=0, folder=tmp_path / "run")
+        run_study(study, config, preset="smoke", seed=0, folder=tmp_path / "run", backend="inline")
 
 
 def test_unknown_records_are_refused(tmp_path: Path) -> None:
@@ -40,4 +47,4 @@ def test_unknown_records_are_refused(tmp_path: Path) -> None:
     with pytest.raises(
         InputError, match=r"unknown records 'cifar': .*breast_cancer, digits, simulated, wine"
     ):
-        run_study(study, config, preset="smoke", seed=0, folder=tmp_path / "run")
+        run_study(study, config, preset="smoke", seed=0, folder=tmp_path / "run", backend="inline")

@@ -32,8 +32,8 @@ def test_it_needs_the_research_switch(tmp_path: Path, capsys: pytest.CaptureFixt
 def test_bad_configurations(assignments: list[str], message: str, tmp_path: Path) -> None:
     config = override(STUDY.presets["smoke"], assignments)
     with pytest.raises(InputError, match=message):
-        run_study(STUDY, config, preset="smoke", seed=0, folder=tmp_path / "run")
+        run_study(STUDY, config, preset="smoke", seed=0, folder=tmp_path / "run", backend="inline")
     (tmp_path / "few.csv").write_text("1,0.5\n2,0.7\n" * 50)
     own = STUDY.presets["smoke"].model_copy(update={"data": tmp_path})
     with pytest.raises(InputError, match="holds 100 records, 2760 are needed"):
-        run_study(STUDY, own, preset="smoke", seed=0, folder=tmp_path / "other")
+        run_study(STUDY, own, preset="smoke", seed=0, folder=tmp_path / "other", backend="inline")
