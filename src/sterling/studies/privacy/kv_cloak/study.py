@@ -262,7 +262,7 @@ def views(results: Results, _config: KVCloakConfig) -> Views:
 
 
 def scope(config: KVCloakConfig) -> str:
-    """What the figures hold for."""
+    """Say what the figures hold for."""
     prompts = "prompts of our own" if prompts_of(config) is PROMPTS else "the folder's prompts"
     model = config.data.name if config.data else "SmolLM2-135M-Instruct"
     model = "a tiny model, trained here" if config.trained_here else model

@@ -27,18 +27,14 @@ def score_table(
     cell: Cell,
 ) -> pl.DataFrame:
     """Return every score of every candidate record; label: whether it is a member."""
+    items = pl.DataFrame({"item": ids, "subject": ids, "label": member})
     return pl.concat(
-        pl.DataFrame(
-            {
-                "system": [f"{attack}, {data}"] * len(ids),
-                "seed": [cell.repetition] * len(ids),
-                "set": ["test"] * len(ids),
-                "item": ids,
-                "subject": ids,
-                "group": Scores(values, member).group,
-                "label": member,
-                "value": values,
-            }
+        items.with_columns(
+            value=pl.Series(values),
+            group=pl.Series(Scores(values, member).group),
+            set=pl.lit("test"),
+            system=pl.lit(f"{attack}, {data}"),
+            seed=pl.lit(cell.repetition),
         )
         for attack, values in scores.items()
     )

@@ -129,7 +129,7 @@ def realised_over_stages(
     alpha: float,
     rule: StageRule,
 ) -> dict[str, float]:
-    """Declare members at every stage of a model that goes on learning.
+    """Declare members at every stage of a model that keeps learning.
 
     Args:
         scores: Scores of all records by the model of each stage, (n,) each.

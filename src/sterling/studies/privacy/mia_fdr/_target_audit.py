@@ -1,4 +1,4 @@
-"""One target audited by every attack: grey box, black box, and as it goes on learning.
+"""One target audited by every attack: grey box, black box, and as it keeps learning.
 
 Declared lists are compared with the truth over many splits of the same records; see ``_resplits``.
 """

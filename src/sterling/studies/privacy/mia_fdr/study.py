@@ -38,7 +38,7 @@ def measure(config: MiaFdrConfig, run: Run) -> Results:
 
 
 def scope(config: MiaFdrConfig) -> str:
-    """What the figures hold for."""
+    """Say what the figures hold for."""
     names = config.records if config.data is None else (config.data.name,)
     simulated = [name for name in names if name == "simulated" and config.data is None]
     real = sorted(set(names) - set(simulated))

@@ -32,7 +32,7 @@ EFFECTS = (
 
 @dataclass(frozen=True, eq=False)
 class Watched:
-    """Where an effect is measured; no part holds a training record.
+    """Inputs that effects are measured on; none is a training record.
 
     Attributes:
         targets: Features of the inputs that the request aims at (T, D).

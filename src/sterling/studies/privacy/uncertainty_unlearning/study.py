@@ -241,7 +241,7 @@ def _audit_areas(results: Results) -> list[Row]:
 
 
 def scope(config: UncertaintyUnlearningConfig) -> str:
-    """What the figures hold for."""
+    """Say what the figures hold for."""
     data = (DESCRIBED.get(name, f"real records: {name}") for name in config.repetitions)
     return (
         f"Softmax regression and small networks trained here, on {' and '.join(data)}; the "
