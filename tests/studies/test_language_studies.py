@@ -1,4 +1,4 @@
-"""The whole paths of the studies of watermarks and of prompt search, and their resume."""
+"""The whole path of the study of watermarks, and its resume."""
 
 from pathlib import Path
 
@@ -11,9 +11,8 @@ from sterling.study.report import render_report
 
 CLAIMS = {
     "hats": {"more_found_than_kgw", "fisher_accuses_more", "paraphrase_removes"},
-    "upa": {"swap_removes_lean", "better_than_greedy_chain", "right_more_often_than_start"},
 }
-STAGES = {"hats": "group-1", "upa": "worlds"}
+STAGES = {"hats": "group-1"}
 
 
 def _smoke(name: str, folder: Path) -> Evidence:
@@ -41,12 +40,7 @@ def test_the_whole_path_leaves_claims_tables_and_a_report_and_resumes(
 
 
 def test_settings_that_do_not_fit_are_named(tmp_path: Path) -> None:
-    hats, upa = STUDIES["hats"], STUDIES["upa"]
+    hats = STUDIES["hats"]
     config = override(hats.presets["smoke"], ["tokens=30"])
     with pytest.raises(InputError, match="lengths"):
         run_study(hats, config, preset="smoke", seed=0, folder=tmp_path / "hats")
-    (tmp_path / "tasks").mkdir()
-    (tmp_path / "tasks/task.json").write_text('{"examples": [{"input": "1", "target": "2"}]}')
-    config = override(upa.presets["smoke"], [f"data={tmp_path}/tasks"])
-    with pytest.raises(InputError, match="task task: 1 questions"):
-        run_study(upa, config, preset="smoke", seed=0, folder=tmp_path / "upa")
