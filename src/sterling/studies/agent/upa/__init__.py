@@ -1,0 +1,1 @@
+"""Prompts found without labels."""
