@@ -95,7 +95,7 @@ def _costs(config: ForgettingBenchmarkConfig, run: Run, architecture: str) -> li
     seed = derive_seed(run.seed, "cost") % 2**31
     methods = config.methods or CLASSIFIER_METHODS
     bench = classifier_bench(config, architecture, "random", methods, seed)
-    seconds: dict[str, float] = run.stage("cost", partial(time_forgetting, bench))
+    seconds: dict[str, float] = run.stage("seconds", partial(time_forgetting, bench))
     at = {"repetition": 0, "kind": "cost"}
     return [
         {**at, **row(metric, scale * spent, method=method)}

@@ -68,7 +68,7 @@ def measure(config: KVCloakConfig, run: Run) -> Results:
     check(config)
     grid: list[dict[str, Coordinate]] = [{"part": part, "repetition": 0} for part in PARTS]
     rows = run.map(try_part, grid, config, seed="kv_cloak/{repetition}")
-    rows += run.stage("overhead", lambda: overhead(config, make_bench(config, run.seed)))
+    rows += run.stage("seconds", lambda: overhead(config, make_bench(config, run.seed)))
     return Results.of({**each, "part": None} for each in rows)
 
 
