@@ -122,7 +122,7 @@ def test_recapture_refuses_in_one_line() -> None:
         (good.float(), "print", "uint8"),
         (good[:, :2], "print", r"\(N, 3, S, S\)"),
         (good[..., :16, :16], "print", "32"),
-        (good, "prnt", "did you mean 'print'"),
+        (good, "prnt", "did you mean print"),
         (good, "print_cut_eyes", "available"),
     ):
         with pytest.raises(InputError, match=wanted) as caught:

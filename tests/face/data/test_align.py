@@ -142,18 +142,6 @@ def test_real_faces_are_found_level_again_after_alignment(shared_data: Path) -> 
     assert max(tilts) < 5
 
 
-@pytest.mark.parametrize("size", [0, -8, 2.5, True])
-def test_wrong_size_is_refused(size: int) -> None:
-    with pytest.raises(InputError, match="size is"):
-        CropSpec(size=size)
-
-
-@pytest.mark.parametrize("scale", [0.0, -1.0, 20.1, math.nan, math.inf])
-def test_wrong_scale_is_refused(scale: float) -> None:
-    with pytest.raises(InputError, match="scale is"):
-        CropSpec(size=8, scale=scale)
-
-
 @pytest.mark.parametrize("box", [(5, 5, 5, 5), (9, 9, 5, 5), (math.nan, 0, math.nan, 0)])
 def test_empty_box_is_refused(box: tuple[float, float, float, float]) -> None:
     with pytest.raises(InputError, match="is empty"):

@@ -148,14 +148,6 @@ def test_wrong_image_is_refused(detector: FaceDetector, image: Tensor) -> None:
         detector.detect(image)
 
 
-def test_wrong_settings_are_refused() -> None:
-    with pytest.raises(InputError, match="longest_side is 10"):
-        FaceDetector(longest_side=10)
-    for confidence in (0.0, 1.0, float("nan")):
-        with pytest.raises(InputError, match="min_confidence"):
-            FaceDetector(min_confidence=confidence)
-
-
 def test_decode_inverts_the_encoding() -> None:
     rng = np.random.default_rng(0)
     box = np.array([21.0, 10.0, 52.0, 50.0])  # left, top, right, bottom

@@ -12,8 +12,18 @@ import torch
 from torch import Tensor
 
 from sterling.errors import InputError
-from sterling.face.pad import CDCN, Detector, Preprocessing
+from sterling.face.pad import (
+    CDCN,
+    Decision,
+    Detector,
+    Outcome,
+    decide,
+    margin_for,
+)
 from sterling.face.pad.detector import weights as weights_module
+from sterling.face.pad.detector.describe import describe, multiply_adds
+from sterling.face.pad.networks.cdcn_multimodal import CDCNMultimodal
+from sterling.measure import Threshold
 
 Task = Callable[[int, int], tuple[Tensor, Tensor]]
 
@@ -170,9 +180,68 @@ def test_a_save_that_fails_leaves_the_old_detector(
     assert sorted(path.name for path in saved.iterdir()) == ["config.json", "model.safetensors"]
 
 
-def test_preprocessing_ranges() -> None:
-    with pytest.raises(InputError, match="size"):
-        Preprocessing(size=0)
-    with pytest.raises(InputError, match="crop_scale"):
-        Preprocessing(size=32, crop_scale=0.0)
-    assert "1.3" in Preprocessing(size=32, crop_scale=1.3).describe()
+@pytest.fixture
+def threshold(detector: Detector) -> Threshold:
+    assert detector.threshold is not None  # at 0.5
+    return detector.threshold
+
+
+def test_a_score_on_the_threshold_is_bona_fide(threshold: Threshold) -> None:
+    below = float(np.nextafter(0.5, 0))
+    outcomes = [answer.outcome for answer in decide([0.5, below], threshold)]
+    assert outcomes == [Outcome.BONA_FIDE, Outcome.ATTACK]
+
+
+def test_reasons(threshold: Threshold) -> None:
+    answers = decide([0.9, 0.45, 0.4375, float("nan"), "too_small"], threshold, margin=0.0625)
+    tell = Outcome.CANNOT_TELL
+    assert answers == (
+        Decision(Outcome.BONA_FIDE, "score", 0.9, 0.5),
+        Decision(tell, "near_threshold", 0.45, 0.5),
+        Decision(Outcome.ATTACK, "score", 0.4375, 0.5),  # the margin's edge is decided
+        Decision(tell, "not_finite", None, 0.5),
+        Decision(tell, "too_small", None, 0.5),
+    )
+
+
+def test_margin_leaves_the_stated_share_undecided(threshold: Threshold) -> None:
+    scores = np.random.default_rng(0).uniform(0, 1, 1000)
+    margin = margin_for(scores, threshold, share=0.1)
+    answers = decide(scores.tolist(), threshold, margin=margin)
+    undecided = sum(answer.outcome is Outcome.CANNOT_TELL for answer in answers)
+    assert abs(undecided - 100) <= 1
+    assert margin_for(scores, threshold, share=0.0) == 0.0
+
+
+def test_wrong_input_is_refused(threshold: Threshold) -> None:
+    with pytest.raises(InputError, match="margin"):
+        decide([0.1], threshold, margin=-1.0)
+    with pytest.raises(InputError, match="direction"):
+        decide([0.1], dataclasses.replace(threshold, direction="down"))
+    with pytest.raises(InputError, match="share"):
+        margin_for([0.1], threshold, share=1.0)
+    with pytest.raises(InputError, match="finite"):
+        margin_for([np.nan], threshold, share=0.1)
+    with pytest.raises(InputError, match="one score"):
+        margin_for([], threshold, share=0.1)
+
+
+def test_cdcn_costs_what_its_card_says() -> None:
+    assert multiply_adds(CDCN(), 256) == pytest.approx(47.3e9, rel=0.005)
+
+
+def test_folding_makes_theta_free_and_cost_grows_with_the_area() -> None:
+    small = multiply_adds(CDCN(4), 32)
+    assert multiply_adds(CDCN(4, theta=0.0), 32) == small
+    assert multiply_adds(CDCN(4), 64) == 4 * small
+
+
+def test_all_figures_are_of_one_presentation() -> None:
+    network = CDCNMultimodal(4)
+    found = describe(network, 32, repetitions=2)
+    assert found["parameters"] == sum(p.numel() for p in network.parameters())
+    assert found["multiply_adds"] == multiply_adds(network, 32)
+    assert found["milliseconds"] > 0
+    assert found["modalities"] == ["rgb", "depth", "ir"]
+    assert found["any_subset"]
+    assert (found["frames"], found["answer"]) == (1, "map")

@@ -9,7 +9,12 @@ from hypothesis import strategies as st
 
 from sterling.errors import InputError
 from sterling.face.pad.networks.ssdg import SSDG
-from sterling.face.pad.training.domains import DomainConfusion, squared_mmd
+from sterling.face.pad.training.domains import (
+    DomainConfusion,
+    reversal,
+    reverse_gradient,
+    squared_mmd,
+)
 from sterling.face.pad.training.objective import Batch
 
 
@@ -62,3 +67,18 @@ def test_samples_that_do_not_fit_are_refused() -> None:
         squared_mmd(torch.zeros(0, 2), torch.zeros(1, 2))
     with pytest.raises(InputError, match=r"\(N, D\)"):
         squared_mmd(torch.zeros(1, 2), torch.zeros(1, 3))
+
+
+def test_values_stay_and_the_gradient_turns_round() -> None:
+    values = torch.tensor([1.0, -2.0, 3.0], requires_grad=True)
+    turned = reverse_gradient(values, 0.25)
+    assert torch.equal(turned, values)
+    torch.autograd.backward((turned * torch.tensor([1.0, 2.0, 4.0])).sum())
+    assert values.grad is not None
+    assert values.grad.tolist() == [-0.25, -0.5, -1.0]
+
+
+def test_the_ramp_starts_at_nothing_and_ends_near_one() -> None:
+    assert reversal(0) == 0
+    assert reversal(400) == pytest.approx(0.46212, abs=1e-5)  # tanh(1/2)
+    assert reversal(100_000) == pytest.approx(1)
