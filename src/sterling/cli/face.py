@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from sterling.cli import face_challenge, face_data
+from sterling.cli._crops import crops_of
 from sterling.cli.studies import JsonFlag, show_json, show_metrics
 from sterling.errors import InputError
 
@@ -41,32 +42,6 @@ ResearchFlag = Annotated[
 CroppedFlag = Annotated[
     bool, typer.Option("--cropped", help="The pictures are face crops already.")
 ]
-
-
-def crops_of(manifest: Any, network: Any, preprocessing: Any) -> Any:
-    """What a network takes of a manifest: crops of its modalities, or clips."""
-    from sterling.face.data import CropSpec, load_clips, load_faces
-    from sterling.runs import track
-
-    cropped = preprocessing.crop_scale is None
-    spec = CropSpec(size=preprocessing.size, scale=preprocessing.crop_scale or 1.3)
-    with track("reading faces" if cropped else "finding faces", len(manifest)) as advance:
-
-        def step(_done: int, _total: int) -> None:
-            advance()
-
-        if network.frames > 1:
-            return load_clips(
-                manifest,
-                spec,
-                frames=network.frames,
-                modalities=network.modalities,
-                cropped=cropped,
-                progress=step,
-            )
-        return load_faces(
-            manifest, spec, modalities=network.modalities, cropped=cropped, progress=step
-        )
 
 
 def _degraded(detector: Any, faces: Any, manifest: Any, seed: int) -> Any:

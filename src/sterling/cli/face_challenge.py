@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
+from sterling.cli._crops import crops_of
 from sterling.cli.studies import JsonFlag, show_json
 
 app = typer.Typer(
@@ -66,7 +67,6 @@ def score(
     """Score dev and test with a detector; where no face is found, the score is 0 (attack)."""
     import numpy as np
 
-    from sterling.cli.face import crops_of
     from sterling.errors import InputError
     from sterling.face.challenge.challenge import require_lists, write_submission
     from sterling.face.data import Manifest

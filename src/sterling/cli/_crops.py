@@ -1,0 +1,29 @@
+"""Crops or clips that a network takes of a manifest, with progress on standard error."""
+
+from typing import Any
+
+
+def crops_of(manifest: Any, network: Any, preprocessing: Any) -> Any:
+    """What a network takes of a manifest: crops of its modalities, or clips."""
+    from sterling.face.data import CropSpec, load_clips, load_faces
+    from sterling.runs import track
+
+    cropped = preprocessing.crop_scale is None
+    spec = CropSpec(size=preprocessing.size, scale=preprocessing.crop_scale or 1.3)
+    with track("reading faces" if cropped else "finding faces", len(manifest)) as advance:
+
+        def step(_done: int, _total: int) -> None:
+            advance()
+
+        if network.frames > 1:
+            return load_clips(
+                manifest,
+                spec,
+                frames=network.frames,
+                modalities=network.modalities,
+                cropped=cropped,
+                progress=step,
+            )
+        return load_faces(
+            manifest, spec, modalities=network.modalities, cropped=cropped, progress=step
+        )
