@@ -3,7 +3,7 @@
 from typing import Any
 
 from sterling.studies.agent.upa.study import UPA_STUDY
-from sterling.studies.explain.senn_conformal import SENN_CONFORMAL_STUDY
+from sterling.studies.explain.senn_conformal.study import SENN_CONFORMAL_STUDY
 from sterling.studies.face.aim_fas.study import AIM_FAS_STUDY
 from sterling.studies.face.casia_surf import CASIA_SURF_STUDY
 from sterling.studies.face.ccl import CCL_STUDY

@@ -1,0 +1,1 @@
+"""Conformal sets of concepts and labels for self-explaining networks."""
