@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import special, stats
+from tests.scripted_model import ScriptedModel
 
 from sterling.agent.prompts import (
     Asked,
@@ -22,7 +23,7 @@ from sterling.agent.prompts import (
 )
 from sterling.agent.prompts.baselines import BASELINES
 from sterling.errors import InputError
-from sterling.lm import GREEDY, Budget, Call, CallLedger, Generation, LocalModel, Message, Sampling
+from sterling.lm import Budget, CallLedger, LocalModel
 from sterling.measure import Rate
 
 SMALL = SearchSettings(expansions=6, judged=30)
@@ -172,51 +173,18 @@ def test_bad_input_is_named() -> None:
 # With language models
 
 
-class Scripted:
-    """An endpoint that answers by rule."""
-
-    def __init__(self, ledger: CallLedger) -> None:
-        self.name, self.ledger = "scripted", ledger
-        self.asked: list[tuple[str, str]] = []
-
-    def generate(
-        self,
-        prompts: Sequence[str],
-        sampling: Sampling = GREEDY,
-        *,
-        seed: int = 0,
-        purpose: str = "",
-    ) -> list[Generation]:
-        raise AssertionError((prompts, sampling, seed, purpose))
-
-    def chat(
-        self,
-        conversations: Sequence[Sequence[Message]],
-        sampling: Sampling = GREEDY,
-        *,
-        seed: int = 0,
-        purpose: str = "",
-    ) -> list[Generation]:
-        assert sampling.max_new_tokens <= 96
-        self.ledger.require(len(conversations))
-        texts = [conversation[-1]["content"] for conversation in conversations]
-        self.asked += [(purpose, text) for text in texts]
-        self.ledger.add(Call(purpose, self.name, 1, 1, 0.0) for _ in texts)
-        return [Generation(self._answer(purpose, text, seed), (), 1, True) for text in texts]
-
-    @staticmethod
-    def _answer(purpose: str, text: str, seed: int) -> str:
-        if purpose == "optimiser":
-            return f'New instruction: "Answer very carefully, {seed}."'
-        if purpose == "executor":
-            return "good" if "carefully" in text else "bad"
-        first, second = re.findall(r"Answer [AB]: (\w+)", text)
-        return {"goodbad": "2", "badgood": "-2"}.get(first + second, "a nonsense grade")
+def scripted_answer(purpose: str, text: str, seed: int) -> str:
+    if purpose == "optimiser":
+        return f'New instruction: "Answer very carefully, {seed}."'
+    if purpose == "executor":
+        return "good" if "carefully" in text else "bad"
+    first, second = re.findall(r"Answer [AB]: (\w+)", text)
+    return {"goodbad": "2", "badgood": "-2"}.get(first + second, "a nonsense grade")
 
 
-def language_task(calls: int | None = None) -> tuple[LanguageTask, Scripted]:
+def language_task(calls: int | None = None) -> tuple[LanguageTask, ScriptedModel]:
     ledger = CallLedger(Budget(calls=calls))
-    model = Scripted(ledger)
+    model = ScriptedModel(scripted_answer, ledger)
     pool = [f"question {i}" for i in range(6)]
     return LanguageTask(pool, model, model, model, ledger), model
 
@@ -227,9 +195,12 @@ def test_a_search_with_models_finds_what_the_judge_prefers() -> None:
     assert search.best.startswith("Answer very carefully")
     assert '"' not in search.best
     assert task.unread > 0  # the same answer twice got no grade
-    executed = [text for purpose, text in model.asked if purpose == "executor"]
+    asked = zip(model.purposes, model.asked, strict=True)
+    executed = [text for purpose, text in asked if purpose == "executor"]
     assert len(set(executed)) == len(executed)  # no answer was paid for twice
     assert set(task.ledger.by_purpose()) == {"optimiser", "executor", "judge"}
+    assert model.chats == len(model.asked)
+    assert model.longest <= 96
 
 
 def test_models_whose_budget_ends_leave_the_best_so_far() -> None:

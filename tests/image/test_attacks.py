@@ -1,5 +1,7 @@
 """Attacks against what they promise: sizes, targets, and a linear network's closed forms."""
 
+from typing import Any
+
 import pytest
 import torch
 from torch import Tensor, nn
@@ -10,6 +12,7 @@ from sterling.image.attacks import ATTACKS, TARGETED, Strength, _margin, attack
 pytest.importorskip("foolbox", reason="pip install 'sterling[attacks]'")
 
 UNIT = 0.3
+Problem = tuple[nn.Module, Tensor, Tensor]
 STRENGTH = Strength(UNIT, steps=40, samples=4)
 
 
@@ -27,21 +30,21 @@ class Linear(nn.Module):
 
 
 @pytest.fixture(scope="module")
-def problem() -> tuple[nn.Module, Tensor, Tensor]:
+def problem() -> Problem:
     network = Linear().eval()
     images = torch.rand(12, 1, 8, 8, generator=torch.Generator().manual_seed(1)) * 0.6 + 0.2
     with torch.no_grad():
         return network, images, network(images).argmax(dim=1)
 
 
-def attacked(name: str, problem: tuple[nn.Module, Tensor, Tensor]) -> tuple[Tensor, Tensor]:
-    network, images, labels = problem
-    return attack(name, network, images, labels, strength=STRENGTH, seed=0, research_use=True)
+def attacked(name: str, problem: Problem, targets: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    settings: Any = {"strength": STRENGTH, "seed": 0, "research_use": True, "targets": targets}
+    return attack(name, *problem, **settings)
 
 
 @pytest.mark.parametrize("name", list(ATTACKS))
 def test_attacks_stay_in_range_repeat_by_seed_and_say_when_they_succeed(
-    name: str, problem: tuple[nn.Module, Tensor, Tensor]
+    name: str, problem: Problem
 ) -> None:
     network, images, labels = problem
     found, succeeded = attacked(name, problem)
@@ -56,21 +59,14 @@ def test_attacks_stay_in_range_repeat_by_seed_and_say_when_they_succeed(
 
 @pytest.mark.parametrize(
     ("name", "deviations"),
-    [
-        *((name, 0.3) for name in ("fgsm", "mi_fgsm", "bim", "pgd", "max_confidence")),
-        ("spsa", 0.1),
-    ],
+    [*((name, 0.3) for name in ("fgsm", "mi_fgsm", "bim", "pgd", "max_confidence")), ("spsa", 0.1)],
 )
-def test_bounded_attacks_keep_their_bound(
-    name: str, deviations: float, problem: tuple[nn.Module, Tensor, Tensor]
-) -> None:
+def test_bounded_attacks_keep_their_bound(name: str, deviations: float, problem: Problem) -> None:
     shift = (attacked(name, problem)[0] - problem[1]).abs().max()
     assert float(shift) <= deviations * UNIT + 1e-6
 
 
-def test_the_fast_gradient_is_the_sign_of_the_gradient(
-    problem: tuple[nn.Module, Tensor, Tensor],
-) -> None:
+def test_the_fast_gradient_is_the_sign_of_the_gradient(problem: Problem) -> None:
     network, images, labels = problem
     watched = images.clone().requires_grad_()
     loss = nn.functional.cross_entropy(network(watched), labels)
@@ -87,21 +83,17 @@ def test_a_least_attack_on_two_linear_classes_is_the_step_to_their_border() -> N
 
     images = torch.full((4, 1, 8, 8), 0.5) + torch.linspace(0.01, 0.05, 4).view(4, 1, 1, 1)
     labels = torch.zeros(4, dtype=torch.long)
-    found, succeeded = attack(
-        "deepfool", Two().eval(), images, labels, strength=STRENGTH, seed=0, research_use=True
-    )
+    found, succeeded = attacked("deepfool", (Two().eval(), images, labels))
     assert succeeded.all()
     # Each pixel crosses 0.5, overshooting by 0.02 of the way.
     torch.testing.assert_close(0.5 - found, 0.02 * (images - 0.5), atol=2e-4, rtol=0.1)
 
 
-def test_the_negative_is_the_negative(problem: tuple[nn.Module, Tensor, Tensor]) -> None:
+def test_the_negative_is_the_negative(problem: Problem) -> None:
     torch.testing.assert_close(attacked("semantic", problem)[0], 1 - problem[1])
 
 
-def test_the_saliency_map_changes_few_pixels_and_each_to_one(
-    problem: tuple[nn.Module, Tensor, Tensor],
-) -> None:
+def test_the_saliency_map_changes_few_pixels_and_each_to_one(problem: Problem) -> None:
     found = attacked("jsma", problem)[0]
     changed = found != problem[1]
     assert int(changed.flatten(1).sum(dim=1).max()) <= 7  # a tenth of 64, rounded up
@@ -109,36 +101,23 @@ def test_the_saliency_map_changes_few_pixels_and_each_to_one(
 
 
 @pytest.mark.parametrize("name", TARGETED)
-def test_targets_are_reached(name: str, problem: tuple[nn.Module, Tensor, Tensor]) -> None:
-    network, images, labels = problem
+def test_targets_are_reached(name: str, problem: Problem) -> None:
+    network, _, labels = problem
     targets = (labels + 1) % 3
-    found, succeeded = attack(
-        name,
-        network,
-        images,
-        labels,
-        strength=STRENGTH,
-        seed=0,
-        targets=targets,
-        research_use=True,
-    )
+    found, succeeded = attacked(name, problem, targets)
     with torch.no_grad():
         assert torch.equal(network(found).argmax(dim=1) == targets, succeeded)
     assert float(succeeded.double().mean()) > 0.5
 
 
-def test_bad_input_is_named(problem: tuple[nn.Module, Tensor, Tensor]) -> None:
-    network, images, labels = problem
-    settings = {"strength": STRENGTH, "seed": 0}
-    with pytest.raises(InputError, match="research_use false"):
-        attack("fgsm", network, images, labels, strength=STRENGTH, seed=0)
-    for name, extra, named in (
-        ("fgsn", {}, "did you mean fgsm"),
-        ("semantic", {"targets": labels}, "semantic takes none"),
+def test_bad_input_is_named(problem: Problem) -> None:
+    _, images, labels = problem
+    for message, call in (
+        ("research_use false", lambda: attack("fgsm", *problem, strength=STRENGTH, seed=0)),
+        ("did you mean fgsm", lambda: attacked("fgsn", problem)),
+        ("semantic takes none", lambda: attacked("semantic", problem, labels)),
+        ("in training mode", lambda: attacked("fgsm", (Linear(), images, labels))),
+        ("unit is 0", lambda: Strength(0)),
     ):
-        with pytest.raises(InputError, match=named):
-            attack(name, network, images, labels, research_use=True, **settings, **extra)  # type: ignore[arg-type]
-    with pytest.raises(InputError, match="in training mode"):
-        attack("fgsm", Linear(), images, labels, strength=STRENGTH, seed=0, research_use=True)
-    with pytest.raises(InputError, match="unit is 0"):
-        Strength(0)
+        with pytest.raises(InputError, match=message):
+            call()

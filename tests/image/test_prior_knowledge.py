@@ -6,11 +6,7 @@ from torch import Tensor, nn
 
 from sterling.errors import InputError
 from sterling.image import LabelledImages, conv4, draw_glyphs, split_classes
-from sterling.image.prior_knowledge import (
-    maps_of,
-    require_disjoint,
-    train_representation,
-)
+from sterling.image.prior_knowledge import maps_of, require_disjoint, train_representation
 
 
 def network() -> nn.Module:

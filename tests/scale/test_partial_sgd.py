@@ -10,9 +10,17 @@ import pytest
 from numpy.typing import NDArray
 
 from sterling.errors import InputError
-from sterling.scale import RayWorkers, SimulatedWorkers, Waiting, partial_sgd, results_needed
+from sterling.scale import (
+    PartialRun,
+    RayWorkers,
+    SimulatedWorkers,
+    Waiting,
+    partial_sgd,
+    results_needed,
+)
 
 Floats = NDArray[np.float64]
+ALL = Waiting()
 
 
 def regression(weights: Floats, shard: Any) -> tuple[Floats, float, int]:
@@ -55,9 +63,17 @@ def fixed(delays: list[float]) -> Any:
 START = np.zeros(8)
 
 
+def trained(
+    parts: Any, delay: Any, waiting: Waiting = ALL, steps: int = 20, rate: float = 0.1, **own: Any
+) -> PartialRun:
+    """A training from 0 on a virtual cluster."""
+    workers = simulated(parts, delay, **own)
+    return partial_sgd(workers, START, steps=steps, rate=rate, waiting=waiting)
+
+
 def test_with_nothing_abandoned_it_is_synchronous_training_to_the_bit() -> None:
     parts = shards(8)
-    run = partial_sgd(simulated(parts, law(0)), START, steps=20, rate=0.2)
+    run = trained(parts, law(0), rate=0.2)
     weights = START
     for _ in range(20):
         total, examples = np.zeros(8), 0.0
@@ -73,9 +89,7 @@ def test_with_nothing_abandoned_it_is_synchronous_training_to_the_bit() -> None:
 def test_abandoning_shortens_the_time_and_still_converges() -> None:
     parts = shards(8)
     runs = {
-        abandon: partial_sgd(
-            simulated(parts, law(1)), START, steps=120, rate=0.2, waiting=Waiting(abandon)
-        )
+        abandon: trained(parts, law(1), Waiting(abandon), steps=120, rate=0.2)
         for abandon in (0.0, 0.25, 0.5)
     }
     times = [run.seconds[-1] for run in runs.values()]
@@ -90,9 +104,7 @@ def test_times_are_order_statistics() -> None:
     draws = np.random.default_rng(0).exponential(size=(steps, count))
     times = []
     for delays in draws.tolist():
-        workers = SimulatedWorkers(
-            lambda weights, _shard: (weights, 0.0, 1), range(count), fixed(delays)
-        )
+        workers = SimulatedWorkers(lambda w, _shard: (w, 0.0, 1), range(count), fixed(delays))
         waiting = Waiting(1 - kept / count)
         run = partial_sgd(workers, np.zeros(1), steps=1, rate=0.0, waiting=waiting)
         times.append(run.seconds[0])
@@ -106,9 +118,7 @@ def test_partial_means_are_unbiased_where_lateness_is_random() -> None:
     draw = np.random.default_rng(3)
     found = []
     for _ in range(1000):
-        delays = draw.random(8)
-        workers = simulated(parts, lambda worker, _step, d=delays: float(d[worker]))
-        run = partial_sgd(workers, START, steps=1, rate=1.0, waiting=Waiting(0.5))
+        run = trained(parts, fixed(draw.random(8).tolist()), Waiting(0.5), steps=1, rate=1.0)
         found.append(-run.weights)
     means, errors = np.mean(found, axis=0), np.std(found, axis=0, ddof=1) / math.sqrt(1000)
     assert (np.abs(means - full) < 4 * errors).all()
@@ -120,22 +130,22 @@ def straggler(worker: int, _step: int) -> float:
 
 def test_a_straggler_that_holds_its_own_data_is_named_and_fairness_mends_it() -> None:
     parts = shards(8, own=True)
-    settings: dict[str, Any] = {"steps": 60, "rate": 2.0}
-    silent = partial_sgd(simulated(parts, straggler), START, waiting=Waiting(0.125), **settings)
+    silent, fair, late, whole = (
+        trained(parts, straggler, waiting, steps=60, rate=2.0)
+        for waiting in (
+            Waiting(0.125),
+            Waiting(0.125, fairness=5),
+            Waiting(0.125, staleness=0.9),
+            Waiting(),
+        )
+    )
     assert silent.used[0] == 0
     assert any("worker 0: its shard was used in 0 of 60 steps" in one for one in silent.warnings)
     lost = regression(silent.weights, parts[0])[1]
-    fair = partial_sgd(
-        simulated(parts, straggler), START, waiting=Waiting(0.125, fairness=5), **settings
-    )
     assert fair.used[0] >= 9
     assert fair.warnings == []
     assert regression(fair.weights, parts[0])[1] < lost / 2
-    whole = partial_sgd(simulated(parts, straggler), START, **settings)
     assert silent.seconds[-1] < fair.seconds[-1] < whole.seconds[-1]
-    late = partial_sgd(
-        simulated(parts, straggler), START, waiting=Waiting(0.125, staleness=0.9), **settings
-    )
     assert late.used[0] > 0
     assert late.late > 0
 
@@ -159,12 +169,7 @@ def test_a_grace_lets_those_in_who_are_nearly_there() -> None:
     def near(worker: int, step: int) -> float:
         return 0.010 + 0.0005 * worker + (0.5 if worker == 7 and step % 2 else 0)
 
-    plain, grace = (
-        partial_sgd(
-            simulated(shards(8), near), START, steps=20, rate=0.1, waiting=Waiting(0.5, grace=g)
-        )
-        for g in (None, 4.0)
-    )
+    plain, grace = (trained(shards(8), near, Waiting(0.5, grace=g)) for g in (None, 4.0))
     assert sum(grace.used) > sum(plain.used) + 40
     assert grace.seconds[-1] < 20 * 0.05
 
@@ -173,28 +178,22 @@ def test_workers_that_die_or_never_answer_are_told_and_training_goes_on() -> Non
     def silent(worker: int, _step: int) -> float:
         return math.inf if worker == 3 else 0.01
 
-    workers = simulated(shards(8), silent, crashes={5: 0.05})
-    run = partial_sgd(workers, START, steps=40, rate=0.1, waiting=Waiting(patience=2.0))
+    run = trained(shards(8), silent, Waiting(patience=2.0), steps=40, crashes={5: 0.05})
     assert sorted(run.crashed) == [3, 5]
     assert any("worker 3 did not answer" in one for one in run.warnings)
     assert any("worker 5 crashed" in one for one in run.warnings)
     assert len(run.losses) == 40
     assert run.losses[-1] < run.losses[0]
+    workers = simulated(shards(8), law(0), crashes={1: 0.0, 2: 0.0})
     with pytest.raises(RuntimeError, match="7 workers are left and 8 are needed; dead: 1"):
-        partial_sgd(
-            simulated(shards(8), law(0), crashes={1: 0.0, 2: 0.0}),
-            START,
-            steps=5,
-            rate=0.1,
-            least_workers=8,
-        )
+        partial_sgd(workers, START, steps=5, rate=0.1, least_workers=8)
 
 
 def test_what_an_earlier_training_left_under_way_does_not_come_back() -> None:
     workers = simulated(shards(8), straggler)
     partial_sgd(workers, START, steps=3, rate=0.1, waiting=Waiting(0.125))
     again = partial_sgd(workers, START, steps=3, rate=0.1)
-    fresh = partial_sgd(simulated(shards(8), straggler), START, steps=3, rate=0.1)
+    fresh = trained(shards(8), straggler, steps=3)
     np.testing.assert_array_equal(again.weights, fresh.weights)
     assert again.late == 0
     # The straggler first finishes what it was at since the first step.

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from sterling.text.corpus.records import TextRecord
-from sterling.text.detectors import Scored
+from sterling.text.detectors import CalibratedDetector, Scored, train_detector
 
 
 class NumberDetector:
@@ -38,6 +38,12 @@ class NumberDetector:
 
     def restore(self, state: Mapping[str, Tensor]) -> None:
         """Nothing."""
+
+
+def trained_detector(human: Sequence[float], machine: Sequence[float]) -> CalibratedDetector:
+    """A detector trained and calibrated on texts that are these numbers."""
+    records = [*numbers("h", human, 0), *numbers("m", machine, 1)]
+    return train_detector(NumberDetector(), records, records)
 
 
 def numbers(

@@ -94,7 +94,7 @@ def test_a_sub_population_is_missing_from_the_base() -> None:
     assert inside.mean() < 0.7 * outside.mean()
 
 
-def test_unknown_victims_and_too_few_records_are_told() -> None:
+def test_unknown_forget_sets_and_too_few_records_are_told() -> None:
     with pytest.raises(InputError, match="did you mean outliers"):
         choose_forget_set("outlier", data(), build, RECIPE, pool=20, base=100, seed=0)
     with pytest.raises(InputError, match="need 300"):

@@ -98,10 +98,7 @@ def low_order() -> object:
         (lambda: likelihood_ratio([0.5], [[0.5]], [[False]]), "record 0 is in the training set"),
         (lambda: likelihood_ratio([0.5], [[0.5]], [[True]], offline_a=2), "offline_a 2"),
         (lambda: likelihood_ratio([0.6], [[0.2]], [[False]]), "or impute"),
-        (
-            lambda: likelihood_ratio([0.6], [[0.2]], [[False]], offline_a=0, impute=True),
-            "above 0",
-        ),
+        (lambda: likelihood_ratio([0.6], [[0.2]], [[False]], offline_a=0, impute=True), "above 0"),
         (lambda: rmia_score([1.0], [], gamma=1), "gamma"),
         (lambda: rmia_score([1.0], [np.nan]), "not a number"),
         (lambda: min_k_score(tokens(lengths=(3, 0))[0]), "text 1 has no token"),

@@ -13,9 +13,7 @@ RATIOS = hnp.arrays(np.float64, st.integers(1, 40), elements=st.floats(0, 4, wid
 
 @given(RATIOS, RATIOS, st.floats(0.25, 4))
 def test_the_sort_equals_the_matrix_of_all_pairs(
-    x: np.ndarray,
-    z: np.ndarray,
-    gamma: float,
+    x: np.ndarray, z: np.ndarray, gamma: float
 ) -> None:
     matrix = (x[:, None] > gamma * z[None, :]).mean(axis=1)
     np.testing.assert_array_equal(rmia_score(x, z, gamma=gamma), matrix)

@@ -8,12 +8,7 @@ import torch
 from torch import Tensor
 
 from sterling.lm import TokenStats, token_stats
-from sterling.privacy.membership import (
-    min_k_plus_score,
-    min_k_score,
-    reference_score,
-    zlib_score,
-)
+from sterling.privacy.membership import min_k_plus_score, min_k_score, reference_score, zlib_score
 
 
 def tokens(seed: int = 0, lengths: tuple[int, ...] = (13, 4, 1)) -> tuple[TokenStats, Tensor]:

@@ -1,6 +1,8 @@
 """Requests that move confidence: the loss by hand, the projection, and the effect by retraining."""
 
 from dataclasses import replace
+from functools import partial
+from typing import Any
 
 import numpy as np
 import pytest
@@ -8,6 +10,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import optimize, stats
+from tests.privacy.small import generator
 from torch import Tensor
 
 from sterling.errors import InputError
@@ -49,6 +52,11 @@ def confidence(model: ConvexModel, aim: Aim) -> float:
     return float(model.posteriors(aim.targets).gather(1, aim.labels[:, None]).mean())
 
 
+def random_deletions(rng: np.random.Generator, times: int, among: int = 600) -> list[Tensor]:
+    """Rows of 30 records drawn at random, some times over."""
+    return [torch.from_numpy(rng.choice(among, 30, replace=False)) for _ in range(times)]
+
+
 def flips(model: ConvexModel, aim: Aim) -> int:
     return int((model.logits(aim.targets).argmax(1) != aim.labels).sum())
 
@@ -63,9 +71,7 @@ def flips(model: ConvexModel, aim: Aim) -> int:
 def test_the_projection_is_the_nearest_feasible_point(
     seed: int, n: int, budget: float, scale: float
 ) -> None:
-    weights = scale * torch.randn(
-        n, generator=torch.Generator().manual_seed(seed), dtype=torch.float64
-    )
+    weights = scale * torch.randn(n, generator=generator(seed), dtype=torch.float64)
     point = project_to_budget(weights, budget)
     assert float(point.min()) >= 0
     assert float(point.max()) <= 1
@@ -115,11 +121,8 @@ def test_confidence_moves_by_three_deviations_of_random_deletion_and_no_label_fl
         rows = plan_verified_deletions(model, everything, aim, 30, research_use=True)
         assert len(set(rows.tolist())) == 30
         after = model.without(rows)
-        rng = np.random.default_rng(seed + 1000)
-        random = [
-            confidence(model.without(torch.from_numpy(rng.choice(600, 30, replace=False))), aim)
-            for _ in range(20)
-        ]
+        drawn = random_deletions(np.random.default_rng(seed + 1000), 20)
+        random = [confidence(model.without(rows), aim) for rows in drawn]
         sign = 1 if direction == "over" else -1
         moved = sign * (confidence(after, aim) - np.mean(random))
         successes += moved >= 3 * np.std(random, ddof=1) and flips(after, aim) == 0
@@ -143,10 +146,7 @@ def test_the_set_size_objective_moves_recalibrated_sets(direction: str) -> None:
             return float(rule.sets(of.posteriors(x).numpy()).sum(1).mean())
 
         rows = plan_verified_deletions(model, torch.arange(600), aim, 30, research_use=True)
-        random = [
-            size(model.without(torch.from_numpy(rng.choice(600, 30, replace=False))))
-            for _ in range(4)
-        ]
+        random = [size(model.without(drawn)) for drawn in random_deletions(rng, 4)]
         sign = -1 if direction == "over" else 1
         moves.append(sign * (size(model.without(rows)) - np.mean(random)))
     assert np.mean(moves) > 3 * np.std(moves, ddof=1) / np.sqrt(10)
@@ -161,23 +161,15 @@ def test_first_order_and_surrogates_choose_better_than_chance() -> None:
         proxies = []
         for _ in range(3):
             # A surrogate knows the adversary's own records and other records of the same kind.
-            features, labels = mixture(rng, 420)
-            proxies.append(
-                fit_convex(
-                    torch.cat([model.features[:180], features]),
-                    torch.cat([model.labels[:180], labels]),
-                    3,
-                    1.0,
-                )
-            )
+            x, y = mixture(rng, 420)
+            x, y = torch.cat([model.features[:180], x]), torch.cat([model.labels[:180], y])
+            proxies.append(fit_convex(x, y, 3, 1.0))
         plans = {
             "first": plan_deletions([model], [owned], aim, 30, research_use=True, order="first"),
             "surrogate": plan_deletions(proxies, [owned] * 3, aim, 30, research_use=True),
         }
-        drawn = [
-            confidence(model.without(torch.from_numpy(rng.choice(180, 30, replace=False))), aim)
-            for _ in range(10)
-        ]
+        random = random_deletions(rng, 10, among=180)
+        drawn = [confidence(model.without(rows), aim) for rows in random]
         for name, rows in plans.items():
             gains[name].append(confidence(model.without(rows), aim) - float(np.mean(drawn)))
     for values in gains.values():
@@ -187,7 +179,7 @@ def test_first_order_and_surrogates_choose_better_than_chance() -> None:
 @pytest.mark.parametrize("estimator", ["NES", "SPSA"])
 def test_queries_alone_find_a_better_request(estimator: str) -> None:
     # A service whose answer is a weighted count: the best request is known.
-    worth = torch.randn(40, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    worth = torch.randn(40, generator=generator(), dtype=torch.float64)
     asked = 0
 
     def observe(rows: Tensor) -> float:
@@ -195,36 +187,24 @@ def test_queries_alone_find_a_better_request(estimator: str) -> None:
         asked += 1
         return float(-worth[rows].sum())
 
-    rows = plan_by_queries(
-        observe,
-        40,
-        8,
-        torch.Generator().manual_seed(1),
-        research_use=True,
-        estimator=estimator,  # type: ignore[arg-type]
-        queries=400,
-    )
+    settings: Any = {"research_use": True, "estimator": estimator, "queries": 400}
+    rows = plan_by_queries(observe, 40, 8, generator(1), **settings)
     assert asked <= 400
     best = float(worth.topk(8).values.sum())
-    draws = [
-        float(worth[torch.randperm(40, generator=torch.Generator().manual_seed(s))[:8]].sum())
-        for s in range(400)
-    ]
+    draws = [float(worth[torch.randperm(40, generator=generator(s))[:8]].sum()) for s in range(400)]
     found = float(worth[rows].sum())
     assert max(draws) < found <= best + 1e-9
 
 
 def test_the_auditor_sees_the_request_and_not_random_ones() -> None:
-    attacked, random = [], []
+    attacked: list[float] = []
+    random: list[float] = []
     for seed in range(5):
         model, aim = case(seed)
         auditor = DeletionAuditor.of(model, seed=seed)
         rows = plan_verified_deletions(model, torch.arange(600), aim, 30, research_use=True)
         attacked.append(auditor.z_score(rows))
-        rng = np.random.default_rng(seed)
-        random += [
-            auditor.z_score(torch.from_numpy(rng.choice(600, 30, replace=False))) for _ in range(20)
-        ]
+        random += map(auditor.z_score, random_deletions(np.random.default_rng(seed), 20))
     assert min(attacked) > max(random)
     # Under the null the score has mean 0 and deviation 1, of 100 draws: five standard errors.
     assert abs(np.mean(random)) < 0.5
@@ -241,32 +221,24 @@ def test_alignment_is_the_length_of_the_newton_step() -> None:
 
 def test_what_cannot_be_asked_is_told() -> None:
     model, aim = case(0)
-    owned = torch.arange(10)
-    with pytest.raises(InputError, match="research_use false"):
-        plan_deletions([model], [owned], aim, 3, research_use=False)
-    with pytest.raises(InputError, match="research_use false"):
-        plan_by_queries(lambda _rows: 0.0, 5, 2, torch.Generator(), research_use=False)
-    with pytest.raises(InputError, match="budget 11: give at least 1 and at most 10"):
-        plan_deletions([model], [owned], aim, 11, research_use=True)
-    with pytest.raises(InputError, match="order 'third'"):
-        plan_deletions([model], [owned], aim, 3, research_use=True, order="third")  # type: ignore[arg-type]
-    with pytest.raises(InputError, match="estimator 'SGD'"):
-        plan_by_queries(
-            lambda _rows: 0.0,
-            5,
-            2,
-            torch.Generator(),
-            research_use=True,
-            estimator="SGD",  # type: ignore[arg-type]
-        )
-    with pytest.raises(InputError, match="direction 'up'"):
-        replace(aim, direction="up")  # type: ignore[arg-type]
-    with pytest.raises(InputError, match="one target at least"):
-        replace(aim, targets=aim.targets[:0], labels=aim.labels[:0])
-    with pytest.raises(InputError, match="deletions 0: give at least 1"):
-        DeletionAuditor.of(model).z_score(torch.zeros(0, dtype=torch.int64))
-    with pytest.raises(InputError, match="draws 3"):
-        DeletionAuditor.of(model, draws=3)
+    plan: Any = partial(plan_deletions, [model], [torch.arange(10)], aim)
+    query: Any = partial(plan_by_queries, lambda _rows: 0.0, 5, 2, torch.Generator())
+    change: Any = partial(replace, aim)
+    none = torch.zeros(0, dtype=torch.int64)
+    for message, call in (
+        ("research_use false", lambda: plan(3, research_use=False)),
+        ("research_use false", lambda: query(research_use=False)),
+        ("budget 11: give at least 1 and at most 10", lambda: plan(11, research_use=True)),
+        ("order 'third'", lambda: plan(3, research_use=True, order="third")),
+        ("estimator 'SGD'", lambda: query(research_use=True, estimator="SGD")),
+        ("direction 'up'", lambda: change(direction="up")),
+        ("one target at least", lambda: change(targets=aim.targets[:0], labels=aim.labels[:0])),
+        ("deletions 0: give at least 1", lambda: DeletionAuditor.of(model).z_score(none)),
+        ("draws 3", lambda: DeletionAuditor.of(model, draws=3)),
+        ("give 9", lambda: smooth_quantile(torch.zeros(8), 0.1)),
+    ):
+        with pytest.raises(InputError, match=message):
+            call()
 
 
 def test_the_smooth_quantile_is_near_the_conformal_one_and_its_slopes_are_weights() -> None:
@@ -279,12 +251,9 @@ def test_the_smooth_quantile_is_near_the_conformal_one_and_its_slopes_are_weight
         (slopes,) = torch.autograd.grad(quantile, scores)
         assert float(slopes.sum()) == pytest.approx(1)
         assert float(slopes.min()) >= 0
-
-
-def test_the_middle_of_the_median_weights_is_the_median_of_symmetric_scores() -> None:
     # n = 9 and alpha = 0.5: rank 5, weights symmetric around the fifth.
-    scores = torch.tensor([-4.0, -3, -2, -1, 0, 1, 2, 3, 4], dtype=torch.float64)
-    assert float(smooth_quantile(scores, 0.5)) == pytest.approx(0, abs=1e-12)
+    symmetric = torch.arange(-4, 5, dtype=torch.float64)
+    assert float(smooth_quantile(symmetric, 0.5)) == pytest.approx(0, abs=1e-12)
 
 
 def test_a_small_temperature_gives_the_sizes_of_the_true_sets() -> None:
@@ -316,8 +285,3 @@ def test_surer_targets_have_smaller_sets_and_the_slope_says_so() -> None:
     with torch.no_grad():
         moved = size(lambda x: x if x is known else (1 + step) * x, targets).sum()
     assert slope.item() == pytest.approx((moved - value).item() / step, rel=1e-3)
-
-
-def test_too_few_items_are_refused() -> None:
-    with pytest.raises(InputError, match="give 9"):
-        smooth_quantile(torch.zeros(8), 0.1)

@@ -69,14 +69,7 @@ def test_leak_at_k_is_the_chance_of_one_hit_in_k() -> None:
     inputs = torch.tensor([[1, 2, 3, 4]]).repeat(4000, 1)
     examples = Examples(inputs, inputs + 1, torch.arange(4000))
     for k, p in ((1, 0.5), (3, 0.5)):
-        leaks = leak_at_k(
-            Parrot(p),
-            examples,
-            prompt=2,
-            k=k,
-            temperature=1.0,
-            rng=generator(k),
-        )
+        leaks = leak_at_k(Parrot(p), examples, prompt=2, k=k, temperature=1.0, rng=generator(k))
         expected = 1 - (1 - p**3) ** k
         # 4,000 trials: five standard deviations, a false alarm below one in a million.
         assert leaks.mean() == pytest.approx(

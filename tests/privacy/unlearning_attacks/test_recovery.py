@@ -1,6 +1,7 @@
 """Reconstruction, inversion and label inference, on models trained here."""
 
 import copy
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -44,6 +45,12 @@ def regression(seed: int, n: int = 60, d: int = 8, outputs: int = 0) -> tuple[Ar
     return x, y + rng.normal(size=y.shape)
 
 
+def reconstructed(x: Array, y: Array, l2: float, gram: Array) -> Array:
+    """The first record, from the weights with it and without it."""
+    weights = ridge(x, y, l2), ridge(x[1:], y[1:], l2)
+    return reconstruct_record(*weights, gram, research_use=True)
+
+
 @settings(max_examples=50, deadline=None)
 @given(seed=st.integers(0, 10_000), outputs=st.sampled_from([0, 3]), l2=st.floats(0.01, 10))
 def test_the_deleted_record_is_recovered_to_eight_digits(
@@ -51,9 +58,7 @@ def test_the_deleted_record_is_recovered_to_eight_digits(
 ) -> None:
     x, y = regression(seed, outputs=outputs)
     gram = x[1:].T @ x[1:] + l2 * np.eye(9)
-    recovered = reconstruct_record(
-        ridge(x, y, l2), ridge(x[1:], y[1:], l2), gram, research_use=True
-    )
+    recovered = reconstructed(x, y, l2, gram)
     # The residual e divides rounding errors: at |e| of 1e-4 four of sixteen digits are gone.
     residual = float(np.abs(y[0] - x[0] @ ridge(x, y, l2)).max())
     assert np.abs(recovered - x[0]).max() < 1e-8 * max(1, 1e-3 / residual)
@@ -65,10 +70,7 @@ def test_public_covariance_gives_the_direction_better_than_the_nearest_public_re
         x, y = regression(seed, n=500, d=20)
         public = regression(seed + 1000, n=500, d=20)[0]
         gram = public.T @ public * 499 / 500 + np.eye(21)
-        recovered = reconstruct_record(
-            ridge(x, y, 1.0), ridge(x[1:], y[1:], 1.0), gram, research_use=True
-        )[:-1]
-        record = x[0, :-1]
+        recovered, record = reconstructed(x, y, 1.0, gram)[:-1], x[0, :-1]
 
         def cosine(a: Array, b: Array) -> Array:
             return np.asarray(a @ b / np.linalg.norm(a, axis=-1) / np.linalg.norm(b))
@@ -81,19 +83,16 @@ def test_public_covariance_gives_the_direction_better_than_the_nearest_public_re
 
 
 def test_recovery_needs_the_research_switch_and_a_deletion() -> None:
-    x, y = regression(0)
-    weights = ridge(x, y, 1.0)
-    with pytest.raises(InputError, match="research_use false"):
-        reconstruct_record(weights, weights, np.eye(9), research_use=False)
-    with pytest.raises(InputError, match="did not change"):
-        reconstruct_record(weights, weights, np.eye(9), research_use=True)
-    with pytest.raises(InputError, match="gram"):
-        reconstruct_record(weights, weights, np.eye(8), research_use=True)
-    model = mlp((6,), 3)
-    with pytest.raises(InputError, match="research_use false"):
-        invert(model, model, 0, torch.zeros(6), research_use=False)
-    with pytest.raises(InputError, match="nothing was forgotten"):
-        invert(model, model, 0, torch.zeros(6), research_use=True)
+    w, model, zeros = ridge(*regression(0), 1.0), mlp((6,), 3), torch.zeros(6)
+    for message, call in (
+        ("research_use false", lambda: reconstruct_record(w, w, np.eye(9), research_use=False)),
+        ("did not change", lambda: reconstruct_record(w, w, np.eye(9), research_use=True)),
+        ("gram", lambda: reconstruct_record(w, w, np.eye(8), research_use=True)),
+        ("research_use false", lambda: invert(model, model, 0, zeros, research_use=False)),
+        ("nothing was forgotten", lambda: invert(model, model, 0, zeros, research_use=True)),
+    ):
+        with pytest.raises(InputError, match=message):
+            call()
 
 
 def data(n: int, seed: int) -> Examples:
@@ -145,24 +144,21 @@ def test_a_class_forgotten_by_retraining_is_named(forgotten: int) -> None:
 
 
 def test_label_inference_checks_its_probes() -> None:
-    p = np.full((2, 3), 1 / 3)
-    with pytest.raises(InputError, match="class 1 has none"):
-        forgotten_class_from_probes(p, p, [0, 2])
-    with pytest.raises(InputError, match="probes"):
-        forgotten_class_from_probes(p, p, [0])
-    # Only the second class's probe became uncertain.
-    sure, unsure = np.array([[1.0, 0, 0], [0, 1, 0], [0, 0, 1]]), np.full(3, 1 / 3)
-    after = sure.copy()
-    after[1] = unsure
-    rise = forgotten_class_from_probes(sure, after, [0, 1, 2], signal="entropy")
-    np.testing.assert_allclose(rise, [0, np.log(3), 0])
-    fall = forgotten_class_from_probes(sure, after, [0, 1, 2])
-    np.testing.assert_allclose(fall, [0, 2 / 3, 0])
-    # Sure of another class: the entropy does not move, the confidence does.
-    after[1] = [1, 0, 0]
-    np.testing.assert_allclose(
-        forgotten_class_from_probes(sure, after, [0, 1, 2], signal="entropy"), 0
+    p, sure = np.full((2, 3), 1 / 3), np.eye(3)
+    found = forgotten_class_from_probes
+    # The second probe became uncertain, or sure of another class, to which entropy is blind.
+    for second, by_entropy, by_confidence in (
+        (np.full(3, 1 / 3), [0, np.log(3), 0], [0, 2 / 3, 0]),
+        ([1, 0, 0], [0, 0, 0], [0, 1, 0]),
+    ):
+        after = np.stack([sure[0], second, sure[2]])
+        np.testing.assert_allclose(found(sure, after, [0, 1, 2], signal="entropy"), by_entropy)
+        np.testing.assert_allclose(found(sure, after, [0, 1, 2]), by_confidence)
+    calls: tuple[tuple[str, Callable[[], object]], ...] = (
+        ("class 1 has none", lambda: found(p, p, [0, 2])),
+        ("probes", lambda: found(p, p, [0])),
+        ("signal 'margin'", lambda: found(sure, sure, [0, 1, 2], signal="margin")),  # type: ignore[arg-type]
     )
-    np.testing.assert_allclose(forgotten_class_from_probes(sure, after, [0, 1, 2]), [0, 1, 0])
-    with pytest.raises(InputError, match="signal 'margin'"):
-        forgotten_class_from_probes(sure, sure, [0, 1, 2], signal="margin")  # type: ignore[arg-type]
+    for message, call in calls:
+        with pytest.raises(InputError, match=message):
+            call()

@@ -1,6 +1,5 @@
 """Attacked records: pairing, determinism, what is missing, and attacks that ask a model."""
 
-from collections.abc import Sequence
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -9,16 +8,11 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.scripted_model import ScriptedModel
 
 from sterling.errors import InputError
-from sterling.lm import GREEDY, CallLedger, Generation, Message, Sampling
 from sterling.text.attacks import ATTACKS, AttackTools, attack_records, attack_text
-from sterling.text.attacks.rewriting_rules import (
-    followers,
-    masked_spans,
-    paraphrase,
-    sentences,
-)
+from sterling.text.attacks.rewriting_rules import followers, masked_spans, paraphrase, sentences
 from sterling.text.attacks.synonyms import replace_words, small_table, wordnet
 from sterling.text.corpus.records import TextRecord
 
@@ -26,40 +20,6 @@ TEXT = (
     "The council did not close the bridge because the engineers found a small error. It is large. "
     "People began to use the old road, and the house near the river was quick to show a result."
 )
-
-
-class Echo:
-    """A model that answers every prompt with the same words, and remembers what it was asked."""
-
-    name = "echo"
-
-    def __init__(self, answer: str) -> None:
-        self.answer = answer
-        self.asked: list[str] = []
-        self.ledger = CallLedger()
-
-    def generate(
-        self,
-        prompts: Sequence[str],
-        sampling: Sampling = GREEDY,
-        *,
-        seed: int = 0,
-        purpose: str = "",
-    ) -> list[Generation]:
-        del sampling, seed, purpose
-        self.asked += prompts
-        return [Generation(self.answer, (), 0, True) for _ in prompts]
-
-    def chat(
-        self,
-        conversations: Sequence[Sequence[Message]],
-        sampling: Sampling = GREEDY,
-        *,
-        seed: int = 0,
-        purpose: str = "",
-    ) -> list[Generation]:
-        prompts = [one[-1]["content"] for one in conversations]
-        return self.generate(prompts, sampling, seed=seed, purpose=purpose)
 
 
 def machine(row: int, split: str = "test") -> TextRecord:
@@ -101,7 +61,9 @@ def test_unknown_attacks_and_missing_files_are_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="WordNet's files are not in"):
         attack_text(TEXT, "syno", np.random.default_rng(0), tools=AttackTools(wordnet=tmp_path))
     with pytest.raises(InputError, match="research_use"):
-        attack_text(TEXT, "humanize", np.random.default_rng(0), tools=AttackTools(model=Echo("x")))
+        attack_text(
+            TEXT, "humanize", np.random.default_rng(0), tools=AttackTools(model=ScriptedModel("x"))
+        )
 
 
 @given(words=st.integers(0, 200), share=st.floats(0, 1), seed=st.integers(0, 50))
@@ -116,7 +78,7 @@ def test_spans_lie_apart_after_the_first_word(words: int, share: float, seed: in
 
 
 def test_a_model_refills_spans_from_what_stands_before_them() -> None:
-    model = Echo(" brand new words")
+    model = ScriptedModel(" brand new words")
     edited = attack_text(
         TEXT, "span", np.random.default_rng(0), share=0.4, tools=AttackTools(model=model)
     )
@@ -128,16 +90,16 @@ def test_a_model_refills_spans_from_what_stands_before_them() -> None:
 
 
 def test_sentences_are_said_in_other_words_one_by_one() -> None:
-    model = Echo("Otherwise.")
+    model = ScriptedModel("Otherwise.")
     tools = AttackTools(model=model)
     edited = attack_text(TEXT, "para", np.random.default_rng(0), share=1.0, tools=tools)
     assert edited.text == "Otherwise. Otherwise. Otherwise."
-    silent = AttackTools(model=Echo("  "))
+    silent = AttackTools(model=ScriptedModel("  "))
     assert attack_text(TEXT, "para", np.random.default_rng(0), tools=silent).text == TEXT
 
 
 def test_a_round_trip_goes_through_the_pivot() -> None:
-    model = Echo("Die Brücke.")
+    model = ScriptedModel("Die Brücke.")
     edited = attack_text(TEXT, "back_trans", np.random.default_rng(0), tools=AttackTools(model))
     assert edited.text == "Die Brücke."
     assert model.asked[0].startswith("Translate into German")
@@ -145,7 +107,7 @@ def test_a_round_trip_goes_through_the_pivot() -> None:
 
 
 def test_humanize_shows_three_of_each() -> None:
-    model = Echo("As a person.")
+    model = ScriptedModel("As a person.")
     training = [replace(machine(row, "train"), text=f"machine {row}") for row in range(4)]
     training += [TextRecord(f"h{row}", f"human {row}", 0, "", split="train") for row in range(4)]
     tools = AttackTools(model=model, research_use=True)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from tests.text.attacks.test_registry import Echo
+from tests.scripted_model import ScriptedModel
 
 from sterling.errors import InputError, NothingMeasuredError
 from sterling.lm import GREEDY, Generation, LocalModel, Sampling, train_small
@@ -95,20 +95,23 @@ def test_another_corpus_is_not_mixed_in(model: LocalModel, tmp_path: Path) -> No
 
 
 def test_what_cannot_be_used_is_listed(tmp_path: Path) -> None:
-    texts = Corpus((*human(2).records, TextRecord("s", "short", 0, "s")))
-    corpus = build_corpus(texts, Echo("and so on."), PLAN, tmp_path / "c")
+    short = Corpus((TextRecord("s", "short", 0, "s"),))
+    texts = Corpus((*human(2).records, *short.records))
+    corpus = build_corpus(texts, ScriptedModel("and so on."), PLAN, tmp_path / "c")
     assert [(one.source, one.reason[:9]) for one in corpus.unread] == [("s", "too short")]
-    silent = build_corpus(human(2), Echo(" "), PLAN, tmp_path / "s")
+    silent = build_corpus(human(2), ScriptedModel(" "), PLAN, tmp_path / "s")
     assert {one.reason for one in silent.unread} == {"the model wrote nothing after its beginning"}
     with pytest.raises(NothingMeasuredError, match="too short"):
-        build_corpus(Corpus((TextRecord("s", "short", 0, "s"),)), Echo("x"), PLAN, tmp_path / "n")
+        build_corpus(
+            Corpus((TextRecord("s", "short", 0, "s"),)), ScriptedModel("x"), PLAN, tmp_path / "n"
+        )
     labelled = Corpus((TextRecord("m", SENTENCE * 3, 1, "m"),))
     with pytest.raises(InputError, match="labelled as a machine's"):
-        build_corpus(labelled, Echo("x"), PLAN, tmp_path / "m")
+        build_corpus(labelled, ScriptedModel("x"), PLAN, tmp_path / "m")
 
 
 def test_templates_and_system_prompts_reach_the_model(tmp_path: Path) -> None:
-    model = Echo("It went on.")
+    model = ScriptedModel("It went on.")
     plan = BuildPlan(
         prefix_tokens=8, template="Go on: {prefix}", system="You write.", samplings=PLAN.samplings
     )
@@ -120,7 +123,7 @@ def test_templates_and_system_prompts_reach_the_model(tmp_path: Path) -> None:
 
 def test_a_sweep_writes_one_text_for_each_setting(tmp_path: Path) -> None:
     plan = BuildPlan(prefix_tokens=8, samplings=sweep(16))
-    corpus = build_corpus(human(1), Echo("more"), plan, tmp_path / "c")
+    corpus = build_corpus(human(1), ScriptedModel("more"), plan, tmp_path / "c")
     machines = [one for one in corpus.records if one.label]
     assert len(machines) == 7 == len({json.dumps(one.meta["sampling"]) for one in machines})
 

@@ -3,20 +3,17 @@
 import numpy as np
 import pytest
 from scipy import stats
-from tests.text.number_detector import NumberDetector, numbers
+from tests.text.number_detector import numbers, trained_detector
 
 from sterling.errors import InputError, NothingMeasuredError
-from sterling.text.detectors import CalibratedDetector, train_detector
+from sterling.text.detectors import CalibratedDetector
 from sterling.text.evaluation.declaration import CAUTION, declare_machine_written
 
 
 def detector(direction: float = 1.0) -> CalibratedDetector:
     rng = np.random.default_rng(0)
-    records = [
-        *numbers("h", (direction * rng.normal(0, 1, 40)).tolist(), 0),
-        *numbers("m", (direction * rng.normal(2, 1, 40)).tolist(), 1),
-    ]
-    return train_detector(NumberDetector(), records, records)
+    human, machine = (direction * rng.normal(mean, 1, 40) for mean in (0, 2))
+    return trained_detector(human.tolist(), machine.tolist())
 
 
 @pytest.mark.parametrize("direction", [1.0, -1.0])
@@ -62,16 +59,16 @@ def test_what_may_not_calibrate_is_refused() -> None:
     trained = detector()
     documents = numbers("d", [1.0], 0)
     known = numbers("k", [0.0] * 40, 0)
-    with pytest.raises(InputError, match="'m0' is a machine's"):
-        declare_machine_written(trained, documents, numbers("m", [1.0], 1))
-    with pytest.raises(InputError, match="'k0' is the document 'd0'"):
-        declare_machine_written(trained, documents, numbers("k", [1.0], 0))
     learned = numbers("z", np.random.default_rng(0).normal(0, 1, 40).tolist()[:1], 0)
-    with pytest.raises(InputError, match=r"1 calibration texts begin like .*'z0'"):
-        declare_machine_written(trained, documents, [*known, *learned])
     declare_machine_written(trained, documents, numbers("h", [0.0] * 40, 0))  # a name is no proof
-    with pytest.raises(InputError, match="can select nothing"):
-        declare_machine_written(trained, documents, known[:5])
+    for calibration, message in (
+        (numbers("m", [1.0], 1), "'m0' is a machine's"),
+        (numbers("k", [1.0], 0), "'k0' is the document 'd0'"),
+        ([*known, *learned], r"1 calibration texts begin like .*'z0'"),
+        (known[:5], "can select nothing"),
+    ):
+        with pytest.raises(InputError, match=message):
+            declare_machine_written(trained, documents, calibration)
     with pytest.raises(NothingMeasuredError, match="no document could be scored"):
         declare_machine_written(trained, numbers("d", ["?"], 0), known)
     with pytest.raises(NothingMeasuredError, match="no calibration text could be scored"):

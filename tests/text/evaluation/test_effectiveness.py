@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 from sklearn.metrics import average_precision_score, brier_score_loss, f1_score, roc_auc_score
-from tests.text.number_detector import NumberDetector, numbers
+from tests.text.number_detector import numbers, trained_detector
 
 from sterling.errors import InputError, NothingMeasuredError
 from sterling.measure import Scores
 from sterling.text.corpus.records import TextRecord
-from sterling.text.detectors import CalibratedDetector, train_detector
+from sterling.text.detectors import CalibratedDetector
 from sterling.text.evaluation.effectiveness import (
     BREAKDOWNS,
     _calibration_error,
@@ -21,25 +21,21 @@ from sterling.text.evaluation.effectiveness import (
 )
 
 
-def detector(seed: int = 0) -> CalibratedDetector:
-    rng = np.random.default_rng(seed)
-    records = [
-        *numbers("h", rng.normal(0, 1, 60).tolist(), 0),
-        *numbers("m", rng.normal(2, 1, 60).tolist(), 1),
-    ]
-    return train_detector(NumberDetector(), records, records)
+@pytest.fixture(scope="module")
+def trained() -> CalibratedDetector:
+    rng = np.random.default_rng(0)
+    return trained_detector(rng.normal(0, 1, 60).tolist(), rng.normal(2, 1, 60).tolist())
 
 
-def fresh(seed: int = 1, n: int = 150) -> list[TextRecord]:
-    rng = np.random.default_rng(seed)
+def fresh(n: int = 150) -> list[TextRecord]:
+    rng = np.random.default_rng(1)
     return [
         *numbers("th", rng.normal(0, 1, n).tolist(), 0, domain="news"),
         *numbers("tm", rng.normal(2, 1, n).tolist(), 1, domain="news", model="a"),
     ]
 
 
-def test_figures_are_those_of_scikit_learn() -> None:
-    trained = detector()
+def test_figures_are_those_of_scikit_learn(trained: CalibratedDetector) -> None:
     judged = trained.judge(fresh())
     found = effectiveness(judged, trained.threshold.value, repetitions=50)
     y, p = judged.label, judged.probability
@@ -64,9 +60,8 @@ def test_figures_are_those_of_scikit_learn() -> None:
         assert point.rate.value == pytest.approx((judged.logit[y] > cut).mean())
 
 
-def test_a_detector_gains_nothing_by_failing() -> None:
+def test_a_detector_gains_nothing_by_failing(trained: CalibratedDetector) -> None:
     """A text on the wrong side is not left out: figures fall that dropping it would raise."""
-    trained = detector()
     records = fresh()
     judged = trained.judge(records)
     wrong = judged.machine != judged.label
@@ -109,10 +104,9 @@ def test_risk_coverage_of_known_answers() -> None:
     assert risks(scores, 0.0)[-1] == pytest.approx(0.25)
 
 
-def test_parts_have_their_own_figures() -> None:
-    trained = detector()
+def test_parts_have_their_own_figures(trained: CalibratedDetector) -> None:
     records = [
-        *fresh(1, 60),
+        *fresh(60),
         *numbers("x", [5.0, 6.0], 1, domain="law", model="b"),
         *numbers("y", ["0 " + "word " * 120], 0, domain="law"),
     ]
@@ -132,8 +126,7 @@ def test_parts_have_their_own_figures() -> None:
         breakdown(judged, "topic", 0.0)
 
 
-def test_nothing_scored_is_no_result() -> None:
-    trained = detector()
+def test_nothing_scored_is_no_result(trained: CalibratedDetector) -> None:
     with pytest.raises(NothingMeasuredError, match="no number"):
         worst_case(trained.judge(numbers("x", ["?", "?"], 1)))
     one_class = trained.judge(numbers("x", [1.0, 2.0], 1))
@@ -141,8 +134,8 @@ def test_nothing_scored_is_no_result() -> None:
         effectiveness(one_class, 0.0, repetitions=5)
 
 
-def test_the_cost_of_scoring_is_measured() -> None:
-    judged, spent = judge_timed(detector(), fresh())
+def test_the_cost_of_scoring_is_measured(trained: CalibratedDetector) -> None:
+    judged, spent = judge_timed(trained, fresh())
     assert len(judged.records) == spent.texts == 300
     assert spent.seconds > 0
     assert spent.peak_mib > 50

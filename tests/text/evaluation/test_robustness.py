@@ -2,21 +2,18 @@
 
 import numpy as np
 import pytest
-from tests.text.number_detector import NumberDetector, numbers
+from tests.text.number_detector import numbers, trained_detector
 
 from sterling.errors import InputError, NothingMeasuredError
 from sterling.measure import Rate
 from sterling.text.corpus.records import TextRecord
-from sterling.text.detectors import CalibratedDetector, train_detector
+from sterling.text.detectors import CalibratedDetector
 from sterling.text.evaluation.robustness import attack_success, mean_success
 
 
-def detector() -> CalibratedDetector:
-    records = [
-        *numbers("h", [-1.0, -2.0, 0.5], 0),
-        *numbers("m", [1.0, 2.0, -0.5], 1),
-    ]
-    return train_detector(NumberDetector(), records, records)
+@pytest.fixture(scope="module")
+def trained() -> CalibratedDetector:
+    return trained_detector([-1.0, -2.0, 0.5], [1.0, 2.0, -0.5])
 
 
 def attacked(parent: str, attack: str, *values: float | str) -> list[TextRecord]:
@@ -26,8 +23,9 @@ def attacked(parent: str, attack: str, *values: float | str) -> list[TextRecord]
     ]
 
 
-def test_any_variant_that_passes_counts_once_and_undetected_parents_do_not() -> None:
-    trained = detector()
+def test_any_variant_that_passes_counts_once_and_undetected_parents_do_not(
+    trained: CalibratedDetector,
+) -> None:
     originals = trained.judge(numbers("p", [5.0, 5.0, 5.0, -5.0], 1))
     copies = [
         *attacked("p0", "typo", 5.0, -5.0, -5.0),
@@ -43,8 +41,7 @@ def test_any_variant_that_passes_counts_once_and_undetected_parents_do_not() -> 
     assert mean_success(found) == pytest.approx((2 / 4, (2 / 3 + 0) / 2))
 
 
-def test_no_attack_has_no_success() -> None:
-    trained = detector()
+def test_no_attack_has_no_success(trained: CalibratedDetector) -> None:
     values = np.random.default_rng(0).normal(1, 2, 200).tolist()
     originals = numbers("p", values, 1)
     same = [copy for one in originals for copy in attacked(one.id, "identity", one.text)]
@@ -53,8 +50,7 @@ def test_no_attack_has_no_success() -> None:
     assert found["identity"].rate.trials > 100
 
 
-def test_orphans_and_nothing_detected_are_named() -> None:
-    trained = detector()
+def test_orphans_and_nothing_detected_are_named(trained: CalibratedDetector) -> None:
     originals = trained.judge(numbers("p", [-5.0], 1))
     with pytest.raises(InputError, match="'q0' is no machine text among the originals"):
         attack_success(originals, trained.judge(attacked("q0", "typo", 1.0)))

@@ -288,12 +288,7 @@ class _Search:
         return self._ranked(prompts, wins, ended if pairs else "settled")
 
     def _round(
-        self,
-        prompts: Sequence[str],
-        wins: NDArray[np.float64],
-        first: int,
-        second: int,
-        count: int,
+        self, prompts: Sequence[str], wins: NDArray[np.float64], first: int, second: int, count: int
     ) -> int:
         won, _ = self._compare(prompts[first], prompts[second], count)
         wins[first, second] += sum(won)

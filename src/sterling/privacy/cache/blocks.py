@@ -80,11 +80,7 @@ class BlockMixer:
         return mixed.view(z, blocks, b, d)
 
     def restore(
-        self,
-        stored: Tensor,
-        inverse: Tensor,
-        serials: Sequence[Serial],
-        out: Tensor | None = None,
+        self, stored: Tensor, inverse: Tensor, serials: Sequence[Serial], out: Tensor | None = None
     ) -> Tensor:
         """Return X of blocks (Z, B, b, d), rows in their own order; in ``out`` if it is given."""
         z, blocks, b, d = stored.shape

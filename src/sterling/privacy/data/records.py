@@ -80,12 +80,7 @@ def embedded_records(name: str) -> Records:
 
 
 def simulated_records(
-    size: int,
-    *,
-    classes: int = 10,
-    features: int = 32,
-    separation: float = 2.0,
-    seed: int = 0,
+    size: int, *, classes: int = 10, features: int = 32, separation: float = 2.0, seed: int = 0
 ) -> Records:
     """Draw Gaussian classes around random centres.
 

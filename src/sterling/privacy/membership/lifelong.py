@@ -25,11 +25,7 @@ STAGE_RULES: tuple[StageRule, ...] = ("stage", "spending", "lord", "saffron", "e
 
 
 def select_over_stages(
-    p: Sequence[NDArray[np.float64]],
-    alpha: float,
-    rule: StageRule,
-    *,
-    calibration: Sequence[int],
+    p: Sequence[NDArray[np.float64]], alpha: float, rule: StageRule, *, calibration: Sequence[int]
 ) -> list[NDArray[np.bool_]]:
     """Return the mask of declared members at each stage; no stage looks at a later one.
 

@@ -154,10 +154,7 @@ ATTACKS: dict[str, Callable[[AttackedModel], NDArray[np.floating]]] = {
     "LiRA online": lambda model: lira_online(*model.odds, model.shadow_members),
     "LiRA offline": lambda model: lira_offline(*model.odds, model.shadow_members),
     "RMIA": lambda model: likelihood_ratio(
-        expit(model.odds[0]),
-        expit(model.odds[1]),
-        ~model.shadow_members,
-        offline_a=model.offline_a,
+        expit(model.odds[0]), expit(model.odds[1]), ~model.shadow_members, offline_a=model.offline_a
     ),
     "RMIA, one reference": _one_reference,
     "quantile regression": _quantile,

@@ -77,12 +77,7 @@ def fit_amnesiac(
 
 
 def amnesiac(
-    model: nn.Module,
-    forget: Examples,
-    retain: Examples,
-    rng: torch.Generator,
-    *,
-    descent: Descent,
+    model: nn.Module, forget: Examples, retain: Examples, rng: torch.Generator, *, descent: Descent
 ) -> nn.Module:
     """Subtract the logged updates of all batches with a forgotten record, then repair.
 

@@ -26,12 +26,7 @@ from sterling.privacy.unlearning.losses import (
 
 
 def bad_teacher(
-    model: nn.Module,
-    forget: Examples,
-    retain: Examples,
-    rng: torch.Generator,
-    *,
-    descent: Descent,
+    model: nn.Module, forget: Examples, retain: Examples, rng: torch.Generator, *, descent: Descent
 ) -> nn.Module:
     """Minimise KL(random ‖ student) on the forget set plus KL(before ‖ student) on the rest.
 

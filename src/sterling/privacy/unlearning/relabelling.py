@@ -125,12 +125,7 @@ def boundary_shrink(
 
 
 def boundary_expand(
-    model: nn.Module,
-    forget: Examples,
-    retain: Examples,
-    rng: torch.Generator,
-    *,
-    descent: Descent,
+    model: nn.Module, forget: Examples, retain: Examples, rng: torch.Generator, *, descent: Descent
 ) -> nn.Module:
     """Teach the forget set to an extra class, then cut that class off.
 

@@ -115,11 +115,7 @@ def audit_forgetting(
         retraining=comparison,
         sets=sets
         if retrained is None
-        else {
-            **sets,
-            "forget, retrained": retrained[0],
-            "holdout, retrained": retrained[1],
-        },
+        else {**sets, "forget, retrained": retrained[0], "holdout, retrained": retrained[1]},
         tolerance=tolerance,
     )
 

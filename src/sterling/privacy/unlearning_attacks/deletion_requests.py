@@ -235,13 +235,7 @@ def plan_deletions(
 
 
 def plan_verified_deletions(
-    model: ConvexModel,
-    owned: Tensor,
-    aim: Aim,
-    budget: int,
-    *,
-    research_use: bool,
-    rounds: int = 6,
+    model: ConvexModel, owned: Tensor, aim: Aim, budget: int, *, research_use: bool, rounds: int = 6
 ) -> Tensor:
     """Plan a white-box deletion request and check it by retraining, rows of training (B,).
 

@@ -355,12 +355,7 @@ def steer_language_model(
     known, wanted = target.halves(seed)
     rng = torch.Generator().manual_seed(seed)
     prompted = fit_soft_prompt(
-        model,
-        known,
-        length=prefixes.shape[1],
-        research_use=research_use,
-        rng=rng,
-        descent=descent,
+        model, known, length=prefixes.shape[1], research_use=research_use, rng=rng, descent=descent
     )
     prefix = best_prefix(model, known, prefixes, research_use=research_use)
     return {

@@ -59,9 +59,7 @@ def paraphrase_by_model(
     wanted = share_of_words(share, len(parts))
     chosen = sorted(rng.choice(len(parts), size=wanted, replace=False).tolist())
     answers = _ask(
-        model,
-        [f"Say this sentence in other words.\n\n{parts[row].strip()}" for row in chosen],
-        rng,
+        model, [f"Say this sentence in other words.\n\n{parts[row].strip()}" for row in chosen], rng
     )
     changed = 0
     for row, answer in zip(chosen, answers, strict=True):

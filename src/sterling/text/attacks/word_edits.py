@@ -20,13 +20,7 @@ ALPHABET = "abcdefghijklmnopqrstuvwxyz"
 # Operations of "typo" with their probabilities, as the platform mixes them.
 TYPO = {"subs": 0.556, "dele": 0.23, "inse": 0.203, "tran": 0.011}
 # Letters of other scripts that look like Latin ones.
-HOMOGLYPHS = dict(
-    zip(
-        "aceijopsxyhABCEHIJKMOPSTX",
-        "асеіјорѕхуһАВСЕНІЈКМОРЅТХ",
-        strict=True,
-    )
-)
+HOMOGLYPHS = dict(zip("aceijopsxyhABCEHIJKMOPSTX", "асеіјорѕхуһАВСЕНІЈКМОРЅТХ", strict=True))
 ZERO_WIDTH_SPACE = "\u200b"
 VERTICAL_TABS = "\u000b\u000b"
 _WORD = re.compile(r"\S+")

@@ -156,8 +156,7 @@ def _values(
     metric: Callable[[TokenStats], float], stats: Sequence[TokenStats], reasons: Sequence[str]
 ) -> Scored:
     return Scored.of(
-        [math.nan if why else metric(one) for one, why in zip(stats, reasons, strict=True)],
-        reasons,
+        [math.nan if why else metric(one) for one, why in zip(stats, reasons, strict=True)], reasons
     )
 
 

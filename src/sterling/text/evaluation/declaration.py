@@ -135,9 +135,7 @@ def declare_machine_written(
 
 
 def _check_calibration(
-    detector: CalibratedDetector,
-    documents: Sequence[TextRecord],
-    calibration: Sequence[TextRecord],
+    detector: CalibratedDetector, documents: Sequence[TextRecord], calibration: Sequence[TextRecord]
 ) -> None:
     for record in calibration:
         if record.label != 0:

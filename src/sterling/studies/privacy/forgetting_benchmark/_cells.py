@@ -50,12 +50,12 @@ RESTORING = {
 
 def forget(config: ForgettingBenchmarkConfig, cell: Cell) -> list[Row]:
     """Rows of one cell."""
-    kind, victim = cell.point["kind"], str(cell.point["forget_set"])
+    kind, forget_set = cell.point["kind"], str(cell.point["forget_set"])
     if kind == "language":
         return language_rows(attack_forgotten_authors(language_bench(config, cell.seed)))
     methods = config.sequence if kind == "requests" else config.methods or CLASSIFIER_METHODS
     architecture = str(cell.point["architecture"])
-    bench = classifier_bench(config, architecture, victim, methods, cell.seed)
+    bench = classifier_bench(config, architecture, forget_set, methods, cell.seed)
     if kind == "maps":
         return [
             row(metric, value, features=features)
@@ -64,9 +64,9 @@ def forget(config: ForgettingBenchmarkConfig, cell: Cell) -> list[Row]:
         ]
     if kind == "requests":
         return request_rows(attack_along_requests(bench, requests=config.requests))
-    if victim == "class":
+    if forget_set == "class":
         return method_rows(name_forgotten_classes(bench))
-    return classifier_rows(attack_after_forgetting(bench, victim))
+    return classifier_rows(attack_after_forgetting(bench, forget_set))
 
 
 def language_bench(config: ForgettingBenchmarkConfig, seed: int) -> LanguageBench:
@@ -86,7 +86,7 @@ def language_bench(config: ForgettingBenchmarkConfig, seed: int) -> LanguageBenc
 def classifier_bench(
     config: ForgettingBenchmarkConfig,
     architecture: str,
-    victim: str,
+    forget_set: str,
     methods: Sequence[str],
     seed: int,
 ) -> ClassifierBench:
@@ -97,7 +97,7 @@ def classifier_bench(
     x = torch.from_numpy(records.x)
     if architecture == "cnn" and config.data is None:
         x = x.reshape(-1, 1, 8, 8)
-    own = victim == "random" and architecture == reference_architecture(config)
+    own = forget_set == "random" and architecture == reference_architecture(config)
     return ClassifierBench(
         architecture=architecture,
         data=Examples(x, torch.from_numpy(records.y), torch.arange(len(x))),
@@ -113,7 +113,7 @@ def classifier_bench(
 
 def reference_architecture(config: ForgettingBenchmarkConfig) -> str | None:
     """The architecture of what runs once: the grid's first that forgets random records."""
-    return next((a for a, victim in config.grid if victim == "random"), None)
+    return next((a for a, forget_set in config.grid if forget_set == "random"), None)
 
 
 def method_rows(figures: Figures) -> list[Row]:

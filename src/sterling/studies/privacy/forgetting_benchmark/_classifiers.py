@@ -1,6 +1,6 @@
 """Classifiers that forget: each unlearning method under each attack, on records of one kind.
 
-What a benchmark crosses is measured here, one architecture and one victim at a time, beside the
+What a benchmark crosses is measured here, one architecture and one forget set at a time, beside the
 model that was truly retrained and the model that forgot nothing.
 """
 
@@ -70,7 +70,7 @@ class ClassifierBench:
 
     Attributes:
         architecture: One of ``ARCHITECTURES``.
-        data: Records to cut into victims, base and test.
+        data: Records to cut into forget sets, base and test.
         methods: Names of the registered methods, of ``OWN_TRAINING`` and ``REWOUND``.
         pool: Records of which each model learns, and forgets, its own half.
         base: Records that every model retains.
@@ -117,10 +117,10 @@ class ClassifierBench:
             if name == RETRAINED or (name in self.methods and name not in unfit)
         }
 
-    def cut(self, victim: str) -> ForgetSetSplit:
-        """The data cut for a victim."""
+    def cut(self, forget_set: str) -> ForgetSetSplit:
+        """The data cut for a forget set."""
         return choose_forget_set(
-            victim,
+            forget_set,
             self.data,
             self.build,
             self.recipe,
@@ -152,13 +152,13 @@ class ClassifierBench:
         return np.asarray(retrained.logits(records).numpy())
 
 
-def attack_after_forgetting(bench: ClassifierBench, victim: str) -> Figures:
-    """Every method under every attack on one victim: for each a row of figures.
+def attack_after_forgetting(bench: ClassifierBench, forget_set: str) -> Figures:
+    """Every method under every attack on one forget set: for each a row of figures.
 
     That of ``REWOUND`` has two more: the mean "step" that it rewinds to, and the share of models
     that "stayed" at the last one.
     """
-    cut = bench.cut(victim)
+    cut = bench.cut(forget_set)
     shadows = bench.shadows(cut)
     records = torch.cat([cut.pool.inputs, cut.test.inputs])
     before = shadows.models.logits(records).numpy()
