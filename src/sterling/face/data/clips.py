@@ -1,7 +1,6 @@
 """From a manifest of videos to clips of face crops."""
 
-from collections.abc import Callable, Collection, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -13,21 +12,13 @@ from sterling.face.data.align import CropSpec
 from sterling.face.data.detect import FaceDetector
 from sterling.face.data.faces import Faces
 from sterling.face.data.images import read_image
-from sterling.face.data.load import LoadedFaces, NonResponse, Reason, cutter
+from sterling.face.data.load import LoadedFaces, NoCropError, Reason, crop_each, cutter
 from sterling.face.data.manifest import Manifest
 from sterling.face.data.modality import require_modalities
 from sterling.face.data.video import VIDEO_SUFFIXES, count_frames, read_numbered_frames
 
 INTERVAL = 3
 """Every how many-th frame a clip takes: as the multi-frame depth networks were trained."""
-
-
-@dataclass(eq=False)
-class _NoClipError(Exception):
-    """Why a video gave no clip."""
-
-    reason: Reason
-    detail: str
 
 
 def load_clips(
@@ -65,34 +56,26 @@ def load_clips(
             f"clips of {', '.join(modalities)}: only colour videos can be read; choose a network "
             "of colour clips"
         )
-    videos = list(_videos(manifest))
+    videos = {int(rows[0]): rows for rows in _videos(manifest)}
     if not videos:
         raise InputError(
             f"{manifest.source}: has no videos, and this network judges clips of {frames} frames; "
             "give videos, or choose a network of single pictures"
         )
     finder = None if cropped else (detector or FaceDetector())
+    paths = manifest.column("path").tolist()
     clips: list[Tensor] = []
-    found: list[int] = []
-    missing: list[NonResponse] = []
-    for done, rows in enumerate(videos):
-        first = int(rows[0])
-        path = str(manifest.column("path")[first])
-        try:
-            pictures = _frames(manifest, rows, frames)
-            clips.append(_cut(path, pictures, spec, finder))
-            found.append(first)
-        except _NoClipError as problem:
-            item = str(manifest.column("item")[first])
-            missing.append(NonResponse(item, path, problem.reason, problem.detail))
-        if progress is not None:
-            progress(done + 1, len(videos))
+
+    def crop(row: int, _place: int) -> None:
+        pictures = _frames([paths[place] for place in videos[row]], frames)
+        clips.append(_cut(paths[row], pictures, spec, finder))
+
+    found, missing = crop_each(manifest, paths, list(videos), crop, progress)
     if not clips:
         raise NothingMeasuredError(
             f"{manifest.source}: no clip of any of {len(missing)} videos; {missing[0].detail}"
         )
-    faces = Faces(manifest.select(np.array(found)), torch.stack(clips))
-    return LoadedFaces(faces, tuple(missing))
+    return LoadedFaces(Faces(manifest.select(np.array(found)), torch.stack(clips)), missing)
 
 
 def clip_of_video(
@@ -111,7 +94,7 @@ def clip_of_video(
     """
     try:
         return _cut(str(path), _of_file(str(path), frames), spec, detector)
-    except _NoClipError as problem:
+    except NoCropError as problem:
         return problem.reason, problem.detail
 
 
@@ -124,15 +107,14 @@ def _videos(manifest: Manifest) -> Iterator[np.ndarray]:
             yield rows[np.argsort(numbers[rows], kind="stable")]
 
 
-def _frames(manifest: Manifest, rows: np.ndarray, frames: int) -> list[Tensor]:
-    paths = [str(path) for path in manifest.column("path")[rows]]
+def _frames(paths: Sequence[str], frames: int) -> list[Tensor]:
     try:
         if Path(paths[0]).suffix.lower() in VIDEO_SUFFIXES:
             return _of_file(paths[0], frames)
         step = _step(len(paths), frames)
         return [read_image(paths[place]) for place in _middle(len(paths), frames, step, paths[0])]
     except InputError as error:
-        raise _NoClipError("unreadable", str(error)) from error
+        raise NoCropError("unreadable", str(error)) from error
 
 
 def _of_file(path: str, frames: int) -> list[Tensor]:
@@ -150,7 +132,7 @@ def _middle(available: int, frames: int, step: int, path: str) -> list[int]:
     """Places of `frames` frames, every `step`-th, in the middle of those available."""
     span = (frames - 1) * step + 1
     if available < span:
-        raise _NoClipError(
+        raise NoCropError(
             "too_short", f"{path}: {available} frames, but a clip has {frames}; film for longer"
         )
     start = (available - span) // 2
@@ -159,6 +141,4 @@ def _middle(available: int, frames: int, step: int, path: str) -> list[int]:
 
 def _cut(path: str, pictures: list[Tensor], spec: CropSpec, finder: FaceDetector | None) -> Tensor:
     cut = cutter(path, pictures[len(pictures) // 2], spec, finder)
-    if isinstance(cut, tuple):
-        raise _NoClipError(*cut)
     return torch.stack([cut(picture) for picture in pictures])

@@ -76,8 +76,7 @@ def read_folder(
         raise InputError(
             f"{folder}: no pictures or videos ({kinds}) in it; put them into {_LAYOUT}"
         )
-    columns = {name: [row[name] for row in rows] for name in rows[0]}
-    return Manifest.from_columns(columns, str(folder))
+    return Manifest.from_rows(rows, str(folder))
 
 
 def says_labels(path: str | os.PathLike[str]) -> bool:

@@ -29,6 +29,14 @@ Reason = Literal["unreadable", "no_face", "too_small", "too_short"]
 _COLUMN: dict[Modality, str] = {"rgb": "path", "depth": "depth_path", "ir": "ir_path"}
 
 
+@dataclass(eq=False)
+class NoCropError(Exception):
+    """Why a presentation gave no crop."""
+
+    reason: Reason
+    detail: str
+
+
 @dataclass(frozen=True)
 class NonResponse:
     """A presentation of which there is no crop.
@@ -95,32 +103,52 @@ def load_faces(
     n = len(manifest)
     crops = torch.zeros((n, channels_of(wanted), spec.size, spec.size), dtype=torch.uint8)
     present = torch.zeros((n, len(wanted)), dtype=torch.bool)
-    found: list[int] = []
-    missing: list[NonResponse] = []
-    items, paths = manifest.column("item").tolist(), _anchors(manifest, files, cropped=cropped)
+    paths = _anchors(manifest, files, cropped=cropped)
     pictures = _pictures(manifest, paths)
-    for position, (item, path) in enumerate(zip(items, paths, strict=True)):
-        picture = next(pictures)
-        row = {name: column[position] for name, column in files.items()}
-        crop = _crop(path, picture, row, spec, finder)
-        if isinstance(crop, dict):
-            crops[len(found)] = _stacked(crop, wanted, spec.size)
-            present[len(found)] = torch.tensor([name in crop for name in wanted])
-            found.append(position)
-        else:
-            missing.append(NonResponse(item, path, *crop))
-        if progress is not None:
-            progress(position + 1, n)
+
+    def crop(row: int, place: int) -> None:
+        there = {name: column[row] for name, column in files.items() if column[row]}
+        cut = _crop(paths[row], next(pictures), there, spec, finder)
+        crops[place] = _stacked(cut, wanted, spec.size)
+        present[place] = torch.tensor([name in cut for name in wanted])
+
+    found, missing = crop_each(manifest, paths, range(n), crop, progress)
     if not found:
         raise NothingMeasuredError(_nothing(manifest, missing))
-    there = present[: len(found)]
+    shown = present[: len(found)]
     faces = Faces(
         manifest.select(np.array(found)),
         crops[: len(found)],
         modalities=wanted,
-        present=None if bool(there.all()) else there,
+        present=None if bool(shown.all()) else shown,
     )
-    return LoadedFaces(faces, tuple(missing))
+    return LoadedFaces(faces, missing)
+
+
+def crop_each(
+    manifest: Manifest,
+    paths: Sequence[str],
+    rows: Sequence[int],
+    crop: Callable[[int, int], None],
+    progress: Callable[[int, int], None] | None,
+) -> tuple[list[int], tuple[NonResponse, ...]]:
+    """Call `crop` with each row and its place among the crops; it raises `NoCropError` at some.
+
+    Returns:
+        The rows with a crop, and the others.
+    """
+    items = manifest.column("item").tolist()
+    found: list[int] = []
+    missing: list[NonResponse] = []
+    for done, row in enumerate(rows, start=1):
+        try:
+            crop(row, len(found))
+            found.append(row)
+        except NoCropError as problem:
+            missing.append(NonResponse(items[row], paths[row], problem.reason, problem.detail))
+        if progress is not None:
+            progress(done, len(rows))
+    return found, tuple(missing)
 
 
 def _require_files(files: Mapping[Modality, Sequence[str]], source: str) -> None:
@@ -172,25 +200,22 @@ def _crop(
     files: Mapping[Modality, str],
     spec: CropSpec,
     finder: FaceDetector | None,
-) -> dict[Modality, Tensor] | tuple[Reason, str]:
-    """The crops of the largest face from all files there are, or why there is none.
+) -> dict[Modality, Tensor]:
+    """The crops of the largest face from all files there are.
 
     Raises:
+        NoCropError: There is none.
         InputError: The pictures differ in size.
     """
     if isinstance(picture, str):
-        return "unreadable", picture
+        raise NoCropError("unreadable", picture)
     cut = cutter(path, picture, spec, finder)
-    if isinstance(cut, tuple):
-        return cut
     crops: dict[Modality, Tensor] = {}
     for name, file in files.items():
-        if not file:
-            continue
         try:
             image = picture if file == path else read_image(file)
         except InputError as error:
-            return "unreadable", str(error)
+            raise NoCropError("unreadable", str(error)) from error
         if image.shape != picture.shape:
             height, width = image.shape[1:]
             raise InputError(
@@ -203,25 +228,29 @@ def _crop(
 
 def cutter(
     path: str, picture: Tensor, spec: CropSpec, finder: FaceDetector | None
-) -> Callable[[Tensor], Tensor] | tuple[Reason, str]:
-    """What cuts the face out of a picture of the same scene, or why nothing can.
+) -> Callable[[Tensor], Tensor]:
+    """Find the face in a picture; return what cuts it out of pictures of the same scene.
 
     Args:
         path: Named in reasons.
         picture: uint8 (3, H, W), in which the face is found.
         spec: How to cut.
         finder: What finds it; None where the picture is a face crop already.
+
+    Raises:
+        NoCropError: There is no face, or it is too small.
     """
     if finder is None:
         return partial(resize_crop, size=spec.size)
     faces = finder.detect(picture)
     if not faces:
-        return "no_face", f"{path}: no face found; show it upright, lit and not cut off"
+        raise NoCropError("no_face", f"{path}: no face found; show it upright, lit and not cut off")
     face = faces[0]
     if face.side < SMALLEST_FACE:
-        return "too_small", (
+        raise NoCropError(
+            "too_small",
             f"{path}: the face is {face.side:.0f} pixels large, less than {SMALLEST_FACE};"
-            " take the picture nearer or at a higher resolution"
+            " take the picture nearer or at a higher resolution",
         )
     return partial(crop_face, face=face, spec=spec)
 
@@ -237,7 +266,7 @@ def _stacked(crops: Mapping[Modality, Tensor], modalities: Sequence[Modality], s
     return torch.cat([crops.get(name, empty)[: CHANNELS[name]] for name in modalities])
 
 
-def _nothing(manifest: Manifest, missing: list[NonResponse]) -> str:
+def _nothing(manifest: Manifest, missing: Sequence[NonResponse]) -> str:
     if not missing:
         return f"{manifest.source}: the manifest has no rows, so there are no faces"
     counts = Counter(row.reason for row in missing)

@@ -1,7 +1,7 @@
 """The manifest: one validated row per presentation, saying what it is and where it came from."""
 
 import os
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -119,6 +119,11 @@ class Manifest:
     def from_columns(cls, columns: Mapping[str, Any], source: str = "manifest") -> Self:
         """Build a manifest from a mapping of column name to values."""
         return cls(pl.DataFrame(dict(columns)), source)
+
+    @classmethod
+    def from_rows(cls, rows: Sequence[Mapping[str, Any]], source: str = "manifest") -> Self:
+        """Build a manifest from one mapping of column name to value per row, all with one set."""
+        return cls.from_columns({name: [row[name] for row in rows] for name in rows[0]}, source)
 
     @classmethod
     def read(cls, path: str | Path) -> Self:

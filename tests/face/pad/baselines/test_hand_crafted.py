@@ -11,9 +11,16 @@ from sklearn.covariance import LedoitWolf
 from torch import Tensor
 
 from sterling.errors import InputError
-from sterling.face.pad.baselines.local_binary_patterns import BINS, patterns, score_texture, texture
+from sterling.face.pad.baselines.hand_crafted import (
+    BINS,
+    SECTORS,
+    patterns,
+    score_spectrum,
+    score_texture,
+    spectra,
+    texture,
+)
 from sterling.face.pad.baselines.simple import score_one_class
-from sterling.face.pad.baselines.spectrum import SECTORS, score_spectrum, spectra
 from sterling.measure import Scores, auc
 
 

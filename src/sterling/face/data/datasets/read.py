@@ -70,8 +70,7 @@ def read_tree(tree: Tree, protocol: str | None = None, *, frames: int | None = N
             f"{tree.folder}: protocol {protocol} of {dataset.title} has nothing of what is there; "
             "the splits or their list files are missing"
         )
-    columns = {name: [row[name] for row in rows] for name in rows[0]}
-    return Manifest.from_columns(columns, tree.folder)
+    return Manifest.from_rows(rows, tree.folder)
 
 
 def read_lists(
@@ -122,8 +121,7 @@ def read_lists(
             rows += named
     if not rows:
         raise InputError(f"{', '.join(map(str, lists.values()))}: name nothing")
-    columns = {name: [row[name] for row in rows] for name in rows[0]}
-    return Manifest.from_columns(columns, tree.folder)
+    return Manifest.from_rows(rows, tree.folder)
 
 
 def _require_sound(tree: Tree) -> None:

@@ -68,5 +68,4 @@ def _manifest(root: Path, lists: Path, pictures: int) -> Manifest:
                     "session": name,
                 }
             )
-    columns = {key: [row[key] for row in rows] for key in rows[0]}
-    return Manifest.from_columns(columns, str(lists))
+    return Manifest.from_rows(rows, str(lists))

@@ -35,12 +35,17 @@ def score_thumbnails(
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
-    if bona_fide.all() or not bona_fide.any():
-        raise InputError("training images: both bona fide and attack presentations are needed")
+    require_both(bona_fide)
     classifier = make_pipeline(StandardScaler(), LogisticRegression(max_iter=2000))
     classifier.fit(_thumbnails(train), bona_fide)
     scores: NDArray[np.float64] = classifier.decision_function(_thumbnails(test))
     return scores
+
+
+def require_both(bona_fide: NDArray[np.bool_]) -> None:
+    """Raise `InputError` where one class is missing among the labels of training images."""
+    if bona_fide.all() or not bona_fide.any():
+        raise InputError("training images: both bona fide and attack presentations are needed")
 
 
 def _thumbnails(images: Tensor) -> NDArray[np.float32]:

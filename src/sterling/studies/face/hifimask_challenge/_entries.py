@@ -25,8 +25,7 @@ from sterling.face.challenge.challenge import (
 from sterling.face.challenge.leaderboard import Trained, start_board, submit
 from sterling.face.data import Faces, Manifest
 from sterling.face.pad import CDCN, Detector
-from sterling.face.pad.baselines.local_binary_patterns import score_texture
-from sterling.face.pad.baselines.spectrum import score_spectrum
+from sterling.face.pad.baselines.hand_crafted import score_spectrum, score_texture
 from sterling.face.pad.detector.weights import digest
 from sterling.face.pad.networks.fusion_resnet import FusionResNet
 from sterling.face.pad.networks.part_crops import PartCrops, PartSupervision, halved

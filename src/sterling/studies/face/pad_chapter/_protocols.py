@@ -9,7 +9,7 @@ from pydantic import Field
 
 from sterling.face.capture import KINDS, Scale, simulate
 from sterling.face.data import Faces
-from sterling.face.pad.baselines.local_binary_patterns import score_texture
+from sterling.face.pad.baselines.hand_crafted import score_texture
 from sterling.face.pad.baselines.rppg import chrom, score_pulse
 from sterling.face.pad.networks.deep_pixbis import DeepPixBiS, PixelWiseBinary
 from sterling.face.pad.networks.fourier import FourierNet, FourierSupervised

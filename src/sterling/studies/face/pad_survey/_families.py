@@ -13,7 +13,7 @@ from torch import Tensor
 
 from sterling.face.data import Faces, Manifest
 from sterling.face.pad import CDCN, Network, Objective
-from sterling.face.pad.baselines.local_binary_patterns import score_texture, texture
+from sterling.face.pad.baselines.hand_crafted import score_texture, texture
 from sterling.face.pad.baselines.simple import score_one_class
 from sterling.face.pad.networks.deep_pixbis import DeepPixBiS, PixelWiseBinary
 from sterling.face.pad.networks.fourier import FourierNet, FourierSupervised
