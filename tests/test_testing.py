@@ -18,7 +18,7 @@ from sterling.guarantee import (
     storey_benjamini_hochberg,
 )
 from sterling.runs import Run
-from sterling.study import Config, Findings, Metric, Study, positive
+from sterling.study import Config, Results, Study, Views, positive, row
 from sterling.testing import (
     Dependence,
     check_conformal,
@@ -142,19 +142,24 @@ class ToyConfig(Config):
 def _toy(presets: dict[Any, ToyConfig], *, forgetful: bool = False, claims: int = 1) -> Study[Any]:
     runs: list[int] = []
 
-    def measure(config: ToyConfig, run: Run) -> Findings:
+    def measure(config: ToyConfig, run: Run) -> Results:
         runs.append(1)
         values = [run.stage(f"s{i}", partial(math.sin, run.seed + i)) for i in range(config.n)]
         if forgetful:
             values.append(float(len(runs)))
-        return Findings(
-            scope="toy",
-            not_scored=0,
-            metrics=[Metric(name="mean", value=sum(values), n=len(values), unit="-")],
-            claims=[positive("one", "Positive.", values)] * claims,
-        )
+        return Results.of({"repetition": i, **row("sine", x)} for i, x in enumerate(values))
 
-    return Study("toy", "", "test", "yu2020searching", presets, measure)
+    return Study(
+        "toy",
+        "",
+        "test",
+        "yu2020searching",
+        presets,
+        measure,
+        claims=lambda results, _: [positive("one", "Positive.", results.values("sine"))] * claims,
+        views=lambda results, _: Views([results.metric("mean", "sine", "-")]),
+        scope=lambda _: "toy",
+    )
 
 
 def test_studies_are_held_to_presets_evidence_and_resuming(tmp_path: Path) -> None:

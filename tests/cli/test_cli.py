@@ -1,39 +1,29 @@
 import json
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 import sterling.studies
 from sterling.cli import main
+from sterling.measure import Rate
 from sterling.runs import Run
-from sterling.study import Claim, Config, Findings, Metric, Study
+from sterling.study import Claim, Config, Results, Study, Views, at_most, row
 
 
 class ToyConfig(Config):
     outcome: str = "holds"
 
 
-def _measure(config: ToyConfig, run: Run) -> Findings:
+def _measure(config: ToyConfig, run: Run) -> Results:
     if config.outcome == "breaks":
         raise ZeroDivisionError("toy broke")
     value = None if config.outcome == "nothing" else float(run.seed)
-    verdict: Any = {"holds": "holds", "fails": "does not hold"}.get(config.outcome, "undecided")
-    return Findings(
-        scope="toy",
-        not_scored=0,
-        metrics=[Metric(name="seed", value=value, n=1, unit="-")],
-        claims=[
-            Claim(
-                id="toy",
-                claim="Toys work.",
-                estimand="toy",
-                measured=value,
-                bar="",
-                verdict=verdict,
-            )
-        ],
-    )
+    return Results.of([{"repetition": 0, **row("seed", value)}])
+
+
+def _claims(_results: Results, config: ToyConfig) -> list[Claim]:
+    bar = {"holds": 0.5, "fails": 0.0}.get(config.outcome, 0.1)
+    return [at_most("toy", "Toys work.", Rate(1, 9), bar)]
 
 
 TOY = Study(
@@ -43,6 +33,9 @@ TOY = Study(
     cite="yu2020searching",
     presets={"smoke": ToyConfig(), "quick": ToyConfig()},
     measure=_measure,
+    claims=_claims,
+    views=lambda results, _config: Views([results.metric("seed", "seed", "-")]),
+    scope=lambda _config: "toy",
 )
 
 
@@ -73,7 +66,7 @@ def test_exit_status_of_run(outcome: str, status: int) -> None:
     [
         (["run", "toi"], "did you mean toy"),
         (["run", "toy", "--preset", "huge"], "smoke, quick"),
-        (["run", "toy", "--data", "nowhere"], "nowhere: no such folder"),
+        (["run", "toy", "--data", "nowhere"], "nowhere: no such file or folder"),
         (["run", "toy", "--set", "outcom=1"], "did you mean outcome"),
         (["run", "toy", "--seed", "x"], "--seed"),
         (["run", "toy", "--out", "/proc/r"], "cannot write"),

@@ -17,14 +17,15 @@ from sterling.study import (
     Claim,
     Config,
     Evidence,
-    Findings,
-    Metric,
+    Results,
     Study,
+    Views,
     find_study,
     load_evidence,
     mean_cells,
     override,
     positive,
+    row,
     run_study,
 )
 from sterling.study.evidence import Verdict
@@ -39,20 +40,14 @@ class ToyConfig(Config):
     inner: Inner = Inner()
 
 
-def _measure(config: ToyConfig, run: Run) -> Findings:
-    values = []
+def _measure(config: ToyConfig, run: Run) -> Results:
+    rows = []
     for index in range(config.n):
         compute = partial(math.sin, run.seed + index)
-        values.append(run.stage(f"s{index}", compute))
+        rows.append({"repetition": index, **row("sine", run.stage(f"s{index}", compute))})
         if os.environ.get("TOY_KILL_AT") == str(index):
             os.kill(os.getpid(), signal.SIGKILL)
-    value = sum(values) / len(values) if values else None
-    return Findings(
-        scope="toy",
-        not_scored=0,
-        metrics=[Metric(name="mean", value=value, n=len(values), unit="-")],
-        claims=[positive("positive", "The mean is positive.", values)],
-    )
+    return Results.of(rows)
 
 
 TOY = Study(
@@ -62,6 +57,10 @@ TOY = Study(
     cite="yu2020searching",
     presets={"smoke": ToyConfig()},
     measure=_measure,
+    claims=lambda results, _: [positive("positive", "Positive.", results.values("sine"))],
+    views=lambda results, _: Views([results.metric("mean", "sine", "-")]),
+    scope=lambda _: "toy",
+    no_data="a toy takes no data",
 )
 
 
@@ -113,6 +112,13 @@ def test_damaged_evidence_names_the_field(tmp_path: Path) -> None:
     path.write_text(path.read_text().replace('"seed":', '"sed":'))
     with pytest.raises(InputError, match=r"evidence.json is damaged at 'se?e?d'"):
         load_evidence(tmp_path)
+
+
+def test_data_and_backends_that_are_not_taken_are_named(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=f"--data {tmp_path}: a toy takes no data"):
+        run_study(TOY, ToyConfig(data=tmp_path), preset="smoke", seed=0, folder=tmp_path / "a")
+    with pytest.raises(InputError, match="unknown backend 'inlin': did you mean inline"):
+        run_study(TOY, ToyConfig(), preset="smoke", seed=0, folder=tmp_path / "b", backend="inlin")
 
 
 def test_no_evidence_says_so(tmp_path: Path) -> None:

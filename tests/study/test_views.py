@@ -1,17 +1,4 @@
-import pytest
-from scipy import stats
-
-from sterling.study import bars_over_seeds, lines, matrix
-
-
-def test_bars_hold_mean_and_interval_in_the_order_given() -> None:
-    figure = bars_over_seeds("b", "t", "c", {"two": [1.0, 2.0], "one": [5.0]}, value_label="v")
-    low, high = stats.t.interval(0.95, 1, 1.5, 0.5)
-    assert figure.kind == "bars"
-    assert figure.data["names"] == ["two", "one"]
-    assert figure.data["values"] == [1.5, 5.0]
-    assert figure.data["low"] == pytest.approx([low, 5.0])
-    assert figure.data["high"] == pytest.approx([high, 5.0])
+from sterling.study import lines, matrix
 
 
 def test_lines_keep_gaps_and_ask_for_logarithms_only_where_wanted() -> None:

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from multiprocessing import forkserver
 from typing import Any
 
-from sterling.runs import Backend, Outcome, attempt, inline, track
+from sterling.runs import Backend, Outcome, attempt, inline
 
 PRELOADED = ("torch._dynamo", "sklearn.linear_model")
 """Slow to import, used by most studies (the first one by every optimiser), and without threads, so
@@ -58,20 +58,6 @@ def processes(
                 yield futures[future], attempt(future.result)
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
-
-
-def in_processes(
-    function: Callable[..., Any], calls: Sequence[tuple[Any, ...]], description: str
-) -> list[Any]:
-    """Results of independent calls, in their order; the first error is raised."""
-    results: list[Any] = [None] * len(calls)
-    with track(description, len(calls)) as advance:
-        for index, outcome in processes(function, calls):
-            if isinstance(outcome, Exception):
-                raise outcome
-            results[index] = outcome
-            advance()
-    return results
 
 
 BACKENDS: dict[str, Backend] = {"processes": processes, "inline": inline}

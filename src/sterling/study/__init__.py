@@ -33,11 +33,7 @@ from sterling.study.grammar import (
 )
 from sterling.study.results import Results, row
 from sterling.study.series import Series
-from sterling.study.views import Column, bars_of_table, bars_over_seeds, det, lines, matrix
-
-bounded_above, bounded_below = at_most, at_least
-metric_over_seeds, row_over_seeds = metric_of_mean, mean_cells
-Row = TableRow
+from sterling.study.views import Column, bars_of_table, det, lines, matrix
 
 __all__ = [
     "PRESETS",
@@ -52,7 +48,6 @@ __all__ = [
     "Paper",
     "Preset",
     "Results",
-    "Row",
     "Series",
     "Study",
     "Table",
@@ -61,9 +56,6 @@ __all__ = [
     "at_least",
     "at_most",
     "bars_of_table",
-    "bars_over_seeds",
-    "bounded_above",
-    "bounded_below",
     "det",
     "find_study",
     "finish_run",
@@ -73,13 +65,11 @@ __all__ = [
     "mean_cells",
     "metric_of_mean",
     "metric_of_rate",
-    "metric_over_seeds",
     "more_often",
     "override",
     "papers",
     "positive",
     "row",
-    "row_over_seeds",
     "run_study",
     "verdict",
     "within",

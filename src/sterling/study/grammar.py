@@ -99,10 +99,10 @@ class Study(Generic[C]):
     domain: str
     cite: str
     presets: Mapping[Preset, C]
-    measure: Callable[[C, Run], Results | Findings]
-    claims: Callable[[Results, C], list[Claim]] = lambda _results, _config: []
-    views: Callable[[Results, C], Views] = lambda _results, _config: Views([])
-    scope: Callable[[C], str] = lambda _config: ""
+    measure: Callable[[C, Run], Results]
+    claims: Callable[[Results, C], list[Claim]]
+    views: Callable[[Results, C], Views]
+    scope: Callable[[C], str]
     no_data: str | None = None
 
     @property
@@ -194,12 +194,9 @@ def run_study(
     with open_run(folder, identity=identity, seed=seed, backend=BACKENDS[backend]) as run:
         if (folder / "evidence.json").exists():
             return load_evidence(folder)
-        found = study.measure(config, run)
-        if isinstance(found, Results):
-            write_parquet(folder / "results.parquet", found.frame)
-            findings = _findings(study, found, config)
-        else:
-            findings = found
+        results = study.measure(config, run)
+        write_parquet(folder / "results.parquet", results.frame)
+        findings = _findings(study, results, config)
         if all(metric.value is None for metric in findings.metrics):
             raise NothingMeasuredError(f"study {study.name!r} could not score a single item")
         command = f"sterling run {study.name} --preset {preset} --seed {seed}"

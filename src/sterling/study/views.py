@@ -6,7 +6,6 @@ from typing import Any, Literal
 
 from sterling.runs import Coordinate
 from sterling.study.evidence import Figure, Table
-from sterling.study.evidence import mean_cells as row_over_seeds
 
 Wanted = Coordinate | Collection[Coordinate]
 """A coordinate, or several to choose from."""
@@ -139,37 +138,4 @@ def det(systems: Sequence[str]) -> Figure:
         caption="Test captures of the first repetition. Dots: the threshold chosen on development "
         "captures. Band: exact 95 % interval of the BPCER.",
         data={"scores": "scores.parquet", "systems": list(systems)},
-    )
-
-
-def bars_over_seeds(
-    name: str,
-    title: str,
-    caption: str,
-    values: Mapping[str, Sequence[float]],
-    *,
-    value_label: str,
-) -> Figure:
-    """Means over seeds with their 95 % Student-t intervals; one value has a bar of no width.
-
-    Args:
-        name: Short stable name.
-        title: For people.
-        caption: What is drawn.
-        values: One sequence over seeds per bar, none of them empty.
-        value_label: Of the axis.
-    """
-    rows = [row_over_seeds(each) for each in values.values()]
-    return Figure(
-        name=name,
-        title=title,
-        kind="bars",
-        caption=caption,
-        data={
-            "names": list(values),
-            "values": [mean for mean, _, _ in rows],
-            "low": [mean if low is None else low for mean, low, _ in rows],
-            "high": [mean if high is None else high for mean, _, high in rows],
-            "value_label": value_label,
-        },
     )
