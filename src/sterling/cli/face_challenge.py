@@ -26,11 +26,11 @@ ThresholdOption = Annotated[
     Literal["dev", "held_back", "bounded"],
     typer.Option(
         help="Equal error on dev, as in the challenge (can be steered by whoever submits); equal "
-        "error on captures of test held back; or a bound on the BPCER of those."
+        "error on held-out captures of test; or a bound on the BPCER of those."
     ),
 ]
 ShareOption = Annotated[
-    float, typer.Option(min=0, max=0.9, help="Share of the test subjects that are held back.")
+    float, typer.Option(min=0, max=0.9, help="Share of the test subjects that are held out.")
 ]
 HeldSeedOption = Annotated[int, typer.Option("--seed", min=0, help="Chooses those subjects.")]
 BpcerOption = Annotated[float, typer.Option(help="The bound, with confidence 95 %.")]

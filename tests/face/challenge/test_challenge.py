@@ -221,7 +221,7 @@ def test_a_score_out_of_range_is_not_written(tmp_path: Path) -> None:
 
 
 def test_rules_and_lists_that_cannot_judge_are_refused() -> None:
-    with pytest.raises(InputError, match="needs captures held back"):
+    with pytest.raises(InputError, match="needs held-out captures"):
         judge(scored(0), LISTS, Rule(threshold="held_back", share=0.01))
     only_live = LISTS.select(DEV | LISTS.bona_fide)
     with pytest.raises(InputError, match="split 'test' needs bona fides and attacks"):

@@ -49,8 +49,8 @@ class Photo:
     Attributes:
         pixels: Linear RGB in [0, 1] (3, P, P).
         crop: Its side over the side of the face box.
-        face: Where the face is, in [0, 1] (1, P, P).
-        eyes: Where the eyes are, in [0, 1] (1, P, P), for holes.
+        face: Mask of the face, in [0, 1] (1, P, P).
+        eyes: Mask of the eyes, in [0, 1] (1, P, P), for holes.
         living: Scene radiance of the wearer in the same picture (T, 3, P, P) over the frames of a
             clip, seen through holes; None where the instrument has none.
     """

@@ -33,7 +33,7 @@ class Camera:
 
 @dataclass(frozen=True, eq=False)
 class GBuffer:
-    """What the rays of B pictures hit, before any light.
+    """Hits of the rays of B pictures, before any light.
 
     `cast` gives pictures of R × R rays. `seen` keeps the rays that hit something, in a row: there
     R × R is 1 × P below. Light and paint work on rows, since half of a picture is background.
@@ -59,7 +59,7 @@ class GBuffer:
 
     @property
     def hit(self) -> Tensor:
-        """Where a ray met the mesh, bool (B, R, R)."""
+        """Mask of rays that met the mesh, bool (B, R, R)."""
         return self.triangle >= 0
 
     def seen(self) -> "GBuffer":
@@ -189,7 +189,7 @@ def _barycentric(
     column: NDArray[np.int64],
     row: NDArray[np.int64],
 ) -> tuple[NDArray[np.int64], NDArray[np.float32], NDArray[np.float32]]:
-    """Which pairs have the pixel's centre in the triangle, and their weights of corners 1 and 2."""
+    """Mark pairs with the pixel's centre in the triangle; give weights of corners 1 and 2."""
     x1, y1, x2, y2 = (at[i] - at[0] for i in (1, 2) for at in (x, y))
     area = x1 * y2 - x2 * y1
     inverse = np.divide(1, area, out=np.full_like(area, np.nan), where=area != 0)
@@ -220,7 +220,7 @@ class Sheet:
 
 @dataclass(frozen=True, eq=False)
 class SheetBuffer:
-    """Where R × R rays meet a sheet that has no end.
+    """Hits of R × R rays on an endless sheet.
 
     Attributes:
         place: Coordinates on the sheet, right and up from its centre, metres (R, R, 2).

@@ -32,7 +32,7 @@ class HeadModel:
         left_eye, right_eye: Vertices of the eyeballs, int64.
         sky: Unit vectors float32 (D, 3).
         visible: bool (V, D), whether a vertex of the mean head sees that direction unobstructed.
-        frame_vertices: How many vertices, the last ones, belong to glasses.
+        frame_vertices: Number of last vertices that belong to glasses.
     """
 
     mean: Tensor
@@ -252,7 +252,7 @@ def mean_normals(vertices: Tensor) -> Tensor:
 
 @cache
 def _corners_of() -> csr_array:
-    """Which triangles meet in each vertex, float32 (V, F): the same sum for every head."""
+    """Incidence of vertices and triangles, float32 (V, F); the same for every head."""
     triangles = head_model().triangles.numpy()
     pairs = (triangles.ravel(), np.repeat(np.arange(len(triangles)), 3))
     ones = np.ones(triangles.size, dtype=np.float32)

@@ -14,13 +14,13 @@ from sterling.face.capture.skin import Canvas, smoothstep
 
 @dataclass(frozen=True)
 class MaskMaterial:
-    """What a mask is made of.
+    """Material of a mask.
 
     Attributes:
         offset: Thickness over the face, metres.
         smoothing: Rounds of Laplacian smoothing: the detail that casting loses.
-        likeness: How much of the person's own colour pattern is painted on, 0 to 1.
-        even: How much of that pattern's fine texture is gone, 0 to 1.
+        likeness: Share of the person's own colour pattern that is painted on, 0 to 1.
+        even: Share of that pattern's fine texture that is lost, 0 to 1.
         specular, gloss: Highlight of the material.
         wrap: Light that bleeds through, for red, green and blue.
         infrared: Reflectance at 850 nm.
@@ -139,9 +139,9 @@ def wear_mask(
     Args:
         surface: The painted person, B pictures.
         where: Their canvas, on the shape of :func:`mask_shape`.
-        material: Of all B masks.
+        material: Material of all B masks.
         tint: Colour error of the mask maker's pigments, linear RGB factors (B, 3).
-        vivid: How strongly the painted pattern was laid on, 1 as in life (B,).
+        vivid: Strength of the painted pattern, 1 as in life (B,).
     """
     at, part = where.canonical, where.part
     covered = _coverage(at, material) * (part == SKIN) * (1 - where.hair) * (at[..., 1] > -0.13)
@@ -191,7 +191,7 @@ def _edge(at: Tensor, material: MaskMaterial) -> Tensor:
 
 
 def _seam(where: Canvas) -> Tensor:
-    """Where a mask ends: under the chin, and against the hair."""
+    """Mark a mask's edge: under the chin, and against the hair."""
     under = torch.exp(-(((where.canonical[..., 1] + 0.127) / 0.0022) ** 2))
     return torch.maximum(under, 4 * where.hair * (1 - where.hair))
 
@@ -202,7 +202,7 @@ def make_up(surface: Surface, where: Canvas, strength: Tensor, colour: Tensor) -
     Args:
         surface: Living people, B pictures.
         where: Their canvas.
-        strength: In [0, 1], (B,).
+        strength: Strength of the make-up in [0, 1], (B,).
         colour: Linear RGB of lips and eye shadow (B, 3).
     """
     x, y, z = where.canonical.unbind(-1)

@@ -23,7 +23,7 @@ def solid_noise(points: Tensor, wavelength: float, offset: Tensor) -> Tensor:
     Args:
         points: (..., 3), metres.
         wavelength: Spacing of the noise lattice, metres.
-        offset: Which noise, in lattice steps, broadcastable to `points`; equal offsets give equal
+        offset: Offset in lattice steps, broadcastable to `points`; equal offsets give equal
             noise.
 
     Returns:

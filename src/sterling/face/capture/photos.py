@@ -37,13 +37,13 @@ def take_photo(studio: Studio, subject: str, index: int) -> Photo:
 
 
 def film(studio: Studio, subject: str, index: int, clip: Clip) -> list[Photo]:
-    """What a replay shows: the subject of a photograph, moving and blinking.
+    """Film the subject of a photograph, moving and blinking, for a replay.
 
     Args:
         studio: The people.
-        subject: Whose film.
-        index: Which photograph its middle frame is.
-        clip: How it is filmed.
+        subject: Subject of the film.
+        index: Index of the photograph that is its middle frame.
+        clip: Settings of the film.
     """
     rng = stream(studio.seed, "photo", subject, index)
     room = ILLUMINATIONS[str(rng.choice(SOURCE_LIGHT))]
@@ -113,7 +113,7 @@ def _sitter(studio: Studio, subject: str, index: int) -> Person:
 
 
 def _eye_holes(buffer: GBuffer) -> Tensor:
-    """Where an attacker cuts: an oval about each eye, (1, P, P) in [0, 1]."""
+    """Mark the cut of an attacker: an oval about each eye, (1, P, P) in [0, 1]."""
     model = head_model()
     at = buffer.gather(model.mean, model.triangles)[0]
     oval = ((at[..., 0].abs() - 0.0327) / 0.0165) ** 2 + ((at[..., 1] + 0.0015) / 0.0085) ** 2

@@ -1,4 +1,4 @@
-"""From a protocol to a list of presentations, each with random numbers of its own."""
+"""Plan a protocol's presentations, each with random numbers of its own."""
 
 import re
 import zlib
@@ -14,7 +14,7 @@ class Presentation:
     """One presentation to be simulated; the fields are the manifest's columns.
 
     Attributes:
-        view: Which of the subject's few poses is captured. Poses are shared between presentations,
+        view: Index of the captured pose of the subject. Poses are shared between presentations,
             so that their geometry is cast once.
     """
 

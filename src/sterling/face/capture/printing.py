@@ -43,9 +43,9 @@ class Print:
     """One printed instrument; see :class:`PrintKind` for units.
 
     Attributes:
-        angle: Of the halftone's black screen, degrees.
+        angle: Angle of the halftone's black screen, degrees.
         tint: Linear RGB of the paper.
-        seed: Of the paper's fibres.
+        seed: Seed of the paper's fibres.
     """
 
     half: float
@@ -111,7 +111,7 @@ def halftone(tone: Tensor, place: Tensor, lines: float, angle: float, softness: 
         tone: Wanted ink cover in [0, 1], any shape (H, W).
         place: Coordinates on the sheet, metres (H, W, 2).
         lines: Lines per metre.
-        angle: Of the screen, degrees.
+        angle: Angle of the screen, degrees.
         softness: Width of a dot's edge as a share of the cell's threshold range (dot gain aside).
 
     Returns:

@@ -19,7 +19,7 @@ SPECIES: tuple[str, ...] = tuple(name for kind in KINDS.values() for name in kin
 
 @dataclass(frozen=True)
 class Scale:
-    """How many subjects and captures each split has, as (train, dev, test).
+    """Numbers of subjects and captures of each split, as (train, dev, test).
 
     Half of the captures of a split are bona fide.
 
@@ -40,7 +40,7 @@ class Scale:
 
 @dataclass(frozen=True)
 class SplitRule:
-    """What a split draws from. Subjects are always a split's own."""
+    """Population of a split. Subjects are always a split's own."""
 
     species: tuple[str, ...]
     sensors: tuple[str, ...]

@@ -28,12 +28,12 @@ def recapture(
 ) -> Tensor:
     """Simulate planar presentation attacks with given photographs.
 
-    Each photograph goes on an instrument of its own, is lit, and captured by a second sensor.
+    Each photograph is put on its own instrument, lit, and captured by a second sensor.
 
     Args:
         images: Face crops, uint8 (N, 3, S, S), sRGB, 32 or more pixels a side.
         species: ``"print"``, ``"poster"``, ``"portrait"`` or ``"replay"``.
-        seed: Of instruments, poses, light and noise; not negative. The same photograph at the
+        seed: Seed of instruments, poses, light and noise; not negative. The same photograph at the
             same place in `images` gives the same bits.
         sensor: One of :data:`SENSORS`; drawn for each photograph when None.
         illumination: One of :data:`ILLUMINATIONS`; drawn for each photograph when None.

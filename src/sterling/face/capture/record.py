@@ -33,7 +33,7 @@ class Shot:
 
 
 def illuminant(light: Light, species: str) -> NDArray[np.float32]:
-    """What the camera balances for, linear RGB of luminance 1 (3,).
+    """White point of the camera, linear RGB of luminance 1 (3,).
 
     Before a lit screen that is the screen more than the room.
     """

@@ -16,7 +16,7 @@ class Screen:
     Attributes:
         half: Half the side of the shown photograph, metres.
         margin: Photograph's side over the face box's.
-        pitch: Of the pixels, metres.
+        pitch: Pitch of the pixels, metres.
         contrast: Depth of the subpixel grid in [0, 1].
         black: Light of a black pixel relative to white.
         tint: Linear RGB of white.

@@ -21,7 +21,7 @@ class Sensor:
         blur: Optical blur, standard deviation in native pixels.
         full_well: Photo-electrons at white in office light; sets the shot noise.
         read: Read noise, standard deviation in electrons.
-        white_balance: How much of the illuminant's colour is removed, 0 to 1.
+        white_balance: Share of the illuminant's colour that is removed, 0 to 1.
         contrast: Strength of the tone curve's S, 0 to 1.
         saturation: Colour gain around grey.
         halo: Strength of unsharp masking.

@@ -22,7 +22,7 @@ class Surface:
         infrared: Diffuse reflectance at 850 nm (B, R, R).
         specular: Strength of the highlight (B, R, R), 0.04 for most dielectrics.
         gloss: Blinn exponent of the highlight (B, R, R).
-        wrap: How far red, green, blue light bleeds past the terminator, 0 to 1,
+        wrap: Reach of red, green, blue light past the terminator, 0 to 1,
             (B, R, R, 3): the subsurface scattering of skin, none of paper.
         bump: Unit normals in camera axes after relief finer than the mesh (B, R, R, 3).
     """
@@ -43,8 +43,8 @@ class Illumination:
         name: Identifier.
         ambient, key: Relative irradiance of the sky and of the key light.
         ambient_kelvin, key_kelvin: Colour temperatures.
-        azimuth: Of the key light in degrees, 0 from the camera, positive from picture right.
-        elevation: Of the key light in degrees above the camera's horizon.
+        azimuth: Azimuth of the key light in degrees, 0 from the camera, positive from the right.
+        elevation: Elevation of the key light in degrees above the camera's horizon.
         softness: 0 a hard key light with crisp shadows, 1 a large soft one.
         level: Light on the scene relative to an office; sensors are noisier where it is low.
     """
@@ -120,7 +120,7 @@ class Light:
 
 
 def key_visibility(buffer: GBuffer, light: Light) -> tuple[Tensor, Tensor]:
-    """How much of the key light and of the sky reaches each point of a head, (B, R, R) each.
+    """Share of the key light and of the sky that reaches each point of a head, (B, R, R).
 
     Visibility was cast once on the mean head; here it is averaged over the directions near the
     light, which gives shadows without shadow rays.

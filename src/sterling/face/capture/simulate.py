@@ -123,7 +123,7 @@ def simulate(
 
     Args:
         protocol: One of :data:`PROTOCOLS`, or ``leave_one_species_out:<species>``.
-        seed: Of subjects, sessions and presentations; not negative.
+        seed: Seed of subjects, sessions and presentations; not negative.
         size: Side of the pictures, S, at least 32.
         frames: Frames a presentation; more than one gives clips.
         rate: Frames per second of clips.

@@ -32,7 +32,7 @@ BLOOD = torch.tensor([0.10, 0.52, 0.46])
 
 @dataclass(frozen=True)
 class Moment:
-    """What changes from one picture of a person to the next.
+    """State of a person that changes from one picture to the next.
 
     Attributes:
         gaze: Direction of the eyes, right and up, in degrees.
@@ -47,13 +47,13 @@ class Moment:
 
 @dataclass(frozen=True, eq=False)
 class Canvas:
-    """Where on the person each point lies; all (B, R, R) unless said otherwise.
+    """Place of each point on the person; all (B, R, R) unless said otherwise.
 
     Attributes:
         canonical: Coordinates on the mean head (B, R, R, 3).
         normal: Smooth unit normals in camera axes (B, R, R, 3).
         part: int64, see `HeadModel`.
-        offset: Which skin texture (B, 1, 1, 3).
+        offset: Offset that selects the skin texture (B, 1, 1, 3).
         lips, brow, hair, lid: Weights in [0, 1].
         hit: The pixels that the points fill, row by row, bool (B, S, S).
     """
@@ -96,7 +96,7 @@ def canvas(buffer: GBuffer, hit: Tensor, subjects: Sequence[Subject]) -> Canvas:
     Args:
         buffer: Points in a row, see `GBuffer.seen`.
         hit: The pixels they fill, bool (B, S, S).
-        subjects: Whose they are, B.
+        subjects: Subject of each, B.
     """
     model = head_model()
     normals = torch.stack([mean_normals(v) for v in buffer.vertices])
@@ -144,7 +144,7 @@ def paint(where: Canvas, subjects: Sequence[Subject], moments: Sequence[Moment])
 
     Args:
         where: B canvases.
-        subjects: Whose they are, B.
+        subjects: Subject of each, B.
         moments: The state of each, B.
     """
     at, part = where.canonical, where.part
@@ -244,8 +244,8 @@ def perturb(normal: Tensor, height: Tensor, hit: Tensor) -> Tensor:
     """Tilt normals by the screen-space slope of a height map.
 
     Args:
-        normal: Of P points in a row (1, 1, P, 3).
-        height: Of the same points (1, 1, P); 0 on the background.
+        normal: Normals of P points in a row (1, 1, P, 3).
+        height: Height of the same points (1, 1, P); 0 on the background.
         hit: The pixels they fill, bool (1, S, S).
     """
     picture = F.pad(torch.zeros(hit.shape).masked_scatter(hit, height), (1, 1, 1, 1))

@@ -79,7 +79,7 @@ class View:
 
 @dataclass(frozen=True, eq=False)
 class Scene:
-    """What B cameras of R × R rays see before any sensor; linear light.
+    """Scene before B cameras of R × R rays, before any sensor; linear light.
 
     Attributes:
         radiance: RGB (B, R, R, 3).
@@ -121,7 +121,7 @@ class Studio:
     """The people of one seed.
 
     Attributes:
-        seed: Of everything.
+        seed: Seed of every draw.
         resolution: Rays along one side of a picture.
     """
 
@@ -143,7 +143,7 @@ class Sitting:
 
     Attributes:
         buffer: The whole picture.
-        points: What of it was hit, in a row, as are `where` and `surface`.
+        points: Points that rays hit, in a row, as are `where` and `surface`.
     """
 
     buffer: GBuffer
@@ -237,7 +237,7 @@ def motion(view: View, clip: Clip, living: bool, rng: np.random.Generator) -> li
 
     Args:
         view: The pose in the middle frame.
-        clip: How it is filmed; a single frame is the view itself.
+        clip: Settings of the film; a single frame is the view itself.
         living: Whether eyelids move. The blinks of a clip are about four seconds apart.
         rng: Source of the sway and of the times of blinks.
     """
@@ -301,9 +301,9 @@ def light_up(sitting: Sitting, person: Person, light: Light, rng: np.random.Gene
     """Put on what the attack wears, and light the sitting; radiance 0 where there is nobody.
 
     Args:
-        sitting: Of that person.
-        person: Whose species says what is worn.
-        light: On the scene.
+        sitting: Sitting of that person.
+        person: Person; the species says what is worn.
+        light: Light on the scene.
         rng: Source of pigments, colours and stickers.
     """
     buffer, where, surface = sitting.buffer, sitting.where, sitting.surface

@@ -1,4 +1,4 @@
-"""How what is before the camera moves over a clip: a head, or an instrument in a hand."""
+"""Movement before the camera over a clip: of a head, or of an instrument in a hand."""
 
 from dataclasses import dataclass
 
@@ -35,12 +35,12 @@ SEATED = Sway((0.2, 0.125, 0.075), 0.0025)
 
 @dataclass(frozen=True)
 class Clip:
-    """How a presentation is filmed.
+    """Settings of the film of a presentation.
 
     Attributes:
-        frames: How many; 1 is a picture.
+        frames: Number of frames; 1 is a picture.
         rate: Frames per second.
-        sway: How much what is filmed moves.
+        sway: Amount of movement of the filmed object.
     """
 
     frames: int = 1

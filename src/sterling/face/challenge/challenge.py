@@ -39,13 +39,13 @@ CLAMP = 0.005  # half of the range that the first place left its dev scores
 
 
 class Rule(BaseModel):
-    """Where the threshold of a submission comes from, and what is scored with it.
+    """Source of a submission's threshold, and the captures that are scored with it.
 
     Attributes:
         threshold: ``"dev"``: equal error on dev, as in the challenge; it can be steered.
             ``"held_back"``: equal error on captures of test whose labels decide the threshold and
             nothing else. ``"bounded"``: the BPCER of those is bounded with confidence 95 %.
-        share: Share of the subjects of test that are held back, in [0, 1). They are never scored,
+        share: Share of the test subjects that are held out, in [0, 1). They are never scored,
             whatever the threshold, so that rules of one share score the same captures.
         seed: Chooses them; for the organisers alone to know while a challenge is open.
         bpcer: The bound of ``"bounded"``.
@@ -214,10 +214,10 @@ def write_submission(path: Path, lists: Manifest, values: NDArray[np.float64]) -
 
 
 def judged_rows(lists: Manifest, rule: Rule) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """Which rows are scored, and which are held back to choose the threshold; bool (N,) each.
+    """Mark the rows that are scored and those held out to choose the threshold, bool (N,) each.
 
     Raises:
-        InputError: The threshold needs captures held back and there are none.
+        InputError: The threshold needs held-out captures and there are none.
     """
     test = lists.matches(split="test")
     subjects = np.unique(lists.column("subject")[test])
@@ -226,7 +226,7 @@ def judged_rows(lists: Manifest, rule: Rule) -> tuple[NDArray[np.bool_], NDArray
     held = test & np.isin(lists.column("subject"), chosen)
     if rule.threshold != "dev" and not held.any():
         raise InputError(
-            f"rule: threshold {rule.threshold!r} needs captures held back, and share "
+            f"rule: threshold {rule.threshold!r} needs held-out captures, and share "
             f"{rule.share:g} of {len(subjects)} subjects of test is none; raise share"
         )
     return test & ~held, held
@@ -238,10 +238,10 @@ def judge(values: NDArray[np.float64], lists: Manifest, rule: Rule) -> Judgement
     Args:
         values: float64 (N,), higher means bona fide, one per row of the lists.
         lists: Rows of dev and test, as `require_lists` gives them.
-        rule: Where the threshold comes from.
+        rule: Rule that chooses the threshold.
 
     Raises:
-        InputError: Too little is held back for the rule.
+        InputError: Too few captures are held out for the rule.
         NothingMeasuredError: Bona fides or attacks are missing among what is scored.
     """
     scored, held = judged_rows(lists, rule)
@@ -270,7 +270,7 @@ def clamped(values: NDArray[np.float64], lists: Manifest, centre: float) -> NDAr
     Args:
         values: (N,), from 0 to 1.
         lists: As `judge`.
-        centre: Where the threshold shall be; moved so that the range lies within [0, 1].
+        centre: Wanted threshold; moved so that the range lies within [0, 1].
     """
     middle = min(max(centre, CLAMP), 1 - CLAMP)
     dev = lists.matches(split="dev")

@@ -32,12 +32,12 @@ _RERUN = 1e-6  # of a score; another processor rounds otherwise
 
 
 class Trained(NamedTuple):
-    """What a recipe gives.
+    """Result of a recipe.
 
     Attributes:
         lists: The rows of dev and test.
         values: Their scores, float64 (N,).
-        training_sha256: Of the training pictures.
+        training_sha256: SHA-256 of the training pictures.
     """
 
     lists: Manifest
@@ -58,15 +58,15 @@ class Entry(_Record):
 
     Attributes:
         name: Unique within the board.
-        command: What to type to get the scores again, as whoever submitted it says.
-        recipe: What `verify` can train again; {} where the scores come from elsewhere.
-        seed: Of the initial weights; None where unknown.
-        training_sha256: Of the pictures it was trained on, ``""`` where unknown.
+        command: Command that repeats the scores, as stated by the submitter.
+        recipe: Recipe that `verify` can train again; {} if the scores come from elsewhere.
+        seed: Seed of the initial weights; None if unknown.
+        training_sha256: SHA-256 of the training pictures; ``""`` if unknown.
         scores: The file of scores, relative to the board.
-        scores_sha256: Of that file.
-        threshold: Where the rule decides.
-        metrics: What the rule gives, with 95 % intervals.
-        versions: With which the figures were computed.
+        scores_sha256: SHA-256 of that file.
+        threshold: Decision threshold that the rule chose.
+        metrics: Error rates under the rule, with 95 % intervals.
+        versions: Versions of the packages that computed the figures.
     """
 
     name: str = Field(min_length=1)
@@ -86,12 +86,12 @@ class Board(_Record):
 
     Attributes:
         format: Name and version of the format.
-        title: Of the challenge.
-        scope: What the figures hold for, first of all whether the captures are simulated.
+        title: Title of the challenge.
+        scope: Population that the figures hold for; says whether the captures are simulated.
         lists: The manifest of dev and test, relative to the board.
-        lists_sha256: Of that file.
-        rule: By which all entries are judged.
-        entries: In the order of their ACER, lowest first.
+        lists_sha256: SHA-256 of that file.
+        rule: Rule that evaluates all entries.
+        entries: Entries by ACER, lowest first.
         seal: SHA-256 of all the above. It finds what was changed by hand and no figure shows, such
             as a seed; whoever means to deceive can renew it, but not the figures.
     """
@@ -111,7 +111,7 @@ class Board(_Record):
         return board.model_copy(update={"seal": board.computed_seal()})
 
     def computed_seal(self) -> str:
-        """What the seal has to be."""
+        """Compute the seal of the board's content."""
         text = json.dumps(self.model_dump(mode="json", exclude={"seal"}), sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()
 
@@ -121,8 +121,8 @@ class Check(NamedTuple):
 
     Attributes:
         entry: Name of the entry, ``""`` for the board itself.
-        what: What was compared.
-        problem: What differs; ``""`` where nothing does.
+        what: Name of the compared quantity.
+        problem: Difference found; ``""`` if there is none.
     """
 
     entry: str
@@ -136,9 +136,9 @@ def start_board(path: Path, lists: Path, rule: Rule, *, title: str, scope: str) 
     Args:
         path: The board, ending in ``.json``.
         lists: Manifest with the splits dev and test, in the board's folder or below.
-        rule: By which entries will be judged.
-        title: Of the challenge.
-        scope: What the figures hold for.
+        rule: Rule that evaluates entries.
+        title: Title of the challenge.
+        scope: Population that the figures hold for.
 
     Raises:
         InputError: There is a board already, the lists lie elsewhere, or nothing can be judged by
@@ -195,12 +195,12 @@ def submit(
 
     Args:
         path: The board.
-        scores: As `read_submission` reads it, in the board's folder or below.
-        name: Of the entry.
-        command: What to type to get the scores again.
-        recipe: What `verify` can train again; None: nothing.
-        seed: Of the initial weights; None where unknown.
-        training_sha256: Of the pictures it was trained on.
+        scores: File that `read_submission` reads, in the board's folder or below.
+        name: Name of the entry.
+        command: Command that repeats the scores.
+        recipe: Recipe that `verify` can train again; None if there is none.
+        seed: Seed of the initial weights; None if unknown.
+        training_sha256: SHA-256 of the training pictures.
 
     Raises:
         InputError: The submission is refused (see `read_submission`), the name is taken, or the

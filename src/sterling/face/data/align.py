@@ -24,7 +24,7 @@ _LARGEST_SCALE = 20  # beyond, a crop is mostly repeated edge and needs much mem
 
 @dataclass(frozen=True)
 class CropSpec:
-    """How a face is cut out; it belongs to every detector that was trained on such crops.
+    """Settings of a crop; they belong to every detector that was trained on such crops.
 
     Attributes:
         size: Side of the crop in pixels.
@@ -58,8 +58,8 @@ def crop_face(image: Tensor, face: Face, spec: CropSpec) -> Tensor:
 
     Args:
         image: uint8 (3, H, W), the picture in which `face` was found.
-        face: Where the face is.
-        spec: How to cut.
+        face: Place of the face.
+        spec: Settings of the crop.
 
     Returns:
         uint8 (3, size, size).
@@ -74,7 +74,7 @@ def crop_face(image: Tensor, face: Face, spec: CropSpec) -> Tensor:
 
 
 def landmark_places(scale: float) -> tuple[tuple[float, float], ...]:
-    """Where the five landmarks lie in an aligned crop of this `CropSpec.scale`, on average.
+    """Mean places of the five landmarks in an aligned crop of this `CropSpec.scale`.
 
     Returns:
         (x, y) of eye, eye, nose tip, mouth corner, mouth corner, in shares of the crop's side from

@@ -1,4 +1,4 @@
-"""From a manifest of videos to clips of face crops."""
+"""Cut clips of face crops from a manifest of videos."""
 
 from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
@@ -40,11 +40,11 @@ def load_clips(
 
     Args:
         manifest: Rows with a video; other rows are pictures, of which there is no clip.
-        spec: How to cut.
+        spec: Settings of the crop.
         frames: Frames of a clip, 2 or more.
         modalities: Only colour: depth and infrared videos have no reader.
         cropped: The frames are face crops already: only their size is changed.
-        detector: What finds the face; None for one with its default settings.
+        detector: Face detector; None for one with its default settings.
         progress: Called after each video with the number done and the number of all.
 
     Raises:
@@ -85,9 +85,9 @@ def clip_of_video(
 
     Args:
         path: The video.
-        spec: How to cut.
+        spec: Settings of the crop.
         frames: Frames of the clip.
-        detector: What finds the face; None where the frames are face crops already.
+        detector: Face detector; None if the frames are face crops already.
 
     Raises:
         InputError: The file is missing or no video.

@@ -1,4 +1,4 @@
-"""Worse copies of crops, to see how far a detector carries to poorer cameras and channels."""
+"""Corrupted copies of crops, to test a detector on poorer cameras and channels."""
 
 from collections.abc import Callable
 from typing import Literal, get_args
@@ -23,7 +23,7 @@ def degrade(images: Tensor, kind: Degradation, strength: float, *, seed: int = 0
 
     Args:
         images: uint8 (N, 3, S, S), RGB; left as they are.
-        kind: What is done. ``"low_resolution"``: shrunk by areas to 1 / (1 + `strength`) of the
+        kind: Degradation. ``"low_resolution"``: shrunk by areas to 1 / (1 + `strength`) of the
             side, then enlarged again linearly. ``"noise"``: independent normal noise with a
             standard deviation of `strength` grey levels, rounded and clipped. ``"jpeg"``:
             compressed once at quality 100 − `strength`, with colour at half resolution.

@@ -73,7 +73,7 @@ class FaceDetector:
 
     @property
     def name(self) -> str:
-        """What found the box, to be kept with whatever was trained on the crops."""
+        """Name and settings of the detector, to be kept with models trained on its crops."""
         return f"CenterFace, longest side {self.longest_side}"
 
     def detect(self, image: Tensor) -> tuple[Face, ...]:
@@ -96,7 +96,7 @@ class FaceDetector:
 
         Args:
             image: uint8 (3, H, W), RGB, upright: the next frame.
-            before: Where the face was.
+            before: Place of the face in the last frame.
 
         Returns:
             The face nearest to where it was, in pixels of `image`; None when there is none.

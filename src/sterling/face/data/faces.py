@@ -31,7 +31,7 @@ class Faces:
         depth: float32 (N, [T,] H, W) in [0, 1], the face's relief with 1 nearest to the camera; all
             zeros on attacks and background. A label, not an input. None where there is none.
         mask: bool (N, [T,] H, W), true on the face. None where there is no such label.
-        modalities: What the cameras recorded, in the order of the channels.
+        modalities: Recorded modalities, in the order of the channels.
         present: bool (N, M), which of the M modalities there are; None: all.
 
     Raises:

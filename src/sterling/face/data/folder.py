@@ -34,7 +34,7 @@ def read_folder(
         path: The folder.
         subject_pattern: Regular expression with a named group, such as
             ``r"(?P<subject>\d{4})_session"``.
-        frames: How many frames of each video, evenly spread; fewer where it has fewer. Our
+        frames: Number of frames of each video, evenly spread; fewer where it has fewer. Our
             default.
 
     Returns:
@@ -80,7 +80,7 @@ def read_folder(
 
 
 def says_labels(path: str | os.PathLike[str]) -> bool:
-    """Whether every sub-folder says what it shows, as `read_folder` wants it."""
+    """Whether every sub-folder names its label, as `read_folder` wants it."""
     names = [
         entry.name.lower()
         for entry in Path(path).iterdir()

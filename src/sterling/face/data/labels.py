@@ -21,7 +21,7 @@ def label_maps(faces: Faces, kind: LabelKind, size: int) -> Tensor:
 
     Args:
         faces: N crops.
-        kind: What bona fide faces get. ``"depth"``: `faces.depth`, averaged over areas.
+        kind: Label of bona fide faces. ``"depth"``: `faces.depth`, averaged over areas.
             ``"ellipsoid"``: the same half ellipsoid for every face, standing out towards the
             camera, 1 at the centre of the crop. It is our stand-in where no depth is known, meant
             for crops of 1.3 times the face box; it is not the depth that the papers fit to each

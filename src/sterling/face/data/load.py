@@ -1,4 +1,4 @@
-"""From a manifest of pictures and videos to face crops, with an account of what gave none."""
+"""Cut face crops from a manifest of pictures and videos, and report the rows without one."""
 
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -56,7 +56,7 @@ class NonResponse:
 
 @dataclass(frozen=True, eq=False)
 class LoadedFaces:
-    """What became of every row of a manifest.
+    """Crops of a manifest's rows, and the rows without one.
 
     Attributes:
         faces: The crops, in the manifest's order.
@@ -86,10 +86,10 @@ def load_faces(
         manifest: The rows; ``path`` names a picture file, or a video file of which ``frame`` is
             the wanted frame; ``depth_path`` and ``ir_path`` name picture files, or nothing where
             that modality is absent. Rows of one video follow each other.
-        spec: How to cut.
-        modalities: What to read, in the order of the channels.
+        spec: Settings of the crop.
+        modalities: Modalities to read, in the order of the channels.
         cropped: The pictures are face crops already: only their size is changed.
-        detector: What finds the face; None for one with its default settings.
+        detector: Face detector; None for one with its default settings.
         progress: Called after each row with the number of rows done and the number of all.
 
     Raises:
@@ -234,8 +234,8 @@ def cutter(
     Args:
         path: Named in reasons.
         picture: uint8 (3, H, W), in which the face is found.
-        spec: How to cut.
-        finder: What finds it; None where the picture is a face crop already.
+        spec: Settings of the crop.
+        finder: Face detector; None if the picture is a face crop already.
 
     Raises:
         NoCropError: There is no face, or it is too small.

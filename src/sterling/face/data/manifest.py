@@ -183,7 +183,7 @@ class Manifest:
 
     @property
     def presentation(self) -> NDArray[np.str_]:
-        """What each row is a frame of, text (N,): its video, or the item itself where none is."""
+        """Presentation of each row, text (N,): its video, or the item itself without one."""
         video = self.column("video")
         return np.where(video == "", self.column("item"), video)
 
@@ -195,7 +195,7 @@ class Manifest:
         return np.array(values.to_list(), dtype=np.str_)
 
     def matches(self, **wanted: str | Collection[str]) -> NDArray[np.bool_]:
-        """Which rows have the wanted value (or one of several) in each named column, bool (N,)."""
+        """Mark rows with the wanted value (or one of several) in each named column, bool (N,)."""
         found = np.ones(len(self), dtype=np.bool_)
         for name, values in wanted.items():
             if name not in _COLUMNS:

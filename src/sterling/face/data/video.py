@@ -22,7 +22,7 @@ class Frames:
 
     Attributes:
         images: uint8 (T, 3, H, W), RGB.
-        numbers: Which frame of the video each is, from 0; ascending.
+        numbers: Frame number of each, from 0; ascending.
     """
 
     images: Tensor
@@ -37,7 +37,7 @@ def read_frames(source: str | os.PathLike[str] | int, *, count: int) -> Frames:
 
     Args:
         source: A file, or the number of a camera (0 is the first).
-        count: How many frames; no more than the video has.
+        count: Number of frames; no more than the video has.
 
     Raises:
         InputError: The file is missing, no video or damaged, the camera does not answer, `count`
@@ -90,7 +90,7 @@ def _remedy(path: Path) -> str:
 
 
 def count_frames(path: str | os.PathLike[str]) -> int:
-    """How many frames of a video file can be read.
+    """Count the frames of a video file that can be read.
 
     Raises:
         InputError: The file is missing, no video or damaged.
@@ -99,7 +99,7 @@ def count_frames(path: str | os.PathLike[str]) -> int:
 
 
 def _available(path: Path) -> int:
-    """How many frames can be read; containers may promise too many, or none."""
+    """Count the frames that can be read; containers may promise too many, or none."""
     with _opened(str(path), _remedy(path)) as capture:
         available = 0
         while capture.grab():

@@ -20,7 +20,7 @@ CROP_SCALE = 1.3  # the crop that instruments show is the one that detectors see
 
 @dataclass(frozen=True)
 class AttackFolder:
-    """What was made.
+    """Attack presentations that were made.
 
     Attributes:
         manifest: Rows of the crops that were written, bona fide and attacks, with their paths.
@@ -51,7 +51,7 @@ def make_attacks(
         species: Planar instruments, of `RECAPTURED`.
         out: A new or empty folder.
         size: Side of the written crops in pixels, 32 or more.
-        seed: Of instruments, light and cameras.
+        seed: Seed of instruments, light and cameras.
         progress: Called once per bona fide photograph that was read, and once per species.
 
     Raises:

@@ -71,10 +71,10 @@ def bounded_threshold(
     Args:
         calibration: Scores of captures that neither trained the detector nor are tested; only
             the bona fides count.
-        promise: What to bound, how surely, and over what.
+        promise: Error rate to bound, its confidence and its population.
         source: Name of the calibration data.
-        held_out: How it was checked that the detector was trained without them; None: it was not.
-        seed: Of the draw of one capture per subject.
+        held_out: Check that the detector was trained without them; None if there was none.
+        seed: Seed of the draw of one capture per subject.
 
     Raises:
         InputError: Too few bona fide captures (or subjects); the message says how many are

@@ -28,10 +28,11 @@ class Calibration:
 
     Attributes:
         detector: The detector given, with the threshold chosen.
-        guarantee: What the threshold promises about the BPCER.
-        errors: At the new threshold; None without attack presentations. The APCER is measured on
-            presentations that chose nothing; the BPCER on those that chose the threshold.
-        before: At the detector's former threshold; None without one, or without attacks.
+        guarantee: Guarantee on the BPCER at the threshold.
+        errors: Error rates at the new threshold; None without attack presentations. The APCER is
+            measured on presentations that chose nothing; the BPCER on those that chose the
+            threshold.
+        before: Error rates at the former threshold; None without one, or without attacks.
         spread: Between the 5th and the 95th percentile of all scores. Near 0 the detector does not
             respond to these pictures: a threshold may keep its promise then and separate nothing.
     """
@@ -43,7 +44,7 @@ class Calibration:
     spread: float
 
     def to_dict(self) -> dict[str, Any]:
-        """As one JSON object: the promise with its assumptions, and rates with 95 % intervals."""
+        """Return one JSON object: the promise with its assumptions, and rates with intervals."""
         threshold = self.detector.threshold
         assert threshold is not None
         return {
@@ -90,12 +91,12 @@ def calibrate(
     """Choose the strictest threshold that bounds the BPCER with confidence.
 
     Args:
-        detector: With or without a threshold.
+        detector: Detector with or without a threshold.
         faces: Presentations recorded as the detector will be used, none of which trained it; a
             video counts once, by its mean score. Attack presentations may be missing.
-        promise: What to bound.
+        promise: Error rate to bound.
         source: Name of the recordings.
-        seed: Of the draw of one presentation per subject, where subjects are counted.
+        seed: Seed of the draw of one presentation per subject, where subjects are counted.
 
     Raises:
         InputError: No bona fide presentation, or too few for the promise; the message says how

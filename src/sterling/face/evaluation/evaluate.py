@@ -98,7 +98,7 @@ def evaluate_detector(
     """Evaluate a detector at its own threshold.
 
     Args:
-        detector: With a threshold, chosen on other items than those of `test`.
+        detector: Detector with a threshold, chosen on other items than those of `test`.
         test: Crops to evaluate on, of both classes.
         non_responses: Test presentations without a crop; they count into the non-response rates.
         manifest: All test presentations, those without a crop included.
@@ -144,11 +144,11 @@ def score_table(
     """Per-item scores as rows of ``scores.parquet``, which reports and comparisons read.
 
     Args:
-        scores: Of one system on one split.
+        scores: Scores of one system on one split.
         threshold: The one applied to them.
         system: Name of the system.
         split: "dev" or "test"; the column is called ``set``.
-        seed: Which repetition.
+        seed: Seed of the repetition.
     """
     return pl.DataFrame(
         {

@@ -49,7 +49,7 @@ class Prediction:
         return self.decision.score
 
     def to_dict(self) -> dict[str, Any]:
-        """As a JSON object."""
+        """Return a JSON object."""
         return {
             "source": self.source,
             "box": None if self.box is None else [round(side, 1) for side in self.box],
@@ -75,9 +75,9 @@ def predict_sources(
     """Answer for every face in every source; for a network of clips, for every video.
 
     Args:
-        detector: With a threshold. A flexible-modal network is told that only colour is there.
+        detector: Detector with a threshold. A flexible-modal network gets colour alone.
         sources: Files, folders, or the number of a camera.
-        frames: How many frames are read of a video or camera, for a network of single pictures.
+        frames: Number of frames read from a video or camera, for a network of single pictures.
         boxes: Folder that receives each picture with its answers drawn in.
 
     Raises:

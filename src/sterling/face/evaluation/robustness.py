@@ -143,7 +143,7 @@ def recropped(detector: DetectorBase, by_factor: Mapping[float, Faces]) -> list[
     """Score crops of the same presentations that show more or less around the face.
 
     Args:
-        detector: With a threshold chosen on other items.
+        detector: Detector with a threshold chosen on other items.
         by_factor: The crop's side over that of training, and the crops.
     """
     return [_point(detector, CROP, factor, faces) for factor, faces in by_factor.items()]

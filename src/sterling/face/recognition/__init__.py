@@ -1,4 +1,4 @@
-"""Whose face is it: margins, meta-learning over domains, alignment, verification."""
+"""Face recognition: margins, meta-learning over domains, alignment, verification."""
 
 from sterling.face.recognition.encoder import FaceEncoder
 from sterling.face.recognition.heads import AdaFace, ArcFace, Classification, CosFace

@@ -15,11 +15,11 @@ class FaceEncoder(nn.Module):
     channels do not.
 
     Args:
-        channels: Of the pictures.
+        channels: Channels of the pictures.
         size: Their side, a multiple of 8.
         width: Channels of the first layer, a multiple of 4; the others have twice as many.
-        dimension: Of the vectors, which are not normalised.
-        seed: Of the initial weights.
+        dimension: Dimension of the vectors, which are not normalised.
+        seed: Seed of the initial weights.
 
     Raises:
         InputError: A size is out of range.

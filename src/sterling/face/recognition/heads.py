@@ -37,7 +37,7 @@ class _Identities(nn.Module):
         nn.init.normal_(self.weight, std=0.01)
 
     def cosines(self, embeddings: Tensor) -> Tensor:
-        """Of every embedding with every identity, float32 (N, identities)."""
+        """Cosine of every embedding with every identity, float32 (N, identities)."""
         plain = F.normalize(embeddings.float()) @ F.normalize(self.weight.float()).T
         cosines: Tensor = plain.clamp(-1 + EDGE, 1 - EDGE)
         return cosines
@@ -57,10 +57,10 @@ class CosFace(_Identities):
     """The true identity's cosine less a margin (Wang et al., CVPR 2018).
 
     Args:
-        dimension: Of embeddings.
-        identities: Number of them.
-        scale: s of logits.
-        margin: m. 0.35 in the paper, 0.4 in common code.
+        dimension: Dimension of embeddings.
+        identities: Number of identities.
+        scale: Scale s of logits.
+        margin: Margin m. 0.35 in the paper, 0.4 in common code.
     """
 
     def __init__(
@@ -77,14 +77,14 @@ class CosFace(_Identities):
 class ArcFace(_Identities):
     """The true identity's angle plus a margin (Deng et al., CVPR 2019).
 
-    Where angle and margin together pass π the cosine would rise again; there the logit goes on
+    Where angle and margin together pass π the cosine would rise again; there the logit keeps
     falling as cos - m sin(π - m).
 
     Args:
-        dimension: Of embeddings.
-        identities: Number of them.
-        scale: s of logits.
-        margin: m, radians.
+        dimension: Dimension of embeddings.
+        identities: Number of identities.
+        scale: Scale s of logits.
+        margin: Margin m, radians.
     """
 
     def __init__(
@@ -109,9 +109,9 @@ class AdaFace(_Identities):
     s (cos(θ - m ẑ) - m (1 + ẑ)). Mean and deviation run over batches.
 
     Args:
-        dimension: Of embeddings.
-        identities: Number of them.
-        scale: s of logits.
+        dimension: Dimension of embeddings.
+        identities: Number of identities.
+        scale: Scale s of logits.
         margin: m.
         concentration: h.
         momentum: Share of each new batch in the running statistics.
@@ -179,7 +179,7 @@ class Classification:
         return {"encoder": self.encoder, "head": self.head}
 
     def outer_loss(self, task: LabelledBatch) -> Tensor:
-        """Of one batch."""
+        """Loss of one batch."""
         return F.cross_entropy(self.head(self.encoder(task.images), task.labels), task.labels)
 
 

@@ -86,7 +86,7 @@ class Pairs:
         domain: Its name.
         gallery: The first picture, (B, C, S, S).
         probe: The second, (B, C, S, S).
-        rows: Where both stand in the domain, (B, 2).
+        rows: Rows of both in the domain, (B, 2).
     """
 
     domain: str
@@ -116,7 +116,7 @@ class DomainSampling:
     Args:
         domains: Two or more.
         people: B of a batch; a domain with fewer gives all it has (ours).
-        seed: Of all draws.
+        seed: Seed of all draws.
 
     Raises:
         InputError: There are fewer domains, or B is below 2.
@@ -136,7 +136,7 @@ class DomainSampling:
         return tuple(self._pairs(domain, draw) for domain in self.domains)
 
     def split(self, number: int) -> DomainSplit:
-        """Of batch number ÷ n the split in which domain number mod n is the target.
+        """Return the split of batch number ÷ n in which domain number mod n is the target.
 
         So n numbers on end are a meta-batch, in which every domain is the target once.
         """
@@ -159,7 +159,7 @@ class DomainSampling:
 
 @dataclass(frozen=True)
 class PairCriterion:
-    """What is lost on gallery and probe pairs.
+    """Loss on gallery and probe pairs.
 
     Attributes:
         threshold: τ of `hard_pair_loss`.
@@ -194,7 +194,7 @@ def embedded(forward: Forward, pairs: Pairs) -> tuple[Tensor, Tensor]:
 
 @dataclass(frozen=True, eq=False)
 class MFR:
-    """Of each split, γ L_S(θ) + (1 - γ) L_T(θ - α ∇L_S(θ)), through the inner gradient.
+    """γ L_S(θ) + (1 - γ) L_T(θ - α ∇L_S(θ)) of each split, through the inner gradient.
 
     For `fit_meta`, with as many tasks an iteration as there are domains: a meta-batch.
 

@@ -29,9 +29,9 @@ def draw_faces(identities: int, pictures: int, *, size: int = 32, seed: int = 0)
 
     Args:
         identities: People, 1 or more.
-        pictures: Of each, 1 or more.
+        pictures: Pictures of each, 1 or more.
         size: Side in pixels, 16 or more.
-        seed: Of people and pictures.
+        seed: Seed of people and pictures.
 
     Returns:
         float32 (identities · pictures, 1, size, size) in [0, 1], person after person.
@@ -129,7 +129,7 @@ DOMAINS: Mapping[str, Photometry] = {
     "dark": _dark,
     "noisy": _noisy,
 }
-"""What becomes of pictures in [0, 1], by the name of the domain."""
+"""Transformation of pictures in [0, 1], by the name of the domain."""
 
 
 def procedural_domains(

@@ -29,7 +29,7 @@ def similarity_transform(source: ArrayLike, target: ArrayLike) -> NDArray[np.flo
 
     Args:
         source: Points (N, 2), two of them or more that differ.
-        target: Where they should come to, (N, 2).
+        target: Places to reach, (N, 2).
 
     Returns:
         (2, 3): ``matrix[:, :2] @ point + matrix[:, 2]``.

@@ -28,7 +28,7 @@ class GalleryProbe:
         similarity: (G, P).
         gallery: Person of each row, (G,), none twice.
         probe: Person of each column, (P,), all of them in the gallery.
-        weight: How often each row's person counts, integers (G,).
+        weight: Count of each row's person, integers (G,).
 
     Raises:
         InputError: Shapes differ, a person is in the gallery twice, or a probe not once.
@@ -53,7 +53,7 @@ class GalleryProbe:
 
     @classmethod
     def of(cls, embeddings: NDArray[np.float64], person: NDArray[np.int64]) -> "GalleryProbe":
-        """From embeddings (N, D): the first picture of each person is gallery, the others probes.
+        """Split embeddings (N, D): the first picture of each person is gallery, the others probes.
 
         Similarity is the cosine.
         """
@@ -134,9 +134,9 @@ def verification_accuracy(
 
     Args:
         first: Embeddings of the first face of each pair, (N, D).
-        second: Of the second.
+        second: Embeddings of the second face, (N, D).
         same: Whether a pair is of one identity, bool (N,).
-        folds: 10 of LFW and its kind.
+        folds: Number of folds; 10 for LFW and its kind.
 
     Raises:
         InputError: Shapes differ, or an embedding is not finite or has no length.

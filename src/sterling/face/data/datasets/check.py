@@ -1,4 +1,4 @@
-"""What a folder has of a public data set, and what is wrong with it: counted and named."""
+"""Count and name what a folder has of a public data set, and what is wrong with it."""
 
 import itertools
 import os
@@ -63,7 +63,7 @@ class Problem:
             picture or video; ``listed_absent``: a list file names it, but it is not there;
             ``list_contradicts`` the name's split or label; ``list_unreadable``; ``other_set``:
             files of another data set.
-        number: How many.
+        number: Number of such items.
         detail: One line for people.
         names: The first few names or paths.
     """
@@ -76,15 +76,15 @@ class Problem:
 
 @dataclass(frozen=True)
 class Count:
-    """How many there are of something, and how many were published; None: not published.
+    """Number of items of one kind in a folder, beside the published number.
 
     Attributes:
-        of: What: ``"presentations"``, ``"pictures"`` (moments of videos that were cut up),
+        of: Kind of item: ``"presentations"``, ``"pictures"`` (frames of videos that were cut up),
             ``"subjects"``, or ``"protocol"`` with its name.
         split: ``"train"``, ``"dev"``, ``"test"``, or ``""`` for none or all.
         kind: ``"bona_fide"`` or ``"attack"``, or ``""`` for both.
-        found: How many there are.
-        published: How many there should be.
+        found: Number in the folder.
+        published: Published number; None if not published.
     """
 
     of: str
@@ -96,19 +96,19 @@ class Count:
 
 @dataclass(frozen=True)
 class Account:
-    """What a folder has of a data set.
+    """Content of a folder, seen as one data set.
 
     Attributes:
         dataset: Key of the set that the names fit best.
         title: Its name in print.
         folder: The folder.
-        why: How many of the pictures and videos fit, one line.
+        why: Number of pictures and videos that fit, one line.
         layout: The grammar of the set.
-        counts: What there is, beside what was published.
+        counts: Numbers found, beside those published.
         species: Presentations by species.
-        problems: What is wrong; none: nothing that names, counts and lists can tell.
-        notes: What is neither right nor wrong, one line each.
-        unknown: What could not be established of the set.
+        problems: Problems that names, counts and lists show.
+        notes: Remarks that are no problems, one line each.
+        unknown: Facts about the set that could not be established.
         opened: Whether pictures and videos were opened to see if they can be read.
     """
 
@@ -137,13 +137,13 @@ def check_dataset(
 
     Args:
         folder: The folder.
-        taken_as: Key of the set that it is said to be; None: as which most files are named.
+        taken_as: Key of the set to check against; None: the set that most file names fit.
         open_files: Also decode the first frame of every video, and every picture. Without, a
             damaged file passes unless it is empty.
 
     Raises:
-        InputError: The folder is missing, or holds nothing named as in one of the data sets or in
-            the one that it is said to be, whose name or layout may be unknown.
+        InputError: The folder is missing, holds nothing named as in `taken_as` or any data set, or
+            `taken_as` is unknown.
     """
     said = None if taken_as is None else _said(taken_as)
     listing = list_folder(folder)
@@ -221,7 +221,7 @@ def _named(kind: Kind, detail: str, names: Sequence[str]) -> Iterator[Problem]:
 
 
 def _counts(tree: Tree) -> Iterator[Count]:
-    """What there is and what was published, by split and label, of subjects, of protocols."""
+    """Yield found and published numbers by split and label, of subjects and of protocols."""
     dataset = tree.dataset
     presentations: Counter[tuple[str, str]] = Counter()
     pictures: Counter[tuple[str, str]] = Counter()
@@ -255,7 +255,7 @@ def _counts(tree: Tree) -> Iterator[Count]:
 
 
 def _published(counts: Mapping[tuple[str, str], int], split: str, label: str) -> int | None:
-    """What was published of a split, or of all of them together where it is of each."""
+    """Published item counts, per split or in total; None if not published."""
     parts = {place: number for (place, kind), number in counts.items() if kind == label}
     every = {place for place, _ in counts}
     whole = sum(parts.values()) if parts and parts.keys() == every and not split else None
@@ -279,7 +279,7 @@ def _missing(tree: Tree, counts: Sequence[Count]) -> Iterator[Problem]:
 
 
 def _shortage(counts: Sequence[Count]) -> int:
-    """How many fewer there are than published: by split where that is told, else in all."""
+    """Number of missing items, per split where counts are per split, otherwise in total."""
     short = {
         (count.split, count.kind): max(count.published - count.found, 0)
         for count in counts
@@ -336,7 +336,7 @@ def _readable(path: Path) -> bool:
 
 
 def _lists(tree: Tree) -> Iterator[Problem]:
-    """What list files and names say differently."""
+    """Yield the contradictions between list files and names."""
     for path, kind, groups in tree.lists:
         try:
             entries = read_list(path, kind, groups)

@@ -32,11 +32,11 @@ def read_dataset(
     """Read a folder as one data set.
 
     Args:
-        dataset: Which.
-        folder: It, or a part of it. What is missing is not noticed here but by `check_dataset`.
-        protocol: Which official protocol; presentations that it leaves out are left out. None: all
-            there are, in the published splits of their subjects.
-        frames: How many frames of each video, evenly spread, fewer where it has fewer. None: one
+        dataset: Data set that the folder holds.
+        folder: Folder of the set, or of a part of it. `check_dataset` finds missing files.
+        protocol: Name of an official protocol; presentations outside it are left out. None: all
+            presentations, in the published splits of their subjects.
+        frames: Number of frames of each video, evenly spread, fewer where it has fewer. None: one
             row per file: every picture, and frame 0 of a video that is not opened.
 
     Raises:
@@ -81,8 +81,8 @@ def read_lists(
     """Read a folder with the splits that named list files say, as some protocols alone tell them.
 
     Args:
-        dataset: Which; its own kind of list file says how lines are read.
-        folder: It.
+        dataset: Data set; its kind of list file says how lines are read.
+        folder: Folder of the set.
         lists: List file by split.
 
     Returns:

@@ -47,7 +47,7 @@ WITHOUT_LAYOUT: Mapping[str, str] = {"dmad": "DMAD", "siw_mv2": "SiW-Mv2"}
 
 
 def without_layout(title: str) -> InputError:
-    """What to say of such a set, and the way that is open."""
+    """Build the error for such a set; it names the remedy."""
     return InputError(
         f"{title}: its layout is not known here, so there is no reader and nothing is guessed; "
         "sort the pictures into live/ and spoof/<species>/, or list them in a manifest (.csv with "

@@ -42,7 +42,7 @@ class Found:
 
 @dataclass(frozen=True)
 class Tree:
-    """What lies in a folder, seen as one data set.
+    """Content of a folder, seen as one data set.
 
     Attributes:
         dataset: The set.
@@ -103,7 +103,7 @@ def _hidden(name: str) -> bool:
 
 
 def number_of_media(listing: Listing) -> int:
-    """How many files are pictures, videos or recordings, by their suffix."""
+    """Count pictures, videos and recordings, by their suffix."""
     return sum(_is_media(name) for _, names in listing for name in names)
 
 
@@ -112,7 +112,7 @@ def _is_media(name: str) -> bool:
 
 
 def number_matching(dataset: Dataset, listing: Listing) -> int:
-    """How many files are named as this data set names its presentations."""
+    """Count the files that are named as this data set names its presentations."""
     return sum(
         any(grammar.file.fullmatch(name) for grammar, _ in grammars)
         for place, names in listing
@@ -200,7 +200,7 @@ def _list_file(dataset: Dataset, path: str) -> tuple[ListFile, Mapping[str, str]
 
 
 def read_list(path: str, kind: ListFile, groups: Mapping[str, str]) -> list[Listed]:
-    """What a list file says.
+    """Read the entries of a list file.
 
     Raises:
         InputError: It cannot be read, or a line is not understood.
@@ -227,7 +227,7 @@ def _with_listed_splits(tree: Tree) -> Tree:
 
 
 def placed(tree: Tree, protocol: Protocol) -> Iterator[tuple[str, Found]]:
-    """What a protocol uses of a tree, each with its split."""
+    """Yield the presentations that a protocol uses, each with its split."""
     for found in tree.found.values():
         split = protocol.rule(found.presentation)
         if split and not protocol.views:
@@ -239,7 +239,7 @@ def placed(tree: Tree, protocol: Protocol) -> Iterator[tuple[str, Found]]:
 
 
 def misplaced(presentation: Presentation) -> bool:
-    """Whether it lies in the folder of another split than its subject's."""
+    """Whether a presentation lies in the folder of another split than its subject's."""
     return bool(
         presentation.place and presentation.split and presentation.place != presentation.split
     )
@@ -251,7 +251,7 @@ def first_file(found: Found) -> str:
 
 
 def incomplete(found: Found, cameras: Sequence[Modality]) -> Iterator[str]:
-    """What a presentation lacks: a camera, or pictures of one that others have."""
+    """Yield what a presentation lacks: a camera, or pictures of one that others have."""
     numbers = set().union(*found.files.values())
     for camera in dict.fromkeys((*cameras, *found.files)):
         files = found.files.get(camera, {})

@@ -67,7 +67,7 @@ class Grammar:
 
 
 Describe = Callable[[Mapping[str, str]], Presentation | None]
-"""From the groups of folder and file to a presentation; None where they contradict."""
+"""Function of the groups of folder and file that gives a presentation; None if they contradict."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ class Protocol:
         views: Modalities that each split sees, where splits differ in modality. Each is a
             presentation of its own then, whose picture is in the manifest's ``path`` whatever the
             camera, so that a network of one picture sees it; ``sensor`` names the modality.
-        note: What is unknown of it, or cannot be expressed by a split.
+        note: Facts that are unknown, or that a split cannot express.
     """
 
     rule: Callable[[Presentation], str]
@@ -108,9 +108,9 @@ class ListFile:
 
     Attributes:
         path: Searched in the whole path; ends in ``$``.
-        read: From the lines of the file and the groups of `path` to entries. Raises ValueError
+        read: Function of the lines and the groups of `path` that gives entries. Raises ValueError
             where a line is not understood.
-        protocol: From the groups of `path`: the protocol that the file belongs to; ``""``: the
+        protocol: Function of the groups of `path` that gives the file's protocol; ``""``: the
             set's own split.
     """
 
@@ -130,8 +130,8 @@ def listed_picture(
     """The entry of a picture whose path a list file gives.
 
     Args:
-        grammars: Of the set.
-        describe: Of the set.
+        grammars: Grammars of the set.
+        describe: Function of the set that turns a path's groups into a presentation.
         path: The path.
         split: The split that the list gives; None for the presentation's own.
         label: The label that the list gives.
@@ -205,7 +205,7 @@ class Dataset:
         title: Name in print.
         layout: The grammar, for people.
         grammars: The grammar, for this program; one or more kinds of path.
-        describe: From the groups of folder and file to a presentation; None where they contradict.
+        describe: Function of the groups of folder and file that gives a presentation.
         protocols: Protocols by name, such as ``"4.1"``.
         cameras: Modalities that every moment must have.
         counts: Published presentations by (split, label); either is ``""`` where it is not given.
@@ -218,7 +218,7 @@ class Dataset:
         splits_from_lists: Whether only the lists know the splits.
         companions: Searched in the paths of files that belong to the set but are none of its
             presentations.
-        unknown: What could not be established of the set, one clause each.
+        unknown: Facts about the set that could not be established, one clause each.
     """
 
     key: str

@@ -1,4 +1,4 @@
-"""Lists of face types: one file for each living or spoofing type, one picture a line.
+"""Lists of attack types: one file for each living or spoofing type, one picture a line.
 
 The form of OULU-ZF and Cross-ZF, released with AIM-FAS (Qin et al., AAAI 2020): ``train``, maybe
 ``dev``, and ``test`` hold files such as ``5_1_2.txt`` or ``C_1_4.txt``; the last number is 1 for
@@ -20,7 +20,7 @@ def read_type_lists(folder: str | os.PathLike[str], *, pictures: int = 60) -> di
     Args:
         folder: Holds the pictures that the lists name, and the lists: in itself, or in a folder of
             its own (``OULU_ZF``, ``cross-zf-list``) as they are released.
-        pictures: At most so many of each type, spread evenly over its list.
+        pictures: Largest number of pictures of a type, spread evenly over its list.
 
     Returns:
         Manifests of ``"train"`` and ``"test"``, and of ``"dev"`` where there is one. The type is

@@ -32,12 +32,12 @@ def adversarial_patch(
     """Find the patch whose presentations score highest on average, by signed gradient steps.
 
     Args:
-        network: Of single colour pictures; left as it is.
+        network: Network of single colour pictures; left unchanged.
         attacks: uint8 (N, 3, S, S), attack presentations that are not tested later.
-        side: Of the patch in pixels, 1 to S.
+        side: Side of the patch in pixels, 1 to S.
         research_use: Must be true: this finds an attack on a detector of one's own.
         steps: Gradient steps, each on up to 16 presentations drawn at random.
-        seed: Of the draws and of the patch to begin with.
+        seed: Seed of the draws and of the initial patch.
 
     Returns:
         uint8 (3, side, side).
@@ -71,7 +71,7 @@ def paste(images: Tensor, patch: Tensor, *, seed: int) -> Tensor:
     Args:
         images: uint8 (N, 3, S, S); left as they are.
         patch: uint8 (3, P, P), P <= S.
-        seed: Of the places: the same seed, the same places.
+        seed: Seed of the places.
 
     Returns:
         uint8 (N, 3, S, S).

@@ -160,7 +160,7 @@ def score_texture(
 def score_spectrum(
     train: Tensor, bona_fide: NDArray[np.bool_], test: Tensor
 ) -> NDArray[np.float64]:
-    """As `score_texture`, on spectra."""
+    """Score pictures like `score_texture`, on spectra."""
     return _score(spectra(train), bona_fide, spectra(test), penalty=0.001)
 
 

@@ -83,7 +83,7 @@ def _places(side: int) -> Tensor:
 
 
 def _basis(place: Tensor, relief: Tensor, inside: Tensor) -> Tensor:
-    """What a displacement is made of: 1, x, y and relief, orthonormal in the ellipse, (P, 4)."""
+    """Basis of a displacement: 1, x, y and relief, orthonormal in the ellipse, (P, 4)."""
     side = len(place)
     stretched = F.interpolate(
         relief[None, None].double(), size=(side, side), mode="bilinear", align_corners=False

@@ -188,7 +188,7 @@ def peak_ratio(signal: ArrayLike, rate: float) -> Array:
 def score_pulse(
     clips: Tensor, rate: float, *, method: Callable[[Array, float], Array] = pos
 ) -> Array:
-    """How much a clip's regions share one pulse; higher means bona fide.
+    """Score the agreement of a clip's regions on one pulse; higher means bona fide.
 
     It is the mean correlation between the regions' pulses in the band plus the peak ratio of their
     mean. (The paper learns a classifier on such features; the sum is ours.)

@@ -65,7 +65,7 @@ class DetectorBase(ABC):
     Attributes:
         model: The network, which says what it takes and answers. Only `Detector` scores with its
             weights.
-        preprocessing: How crops are made; other input is refused.
+        preprocessing: Preprocessing of the crops; other input is refused.
         provenance: Training data and licence.
         threshold: Decision threshold with its origin; None while there is none.
         margin: Scores nearer to the threshold than this are answered "cannot tell".

@@ -1,4 +1,4 @@
-"""From a score to one of three answers, each with a named reason."""
+"""Turn a score into one of three answers, each with a named reason."""
 
 import math
 from collections.abc import Sequence
@@ -30,7 +30,7 @@ class Decision:
             otherwise why there is no score, as the caller named it ("unreadable", "no_face",
             "too_small", ...).
         score: Higher means bona fide; None without one.
-        threshold: What the score was compared with.
+        threshold: Threshold that the score was compared with.
     """
 
     outcome: Outcome
@@ -79,7 +79,7 @@ def margin_for(dev_scores: ArrayLike, threshold: Threshold, *, share: float) -> 
     Args:
         dev_scores: Finite scores (N,) of development presentations, N >= 1.
         threshold: The threshold in use.
-        share: In [0, 1).
+        share: Share of development presentations to abstain on, in [0, 1).
 
     Raises:
         InputError: No scores, a score that is not finite, or `share` outside [0, 1).

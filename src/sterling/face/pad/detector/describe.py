@@ -1,4 +1,4 @@
-"""What a network costs: parameters, multiply-adds, time on this machine."""
+"""Cost of a network: parameters, multiply-adds, time on this machine."""
 
 import statistics
 import time
@@ -12,7 +12,7 @@ from sterling.face.pad.networks.network import Network
 
 
 def describe(network: Network, size: int, *, repetitions: int = 5) -> dict[str, Any]:
-    """What a network takes, answers and costs, for one presentation, as a JSON object.
+    """Describe a network's input, output and cost for one presentation, as a JSON object.
 
     Args:
         network: Any.

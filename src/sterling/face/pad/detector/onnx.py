@@ -29,14 +29,14 @@ _CARD = "sterling.card"
 
 @dataclass(frozen=True)
 class ExportReport:
-    """What an export wrote and how near its scores are to PyTorch's.
+    """Files of an export, and the distance of its scores from PyTorch's.
 
     Attributes:
         path: The file.
         size: Its bytes.
         sha256: Its digest.
         max_difference: Largest absolute difference of a score on the compared images.
-        compared: How many images were compared.
+        compared: Number of compared images.
     """
 
     path: Path
@@ -158,7 +158,7 @@ def export_onnx(
     alone.
 
     Args:
-        detector: What to export.
+        detector: Detector to export.
         path: The file to write.
         int8: Quantise weights (per channel) and activations to 8 bits, statically.
         calibration: uint8 (N, [T,] C, S, S), typical crops: needed with `int8` for the ranges of
@@ -209,7 +209,7 @@ def export_onnx(
 
 
 def _presences(network: Network, count: int) -> list[Tensor | None]:
-    """What may be there: everything, and for a flexible network each modality alone."""
+    """List sets of present modalities: all, and for a flexible network each alone."""
     if not network.flexible:
         return [None]
     alone = torch.eye(len(network.modalities), dtype=torch.bool)

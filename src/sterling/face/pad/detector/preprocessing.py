@@ -28,14 +28,14 @@ def normalise(images: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class Preprocessing:
-    """How a detector's training crops were made, and so what it accepts.
+    """Preprocessing of a detector's training crops, and so of its input.
 
     Attributes:
         size: Side of the square crop in pixels.
         crop_scale: Side of the crop divided by the longer side of the face box; None when crops
             were not cut from a face box.
         face_detector: Name and version of the face detector, "none" without one.
-        alignment: How the face was turned or placed within the crop.
+        alignment: Rotation and position of the face within the crop.
 
     Raises:
         InputError: `size` or `crop_scale` is out of range.

@@ -29,7 +29,7 @@ class DepthMaps(nn.Module):
 
     Args:
         width: Channels of the stem; 16 in the release.
-        seed: Of the initial weights.
+        seed: Seed of the initial weights.
     """
 
     def __init__(self, width: int = 16, *, seed: int = 0) -> None:
@@ -55,13 +55,13 @@ def adaptive_inner_update(
     """The learner, for tasks of `TypeTasks`.
 
     Args:
-        model: From pictures to depth maps, such as `DepthMaps`.
+        model: Network from pictures to depth maps, such as `DepthMaps`.
         rate: α at first; None draws it from the release's range.
-        steps: Of training, u.
-        test_steps: Of test.
-        cdl_weight: Of the contrastive depth loss beside the squared error.
+        steps: Inner steps of training, u.
+        test_steps: Inner steps of test.
+        cdl_weight: Weight of the contrastive depth loss beside the squared error.
         learned: Whether α and γ are learned; False is first-order MAML at a fixed rate.
-        seed: Of α at first.
+        seed: Seed of the initial α.
     """
     low, high = FIRST_RATE
     draw = torch.rand((), generator=torch.Generator().manual_seed(seed % 2**63))
@@ -81,7 +81,7 @@ def liveness_after(learner: GradientLearner, task: Task, steps: int) -> tuple[Te
     """Liveness of a task's support and queries after adapting on the support.
 
     Args:
-        learner: What adapts.
+        learner: Learner that adapts.
         task: Its pictures, uint8, and label maps; each of both is judged as one batch.
         steps: Inner steps, 0 or more.
 

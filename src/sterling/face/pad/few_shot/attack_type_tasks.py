@@ -66,7 +66,7 @@ def types_of(
 
 @dataclass(frozen=True)
 class TypePair:
-    """Which types a task is of."""
+    """Types of a task."""
 
     old_living: str
     old_spoofing: str
@@ -81,12 +81,12 @@ class TypeTasks:
     Types with fewer faces than a task needs take no part, and are named.
 
     Args:
-        old: Where the old pair comes from: the training types.
-        new: Where the new pair comes from: the same in training, unseen types in test.
+        old: Source of the old pair: the training types.
+        new: Source of the new pair: the same in training, unseen types in test.
         faces: M, faces of each class in the support; 15 in the release.
-        queries: Q, faces of each class to be judged; 15 in the release.
+        queries: Q, faces of each class to be scored; 15 in the release.
         shots: Numbers K of new faces of each class that tasks are drawn with, 0 to M.
-        seed: Of all draws.
+        seed: Seed of all draws.
 
     Attributes:
         left_out: Names of the types with too few faces.

@@ -45,10 +45,10 @@ class MetaTeacher:
     make it 0.)
 
     Attributes:
-        student: From inputs to maps.
-        teacher: From inputs and labels to the maps to regress.
+        student: Network from inputs to maps.
+        teacher: Network from inputs and labels to the maps to regress.
         rate: α.
-        outer: From the student's maps and labels to L_val.
+        outer: Function of the student's maps and labels that gives L_val.
     """
 
     student: FunctionalModel
@@ -61,11 +61,11 @@ class MetaTeacher:
         return {"teacher": self.teacher}
 
     def inner_loss(self, predicted: Tensor, lesson: Lesson) -> Tensor:
-        """What the student loses."""
+        """Loss of the student on the teacher's labels."""
         return F.mse_loss(predicted, self.teacher(lesson.inputs, lesson.labels))
 
     def outer_loss(self, task: Lesson) -> Tensor:
-        """What it loses on validation items after one step."""
+        """Loss of the student on validation items after one step."""
         path = inner_loop(
             self.student,
             lambda forward: self.inner_loss(forward(task.inputs), task),
@@ -91,7 +91,7 @@ def teach(
         draw: The lesson of a number.
         iterations: Steps of each.
         teacher_steps: Optimiser of the teacher's parameters.
-        student_steps: Of the student's.
+        student_steps: Number of the student's steps.
 
     Returns:
         Validation losses, by step.
@@ -125,7 +125,7 @@ def regress(
     """Train a student on fixed targets, in place.
 
     Args:
-        student: From inputs to maps.
+        student: Network from inputs to maps.
         draw: Inputs and targets of a number.
         iterations: Steps.
         steps: Optimiser of the student's parameters.
@@ -157,7 +157,7 @@ class SpoofMapTeacher(nn.Module):
 
     Args:
         width: Channels of the first of three convolutions; the others have twice as many.
-        seed: Of the initial weights.
+        seed: Seed of the initial weights.
     """
 
     def __init__(self, width: int = 8, *, seed: int = 0) -> None:

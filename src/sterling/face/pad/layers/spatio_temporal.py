@@ -119,7 +119,7 @@ class SpatialGradientBlock(nn.Module):
     Args:
         in_channels: Channels of the input.
         out_channels: Channels of the output.
-        order: Which comes first, Sobel or the 1×1 convolution.
+        order: Operation that comes first, Sobel or the 1×1 convolution.
         root: Whether the magnitude has its root.
 
     Raises:
@@ -159,11 +159,11 @@ CHANGE_WEIGHT = 10.0
 
 
 class Cues(NamedTuple):
-    """What a block takes of one frame, computed once though the frame is in two pairs.
+    """Input of a block from one frame, computed once though the frame is in two pairs.
 
     Attributes:
         reduced: The trunk's features in few channels, (N, R, H, W).
-        gradients: Of `reduced`, (N, R, H, W) magnitudes or (N, 2·R, H, W) signed components.
+        gradients: Gradients of `reduced`, (N, R, H, W) magnitudes or (N, 2·R, H, W) components.
         feature: The trunk's features in full, (N, C, H, W), where the block takes them.
     """
 
@@ -196,7 +196,7 @@ class ShortTermBlock(nn.Module):
       components.)
 
     Args:
-        channels: Of the trunk's features.
+        channels: Channels of the trunk's features.
         reduced: Channels they are reduced to; 32 in the release.
         previous: Channels of the output of the block before, 0 for the first block.
         out_channels: Channels of the output.
@@ -232,7 +232,7 @@ class ShortTermBlock(nn.Module):
         )
 
     def cues(self, feature: Tensor) -> Cues:
-        """What is needed of a frame with features (N, channels, H, W)."""
+        """Compute the cue of a frame from its features (N, channels, H, W)."""
         reduced = self.reduce(feature)
         gradients = (
             torch.cat(sobel(reduced), dim=1)
@@ -245,8 +245,8 @@ class ShortTermBlock(nn.Module):
         """Mix the cues of a frame and of the next one.
 
         Args:
-            now: Of the frame.
-            then: Of the next frame.
+            now: Cue of the frame.
+            then: Cue of the next frame.
             previous: Output of the block before for the same two frames, (N, previous, H, W);
                 None for the first block.
         """

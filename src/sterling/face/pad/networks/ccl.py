@@ -158,8 +158,8 @@ class ContextContrast(Objective):
         pairs: "context" as `draw_pairs`, or "random": any of the same and of the other class.
         contrast_weight: Unknown in the paper; 1 is ours.
         similar_weight: Unknown in the paper; 1 is ours.
-        temperature: Of the softmax, above 0; 0.2 is ours.
-        momentum: Of the target, in [0, 1]; 0.99 is ours.
+        temperature: Temperature of the softmax, above 0; 0.2 is ours.
+        momentum: Momentum of the target network, in [0, 1]; 0.99 is ours.
 
     Raises:
         InputError: A value is out of range, or the three tensors differ in their number of rows.

@@ -33,7 +33,7 @@ class CDCN(Network):
         width: Channels of the stem.
         theta: Share of the difference term in every convolution, in [0, 1]; 0 is the same network
             with ordinary convolutions.
-        modalities: What is stacked along the image's channels: one modality, or several that are
+        modalities: Modalities stacked along the image's channels: one, or several that are
             fused at the input.
         seed: Seed of the initial weights (PyTorch's default distribution for convolutions).
     """

@@ -12,7 +12,7 @@ from sterling.face.pad.networks.cdcn import CdcTrunk, cdc_layer, map_layer
 from sterling.face.pad.networks.network import Network, Output, initialise
 
 OPERATIONS = ("cdc", "cdc_2_1.2", "cdc_2_1.4", "cdc_2_1.6", "cdc_2_1.8", "cdc_2_2.0")
-"""What a cell may be built of: one CDC layer, or two that widen the channels by a ratio and
+"""Operations of a cell: one CDC layer, or two that widen the channels by a ratio and
 narrow them again."""
 
 Structure = tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]
@@ -35,7 +35,7 @@ class CDCNpp(Network):
     Args:
         width: Channels of the stem.
         theta: Share of the difference term, in [0, 1].
-        modalities: What is stacked along the image's channels.
+        modalities: Modalities stacked along the image's channels.
         structure: Operations of the cells low, mid and high.
         attention: Kernel sizes of the spatial attention at low, mid and high, odd; empty for none.
         seed: Seed of the initial weights.

@@ -27,7 +27,7 @@ from sterling.face.pad.networks.network import initialise
 from sterling.face.pad.training.losses import DepthLoss, bona_fide_of
 
 CANDIDATES = ("none", "skip", *OPERATIONS)
-"""What an edge of a cell may do."""
+"""Candidate operations of a cell's edge."""
 
 NODES = 4
 EDGES = tuple((start, end) for end in range(1, NODES + 1) for start in range(end))
@@ -48,7 +48,7 @@ class SuperNetwork(nn.Module):
     Args:
         width: Channels of the stem; cells have twice as many.
         theta: Share of the difference term.
-        modalities: What is stacked along the image's channels.
+        modalities: Modalities stacked along the image's channels.
         partial: One in so many channels passes through the candidates; divides 2·width.
         seed: Seed of the initial weights. `alpha` and `beta` begin at 0.
 
@@ -159,11 +159,11 @@ def _candidate(name: str, channels: int, theta: float) -> nn.Module:
 
 @dataclass(frozen=True)
 class SearchConfig:
-    """How to search. Defaults are recalled from the paper; see PAPERS.md.
+    """Settings of a search. Defaults are recalled from the paper; see PAPERS.md.
 
     Attributes:
         epochs: Passes over each half of the items.
-        warmup_epochs: Of those, the first ones in which the structure does not move.
+        warmup_epochs: Number of first epochs in which the structure does not change.
         batch_size: Items per step.
         learning_rate: Adam's for the weights.
         weight_decay: For the weights.
@@ -196,7 +196,7 @@ class SearchConfig:
 
 @dataclass(frozen=True, eq=False)
 class SearchResult:
-    """What a search found.
+    """Result of a search.
 
     Attributes:
         structure: Operations of the cells, for `CDCNpp`.
@@ -230,7 +230,7 @@ def search(
         network: Its present weights are the start.
         images: uint8 (N, C, S, S).
         maps: float (N, S/8, S/8), the target maps.
-        config: How to search.
+        config: Settings of the search.
         progress: Called after each epoch with its number.
 
     Raises:

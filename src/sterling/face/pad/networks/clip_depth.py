@@ -25,16 +25,16 @@ HEAD_SIDE, HEAD_UNITS = 4, 64
 
 @dataclass(frozen=True, eq=False)
 class StreamState:
-    """What the frames of N running clips leave behind; its size does not grow with the clip.
+    """State after the frames of N running clips; its size does not grow with the clip.
 
     Attributes:
-        cues: Of the newest frame, per block.
+        cues: Cues of the newest frame, per block.
         single: Its single-frame map (N, h, w).
         hidden: States of the recurrent cells, (N, channels, h, w) each.
         refined: The newest refined map (N, h, w), of the frame before the newest; zeros before
             there is one.
         total: Sum of all refined maps.
-        judged: How many refined maps there were: one fewer than frames.
+        judged: Number of refined maps so far: one fewer than frames.
     """
 
     cues: tuple[Cues, ...]
@@ -180,7 +180,7 @@ class ClipDepth(Network):
 
         Args:
             frame: (N, C, H, W) float, normalised: the next frame of N clips.
-            state: What the call before returned; None for the first frame.
+            state: State that the previous call returned; None for the first frame.
 
         Returns:
             The answer and the next state. The answer's map is the mean of the refined maps so far,
@@ -201,7 +201,7 @@ class ClipDepth(Network):
             raise InputError(
                 f"frame has shape {tuple(frame.shape)}: the frames before were of "
                 f"{len(state.single)} clips with maps of {tuple(state.single.shape[1:])}; "
-                "a stream goes on with the same clips and size"
+                "a stream continues with the same clips and size"
             )
         hidden = self._remember(self._compare(state.cues, cues), state.hidden)
         refined = self._refine(state.single, hidden)
@@ -257,7 +257,7 @@ def _clips(values: Tensor, frames: int) -> Tensor:
 
 
 def _frames(values: Tensor, frames: int, first: int) -> Tensor:
-    """Of N clips of T frames, (N·T, ...), T - 1 frames from `first` on, (N·(T - 1), ...)."""
+    """Keep T - 1 frames from `first` on of N clips of T frames; (N·T, ...) to (N·(T - 1), ...)."""
     return _clips(values, frames)[:, first : first + frames - 1].flatten(0, 1)
 
 
@@ -275,7 +275,7 @@ class SGTD(ClipDepth):
         w_multi: Share of the multi-frame map in the refined map.
         memory: Whether the recurrent state is carried from frame to frame.
         logit_share: Share of the probability of bona fide in score and loss.
-        modalities: What is stacked along the channels of every frame.
+        modalities: Modalities stacked along the channels of every frame.
         gradient: Order within the residual spatial gradient blocks.
         root: Whether all gradient magnitudes have their root.
         seed: Seed of the initial weights.
@@ -326,7 +326,7 @@ class TemporalDepth(ClipDepth):
         w_multi: Share of the multi-frame map in the refined map.
         memory: Whether the recurrent state is carried from frame to frame.
         logit_share: Share of the probability of bona fide in score and loss.
-        modalities: What is stacked along the channels of every frame.
+        modalities: Modalities stacked along the channels of every frame.
         seed: Seed of the initial weights.
     """
 

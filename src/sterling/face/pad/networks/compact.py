@@ -27,7 +27,7 @@ class Compact(Network):
     Args:
         width: Channels of the stem.
         theta: Share of the difference term in every 3×3 convolution, in [0, 1].
-        modalities: What is stacked along the image's channels.
+        modalities: Modalities stacked along the image's channels.
         seed: Seed of the initial weights.
     """
 

@@ -112,7 +112,7 @@ class Restorer(nn.Module):
 
     Args:
         width: Channels of the blocks.
-        blocks: How many.
+        blocks: Number of blocks.
     """
 
     def __init__(self, width: int, blocks: int) -> None:

@@ -106,7 +106,7 @@ class PixelWiseBinary(OneView):
     """L = map_weight · BCE of the map + (1 - map_weight) · BCE of the logit, of a `DeepPixBiS`.
 
     Attributes:
-        map_weight: In [0, 1]; 0.5 is published.
+        map_weight: Weight of the map's loss, in [0, 1]; 0.5 is published.
     """
 
     map_weight: Share = 0.5

@@ -46,7 +46,7 @@ class DepthNet(Network):
         gradient: "none" for ordinary convolutions; otherwise the order within residual spatial
             gradient blocks (see `SpatialGradientBlock`), which take their place.
         root: Whether to take the root of the gradient's magnitude.
-        modalities: What is stacked along the image's channels: one modality, or several that are
+        modalities: Modalities stacked along the image's channels: one, or several that are
             fused at the input.
         frames: Frames of a clip, each judged by itself: the score is their mean. 1 takes single
             pictures.

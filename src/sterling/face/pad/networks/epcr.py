@@ -159,7 +159,7 @@ class Consistency(Objective):
             two consistencies alone.
         embed_weight: 1 in the release.
         predict_weight: 0.1 in the release.
-        dense: Which positions are compared.
+        dense: Positions that are compared.
         augmented: Whether the views differ in tone and in what is hidden, too, as released;
             otherwise they are cropped and shuffled alone.
 

@@ -30,7 +30,7 @@ class FlexibleModal(Network):
 
         h = h1 + Σ_m C(h1, h_m),   C(h1, h_m) = softmax(h_m h1ᵀ) h1
 
-    over channels (`channel_attention`). Heads: "cdcn" fuses to a map; "resnet" goes on with two
+    over channels (`channel_attention`). Heads: "cdcn" fuses to a map; "resnet" continues with two
     shared stages, "vit" with dropout and one convolution, then pooling and a logit.
 
     Args:

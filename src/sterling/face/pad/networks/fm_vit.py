@@ -206,7 +206,7 @@ class CrossModalBlock(nn.Module):
         return crossed
 
     def informative(self, normed: Sequence[Tensor], there: Tensor) -> Tensor:
-        """Which patches are informative, bool (N, P): ceil(keep · P) of them, or more with ties."""
+        """Mark informative patches, bool (N, P): ceil(keep · P) of them, or more with ties."""
         weights = []
         for tokens in normed:
             query = self.mutual.apart(self.mutual.query(tokens[:, :1]))
@@ -222,7 +222,7 @@ class CrossModalBlock(nn.Module):
         return mean >= least
 
     def _allowed(self, normed: Sequence[Tensor], there: Tensor) -> Tensor | None:
-        """Where mutual attention may look, bool (N, 1, 1 + P, 1 + P); None: everywhere."""
+        """Mark positions open to mutual attention, bool (N, 1, 1 + P, 1 + P); None: all."""
         if self.keep == 1:
             return None
         informative = self.informative(normed, there)

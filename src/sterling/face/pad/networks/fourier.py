@@ -101,7 +101,7 @@ class FourierSupervised(OneView):
     """L = (1 - weight) · BCE + weight · MSE of the augmented picture's spectrum, of a `FourierNet`.
 
     Attributes:
-        weight: In [0, 1]; 0.5 is released.
+        weight: Weight of the spectrum's loss, in [0, 1]; 0.5 is released.
     """
 
     weight: Share = 0.5

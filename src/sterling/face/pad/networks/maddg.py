@@ -54,7 +54,7 @@ class MADDG(Network):
             )
         for number, part in enumerate((self.embedder, self.classify, self.discriminators)):
             initialise(part, seed + number)
-        # In the state, so that a training that was killed goes on with its ramp.
+        # In the state, so that a resumed training continues its ramp.
         self.register_buffer("steps", torch.zeros((), dtype=torch.int64))
 
     def forward(self, images: Tensor, present: Tensor | None = None) -> Output:
@@ -88,7 +88,7 @@ def dual_force_triplet(
         features: (N, D), of length 1.
         live: bool (N,).
         domain: int (N,).
-        margin: By how much a negative must be farther than a positive, in squared distance.
+        margin: Squared distance by which a negative must be farther than a positive.
 
     Returns:
         A scalar, 0 where there is no triplet.

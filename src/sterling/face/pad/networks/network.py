@@ -22,7 +22,7 @@ class Output(NamedTuple):
             clip. None for a network without.
         logits: Log odds of bona fide from K heads, (N, K); the last one is the network's answer,
             the others are trained with it. None for a network without.
-        heads: Which heads count for which presentation, bool (N, K): a head of an absent modality
+        heads: Heads that count for each presentation, bool (N, K): a head of an absent modality
             does not. The last one always counts. None: all do.
         features: Further outputs that the network's own training objective uses; only while
             training.

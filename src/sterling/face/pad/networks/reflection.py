@@ -56,7 +56,7 @@ class BipartiteNet(Network):
 
 
 def reflection_maps(images: Tensor, size: int) -> Tensor:
-    """Where a picture holds light that has no colour of the surface: highlights.
+    """Find highlights: light in a picture without the surface's colour.
 
     In the dichromatic model (Shafer, 1985) a highlight adds the light's own white to all channels,
     so that it raises the least of them. What of the least channel stands out of its mean over a

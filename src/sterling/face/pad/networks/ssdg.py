@@ -72,7 +72,7 @@ class SSDG(Network):
                 nn.Linear(generated, domains),
             )
         initialise(self, seed)
-        # In the state, so that a training that was killed goes on with its ramp.
+        # In the state, so that a resumed training continues its ramp.
         self.register_buffer("steps", torch.zeros((), dtype=torch.int64))
 
     def forward(self, images: Tensor, present: Tensor | None = None) -> Output:
@@ -102,7 +102,7 @@ def asymmetric_triplet(features: Tensor, classes: Tensor, margin: float = MARGIN
     Args:
         features: (N, D), of length 1.
         classes: int (N,).
-        margin: By how much a negative must be farther than a positive, in Euclidean distance.
+        margin: Euclidean distance by which a negative must be farther than a positive.
 
     Returns:
         A scalar, 0 where there is no triplet.

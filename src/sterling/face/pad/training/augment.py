@@ -42,7 +42,7 @@ def augment(
         images: (N, [T,] C, H, W) in 0 to 255, any dtype.
         maps: (N, [T,] h, w) label maps.
         generator: CPU generator; every draw comes from it, whatever device the images are on.
-        modalities: What is stacked along C.
+        modalities: Modalities stacked along C.
 
     Returns:
         Float images of the same shape in [0, 255], not rounded, and maps of the same shape.

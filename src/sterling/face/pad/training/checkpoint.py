@@ -1,4 +1,4 @@
-"""The state of a training run after an epoch, so that a killed run goes on as if never killed."""
+"""The state of a training run after an epoch, so that an interrupted run resumes exactly."""
 
 import json
 from collections.abc import Mapping
@@ -28,7 +28,7 @@ def save_checkpoint(
         path: The file; replaced when it exists.
         model: Its state dict is stored.
         optimizer: Its per-parameter state must be tensors.
-        run: JSON object that must be the same when the run goes on.
+        run: Settings that must match when the run resumes, as a JSON object.
         progress: JSON object that is handed back.
 
     Raises:
@@ -61,7 +61,7 @@ def load_checkpoint(
     if differing:
         raise InputError(
             f"{path}: belongs to a run with another {', '.join(differing)}; "
-            "delete it to start anew, or go on with the same settings and data"
+            "delete it to start anew, or resume with the same settings and data"
         )
     weights = {k.removeprefix(_MODEL): v for k, v in tensors.items() if k.startswith(_MODEL)}
     load_weights(model, weights, path)

@@ -1,4 +1,4 @@
-"""What a `Compact` network is trained on: labels, depth, and a teacher's answers, on worse copies.
+"""Train a `Compact` network on labels, depth and a teacher's answers, on corrupted copies.
 
 The network is to carry to cameras that it was not trained with. So each step sees its captures
 framed, turned, degraded and toned anew.
@@ -48,7 +48,7 @@ class CompactObjective(Objective):
     Attributes:
         size: Side of the pictures that the network sees.
         depth: Depth of each training item, float (N, H, W), 0 on attacks.
-        known: Whose depth is a label, bool (N,).
+        known: Mask of items whose depth is a label, bool (N,).
         teacher: A trained network, or None.
         share: s, in [0, 1].
         temperature: T, above 0.
@@ -129,7 +129,9 @@ def frame(
 
 
 def worsen(images: Tensor, draws: torch.Generator) -> Tensor:
-    """What cameras and channels do: most pictures get one of six degradations, a few lose colour.
+    """Corrupt pictures as cameras and channels do.
+
+    Most pictures get one of six degradations; a few lose colour.
 
     Args:
         images: uint8 (N, 3, S, S).

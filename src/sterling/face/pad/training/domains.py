@@ -66,7 +66,7 @@ def squared_mmd(first: Tensor, second: Tensor, widths: Sequence[float] = WIDTHS)
     Args:
         first: (N, D), N of 1 or more.
         second: (M, D), M of 1 or more.
-        widths: Of the Gaussians, above 0.
+        widths: Widths of the Gaussians, above 0.
 
     Returns:
         A scalar, 0 to 2.

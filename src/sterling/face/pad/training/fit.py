@@ -34,7 +34,7 @@ def fit(
     Args:
         network: Its initial weights are the start.
         faces: Bona fide presentations and attacks, of the network's modalities and frames.
-        config: How to train, in every stage.
+        config: Training settings of every stage.
         label: Label maps that a network with maps is taught.
         checkpoint: File that an interrupted training resumes from; each stage has its own.
         progress: Called after each epoch of each stage.

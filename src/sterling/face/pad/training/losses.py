@@ -83,7 +83,7 @@ class DepthLoss(nn.Module):
 
 
 def bona_fide_of(maps: Tensor) -> Tensor:
-    """Which label maps (N, ...) are of bona fide presentations: those with a positive value."""
+    """Mark the label maps (N, ...) of bona fide presentations: those with a positive value."""
     return maps.flatten(1).amax(dim=1) > 0
 
 
@@ -91,7 +91,7 @@ def label_loss(output: Output, live: Tensor) -> Tensor:
     """Binary cross-entropy of the last head's log odds, a scalar; lower is better.
 
     Args:
-        output: With logits (N, K).
+        output: Output with logits (N, K).
         live: bool (N,), true for bona fide.
     """
     assert output.logits is not None
@@ -109,7 +109,7 @@ class OutputLoss(nn.Module):
 
     Args:
         cdl_weight: Weight of the contrastive depth loss within the depth loss.
-        logit_share: In [0, 1].
+        logit_share: Share of the logits in the score, in [0, 1].
 
     Raises:
         InputError: `cdl_weight` is negative.

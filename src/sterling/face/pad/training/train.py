@@ -1,4 +1,4 @@
-"""Training any network: one loop, through accelerate, that goes on after being killed."""
+"""Train any network: one loop, through accelerate, that resumes after an interruption."""
 
 import math
 from collections.abc import Callable, Iterator
@@ -39,7 +39,7 @@ class TrainingError(RuntimeError):
 
 @dataclass(frozen=True)
 class TrainConfig:
-    """How to train. Defaults suit hundreds of small crops on a small machine, and are ours.
+    """Training settings. Defaults suit hundreds of small crops on a small machine, and are ours.
 
     CDCN's release (OULU-NPU) trains 1400 epochs of one random frame per video, batch 7, learning
     rate 1e-4, weight decay 5e-5, halving the rate every 500 epochs, contrastive depth loss with
@@ -53,7 +53,7 @@ class TrainConfig:
         weight_decay: The optimiser's.
         warmup_steps: Steps over which the rate rises linearly from near 0, 0 or more.
         step_epochs: Epochs between two changes of the rate.
-        step_factor: What the rate is multiplied by at each change, in (0, 1].
+        step_factor: Factor of the learning rate at each change, in (0, 1].
         cdl_weight: Weight of the contrastive depth loss beside the mean squared error.
         augment: Whether to augment (see `augment`).
         drop_modality: Probability with which each modality but the first is absent from a
@@ -109,7 +109,7 @@ class EpochRecord:
 
 @dataclass(frozen=True)
 class TrainHistory:
-    """What training left behind; the weights are those after the last epoch.
+    """Result of a training; the weights are those after the last epoch.
 
     Attributes:
         epochs: One record per epoch, resumed ones included.
@@ -147,8 +147,8 @@ def train(
 
     The weights of the last epoch are kept: no epoch is chosen by its score. Runs on the device
     accelerate finds (a GPU if there is one; several under ``accelerate launch``). On a CPU the same
-    seed and thread count give the same weights bit for bit, also when the run was killed and goes
-    on from `checkpoint`.
+    seed and thread count give the same weights bit for bit, also when an interrupted run resumes
+    from `checkpoint`.
 
     Args:
         model: The network; its present weights are the start. Parameters that require no gradient
@@ -156,13 +156,13 @@ def train(
         images: uint8 (N, [T,] C, S, S) as `Network.shape` says.
         maps: float (N, ...) as `Network.map_shape` says, the target maps; an item is bona fide
             where its map has a positive value.
-        config: How to train.
+        config: Training settings.
         present: bool (N, M), which modalities there are; None: all.
-        objective: What each step minimises; None for the label maps, as `config` says.
+        objective: Loss that each step minimises; None for the label maps, as `config` says.
         dev: Images and maps on which to report the loss after each epoch. They never influence
             the weights.
-        checkpoint: File that receives the state after each epoch. When it exists, the run goes on
-            from it.
+        checkpoint: File that receives the state after each epoch. When it exists, the run
+            resumes from it.
         progress: Called after each epoch (on the main process).
 
     Raises:
