@@ -33,11 +33,7 @@ def test_claims_are_means_over_shots_of_paired_differences() -> None:
             **row(metric, level + added, condition=condition, system=system, shots=shots),
         }
         for repetition, (shots, added), condition, (system, level), metric in product(
-            (0, 1),
-            ((1, 0.0), (5, 0.1)),
-            CONDITIONS,
-            LEVELS.items(),
-            ("mean F1", "AUROC"),
+            (0, 1), ((1, 0.0), (5, 0.1)), CONDITIONS, LEVELS.items(), ("mean F1", "AUROC")
         )
         # A white box that fooled nothing in the second repetition has no figures there.
         if (repetition, condition) != (1, WHITE_BOX)

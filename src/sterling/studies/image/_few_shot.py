@@ -31,12 +31,7 @@ from sterling.adapt import (
 from sterling.adapt.attention import Form
 from sterling.image import LabelledImages, conv4
 from sterling.image.backbones import BACKBONES
-from sterling.image.prior_knowledge import (
-    Prior,
-    maps_of,
-    require_disjoint,
-    train_representation,
-)
+from sterling.image.prior_knowledge import Prior, maps_of, require_disjoint, train_representation
 from sterling.runs import Cell, Coordinate, Row, Run, derive_seed
 from sterling.studies.image._few_shot_data import (
     Draw,
@@ -46,15 +41,7 @@ from sterling.studies.image._few_shot_data import (
     class_parts,
     draws,
 )
-from sterling.study import (
-    Claim,
-    Column,
-    Preset,
-    Results,
-    Study,
-    Views,
-    row,
-)
+from sterling.study import Claim, Column, Preset, Results, Study, Views, row
 
 FIRST_TEST_TASK = 10**6  # numbers of tasks that no training reaches
 

@@ -7,6 +7,7 @@ the best of both on the classes under test.
 
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 from torch import nn
 
@@ -27,13 +28,7 @@ from sterling.adapt import (
 )
 from sterling.image.backbones import BACKBONES, Backbone
 from sterling.runs import Row
-from sterling.studies.image._few_shot import (
-    PIXELS,
-    System,
-    Systems,
-    Trained,
-    few_shot_study,
-)
+from sterling.studies.image._few_shot import PIXELS, System, Systems, Trained, few_shot_study
 from sterling.studies.image._few_shot_data import PAPER, SMOKE, FewShotConfig
 from sterling.study import Claim, Column, Results, Table, Views, bars_of_table, positive, row
 
@@ -59,7 +54,9 @@ class LwauConfig(FewShotConfig):
 
 def systems(config: LwauConfig) -> Systems:
     """The learners, all on the same network."""
-    rate, steps, test_steps = config.rate, config.steps, config.test_steps
+    rate = config.rate
+    steps: dict[str, Any] = {"steps": config.steps, "test_steps": config.test_steps}
+    penalty = ELASTIC * config.shots / (config.ways * config.queries) * config.penalty
 
     def system(
         learner: Callable[[FunctionalModel, int], Learner],
@@ -76,26 +73,19 @@ def systems(config: LwauConfig) -> Systems:
         finish = partial(layer_rows, config.shots) if frozen else None
         return System(learners, finish=finish)
 
-    def by_layer(model: FunctionalModel, seed: int) -> Learner:
-        weight = ELASTIC * config.shots / (config.ways * config.queries) * config.penalty
-        return lwau(model, rate, steps=steps, test_steps=test_steps, penalty=weight, seed=seed)
-
-    def one_rate(model: FunctionalModel, _: int) -> Learner:
-        return GradientLearner(model, LearnedRates(model, "model", rate), steps, test_steps)
-
     return {
         PIXELS: System(),
-        LWAU: system(by_layer, frozen=True),
-        MAML: system(
-            lambda model, _: maml(model, rate, steps=steps, test_steps=test_steps), frozen=True
+        LWAU: system(
+            lambda model, seed: lwau(model, rate, penalty=penalty, seed=seed, **steps), frozen=True
         ),
-        ONE_RATE: system(one_rate),
-        "FOMAML": system(lambda model, _: fomaml(model, rate, steps=steps, test_steps=test_steps)),
+        MAML: system(lambda model, _: maml(model, rate, **steps), frozen=True),
+        ONE_RATE: system(
+            lambda model, _: GradientLearner(model, LearnedRates(model, "model", rate), **steps)
+        ),
+        "FOMAML": system(lambda model, _: fomaml(model, rate, **steps)),
         "Meta-SGD": system(lambda model, _: meta_sgd(model, rate)),
-        "ANIL": system(
-            lambda model, _: anil(model, "head", rate, steps=steps, test_steps=test_steps)
-        ),
-        "Reptile": system(lambda model, _: Reptile(model, rate, steps, test_steps)),
+        "ANIL": system(lambda model, _: anil(model, "head", rate, **steps)),
+        "Reptile": system(lambda model, _: Reptile(model, rate, **steps)),
         "ProtoNet": system(
             lambda model, _: ProtoNet(nn.Sequential(model.module, nn.Flatten())), outputs=None
         ),
@@ -140,10 +130,7 @@ def claims(results: Results, _: LwauConfig) -> list[Claim]:
             results.values("gain", system=LWAU),
         ),
         accuracy.higher(
-            "learning_beats_pixels",
-            f"LWAU is more accurate than the {PIXELS}.",
-            LWAU,
-            than=PIXELS,
+            "learning_beats_pixels", f"LWAU is more accurate than the {PIXELS}.", LWAU, than=PIXELS
         ),
         accuracy.higher(
             "layers_beat_a_fixed_rate",

@@ -21,13 +21,7 @@ from sterling.studies.image._few_shot import (
     maml_on_pictures,
     representation_by,
 )
-from sterling.studies.image._few_shot_data import (
-    PAPER,
-    PAPER_PRIOR,
-    SMOKE,
-    Parts,
-    PriorConfig,
-)
+from sterling.studies.image._few_shot_data import PAPER, PAPER_PRIOR, SMOKE, Parts, PriorConfig
 from sterling.study import Claim, Column, Results, Table, Views
 
 MAML, AML, RAML = "MAML", "AML", "RAML"

@@ -7,13 +7,7 @@ import numpy as np
 from pydantic import Field
 from scipy import special
 
-from sterling.agent.prompts import (
-    EdgePosterior,
-    LanguageTask,
-    SearchSettings,
-    SimulatedTask,
-    upa,
-)
+from sterling.agent.prompts import EdgePosterior, LanguageTask, SearchSettings, SimulatedTask, upa
 from sterling.agent.prompts.baselines import BASELINES
 from sterling.agent.prompts.comparison import PromptTask
 from sterling.agent.prompts.labelled import LabelledTask, is_right

@@ -155,10 +155,7 @@ def views(results: Results, _: UpaConfig) -> Views:
         "worlds",
         "Where searches end in simulation",
         "system",
-        [
-            Column(f"quality of {BITS}", "quality", show="interval"),
-            Column("calls spent", "calls"),
-        ],
+        [Column(f"quality of {BITS}", "quality", show="interval"), Column("calls spent", "calls")],
         order=methods,
         headings=["method"],
         caption="Baselines spend the whole budget; UPA stops once its tournament is settled.",

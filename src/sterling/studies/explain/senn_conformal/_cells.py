@@ -139,11 +139,7 @@ def audit(config: SennConfig, cell: Cell) -> list[Row]:
         seed=seed % 2**31,
     )
     fit_concepts(
-        model,
-        training,
-        epochs=config.epochs,
-        learning_rate=config.learning_rate,
-        seed=seed % 2**31,
+        model, training, epochs=config.epochs, learning_rate=config.learning_rate, seed=seed % 2**31
     )
     fit_head(model, training.concepts, training.labels)
     vectors = all_vectors(len(data.names))

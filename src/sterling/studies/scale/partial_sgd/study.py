@@ -29,17 +29,7 @@ from sterling.studies.scale.partial_sgd._training import (
     on_ray,
     virtual_clock,
 )
-from sterling.study import (
-    Claim,
-    Column,
-    Results,
-    Study,
-    Views,
-    at_least,
-    at_most,
-    positive,
-    within,
-)
+from sterling.study import Claim, Column, Results, Study, Views, at_least, at_most, positive, within
 
 FORMULA = 0.02  # ours: how far means may be from what theory says
 LOST = 0.1  # ours: share by which a killed worker may raise the loss
