@@ -241,7 +241,7 @@ def _variance(config: PartialSgdConfig, seed: int) -> float:
     return float(np.var(found, axis=0).sum() / spread.sum())
 
 
-def on_ray(config: PartialSgdConfig, cell: Cell) -> list[Row]:
+def seconds_on_ray(config: PartialSgdConfig, cell: Cell) -> list[Row]:
     """Spikes that workers sleep through; one of them is killed, twice; steps without delay."""
     seed, steps = cell.seed, config.real_steps
     shards = draw_shards(config.workers, "alike", seed)

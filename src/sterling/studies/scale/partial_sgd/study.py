@@ -26,7 +26,7 @@ from sterling.studies.scale.partial_sgd._training import (
     TWENTIETH,
     VIRTUAL,
     PartialSgdConfig,
-    on_ray,
+    seconds_on_ray,
     virtual_clock,
 )
 from sterling.study import Claim, Column, Results, Study, Views, at_least, at_most, positive, within
@@ -44,9 +44,8 @@ def measure(config: PartialSgdConfig, run: Run) -> Results:
     seed = "partial_sgd/{repetition}"
     rows = run.map(virtual_clock, virtual, config, seed=seed)
     with local_cluster():  # one repetition at a time, or they would slow each other down
-        return Results.of(
-            [*rows, *replace(run, backend=inline).map(on_ray, real, config, seed=seed)]
-        )
+        rows += replace(run, backend=inline).map(seconds_on_ray, real, config, seed=seed)
+    return Results.of(rows)
 
 
 def claims(results: Results, config: PartialSgdConfig) -> list[Claim]:
