@@ -77,6 +77,7 @@ def test_an_estimate_keeps_its_interval() -> None:
     assert found == Estimate(0.8, Interval(0.7, 0.9), 0.95, "DeLong")
     assert results.line([Column("AUC", "auc", show="interval")]) == [0.8, 0.7, 0.9]
     assert results.estimate("auc", "DeLong", system="a") is None
+    assert results.estimate("auc", "DeLong", method="b") is None
     with pytest.raises(InputError, match="several estimates"):
         Results(pl.concat([results.frame] * 2)).estimate("auc", "DeLong")
 

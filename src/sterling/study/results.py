@@ -144,7 +144,7 @@ class Results:
         trials = int(frame["trials"].sum())
         return Rate(int(frame["errors"].sum()), trials) if trials else None
 
-    def estimate(self, metric: str, method: str, **coordinates: Wanted) -> Estimate | None:
+    def estimate(self, metric: str, method: str, /, **coordinates: Wanted) -> Estimate | None:
         """The only estimate at some coordinates, with its own 95 % interval; None without one.
 
         Args:
