@@ -9,6 +9,8 @@ from sterling.study import run_study
 STUDY = STUDIES["senn_conformal"]
 
 
+# So few items resolve no smaller level, and the study says so.
+@pytest.mark.filterwarnings("ignore::sterling.guarantee.ResolutionWarning")
 def test_class_attributes_of_real_birds(shared_data: Path, tmp_path: Path) -> None:
     small = STUDY.presets["smoke"].model_copy(
         update={
