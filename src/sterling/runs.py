@@ -135,11 +135,11 @@ Coordinate = str | int | float | None
 Row = dict[str, Any]
 """One measurement: ``metric``, ``value``, and its coordinates; see `sterling.study.Results`."""
 Outcome = Any | Exception
-"""What a call returned, or the exception that it raised."""
+"""Return value of a call, or the exception that it raised."""
 
 
 class Backend(Protocol):
-    """Where independent calls run: this process, other processes, other machines."""
+    """A place for independent calls: this process, other processes, other machines."""
 
     def __call__(
         self, function: Callable[..., Any], calls: Sequence[tuple[Any, ...]]
@@ -184,7 +184,7 @@ class Run:
         seed: The seed that every derived seed comes from.
         started: When the run first started, ISO 8601, UTC.
         versions: What :func:`record_versions` said at the start.
-        backend: Where the cells of `map` run.
+        backend: Backend that runs the cells of `map`.
     """
 
     folder: Path
@@ -350,7 +350,7 @@ def open_run(
         identity: JSON object that says what is run (study, preset, configuration, seed). Going on
             is allowed only when it is equal and the same package versions are installed.
         seed: The run's seed.
-        backend: Where the cells of `Run.map` run.
+        backend: Backend that runs the cells of `Run.map`.
 
     Raises:
         InputError: The folder is a file, cannot be written, holds something else or another run,

@@ -4,7 +4,7 @@ from typing import Any
 
 
 def crops_of(manifest: Any, network: Any, preprocessing: Any) -> Any:
-    """What a network takes of a manifest: crops of its modalities, or clips."""
+    """Read the input of a network from a manifest: crops of its modalities, or clips."""
     from sterling.face.data import CropSpec, load_clips, load_faces
     from sterling.runs import track
 

@@ -1,4 +1,4 @@
-"""Where the cells of a run are computed: in this process or in several.
+"""Backends for the cells of a run: this process or several.
 
 A backend is any `sterling.runs.Backend`; the figures of a run do not depend on it.
 """

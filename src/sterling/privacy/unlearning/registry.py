@@ -85,7 +85,7 @@ def _check_finite(model: nn.Module, examples: Examples, which: str) -> None:
 
 @dataclass(frozen=True)
 class Setup:
-    """What methods are built from.
+    """Ingredients of the unlearning methods.
 
     Attributes:
         train: Training that the model to unlearn from went through.

@@ -42,7 +42,7 @@ class Retraining:
 
 @dataclass(frozen=True)
 class ForgettingAudit:
-    """What a model's answers tell about forgetting.
+    """Evidence of forgetting in a model's answers.
 
     Attributes:
         area: Area at which low losses tell forgotten from never-seen records.
