@@ -11,6 +11,8 @@ from rich.table import Column
 from rich.table import Table as RichTable
 
 from sterling.errors import InputError
+from sterling.runs import Backend
+from sterling.scale.backends import backend_of, processes
 from sterling.study import Claim, Evidence, Metric, Study, find_study, override, run_study
 
 JsonFlag = Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")]
@@ -24,7 +26,14 @@ ProtocolOption = Annotated[
     str | None, typer.Option(help="Official protocol of the public data set at --data, as 4.1.")
 ]
 BackendOption = Annotated[
-    str, typer.Option(help="Where cells run: processes or inline. The evidence is the same.")
+    str, typer.Option(help="Where cells run: processes, inline or ray. The evidence is the same.")
+]
+AddressOption = Annotated[
+    str | None,
+    typer.Option(help="Address of an existing Ray cluster, as host:port; see docs/scale.md."),
+]
+DeadlineOption = Annotated[
+    float | None, typer.Option(help="Seconds that one cell may take on Ray.")
 ]
 
 COLOURS = {"holds": "green", "does not hold": "red", "undecided": "yellow"}
@@ -94,6 +103,8 @@ def run(
     ] = None,
     protocol: ProtocolOption = None,
     backend: BackendOption = "processes",
+    address: AddressOption = None,
+    deadline: DeadlineOption = None,
     research_use: Annotated[
         bool, typer.Option("--research-use", help="Let a study attack models that it trains.")
     ] = False,
@@ -104,7 +115,8 @@ def run(
     switched = ["research_use=true"] if research_use else []
     official = [] if protocol is None else [f"official={json.dumps(protocol)}"]
     changes = [*official, *(assignments or []), *switched]
-    evidence = run_named(name, preset, data, seed, changes, folder, backend=backend)
+    where = backend_of(backend, address=address, deadline=deadline)
+    evidence = run_named(name, preset, data, seed, changes, folder, backend=where)
     if as_json:
         typer.echo(evidence.model_dump_json(indent=1))
     else:
@@ -156,7 +168,7 @@ def run_named(
     assignments: list[str],
     folder: Path,
     *,
-    backend: str = "processes",
+    backend: Backend = processes,
 ) -> Evidence:
     """Run a study by name, with everything a user may have got wrong checked first."""
     study = find_study(name, _studies())
