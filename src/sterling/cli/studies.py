@@ -14,6 +14,7 @@ from sterling.errors import InputError
 from sterling.runs import Backend
 from sterling.scale.backends import backend_of, processes
 from sterling.study import Claim, Evidence, Metric, Study, find_study, override, run_study
+from sterling.study.mlflow_log import MlflowLog
 
 JsonFlag = Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")]
 PresetOption = Annotated[str, typer.Option(help="smoke, quick or paper.")]
@@ -34,6 +35,10 @@ AddressOption = Annotated[
 ]
 DeadlineOption = Annotated[
     float | None, typer.Option(help="Seconds that one cell may take on Ray.")
+]
+
+MlflowOption = Annotated[
+    str | None, typer.Option("--mlflow", help="MLflow store that receives the run, as its URI.")
 ]
 
 COLOURS = {"holds": "green", "does not hold": "red", "undecided": "yellow"}
@@ -105,6 +110,7 @@ def run(
     backend: BackendOption = "processes",
     address: AddressOption = None,
     deadline: DeadlineOption = None,
+    mlflow: MlflowOption = None,
     research_use: Annotated[
         bool, typer.Option("--research-use", help="Let a study attack models that it trains.")
     ] = False,
@@ -116,7 +122,10 @@ def run(
     official = [] if protocol is None else [f"official={json.dumps(protocol)}"]
     changes = [*official, *(assignments or []), *switched]
     where = backend_of(backend, address=address, deadline=deadline)
+    log = None if mlflow is None else MlflowLog(mlflow)
     evidence = run_named(name, preset, data, seed, changes, folder, backend=where)
+    if log is not None:
+        log.write(evidence, folder)
     if as_json:
         typer.echo(evidence.model_dump_json(indent=1))
     else:
