@@ -288,7 +288,7 @@ def test_the_key_is_never_shown() -> None:
     assert "provided: ***; check the API key" in str(caught.value)
     assert caught.value.__suppress_context__, "a traceback in a log shows no cause"
     transport = httpx2.MockTransport(lambda _request: httpx2.Response(403, text="no"))
-    with pytest.raises(InputError, match="^http://a.test/v1: status 403"):
+    with pytest.raises(InputError, match=r"^http://a\.test/v1: status 403"):
         Endpoint("http://me:word@a.test/v1?key=secret", "m", transport=transport).chat(CHAT)
     for key in ("sk-hid\nden", "sk-hid den", "sk-hidén", "sk\x00hidden"):
         with pytest.raises(InputError, match="API key: it holds a line break") as refused:
