@@ -15,6 +15,10 @@ class NothingMeasuredError(RuntimeError):
     """No item could be scored, so there is no result. The command line exits with status 3."""
 
 
+class StorageError(RuntimeError):
+    """The disk is full or broken, or a limit is reached. The command line exits with status 3."""
+
+
 class CellsFailedError(RuntimeError):
     """Some cells of a run failed. The command line exits with status 3.
 

@@ -2,24 +2,23 @@
 
 A run folder holds ``run.json`` (what is run: the identity), ``stages/`` (finished pieces of work,
 the unit of resuming), ``log.txt``, whatever files the study leaves, and last of all
-``evidence.json``: a folder without it is an unfinished run. Every file is written beside its place
-and then moved there, so none is ever half written.
+``evidence.json``: a folder without it is an unfinished run. No file is ever half written, damaged
+pieces of work are noticed and done again, and ``SHA256SUMS`` covers a finished run.
 """
 
 import fcntl
-import io
 import json
 import logging
 import os
 import platform
 import re
 import subprocess
-import tempfile
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache
 from hashlib import blake2b
 from importlib import metadata
 from pathlib import Path
@@ -30,6 +29,18 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from threadpoolctl import threadpool_limits
 
 from sterling.errors import CellsFailedError, InputError
+from sterling.storage import (
+    PARTIAL,
+    SUMS,
+    digest_of,
+    read_checked,
+    read_sums,
+    sweep,
+    write_atomically,
+    write_checked,
+    write_parquet,
+    write_sums,
+)
 
 if TYPE_CHECKING:
     import polars as pl
@@ -50,39 +61,6 @@ RECORDED_PACKAGES = (
 )
 
 
-def write_atomically(path: Path, content: str | bytes) -> None:
-    """Write a file so that it is either whole or not there.
-
-    Raises:
-        InputError: The folder cannot be written to; the message names it.
-    """
-    data = content.encode() if isinstance(content, str) else content
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    except OSError as error:
-        raise InputError(
-            f"cannot write {path}: {error.strerror}; choose another place for the output"
-        ) from error
-    temporary = Path(name)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
-
-
-def write_parquet(path: Path, table: "pl.DataFrame") -> None:
-    """Write a table so that its file is either whole or not there."""
-    buffer = io.BytesIO()
-    table.write_parquet(buffer)
-    write_atomically(path, buffer.getvalue())
-
-
 def derive_seed(seed: int, *names: str | int) -> int:
     """A seed in [0, 2**63) for one named part of a run, independent of the order of work."""
     text = "/".join(str(part) for part in (seed, *names))
@@ -101,9 +79,19 @@ def _git_state() -> str | None:
     return done.stdout.strip() or None
 
 
+@cache
+def code_digest() -> str:
+    """Digest of this package's own source, which numbers depend on as well."""
+    digest = blake2b(digest_size=8)
+    source = Path(__file__).resolve().parent
+    for path in sorted(source.rglob("*.py")):
+        digest.update(path.relative_to(source).as_posix().encode() + b"\0" + path.read_bytes())
+    return digest.hexdigest()
+
+
 def package_versions() -> dict[str, str]:
-    """Versions of Python and of the packages that numbers depend on."""
-    versions = {"python": platform.python_version()}
+    """Versions of Python, this package's code, and the packages that numbers depend on."""
+    versions = {"python": platform.python_version(), "code": code_digest()}
     for package in RECORDED_PACKAGES:
         try:
             versions[package] = metadata.version(package)
@@ -135,6 +123,11 @@ def track(description: str, total: int) -> Iterator[Callable[[], None]]:
         yield lambda: progress.advance(task)
 
 
+RUN_FILE = "run.json"
+EVIDENCE_FILE = "evidence.json"
+ATTEMPTS_FILE = "attempts.json"
+LOCK_FILE = ".lock"
+LOG_FILE = "log.txt"
 SCORES_FILE = "scores.parquet"
 Coordinate = str | int | float | None
 """A coordinate of a measurement, such as the name of a system; None where it does not apply."""
@@ -211,14 +204,19 @@ class Run:
             that a resumed run sees exactly what an uninterrupted run sees.
         """
         path = self.stage_path(name)
-        if not path.exists():
+        value = _intact(path)
+        if value is None:
             logger.info("stage %s: computing", name)
-            write_atomically(path, json.dumps(compute(), allow_nan=False))
-        return json.loads(path.read_text())
+            write_checked(path, {"is": compute()})
+            value = read_checked(path)
+        return value["is"]
 
     def stage_path(self, name: str) -> Path:
-        """File of a piece of work."""
-        return self.folder / "stages" / f"{re.sub(r'[^A-Za-z0-9._-]+', '-', name)}.json"
+        """File of a piece of work; two names never share one."""
+        plain = re.sub(r"[^A-Za-z0-9._-]+", "-", name)[:120]
+        if plain != name:
+            plain += f"-{blake2b(name.encode(), digest_size=6).hexdigest()}"
+        return self.folder / "stages" / f"{plain}.json"
 
     def map(
         self,
@@ -254,7 +252,7 @@ class Run:
             Cell(self, name, point, derive_seed(self.seed, seed.format(**point)) % 2**31)
             for point in map(dict, grid)
         ]
-        missing = [each for each in cells if not each.path.exists()]
+        missing = [each for each in cells if each.rows() is None]
         failed: dict[str, Exception] = {}
         with track(name.replace("_", " "), len(missing)) as advance:
             calls = [(cell, arguments, each) for each in missing]
@@ -269,27 +267,28 @@ class Run:
         if failed:
             raise CellsFailedError(failed, len(cells))
         self._join_scores(cells)
-        return [
-            {**each.point, **row} for each in cells for row in json.loads(each.path.read_text())
-        ]
+        return [{**each.point, **row} for each in cells for row in each.rows() or ()]
 
     def _join_scores(self, cells: Sequence["Cell"]) -> None:
-        kept = [path for each in cells if (path := each.path.with_suffix(".parquet")).exists()]
+        kept = [each.scores_path for each in cells if each.scores_path.exists()]
         if kept:
             import polars as pl  # has threads of its own; only runs that keep scores need it
 
             write_parquet(self.folder / SCORES_FILE, pl.concat(map(pl.read_parquet, kept)))
 
     def finish(self, evidence: str) -> None:
-        """Write ``evidence.json``, the last file of a run."""
-        write_atomically(self.folder / "evidence.json", evidence)
+        """Write ``SHA256SUMS`` and, as the last file of a run, ``evidence.json``."""
+        files = [path for path in self.folder.rglob("*") if path.is_file() and _is_kept(path)]
+        write_sums(self.folder, files, evidence_json=evidence)
+        write_atomically(self.folder / EVIDENCE_FILE, evidence)
 
     def elapsed(self) -> float:
         """Seconds of work in this run so far, over all its attempts."""
         now = datetime.now(UTC).timestamp()
-        attempts = json.loads((self.folder / "attempts.json").read_text())
-        spent = sum(max(0.0, end - begin) for begin, end in attempts[:-1])
-        return float(spent + now - attempts[-1][0])
+        spans = _attempts(self.folder)
+        if spans:
+            spans[-1][1] = now
+        return float(sum(max(0.0, end - begin) for begin, end in spans))
 
 
 @dataclass(frozen=True)
@@ -318,17 +317,76 @@ class Cell:
 
     @property
     def path(self) -> Path:
-        """File of its rows."""
-        return self.run.stage_path(f"{self.name}-{'-'.join(map(str, self.point.values()))}")
+        """File of its rows, and of the digest of its scores."""
+        values = ", ".join(map(str, self.point.values()))
+        return self.run.stage_path(f"{self.name} {values}")
+
+    @property
+    def scores_path(self) -> Path:
+        """File of its scores per item."""
+        return self.path.with_suffix(".parquet")
 
     def keep_scores(self, table: "pl.DataFrame") -> None:
         """Keep scores per item; ``scores.parquet`` of the run joins those of all cells."""
-        write_parquet(self.path.with_suffix(".parquet"), table)
+        write_parquet(self.scores_path, table)
+
+    def rows(self) -> list[Row] | None:
+        """Its rows; None when it is not finished, or when a file of it is damaged."""
+        stored = _intact(self.path)
+        if stored is None or stored["scores"] != self._scores_digest():
+            return None
+        rows: list[Row] = stored["rows"]
+        return rows
+
+    def finish(self, rows: list[Row]) -> None:
+        """Write its rows, which makes it finished."""
+        write_checked(self.path, {"scores": self._scores_digest(), "rows": rows})
+
+    def _scores_digest(self) -> str | None:
+        return digest_of(self.scores_path) if self.scores_path.exists() else None
 
 
 def _measure(cell: Callable[..., Iterable[Row]], arguments: tuple[Any, ...], point: Cell) -> None:
-    rows = list(cell(*arguments, point))
-    write_atomically(point.path, json.dumps(rows, allow_nan=False))
+    point.scores_path.unlink(missing_ok=True)  # of an attempt that did not finish
+    point.finish(list(cell(*arguments, point)))
+
+
+def _intact(path: Path) -> Any:
+    """The value of a piece of work; None when there is none, or it is damaged."""
+    try:
+        return read_checked(path)
+    except FileNotFoundError:
+        return None
+    except ValueError as error:
+        logger.warning("%s: computing it again", error)
+        return None
+
+
+def damaged_files(folder: Path) -> list[str]:
+    """Check a run folder and name its files that are damaged or missing.
+
+    Pieces of work are checked by the digest that each carries, the files of a finished run by
+    ``SHA256SUMS``.
+    """
+    if not (folder / RUN_FILE).exists():
+        raise InputError(f"{folder} holds no run; give the folder that --out named")
+    sums = read_sums(folder) if (folder / EVIDENCE_FILE).exists() else {}
+    found = {
+        name
+        for name, digest in sums.items()
+        if not (folder / name).is_file() or digest_of(folder / name) != digest
+    }
+    for path in [*folder.rglob("stages/*.json"), folder / RUN_FILE, folder / ATTEMPTS_FILE]:
+        try:
+            read_checked(path)
+        except (FileNotFoundError, ValueError):
+            found.add(path.relative_to(folder).as_posix())
+    return sorted(found)
+
+
+def _is_kept(path: Path) -> bool:
+    """Whether a file stays as it is once the run has finished."""
+    return path.name not in {LOCK_FILE, ATTEMPTS_FILE, LOG_FILE, EVIDENCE_FILE, SUMS}
 
 
 def _last_activity(folder: Path) -> float:
@@ -336,25 +394,29 @@ def _last_activity(folder: Path) -> float:
 
 
 def _record_attempt(folder: Path) -> None:
-    path = folder / "attempts.json"
     now = datetime.now(UTC).timestamp()
-    attempts = json.loads(path.read_text()) if path.exists() else []
+    attempts = _attempts(folder)
     if attempts:
         # An interrupted attempt could not write when it ended: its newest file shows it.
         attempts[-1][1] = _last_activity(folder)
-    write_atomically(path, json.dumps([*attempts, [now, now]]))
+    write_checked(folder / ATTEMPTS_FILE, [*attempts, [now, now]])
+
+
+def _attempts(folder: Path) -> list[list[float]]:
+    """Begin and end of each attempt, seconds since 1970."""
+    return list(_intact(folder / ATTEMPTS_FILE) or ())
 
 
 @contextmanager
 def open_run(
     folder: Path, *, identity: Mapping[str, Any], seed: int, backend: Backend = inline
 ) -> Iterator[Run]:
-    """Start a run in a new or empty folder, or go on with the same run in its folder.
+    """Start a run in a new or empty folder, or resume the same run in its folder.
 
     Args:
         folder: The run's folder.
-        identity: JSON object that says what is run (study, preset, configuration, seed). Going on
-            is allowed only when it is equal and the same package versions are installed.
+        identity: JSON object that says what is run (study, preset, configuration, seed, digest of
+            the data). A run resumes only when it is equal, and with the same versions and code.
         seed: The run's seed.
         backend: Backend that runs the cells of `Run.map`.
 
@@ -364,30 +426,14 @@ def open_run(
     """
     if folder.exists() and not folder.is_dir():
         raise InputError(f"{folder} is a file; choose a folder for the run")
-    record = folder / "run.json"
-    if folder.is_dir() and not record.exists() and any(folder.iterdir()):
-        raise InputError(f"{folder} is not empty and holds no run; choose a new folder")
-    versions = record_versions()
+    _refuse_other_files(folder)
     wanted = json.loads(json.dumps(dict(identity)))
-    if record.exists():
-        known = json.loads(record.read_text())
-        _check_same_run(folder, known, wanted, versions)
-    else:
-        known = {
-            "identity": wanted,
-            "versions": versions,
-            "started": datetime.now(UTC).isoformat(timespec="seconds"),
-        }
-        write_atomically(record, json.dumps(known, indent=1))
-    with (folder / ".lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise InputError(
-                f"{folder} is in use by another process; wait for it or choose another folder"
-            ) from error
+    with _locked(folder):
+        _refuse_other_files(folder)
+        sweep(folder)
+        known = _known_run(folder, wanted)
         _record_attempt(folder)
-        handler = logging.FileHandler(folder / "log.txt")
+        handler = logging.FileHandler(folder / LOG_FILE)
         handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
         logger.addHandler(handler)
         logger.setLevel(logging.INFO)
@@ -401,6 +447,50 @@ def open_run(
             handler.close()
 
 
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """Hold a folder, so that no other process looks at its run meanwhile."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = (folder / LOCK_FILE).open("a")
+    except OSError as error:
+        raise InputError(
+            f"cannot write {folder}: {error.strerror}; choose another place for the output"
+        ) from error
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise InputError(
+                f"{folder} is in use by another process; wait for it or choose another folder"
+            ) from error
+        yield
+
+
+def _refuse_other_files(folder: Path) -> None:
+    """Refuse a folder that holds something else; a run that was killed at once left a lock."""
+    if not folder.is_dir() or (folder / RUN_FILE).exists():
+        return
+    if any(path.name != LOCK_FILE and path.suffix != PARTIAL for path in folder.iterdir()):
+        raise InputError(f"{folder} is not empty and holds no run; choose a new folder")
+
+
+def _known_run(folder: Path, wanted: dict[str, Any]) -> dict[str, Any]:
+    """The record of the run in a folder, which must be the wanted one; a new one otherwise."""
+    versions = record_versions()
+    path = folder / RUN_FILE
+    try:
+        known: dict[str, Any] = read_checked(path)
+    except FileNotFoundError:
+        started = datetime.now(UTC).isoformat(timespec="seconds")
+        known = {"identity": wanted, "versions": versions, "started": started}
+        write_checked(path, known)
+    except ValueError as error:
+        raise InputError(f"{error}; choose a new folder") from error
+    _check_same_run(folder, known, wanted, versions)
+    return known
+
+
 def _check_same_run(
     folder: Path, known: dict[str, Any], wanted: dict[str, Any], versions: dict[str, str]
 ) -> None:
@@ -411,7 +501,7 @@ def _check_same_run(
     )
     changed = sorted(
         package
-        for package in RECORDED_PACKAGES
+        for package in ("python", "code", *RECORDED_PACKAGES)
         if known["versions"].get(package) != versions.get(package)
     )
     if different or changed:

@@ -110,6 +110,9 @@ def test_damaged_evidence_names_the_field(tmp_path: Path) -> None:
     _run(tmp_path)
     path = tmp_path / "evidence.json"
     path.write_text(path.read_text().replace('"seed":', '"sed":'))
+    with pytest.raises(InputError, match=r"does not fit .*SHA256SUMS; delete it"):
+        load_evidence(tmp_path)
+    (tmp_path / "SHA256SUMS").unlink()
     with pytest.raises(InputError, match=r"evidence.json is damaged at 'se?e?d'"):
         load_evidence(tmp_path)
 

@@ -14,7 +14,8 @@ from torch import Tensor, nn
 from sterling.adapt.episodes import Task
 from sterling.adapt.learners import BatchLearner, Learner, MetaLearner
 from sterling.errors import InputError
-from sterling.runs import track, write_atomically
+from sterling.runs import track
+from sterling.storage import write_atomically
 
 T = TypeVar("T")
 OptimizerOf = Callable[[list[nn.Parameter]], torch.optim.Optimizer]

@@ -2,10 +2,13 @@
 
 0: all claims hold, or the verb did its work. 1: a claim does not hold or is undecided. 2: the
 input was wrong; one line on standard error says what and how to mend it. 3: nothing could be
-measured, or the run broke.
+measured, or the run broke, or was stopped. 141: whoever read the output stopped reading.
 """
 
+import os
+import signal
 import sys
+from types import FrameType
 
 import typer
 from rich.console import Console
@@ -34,7 +37,14 @@ app.add_typer(text.app, name="text")
 
 def main(arguments: list[str] | None = None) -> None:
     """Run one command and exit with its status."""
+    signal.signal(signal.SIGTERM, _stop)
     sys.exit(_status(arguments))
+
+
+def _stop(number: int, _frame: FrameType | None) -> None:
+    """End as after Ctrl-C, so that what is under way is written."""
+    signal.signal(number, signal.SIG_IGN)
+    raise KeyboardInterrupt
 
 
 def _status(arguments: list[str] | None) -> int:
@@ -45,7 +55,11 @@ def _status(arguments: list[str] | None) -> int:
     except TyperException as error:
         return _complain(error.format_message(), 2)
     except (typer.Abort, KeyboardInterrupt):
-        return _complain("stopped; start again with the same --out to go on", 3)
+        return _complain("stopped; start again with the same --out to resume", 3)
+    except BrokenPipeError:
+        # Nobody reads on. Python would complain once more when it flushes at the end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 128 + signal.SIGPIPE
     except Exception as error:
         return _complain(f"{type(error).__name__}: {error}", 3)
     return result if isinstance(result, int) else 0

@@ -52,7 +52,7 @@ def prompt(
     """
     from sterling.agent.prompts import LanguageTask, SearchSettings, upa
     from sterling.lm import Budget, CallLedger, is_address, load
-    from sterling.runs import write_atomically
+    from sterling.storage import write_atomically
 
     pool = _lines(questions)
     ledger = CallLedger(Budget(calls=calls))

@@ -385,7 +385,7 @@ def calibrate(
     from sterling.face.evaluation.calibration import calibrate as choose
     from sterling.face.evaluation.evaluate import count_reasons
     from sterling.face.pad import load_detector
-    from sterling.runs import write_atomically
+    from sterling.storage import write_atomically
 
     promise = Promise(bpcer, confidence, unit)
     trained = load_detector(detector)

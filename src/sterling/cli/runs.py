@@ -1,4 +1,4 @@
-"""`sterling report | compare`: what finished runs left."""
+"""`sterling report | compare | fsck`: what runs left."""
 
 from pathlib import Path
 from typing import Annotated, Any
@@ -10,6 +10,7 @@ from rich.table import Table as RichTable
 
 from sterling.cli.studies import JsonFlag, show_json
 from sterling.errors import InputError
+from sterling.runs import damaged_files
 from sterling.study import load_evidence
 
 
@@ -17,6 +18,7 @@ def register(app: typer.Typer) -> None:
     """Add this module's commands to the application."""
     app.command("report")(report)
     app.command("compare")(compare)
+    app.command("fsck")(fsck)
 
 
 def report(
@@ -48,6 +50,21 @@ def compare(
         numbers = (f"{row[key]:.4f}" for key in ("a", "b", "difference"))
         table.add_row(row["name"], *numbers, interval, "yes" if row["paired"] else "no")
     Console().print(table)
+
+
+def fsck(
+    folder: Annotated[Path, typer.Argument(help="A run folder.")], as_json: JsonFlag = False
+) -> int:
+    """Check the files of a run against their digests; status 3 if one is damaged or missing."""
+    found = damaged_files(folder)
+    if as_json:
+        show_json({"run": str(folder), "damaged": found})
+    else:
+        for name in found:
+            typer.echo(f"damaged or missing: {folder / name}")
+        remedy = "start again with the same --out: what is damaged is computed again"
+        typer.echo(f"{folder}: {remedy if found else 'every file is as it was written'}")
+    return 3 if found else 0
 
 
 def _metric_differences(run_a: Path, run_b: Path) -> list[dict[str, Any]]:

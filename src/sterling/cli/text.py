@@ -284,7 +284,8 @@ def evaluate(
     A text that cannot be scored counts as a wrong answer.
     """
     from sterling.cli._text_report import assessment_findings, prediction_lines
-    from sterling.runs import open_run, write_atomically
+    from sterling.runs import open_run
+    from sterling.storage import write_atomically
     from sterling.study import finish_run
     from sterling.study.report import render_report
     from sterling.text.evaluation.assessment import assess

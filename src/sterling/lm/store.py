@@ -9,7 +9,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor
 
-from sterling.runs import write_atomically
+from sterling.storage import write_atomically
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,5 @@
 """Cells of a run on a Ray cluster, which need not share a disk with this machine."""
 
-import json
 import socket
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -12,8 +11,9 @@ from typing import Any
 from threadpoolctl import threadpool_limits
 
 from sterling.errors import InputError
-from sterling.runs import Cell, Outcome, attempt, inline, package_versions, write_atomically
+from sterling.runs import Cell, Outcome, attempt, inline, package_versions
 from sterling.scale.ray_workers import connect
+from sterling.storage import parse_checked, write_atomically
 
 Files = dict[str, bytes]
 """Files that a cell left, by their path in the run folder."""
@@ -231,7 +231,8 @@ def _receive(files: Files, cell: Cell) -> None:
     rows_file = cell.path.relative_to(folder).as_posix()
     if not isinstance(files, dict) or rows_file not in files:
         raise ValueError("no rows")
-    rows = json.loads(files[rows_file])
+    value = parse_checked(files[rows_file])
+    rows = value.get("rows") if isinstance(value, dict) else None
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
         raise ValueError("rows are no list of objects")
     for name in sorted(files, key=lambda name: name == rows_file):

@@ -47,7 +47,8 @@ def connect(address: str | None = None) -> Any:
     if address is None:
         options["include_dashboard"] = False
     try:
-        ray.init(address, **options)
+        # Without an address Ray would join whatever cluster last ran here, also one that is gone.
+        ray.init(address or "local", **options)
     except (ConnectionError, RuntimeError, ValueError) as error:
         reason = " ".join(str(error).split())
         raise InputError(f"--address {address}: cannot join the Ray cluster ({reason})") from error

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from sterling.errors import InputError
 from sterling.measure import Rate, mean_interval
+from sterling.storage import SUMS, digest_of, read_sums
 
 Verdict = Literal["holds", "does not hold", "undecided"]
 TableRow = list[str | int | float | None]
@@ -166,6 +167,11 @@ def load_evidence(folder: Path) -> Evidence:
     path = folder / "evidence.json"
     if not path.is_file():
         raise InputError(f"{folder} holds no evidence.json; finish the run first")
+    if read_sums(folder).get(path.name, digest_of(path)) != digest_of(path):
+        raise InputError(
+            f"{path} is damaged: it does not fit {folder / SUMS}; delete it, and the same command "
+            "makes it again"
+        )
     try:
         return Evidence.model_validate_json(path.read_bytes())
     except ValidationError as error:

@@ -11,8 +11,9 @@ from typing import Any, Generic, Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from sterling.errors import InputError, NothingMeasuredError, unknown_name
-from sterling.runs import Backend, Run, open_run, write_parquet
+from sterling.runs import Backend, Run, open_run
 from sterling.scale.backends import backend_of
+from sterling.storage import write_parquet
 from sterling.study.evidence import Claim, Evidence, Figure, Findings, Metric, Table, load_evidence
 from sterling.study.results import Results
 

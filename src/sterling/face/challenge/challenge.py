@@ -33,7 +33,7 @@ from sterling.measure import (
     evaluate,
     threshold_at_eer,
 )
-from sterling.runs import write_atomically
+from sterling.storage import write_atomically
 
 CLAMP = 0.005  # half of the range that the first place left its dev scores
 

@@ -24,7 +24,8 @@ from sterling.face.challenge.challenge import (
     require_lists,
 )
 from sterling.face.data import Manifest
-from sterling.runs import record_versions, write_atomically
+from sterling.runs import record_versions
+from sterling.storage import write_atomically
 
 _FORMAT: Literal["sterling-leaderboard-1"] = "sterling-leaderboard-1"
 _CLOSE = 1e-9  # relative; quantiles of beta distributions differ by less between versions of SciPy

@@ -12,7 +12,7 @@ import polars as pl
 from numpy.typing import ArrayLike, NDArray
 
 from sterling.errors import InputError, unknown_name
-from sterling.runs import write_atomically
+from sterling.storage import write_atomically
 
 BONA_FIDE = "bona_fide"
 ATTACK = "attack"

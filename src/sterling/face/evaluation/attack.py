@@ -13,7 +13,7 @@ from torch import Tensor
 from sterling.errors import InputError, unknown_name
 from sterling.face.capture import RECAPTURED, recapture
 from sterling.face.data import CropSpec, Manifest, NonResponse, load_faces
-from sterling.runs import write_atomically
+from sterling.storage import write_atomically
 
 CROP_SCALE = 1.3  # the crop that instruments show is the one that detectors see
 

@@ -25,7 +25,7 @@ from sterling.measure import (
     non_response_rates,
     threshold_at_eer,
 )
-from sterling.runs import write_atomically
+from sterling.storage import write_atomically
 
 SCORES_FILE = "scores.parquet"
 

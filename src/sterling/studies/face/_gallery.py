@@ -13,7 +13,7 @@ from PIL import Image
 from sterling.face.data import Faces
 from sterling.face.pad import Detector
 from sterling.measure import Scores, Threshold, threshold_at_eer
-from sterling.runs import write_atomically
+from sterling.storage import write_atomically
 from sterling.study import Figure
 
 ITEMS = "gallery/items.json"

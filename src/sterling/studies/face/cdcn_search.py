@@ -18,7 +18,8 @@ from sterling.face.pad import CDCN, Network
 from sterling.face.pad.detector.describe import multiply_adds
 from sterling.face.pad.networks.cdcn_pp import OPERATIONS, PUBLISHED, CDCNpp, Structure
 from sterling.face.pad.networks.cdcn_search import SearchConfig, SuperNetwork, search
-from sterling.runs import Cell, Row, derive_seed, write_atomically
+from sterling.runs import Cell, Row, derive_seed
+from sterling.storage import write_atomically
 from sterling.studies.face._harness import (
     BASELINE,
     THUMBNAILS,

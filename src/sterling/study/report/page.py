@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from sterling.errors import InputError
-from sterling.runs import write_atomically
+from sterling.storage import write_atomically
 from sterling.study.evidence import Evidence, Figure, Verdict, load_evidence
 from sterling.study.report.plots import draw
 

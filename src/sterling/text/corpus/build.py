@@ -14,7 +14,8 @@ from typing import Literal
 from sterling.checks import Count, check_fields
 from sterling.errors import InputError, NothingMeasuredError
 from sterling.lm import LanguageModel, LocalModel, Message, Sampling
-from sterling.runs import derive_seed, track, write_atomically
+from sterling.runs import derive_seed, track
+from sterling.storage import write_atomically
 from sterling.text.corpus.records import (
     Corpus,
     TextRecord,

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from sterling.errors import InputError
-from sterling.runs import derive_seed, write_atomically
+from sterling.runs import derive_seed
+from sterling.storage import write_atomically
 
 SPLITS = ("train", "dev", "test")
 TEXT_SUFFIXES = (".txt", ".md", ".text")

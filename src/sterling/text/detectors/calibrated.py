@@ -13,7 +13,7 @@ from safetensors.torch import load_file, save
 
 from sterling.errors import InputError, NothingMeasuredError
 from sterling.measure import Scores, Threshold, auc
-from sterling.runs import write_atomically
+from sterling.storage import write_atomically
 from sterling.text.corpus.records import TextRecord, beginning_id
 from sterling.text.detectors.scored import Detector
 from sterling.text.evaluation.calibration import Platt, ThresholdMode, choose_threshold, fit_platt

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import TypeAdapter, ValidationError
 
 from sterling.errors import InputError
-from sterling.runs import write_atomically
+from sterling.storage import write_new
 from sterling.text.watermark.keyed_hash import BITS
 from sterling.text.watermark.triple_set import TripleSetWatermark
 
@@ -60,12 +60,10 @@ class WatermarkKey:
         """Write the key to a new file that only its owner may read.
 
         Raises:
-            InputError: The file is there already: a key that is lost verifies nothing.
+            InputError: The file exists: a key that is lost verifies nothing.
         """
-        if path.exists():
-            raise InputError(f"{path}: is there already; a key is never overwritten")
-        write_atomically(path, TypeAdapter(dict[str, Any]).dump_json(asdict(self), indent=1))
-        path.chmod(0o600)
+        content = TypeAdapter(dict[str, Any]).dump_json(asdict(self), indent=1)
+        write_new(path, content, mode=0o600)
 
     def check(self, tokenizer: "PreTrainedTokenizerBase", name: str) -> None:
         """Refuse another tokenizer than the key's: its ids would be coloured at random.

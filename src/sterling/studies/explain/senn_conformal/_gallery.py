@@ -7,7 +7,7 @@ import numpy as np
 from PIL import Image
 
 from sterling.explain import calibrate_concept_sets
-from sterling.runs import write_atomically
+from sterling.storage import write_atomically
 from sterling.studies.explain.senn_conformal._set_audit import Evaluated
 from sterling.study import Figure
 

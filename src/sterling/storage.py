@@ -1,0 +1,217 @@
+"""Files that are whole or absent, and JSON values that notice damage.
+
+Every file of the package is written beside its place, flushed to the disk and then moved there. A
+process that is killed meanwhile leaves at most a file ``.<random>.partial``, which `sweep` removes.
+"""
+
+import errno
+import io
+import json
+import os
+import secrets
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from hashlib import blake2b, sha256
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sterling.errors import InputError, StorageError
+
+if TYPE_CHECKING:
+    import polars as pl
+
+PARTIAL = ".partial"
+SUMS = "SHA256SUMS"
+# The machine is at fault, not the place that was asked for.
+_MACHINE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EMFILE, errno.ENFILE}
+
+
+def write_atomically(path: Path, content: str | bytes, *, mode: int = 0o666) -> None:
+    """Write a file so that it is either whole or absent.
+
+    A link stays a link: the file that it names is replaced. A device or a pipe, such as
+    ``/dev/stdout``, is written to.
+
+    Args:
+        path: The file; its folder is made where it is missing.
+        content: Text, as UTF-8, or bytes.
+        mode: Permissions of a new file before the process's mask.
+
+    Raises:
+        InputError: The place cannot be written to; the message names it.
+        StorageError: The disk is full or broken, or a limit of the system is reached.
+    """
+    data = content.encode() if isinstance(content, str) else content
+    with _named(path):
+        place = Path(os.path.realpath(path))
+        if place.is_dir():
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        if place.exists() and not place.is_file():
+            place.write_bytes(data)
+            return
+        place.parent.mkdir(parents=True, exist_ok=True)
+        if place.exists():
+            mode = stat.S_IMODE(place.stat().st_mode)
+        temporary = _written(place.parent, data, mode)
+        try:
+            temporary.replace(place)
+            _flush_folder(place.parent)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
+
+
+def write_new(path: Path, content: str | bytes, *, mode: int = 0o666) -> None:
+    """Write a file that must not exist yet; of two writers one is told that it lost.
+
+    Raises:
+        InputError: The file exists, or its place cannot be written to.
+        StorageError: As for `write_atomically`.
+    """
+    data = content.encode() if isinstance(content, str) else content
+    with _named(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = _written(path.parent, data, mode)
+        try:
+            os.link(temporary, path)  # unlike a move, fails if the file exists
+        except FileExistsError as error:
+            raise InputError(f"{path} exists already and is not overwritten") from error
+        finally:
+            temporary.unlink()
+        _flush_folder(path.parent)
+
+
+def write_parquet(path: Path, table: "pl.DataFrame") -> None:
+    """Write a table so that its file is either whole or absent."""
+    buffer = io.BytesIO()
+    table.write_parquet(buffer)
+    write_atomically(path, buffer.getvalue())
+
+
+def write_checked(path: Path, value: Any) -> None:
+    """Write a JSON value with its digest, so that `read_checked` notices damage.
+
+    Raises:
+        ValueError: The value holds NaN or an infinity.
+        InputError, StorageError: As for `write_atomically`.
+    """
+    text = json.dumps(value, allow_nan=False)
+    write_atomically(path, f'{{"blake2b": "{_digest(text)}",\n"value": {text}}}\n')
+
+
+def read_checked(path: Path) -> Any:
+    """Read a value that `write_checked` wrote.
+
+    Raises:
+        FileNotFoundError: There is none.
+        ValueError: The file is damaged; the message names it.
+    """
+    try:
+        return parse_checked(path.read_bytes())
+    except FileNotFoundError:
+        raise
+    except (OSError, ValueError) as error:
+        raise ValueError(f"{path} is damaged") from error
+
+
+def parse_checked(content: bytes) -> Any:
+    """Return the value in the content of a file that `write_checked` wrote.
+
+    Raises:
+        ValueError: The content is damaged.
+    """
+    try:
+        stored = json.loads(content)
+        value = stored["value"]
+        if stored["blake2b"] == _digest(json.dumps(value)):
+            return value
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise ValueError("no value with its digest") from error
+    raise ValueError("the value does not fit its digest")
+
+
+def digest_of(path: Path) -> str:
+    """SHA-256 of a file, hexadecimal."""
+    with path.open("rb") as file:
+        digest = sha256()
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def write_sums(folder: Path, files: list[Path], **texts: str) -> None:
+    """Write ``SHA256SUMS`` of a folder, which ``sha256sum -c`` reads.
+
+    Args:
+        folder: The folder.
+        files: Files in it.
+        texts: Content of further files that will be written, by name with "." as "_".
+    """
+    sums = {path.relative_to(folder).as_posix(): digest_of(path) for path in files}
+    sums |= {
+        name.replace("_", "."): sha256(text.encode()).hexdigest() for name, text in texts.items()
+    }
+    lines = (f"{digest}  {name}\n" for name, digest in sorted(sums.items()))
+    write_atomically(folder / SUMS, "".join(lines))
+
+
+def read_sums(folder: Path) -> dict[str, str]:
+    """Digests of ``SHA256SUMS`` by the name of the file; empty if there is none."""
+    path = folder / SUMS
+    if not path.is_file():
+        return {}
+    pairs = (line.split("  ", 1) for line in path.read_text(errors="replace").splitlines())
+    return {pair[1]: pair[0] for pair in pairs if len(pair) == 2}
+
+
+def sweep(folder: Path) -> None:
+    """Remove the files that interrupted writers left in a folder and below."""
+    for path in folder.rglob(f".*{PARTIAL}"):
+        path.unlink(missing_ok=True)
+
+
+def _written(folder: Path, data: bytes, mode: int) -> Path:
+    """Write a temporary file of a folder and flush it to the disk."""
+    path = folder / f".{secrets.token_hex(6)}{PARTIAL}"
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+    except BaseException:
+        path.unlink(missing_ok=True)
+        raise
+    return path
+
+
+def _flush_folder(folder: Path) -> None:
+    """Make a new name in a folder survive a loss of power."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):  # some file systems have no such thing
+            raise
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def _named(path: Path) -> Iterator[None]:
+    """Turn the system's errors into ours, which name the file."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in _MACHINE:
+            raise StorageError(
+                f"cannot write {path}: {error.strerror}; make room and start again"
+            ) from error
+        raise InputError(
+            f"cannot write {path}: {error.strerror}; choose another place for the output"
+        ) from error
+
+
+def _digest(text: str) -> str:
+    return blake2b(text.encode(), digest_size=16).hexdigest()
