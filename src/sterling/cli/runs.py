@@ -1,16 +1,17 @@
 """`sterling report | compare`: what finished runs left."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-import polars as pl
 import typer
 from rich.console import Console
 from rich.table import Table as RichTable
 
 from sterling.cli.studies import JsonFlag, show_json
 from sterling.errors import InputError
-from sterling.study import load_evidence
+
+if TYPE_CHECKING:
+    import polars as pl
 
 
 def register(app: typer.Typer) -> None:
@@ -51,6 +52,8 @@ def compare(
 
 
 def _metric_differences(run_a: Path, run_b: Path) -> list[dict[str, Any]]:
+    from sterling.study import load_evidence
+
     first, second = (
         {metric.name: metric.value for metric in load_evidence(folder).metrics}
         for folder in (run_a, run_b)
@@ -74,6 +77,8 @@ def _metric_differences(run_a: Path, run_b: Path) -> list[dict[str, Any]]:
 
 def _paired_differences(run_a: Path, run_b: Path) -> list[dict[str, Any]]:
     """AUC differences of systems that scored the same test items in both runs."""
+    import polars as pl
+
     from sterling.measure import auc, compare_paired
 
     tables = [folder / "scores.parquet" for folder in (run_a, run_b)]
@@ -105,7 +110,7 @@ def _paired_differences(run_a: Path, run_b: Path) -> list[dict[str, Any]]:
     return rows
 
 
-def _scores(table: pl.DataFrame) -> Any:
+def _scores(table: "pl.DataFrame") -> Any:
     from sterling.measure import Scores
 
     return Scores(
