@@ -162,12 +162,15 @@ def run_named(
     backend: str = "processes",
 ) -> "Evidence":
     """Run a study by name, with everything a user may have got wrong checked first."""
-    from sterling.studies import STUDIES
-    from sterling.study import find_study, override, run_study
+    from sterling.studies import ENTRIES, STUDIES
+    from sterling.study import find_study
 
-    study = find_study(name, STUDIES)
-    if preset not in study.presets:
-        raise InputError(f"preset {preset!r} unknown; use one of {', '.join(study.presets)}")
+    known = find_study(name, ENTRIES).presets
+    if preset not in known:
+        raise InputError(f"preset {preset!r} unknown; use one of {', '.join(known)}")
+    from sterling.study import override, run_study  # these need polars and SciPy
+
+    study = STUDIES[name]
     config = study.presets[preset]  # type: ignore[index]  # checked the line above
     if data is not None:
         if not data.exists():
