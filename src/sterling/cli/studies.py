@@ -171,7 +171,7 @@ def run_named(
     from sterling.study import override, run_study  # these need polars and SciPy
 
     study = STUDIES[name]
-    config = study.presets[preset]  # type: ignore[index]  # checked the line above
+    config = study.presets[preset]
     if data is not None:
         if not data.exists():
             raise InputError(f"--data {data}: no such file or folder")
