@@ -20,11 +20,12 @@ from functools import cache
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
 from importlib.util import find_spec
+from multiprocessing import parent_process
 from typing import TypeVar
 
 from sterling.errors import InputError
 
-logger = logging.getLogger("sterling")
+logger = logging.getLogger("sterling.plugins")
 
 # In the environment, so that the processes that compute cells load the same modules.
 _MODULES = "STERLING_PLUGINS"
@@ -108,6 +109,16 @@ class Registry(MutableMapping[str, T]):
         _import_modules()
 
 
+def require_callable(name: str, part: Callable[..., object]) -> None:
+    """Check a part that is called.
+
+    Raises:
+        InputError: It cannot be called.
+    """
+    if not callable(part):
+        raise InputError(f"{name!r} is {part!r}: give something that can be called")
+
+
 @contextmanager
 def _one_plugin(origin: str) -> Iterator[None]:
     """Log what a plugin raises as one line, so that the others are loaded."""
@@ -116,7 +127,8 @@ def _one_plugin(origin: str) -> Iterator[None]:
         yield
     except Exception as error:  # foreign code raises anything
         reason = str(error) if isinstance(error, InputError) else f"{type(error).__name__}: {error}"
-        logger.warning("plugin left out: %s: %s", origin, " ".join(reason.split()))
+        if parent_process() is None:  # the processes of a run would only repeat it
+            logger.warning("plugin left out: %s: %s", origin, " ".join(reason.split()))
     finally:
         _adding.reset(token)
 

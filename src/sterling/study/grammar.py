@@ -9,6 +9,7 @@ from typing import Any, Generic, TypeVar
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from sterling.errors import InputError, NothingMeasuredError, unknown_name
+from sterling.plugins import named_modules
 from sterling.runs import Run, open_run, write_parquet
 from sterling.scale.backends import BACKENDS
 from sterling.study.entry import Paper, Preset, StudyEntry
@@ -162,6 +163,7 @@ def run_study(
             raise NothingMeasuredError(f"study {study.name!r} could not score a single item")
         command = f"sterling run {study.name} --preset {preset} --seed {seed}"
         command += "" if config.data is None else f" --data {config.data}"
+        command += "".join(f" --plugin {module}" for module in named_modules())
         return finish_run(
             run, findings, study=study.name, preset=preset, command=command, config=recorded
         )
