@@ -5,7 +5,6 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import typer
-from packaging.requirements import Requirement
 from rich.console import Console
 from rich.table import Table as RichTable
 
@@ -56,6 +55,8 @@ def examine() -> dict[str, dict[str, str]]:
 
 
 def _extras() -> dict[str, str]:
+    from packaging.requirements import Requirement
+
     requirements = [Requirement(text) for text in metadata.requires("sterling") or []]
     states = {}
     for extra in metadata.metadata("sterling").get_all("Provides-Extra") or []:
