@@ -16,10 +16,8 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 PAGE = (REPOSITORY / "docs" / "plugins.md").read_text("utf-8")
 
 PARTS = '''
-import numpy as np
 import torch
 from sterling.face.pad import Network, Output
-from sterling.text.detectors.scored import Scored, TrainingFree, score_words
 
 
 class Grey(Network):
@@ -34,22 +32,6 @@ class Grey(Network):
     def forward(self, images, present=None):
         self.require(images, present)
         return Output(maps=torch.nn.functional.avg_pool2d(self.mix(images), 8).sigmoid()[:, 0])
-
-
-class WordLength(TrainingFree):
-    """Mean number of letters in a word."""
-
-    name = "word_length"
-
-    def score(self, texts) -> Scored:
-        return score_words(texts, lambda _text, words: float(np.mean([*map(len, words)])))
-
-    def settings(self):
-        return {}
-
-
-def word_length(plan, model):
-    return WordLength()
 
 
 def keep_everything(model, forget, retain, rng):
@@ -68,7 +50,7 @@ def blocks(language: str) -> list[str]:
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the package of the page, and further parts, as pip leaves it there."""
     folder = tmp_path_factory.mktemp("site")
-    entry, study = blocks("python")[:2]
+    entry, study, detector = blocks("python")[:3]
     points = blocks("toml")[0].replace('"', "").replace("project.entry-points.", "")
     install(
         folder,
@@ -79,7 +61,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "fair_coin").mkdir()
     (folder / "fair_coin" / "__init__.py").write_text(entry)
     (folder / "fair_coin" / "study.py").write_text(study)
-    (folder / "fair_coin" / "parts.py").write_text(PARTS)
+    (folder / "fair_coin" / "parts.py").write_text(detector + PARTS)
     return folder
 
 
