@@ -13,6 +13,7 @@ from rich.table import Table as RichTable
 from sterling.errors import InputError
 
 if TYPE_CHECKING:
+    from sterling.runs import Backend
     from sterling.study import Claim, Evidence, Metric
 
 JsonFlag = Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")]
@@ -26,7 +27,18 @@ ProtocolOption = Annotated[
     str | None, typer.Option(help="Official protocol of the public data set at --data, as 4.1.")
 ]
 BackendOption = Annotated[
-    str, typer.Option(help="Where cells run: processes or inline. The evidence is the same.")
+    str, typer.Option(help="Where cells run: processes, inline or ray. The evidence is the same.")
+]
+AddressOption = Annotated[
+    str | None,
+    typer.Option(help="Address of an existing Ray cluster, as host:port; see docs/scale.md."),
+]
+DeadlineOption = Annotated[
+    float | None, typer.Option(help="Seconds that one cell may take on Ray.")
+]
+
+MlflowOption = Annotated[
+    str | None, typer.Option("--mlflow", help="MLflow store that receives the run, as its URI.")
 ]
 
 COLOURS = {"holds": "green", "does not hold": "red", "undecided": "yellow"}
@@ -91,17 +103,28 @@ def run(
     ] = None,
     protocol: ProtocolOption = None,
     backend: BackendOption = "processes",
+    address: AddressOption = None,
+    deadline: DeadlineOption = None,
+    mlflow: MlflowOption = None,
     research_use: Annotated[
         bool, typer.Option("--research-use", help="Let a study attack models that it trains.")
     ] = False,
     as_json: JsonFlag = False,
 ) -> int:
     """Run a study and test its claims. An interrupted run resumes with the same --out."""
+    _require_preset(name, preset)  # before SciPy is loaded: a wrong name is answered at once
+    from sterling.scale.backends import backend_of
+    from sterling.study.mlflow_log import MlflowLog
+
     folder = out or Path("runs") / f"{name}-{preset}-{seed}"
     switched = ["research_use=true"] if research_use else []
     official = [] if protocol is None else [f"official={json.dumps(protocol)}"]
     changes = [*official, *(assignments or []), *switched]
-    evidence = run_named(name, preset, data, seed, changes, folder, backend=backend)
+    where = backend_of(backend, address=address, deadline=deadline)
+    log = None if mlflow is None else MlflowLog(mlflow)
+    evidence = run_named(name, preset, data, seed, changes, folder, backend=where)
+    if log is not None:
+        log.write(evidence, folder)
     if as_json:
         typer.echo(evidence.model_dump_json(indent=1))
     else:
@@ -159,19 +182,15 @@ def run_named(
     assignments: list[str],
     folder: Path,
     *,
-    backend: str = "processes",
+    backend: "Backend | str" = "processes",
 ) -> "Evidence":
     """Run a study by name, with everything a user may have got wrong checked first."""
-    from sterling.studies import ENTRIES, STUDIES
-    from sterling.study import find_study
-
-    known = find_study(name, ENTRIES).presets
-    if preset not in known:
-        raise InputError(f"preset {preset!r} unknown; use one of {', '.join(known)}")
-    from sterling.study import override, run_study  # these need polars and SciPy
+    _require_preset(name, preset)
+    from sterling.studies import STUDIES
+    from sterling.study import override, run_study
 
     study = STUDIES[name]
-    config = study.presets[preset]
+    config = study.presets[preset]  # type: ignore[index]  # checked above
     if data is not None:
         if not data.exists():
             raise InputError(f"--data {data}: no such file or folder")
@@ -184,6 +203,15 @@ def run_named(
         folder=folder,
         backend=backend,
     )
+
+
+def _require_preset(name: str, preset: str) -> None:
+    from sterling.studies import ENTRIES
+    from sterling.study import find_study
+
+    known = find_study(name, ENTRIES).presets
+    if preset not in known:
+        raise InputError(f"preset {preset!r} unknown; use one of {', '.join(known)}")
 
 
 def _claims_status(evidence: "Evidence") -> int:

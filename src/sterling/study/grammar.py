@@ -10,8 +10,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from sterling.errors import InputError, NothingMeasuredError, unknown_name
 from sterling.plugins import named_modules
-from sterling.runs import Run, open_run, write_parquet
-from sterling.scale.backends import BACKENDS
+from sterling.runs import Backend, Run, open_run, write_parquet
+from sterling.scale.backends import backend_of
 from sterling.study.entry import Paper, Preset, StudyEntry
 from sterling.study.evidence import Claim, Evidence, Figure, Findings, Metric, Table, load_evidence
 from sterling.study.results import Results
@@ -130,7 +130,7 @@ def run_study(
     preset: str,
     seed: int,
     folder: Path,
-    backend: str = "processes",
+    backend: Backend | str = "processes",
 ) -> Evidence:
     """Run a study in a folder, or resume it there, and leave ``evidence.json``.
 
@@ -140,20 +140,20 @@ def run_study(
         preset: Name of the preset that the configuration comes from.
         seed: Seed of the run.
         folder: Run folder; also receives ``results.parquet``.
-        backend: Where cells run: "processes" or "inline". The evidence is the same.
+        backend: Where cells run: "processes", "inline", "ray", or a `sterling.runs.Backend`. The
+            evidence is the same.
 
     Raises:
         InputError: The folder cannot take this run, the study takes no data, or an input is wrong.
         CellsFailedError: Part of the run failed.
         NothingMeasuredError: The study measured nothing.
     """
-    if backend not in BACKENDS:
-        raise unknown_name("backend", backend, BACKENDS)
+    cells = backend_of(backend) if isinstance(backend, str) else backend
     if config.data is not None and study.no_data is not None:
         raise InputError(f"--data {config.data}: {study.no_data}")
     recorded = config.model_dump(mode="json")
     identity = {"study": study.name, "preset": preset, "seed": seed, "config": recorded}
-    with open_run(folder, identity=identity, seed=seed, backend=BACKENDS[backend]) as run:
+    with open_run(folder, identity=identity, seed=seed, backend=cells) as run:
         if (folder / "evidence.json").exists():
             return load_evidence(folder)
         results = study.measure(config, run)
