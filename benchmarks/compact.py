@@ -32,6 +32,7 @@ from sterling.face.pad import (
     DetectorBase,
     Preprocessing,
     Provenance,
+    build_network,
     shipped_detector,
 )
 
@@ -108,7 +109,7 @@ def main() -> None:
     own = compact.preprocessing
     provenance = Provenance("none: initial weights", True, "CC0-1.0", 0, 0, "")
     published = Detector(CDCN().eval(), Preprocessing(256, own.crop_scale), provenance)
-    exact = Detector(compact.model.eval(), own, provenance)
+    exact = Detector(build_network(compact.model.to_dict()).eval(), own, provenance)
     print(f"{count} frames, {torch.get_num_threads()} threads; int8 {len(compact.content)} bytes")
 
     medians, scores = {}, {}

@@ -18,7 +18,7 @@ from sterling.guarantee import (
     storey_benjamini_hochberg,
 )
 from sterling.runs import Run
-from sterling.study import Config, Results, Study, Views, positive, row
+from sterling.study import Config, Results, Study, StudyEntry, Views, positive, row
 from sterling.testing import (
     Dependence,
     check_conformal,
@@ -150,10 +150,7 @@ def _toy(presets: dict[Any, ToyConfig], *, forgetful: bool = False, claims: int 
         return Results.of({"repetition": i, **row("sine", x)} for i, x in enumerate(values))
 
     return Study(
-        "toy",
-        "",
-        "test",
-        "yu2020searching",
+        StudyEntry("toy", "", "test", "yu2020searching", __name__),
         presets,
         measure,
         claims=lambda results, _: [positive("one", "Positive.", results.values("sine"))] * claims,

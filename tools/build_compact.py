@@ -39,7 +39,8 @@ from sterling.face.pad import (
     export_onnx,
     train,
 )
-from sterling.face.pad.detector.weights import digest, write_whole
+from sterling.face.pad.detector.weights import digest
+from sterling.face.pad.detector.write import write_whole
 from sterling.face.pad.training.compact_training import CompactObjective
 from sterling.measure import (
     Estimate,

@@ -24,7 +24,7 @@ from sterling.face.evaluation.evaluate import count_reasons, scores_of
 from sterling.face.evaluation.robustness import sweep
 from sterling.face.pad import OnnxDetector, shipped_detector
 from sterling.face.pad.detector.pretrained import RECORD
-from sterling.face.pad.detector.weights import write_whole
+from sterling.face.pad.detector.write import write_whole
 from sterling.measure import Rate, auc
 
 CHOSEN_ON = ("01", "02")  # sessions of NUAA whose bona fides choose the calibrated threshold

@@ -20,7 +20,7 @@ from scipy import stats
 from sterling.errors import InputError
 from sterling.guarantee import conformal_p_values, hoeffding_bentkus_p_values
 from sterling.measure import Scores, auc
-from sterling.study import PRESETS, Config, Evidence, Study, papers, run_study
+from sterling.study import PRESETS, Config, Evidence, Study, run_study
 
 Floats = NDArray[np.float64]
 PredictSets = Callable[[Floats, NDArray[np.intp], Floats, int], ArrayLike]
@@ -393,8 +393,12 @@ def check_study(
     absent = [name for name in PRESETS if not isinstance(study.presets.get(name), Config)]
     if absent:
         raise AssertionError(f"study {study.name!r} lacks the preset(s) {', '.join(absent)}")
-    if study.cite not in papers():
-        raise AssertionError(f"study {study.name!r} cites {study.cite!r}, which papers.bib lacks")
+    if study.entry.presets != tuple(study.presets):
+        raise AssertionError(f"study {study.name!r} has other presets than its entry lists")
+    try:
+        _ = study.paper
+    except InputError as error:
+        raise AssertionError(f"study {study.name!r}: {error}") from error
     smoke = study.presets["smoke"]
     if study.no_data is not None:
         _refuses_data(study, folder)

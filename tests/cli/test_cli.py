@@ -7,7 +7,7 @@ import sterling.studies
 from sterling.cli import main
 from sterling.measure import Rate
 from sterling.runs import Run
-from sterling.study import Claim, Config, Results, Study, Views, at_most, row
+from sterling.study import Claim, Config, Results, Study, StudyEntry, Views, at_most, row
 
 
 class ToyConfig(Config):
@@ -27,10 +27,7 @@ def _claims(_results: Results, config: ToyConfig) -> list[Claim]:
 
 
 TOY = Study(
-    name="toy",
-    summary="A toy.",
-    domain="test",
-    cite="yu2020searching",
+    StudyEntry("toy", "A toy.", "test", "yu2020searching", __name__, presets=("smoke", "quick")),
     presets={"smoke": ToyConfig(), "quick": ToyConfig()},
     measure=_measure,
     claims=_claims,
@@ -42,6 +39,7 @@ TOY = Study(
 @pytest.fixture(autouse=True)
 def _toy_studies(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(sterling.studies, "STUDIES", {"toy": TOY})
+    monkeypatch.setattr(sterling.studies, "ENTRIES", {"toy": TOY.entry})
     monkeypatch.chdir(tmp_path)
 
 

@@ -19,6 +19,7 @@ from sterling.study import (
     Evidence,
     Results,
     Study,
+    StudyEntry,
     Views,
     find_study,
     load_evidence,
@@ -51,10 +52,7 @@ def _measure(config: ToyConfig, run: Run) -> Results:
 
 
 TOY = Study(
-    name="toy",
-    summary="",
-    domain="test",
-    cite="yu2020searching",
+    StudyEntry("toy", "", "test", "yu2020searching", __name__),
     presets={"smoke": ToyConfig()},
     measure=_measure,
     claims=lambda results, _: [positive("positive", "Positive.", results.values("sine"))],

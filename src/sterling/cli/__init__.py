@@ -5,10 +5,13 @@ input was wrong; one line on standard error says what and how to mend it. 3: not
 measured, or the run broke, or was stopped. 141: whoever read the output stopped reading.
 """
 
+import logging
 import os
 import signal
 import sys
+from itertools import islice
 from types import FrameType
+from typing import Annotated
 
 import typer
 from rich.console import Console
@@ -17,6 +20,7 @@ from typer.exceptions import TyperException
 
 from sterling.cli import agent, demo, doctor, face, privacy, runs, studies, text
 from sterling.errors import InputError
+from sterling.plugins import name_modules
 
 __all__ = ["app", "main"]
 
@@ -25,6 +29,21 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Can this part of an AI system be trusted, and with what error rate?",
 )
+
+
+@app.callback()
+def common(
+    plugin: Annotated[
+        list[str] | None,
+        typer.Option(help="Module that adds studies, detectors, ...; several times, anywhere."),
+    ] = None,
+) -> None:
+    """Options of every command."""
+    if logging.lastResort:  # on standard error, also while a run writes its log
+        logging.getLogger("sterling.plugins").addHandler(logging.lastResort)
+    name_modules(tuple(plugin or ()))
+
+
 studies.register(app)
 runs.register(app)
 doctor.register(app)
@@ -49,7 +68,8 @@ def _stop(number: int, _frame: FrameType | None) -> None:
 
 def _status(arguments: list[str] | None) -> int:
     try:
-        result = app(args=arguments, standalone_mode=False)
+        given = sys.argv[1:] if arguments is None else arguments
+        result = app(args=_plugins_first(given), standalone_mode=False)
     except InputError as error:
         return _complain(str(error), 2)
     except TyperException as error:
@@ -63,6 +83,20 @@ def _status(arguments: list[str] | None) -> int:
     except Exception as error:
         return _complain(f"{type(error).__name__}: {error}", 3)
     return result if isinstance(result, int) else 0
+
+
+def _plugins_first(arguments: list[str]) -> list[str]:
+    """Move ``--plugin MODULE`` before the command, so that it may stand anywhere."""
+    first, rest = [], []
+    given = iter(arguments)
+    for argument in given:
+        if argument == "--plugin":
+            first += [argument, *islice(given, 1)]
+        elif argument.startswith("--plugin="):
+            first.append(argument)
+        else:
+            rest.append(argument)
+    return first + rest
 
 
 def _complain(message: str, status: int) -> int:

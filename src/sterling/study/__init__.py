@@ -4,73 +4,8 @@ A study measures rows in cells (`sterling.runs.Run.map`), collects them in one `
 derives claims, metrics, tables and figures from it; `run_study` writes them as evidence.
 """
 
-from sterling.study.claims import Measured, at_least, at_most, more_often, positive, verdict, within
-from sterling.study.evidence import (
-    Claim,
-    Evidence,
-    Figure,
-    Findings,
-    Metric,
-    Table,
-    TableRow,
-    load_evidence,
-    mean_cells,
-    metric_of_mean,
-    metric_of_rate,
-)
-from sterling.study.grammar import (
-    PRESETS,
-    Config,
-    Paper,
-    Preset,
-    Study,
-    Views,
-    find_study,
-    finish_run,
-    override,
-    papers,
-    run_study,
-)
-from sterling.study.results import Results, row
-from sterling.study.series import Series
-from sterling.study.views import Column, bars_of_table, det, lines, matrix
+from lazy_loader import attach_stub
 
-__all__ = [
-    "PRESETS",
-    "Claim",
-    "Column",
-    "Config",
-    "Evidence",
-    "Figure",
-    "Findings",
-    "Measured",
-    "Metric",
-    "Paper",
-    "Preset",
-    "Results",
-    "Series",
-    "Study",
-    "Table",
-    "TableRow",
-    "Views",
-    "at_least",
-    "at_most",
-    "bars_of_table",
-    "det",
-    "find_study",
-    "finish_run",
-    "lines",
-    "load_evidence",
-    "matrix",
-    "mean_cells",
-    "metric_of_mean",
-    "metric_of_rate",
-    "more_often",
-    "override",
-    "papers",
-    "positive",
-    "row",
-    "run_study",
-    "verdict",
-    "within",
-]
+# The names are in __init__.pyi; each is imported on first use, as claims need SciPy and results
+# polars, and a list of studies needs neither.
+__getattr__, __dir__, __all__ = attach_stub(__name__, __file__)

@@ -3,22 +3,19 @@
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache
-from importlib.resources import files
 from pathlib import Path
-from typing import Any, Generic, Literal, TypeVar
+from typing import Any, Generic, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from sterling.errors import InputError, NothingMeasuredError, unknown_name
+from sterling.plugins import named_modules
 from sterling.runs import Backend, Run, open_run
 from sterling.scale.backends import backend_of
 from sterling.storage import write_parquet
+from sterling.study.entry import Paper, Preset, StudyEntry
 from sterling.study.evidence import Claim, Evidence, Figure, Findings, Metric, Table, load_evidence
 from sterling.study.results import Results
-
-Preset = Literal["smoke", "quick", "paper"]
-PRESETS: tuple[Preset, ...] = ("smoke", "quick", "paper")
 
 
 class Config(BaseModel):
@@ -48,33 +45,6 @@ class Views:
     figures: Sequence[Figure] = field(default_factory=tuple)
 
 
-@dataclass(frozen=True)
-class Paper:
-    """A publication.
-
-    Attributes:
-        key: Its key in ``papers.bib``.
-        title: Its title.
-        bibtex: Its BibTeX entry.
-    """
-
-    key: str
-    title: str
-    bibtex: str
-
-
-@cache
-def papers() -> dict[str, Paper]:
-    """Read the publications of ``papers.bib`` by key."""
-    from bibtexparser.entrypoint import parse_string
-
-    text = files("sterling.study").joinpath("papers.bib").read_text(encoding="utf-8")
-    return {
-        entry.key: Paper(entry.key, entry.fields_dict["title"].value, str(entry.raw))
-        for entry in parse_string(text).entries
-    }
-
-
 C = TypeVar("C", bound=Config)
 
 
@@ -83,10 +53,7 @@ class Study(Generic[C]):
     """One paper as claims that can be run.
 
     Attributes:
-        name: Name as the field uses it; the study's file has the same name.
-        summary: One sentence.
-        domain: Domain room that it belongs to.
-        cite: Key of the paper in ``papers.bib``.
+        entry: Name, summary and paper, as the registry of studies shows them.
         presets: A configuration for each of "smoke", "quick", "paper".
         measure: Runs the study's cells and returns what they measured.
         claims: The paper's claims, from the results.
@@ -95,10 +62,7 @@ class Study(Generic[C]):
         no_data: Why the study cannot take data from `Config.data`; None when it can.
     """
 
-    name: str
-    summary: str
-    domain: str
-    cite: str
+    entry: StudyEntry
     presets: Mapping[Preset, C]
     measure: Callable[[C, Run], Results]
     claims: Callable[[Results, C], list[Claim]]
@@ -107,16 +71,14 @@ class Study(Generic[C]):
     no_data: str | None = None
 
     @property
+    def name(self) -> str:
+        """Name of the study."""
+        return self.entry.name
+
+    @property
     def paper(self) -> Paper:
         """The publication that it reproduces."""
-        return papers()[self.cite]
-
-
-def find_study(name: str, studies: Mapping[str, Study[Any]]) -> Study[Any]:
-    """The study of that name, or an error with the nearest names."""
-    if name not in studies:
-        raise unknown_name("study", name, studies)
-    return studies[name]
+        return self.entry.paper
 
 
 def override(config: C, assignments: Sequence[str]) -> C:
@@ -202,6 +164,7 @@ def run_study(
             raise NothingMeasuredError(f"study {study.name!r} could not score a single item")
         command = f"sterling run {study.name} --preset {preset} --seed {seed}"
         command += "" if config.data is None else f" --data {config.data}"
+        command += "".join(f" --plugin {module}" for module in named_modules())
         return finish_run(
             run, findings, study=study.name, preset=preset, command=command, config=recorded
         )

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 from PIL import Image
 
 from sterling.errors import NothingMeasuredError
@@ -94,7 +95,7 @@ def test_crop_is_the_largest_face(tmp_path: Path, portrait: Path) -> None:
 
 def test_detector_is_used_as_given(portrait: Path) -> None:
     class Centre(FaceDetector):
-        def detect(self, image: torch.Tensor) -> tuple[Face, ...]:
+        def detect(self, image: torch.Tensor | NDArray[np.uint8]) -> tuple[Face, ...]:
             assert image.shape == (3, 250, 250)
             return (Face((100, 100, 132, 132), (), 1.0),)
 

@@ -10,10 +10,10 @@ from PIL import Image
 from sterling.errors import InputError
 from sterling.face.capture import Scale, simulate
 from sterling.face.data import Manifest
-from sterling.studies import STUDIES
+from sterling.studies import ENTRIES, STUDIES
 from sterling.study import run_study
 
-FACE = sorted(name for name, study in STUDIES.items() if study.domain == "face")
+FACE = sorted(name for name, entry in ENTRIES.items() if entry.domain == "face")
 CLIPS = {"sgtd", "temporal_depth"}
 OTHER_LAYOUTS = {"aim_fas": "type lists", "mfr": "<domain>/<person>/<picture>"}
 SPECIES = {"print": "paper", "mask_resin": "resin mask"}  # names that the simulator lacks

@@ -1,18 +1,22 @@
 """Cutting a face out of a picture: how much of its surroundings, which size, levelled or not."""
 
+from __future__ import annotations
+
 import math
 from dataclasses import dataclass
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import cv2
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from sterling.checks import Count, Range, check_fields
 from sterling.errors import InputError
 from sterling.face.data.detect import Face
+from sterling.face.data.pixels import as_array
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 # Where eyes, nose and mouth corners lie on average, from the centre of the box in lengths of its
 # longer side: the mean over the faces that the shipped detector found in 1,400 photographs of four
@@ -51,6 +55,13 @@ class CropSpec:
 
 
 def crop_face(image: Tensor, face: Face, spec: CropSpec) -> Tensor:
+    """Cut one face out of a tensor uint8 (3, H, W); see `crop_pixels`."""
+    import torch
+
+    return torch.from_numpy(crop_pixels(as_array(image), face, spec))
+
+
+def crop_pixels(image: NDArray[np.uint8], face: Face, spec: CropSpec) -> NDArray[np.uint8]:
     """Cut one face out as a square.
 
     Where the square leaves the picture, the picture's edge is repeated. Crops larger than
@@ -84,6 +95,13 @@ def landmark_places(scale: float) -> tuple[tuple[float, float], ...]:
 
 
 def resize_crop(image: Tensor, size: int) -> Tensor:
+    """Bring a tensor uint8 (3, H, W) that is a face crop to its size; see `resize_pixels`."""
+    import torch
+
+    return torch.from_numpy(resize_pixels(as_array(image), size))
+
+
+def resize_pixels(image: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
     """Bring a picture that is a face crop already to its size, without keeping its proportions.
 
     Args:
@@ -93,26 +111,26 @@ def resize_crop(image: Tensor, size: int) -> Tensor:
     Returns:
         uint8 (3, size, size).
     """
-    return _resized(image.permute(1, 2, 0).contiguous().numpy(force=True), size)
+    return _resized(np.ascontiguousarray(image.transpose(1, 2, 0)), size)
 
 
-def _resized(pixels: NDArray[np.uint8], size: int) -> Tensor:
+def _resized(pixels: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
     """(H, W, 3) to (3, size, size)."""
     shrinks = max(pixels.shape[:2]) > size
     resized = cv2.resize(
         pixels, (size, size), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
     )
-    return torch.from_numpy(np.asarray(resized, dtype=np.uint8)).permute(2, 0, 1).contiguous()
+    return np.ascontiguousarray(np.asarray(resized, dtype=np.uint8).transpose(2, 0, 1))
 
 
-def _upright(image: Tensor, face: Face, scale: float) -> NDArray[np.uint8]:
+def _upright(image: NDArray[np.uint8], face: Face, scale: float) -> NDArray[np.uint8]:
     """The square around the box, (side, side, 3), at the picture's own resolution."""
     left, top, right, bottom = face.box
     side = max(1, round(scale * face.side))
     return _window(image, round((left + right - side) / 2), round((top + bottom - side) / 2), side)
 
 
-def _level(image: Tensor, face: Face, scale: float) -> NDArray[np.uint8]:
+def _level(image: NDArray[np.uint8], face: Face, scale: float) -> NDArray[np.uint8]:
     """The square turned by the landmarks, (side, side, 3), at the picture's own resolution."""
     turn, centre = _similarity(face)
     extent = scale * abs(turn)
@@ -151,10 +169,10 @@ def _similarity(face: Face) -> tuple[complex, complex]:
     return turn, complex(points.mean() - turn * _TEMPLATE.mean())
 
 
-def _window(image: Tensor, left: int, top: int, side: int) -> NDArray[np.uint8]:
+def _window(image: NDArray[np.uint8], left: int, top: int, side: int) -> NDArray[np.uint8]:
     """A square of whole pixels, (side, side, 3); outside the picture its edge is repeated."""
     height, width = image.shape[1:]
     rows = np.clip(np.arange(top, top + side), 0, height - 1)
     columns = np.clip(np.arange(left, left + side), 0, width - 1)
-    pixels = image.permute(1, 2, 0).numpy(force=True)
+    pixels = image.transpose(1, 2, 0)
     return np.ascontiguousarray(pixels[rows[:, None], columns], dtype=np.uint8)

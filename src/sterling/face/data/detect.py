@@ -4,18 +4,25 @@ Source: Xu, Yan, Yang, Lin, Zhang and Liang, "CenterFace: Joint Face Detection a
 Face as Point", arXiv:1911.03599. ``centerface.json`` says where the weights come from.
 """
 
+from __future__ import annotations
+
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import cv2
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from sterling.checks import Level, Range, check_fields
 from sterling.errors import InputError
+from sterling.face.data.pixels import as_array
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+SMALLEST_FACE = 32
+"""Longer side of a face box, in pixels, below which the face is too small. Our default."""
 
 _MODEL = Path(__file__).with_name("centerface.onnx")
 _OUTPUTS = ("537", "538", "539", "540")  # confidence, scale, offset, landmarks
@@ -76,7 +83,7 @@ class FaceDetector:
         """Name and settings of the detector, to be kept with models trained on its crops."""
         return f"CenterFace, longest side {self.longest_side}"
 
-    def detect(self, image: Tensor) -> tuple[Face, ...]:
+    def detect(self, image: Tensor | NDArray[np.uint8]) -> tuple[Face, ...]:
         """Find every face, largest box first.
 
         Args:
@@ -87,7 +94,7 @@ class FaceDetector:
         """
         return self._search(image, self.longest_side)
 
-    def follow(self, image: Tensor, before: Face) -> Face | None:
+    def follow(self, image: Tensor | NDArray[np.uint8], before: Face) -> Face | None:
         """Find a face again in a camera's next frame, near where it was, at a fraction of the cost.
 
         A square of twice the former box is searched, shrunk to 160 pixels, so that the face may
@@ -110,19 +117,19 @@ class FaceDetector:
         start = np.maximum(np.floor(middle - reach), 0).astype(int)
         end = np.ceil(middle + reach).astype(int)
         window = image[..., start[1] : end[1], start[0] : end[0]]
-        if not window.numel():
+        if 0 in window.shape:
             return None
         near = [_moved(face, start) for face in self._search(window, _FOLLOW_SIDE)]
         return min(near, key=lambda face: _distance(face, middle), default=None)
 
-    def _search(self, image: Tensor, longest_side: int) -> tuple[Face, ...]:
-        if image.dtype != torch.uint8 or image.ndim != 3 or len(image) != 3 or not image.numel():
-            kind = str(image.dtype).removeprefix("torch.")
+    def _search(self, image: Tensor | NDArray[np.uint8], longest_side: int) -> tuple[Face, ...]:
+        kind = str(image.dtype).removeprefix("torch.")
+        if kind != "uint8" or image.ndim != 3 or len(image) != 3 or 0 in image.shape:
             raise InputError(
                 f"image is {kind} {tuple(image.shape)}: faces are searched in uint8 (3, H, W), RGB"
             )
         height, width = image.shape[1:]
-        pixels, shrink = _network_input(image.permute(1, 2, 0).numpy(force=True), longest_side)
+        pixels, shrink = _network_input(as_array(image).transpose(1, 2, 0), longest_side)
         self._network.setInput(cv2.dnn.blobFromImage(pixels))
         heat, scale, offset, points = (
             np.asarray(out)[0] for out in self._network.forward(_OUTPUTS)

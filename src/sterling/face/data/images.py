@@ -1,16 +1,20 @@
 """Reading still pictures: any common file in, RGB bytes out, or one line saying what is wrong."""
 
+from __future__ import annotations
+
 import os
 import warnings
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
-from torch import Tensor
 
 from sterling.errors import InputError
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 IMAGE_SUFFIXES = frozenset(
     {".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"}
@@ -22,6 +26,17 @@ _ALPHA_MODES = frozenset({"La", "LA", "P", "PA", "RGBa", "RGBA"})
 
 
 def read_image(path: str | os.PathLike[str]) -> Tensor:
+    """Read one picture as RGB, upright, into a tensor; see `read_pixels`.
+
+    Returns:
+        uint8 (3, H, W), 0 to 255.
+    """
+    import torch
+
+    return torch.from_numpy(read_pixels(path))
+
+
+def read_pixels(path: str | os.PathLike[str]) -> NDArray[np.uint8]:
     """Read one picture as RGB, upright.
 
     The EXIF orientation is applied. Grey becomes three equal channels, 16-bit grey is scaled to
@@ -66,7 +81,7 @@ def read_image(path: str | os.PathLike[str]) -> Tensor:
             raise InputError(
                 f"{path}: damaged picture ({reason}); copy or export it again"
             ) from error
-    return torch.from_numpy(pixels).permute(2, 0, 1).contiguous()
+    return np.ascontiguousarray(pixels.transpose(2, 0, 1))
 
 
 def _check_size(path: Path, size: tuple[int, int]) -> None:

@@ -14,15 +14,12 @@ from torch import Tensor
 
 from sterling.errors import InputError, NothingMeasuredError
 from sterling.face.data.align import CropSpec, crop_face, resize_crop
-from sterling.face.data.detect import FaceDetector
+from sterling.face.data.detect import SMALLEST_FACE, FaceDetector
 from sterling.face.data.faces import Faces
 from sterling.face.data.images import read_image
 from sterling.face.data.manifest import Manifest
 from sterling.face.data.modality import CHANNELS, Modality, channels_of, require_modalities
 from sterling.face.data.video import VIDEO_SUFFIXES, read_numbered_frames
-
-SMALLEST_FACE = 32
-"""Longer side of a face box, in pixels, below which the face is too small. Our default."""
 
 Reason = Literal["unreadable", "no_face", "too_small", "too_short"]
 

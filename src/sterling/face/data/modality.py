@@ -1,12 +1,14 @@
 """Modalities: what the cameras record, and how several share one tensor."""
 
-from collections.abc import Collection, Mapping
-from typing import Literal, get_args
+from __future__ import annotations
 
-import torch
-from torch import Tensor
+from collections.abc import Collection, Mapping
+from typing import TYPE_CHECKING, Literal, get_args
 
 from sterling.errors import InputError, unknown_name
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 Modality = Literal["rgb", "depth", "ir"]
 
@@ -47,6 +49,8 @@ def stack(pictures: Mapping[Modality, Tensor]) -> Tensor:
     Raises:
         InputError: A modality is unknown, or differs from the others in count, frames or size.
     """
+    import torch
+
     require_modalities(pictures)
     first = next(iter(pictures))
     expected = (*pictures[first].shape[:-3], *pictures[first].shape[-2:])
@@ -84,6 +88,8 @@ def depth_picture(metres: Tensor) -> Tensor:
     Raises:
         InputError: Values are negative or not finite, or a side is below 4.
     """
+    import torch
+
     if min(metres.shape[-2:]) < 4:
         raise InputError(f"depth: {tuple(metres.shape)}; sides of 4 or more have a middle")
     if not bool(torch.isfinite(metres).all()) or bool((metres < 0).any()):

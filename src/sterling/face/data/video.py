@@ -1,17 +1,22 @@
 """Reading single frames, evenly spread over a video file or straight from a camera."""
 
+from __future__ import annotations
+
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
-import torch
-from torch import Tensor
+from numpy.typing import NDArray
 
 from sterling.errors import InputError
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 VIDEO_SUFFIXES = frozenset({".avi", ".m4v", ".mkv", ".mov", ".mp4", ".webm"})
 
@@ -30,6 +35,16 @@ class Frames:
 
 
 def read_frames(source: str | os.PathLike[str] | int, *, count: int) -> Frames:
+    """Read frames from a video file or a camera into a tensor; see `read_frame_pixels`."""
+    import torch
+
+    images = read_frame_pixels(source, count=count)
+    return Frames(torch.from_numpy(np.stack(list(images.values()))), tuple(images))
+
+
+def read_frame_pixels(
+    source: str | os.PathLike[str] | int, *, count: int
+) -> dict[int, NDArray[np.uint8]]:
     """Read frames from a video file, evenly spread over it, or the next ones from a camera.
 
     Of a file, each frame is the middle one of `count` equal parts, counted over the frames that
@@ -38,6 +53,9 @@ def read_frames(source: str | os.PathLike[str] | int, *, count: int) -> Frames:
     Args:
         source: A file, or the number of a camera (0 is the first).
         count: Number of frames; no more than the video has.
+
+    Returns:
+        uint8 (3, H, W), RGB, by frame number from 0, ascending.
 
     Raises:
         InputError: The file is missing, no video or damaged, the camera does not answer, `count`
@@ -69,10 +87,13 @@ def read_numbered_frames(path: str | os.PathLike[str], numbers: Sequence[int]) -
     Raises:
         InputError: The file is missing, no video or damaged.
     """
+    import torch
+
     path = _checked(path)
     wanted = sorted(set(numbers))
     with _opened(str(path), _remedy(path)) as capture:
-        return dict(zip(wanted, _read(capture, wanted), strict=False))
+        images = map(torch.from_numpy, _read(capture, wanted))
+        return dict(zip(wanted, images, strict=False))
 
 
 def _checked(source: str | os.PathLike[str]) -> Path:
@@ -109,7 +130,7 @@ def _available(path: Path) -> int:
     return available
 
 
-def _from_file(path: Path, count: int) -> Frames:
+def _from_file(path: Path, count: int) -> dict[int, NDArray[np.uint8]]:
     with _opened(str(path), _remedy(path)) as capture:
         promised = int(capture.get(cv2.CAP_PROP_FRAME_COUNT))
         numbers = spread(promised, count) if promised >= count else []
@@ -123,16 +144,16 @@ def _from_file(path: Path, count: int) -> Frames:
         numbers = spread(available, count)
         with _opened(str(path), _remedy(path)) as capture:
             images = _read(capture, numbers)
-    return Frames(torch.stack(images), tuple(numbers))
+    return dict(zip(numbers, images, strict=True))
 
 
-def _from_camera(number: int, count: int) -> Frames:
+def _from_camera(number: int, count: int) -> dict[int, NDArray[np.uint8]]:
     remedy = f"camera {number}: does not answer; check its number, cable and permission"
     with _opened(number, remedy) as capture:
         images = _read(capture, range(count))
     if len(images) < count:
         raise InputError(f"camera {number}: stopped after {len(images)} of {count} frames; retry")
-    return Frames(torch.stack(images), tuple(range(count)))
+    return dict(enumerate(images))
 
 
 @contextmanager
@@ -151,12 +172,12 @@ def spread(available: int, count: int) -> list[int]:
     return [(2 * k + 1) * available // (2 * count) for k in range(count)]
 
 
-def _read(capture: cv2.VideoCapture, numbers: Sequence[int]) -> list[Tensor]:
+def _read(capture: cv2.VideoCapture, numbers: Sequence[int]) -> list[NDArray[np.uint8]]:
     """The frames with these ascending numbers, (3, H, W), as far as the stream goes.
 
     Every frame before is passed over one by one: seeking is inexact in many files.
     """
-    images: list[Tensor] = []
+    images: list[NDArray[np.uint8]] = []
     position = 0
     for number in numbers:
         while position <= number and capture.grab():
@@ -167,5 +188,5 @@ def _read(capture: cv2.VideoCapture, numbers: Sequence[int]) -> list[Tensor]:
         if not readable:
             break
         rgb = cv2.cvtColor(np.asarray(pixels, dtype=np.uint8), cv2.COLOR_BGR2RGB)
-        images.append(torch.from_numpy(np.asarray(rgb)).permute(2, 0, 1).contiguous())
+        images.append(np.ascontiguousarray(np.asarray(rgb, dtype=np.uint8).transpose(2, 0, 1)))
     return images

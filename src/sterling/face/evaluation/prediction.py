@@ -1,14 +1,15 @@
 """Score photographs, folders, videos and a camera with a trained detector."""
 
+from __future__ import annotations
+
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
+from numpy.typing import NDArray
 from PIL import Image, ImageDraw
-from torch import Tensor
 
 from sterling.errors import InputError
 from sterling.face.data import (
@@ -18,13 +19,14 @@ from sterling.face.data import (
     VIDEO_SUFFIXES,
     CropSpec,
     FaceDetector,
-    clip_of_video,
-    crop_face,
-    read_frames,
-    read_image,
-    resize_crop,
+    crop_pixels,
+    read_frame_pixels,
+    read_pixels,
+    resize_pixels,
 )
 from sterling.face.pad import Decision, DetectorBase, Outcome
+
+Pixels = NDArray[np.uint8]  # (3, H, W), RGB
 
 COLOURS = {Outcome.BONA_FIDE: "#12a150", Outcome.ATTACK: "#d33a2c", Outcome.CANNOT_TELL: "#c99a00"}
 
@@ -104,22 +106,22 @@ def predict_sources(
 
 
 def _judge(
-    detector: DetectorBase, name: str, picture: Tensor | str, finder: FaceDetector | None
+    detector: DetectorBase, name: str, picture: Pixels | str, finder: FaceDetector | None
 ) -> list[Prediction]:
-    def decide(crops: Sequence[Tensor | str]) -> tuple[Decision, ...]:
+    def decide(crops: Sequence[Pixels | str]) -> tuple[Decision, ...]:
         return detector.decide([_padded(crop, detector) for crop in crops], there=("rgb",))
 
     if isinstance(picture, str):
         return [Prediction(name, None, decide([picture])[0])]
     preprocessing = detector.preprocessing
     if finder is None:
-        return [Prediction(name, None, decide([resize_crop(picture, preprocessing.size)])[0])]
+        return [Prediction(name, None, decide([resize_pixels(picture, preprocessing.size)])[0])]
     found = finder.detect(picture)
     if not found:
         return [Prediction(name, None, decide(["no_face"])[0])]
     spec = _spec(detector)
-    crops: list[Tensor | str] = [
-        "too_small" if face.side < SMALLEST_FACE else crop_face(picture, face, spec)
+    crops: list[Pixels | str] = [
+        "too_small" if face.side < SMALLEST_FACE else crop_pixels(picture, face, spec)
         for face in found
     ]
     return [
@@ -129,6 +131,8 @@ def _judge(
 
 
 def _judge_clip(detector: DetectorBase, path: Path, finder: FaceDetector | None) -> Prediction:
+    from sterling.face.data import clip_of_video  # needs PyTorch
+
     clip = clip_of_video(path, _spec(detector), detector.model.frames, detector=finder)
     crop = clip[0] if isinstance(clip, tuple) else clip
     return Prediction(str(path), None, detector.decide([crop])[0])
@@ -139,15 +143,15 @@ def _spec(detector: DetectorBase) -> CropSpec:
     return CropSpec(size=preprocessing.size, scale=preprocessing.crop_scale or 1.3)
 
 
-def _padded(crop: Tensor | str, detector: DetectorBase) -> Tensor | str:
+def _padded(crop: Pixels | str, detector: DetectorBase) -> Pixels | str:
     """A colour crop with empty channels for the modalities that are absent."""
     if isinstance(crop, str) or detector.model.modalities == ("rgb",):
         return crop
     parts = [
-        crop if name == "rgb" else torch.zeros_like(crop[: CHANNELS[name]])
+        crop if name == "rgb" else np.zeros_like(crop[: CHANNELS[name]])
         for name in detector.model.modalities
     ]
-    return torch.cat(parts)
+    return np.concatenate(parts)
 
 
 def _videos(sources: Sequence[str]) -> Iterator[Path]:
@@ -162,7 +166,7 @@ def _videos(sources: Sequence[str]) -> Iterator[Path]:
         yield from videos
 
 
-def _pictures(sources: Sequence[str], frames: int) -> Iterator[tuple[str, Tensor | str]]:
+def _pictures(sources: Sequence[str], frames: int) -> Iterator[tuple[str, Pixels | str]]:
     """Name and picture (3, H, W), or the reason why a file has none."""
     for source in sources:
         if source.isdigit() and not Path(source).exists():
@@ -174,7 +178,7 @@ def _pictures(sources: Sequence[str], frames: int) -> Iterator[tuple[str, Tensor
         yield from _pictures_of_folder(path, frames) if path.is_dir() else _of_file(path, frames)
 
 
-def _pictures_of_folder(folder: Path, frames: int) -> Iterator[tuple[str, Tensor | str]]:
+def _pictures_of_folder(folder: Path, frames: int) -> Iterator[tuple[str, Pixels | str]]:
     known = (*IMAGE_SUFFIXES, *VIDEO_SUFFIXES)
     files = sorted(path for path in folder.rglob("*") if path.suffix.lower() in known)
     if not files:
@@ -187,16 +191,15 @@ def _pictures_of_folder(folder: Path, frames: int) -> Iterator[tuple[str, Tensor
             yield str(path), "unreadable"
 
 
-def _of_file(path: Path, frames: int) -> Iterator[tuple[str, Tensor | str]]:
+def _of_file(path: Path, frames: int) -> Iterator[tuple[str, Pixels | str]]:
     if path.suffix.lower() in VIDEO_SUFFIXES:
         yield from _frames(path, str(path), frames)
     else:
-        yield str(path), read_image(path)
+        yield str(path), read_pixels(path)
 
 
-def _frames(source: Path | int, name: str, count: int) -> Iterator[tuple[str, Tensor | str]]:
-    frames = read_frames(source, count=count)
-    for number, image in zip(frames.numbers, frames.images, strict=True):
+def _frames(source: Path | int, name: str, count: int) -> Iterator[tuple[str, Pixels | str]]:
+    for number, image in read_frame_pixels(source, count=count).items():
         yield f"{name}#{number}", image
 
 
@@ -204,8 +207,8 @@ def _plain(name: str) -> str:
     return "".join(letter if letter.isalnum() else "-" for letter in name).strip("-")
 
 
-def _draw(picture: Tensor, answers: Sequence[Prediction], path: Path) -> None:
-    image = Image.fromarray(np.ascontiguousarray(picture.permute(1, 2, 0).numpy()))
+def _draw(picture: Pixels, answers: Sequence[Prediction], path: Path) -> None:
+    image = Image.fromarray(np.ascontiguousarray(picture.transpose(1, 2, 0)))
     canvas = ImageDraw.Draw(image)
     for answer in answers:
         if answer.box is None:

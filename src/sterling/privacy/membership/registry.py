@@ -1,6 +1,6 @@
 """The membership attacks on one classifier or language model, by name.
 
-To add an attack, assign it to ``ATTACKS`` or ``TEXT_ATTACKS``.
+To add an attack, assign it to ``ATTACKS`` or ``TEXT_ATTACKS``; see ``docs/plugins.md``.
 """
 
 from collections.abc import Callable, Sequence
@@ -15,6 +15,7 @@ from torch import Tensor
 
 from sterling.errors import InputError
 from sterling.lm import TokenStats
+from sterling.plugins import Registry, require_callable
 from sterling.privacy.data.records import Records
 from sterling.privacy.membership.learned import (
     QuantileRegression,
@@ -144,7 +145,7 @@ def _gradient_norm(model: AttackedModel) -> NDArray[np.float64]:
     return np.asarray(sign * gradient_norms(model.target, x, y)[0])
 
 
-ATTACKS: dict[str, Callable[[AttackedModel], NDArray[np.floating]]] = {
+_OWN: dict[str, Callable[[AttackedModel], NDArray[np.floating]]] = {
     "loss": lambda model: log_expit(model.odds[0]),
     "confidence": lambda model: expit(model.odds[0]),
     "entropy": lambda model: entropy_score(model.logits[0]),
@@ -160,6 +161,8 @@ ATTACKS: dict[str, Callable[[AttackedModel], NDArray[np.floating]]] = {
     "quantile regression": _quantile,
     "gradient norm": _gradient_norm,
 }
+
+ATTACKS = Registry("membership attack", "sterling.privacy.attacks", _OWN, require_callable)
 """Scores (n,) by name, higher = more member.
 
 An attack fits what it has to fit on the auxiliary records alone: the shadow classifier, class
@@ -194,12 +197,16 @@ def attack_scores(
     return {name: np.asarray(attack(model)) for name, attack in ATTACKS.items()}
 
 
-TEXT_ATTACKS: dict[str, Callable[[TokenStats, TokenStats, Sequence[str], float], Tensor]] = {
+_OWN_ON_TEXTS: dict[str, Callable[[TokenStats, TokenStats, Sequence[str], float], Tensor]] = {
     "Min-K": lambda target, _reference, _texts, share: min_k_score(target, share=share),
     "Min-K++": lambda target, _reference, _texts, share: min_k_plus_score(target, share=share),
     "zlib": lambda target, _reference, texts, _share: zlib_score(target, texts),
     "reference": lambda target, reference, _texts, _share: reference_score(target, reference),
 }
+
+TEXT_ATTACKS = Registry(
+    "membership attack on texts", "sterling.privacy.text_attacks", _OWN_ON_TEXTS, require_callable
+)
 """Scores (texts,) by name, higher = more member; arguments as in `text_attack_scores`."""
 
 

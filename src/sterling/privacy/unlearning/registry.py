@@ -15,6 +15,7 @@ import torch
 from torch import nn
 
 from sterling.errors import InputError
+from sterling.plugins import Registry
 from sterling.privacy.unlearning.curvature import fisher_forgetting, newton, ssd
 from sterling.privacy.unlearning.descent import Descent, minimise
 from sterling.privacy.unlearning.distillation import bad_teacher, scrub, whp
@@ -113,7 +114,7 @@ def _short(unlearn: Callable[..., nn.Module], **constants: Any) -> Build:
 
 SATIMP = partial(weighted_ascent, saturation=5.0, importance=1.0)
 
-METHODS: dict[str, tuple[str, Build]] = {
+_OWN: dict[str, tuple[str, Build]] = {
     "retrain": ("exact", lambda setup: partial(retrain, train=setup.train)),
     "FT": ("fine-tuning", _full(fine_tune)),
     "l1-sparse": ("Jia et al., NeurIPS 2023", _full(fine_tune, l1=5e-4)),
@@ -147,9 +148,22 @@ METHODS: dict[str, tuple[str, Build]] = {
     "boundary shrink": ("Chen et al., CVPR 2023", _short(boundary_shrink)),
     "boundary expand": ("Chen et al., CVPR 2023", _short(boundary_expand)),
 }
+
+
+def _check(name: str, method: tuple[str, Build]) -> None:
+    match method:
+        case (str(), build) if callable(build):
+            return
+    raise InputError(
+        f"unlearning method {name!r} is {method!r}: give its publication and its builder"
+    )
+
+
+METHODS = Registry("unlearning method", "sterling.privacy.unlearning", _OWN, _check)
 """Publication and builder of every method by name.
 
-To add one: ``METHODS["mine"] = "Ours", lambda setup: partial(mine, descent=setup.descent)``.
+To add one: ``METHODS["mine"] = "Ours", lambda setup: partial(mine, descent=setup.descent)``; see
+``docs/plugins.md``.
 Functions that need more than a model and two sets are not here: "idk" (needs refusals), "sisa" (an
 ensemble) and "amnesiac" (a log).
 """

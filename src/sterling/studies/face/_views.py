@@ -27,6 +27,7 @@ from sterling.study import (
     Results,
     Series,
     Study,
+    StudyEntry,
     Table,
     Views,
     bars_of_table,
@@ -39,10 +40,8 @@ C = TypeVar("C", bound=FaceConfig)
 
 
 def face_study(
-    name: str,
+    entry: StudyEntry,
     *,
-    summary: str,
-    cite: str,
     presets: Mapping[Preset, C],
     claims: Callable[[Results, C], list[Claim]],
     caption: str | Callable[[C], str],
@@ -58,9 +57,7 @@ def face_study(
     """Make a study that compares detectors of faces.
 
     Args:
-        name: Name of the study, from which seeds are derived.
-        summary: One sentence.
-        cite: Key of the paper in ``papers.bib``.
+        entry: The study in the registry; seeds are derived from its name.
         presets: Configurations.
         claims: The paper's claims, from the results.
         caption: What each system is.
@@ -99,13 +96,15 @@ def face_study(
         )
 
     return Study(
-        name=name,
-        summary=summary,
-        domain="face",
-        cite=cite,
+        entry,
         presets=presets,
         measure=partial(
-            measure_faces, settings, study=name, modalities=modalities, kinds=kinds, extra=extra
+            measure_faces,
+            settings,
+            study=entry.name,
+            modalities=modalities,
+            kinds=kinds,
+            extra=extra,
         ),
         claims=partial(_measured, claims),
         views=common,

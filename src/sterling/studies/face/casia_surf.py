@@ -25,6 +25,7 @@ from sterling.studies.face._harness import (
     Systems,
 )
 from sterling.studies.face._views import face_study
+from sterling.studies.registry import ENTRIES
 from sterling.study import Claim, Column, Results, Views, row
 
 STEPS = ("halfway", "se", "se_add", "multi_scale")
@@ -146,10 +147,8 @@ def views(results: Results, _config: CasiaSurfConfig) -> Views:
     return Views([], [table])
 
 
-CASIA_SURF_STUDY = face_study(
-    "casia_surf",
-    summary="Squeeze-and-excitation fusion of colour, depth and infrared, step by step.",
-    cite="zhang2019casiasurf",
+STUDY = face_study(
+    ENTRIES["casia_surf"],
     systems=systems,
     claims=claims,
     extra=rates,

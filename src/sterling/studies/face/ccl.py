@@ -27,6 +27,7 @@ from sterling.studies.face._harness import (
     leave_out,
 )
 from sterling.studies.face._views import face_study, in_setting, settings_table
+from sterling.studies.registry import ENTRIES
 from sterling.study import Claim, Results, Views
 
 CONTEXT, CROSS_ENTROPY, RANDOM = "ccl", "cross-entropy", "random pairs"
@@ -177,10 +178,8 @@ def views(results: Results, config: CclConfig) -> Views:
     return Views([], [table])
 
 
-CCL_STUDY = face_study(
-    "ccl",
-    summary="High-fidelity masks: contrast pairs of captures that share their context.",
-    cite="liu2022contrastive",
+STUDY = face_study(
+    ENTRIES["ccl"],
     settings=settings,
     claims=claims,
     views=views,

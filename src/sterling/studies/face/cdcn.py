@@ -9,6 +9,7 @@ from pydantic import Field
 from sterling.face.pad import CDCN
 from sterling.studies.face._harness import BASELINE, THUMBNAILS, FaceConfig, System, Systems
 from sterling.studies.face._views import face_study
+from sterling.studies.registry import ENTRIES
 from sterling.study import Claim, Results
 
 ACER_BAR = 0.20  # our own bar for a usable demonstration, set before anything was measured
@@ -76,10 +77,8 @@ def claims(results: Results, config: CdcnConfig) -> list[Claim]:
     ]
 
 
-CDCN_STUDY = face_study(
-    "cdcn",
-    summary="Central difference convolution and depth supervision for face liveness.",
-    cite="yu2020searching",
+STUDY = face_study(
+    ENTRIES["cdcn"],
     systems=systems,
     claims=claims,
     caption="vanilla: θ = 0. binary: the label is a constant map. thumbnails: logistic regression "

@@ -18,6 +18,7 @@ from sterling.studies.face._harness import (
     Systems,
 )
 from sterling.studies.face._views import face_study
+from sterling.studies.registry import ENTRIES
 from sterling.study import Claim, Results
 
 
@@ -82,10 +83,8 @@ def claims(results: Results, _config: CdcnMultimodalConfig) -> list[Claim]:
     ]
 
 
-CDCN_MULTIMODAL_STUDY = face_study(
-    "cdcn_multimodal",
-    summary="Colour, depth and infrared: three central difference networks fused.",
-    cite="yu2020multimodal",
+STUDY = face_study(
+    ENTRIES["cdcn_multimodal"],
     systems=systems,
     claims=claims,
     modalities=ALL_MODALITIES,

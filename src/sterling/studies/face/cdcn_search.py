@@ -29,6 +29,7 @@ from sterling.studies.face._harness import (
     Systems,
 )
 from sterling.studies.face._views import face_study
+from sterling.studies.registry import ENTRIES
 from sterling.study import Claim, Column, Results, Views, row
 
 CELLS = ("low", "mid", "high")
@@ -162,10 +163,8 @@ def views(results: Results, _config: CdcnSearchConfig) -> Views:
     return Views([], [table])
 
 
-CDCN_SEARCH_STUDY = face_study(
-    "cdcn_search",
-    summary="Search of CDCN++'s cells and multiscale attention, against CDCN.",
-    cite="yu2020searching",
+STUDY = face_study(
+    ENTRIES["cdcn_search"],
     systems=systems,
     claims=claims,
     extra=structures,

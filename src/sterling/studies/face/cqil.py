@@ -31,6 +31,7 @@ from sterling.studies.face._harness import (
     leave_out,
 )
 from sterling.studies.face._views import face_study, in_setting, settings_table
+from sterling.studies.registry import ENTRIES
 from sterling.study import Claim, Column, Results, Views, positive, row
 
 INVARIANT, CROSS_ENTROPY, COPIES = "cqil", "cross-entropy", "corrupted copies"
@@ -240,10 +241,8 @@ def views(results: Results, _config: CqilConfig) -> Views:
     return Views([], [compared, quality], curves)
 
 
-CQIL_STUDY = face_study(
-    "cqil",
-    summary="Surveillance cameras: liveness that does not depend on the picture's quality.",
-    cite="fang2024surveillance",
+STUDY = face_study(
+    ENTRIES["cqil"],
     settings=settings,
     claims=claims,
     views=views,

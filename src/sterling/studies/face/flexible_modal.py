@@ -24,6 +24,7 @@ from sterling.studies.face._harness import (
     Systems,
 )
 from sterling.studies.face._views import face_study
+from sterling.studies.registry import ENTRIES
 from sterling.study import Claim, Column, Results, Views, row
 
 SCENARIOS: dict[str, tuple[Modality, ...]] = {
@@ -195,10 +196,8 @@ def views(results: Results, _config: FlexibleModalStudyConfig) -> Views:
     return Views([], [table], [figure])
 
 
-FLEXIBLE_MODAL_STUDY = face_study(
-    "flexible_modal",
-    summary="One face detector for any set of cameras: backbones, fusions, modality dropout.",
-    cite="yu2023flexible",
+STUDY = face_study(
+    ENTRIES["flexible_modal"],
     systems=systems,
     claims=claims,
     extra=by_scenario,

@@ -24,6 +24,7 @@ from sterling.studies.face._harness import (
     Systems,
 )
 from sterling.studies.face._views import face_study
+from sterling.studies.registry import ENTRIES
 from sterling.study import Claim, Column, Results, Table, Views
 
 SCENARIOS: dict[str, tuple[Modality, ...]] = {name: (name,) for name in ALL_MODALITIES}
@@ -173,10 +174,8 @@ def views(results: Results, config: FmVitConfig) -> Views:
     return Views([], [table])
 
 
-FM_VIT_STUDY = face_study(
-    "fm_vit",
-    summary="A vision transformer trained on three cameras and tested with any of them.",
-    cite="liu2023fmvit",
+STUDY = face_study(
+    ENTRIES["fm_vit"],
     systems=systems,
     claims=claims,
     views=views,

@@ -40,6 +40,7 @@ from sterling.studies.face._harness import (
 )
 from sterling.studies.face._repetition import Repetition, items_of, rows_of
 from sterling.studies.face._views import face_views, scope_of
+from sterling.studies.registry import ENTRIES
 from sterling.study import Claim, Column, Results, Study, Views, row
 
 META, MASK, DEPTH, ORDINARY = "meta-teacher", "binary mask", "depth", "ordinary teacher"
@@ -260,11 +261,8 @@ def views(results: Results, _config: MetaTeacherConfig) -> Views:
     return Views(common.metrics, [*common.tables, lessons], common.figures)
 
 
-META_TEACHER_STUDY = Study(
-    name="meta_teacher",
-    summary="Supervision of liveness detectors that a teacher learns by bilevel training.",
-    domain="face",
-    cite="qin2021meta",
+STUDY = Study(
+    ENTRIES["meta_teacher"],
     presets={
         "smoke": MetaTeacherConfig(
             subjects=(2, 1, 2),

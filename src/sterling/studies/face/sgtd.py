@@ -21,6 +21,7 @@ from sterling.studies.face._two_stage import (
     temporal_claims,
 )
 from sterling.studies.face._views import face_study
+from sterling.studies.registry import ENTRIES
 from sterling.study import Claim, Results, Views, lines
 
 GRADIENT, MULTI = "spatial_gradient", "sgtd_multi_alone"
@@ -89,10 +90,8 @@ def views(results: Results, _config: TwoStageConfig) -> Views:
     return Views([], [], [figure])
 
 
-SGTD_STUDY = face_study(
-    "sgtd",
-    summary="Depth from spatial gradients, refined over the frames of a clip.",
-    cite="wang2020deep",
+STUDY = face_study(
+    ENTRIES["sgtd"],
     systems=systems,
     claims=claims,
     views=views,

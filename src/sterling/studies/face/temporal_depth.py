@@ -21,6 +21,7 @@ from sterling.studies.face._two_stage import (
     temporal_claims,
 )
 from sterling.studies.face._views import face_study
+from sterling.studies.registry import ENTRIES
 from sterling.study import Claim, Results
 
 SINGLE, TEMPORAL = "depth_net", "temporal_depth"
@@ -61,10 +62,8 @@ def claims(results: Results, _config: TwoStageConfig) -> list[Claim]:
     ]
 
 
-TEMPORAL_DEPTH_STUDY = face_study(
-    "temporal_depth",
-    summary="Depth from optical-flow guided features of several frames.",
-    cite="wang2018exploiting",
+STUDY = face_study(
+    ENTRIES["temporal_depth"],
     systems=systems,
     claims=claims,
     kinds=PLANAR_KINDS,

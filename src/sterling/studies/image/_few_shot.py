@@ -41,7 +41,7 @@ from sterling.studies.image._few_shot_data import (
     class_parts,
     draws,
 )
-from sterling.study import Claim, Column, Preset, Results, Study, Views, row
+from sterling.study import Claim, Column, Preset, Results, Study, StudyEntry, Views, row
 
 FIRST_TEST_TASK = 10**6  # numbers of tasks that no training reaches
 
@@ -126,10 +126,8 @@ def _maml(config: FewShotConfig, network: nn.Module, rate: float) -> Learner:
 
 
 def few_shot_study(
-    name: str,
+    entry: StudyEntry,
     *,
-    summary: str,
-    cite: str,
     presets: Mapping[Preset, C],
     systems: Callable[[C], Systems],
     claims: Callable[[Results, C], list[Claim]],
@@ -141,9 +139,7 @@ def few_shot_study(
     """Make a study that compares few-shot learners.
 
     Args:
-        name: Name of the study.
-        summary: One sentence.
-        cite: Key of the paper in ``papers.bib``.
+        entry: The study in the registry.
         presets: Configurations.
         systems: Systems by name; a function of a module.
         claims: The paper's claims, from the results.
@@ -183,10 +179,7 @@ def few_shot_study(
         )
 
     return Study(
-        name=name,
-        summary=summary,
-        domain="image",
-        cite=cite,
+        entry,
         presets=presets,
         measure=measure,
         claims=claims,

@@ -30,6 +30,7 @@ from sterling.image.backbones import BACKBONES, Backbone
 from sterling.runs import Row
 from sterling.studies.image._few_shot import PIXELS, System, Systems, Trained, few_shot_study
 from sterling.studies.image._few_shot_data import PAPER, SMOKE, FewShotConfig
+from sterling.studies.registry import ENTRIES
 from sterling.study import Claim, Column, Results, Table, Views, bars_of_table, positive, row
 
 LAYERS = ("block1", "block2", "block3", "block4", "head")
@@ -218,10 +219,8 @@ def views(results: Results, config: LwauConfig) -> Views:
     )
 
 
-LWAU_STUDY = few_shot_study(
-    "lwau",
-    summary="Inner rates by layer in meta-learning, and which layers need to adapt.",
-    cite="qin2020layerwise",
+STUDY = few_shot_study(
+    ENTRIES["lwau"],
     presets={
         "smoke": LwauConfig(**{**SMOKE, "checks": 2}),
         "quick": LwauConfig(),

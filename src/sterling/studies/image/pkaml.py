@@ -26,6 +26,7 @@ from sterling.studies.image._few_shot import (
     maml_on_pictures,
 )
 from sterling.studies.image._few_shot_data import PAPER, PAPER_PRIOR, SMOKE, PriorConfig
+from sterling.studies.registry import ENTRIES
 from sterling.study import Claim, Column, Figure, Results, Views, positive, row
 
 MAML, PRIOR, PKAML = "MAML", "prior knowledge", "PKAML"
@@ -208,10 +209,8 @@ def _below_best(results: Results, learner: str, tested: Sequence[Column]) -> Fig
     return figure.model_copy(update={"data": {**figure.data, "values": values}})
 
 
-PKAML_STUDY = few_shot_study(
-    "pkaml",
-    summary="Over-fitting of meta-learners to the number of shots, and what mends it.",
-    cite="qin2021prior",
+STUDY = few_shot_study(
+    ENTRIES["pkaml"],
     presets={
         "smoke": PkamlConfig(
             **{**SMOKE, "iterations": 2}, across=(1, 2), prior_width=4, prior_steps=3

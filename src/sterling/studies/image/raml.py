@@ -22,6 +22,7 @@ from sterling.studies.image._few_shot import (
     representation_by,
 )
 from sterling.studies.image._few_shot_data import PAPER, PAPER_PRIOR, SMOKE, Parts, PriorConfig
+from sterling.studies.registry import ENTRIES
 from sterling.study import Claim, Column, Results, Table, Views
 
 MAML, AML, RAML = "MAML", "AML", "RAML"
@@ -149,10 +150,8 @@ def views(results: Results, _: RamlConfig) -> Views:
     return Views([], [prior, published])
 
 
-RAML_STUDY = few_shot_study(
-    "raml",
-    summary="What attention and a frozen representation each add to meta-learning.",
-    cite="qin2018representation",
+STUDY = few_shot_study(
+    ENTRIES["raml"],
     presets={
         "smoke": RamlConfig(**SMOKE, prior_width=4, prior_steps=3),
         "quick": RamlConfig(size=16),

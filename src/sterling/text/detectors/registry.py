@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from sterling.errors import InputError, unknown_name
 from sterling.lm import LocalModel, SignalStore, load_local
+from sterling.plugins import Registry, require_callable
 from sterling.text.attacks import AttackTools
 from sterling.text.detectors.binoculars import Binoculars, without_last_layers
 from sterling.text.detectors.calibrated import CalibratedDetector, read_calibration
@@ -64,7 +65,7 @@ def _binoculars(plan: DetectorPlan, model: Callable[[], LocalModel]) -> Detector
     return Binoculars(performer, without_last_layers(performer), plan.max_tokens)
 
 
-DETECTORS: dict[str, Build] = {
+_OWN: dict[str, Build] = {
     **{name: _metric(name) for name in METRICS},
     "gltr": lambda plan, model: Gltr(model(), plan.max_tokens, plan.signals),
     "binoculars": _binoculars,
@@ -76,7 +77,12 @@ DETECTORS: dict[str, Build] = {
     "small_classifier": lambda plan, _model: SmallClassifier(plan.seed),
     "classifier_folder": lambda plan, _model: ClassifierFolder(Path(plan.source)),
 }
-"""Builders by name, from a plan and a way to the language model. To add a detector, assign it."""
+
+DETECTORS = Registry("text detector", "sterling.text.detectors", _OWN, require_callable)
+"""Builders by name, from a plan and a way to the language model.
+
+To add a detector, assign it; see ``docs/plugins.md``.
+"""
 
 WITHOUT_MODEL = ("character_ngrams", "small_classifier", "classifier_folder")
 SUPERVISED = ("gltr", "character_ngrams", "small_classifier")

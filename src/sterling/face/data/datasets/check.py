@@ -11,7 +11,6 @@ from typing import Literal
 from sterling.errors import InputError, unknown_name
 from sterling.face.data.datasets.registry import (
     DATASETS,
-    TITLES,
     WITHOUT_LAYOUT,
     astray,
     matching_files,
@@ -208,8 +207,9 @@ def _unrecognised(listing: Listing) -> InputError:
         )
     if (title := named_without_layout(listing[0][0])) is not None:
         return without_layout(title)
+    titles = ", ".join(dataset.title for dataset in DATASETS.values())
     return InputError(
-        f"{listing[0][0]}: no file is named as in any of {', '.join(TITLES)} (the layout of "
+        f"{listing[0][0]}: no file is named as in any of {titles} (the layout of "
         f"{' and '.join(WITHOUT_LAYOUT.values())} is not known); give the folder as it was "
         "distributed, or sort your own into live/ and spoof/<species>/"
     )

@@ -21,8 +21,17 @@ from sterling.face.data.datasets.spec import Dataset
 from sterling.face.data.datasets.suhifimask import SUHIFIMASK
 from sterling.face.data.datasets.wmca import WMCA
 from sterling.face.data.manifest import Manifest
+from sterling.plugins import Registry
 
-DATASETS: Mapping[str, Dataset] = {
+
+def _check(key: str, dataset: Dataset) -> None:
+    if not isinstance(dataset, Dataset):
+        raise InputError(f"data set {key!r}: {dataset!r} is no sterling.face.data.Dataset")
+    if dataset.key != key:
+        raise InputError(f"data set {key!r}: its key is {dataset.key!r}; use one name")
+
+
+_OWN: Mapping[str, Dataset] = {
     dataset.key: dataset
     for dataset in (
         OULU_NPU,
@@ -40,7 +49,8 @@ DATASETS: Mapping[str, Dataset] = {
     )
 }
 
-TITLES = tuple(dataset.title for dataset in DATASETS.values())
+DATASETS = Registry("data set", "sterling.face.datasets", _OWN, _check)
+"""The data sets by key. To add one, assign it; see ``docs/plugins.md``."""
 
 WITHOUT_LAYOUT: Mapping[str, str] = {"dmad": "DMAD", "siw_mv2": "SiW-Mv2"}
 """Data sets that people may look for here, whose layout could not be established: key and title."""

@@ -1,5 +1,7 @@
 """The base of detectors: network, preprocessing, threshold, provenance, and the three answers."""
 
+from __future__ import annotations
+
 import hashlib
 import json
 from abc import ABC, abstractmethod
@@ -7,20 +9,23 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from sterling.errors import InputError
+from sterling.face.data.pixels import as_array
 from sterling.face.pad.detector.decision import Decision, decide
 from sterling.face.pad.detector.preprocessing import Preprocessing
-from sterling.face.pad.detector.weights import write_whole
-from sterling.face.pad.networks.network import Network
-from sterling.face.pad.networks.registry import build_network
+from sterling.face.pad.detector.write import write_whole
 from sterling.measure import Threshold
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from sterling.face.pad.networks.interface import Interface
+    from sterling.face.pad.networks.network import Network
 
 CONFIG = "config.json"
 
@@ -63,8 +68,7 @@ class DetectorBase(ABC):
         file: Name of the file of weights.
 
     Attributes:
-        model: The network, which says what it takes and answers. Only `Detector` scores with its
-            weights.
+        model: The network, or its description where another runtime holds it.
         preprocessing: Preprocessing of the crops; other input is refused.
         provenance: Training data and licence.
         threshold: Decision threshold with its origin; None while there is none.
@@ -74,7 +78,7 @@ class DetectorBase(ABC):
     format: ClassVar[str]
     file: ClassVar[str]
 
-    model: Network
+    model: Network | Interface
     preprocessing: Preprocessing
     provenance: Provenance
     threshold: Threshold | None = None
@@ -82,7 +86,11 @@ class DetectorBase(ABC):
 
     @abstractmethod
     def score(
-        self, images: Tensor, *, present: Tensor | None = None, batch_size: int = 16
+        self,
+        images: Tensor | NDArray[np.uint8],
+        *,
+        present: Tensor | NDArray[np.bool_] | None = None,
+        batch_size: int = 16,
     ) -> NDArray[np.float64]:
         """Score presentations, higher means bona fide.
 
@@ -152,7 +160,10 @@ class DetectorBase(ABC):
         return cls.from_file(weights, config)
 
     def decide(
-        self, crops: Sequence[Tensor | str], *, there: Collection[str] | None = None
+        self,
+        crops: Sequence[Tensor | NDArray[np.uint8] | str],
+        *,
+        there: Collection[str] | None = None,
     ) -> tuple[Decision, ...]:
         """Answer each presentation with bona fide, attack, or cannot tell.
 
@@ -167,15 +178,15 @@ class DetectorBase(ABC):
         """
         if self.threshold is None:
             raise InputError("this detector has no threshold: choose one on development data first")
-        crops_only = [crop for crop in crops if isinstance(crop, Tensor)]
+        crops_only = [as_array(crop) for crop in crops if not isinstance(crop, str)]
         for crop in crops_only:
-            self.preprocessing.require(crop.unsqueeze(0), self.model)
+            self.preprocessing.require(crop[None], self.model)
         present = None
         if there is not None:
-            row = torch.tensor([name in there for name in self.model.modalities])
-            present = row.expand(len(crops_only), -1)
+            row = [name in there for name in self.model.modalities]
+            present = np.tile(row, (len(crops_only), 1))
         scored = iter(
-            self.score(torch.stack(crops_only), present=present).tolist() if crops_only else []
+            self.score(np.stack(crops_only), present=present).tolist() if crops_only else []
         )
         answers = [crop if isinstance(crop, str) else next(scored) for crop in crops]
         return decide(answers, self.threshold, margin=self.margin)
@@ -192,7 +203,7 @@ class DetectorBase(ABC):
 
 
 def read_card(card: Mapping[str, Any]) -> dict[str, Any]:
-    """Turn `DetectorBase.card`'s object back into the attributes; the network has initial weights.
+    """Turn `DetectorBase.card`'s object back into the attributes, all but the network.
 
     What else the object holds is left alone.
 
@@ -202,7 +213,6 @@ def read_card(card: Mapping[str, Any]) -> dict[str, Any]:
     try:
         threshold = card["threshold"]
         return {
-            "model": build_network(card["model"]),
             "preprocessing": Preprocessing.from_dict(card["preprocessing"]),
             "provenance": Provenance(**card["provenance"]),
             "threshold": None if threshold is None else Threshold.from_json(json.dumps(threshold)),

@@ -15,7 +15,8 @@ from sterling.face.pad.detector.base import CONFIG, DetectorBase, read_card
 from sterling.face.pad.detector.preprocessing import normalise
 from sterling.face.pad.detector.weights import encode, load_weights, read_tensors
 from sterling.face.pad.layers.cdc import fold
-from sterling.face.pad.networks.network import Output
+from sterling.face.pad.networks.network import Network, Output
+from sterling.face.pad.networks.registry import build_network
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,6 +32,8 @@ class Detector(DetectorBase):
 
     format = "sterling-pad-2"
     file = "model.safetensors"
+
+    model: Network
 
     def __post_init__(self) -> None:
         if self.preprocessing.size % self.model.shrink:
@@ -63,9 +66,9 @@ class Detector(DetectorBase):
 
     def score(
         self,
-        images: Tensor,
+        images: Tensor | NDArray[np.uint8],
         *,
-        present: Tensor | None = None,
+        present: Tensor | NDArray[np.bool_] | None = None,
         batch_size: int = 16,
         flip: bool = False,
     ) -> NDArray[np.float64]:
@@ -74,6 +77,8 @@ class Detector(DetectorBase):
         With `flip` the score is the mean over a presentation and its mirror image (test-time
         augmentation), which takes twice as long.
         """
+        images = torch.as_tensor(images)
+        present = None if present is None else torch.as_tensor(present)
         if flip:
             seen = (images, images.flip(-1))
             both = [self.score(one, present=present, batch_size=batch_size) for one in seen]
@@ -100,13 +105,22 @@ class Detector(DetectorBase):
     def from_file(cls, path: Path, card: Mapping[str, Any]) -> "Detector":
         """Build from safetensors; see `DetectorBase`."""
         try:
-            detector = cls(**read_card(card))
+            detector = cls(model=_network(card), **read_card(card))
         except InputError as error:
             raise InputError(f"{path.with_name(CONFIG)}: {error}") from error
         tensors, _ = read_tensors(path)
         load_weights(detector.model, tensors, path)
         detector.model.eval()
         return detector
+
+
+def _network(card: Mapping[str, Any]) -> Network:
+    try:
+        return build_network(card["model"])
+    except (KeyError, TypeError, ValueError) as error:
+        if isinstance(error, InputError):
+            raise
+        raise InputError(f"a field is missing or malformed ({error})") from error
 
 
 def _double(output: Output) -> Output:

@@ -1,15 +1,22 @@
 """Preprocessing of crops: how they were made, and how pixels are normalised."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import torch
-from torch import Tensor
+import numpy as np
+from numpy.typing import NDArray
 
 from sterling.checks import Count, Positive, check_fields
 from sterling.errors import InputError
-from sterling.face.pad.networks.network import Network
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from sterling.face.pad.networks.interface import Interface
+    from sterling.face.pad.networks.network import Network
 
 _FIXED = {"colour": "RGB", "dtype": "uint8", "normalisation": "(x - 127.5) / 128"}
 
@@ -20,6 +27,8 @@ def normalise(images: Tensor) -> Tensor:
     Pictures become channels-last in memory, which makes convolutions faster on CPUs and on GPUs;
     clips do once their frames are taken apart.
     """
+    import torch
+
     normalised = (images.float() - 127.5) / 128
     if images.ndim == 4:
         return normalised.contiguous(memory_format=torch.channels_last)
@@ -49,7 +58,7 @@ class Preprocessing:
     def __post_init__(self) -> None:
         check_fields(self)
 
-    def require(self, images: Tensor, network: Network) -> None:
+    def require(self, images: Tensor | NDArray[np.uint8], network: Network | Interface) -> None:
         """Check that `images` is uint8 (N, [T,] C, size, size) as `network` takes it.
 
         Raises:
@@ -57,15 +66,15 @@ class Preprocessing:
         """
         self.require_shape(images, network.shape(self.size))
 
-    def require_shape(self, images: Tensor, expected: tuple[int, ...]) -> None:
+    def require_shape(self, images: Tensor | NDArray[np.uint8], expected: tuple[int, ...]) -> None:
         """Check that `images` is uint8 (N, *expected).
 
         Raises:
             InputError: It is not.
         """
         shape = tuple(images.shape)
-        if images.dtype != torch.uint8 or not shape or shape[1:] != expected:
-            kind = str(images.dtype).removeprefix("torch.")
+        kind = str(images.dtype).removeprefix("torch.")
+        if kind != "uint8" or not shape or shape[1:] != expected:
             wanted = ", ".join(["N", *map(str, expected)])
             raise InputError(
                 f"images are {kind} {shape}: this detector takes uint8 ({wanted}); crop and resize "
@@ -82,7 +91,7 @@ class Preprocessing:
         return {**asdict(self), **_FIXED}
 
     @classmethod
-    def from_dict(cls, stored: Mapping[str, Any]) -> "Preprocessing":
+    def from_dict(cls, stored: Mapping[str, Any]) -> Preprocessing:
         """Build from `to_dict`'s object.
 
         Raises:

@@ -10,7 +10,6 @@ from pathlib import Path
 
 from sterling.errors import InputError
 from sterling.face.pad.detector.base import CONFIG, DetectorBase, read_config
-from sterling.face.pad.detector.detector import Detector
 from sterling.face.pad.detector.onnx import OnnxDetector
 
 SHIPPED = "compact"
@@ -55,5 +54,8 @@ def load_detector(source: Path | str) -> DetectorBase:
     path = Path(source)
     if path.suffix == ".onnx":
         return OnnxDetector.load(path)
-    onnx = read_config(path / CONFIG)["format"] == OnnxDetector.format
-    return (OnnxDetector if onnx else Detector).from_pretrained(path)
+    if read_config(path / CONFIG)["format"] == OnnxDetector.format:
+        return OnnxDetector.from_pretrained(path)
+    from sterling.face.pad.detector.detector import Detector  # needs PyTorch
+
+    return Detector.from_pretrained(path)

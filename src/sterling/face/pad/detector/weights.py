@@ -1,8 +1,6 @@
-"""Reading and writing weights as safetensors: never a pickle, never half a file."""
+"""Reading and writing weights as safetensors: never a pickle."""
 
 import hashlib
-import os
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -11,29 +9,6 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
 from sterling.errors import InputError
-
-
-def write_whole(path: Path, content: bytes) -> None:
-    """Write `content` to `path` at once: a reader sees the old file or the new one.
-
-    Raises:
-        InputError: The folder cannot be written to.
-    """
-    temporary: str | None = None
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(temporary).chmod(0o644)  # mkstemp's 0600 would hide the file from colleagues
-        Path(temporary).replace(path)
-    except OSError as error:
-        raise InputError(f"{path}: cannot be written ({error.strerror})") from error
-    finally:
-        if temporary is not None:
-            Path(temporary).unlink(missing_ok=True)
 
 
 def encode(tensors: Mapping[str, Tensor], metadata: Mapping[str, str] | None = None) -> bytes:

@@ -1,6 +1,7 @@
 """The architectures by name."""
 
 from collections.abc import Mapping
+from inspect import signature
 from typing import Any
 
 from sterling.errors import InputError, unknown_name
@@ -23,8 +24,17 @@ from sterling.face.pad.networks.network import Network
 from sterling.face.pad.networks.part_crops import PartCrops
 from sterling.face.pad.networks.reflection import BipartiteNet
 from sterling.face.pad.networks.ssdg import SSDG
+from sterling.plugins import Registry
 
-MODELS: dict[str, type[Network]] = {
+
+def _check(name: str, network: type[Network]) -> None:
+    if not (isinstance(network, type) and issubclass(network, Network)):
+        raise InputError(f"architecture {name!r}: {network!r} is no sterling.face.pad.Network")
+    if network.name != name:
+        raise InputError(f"architecture {name!r}: the class has the name {network.name!r}")
+
+
+_OWN: dict[str, type[Network]] = {
     model.name: model
     for model in (
         BipartiteNet,
@@ -49,6 +59,9 @@ MODELS: dict[str, type[Network]] = {
     )
 }
 
+MODELS = Registry("architecture", "sterling.face.networks", _OWN, _check)
+"""The networks by name. To add one, assign its class; see ``docs/plugins.md``."""
+
 
 def small_arguments(name: str, size: int) -> dict[str, Any]:
     """Arguments of an architecture that trains on a small machine; ours, not the papers'.
@@ -70,7 +83,8 @@ def small_arguments(name: str, size: int) -> dict[str, Any]:
         case "fusion_resnet":
             return {"width": 16, "depth": 10, "reduction": 4}
         case _ if name in MODELS:
-            return {"width": 8 if MODELS[name].flexible else 16}
+            scalable = "width" in signature(MODELS[name].__init__).parameters
+            return {"width": 8 if MODELS[name].flexible else 16} if scalable else {}
     raise unknown_name("architecture", name, tuple(MODELS))
 
 

@@ -9,7 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from sterling.errors import InputError
-from sterling.face.pad.detector.weights import encode, load_weights, read_tensors, write_whole
+from sterling.face.pad.detector.weights import encode, load_weights, read_tensors
+from sterling.face.pad.detector.write import write_whole
 
 _MODEL, _OPTIMIZER = "model.", "optimizer."
 

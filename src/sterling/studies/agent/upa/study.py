@@ -25,6 +25,7 @@ from sterling.studies.agent.upa._cells import (
     search_simulated,
     tournaments,
 )
+from sterling.studies.registry import ENTRIES
 from sterling.study import Claim, Column, Results, Study, Views, positive, within
 
 RECOVERED_MARGIN = 0.05  # of the card: position bias changes top-1 recovery by at most five points
@@ -192,11 +193,8 @@ def scope(config: UpaConfig) -> str:
     return f"SIMULATED prompts, judge and optimiser with known truth{model}."
 
 
-UPA_STUDY = Study(
-    name="upa",
-    summary="Prompts found without labels: order-free comparisons, a tree, a tournament.",
-    domain="agent",
-    cite="upa2026",
+STUDY = Study(
+    ENTRIES["upa"],
     presets={
         "smoke": UpaConfig(
             seeds=3,

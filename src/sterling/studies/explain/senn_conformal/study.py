@@ -32,6 +32,7 @@ from sterling.studies.explain.senn_conformal._set_audit import (
     LABEL_SIZE,
     SINGLETONS,
 )
+from sterling.studies.registry import ENTRIES
 from sterling.study import Claim, Column, Results, Study, Table, Views, at_least, positive
 
 # Ours: coverage lies at most 1 / (n + 1) above its floor, so that an interval reaches below it.
@@ -208,11 +209,8 @@ def scope(config: SennConfig) -> str:
     )
 
 
-SENN_CONFORMAL_STUDY = Study(
-    name="senn_conformal",
-    summary="Conformal sets of concepts and labels for self-explaining networks.",
-    domain="explain",
-    cite="qian2024towards",
+STUDY = Study(
+    ENTRIES["senn_conformal"],
     presets={
         "smoke": SennConfig(
             items=1000, width=4, epochs=8, resplits=4, certified=4, seeds=2, hidden=4, prototypes=1

@@ -21,6 +21,7 @@ from sterling.studies.face.aim_fas._tasks import (
     AimFasConfig,
     measure,
 )
+from sterling.studies.registry import ENTRIES
 from sterling.study import Claim, Column, Results, Study, Views, positive
 
 MEANING = {
@@ -132,11 +133,8 @@ def scope(config: AimFasConfig) -> str:
     return f"{source} Queries of a task are scored as one batch, as published."
 
 
-AIM_FAS_STUDY = Study(
-    name="aim_fas",
-    summary="Zero- and few-shot face anti-spoofing with a learned inner update.",
-    domain="face",
-    cite="qin2020learning",
+STUDY = Study(
+    ENTRIES["aim_fas"],
     presets={
         "smoke": AimFasConfig(
             subjects=(2, 1, 2),

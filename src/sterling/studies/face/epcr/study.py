@@ -22,6 +22,7 @@ from sterling.studies.face.epcr._protocols import (
     protocols,
     settings,
 )
+from sterling.studies.registry import ENTRIES
 from sterling.study import Claim, Column, Results, Views
 
 
@@ -107,10 +108,8 @@ def caption(config: EpcrConfig) -> str:
     )
 
 
-EPCR_STUDY = face_study(
-    "epcr",
-    summary="Few labels: consistency of two views in embeddings and predictions.",
-    cite="wang2023consistency",
+STUDY = face_study(
+    ENTRIES["epcr"],
     settings=settings,
     claims=claims,
     views=views,

@@ -27,6 +27,7 @@ from sterling.studies.face.hifimask_challenge._entries import (
     HifimaskChallengeConfig,
     measure,
 )
+from sterling.studies.registry import ENTRIES
 from sterling.study import Claim, Column, Results, Study, Views
 
 
@@ -137,11 +138,8 @@ def views(results: Results, _config: HifimaskChallengeConfig) -> Views:
     return Views(common.metrics, [*common.tables, by_rule, materials], [bars, *common.figures])
 
 
-HIFIMASK_CHALLENGE_STUDY = Study(
-    name=NAME,
-    summary="Masks in the open: part crops, corruption, mirror images, and steered thresholds.",
-    domain="face",
-    cite="liu2021challenge",
+STUDY = Study(
+    ENTRIES[NAME],
     presets={
         "smoke": HifimaskChallengeConfig(
             subjects=(3, 2, 4),

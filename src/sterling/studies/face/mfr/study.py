@@ -18,6 +18,7 @@ from sterling.studies.face.mfr._training import (
     MfrConfig,
     measure,
 )
+from sterling.studies.registry import ENTRIES
 from sterling.study import (
     Claim,
     Column,
@@ -139,11 +140,8 @@ def scope(config: MfrConfig) -> str:
     return f"{source} Small encoders trained here: rates say nothing about other ones."
 
 
-MFR_STUDY = Study(
-    name="mfr",
-    summary="Face recognition on a domain never seen, by holding one out in every step.",
-    domain="face",
-    cite="guo2020learning",
+STUDY = Study(
+    ENTRIES["mfr"],
     presets={
         "smoke": MfrConfig(
             people=12,

@@ -29,6 +29,7 @@ from sterling.studies.face.pad_chapter._protocols import (
     by_protocol,
     settings,
 )
+from sterling.studies.registry import ENTRIES
 from sterling.study import Claim, Column, Results, Views, positive
 
 
@@ -141,10 +142,8 @@ def views(results: Results, _config: PadChapterConfig) -> Views:
     return Views([], [protocols, kinds, pulse], [figure])
 
 
-PAD_CHAPTER_STUDY = face_study(
-    "pad_chapter",
-    summary="Four types of protocol, kinds of instruments left out, and a pulse against masks.",
-    cite="yu2022presentation",
+STUDY = face_study(
+    ENTRIES["pad_chapter"],
     settings=settings,
     claims=claims,
     extra=by_protocol,

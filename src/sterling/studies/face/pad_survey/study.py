@@ -34,6 +34,7 @@ from sterling.studies.face.pad_survey._families import (
     by_novelty,
     settings,
 )
+from sterling.studies.registry import ENTRIES
 from sterling.study import Claim, Column, Results, Views
 
 
@@ -134,10 +135,8 @@ def views(results: Results, _config: PadSurveyConfig) -> Views:
     return Views([], [table], [figure])
 
 
-PAD_SURVEY_STUDY = face_study(
-    "pad_survey",
-    summary="Fourteen families of detectors against new people, cameras, lights and instruments.",
-    cite="yu2023survey",
+STUDY = face_study(
+    ENTRIES["pad_survey"],
     settings=settings,
     claims=claims,
     extra=by_novelty,

@@ -25,6 +25,7 @@ from sterling.studies.image.metaadvdet._detection import (
     WHITE_BOX,
     detection,
 )
+from sterling.studies.registry import ENTRIES
 from sterling.study import Claim, Column, Results, Study, Views, at_least, positive
 
 
@@ -184,11 +185,8 @@ def scope(config: MetaAdvDetConfig) -> str:
     )
 
 
-METAADVDET_STUDY = Study(
-    name="metaadvdet",
-    summary="Detecting new adversarial attacks from one or five examples of each kind.",
-    domain="image",
-    cite="ma2019metaadvdet",
+STUDY = Study(
+    ENTRIES["metaadvdet"],
     presets={
         "smoke": MetaAdvDetConfig(
             seeds=1,

@@ -37,6 +37,7 @@ from sterling.studies.privacy.forgetting_benchmark._views import (
     requests_figure,
     rewinding_table,
 )
+from sterling.studies.registry import ENTRIES
 from sterling.study import (
     Results,
     Study,
@@ -133,11 +134,8 @@ def scope(config: ForgettingBenchmarkConfig) -> str:
     )
 
 
-FORGETTING_BENCHMARK_STUDY = Study(
-    name="forgetting_benchmark",
-    summary="Forget sets × unlearning methods × attacks × architectures, against retraining.",
-    domain="privacy",
-    cite="qian2025benchmarking",
+STUDY = Study(
+    ENTRIES["forgetting_benchmark"],
     presets={
         "smoke": ForgettingBenchmarkConfig(
             grid=(("mlp", "random"), ("mlp", "mislabelled"), ("mlp", "class")),

@@ -37,6 +37,7 @@ from sterling.studies.privacy.kv_cloak._defence_trials import (
     exactness,
     overhead,
 )
+from sterling.studies.registry import ENTRIES
 from sterling.study import (
     Claim,
     Column,
@@ -272,11 +273,8 @@ def scope(config: KVCloakConfig) -> str:
     )
 
 
-KV_CLOAK_STUDY = Study(
-    name="kv_cloak",
-    summary="What a key-value cache gives away of a prompt, and what KV-Cloak hides of it.",
-    domain="privacy",
-    cite="luo2026shadow",
+STUDY = Study(
+    ENTRIES["kv_cloak"],
     presets={
         "smoke": KVCloakConfig(
             trained_here=True,

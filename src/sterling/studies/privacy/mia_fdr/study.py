@@ -17,6 +17,7 @@ from sterling.studies.privacy.mia_fdr._kept_scores import declared_rows, roc_row
 from sterling.studies.privacy.mia_fdr._target_audit import audit_target
 from sterling.studies.privacy.mia_fdr._texts import audit_texts
 from sterling.studies.privacy.mia_fdr._views import views
+from sterling.studies.registry import ENTRIES
 from sterling.study import Results, Study
 
 
@@ -50,11 +51,8 @@ def scope(config: MiaFdrConfig) -> str:
     )
 
 
-MIA_FDR_STUDY = Study(
-    name="mia_fdr",
-    summary="Membership inference whose declared members are mostly right, with a bound.",
-    domain="privacy",
-    cite="zhao2025membership",
+STUDY = Study(
+    ENTRIES["mia_fdr"],
     presets={
         "smoke": MiaFdrConfig(
             records=("simulated",),

@@ -46,6 +46,7 @@ from sterling.studies.privacy.uncertainty_unlearning._requests import (
     plan_requests,
     random_requests,
 )
+from sterling.studies.registry import ENTRIES
 from sterling.study import Config, Results, Study, row
 
 FEATURES = {"mixture": mixture_features, "digits": digit_features}
@@ -249,11 +250,8 @@ def scope(config: UncertaintyUnlearningConfig) -> str:
     )
 
 
-UNCERTAINTY_UNLEARNING_STUDY = Study(
-    name="uncertainty_unlearning",
-    summary="Deletion requests that make a model over- or under-confident and keep its labels.",
-    domain="privacy",
-    cite="qian2025uncertainty",
+STUDY = Study(
+    ENTRIES["uncertainty_unlearning"],
     presets={
         "smoke": UncertaintyUnlearningConfig(
             problems=("mixture",),

@@ -11,6 +11,7 @@ from dataclasses import replace
 
 from sterling.runs import Run, inline
 from sterling.scale.ray_workers import local_cluster
+from sterling.studies.registry import ENTRIES
 from sterling.studies.scale.partial_sgd._training import (
     ALL,
     AXES,
@@ -231,11 +232,8 @@ def scope(_: PartialSgdConfig) -> str:
     )
 
 
-PARTIAL_SGD_STUDY = Study(
-    name="partial_sgd",
-    summary="Training that abandons the results of slow machines in each iteration.",
-    domain="scale",
-    cite="hybrid2014",
+STUDY = Study(
+    ENTRIES["partial_sgd"],
     presets={
         "smoke": PartialSgdConfig(
             seeds=2,

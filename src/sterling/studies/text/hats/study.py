@@ -9,6 +9,7 @@ carries the evidence, and what do edits leave?
 
 from sterling.errors import InputError
 from sterling.runs import Run
+from sterling.studies.registry import ENTRIES
 from sterling.studies.text.hats._cells import (
     EVERY_PAIR,
     LEVELS,
@@ -206,11 +207,8 @@ def scope(config: HatsConfig) -> str:
     )
 
 
-HATS_STUDY = Study(
-    name="hats",
-    summary="Triple-set watermark on a real model: what it finds, whom it accuses, what it costs.",
-    domain="text",
-    cite="hats2025",
+STUDY = Study(
+    ENTRIES["hats"],
     presets={
         "smoke": HatsConfig(
             model="small",

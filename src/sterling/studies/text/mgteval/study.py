@@ -8,6 +8,7 @@ continuations of their beginnings by a language model.
 import polars as pl
 
 from sterling.runs import SCORES_FILE, Run
+from sterling.studies.registry import ENTRIES
 from sterling.studies.text.mgteval._cells import (
     BASE,
     FDR,
@@ -262,11 +263,8 @@ def scope(config: MgtevalConfig) -> str:
     )
 
 
-MGTEVAL_STUDY = Study(
-    name="mgteval",
-    summary="Detectors of machine-generated text: calibrated, attacked, moved to other domains.",
-    domain="text",
-    cite="li2026mgteval",
+STUDY = Study(
+    ENTRIES["mgteval"],
     presets={
         "smoke": MgtevalConfig(
             model="small",

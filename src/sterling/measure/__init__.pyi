@@ -1,0 +1,70 @@
+from .bradley_terry import BradleyTerry, fit_bradley_terry
+from .calibration import (
+    brier_score,
+    calibration_error,
+    classwise_calibration_error,
+    negative_log_likelihood,
+)
+from .curves import ErrorCurve, auc, eer, error_curve
+from .interval import Estimate, Interval, mean_interval
+from .operating_point import OperatingPoint, tpr_at_fpr
+from .pad import (
+    BONA_FIDE,
+    PadErrors,
+    apcer_at_bpcer,
+    bpcer_at_apcer,
+    evaluate,
+    non_response_rates,
+    threshold_at_apcer,
+    threshold_at_bpcer,
+    threshold_at_eer,
+)
+from .paired import McNemar, bootstrap_by_subject, compare_paired, mcnemar
+from .rate import Rate
+from .scores import Scores, aggregate
+from .threshold import Threshold
+from .verification import (
+    FoldAccuracy,
+    VerificationPoint,
+    fold_accuracy,
+    tar_at_far,
+)
+
+__all__ = [
+    "BONA_FIDE",
+    "BradleyTerry",
+    "ErrorCurve",
+    "Estimate",
+    "FoldAccuracy",
+    "Interval",
+    "McNemar",
+    "OperatingPoint",
+    "PadErrors",
+    "Rate",
+    "Scores",
+    "Threshold",
+    "VerificationPoint",
+    "aggregate",
+    "apcer_at_bpcer",
+    "auc",
+    "bootstrap_by_subject",
+    "bpcer_at_apcer",
+    "brier_score",
+    "calibration_error",
+    "classwise_calibration_error",
+    "compare_paired",
+    "eer",
+    "error_curve",
+    "evaluate",
+    "fit_bradley_terry",
+    "fold_accuracy",
+    "mcnemar",
+    "mean_interval",
+    "negative_log_likelihood",
+    "non_response_rates",
+    "tar_at_far",
+    "threshold_at_apcer",
+    "threshold_at_bpcer",
+    "threshold_at_eer",
+    "tpr_at_fpr",
+]

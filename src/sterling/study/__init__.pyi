@@ -1,0 +1,67 @@
+from .claims import Measured, at_least, at_most, more_often, positive, verdict, within
+from .entry import PRESETS, Paper, Preset, StudyEntry, find_study, papers
+from .evidence import (
+    Claim,
+    Evidence,
+    Figure,
+    Findings,
+    Metric,
+    Table,
+    TableRow,
+    load_evidence,
+    mean_cells,
+    metric_of_mean,
+    metric_of_rate,
+)
+from .grammar import (
+    Config,
+    Study,
+    Views,
+    finish_run,
+    override,
+    run_study,
+)
+from .results import Results, row
+from .series import Series
+from .views import Column, bars_of_table, det, lines, matrix
+
+__all__ = [
+    "PRESETS",
+    "Claim",
+    "Column",
+    "Config",
+    "Evidence",
+    "Figure",
+    "Findings",
+    "Measured",
+    "Metric",
+    "Paper",
+    "Preset",
+    "Results",
+    "Series",
+    "Study",
+    "StudyEntry",
+    "Table",
+    "TableRow",
+    "Views",
+    "at_least",
+    "at_most",
+    "bars_of_table",
+    "det",
+    "find_study",
+    "finish_run",
+    "lines",
+    "load_evidence",
+    "matrix",
+    "mean_cells",
+    "metric_of_mean",
+    "metric_of_rate",
+    "more_often",
+    "override",
+    "papers",
+    "positive",
+    "row",
+    "run_study",
+    "verdict",
+    "within",
+]
