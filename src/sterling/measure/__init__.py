@@ -7,6 +7,7 @@ from sterling.measure.calibration import (
     classwise_calibration_error,
     negative_log_likelihood,
 )
+from sterling.measure.clustered import clustered_interval
 from sterling.measure.curves import ErrorCurve, auc, eer, error_curve
 from sterling.measure.interval import Estimate, Interval, mean_interval
 from sterling.measure.operating_point import OperatingPoint, tpr_at_fpr
@@ -24,6 +25,7 @@ from sterling.measure.pad import (
 from sterling.measure.paired import McNemar, bootstrap_by_subject, compare_paired, mcnemar
 from sterling.measure.rate import Rate
 from sterling.measure.scores import Scores, aggregate
+from sterling.measure.sequence import mean_sequence, rate_sequence
 from sterling.measure.threshold import Threshold
 from sterling.measure.verification import (
     FoldAccuracy,
@@ -54,6 +56,7 @@ __all__ = [
     "brier_score",
     "calibration_error",
     "classwise_calibration_error",
+    "clustered_interval",
     "compare_paired",
     "eer",
     "error_curve",
@@ -62,8 +65,10 @@ __all__ = [
     "fold_accuracy",
     "mcnemar",
     "mean_interval",
+    "mean_sequence",
     "negative_log_likelihood",
     "non_response_rates",
+    "rate_sequence",
     "tar_at_far",
     "threshold_at_apcer",
     "threshold_at_bpcer",
