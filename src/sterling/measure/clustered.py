@@ -29,10 +29,11 @@ def clustered_interval(
     subject resemble each other. Both methods here assume independent subjects:
 
     - "robust", approximate: the pooled rate, as Clopper and Pearson would bound it from fewer
-      trials. The effective number is that with which independent trials have the variance seen
-      between subjects, times the squared ratio of the Student-t quantiles with trials - 1 and
-      subjects - 1 degrees of freedom, and at most ``trials``. With no errors, or nothing else, no
-      variance is seen, and the number of subjects takes its place.
+      trials. The effective number is that with which independent trials have the jackknife variance
+      over subjects, times the squared ratio of the Student-t quantiles for trials and for subjects,
+      and at most ``trials``. Subjects count as ``trials.sum()**2 / (trials**2).sum()``, which is
+      their number where trials are equal. With no errors, or nothing else, no variance is seen, and
+      the number of subjects takes its place.
     - "worst case", exact for any number of subjects: the mean over subjects of their expected
       rates. It assumes nothing of how trials of one subject depend on each other, nor that subjects
       are alike. It is centred on the mean of the subjects' own rates, in which every subject weighs
@@ -51,8 +52,9 @@ def clustered_interval(
         NothingMeasuredError: Without a subject, or with one for "robust".
         InputError: On counts that do not fit, or an unknown method.
 
-    Source: Korn and Graubard, Survey Methodology 24 (1998); Hoeffding, Journal of the American
-    Statistical Association 58 (1963), theorem 1.
+    Source: Korn and Graubard, Survey Methodology 24 (1998), for equal trials; the jackknife and the
+    count of unequal subjects are ours and keep coverage near the level (docs/statistics.md).
+    Hoeffding, Journal of the American Statistical Association 58 (1963), theorem 1.
 
     Example:
         >>> ten_each = [10] * 15
@@ -71,9 +73,12 @@ def clustered_interval(
     rate = float(wrong.sum()) / all_trials
     if rate in (0.0, 1.0):
         return clopper_pearson(rate * n, n, level)
-    variance = n / (n - 1) * float(((wrong - rate * total) ** 2).sum()) / all_trials**2
+    # The pooled rate without each subject in turn, less that with all.
+    moved = (wrong - rate * total) / (all_trials - total)
+    variance = (n - 1) / n * float((moved**2).sum())
+    degrees = all_trials**2 / float((total**2).sum()) - 1
     tail = (1 + level) / 2
-    few = float(stats.t.ppf(tail, all_trials - 1) / stats.t.ppf(tail, n - 1)) ** 2
+    few = float(stats.t.ppf(tail, all_trials - 1) / stats.t.ppf(tail, degrees)) ** 2
     binomial = rate * (1 - rate)
     effective = all_trials
     if variance > 0:
