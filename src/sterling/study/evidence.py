@@ -10,6 +10,8 @@ from sterling.errors import InputError
 from sterling.measure import Rate, mean_interval
 
 Verdict = Literal["holds", "does not hold", "undecided"]
+Design = Literal["fixed", "sequential"]
+Stop = Literal["decided", "budget", "max repetitions"]
 TableRow = list[str | int | float | None]
 
 
@@ -37,6 +39,22 @@ class Metric(_Record):
     unit: str
 
 
+class Sample(_Record):
+    """What a claim, or one part of it, was tested on: values, counts, or neither for an estimate.
+
+    Attributes:
+        part: Name of the part; None where the claim has no parts.
+        values: One value per repetition, or other independent unit.
+        errors: Number of trials that showed the counted event.
+        trials: Number of all trials.
+    """
+
+    part: str | None = None
+    values: list[float] | None = None
+    errors: int | None = None
+    trials: int | None = None
+
+
 class Claim(_Record):
     """One sentence that a run supports, contradicts or leaves undecided.
 
@@ -51,6 +69,11 @@ class Claim(_Record):
         bar: What the interval is compared with, such as "> 0" or "<= 0.2".
         verdict: Holds when the whole interval lies on the right side of the bar, does not hold when
             it lies on the wrong side, undecided in between or without an interval.
+        sample: What was tested, for every part.
+        bar_low: Lower end of the bar; None where there is none.
+        bar_high: Upper end.
+        error: Chance that the interval which decides misses the true value.
+        one_sided: Whether ``error`` is that of one side, at a fixed number of repetitions.
     """
 
     id: str
@@ -62,6 +85,11 @@ class Claim(_Record):
     high: float | None = None
     bar: str
     verdict: Verdict
+    sample: list[Sample] = Field(default_factory=list)
+    bar_low: float | None = None
+    bar_high: float | None = None
+    error: float = 0.05
+    one_sided: bool = False
 
     @property
     def rule(self) -> str:
@@ -135,6 +163,10 @@ class Evidence(Findings):
         versions: Versions of the packages that the numbers depend on.
         started: When the run started, ISO 8601, UTC.
         wall_s: Seconds of work.
+        design: "fixed": intervals for a number of repetitions chosen beforehand. "sequential":
+            repetitions were added until claims were decided, and claims use confidence sequences.
+        repetitions: Number of repetitions that a sequential run used; None for a fixed one.
+        stopped: What ended a sequential run; None for a fixed one.
     """
 
     study: str
@@ -145,6 +177,9 @@ class Evidence(Findings):
     versions: dict[str, str]
     started: str
     wall_s: float
+    design: Design = "fixed"
+    repetitions: int | None = None
+    stopped: Stop | None = None
 
     @property
     def outcome(self) -> str:
@@ -154,6 +189,8 @@ class Evidence(Findings):
         for verdict in ("does not hold", "undecided"):
             names = [claim.id for claim in self.claims if claim.verdict == verdict]
             text += f"; {verdict}: {', '.join(names)}" if names else ""
+        if self.stopped:
+            text += f"; {self.repetitions} repetitions, stopped by: {self.stopped}"
         return text
 
 
