@@ -4,13 +4,23 @@ A study measures rows in cells (`sterling.runs.Run.map`), collects them in one `
 derives claims, metrics, tables and figures from it; `run_study` writes them as evidence.
 """
 
-from sterling.study.claims import Measured, at_least, at_most, more_often, positive, verdict, within
+from sterling.study.claims import (
+    Measured,
+    at_least,
+    at_most,
+    more_often,
+    positive,
+    use_design,
+    verdict,
+    within,
+)
 from sterling.study.evidence import (
     Claim,
     Evidence,
     Figure,
     Findings,
     Metric,
+    Sample,
     Table,
     TableRow,
     load_evidence,
@@ -33,6 +43,7 @@ from sterling.study.grammar import (
 )
 from sterling.study.results import Results, row
 from sterling.study.series import Series
+from sterling.study.until_decided import UntilDecided
 from sterling.study.views import Column, bars_of_table, det, lines, matrix
 
 __all__ = [
@@ -48,10 +59,12 @@ __all__ = [
     "Paper",
     "Preset",
     "Results",
+    "Sample",
     "Series",
     "Study",
     "Table",
     "TableRow",
+    "UntilDecided",
     "Views",
     "at_least",
     "at_most",
@@ -71,6 +84,7 @@ __all__ = [
     "positive",
     "row",
     "run_study",
+    "use_design",
     "verdict",
     "within",
 ]

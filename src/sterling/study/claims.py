@@ -5,7 +5,8 @@ whole interval lies on the wrong side, and is undecided when the interval contai
 there is no interval. `sterling.study.Series` makes most claims; these functions make the others.
 
 Intervals are Student-t and exact ones, for a number of repetitions chosen beforehand. Claims made
-under ``testing("sequential")`` use confidence sequences instead, and may decide when a run stops.
+under ``use_design("sequential")`` use confidence sequences instead, so that they may decide when a
+run stops.
 """
 
 import math
@@ -35,11 +36,11 @@ _DESIGN: ContextVar[Design] = ContextVar("design", default="fixed")
 
 
 @contextmanager
-def testing(design: Design) -> Iterator[None]:
+def use_design(design: Design) -> Iterator[None]:
     """Test the claims that are made meanwhile under a design.
 
     Example:
-        >>> with testing("sequential"):
+        >>> with use_design("sequential"):
         ...     claim = positive("id", "A gain.", [1.0, 1.1, 0.9, 1.0, 1.2])
         >>> claim.estimand
         'paired difference, mean over 5 repetitions, 95 % confidence sequence'

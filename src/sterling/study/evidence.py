@@ -92,6 +92,13 @@ class Claim(_Record):
     one_sided: bool = False
 
     @property
+    def can_be_decided(self) -> bool:
+        """Whether it is undecided, from values or counts that more repetitions may decide."""
+        counted = [one.values is not None or one.trials is not None for one in self.sample]
+        measured = any(one.values or one.trials for one in self.sample)
+        return self.verdict == "undecided" and all(counted) and measured
+
+    @property
     def rule(self) -> str:
         """How the verdict follows from the numbers, for people."""
         return f"{self.estimand}; holds if all of the interval is {self.bar}"

@@ -1,20 +1,30 @@
 """Studies: a paper as something that can be run, and its run."""
 
 import json
+import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, partial
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, Generic, Literal, TypeVar
+from typing import Any, Generic, Literal, TypeVar, cast
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from sterling.errors import InputError, NothingMeasuredError, unknown_name
 from sterling.runs import Run, open_run, write_parquet
 from sterling.scale.backends import BACKENDS
-from sterling.study.evidence import Claim, Evidence, Figure, Findings, Metric, Table, load_evidence
+from sterling.study.evidence import (
+    Claim,
+    Evidence,
+    Figure,
+    Findings,
+    Metric,
+    Table,
+    load_evidence,
+)
 from sterling.study.results import Results
+from sterling.study.until_decided import UntilDecided, add_until_decided, check_sequential
 
 Preset = Literal["smoke", "quick", "paper"]
 PRESETS: tuple[Preset, ...] = ("smoke", "quick", "paper")
@@ -92,6 +102,10 @@ class Study(Generic[C]):
         views: Metrics, tables and figures, from the results.
         scope: What the numbers hold for; "SIMULATED" comes first where the data are.
         no_data: Why the study cannot take data from `Config.data`; None when it can.
+        repetitions: Configuration field that counts its repetitions, for runs that add some until
+            claims are decided. No repetition may depend on how many there are. None where there is
+            no such field.
+        not_sequential: Why `repetitions` is None.
     """
 
     name: str
@@ -104,6 +118,8 @@ class Study(Generic[C]):
     views: Callable[[Results, C], Views]
     scope: Callable[[C], str]
     no_data: str | None = None
+    repetitions: str | None = None
+    not_sequential: str = "it names no field that counts its repetitions"
 
     @property
     def paper(self) -> Paper:
@@ -169,6 +185,7 @@ def run_study(
     seed: int,
     folder: Path,
     backend: str = "processes",
+    until_decided: UntilDecided | None = None,
 ) -> Evidence:
     """Run a study in a folder, or resume it there, and leave ``evidence.json``.
 
@@ -179,9 +196,13 @@ def run_study(
         seed: Seed of the run.
         folder: Run folder; also receives ``results.parquet``.
         backend: Where cells run: "processes" or "inline". The evidence is the same.
+        until_decided: Add repetitions, a quarter more at a time, until the confidence sequence of
+            every claim that has one is decided. A run that its budget or its largest number ended
+            goes on when started again with more. None runs as many as the configuration says.
 
     Raises:
-        InputError: The folder cannot take this run, the study takes no data, or an input is wrong.
+        InputError: The folder cannot take this run, the study takes no data or has no sequential
+            form, or an input is wrong.
         CellsFailedError: Part of the run failed.
         NothingMeasuredError: The study measured nothing.
     """
@@ -191,19 +212,51 @@ def run_study(
         raise InputError(f"--data {config.data}: {study.no_data}")
     recorded = config.model_dump(mode="json")
     identity = {"study": study.name, "preset": preset, "seed": seed, "config": recorded}
+    if until_decided is not None:
+        check_sequential(study, config, until_decided)
+        identity["design"] = "sequential"
     with open_run(folder, identity=identity, seed=seed, backend=BACKENDS[backend]) as run:
         if (folder / "evidence.json").exists():
-            return load_evidence(folder)
-        results = study.measure(config, run)
+            known = load_evidence(folder)
+            if known.stopped in (None, "decided"):
+                return known
+        command = f"sterling run {study.name} --preset {preset} --seed {seed}"
+        command += _changes(config, study.presets.get(cast("Preset", preset)))
+        record: dict[str, Any] = {}
+        if until_decided is None:
+            results = study.measure(config, run)
+            findings = _findings(study, results, config)
+        else:
+            results, findings, record = add_until_decided(
+                study, config, run, until_decided, partial(_findings, study)
+            )
+            # The number stands for the budget, so that a machine of any speed repeats the figures.
+            command += f" --until-decided --max-repetitions {record['repetitions']}"
+            recorded[str(study.repetitions)] = record["repetitions"]
         write_parquet(folder / "results.parquet", results.frame)
-        findings = _findings(study, results, config)
         if all(metric.value is None for metric in findings.metrics):
             raise NothingMeasuredError(f"study {study.name!r} could not score a single item")
-        command = f"sterling run {study.name} --preset {preset} --seed {seed}"
-        command += "" if config.data is None else f" --data {config.data}"
         return finish_run(
-            run, findings, study=study.name, preset=preset, command=command, config=recorded
+            run,
+            findings,
+            study=study.name,
+            preset=preset,
+            command=command,
+            config=recorded,
+            **record,
         )
+
+
+def _changes(config: C, preset: C | None) -> str:
+    """Options of the command line that make a configuration of a preset."""
+    options = "" if config.data is None else f" --data {shlex.quote(str(config.data))}"
+    if preset is None:
+        return options
+    before = preset.model_dump(mode="json")
+    for name, value in config.model_dump(mode="json").items():
+        if name != "data" and value != before[name]:
+            options += f" --set {shlex.quote(f'{name}={json.dumps(value)}')}"
+    return options
 
 
 def finish_run(
@@ -214,6 +267,7 @@ def finish_run(
     command: str,
     config: Mapping[str, Any],
     preset: str = "own data",
+    **record: Any,
 ) -> Evidence:
     """Write ``evidence.json``, the last file of a run.
 
@@ -224,6 +278,7 @@ def finish_run(
         command: Command that repeats it.
         config: Its configuration.
         preset: Name of the preset.
+        record: Further fields of `Evidence`.
     """
     evidence = Evidence(
         **dict(findings),
@@ -235,6 +290,7 @@ def finish_run(
         versions=dict(run.versions),
         started=run.started,
         wall_s=round(run.elapsed(), 3),
+        **record,
     )
     run.finish(evidence.model_dump_json(indent=1))
     return evidence

@@ -294,4 +294,5 @@ META_TEACHER_STUDY = Study(
     claims=claims,
     views=views,
     scope=scope_of,
+    repetitions="seeds",
 )

@@ -192,6 +192,7 @@ def few_shot_study(
         claims=claims,
         views=every,
         scope=scope,
+        repetitions="seeds",
     )
 
 

@@ -218,4 +218,5 @@ UPA_STUDY = Study(
     claims=claims,
     views=views,
     scope=scope,
+    repetitions="seeds",
 )

@@ -224,4 +224,5 @@ SENN_CONFORMAL_STUDY = Study(
     claims=claims,
     views=views,
     scope=scope,
+    repetitions="seeds",
 )

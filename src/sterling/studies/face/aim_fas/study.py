@@ -171,4 +171,5 @@ AIM_FAS_STUDY = Study(
     claims=claims,
     views=views,
     scope=scope,
+    repetitions="seeds",
 )

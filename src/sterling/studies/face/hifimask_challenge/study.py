@@ -171,4 +171,5 @@ HIFIMASK_CHALLENGE_STUDY = Study(
     claims=claims,
     views=views,
     scope=scope_of,
+    repetitions="seeds",
 )

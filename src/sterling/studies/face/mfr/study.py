@@ -176,4 +176,5 @@ MFR_STUDY = Study(
     claims=claims,
     views=views,
     scope=scope,
+    repetitions="seeds",
 )

@@ -232,4 +232,5 @@ METAADVDET_STUDY = Study(
     claims=claims,
     views=views,
     scope=scope,
+    repetitions="seeds",
 )

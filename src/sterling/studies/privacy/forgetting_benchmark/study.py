@@ -168,4 +168,5 @@ FORGETTING_BENCHMARK_STUDY = Study(
     claims=claims,
     views=views,
     scope=scope,
+    repetitions="seeds",
 )

@@ -297,4 +297,5 @@ KV_CLOAK_STUDY = Study(
     claims=claims,
     views=views,
     scope=scope,
+    not_sequential="its units are the prompts, blocks and layers of one model",
 )

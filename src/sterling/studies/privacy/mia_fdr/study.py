@@ -77,4 +77,5 @@ MIA_FDR_STUDY = Study(
     claims=claims,
     views=views,
     scope=scope,
+    repetitions="seeds",
 )

@@ -272,4 +272,5 @@ UNCERTAINTY_UNLEARNING_STUDY = Study(
     claims=claims,
     views=views,
     scope=scope,
+    not_sequential="each problem has its own number of repetitions",
 )

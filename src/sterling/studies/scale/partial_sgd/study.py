@@ -255,4 +255,5 @@ PARTIAL_SGD_STUDY = Study(
     views=views,
     scope=scope,
     no_data="its problems are drawn here, so that the least loss is known",
+    repetitions="seeds",
 )

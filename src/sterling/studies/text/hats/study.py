@@ -228,4 +228,5 @@ HATS_STUDY = Study(
     claims=claims,
     views=views,
     scope=scope,
+    not_sequential="its texts are divided among groups whose number is fixed beforehand",
 )

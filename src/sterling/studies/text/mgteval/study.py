@@ -292,4 +292,5 @@ MGTEVAL_STUDY = Study(
     claims=claims,
     views=views,
     scope=scope,
+    not_sequential="its texts are divided among repetitions whose number is fixed beforehand",
 )
