@@ -101,14 +101,20 @@ def _git_state() -> str | None:
     return done.stdout.strip() or None
 
 
-def record_versions() -> dict[str, str]:
-    """Versions of Python and of the packages that numbers depend on, machine, and git state."""
+def package_versions() -> dict[str, str]:
+    """Versions of Python and of the packages that numbers depend on."""
     versions = {"python": platform.python_version()}
     for package in RECORDED_PACKAGES:
         try:
             versions[package] = metadata.version(package)
         except metadata.PackageNotFoundError:
             continue
+    return versions
+
+
+def record_versions() -> dict[str, str]:
+    """Versions of Python and of the packages that numbers depend on, machine, and git state."""
+    versions = package_versions()
     versions["machine"] = f"{platform.machine()}, {os.cpu_count()} cores, {platform.system()}"
     if git := _git_state():
         versions["git"] = git

@@ -51,7 +51,7 @@ def prompt(
     When the budget ends in the middle, the best so far and the ledger are kept.
     """
     from sterling.agent.prompts import LanguageTask, SearchSettings, upa
-    from sterling.lm import Budget, CallLedger, load
+    from sterling.lm import Budget, CallLedger, is_address, load
     from sterling.runs import write_atomically
 
     pool = _lines(questions)
@@ -59,7 +59,7 @@ def prompt(
     loaded: dict[str, Any] = {}
     for source in (model, judge or model, optimiser or judge or model):
         if source not in loaded:
-            remote = source.startswith(("http://", "https://"))
+            remote = is_address(source)
             loaded[source] = load(
                 source,
                 model=endpoint_model if remote else None,

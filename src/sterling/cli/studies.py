@@ -13,6 +13,8 @@ from rich.table import Column
 from rich.table import Table as RichTable
 
 from sterling.errors import InputError
+from sterling.runs import Backend
+from sterling.scale.backends import backend_of, processes
 from sterling.study import (
     Claim,
     Evidence,
@@ -24,6 +26,7 @@ from sterling.study import (
     override,
     run_study,
 )
+from sterling.study.mlflow_log import MlflowLog
 
 JsonFlag = Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")]
 PresetOption = Annotated[str, typer.Option(help="smoke, quick or paper.")]
@@ -36,7 +39,18 @@ ProtocolOption = Annotated[
     str | None, typer.Option(help="Official protocol of the public data set at --data, as 4.1.")
 ]
 BackendOption = Annotated[
-    str, typer.Option(help="Where cells run: processes or inline. The evidence is the same.")
+    str, typer.Option(help="Where cells run: processes, inline or ray. The evidence is the same.")
+]
+AddressOption = Annotated[
+    str | None,
+    typer.Option(help="Address of an existing Ray cluster, as host:port; see docs/scale.md."),
+]
+DeadlineOption = Annotated[
+    float | None, typer.Option(help="Seconds that one cell may take on Ray.")
+]
+
+MlflowOption = Annotated[
+    str | None, typer.Option("--mlflow", help="MLflow store that receives the run, as its URI.")
 ]
 
 COLOURS = {"holds": "green", "does not hold": "red", "undecided": "yellow"}
@@ -107,6 +121,9 @@ def run(
     ] = None,
     protocol: ProtocolOption = None,
     backend: BackendOption = "processes",
+    address: AddressOption = None,
+    deadline: DeadlineOption = None,
+    mlflow: MlflowOption = None,
     research_use: Annotated[
         bool, typer.Option("--research-use", help="Let a study attack models that it trains.")
     ] = False,
@@ -131,7 +148,11 @@ def run(
     switched = ["research_use=true"] if research_use else []
     official = [] if protocol is None else [f"official={json.dumps(protocol)}"]
     changes = [*official, *(assignments or []), *switched]
-    evidence = run_named(name, preset, data, seed, changes, folder, backend=backend, until=until)
+    where = backend_of(backend, address=address, deadline=deadline)
+    log = None if mlflow is None else MlflowLog(mlflow)
+    evidence = run_named(name, preset, data, seed, changes, folder, backend=where, until=until)
+    if log is not None:
+        log.write(evidence, folder)
     if as_json:
         typer.echo(evidence.model_dump_json(indent=1))
     else:
@@ -247,7 +268,7 @@ def run_named(
     assignments: list[str],
     folder: Path,
     *,
-    backend: str = "processes",
+    backend: Backend = processes,
     until: UntilDecided | None = None,
 ) -> Evidence:
     """Run a study by name, with everything a user may have got wrong checked first."""

@@ -42,9 +42,9 @@ SeedOption = Annotated[int, typer.Option(min=0, help="The same seed gives the sa
 
 
 def _writer(source: str, endpoint_model: str | None) -> Any:
-    from sterling.lm import load
+    from sterling.lm import is_address, load
 
-    if source.startswith(("http://", "https://")):
+    if is_address(source):
         return load(source, model=endpoint_model, api_key=os.environ.get(API_KEY))
     return load(source, model=endpoint_model)
 

@@ -1,6 +1,6 @@
 """Language models: texts for prompts, and what a forward pass says about each token."""
 
-from sterling.lm.endpoint import Endpoint, EndpointError
+from sterling.lm.endpoint import Endpoint, EndpointError, is_address
 from sterling.lm.language_model import GREEDY, Generation, LanguageModel, Message, Sampling
 from sterling.lm.ledger import Budget, BudgetExhaustedError, Call, CallLedger
 from sterling.lm.load import load, load_local, load_tokenizer
@@ -26,6 +26,7 @@ __all__ = [
     "Sampling",
     "SignalStore",
     "TokenStats",
+    "is_address",
     "load",
     "load_local",
     "load_tokenizer",

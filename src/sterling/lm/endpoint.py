@@ -1,27 +1,53 @@
 """Models behind an OpenAI-compatible address."""
 
+import asyncio
+import json
+import os
+import re
 import time
-from collections.abc import Callable, Sequence
+from collections import deque
+from collections.abc import Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 
 from sterling.errors import InputError
 from sterling.lm.language_model import Generation, Message, Sampling
 from sterling.lm.ledger import Call, CallLedger
 
 if TYPE_CHECKING:
-    from httpx2 import BaseTransport, Response
+    from httpx2 import AsyncBaseTransport, AsyncClient, Response
     from tenacity import RetryCallState
 
+T = TypeVar("T")
+
 RETRIED = {408, 409, 425, 429, 500, 502, 503, 504}  # answers that may be better the next time
+MISADDRESSED = {401, 403, 404, 405}  # answers that no further try makes better
 LONGEST_WAIT = 60.0  # seconds before the next try, whatever the server asks for
+LARGEST_ANSWER = 16 * 2**20  # bytes, packed and unpacked
+MOST_TOKENS = 10**9  # a server that counts more, or less than none, is not believed
+PACKED = {"", "identity", "gzip", "deflate"}  # their packages expand at most a thousand times
 
 
 class EndpointError(RuntimeError):
     """The endpoint did not answer, refused, or its answer is not a completion."""
+
+
+def _text(content: Any) -> Any:
+    """Join the text of a content that comes in parts."""
+    if not isinstance(content, list):
+        return content
+    parts = [part.get("text") for part in content if isinstance(part, dict)]
+    return "".join(part for part in parts if isinstance(part, str))
+
+
+def _count(value: Any) -> int:
+    """Read a number of tokens; what is no such number counts as none."""
+    return value if type(value) is int and 0 <= value <= MOST_TOKENS else 0
 
 
 class _Open(BaseModel):
@@ -29,7 +55,7 @@ class _Open(BaseModel):
 
 
 class _Said(_Open):
-    content: str
+    content: Annotated[str | None, BeforeValidator(_text)] = None
 
 
 class _Choice(_Open):
@@ -39,8 +65,8 @@ class _Choice(_Open):
 
 
 class _Usage(_Open):
-    prompt_tokens: int = 0
-    completion_tokens: int = 0
+    prompt_tokens: Annotated[int, BeforeValidator(_count)] = 0
+    completion_tokens: Annotated[int, BeforeValidator(_count)] = 0
 
 
 class _Completion(_Open):
@@ -54,17 +80,23 @@ class Endpoint:
 
     Calls that time out or fail for a time are retried, after twice as long each time or as long as
     the answer's ``Retry-After`` says. The server draws the tokens: the seed is sent, but a server
-    may ignore it. Token ids are not known.
+    may ignore it, and one that refuses it is asked without. Token ids are not known. The server is
+    not trusted: its answers are limited in time and size, its counts are checked, and the key is
+    never shown.
 
     Attributes:
         address: Address with the version, such as ``http://127.0.0.1:8000/v1``.
         model: Name of one of its models.
-        api_key: Bearer token; None sends none.
+        api_key: Bearer token; None sends none. White space around it is dropped.
         ledger: Ledger of the calls; a retried one counts once.
-        timeout: Seconds of one try.
+        timeout: Seconds without any byte after which a try is given up.
         tries: Number of tries of a call, 1 or more.
+        deadline: Seconds that all tries of a call may take together, with the waits between them.
         workers: Number of calls at a time.
         transport: Transport of the requests, httpx's own by default; tests give their own.
+
+    Raises:
+        InputError: The address does not begin with http, or the key cannot be sent in a header.
     """
 
     address: str
@@ -73,8 +105,20 @@ class Endpoint:
     ledger: CallLedger = field(default_factory=CallLedger)
     timeout: float = 60.0
     tries: int = 4
+    deadline: float = 600.0
     workers: int = 4
-    transport: "BaseTransport | None" = None
+    transport: "AsyncBaseTransport | None" = None
+    _refused: set[str] = field(default_factory=set, init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        if not is_address(self.address):
+            raise InputError(f"endpoint {self.address}: begin the address with http:// or https://")
+        self.api_key = (self.api_key or "").strip() or None
+        if self.api_key and not re.fullmatch(r"[\x21-\x7e]+", self.api_key):
+            raise InputError(
+                "API key: it holds a line break, a blank or a letter that no key has; give the key "
+                "alone"
+            )
 
     @property
     def name(self) -> str:
@@ -92,12 +136,16 @@ class Endpoint:
         """Continue each prompt.
 
         Raises:
-            InputError: `sampling` asks for what the protocol lacks, or a package is missing.
-            BudgetExhaustedError: The budget does not hold so many calls; none was made.
-            EndpointError: A call failed for good. Those before it are in the ledger.
+            InputError: `sampling` asks for what the protocol lacks, a package is missing, a proxy
+                of the environment cannot be used, or the server knows neither the address, the
+                model nor the key.
+            BudgetExhaustedError: The budget does not hold so many calls and none was made, or its
+                tokens were used up on the way.
+            EndpointError: A call failed for good. Those before it are in the ledger, and those
+                after it are not made.
         """
         bodies = [{"prompt": prompt} for prompt in prompts]
-        return self._all("completions", bodies, sampling, seed, purpose)
+        return _run(self._all("completions", bodies, sampling, seed, purpose))
 
     def chat(
         self,
@@ -109,9 +157,9 @@ class Endpoint:
     ) -> list[Generation]:
         """Answer the last message of each conversation; errors as for `generate`."""
         bodies = [{"messages": [dict(one) for one in messages]} for messages in conversations]
-        return self._all("chat/completions", bodies, sampling, seed, purpose)
+        return _run(self._all("chat/completions", bodies, sampling, seed, purpose))
 
-    def _all(
+    async def _all(
         self,
         path: str,
         bodies: Sequence[dict[str, Any]],
@@ -121,88 +169,237 @@ class Endpoint:
     ) -> list[Generation]:
         if sampling.top_k or sampling.repetition_penalty != 1:
             raise InputError("sampling: an endpoint knows neither top_k nor repetition_penalty")
-        self.ledger.require(len(bodies))
-        post = self._post()
         settings = {
             "model": self.model,
             "max_tokens": sampling.max_new_tokens,
             "temperature": sampling.temperature,
             "top_p": sampling.top_p,
         }
+        waiting, found = deque(range(len(bodies))), dict[int, Generation]()
 
-        def one(row: int) -> Generation:
-            begun = time.perf_counter()
-            body = {**settings, **bodies[row], "seed": seed + row}
-            answer, new_tokens = _completion(post(path, body), self.address)
-            seconds = time.perf_counter() - begun
-            self.ledger.add([Call(purpose, self.model, answer.prompt_tokens, new_tokens, seconds)])
-            return answer
+        async def work() -> None:
+            while waiting:
+                row = waiting.popleft()
+                body = {**settings, **bodies[row], "seed": seed + row}
+                try:
+                    self.ledger.require(0)  # earlier calls may have used the tokens up
+                    begun = time.perf_counter()
+                    found[row], new_tokens = self._completion(await self._post(client, path, body))
+                except BaseException:
+                    waiting.clear()  # a failed batch costs nothing more than what is under way
+                    raise
+                seconds = time.perf_counter() - begun
+                tokens = found[row].prompt_tokens
+                enter([Call(purpose, self.model, tokens, new_tokens, seconds)])
 
-        with ThreadPoolExecutor(self.workers) as pool:
-            return list(pool.map(one, range(len(bodies))))
+        with self.ledger.reserve(len(bodies)) as enter:
+            async with self._client() as client:
+                workers = (work() for _ in range(self.workers))
+                for outcome in await asyncio.gather(*workers, return_exceptions=True):
+                    if outcome is not None:
+                        raise outcome
+        return [found[row] for row in range(len(bodies))]
 
-    def _post(self) -> Callable[[str, dict[str, Any]], "Response"]:
-        """Return a function that sends a body to a path, with retries."""
+    def _client(self) -> "AsyncClient":
         try:
             import httpx2 as httpx
-            import tenacity
+            import tenacity  # noqa: F401
         except ImportError as error:
             raise InputError(
                 f"endpoints need the package {error.name}: pip install 'sterling[lm]'"
             ) from error
-        headers = {"Authorization": f"Bearer {self.api_key}"} if self.api_key else {}
-        client = httpx.Client(headers=headers, timeout=self.timeout, transport=self.transport)
+        headers = {"Accept-Encoding": "gzip, deflate"}
+        if self.api_key:
+            headers["Authorization"] = f"Bearer {self.api_key}"
+        try:
+            return httpx.AsyncClient(
+                headers=headers, timeout=self.timeout, transport=self.transport
+            )
+        except (ImportError, ValueError) as error:  # SOCKS, or a scheme that nobody knows
+            proxies = [name for name in os.environ if name.upper().endswith("_PROXY")]
+            raise InputError(
+                f"the proxy in {', '.join(proxies)} cannot be used ({error}); unset the variable, "
+                "or list the endpoint's host in NO_PROXY"
+            ) from None
 
-        def wait(state: "RetryCallState") -> float:
-            error = state.outcome.exception() if state.outcome else None
-            asked = ""
-            if isinstance(error, httpx.HTTPStatusError):
-                asked = error.response.headers.get("Retry-After", "")
-            seconds = float(asked) if asked.isdigit() else 2.0 ** (state.attempt_number - 1)
-            return min(seconds, LONGEST_WAIT)
+    async def _post(self, client: "AsyncClient", path: str, body: dict[str, Any]) -> "Response":
+        """Send a body, with retries, and return the whole answer.
+
+        What goes wrong is raised without its cause, whose text may hold the key.
+        """
+        import httpx2 as httpx
+        import tenacity
 
         def retried(error: BaseException) -> bool:
             if isinstance(error, httpx.HTTPStatusError):
                 return error.response.status_code in RETRIED
             return isinstance(error, httpx.TransportError)
 
-        @tenacity.retry(
+        attempt = tenacity.AsyncRetrying(
             retry=tenacity.retry_if_exception(retried),
             stop=tenacity.stop_after_attempt(self.tries),
-            wait=wait,
+            wait=_wait,
             reraise=True,
+            sleep=_sleep,
         )
-        def attempt(path: str, body: dict[str, Any]) -> "Response":
-            return client.post(f"{self.address.rstrip('/')}/{path}", json=body).raise_for_status()
-
-        def post(path: str, body: dict[str, Any]) -> "Response":
-            try:
-                return attempt(path, body)
-            except httpx.HTTPStatusError as error:
-                said = " ".join(error.response.text.split())[:200]
-                raise EndpointError(
-                    f"{self.address}: status {error.response.status_code}: {said}"
-                ) from error
-            except (httpx.HTTPError, httpx.InvalidURL) as error:
-                raise EndpointError(
-                    f"{self.address}: {type(error).__name__} {error} in {self.tries} tries of at "
+        try:
+            async with asyncio.timeout(self.deadline):
+                return await attempt(self._ask, client, path, body)
+        except httpx.HTTPStatusError as error:
+            raise self._refusal(error.response, path) from None
+        except TimeoutError:
+            raise EndpointError(
+                f"{self._shown}: no whole answer within the deadline of {self.deadline:g} s"
+            ) from None
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            raise EndpointError(
+                self._safe(
+                    f"{self._shown}: {type(error).__name__} {error} in {self.tries} tries of at "
                     f"most {self.timeout:g} s"
-                ) from error
+                )
+            ) from None
 
-        return post
+    async def _ask(self, client: "AsyncClient", path: str, body: dict[str, Any]) -> "Response":
+        """Send a body once, or again without the fields that the server refuses."""
+        while True:
+            fields = self._spoken(body)
+            answer = await self._send(client, path, fields)
+            said = answer.text if answer.status_code in (400, 422) else ""
+            refused = {
+                name
+                for name in ("seed", "max_tokens")
+                if name in fields and re.search(rf"\b{name}\b", said)
+            }
+            if not refused:
+                return answer.raise_for_status()
+            self._refused |= refused
 
+    def _spoken(self, body: dict[str, Any]) -> dict[str, Any]:
+        """Return the fields of a body as this server takes them."""
+        spoken = {name: value for name, value in body.items() if name not in self._refused}
+        if "max_tokens" in self._refused:
+            spoken["max_completion_tokens"] = body["max_tokens"]
+        return spoken
 
-def _completion(response: "Response", address: str) -> tuple[Generation, int]:
-    """Return the answer and its number of tokens by the server's count."""
-    try:
-        completion = _Completion.model_validate_json(response.content)
-        choice = completion.choices[0]
+    async def _send(self, client: "AsyncClient", path: str, body: dict[str, Any]) -> "Response":
+        """Return an answer that was read whole, within the limit of its size."""
+        import httpx2 as httpx
+
+        url, headers = f"{self.address.strip().rstrip('/')}/{path}", _JSON
+        async with client.stream("POST", url, content=json.dumps(body), headers=headers) as answer:
+            packing = answer.headers.get("Content-Encoding", "").lower()
+            if packing not in PACKED:
+                raise EndpointError(f"{self._shown}: the answer is packed as {packing[:40]!r}")
+            content = bytearray()
+            async for chunk in answer.aiter_bytes():
+                content += chunk
+                if max(len(content), answer.num_bytes_downloaded) > LARGEST_ANSWER:
+                    raise EndpointError(
+                        f"{self._shown}: the answer is longer than {LARGEST_ANSWER:,} bytes"
+                    )
+        kept = {name: answer.headers[name] for name in ("Retry-After",) if name in answer.headers}
+        return httpx.Response(
+            answer.status_code, headers=kept, content=bytes(content), request=answer.request
+        )
+
+    @property
+    def _shown(self) -> str:
+        """The address without a password."""
+        return re.sub(r"//[^/@]*@", "//", self.address).partition("?")[0]
+
+    def _safe(self, text: str) -> str:
+        """One line of at most 400 characters without the key."""
+        line = " ".join(text.split())
+        return (line.replace(self.api_key, "***") if self.api_key else line)[:400]
+
+    def _refusal(self, answer: "Response", path: str) -> InputError | EndpointError:
+        status = answer.status_code
+        said = self._safe(f"{self._shown}: status {status}: {answer.text[:2000]}")
+        if status not in MISADDRESSED:
+            return EndpointError(said)
+        if status in (401, 403):
+            return InputError(f"{said}; check the API key")
+        if path == "completions" and "chat" in said.lower():
+            return InputError(f"{said}; the model only chats: give --system, or call chat()")
+        if not re.search(r"/v\d+/?$", self._shown):
+            return InputError(f"{said}; add /v1 to the address")
+        return InputError(f"{said}; check the address and the model's name {self.model!r}")
+
+    def _completion(self, response: "Response") -> tuple[Generation, int]:
+        """Return the answer and its number of tokens by the server's count."""
+        try:
+            completion = _Completion.model_validate_json(response.content)
+            choice = completion.choices[0]
+        except (ValidationError, IndexError):
+            said = self._safe(repr(response.text[:200]))
+            raise EndpointError(f"{self._shown}: the answer is not a completion: {said}") from None
+        usage = completion.usage or _Usage()
         text = choice.message.content if choice.message is not None else choice.text
-    except (ValidationError, IndexError):
-        text = None
-    if text is None:
-        said = " ".join(response.text.split())[:200]
-        raise EndpointError(f"{address}: the answer is not a completion: {said!r}")
-    usage = completion.usage or _Usage()
-    generation = Generation(text, (), usage.prompt_tokens, choice.finish_reason == "stop")
-    return generation, usage.completion_tokens
+        if text is None and choice.finish_reason == "length":
+            raise EndpointError(
+                f"{self._shown}: {self.model} used all its tokens before it answered; raise the "
+                "limit (max_new_tokens)"
+            )
+        if text is None:
+            reason = self._safe(repr(choice.finish_reason))
+            raise EndpointError(
+                f"{self._shown}: the answer is not a completion: no text, finish_reason {reason}"
+            )
+        generation = Generation(text, (), usage.prompt_tokens, choice.finish_reason == "stop")
+        return generation, usage.completion_tokens
+
+
+_JSON = {"Content-Type": "application/json"}
+
+
+def is_address(source: object) -> bool:
+    """Whether a source of models is the address of an endpoint."""
+    return str(source).strip().lower().startswith(("http://", "https://"))
+
+
+def _run(work: Coroutine[Any, Any, T]) -> T:
+    """Run a coroutine to its end, also inside a notebook's event loop."""
+    if not _in_event_loop():
+        return asyncio.run(work)
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(asyncio.run, work).result()
+
+
+def _in_event_loop() -> bool:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
+
+
+async def _sleep(seconds: float) -> None:
+    await asyncio.sleep(seconds)
+
+
+def _wait(state: "RetryCallState") -> float:
+    """Seconds before the next try: what the server asks for, else twice as long each time."""
+    error = state.outcome.exception() if state.outcome else None
+    answer = getattr(error, "response", None)
+    asked = None if answer is None else retry_after(answer.headers.get("Retry-After", ""))
+    return min(2.0 ** (state.attempt_number - 1) if asked is None else asked, LONGEST_WAIT)
+
+
+def retry_after(header: str) -> float | None:
+    """Read a ``Retry-After`` header: seconds from now on; None for what is neither form.
+
+    Source: RFC 9110, section 10.2.3; servers also send fractions of a second.
+
+    Example:
+        >>> retry_after("2.5"), retry_after("soon")
+        (2.5, None)
+    """
+    if re.fullmatch(r"\s*\d+(\.\d+)?\s*", header, re.ASCII):
+        return float(header)
+    try:
+        moment = parsedate_to_datetime(header)
+    except ValueError:
+        return None
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=UTC)
+    return max(0.0, (moment - datetime.now(UTC)).total_seconds())

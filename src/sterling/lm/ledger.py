@@ -1,6 +1,7 @@
 """Costs of calls to language models, and their budget."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from threading import Lock
 
@@ -48,6 +49,7 @@ class CallLedger:
 
     budget: Budget = field(default_factory=Budget)
     calls: list[Call] = field(default_factory=list)
+    _reserved: int = field(default=0, repr=False, compare=False)
     _lock: Lock = field(default_factory=Lock, repr=False, compare=False)
 
     @property
@@ -56,21 +58,50 @@ class CallLedger:
         return sum(call.prompt_tokens + call.new_tokens for call in self.calls)
 
     def require(self, calls: int) -> None:
-        """Check that the budget holds a number of further calls.
+        """Check that the budget holds a number of further calls, beside those that are reserved.
 
         Raises:
             BudgetExhaustedError: They are more than the budget leaves.
         """
-        limit = self.budget.calls
-        if limit is not None and len(self.calls) + calls > limit:
+        limit, taken = self.budget.calls, len(self.calls) + self._reserved
+        if calls and limit is not None and taken + calls > limit:
             raise BudgetExhaustedError(
-                f"{len(self.calls)} of {limit} calls are made and {calls} more were asked for"
+                f"{taken} of {limit} calls are made and {calls} more were asked for"
             )
         if self.budget.tokens is not None and self.tokens >= self.budget.tokens:
             raise BudgetExhaustedError(f"{self.tokens} of {self.budget.tokens} tokens are used")
 
+    @contextmanager
+    def reserve(self, calls: int) -> Iterator[Callable[[Iterable[Call]], None]]:
+        """Set calls aside while they are made, so that no other thread spends them too.
+
+        Yields:
+            A function that enters calls as they are made; those that never are become free again.
+
+        Raises:
+            BudgetExhaustedError: They are more than the budget leaves; none is set aside.
+        """
+        with self._lock:
+            self.require(calls)
+            self._reserved += calls
+        left = calls
+
+        def enter(made: Iterable[Call]) -> None:
+            nonlocal left
+            entered = list(made)
+            with self._lock:
+                self.calls.extend(entered)
+                self._reserved -= len(entered)
+                left -= len(entered)
+
+        try:
+            yield enter
+        finally:
+            with self._lock:
+                self._reserved -= left
+
     def add(self, calls: Iterable[Call]) -> None:
-        """Enter calls."""
+        """Enter calls that nobody reserved."""
         with self._lock:
             self.calls.extend(calls)
 

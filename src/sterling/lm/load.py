@@ -1,5 +1,6 @@
 """Loading of language models: the packaged one, a folder, or an endpoint."""
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -8,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 import torch
 
 from sterling.errors import InputError
-from sterling.lm.endpoint import Endpoint
+from sterling.lm.endpoint import Endpoint, is_address
 from sterling.lm.ledger import CallLedger
 from sterling.lm.local import LocalModel
 
@@ -35,12 +36,16 @@ def load(
     Raises:
         InputError: There is no such model, or a package that runs it is not installed.
     """
-    if not str(source).startswith(("http://", "https://")):
+    if not is_address(source):
+        if re.match(r"[\w.-]+:\d+(/|$)", str(source)) and not Path(source).exists():
+            raise InputError(f"{source}: begin the address of an endpoint with http:// or https://")
         if model is not None or api_key is not None:
             raise InputError(f"source {source}: model and api_key belong to an endpoint's address")
         return load_local(source, ledger=ledger)
     if model is None:
-        raise InputError(f"source {source}: name one of the endpoint's models (model=...)")
+        raise InputError(
+            f"source {source}: name one of the endpoint's models (model=..., --endpoint-model)"
+        )
     return Endpoint(str(source), model, api_key=api_key, ledger=ledger or CallLedger())
 
 

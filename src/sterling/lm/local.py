@@ -223,7 +223,8 @@ class LocalModel:
 
         Raises:
             InputError: A prompt has no token, or the new tokens alone fill the context.
-            BudgetExhaustedError: The ledger's budget does not hold so many calls; none was made.
+            BudgetExhaustedError: The ledger's budget does not hold so many calls and none was made,
+                or its tokens were used up on the way.
         """
         ids = [self.encode(prompt) for prompt in prompts]
         return self._generate(ids, sampling, seed, purpose, processors)
@@ -276,20 +277,23 @@ class LocalModel:
         for row, ids in enumerate(prompts):
             if not len(ids):
                 raise InputError(f"prompt {row} is empty: give at least one token to go on from")
-        self.ledger.require(len(prompts))
         found: dict[int, Generation] = {}
         order = sorted(range(len(prompts)), key=lambda row: -len(prompts[row]))
-        for start in range(0, len(order), PROMPTS):
-            rows = order[start : start + PROMPTS]
-            begun = time.perf_counter()
-            batch = [prompts[row][-room:] for row in rows]
-            seeds = [(seed, row) for row in rows]
-            found.update(zip(rows, self._batch(batch, sampling, seeds, processors), strict=True))
-            share = (time.perf_counter() - begun) / len(rows)
-            self.ledger.add(
-                Call(purpose, self.name, one.prompt_tokens, len(one.token_ids), share)
-                for one in (found[row] for row in rows)
-            )
+        with self.ledger.reserve(len(prompts)) as enter:
+            for start in range(0, len(order), PROMPTS):
+                rows = order[start : start + PROMPTS]
+                self.ledger.require(0)  # earlier batches may have used the tokens up
+                begun = time.perf_counter()
+                batch = [prompts[row][-room:] for row in rows]
+                seeds = [(seed, row) for row in rows]
+                found.update(
+                    zip(rows, self._batch(batch, sampling, seeds, processors), strict=True)
+                )
+                share = (time.perf_counter() - begun) / len(rows)
+                enter(
+                    Call(purpose, self.name, one.prompt_tokens, len(one.token_ids), share)
+                    for one in (found[row] for row in rows)
+                )
         return [found[row] for row in range(len(prompts))]
 
     def _batch(

@@ -1,4 +1,4 @@
-"""Backends for the cells of a run: this process or several.
+"""Backends for the cells of a run: this process, several, or a Ray cluster.
 
 A backend is any `sterling.runs.Backend`; the figures of a run do not depend on it.
 """
@@ -11,7 +11,9 @@ from contextlib import contextmanager
 from multiprocessing import forkserver
 from typing import Any
 
+from sterling.errors import InputError, unknown_name
 from sterling.runs import Backend, Outcome, attempt, inline
+from sterling.scale.ray_cells import RayCells
 
 PRELOADED = ("torch._dynamo", "sklearn.linear_model")
 """Slow to import, used by most studies (the first one by every optimiser), and without threads, so
@@ -60,4 +62,24 @@ def processes(
             pool.shutdown(wait=False, cancel_futures=True)
 
 
-BACKENDS: dict[str, Backend] = {"processes": processes, "inline": inline}
+BACKENDS: dict[str, Backend] = {"processes": processes, "inline": inline, "ray": RayCells()}
+
+
+def backend_of(name: str, *, address: str | None = None, deadline: float | None = None) -> Backend:
+    """Return the backend of that name.
+
+    Args:
+        name: ``processes``, ``inline`` or ``ray``.
+        address: Address of the Ray cluster; see `RayCells`.
+        deadline: Seconds that a cell may take on Ray.
+
+    Raises:
+        InputError: No backend has that name, or the others are given and it is not ``ray``.
+    """
+    if name not in BACKENDS:
+        raise unknown_name("backend", name, BACKENDS)
+    if name == "ray":
+        return RayCells(address, deadline)
+    if address is not None or deadline is not None:
+        raise InputError(f"--address and --deadline go with --backend ray, not {name}")
+    return BACKENDS[name]

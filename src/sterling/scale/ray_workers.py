@@ -25,12 +25,33 @@ def _ray() -> Any:
     try:
         import ray
     except ImportError as error:
-        raise InputError("partial_sgd on Ray: pip install 'sterling[scale]'") from error
+        raise InputError("Ray is not installed: pip install 'sterling[scale]'") from error
     return ray
 
 
-def _start(ray: Any) -> None:
-    ray.init(include_dashboard=False, log_to_driver=False, configure_logging=False)
+def connect(address: str | None = None) -> Any:
+    """Return the module ``ray``, connected to a cluster.
+
+    Args:
+        address: Address of an existing cluster; None takes the one connected already, or else
+            starts one on this machine.
+
+    Raises:
+        InputError: Ray is not installed, or no cluster can be reached at the address.
+    """
+    ray = _ray()
+    if ray.is_initialized():
+        return ray
+    # A dashboard and the workers' own output serve nobody here.
+    options: dict[str, Any] = {"log_to_driver": False, "configure_logging": False}
+    if address is None:
+        options["include_dashboard"] = False
+    try:
+        ray.init(address, **options)
+    except (ConnectionError, RuntimeError, ValueError) as error:
+        reason = " ".join(str(error).split())
+        raise InputError(f"--address {address}: cannot join the Ray cluster ({reason})") from error
+    return ray
 
 
 @contextmanager
@@ -40,11 +61,10 @@ def local_cluster() -> Iterator[None]:
     Raises:
         InputError: Ray is not installed.
     """
-    ray = _ray()
-    if ray.is_initialized():
+    if _ray().is_initialized():
         yield
         return
-    _start(ray)
+    ray = connect()
     try:
         yield
     finally:
@@ -79,9 +99,7 @@ class RayWorkers:
         cores: float = 0.1,
         restarts: int = 0,
     ) -> None:
-        self._ray = ray = _ray()
-        if not ray.is_initialized():
-            _start(ray)
+        self._ray = ray = connect()
         actor = ray.remote(num_cpus=cores)(_Holder)
         self._start: Callable[[int], Any] = lambda worker: actor.remote(
             gradient, shards[worker], worker, delay

@@ -173,7 +173,8 @@ class Evidence(Findings):
         design: "fixed": intervals for a number of repetitions chosen beforehand. "sequential":
             repetitions were added until claims were decided, and claims use confidence sequences.
         repetitions: Number of repetitions that a sequential run used; None for a fixed one.
-        stopped: What ended a sequential run; None for a fixed one.
+        stopped: What ended a sequential run: "decided" (every claim that has a confidence sequence
+            is), "budget" or "max repetitions"; None for a fixed one.
     """
 
     study: str

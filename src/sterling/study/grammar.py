@@ -12,17 +12,9 @@ from typing import Any, Generic, Literal, TypeVar, cast
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from sterling.errors import InputError, NothingMeasuredError, unknown_name
-from sterling.runs import Run, open_run, write_parquet
-from sterling.scale.backends import BACKENDS
-from sterling.study.evidence import (
-    Claim,
-    Evidence,
-    Figure,
-    Findings,
-    Metric,
-    Table,
-    load_evidence,
-)
+from sterling.runs import Backend, Run, open_run, write_parquet
+from sterling.scale.backends import backend_of
+from sterling.study.evidence import Claim, Evidence, Figure, Findings, Metric, Table, load_evidence
 from sterling.study.results import Results
 from sterling.study.until_decided import UntilDecided, add_until_decided, check_sequential
 
@@ -184,7 +176,7 @@ def run_study(
     preset: str,
     seed: int,
     folder: Path,
-    backend: str = "processes",
+    backend: Backend | str = "processes",
     until_decided: UntilDecided | None = None,
 ) -> Evidence:
     """Run a study in a folder, or resume it there, and leave ``evidence.json``.
@@ -195,10 +187,11 @@ def run_study(
         preset: Name of the preset that the configuration comes from.
         seed: Seed of the run.
         folder: Run folder; also receives ``results.parquet``.
-        backend: Where cells run: "processes" or "inline". The evidence is the same.
+        backend: Where cells run: "processes", "inline", "ray", or a `sterling.runs.Backend`. The
+            evidence is the same.
         until_decided: Add repetitions, a quarter more at a time, until the confidence sequence of
             every claim that has one is decided. A run that its budget or its largest number ended
-            goes on when started again with more. None runs as many as the configuration says.
+            resumes when started again with more. None runs as many as the configuration says.
 
     Raises:
         InputError: The folder cannot take this run, the study takes no data or has no sequential
@@ -206,8 +199,7 @@ def run_study(
         CellsFailedError: Part of the run failed.
         NothingMeasuredError: The study measured nothing.
     """
-    if backend not in BACKENDS:
-        raise unknown_name("backend", backend, BACKENDS)
+    cells = backend_of(backend) if isinstance(backend, str) else backend
     if config.data is not None and study.no_data is not None:
         raise InputError(f"--data {config.data}: {study.no_data}")
     recorded = config.model_dump(mode="json")
@@ -215,7 +207,7 @@ def run_study(
     if until_decided is not None:
         check_sequential(study, config, until_decided)
         identity["design"] = "sequential"
-    with open_run(folder, identity=identity, seed=seed, backend=BACKENDS[backend]) as run:
+    with open_run(folder, identity=identity, seed=seed, backend=cells) as run:
         if (folder / "evidence.json").exists():
             known = load_evidence(folder)
             if known.stopped in (None, "decided"):

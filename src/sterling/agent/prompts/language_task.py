@@ -134,17 +134,17 @@ class LanguageTask:
 
     def _odds(self, judge: LocalModel, texts: Sequence[str]) -> list[float]:
         """Return P(A) of A and B as the judge's next token."""
-        self.ledger.require(len(texts))
-        begun = time.perf_counter()
-        ids = [judge.conversation_ids(_said(text + PICK)) for text in texts]
-        letters = [int(judge.encode(letter)[-1]) for letter in "AB"]
-        sure = [math.nan] * len(texts)
-        for one in judge.passes(ids):
-            for place, row in enumerate(one.rows):
-                a, b = one.logits[place, len(ids[row]) - 1, letters].tolist()
-                sure[row] = float(special.expit(a - b))
-        share = (time.perf_counter() - begun) / max(1, len(texts))
-        self.ledger.add(Call("judge", judge.name, len(row), 0, share) for row in ids)
+        with self.ledger.reserve(len(texts)) as enter:
+            begun = time.perf_counter()
+            ids = [judge.conversation_ids(_said(text + PICK)) for text in texts]
+            letters = [int(judge.encode(letter)[-1]) for letter in "AB"]
+            sure = [math.nan] * len(texts)
+            for one in judge.passes(ids):
+                for place, row in enumerate(one.rows):
+                    a, b = one.logits[place, len(ids[row]) - 1, letters].tolist()
+                    sure[row] = float(special.expit(a - b))
+            share = (time.perf_counter() - begun) / max(1, len(texts))
+            enter(Call("judge", judge.name, len(row), 0, share) for row in ids)
         return sure
 
     def _grades(self, texts: Sequence[str]) -> list[float]:
