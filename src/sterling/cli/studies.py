@@ -214,7 +214,7 @@ def plan(
         return
     designs = ("fixed", "until decided")
     heads = [f"{design} ({power:g})" for design in designs for power in planning.POWERS]
-    table = RichTable(Column("claim", overflow="fold"), "towards", "so far", *heads)
+    table = RichTable(Column("claim", no_wrap=True, overflow="fold"), "towards", "so far", *heads)
     for each in projections:
         counts = [*each.fixed, *each.sequential]
         numbers = ["beyond any run" if count is None else str(count) for count in counts]
