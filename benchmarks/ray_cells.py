@@ -33,7 +33,7 @@ def cluster() -> Iterator[str]:
     ray.init(nodes.address, log_to_driver=False)
     yield nodes.address
     ray.shutdown()
-    nodes.shutdown()
+    nodes.shutdown()  # type: ignore[no-untyped-call]
 
 
 def timed(call: Callable[[], object]) -> float:

@@ -140,6 +140,29 @@ def digest_of(path: Path) -> str:
     return digest.hexdigest()
 
 
+def fingerprint_of(data: Path) -> str:
+    """Fingerprint of data that a run reads, which changes when they do.
+
+    A file is read whole. Of a folder, which may hold many gigabytes, the name, size and time of
+    change of each file count.
+
+    Raises:
+        InputError: The data cannot be read.
+    """
+    if data.is_file():
+        try:
+            return digest_of(data)
+        except OSError as error:
+            raise InputError(f"{data}: cannot be read: {error.strerror}") from error
+    digest = sha256()
+    for path in sorted(data.rglob("*")):
+        if path.is_file():
+            state = path.stat()
+            name = os.fsencode(path.relative_to(data))
+            digest.update(name + f"\0{state.st_size} {state.st_mtime_ns}\n".encode())
+    return digest.hexdigest()
+
+
 def write_sums(folder: Path, files: list[Path], **texts: str) -> None:
     """Write ``SHA256SUMS`` of a folder, which ``sha256sum -c`` reads.
 

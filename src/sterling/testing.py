@@ -400,6 +400,9 @@ def check_study(
     except InputError as error:
         raise AssertionError(f"study {study.name!r}: {error}") from error
     smoke = study.presets["smoke"]
+    counted = study.repetitions
+    if counted is not None and not isinstance(getattr(smoke, counted, None), int):
+        raise AssertionError(f"study {study.name!r} has no number of repetitions {counted!r}")
     if study.no_data is not None:
         _refuses_data(study, folder)
     first = run_study(study, smoke, preset="smoke", seed=seed, folder=folder, backend="inline")

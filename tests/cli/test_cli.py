@@ -1,13 +1,24 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import sterling.studies
 from sterling.cli import main
 from sterling.measure import Rate
 from sterling.runs import Run
-from sterling.study import Claim, Config, Results, Study, StudyEntry, Views, at_most, row
+from sterling.study import (
+    Claim,
+    Config,
+    Results,
+    Study,
+    StudyEntry,
+    Views,
+    at_most,
+    positive,
+    row,
+)
 
 
 class ToyConfig(Config):
@@ -131,3 +142,110 @@ def test_doctor_names_versions_extras_and_device(capsys: pytest.CaptureFixture[s
     assert found["version"]["torch"]
     assert found["extra"]["report"] == "installed"
     assert {"used", "threads"} == found["device"].keys()
+
+
+class CountedConfig(Config):
+    seeds: int = 4
+    effect: float = 0.5
+
+
+def _counted(config: CountedConfig, run: Run) -> Results:
+    rng = np.random.default_rng(run.seed)
+    values = rng.normal(config.effect, 1, config.seeds)
+    return Results.of({"repetition": k, **row("gain", x)} for k, x in enumerate(values))
+
+
+COUNTED = Study(
+    StudyEntry("counted", "", "test", "yu2020searching", __name__, presets=("smoke", "quick")),
+    presets={"smoke": CountedConfig(), "quick": CountedConfig(seeds=5)},
+    measure=_counted,
+    claims=lambda results, _: [positive("gain", "A gain.", results.values("gain"))],
+    views=lambda results, _: Views([results.metric("mean", "gain", "-")]),
+    scope=lambda _: "toy",
+    repetitions="seeds",
+)
+
+
+@pytest.fixture
+def _counted_study(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sterling.studies, "STUDIES", {"toy": TOY, "counted": COUNTED})
+    entries = {"toy": TOY.entry, "counted": COUNTED.entry}
+    monkeypatch.setattr(sterling.studies, "ENTRIES", entries)
+
+
+@pytest.mark.usefixtures("_counted_study")
+def test_a_run_until_decided(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("run", "counted", "--until-decided", "--budget", "2h", "--json") == 0
+    evidence = json.loads(capsys.readouterr().out)
+    assert (evidence["design"], evidence["stopped"]) == ("sequential", "decided")
+    assert evidence == json.loads(
+        Path("runs/counted-quick-0-until-decided/evidence.json").read_text()
+    )
+    command = evidence["command"].split()
+    assert run(*command[1:], "--out", "again") == 0
+    again = json.loads(Path("again/evidence.json").read_text())
+    assert again["claims"] == evidence["claims"]
+    assert run("run", "counted", "--until-decided", "--max-repetitions", "5", "--out", "cap") == 1
+    assert "5 repetitions, stopped by: max repetitions" in capsys.readouterr().out
+
+
+@pytest.mark.usefixtures("_counted_study")
+def test_the_recorded_command_has_every_change() -> None:
+    changes = ["--set", "seeds=7", "--set", "effect=-1.5"]
+    assert run("run", "counted", *changes, "--preset", "smoke", "--out", "a") == 1
+    evidence = json.loads(Path("a/evidence.json").read_text())
+    assert evidence["command"] == (
+        "sterling run counted --preset smoke --seed 0 --set seeds=7 --set effect=-1.5"
+    )
+    assert run(*evidence["command"].split()[1:], "--out", "b") == 1
+    assert json.loads(Path("b/evidence.json").read_text())["claims"] == evidence["claims"]
+
+
+@pytest.mark.usefixtures("_counted_study")
+def test_plan_reads_a_finished_run(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("run", "counted", "--set", "effect=0.3") == 1
+    capsys.readouterr()
+    assert run("plan", "counted", "--json") == 0
+    found = json.loads(capsys.readouterr().out)
+    assert "projection" in found["note"]
+    (claim,) = found["claims"]
+    assert (claim["claim"], claim["repetitions"]) == ("gain", 5)
+    assert 5 <= claim["fixed"][0] < claim["sequential"][1]
+    assert run("plan", "counted", "--run", "runs/counted-quick-0") == 0
+    output = capsys.readouterr().out
+    assert "plan for the second" in output
+    assert str(claim["sequential"][1]) in output
+    assert run("run", "counted", "--set", "effect=9", "--out", "clear") == 0
+    capsys.readouterr()
+    assert run("plan", "counted", "--run", "clear") == 0
+    assert capsys.readouterr().out == "every claim is decided\n"
+
+
+@pytest.mark.usefixtures("_counted_study")
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["run", "counted", "--budget", "2h"], "--budget 2h: give --until-decided with it"),
+        (["run", "counted", "--max-repetitions", "9"], "give --until-decided with it"),
+        (["run", "counted", "--until-decided", "--budget", "0s"], "more than zero"),
+        (["run", "counted", "--until-decided", "--budget", "long"], "--budget long"),
+        (["run", "counted", "--until-decided", "--budget", "-1h"], "--budget -1h"),
+        (["run", "counted", "--until-decided", "--max-repetitions", "2"], "starts with 5 (seeds)"),
+        (["run", "toy", "--until-decided"], "not for study 'toy': it names no field"),
+        (["plan", "counted"], "runs/counted-quick-0 holds no evidence"),
+        (["plan", "toi"], "did you mean toy"),
+    ],
+)
+def test_bad_input_of_sequential_runs(
+    arguments: list[str], words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    test_bad_input_is_one_line_and_status_2(arguments, words, capsys)
+
+
+@pytest.mark.usefixtures("_counted_study")
+def test_a_plan_of_another_study(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("run", "toy", "--out", "t") == 0
+    assert run("plan", "counted", "--run", "t") == 2
+    assert "holds a run of toy, not of counted" in capsys.readouterr().err
+    assert run("plan", "toy", "--run", "t") == 2
+    assert "no plan for study 'toy'" in capsys.readouterr().err

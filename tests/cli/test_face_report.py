@@ -3,11 +3,16 @@
 import numpy as np
 from tests.face.evaluation.test_bounded_threshold import scores
 
-from sterling.cli._face_report import bpcer_claim, robustness_figures, robustness_table
+from sterling.cli._face_report import (
+    bpcer_claim,
+    robustness_figures,
+    robustness_table,
+    subject_table,
+)
 from sterling.face.evaluation.bounded_threshold import Promise, bounded_threshold
 from sterling.face.evaluation.evaluate import SystemScores
 from sterling.face.evaluation.robustness import STRENGTHS, Point
-from sterling.measure import Threshold, evaluate
+from sterling.measure import Scores, Threshold, clustered_interval, evaluate
 
 
 def scored(n: int, rng: np.random.Generator, threshold: Threshold) -> SystemScores:
@@ -41,3 +46,33 @@ def test_robustness_has_one_row_per_point_and_one_figure_per_kind() -> None:
     first = points[0].errors
     assert table.rows[0][2] == first.apcer_max.value
     assert table.rows[0][5] == figures[0].data["series"]["BPCER"][0] == first.bpcer.value
+
+
+def test_the_claim_and_a_table_take_subjects_as_the_unit() -> None:
+    rng = np.random.default_rng(5)
+    threshold, guarantee = bounded_threshold(
+        scores(rng, 400, "d"), Promise(0.1, 0.95), source="dev"
+    )
+    test = scores(rng, 600, "t")
+    known = Scores(
+        test.values,
+        test.label,
+        item=test.item,
+        # Rejected presentations belong to few people.
+        subject=[f"{label}{value > threshold.value}{row % 4}" for row, (label, value) in
+                 enumerate(zip(test.label, test.values, strict=True))],
+        group=test.group,
+    )  # fmt: skip
+    system = SystemScores("detector", known, evaluate(known, threshold))
+    claim = bpcer_claim(guarantee, system)
+    plain = bpcer_claim(guarantee, scored(600, rng, threshold))  # one presentation of each subject
+    assert "clustered by 8 subjects, 95 % interval" in claim.estimand
+    assert "exact 95 % interval" in plain.estimand
+    wrong, trials = system.errors.subjects["bona_fide"]
+    table = subject_table(system)
+    row = next(each for each in table.rows if each[0] == "BPCER")
+    exact, clustered = system.errors.bpcer.interval(), clustered_interval(wrong, trials)
+    assert row[1:7] == [8, system.errors.bpcer.value, exact.low, exact.high,
+                        clustered.low, clustered.high]  # fmt: skip
+    assert (claim.low, claim.high) == (clustered.low, clustered.high)
+    assert clustered.high > 2 * exact.high

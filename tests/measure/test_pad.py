@@ -71,3 +71,16 @@ def test_non_responses_are_counted_by_group() -> None:
         non_response_rates([], [])
     with pytest.raises(InputError, match="one each"):
         non_response_rates(["a"], [True, False])
+
+
+def test_counts_by_subject_where_every_subject_is_known() -> None:
+    values = [0.9, 0.1, 0.8, 0.7, 0.2, 0.6]
+    label = [True, True, True, False, False, False]
+    subject, group = ["b", "a", "a", "a", "a", ""], ["bona_fide"] * 3 + ["x", "x", "y"]
+    errors = evaluate(Scores(values, label, subject=subject, group=group), Threshold(0.5))
+    assert sorted(errors.subjects) == ["bona_fide", "x"]
+    assert [each.tolist() for each in errors.subjects["bona_fide"]] == [[1, 0], [2, 1]]
+    assert [each.tolist() for each in errors.subjects["x"]] == [[1], [2]]
+    for name, rate in {"bona_fide": errors.bpcer, "x": errors.apcer["x"]}.items():
+        wrong, trials = errors.subjects[name]
+        assert Rate(int(wrong.sum()), int(trials.sum())) == rate

@@ -7,7 +7,7 @@ from sterling.face.evaluation.evaluate import SCORES_FILE, Evaluation, SystemSco
 from sterling.face.evaluation.robustness import CROP, Point
 from sterling.face.pad import DetectorBase
 from sterling.guarantee import Guarantee
-from sterling.measure import BONA_FIDE, Interval
+from sterling.measure import BONA_FIDE, Estimate, Interval, clustered_interval
 from sterling.study import (
     Claim,
     Figure,
@@ -66,6 +66,7 @@ def detector_findings(
         tables=[
             species,
             _systems_table(evaluation.systems),
+            *([subject_table(main)] if main.errors.subjects else []),
             *([_guarantee_table(guarantee)] if guarantee else []),
             _origin_table(detector),
             *([robustness_table(degraded)] if degraded else []),
@@ -80,8 +81,18 @@ def detector_findings(
 
 
 def bpcer_claim(guarantee: Guarantee, system: SystemScores) -> Claim:
-    """Claim that the test captures, which did not choose the threshold, agree with its bound."""
-    return at_most("bpcer_bound", guarantee.statement, system.errors.bpcer, guarantee.level)
+    """Claim that the test captures, which did not choose the threshold, agree with its bound.
+
+    Its interval is clustered by subject where two or more are known and one has several
+    presentations, else exact per presentation.
+    """
+    bpcer = system.errors.bpcer
+    wrong, trials = system.errors.subjects.get(BONA_FIDE, ((), ()))
+    if len(trials) < 2 or max(trials) == 1:
+        return at_most("bpcer_bound", guarantee.statement, bpcer, guarantee.level)
+    method = f"{bpcer.errors} of {bpcer.trials}, clustered by {len(trials)} subjects"
+    clustered = Estimate(bpcer.value, clustered_interval(wrong, trials), 0.95, method)
+    return at_most("bpcer_bound", guarantee.statement, clustered, guarantee.level)
 
 
 def _metrics(evaluation: Evaluation) -> list[Metric]:
@@ -117,6 +128,48 @@ def _species_table(system: SystemScores) -> Table:
         rows=rows,
         caption="Exact 95 % intervals for independent presentations; several presentations of one "
         "subject are not independent.",
+    )
+
+
+def subject_table(system: SystemScores) -> Table:
+    """Tabulate rates with intervals per presentation, by subject, and in the worst case."""
+    errors = system.errors
+    rates = {BONA_FIDE: errors.bpcer, **errors.apcer}
+    rows: list[TableRow] = []
+    for name, (wrong, trials) in sorted(errors.subjects.items(), key=lambda entry: entry[0]):
+        single = rates[name].interval()
+        clustered = clustered_interval(wrong, trials) if len(trials) > 1 else None
+        worst = clustered_interval(wrong, trials, method="worst case")
+        rows.append(
+            [
+                "BPCER" if name == BONA_FIDE else f"APCER of {name}",
+                len(trials),
+                rates[name].value,
+                single.low,
+                single.high,
+                clustered.low if clustered else None,
+                clustered.high if clustered else None,
+                worst.low,
+                worst.high,
+            ]
+        )
+    return Table(
+        name="subjects",
+        title="The same rates with subjects as the independent unit",
+        columns=[
+            "rate",
+            "subjects",
+            "value",
+            *("presentation low", "presentation high"),
+            *("clustered low", "clustered high"),
+            *("worst case low", "worst case high"),
+        ],
+        rows=rows,
+        caption="95 % intervals. Presentation: exact if presentations are independent; metrics, "
+        "other tables and figures use it. Clustered: for presentations of a subject that resemble "
+        "each other, approximate; the statement of a guarantee uses it. Worst case: exact for "
+        "subjects whose presentations depend on each other in any way; bounds the mean of their "
+        "own rates, in which every subject weighs the same.",
     )
 
 

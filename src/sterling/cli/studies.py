@@ -1,7 +1,9 @@
-"""`sterling list | run | verify | cite`: the studies."""
+"""`sterling list | run | plan | verify | cite`: the studies."""
 
 import json
+import re
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -14,7 +16,7 @@ from sterling.errors import InputError
 
 if TYPE_CHECKING:
     from sterling.runs import Backend
-    from sterling.study import Claim, Evidence, Metric
+    from sterling.study import Claim, Evidence, Metric, UntilDecided
 
 JsonFlag = Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")]
 PresetOption = Annotated[str, typer.Option(help="smoke, quick or paper.")]
@@ -48,6 +50,7 @@ def register(app: typer.Typer) -> None:
     """Add this module's commands to the application."""
     app.command("list")(list_studies)
     app.command("run")(run)
+    app.command("plan")(plan)
     app.command("verify")(verify)
     app.command("cite")(cite)
 
@@ -109,6 +112,19 @@ def run(
     research_use: Annotated[
         bool, typer.Option("--research-use", help="Let a study attack models that it trains.")
     ] = False,
+    until_decided: Annotated[
+        bool,
+        typer.Option("--until-decided", help="Add repetitions until every claim is decided."),
+    ] = False,
+    budget: Annotated[
+        str | None, typer.Option(help="With --until-decided: start none after 2h, 30m or 90s.")
+    ] = None,
+    max_repetitions: Annotated[
+        int | None,
+        typer.Option(
+            min=1, help="With --until-decided: at most so many; else 100 or 4 x the start."
+        ),
+    ] = None,
     as_json: JsonFlag = False,
 ) -> int:
     """Run a study and test its claims. An interrupted run resumes with the same --out."""
@@ -116,13 +132,14 @@ def run(
     from sterling.scale.backends import backend_of
     from sterling.study.mlflow_log import MlflowLog
 
-    folder = out or Path("runs") / f"{name}-{preset}-{seed}"
+    until = _until_decided(until_decided, budget, max_repetitions)
+    folder = out or _folder(name, preset, seed, "-until-decided" if until else "")
     switched = ["research_use=true"] if research_use else []
     official = [] if protocol is None else [f"official={json.dumps(protocol)}"]
     changes = [*official, *(assignments or []), *switched]
     where = backend_of(backend, address=address, deadline=deadline)
     log = None if mlflow is None else MlflowLog(mlflow)
-    evidence = run_named(name, preset, data, seed, changes, folder, backend=where)
+    evidence = run_named(name, preset, data, seed, changes, folder, backend=where, until=until)
     if log is not None:
         log.write(evidence, folder)
     if as_json:
@@ -132,6 +149,74 @@ def run(
         console.print(claims_table(evidence.claims))
         console.print(f"{evidence.outcome}. Evidence: {folder / 'evidence.json'}", soft_wrap=True)
     return _claims_status(evidence)
+
+
+def _folder(name: str, preset: str, seed: int, design: str = "") -> Path:
+    return Path("runs") / f"{name}-{preset}-{seed}{design}"
+
+
+def _until_decided(asked: bool, budget: str | None, most: int | None) -> "UntilDecided | None":
+    if not asked:
+        for option, value in (("--budget", budget), ("--max-repetitions", most)):
+            if value is not None:
+                raise InputError(f"{option} {value}: give --until-decided with it")
+        return None
+    from sterling.study import UntilDecided
+
+    seconds = None if budget is None else read_duration(budget)
+    return UntilDecided(seconds, most)
+
+
+def read_duration(text: str) -> float:
+    """Read hours, minutes or seconds, such as 2h, 30m or 90s, as seconds.
+
+    Raises:
+        InputError: It is none of them, or zero.
+    """
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)([hms])", text.strip())
+    seconds = float(found[1]) * {"h": 3600, "m": 60, "s": 1}[found[2]] if found else 0.0
+    if not seconds:
+        raise InputError(f"--budget {text}: give more than zero hours, minutes or seconds, as 2h")
+    return seconds
+
+
+def plan(
+    name: Annotated[str, typer.Argument(help="The study; see `sterling list`.")],
+    run_folder: Annotated[
+        Path | None, typer.Option("--run", help="Finished run; default: runs/NAME-quick-0.")
+    ] = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """How many repetitions the undecided claims of a finished run would need."""
+    from sterling.studies import ENTRIES, STUDIES
+    from sterling.study import find_study, load_evidence, planning
+
+    find_study(name, ENTRIES)
+    study, folder = STUDIES[name], run_folder or _folder(name, "quick", 0)
+    evidence = load_evidence(folder)
+    if evidence.study != name:
+        raise InputError(f"--run {folder}: holds a run of {evidence.study}, not of {name}")
+    if study.repetitions is None:
+        raise InputError(f"no plan for study {name!r}: {study.not_sequential}")
+    projections = planning.plan(evidence, int(evidence.config[study.repetitions]))
+    if as_json:
+        show_json({"note": planning.NOTE, "claims": [asdict(each) for each in projections]})
+        return
+    if not projections:
+        typer.echo("every claim is decided")
+        return
+    designs = ("fixed", "until decided")
+    heads = [f"{design} ({power:g})" for design in designs for power in planning.POWERS]
+    table = RichTable(Column("claim", no_wrap=True, overflow="fold"), "towards", "so far", *heads)
+    for each in projections:
+        counts = [*each.fixed, *each.sequential]
+        numbers = ["beyond any run" if count is None else str(count) for count in counts]
+        table.add_row(each.claim, each.towards, str(each.repetitions), *numbers)
+    Console().print(table)
+    for each in projections:
+        if each.note:
+            typer.echo(f"{each.claim}: {each.note}")
+    typer.echo(planning.NOTE)
 
 
 def verify(
@@ -183,6 +268,7 @@ def run_named(
     folder: Path,
     *,
     backend: "Backend | str" = "processes",
+    until: "UntilDecided | None" = None,
 ) -> "Evidence":
     """Run a study by name, with everything a user may have got wrong checked first."""
     _require_preset(name, preset)
@@ -202,6 +288,7 @@ def run_named(
         seed=seed,
         folder=folder,
         backend=backend,
+        until_decided=until,
     )
 
 

@@ -5,6 +5,7 @@ from .calibration import (
     classwise_calibration_error,
     negative_log_likelihood,
 )
+from .clustered import clustered_interval
 from .curves import ErrorCurve, auc, eer, error_curve
 from .interval import Estimate, Interval, mean_interval
 from .operating_point import OperatingPoint, tpr_at_fpr
@@ -22,6 +23,7 @@ from .pad import (
 from .paired import McNemar, bootstrap_by_subject, compare_paired, mcnemar
 from .rate import Rate
 from .scores import Scores, aggregate
+from .sequence import mean_sequence, rate_sequence
 from .threshold import Threshold
 from .verification import (
     FoldAccuracy,
@@ -52,6 +54,7 @@ __all__ = [
     "brier_score",
     "calibration_error",
     "classwise_calibration_error",
+    "clustered_interval",
     "compare_paired",
     "eer",
     "error_curve",
@@ -60,8 +63,10 @@ __all__ = [
     "fold_accuracy",
     "mcnemar",
     "mean_interval",
+    "mean_sequence",
     "negative_log_likelihood",
     "non_response_rates",
+    "rate_sequence",
     "tar_at_far",
     "threshold_at_apcer",
     "threshold_at_bpcer",

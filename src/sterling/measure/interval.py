@@ -65,12 +65,18 @@ def mean_interval(values: Sequence[float] | NDArray[np.floating], level: float =
         InputError: On a value that is not finite.
     """
     check_level(level)
+    array = finite_values(values)
+    half = float(stats.t.ppf((1 + level) / 2, array.size - 1)) * float(array.std(ddof=1))
+    half /= math.sqrt(array.size)
+    mean = float(array.mean())
+    return Interval(mean - half, mean + half)
+
+
+def finite_values(values: Sequence[float] | NDArray[np.floating]) -> NDArray[np.float64]:
+    """Return values whose mean can have an interval: two or more, all finite."""
     array = np.asarray(values, dtype=np.float64)
     if array.size < 2:
         raise NothingMeasuredError(f"{array.size} value(s): an interval of the mean needs two")
     if not np.isfinite(array).all():
         raise InputError(f"values: {array[~np.isfinite(array)][0]} is not finite; leave it out")
-    half = float(stats.t.ppf((1 + level) / 2, array.size - 1)) * float(array.std(ddof=1))
-    half /= math.sqrt(array.size)
-    mean = float(array.mean())
-    return Interval(mean - half, mean + half)
+    return array

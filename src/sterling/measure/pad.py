@@ -9,10 +9,10 @@ false negative rate::
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from sterling.errors import InputError, NothingMeasuredError
 from sterling.measure.curves import error_curve
@@ -32,6 +32,10 @@ from sterling.measure.threshold import Threshold, digest_items
 BONA_FIDE = POSITIVE
 
 
+Counts = tuple[NDArray[np.int64], NDArray[np.int64]]
+"""Errors and trials of every subject."""
+
+
 @dataclass(frozen=True)
 class PadErrors:
     """Error rates of a detector at one threshold; lower is better throughout.
@@ -43,12 +47,15 @@ class PadErrors:
         threshold: The threshold applied, with its origin.
         in_sample: True when the threshold was chosen on some of these items, which makes the
             rates optimistic.
+        subjects: Counts by subject of each PAI species and of ``"bona_fide"``, for
+            `clustered_interval`; without those that have an unknown subject.
     """
 
     apcer: Mapping[str, Rate]
     bpcer: Rate
     threshold: Threshold
     in_sample: bool
+    subjects: Mapping[str, Counts] = field(default_factory=dict)
 
     @property
     def worst(self) -> str:
@@ -115,12 +122,23 @@ def evaluate(scores: Scores, threshold: Threshold, *, in_sample: bool = False) -
     if scores.label.all():
         raise NothingMeasuredError("no attack presentations among the scores: no APCER")
     accepted = threshold.accept(scores, in_sample)
-    apcer = {}
+    apcer, subjects = {}, {}
     for name in scores.negative_groups:
         of_species = scores.group == name
         apcer[name] = Rate(int((accepted & of_species).sum()), int(of_species.sum()))
+        subjects[name] = _by_subject(scores.subject[of_species], accepted[of_species])
     bpcer = Rate(int((~accepted & scores.label).sum()), int(scores.label.sum()))
-    return PadErrors(apcer, bpcer, threshold, in_sample and threshold.overlap(scores) > 0)
+    subjects[BONA_FIDE] = _by_subject(scores.subject[scores.label], ~accepted[scores.label])
+    in_sample = in_sample and threshold.overlap(scores) > 0
+    known = {name: counts for name, counts in subjects.items() if counts}
+    return PadErrors(apcer, bpcer, threshold, in_sample, known)
+
+
+def _by_subject(subject: NDArray[np.str_], wrong: NDArray[np.bool_]) -> Counts | None:
+    if (subject == "").any():
+        return None
+    _, index, trials = np.unique(subject, return_inverse=True, return_counts=True)
+    return np.bincount(index, weights=wrong).astype(np.int64), trials.astype(np.int64)
 
 
 def non_response_rates(group: ArrayLike, responded: ArrayLike) -> dict[str, Rate]:

@@ -26,7 +26,7 @@ class Rate:
     """Number of errors among independent trials; lower is better for an error rate.
 
     The intervals hold for independent trials. Several items of one subject are not independent:
-    report ``bootstrap_by_subject`` next to them.
+    report ``clustered_interval`` next to them.
 
     Args:
         errors: Number of trials that showed the counted event, 0 to ``trials``.

@@ -1,4 +1,13 @@
-from .claims import Measured, at_least, at_most, more_often, positive, verdict, within
+from .claims import (
+    Measured,
+    at_least,
+    at_most,
+    more_often,
+    positive,
+    use_design,
+    verdict,
+    within,
+)
 from .entry import PRESETS, Paper, Preset, StudyEntry, find_study, papers
 from .evidence import (
     Claim,
@@ -6,6 +15,7 @@ from .evidence import (
     Figure,
     Findings,
     Metric,
+    Sample,
     Table,
     TableRow,
     load_evidence,
@@ -23,6 +33,7 @@ from .grammar import (
 )
 from .results import Results, row
 from .series import Series
+from .until_decided import UntilDecided
 from .views import Column, bars_of_table, det, lines, matrix
 
 __all__ = [
@@ -38,11 +49,13 @@ __all__ = [
     "Paper",
     "Preset",
     "Results",
+    "Sample",
     "Series",
     "Study",
     "StudyEntry",
     "Table",
     "TableRow",
+    "UntilDecided",
     "Views",
     "at_least",
     "at_most",
@@ -62,6 +75,7 @@ __all__ = [
     "positive",
     "row",
     "run_study",
+    "use_design",
     "verdict",
     "within",
 ]

@@ -3,19 +3,53 @@
 A claim holds when the whole interval lies on the right side of the bar, does not hold when the
 whole interval lies on the wrong side, and is undecided when the interval contains the bar or when
 there is no interval. `sterling.study.Series` makes most claims; these functions make the others.
+
+Intervals are Student-t and exact ones, for a number of repetitions chosen beforehand. Claims made
+under ``use_design("sequential")`` use confidence sequences instead, so that they may decide when a
+run stops.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 
 from scipy import stats
 
 from sterling.errors import InputError
-from sterling.measure import Estimate, Interval, Rate, mean_interval
-from sterling.study.evidence import Claim, Verdict
+from sterling.measure import (
+    Estimate,
+    Interval,
+    Rate,
+    mean_interval,
+    mean_sequence,
+    rate_sequence,
+)
+from sterling.study.evidence import Claim, Design, Sample, Verdict
 
 Measured = Sequence[float] | Rate | Estimate
 """Values of independent repetitions (their mean is tested), counts, or an estimate."""
+
+# Studies combine claims by their verdicts, so the design has to be known where a claim is made; a
+# parameter would pass through every study, which must not depend on it.
+_DESIGN: ContextVar[Design] = ContextVar("design", default="fixed")
+
+
+@contextmanager
+def use_design(design: Design) -> Iterator[None]:
+    """Test the claims that are made meanwhile under a design.
+
+    Example:
+        >>> with use_design("sequential"):
+        ...     claim = positive("id", "A gain.", [1.0, 1.1, 0.9, 1.0, 1.2])
+        >>> claim.estimand
+        'paired difference, mean over 5 repetitions, 95 % confidence sequence'
+    """
+    token = _DESIGN.set(design)
+    try:
+        yield
+    finally:
+        _DESIGN.reset(token)
 
 
 def at_most(
@@ -84,7 +118,10 @@ def within(
         return _worst(claim_id, claim, measured, low, high, bar, paper=paper, over=over)
     value, interval, estimand = _read(measured, over)
     found = verdict(interval, low, high)
-    return _claim(claim_id, claim, paper, estimand, value, interval, bar, found)
+    bars = (low, high)
+    return _claim(
+        claim_id, claim, paper, estimand, value, interval, bar, found, [_sample(measured)], bars
+    )
 
 
 def positive(
@@ -106,8 +143,9 @@ def positive(
         found = "holds"
     elif interval and interval.high <= 0:
         found = "does not hold"
-    estimand = f"paired difference, {estimand}"
-    return _claim(claim_id, claim, paper, estimand, value, interval, "> 0", found)
+    estimand, sample = f"paired difference, {estimand}", [_sample(differences)]
+    bars = (0.0, math.inf)
+    return _claim(claim_id, claim, paper, estimand, value, interval, "> 0", found, sample, bars)
 
 
 def more_often(
@@ -122,7 +160,8 @@ def more_often(
     """Claim that something happens more often than not, by the one-sided exact sign test.
 
     It holds when the test says so at ``level``, does not when the test of the opposite does, and is
-    undecided otherwise, as with too few trials for any test.
+    undecided otherwise, as with too few trials for any test. A sequential run compares 1/2 with the
+    confidence sequence of the share at confidence ``1 - level`` instead.
 
     Args:
         claim_id: Short stable name.
@@ -132,18 +171,25 @@ def more_often(
         paper: The paper's own figure, None where it gives none.
         over: What the trials are, in plural.
     """
-    more, fewer = (
-        float(stats.binomtest(share.errors, share.trials, alternative=side).pvalue)
-        for side in ("greater", "less")
-    )
-    found: Verdict = "undecided"
-    if more < level:
-        found = "holds"
-    elif fewer < level:
-        found = "does not hold"
-    estimand = f"share of {share.trials} {over}, exact 95 % interval; sign test p = {more:.2g}"
-    bar = f"> 0.5 by the one-sided sign test at level {level:g}"
-    return _claim(claim_id, claim, paper, estimand, share.value, share.interval(), bar, found)
+    if _DESIGN.get() == "sequential":
+        interval = rate_sequence(share.errors, share.trials, 1 - level)
+        found: Verdict = "undecided"
+        if not interval.contains(0.5):
+            found = "holds" if interval.low > 0.5 else "does not hold"
+        estimand = f"share of {share.trials} {over}, {100 * (1 - level):g} % confidence sequence"
+        bar = "> 0.5"
+    else:
+        interval = share.interval()
+        more, fewer = (
+            float(stats.binomtest(share.errors, share.trials, alternative=side).pvalue)
+            for side in ("greater", "less")
+        )
+        found = "holds" if more < level else "does not hold" if fewer < level else "undecided"
+        estimand = f"share of {share.trials} {over}, exact 95 % interval; sign test p = {more:.2g}"
+        bar = f"> 0.5 by the one-sided sign test at level {level:g}"
+    bars, sample = (0.5, math.inf), [_sample(share)]
+    made = _claim(claim_id, claim, paper, estimand, share.value, interval, bar, found, sample, bars)
+    return made.model_copy(update={"error": level, "one_sided": True})
 
 
 def verdict(interval: Interval | None, low: float, high: float) -> Verdict:
@@ -166,6 +212,8 @@ def _claim(
     interval: Interval | None,
     bar: str,
     found: Verdict,
+    sample: list[Sample],
+    bars: tuple[float, float],
 ) -> Claim:
     return Claim(
         id=claim_id,
@@ -177,20 +225,48 @@ def _claim(
         high=interval.high if interval else None,
         bar=bar,
         verdict=found,
+        sample=sample,
+        bar_low=None if math.isinf(bars[0]) else bars[0],
+        bar_high=None if math.isinf(bars[1]) else bars[1],
     )
 
 
-def _read(measured: Measured, over: str) -> tuple[float | None, Interval | None, str]:
+def _sample(measured: Measured) -> Sample:
     if isinstance(measured, Rate):
-        estimand = f"{measured.errors} of {measured.trials}, exact 95 % interval"
-        return measured.value, measured.interval(), estimand
+        return Sample(errors=measured.errors, trials=measured.trials)
     if isinstance(measured, Estimate):
-        estimand = f"{measured.method}, {100 * measured.level:g} % interval"
-        return measured.value, measured.interval, estimand
+        return Sample()
+    return Sample(values=[float(value) for value in measured])
+
+
+def _read(measured: Measured, over: str) -> tuple[float | None, Interval | None, str]:
+    """Value, interval and estimand of a sample under the design."""
+    sequential = _DESIGN.get() == "sequential"
+    if isinstance(measured, Rate):
+        counts = f"{measured.errors} of {measured.trials}"
+        if sequential:
+            interval = rate_sequence(measured.errors, measured.trials)
+            return measured.value, interval, f"{counts}, 95 % confidence sequence"
+        return measured.value, measured.interval(), f"{counts}, exact 95 % interval"
+    if isinstance(measured, Estimate):
+        ends = measured.interval
+        if sequential:
+            estimand = (
+                f"{measured.method}: no confidence sequence exists for it, so a run that stops by "
+                f"its claims leaves it undecided; {100 * measured.level:g} % interval for a fixed "
+                f"number of repetitions: {ends.low:.4g} to {ends.high:.4g}"
+            )
+            return measured.value, None, estimand
+        return measured.value, ends, f"{measured.method}, {100 * measured.level:g} % interval"
     n = len(measured)
-    interval = mean_interval(measured) if n > 1 else None
     value = float(sum(measured) / n) if n else None
-    return value, interval, f"mean over {n} {over}, 95 % Student-t interval"
+    estimand = f"mean over {n} {over}, 95 % "
+    if not sequential:
+        return value, mean_interval(measured) if n > 1 else None, f"{estimand}Student-t interval"
+    sequence = mean_sequence(measured) if n > 1 else None
+    if sequence is None or math.isinf(sequence.high):
+        return value, None, f"{estimand}confidence sequence, not yet bounded"
+    return value, sequence, f"{estimand}confidence sequence"
 
 
 def _worst(
@@ -211,9 +287,15 @@ def _worst(
     without = [name for name, part in parts.items() if part.measured is None]
     unmeasured = f"; nothing measured for {', '.join(without)}" if without else ""
     tested = {name: part for name, part in parts.items() if name not in without}
+    sample = [
+        one.model_copy(update={"part": str(name)})
+        for name, part in parts.items()
+        for one in part.sample
+    ]
     if not tested:
         estimand = f"worst of {len(parts)}{unmeasured}"
-        return _claim(claim_id, claim, paper, estimand, None, None, bar, "undecided")
+        bars = (low, high)
+        return _claim(claim_id, claim, paper, estimand, None, None, bar, "undecided", sample, bars)
 
     def badness(name: str) -> tuple[int, float]:
         part = tested[name]
@@ -227,4 +309,4 @@ def _worst(
 
     worst = max(tested, key=badness)
     estimand = f"worst of {len(tested)}: {worst}, {tested[worst].estimand}{unmeasured}"
-    return tested[worst].model_copy(update={"estimand": estimand})
+    return tested[worst].model_copy(update={"estimand": estimand, "sample": sample})

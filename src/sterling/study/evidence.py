@@ -11,6 +11,8 @@ from sterling.measure import Rate, mean_interval
 from sterling.storage import SUMS, digest_of, read_sums
 
 Verdict = Literal["holds", "does not hold", "undecided"]
+Design = Literal["fixed", "sequential"]
+Stop = Literal["decided", "budget", "max repetitions"]
 TableRow = list[str | int | float | None]
 
 
@@ -38,6 +40,22 @@ class Metric(_Record):
     unit: str
 
 
+class Sample(_Record):
+    """What a claim, or one part of it, was tested on: values, counts, or neither for an estimate.
+
+    Attributes:
+        part: Name of the part; None where the claim has no parts.
+        values: One value per repetition, or other independent unit.
+        errors: Number of trials that showed the counted event.
+        trials: Number of all trials.
+    """
+
+    part: str | None = None
+    values: list[float] | None = None
+    errors: int | None = None
+    trials: int | None = None
+
+
 class Claim(_Record):
     """One sentence that a run supports, contradicts or leaves undecided.
 
@@ -52,6 +70,11 @@ class Claim(_Record):
         bar: What the interval is compared with, such as "> 0" or "<= 0.2".
         verdict: Holds when the whole interval lies on the right side of the bar, does not hold when
             it lies on the wrong side, undecided in between or without an interval.
+        sample: What was tested, for every part.
+        bar_low: Lower end of the bar; None where there is none.
+        bar_high: Upper end.
+        error: Chance that the interval which decides misses the true value.
+        one_sided: Whether ``error`` is that of one side, at a fixed number of repetitions.
     """
 
     id: str
@@ -63,6 +86,18 @@ class Claim(_Record):
     high: float | None = None
     bar: str
     verdict: Verdict
+    sample: list[Sample] = Field(default_factory=list)
+    bar_low: float | None = None
+    bar_high: float | None = None
+    error: float = 0.05
+    one_sided: bool = False
+
+    @property
+    def can_be_decided(self) -> bool:
+        """Whether it is undecided, from values or counts that more repetitions may decide."""
+        counted = [one.values is not None or one.trials is not None for one in self.sample]
+        measured = any(one.values or one.trials for one in self.sample)
+        return self.verdict == "undecided" and all(counted) and measured
 
     @property
     def rule(self) -> str:
@@ -136,6 +171,11 @@ class Evidence(Findings):
         versions: Versions of the packages that the numbers depend on.
         started: When the run started, ISO 8601, UTC.
         wall_s: Seconds of work.
+        design: "fixed": intervals for a number of repetitions chosen beforehand. "sequential":
+            repetitions were added until claims were decided, and claims use confidence sequences.
+        repetitions: Number of repetitions that a sequential run used; None for a fixed one.
+        stopped: What ended a sequential run: "decided" (every claim that has a confidence sequence
+            is), "budget" or "max repetitions"; None for a fixed one.
     """
 
     study: str
@@ -146,6 +186,9 @@ class Evidence(Findings):
     versions: dict[str, str]
     started: str
     wall_s: float
+    design: Design = "fixed"
+    repetitions: int | None = None
+    stopped: Stop | None = None
 
     @property
     def outcome(self) -> str:
@@ -155,6 +198,8 @@ class Evidence(Findings):
         for verdict in ("does not hold", "undecided"):
             names = [claim.id for claim in self.claims if claim.verdict == verdict]
             text += f"; {verdict}: {', '.join(names)}" if names else ""
+        if self.stopped:
+            text += f"; {self.repetitions} repetitions, stopped by: {self.stopped}"
         return text
 
 

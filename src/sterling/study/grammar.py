@@ -1,10 +1,12 @@
 """Studies: a paper as something that can be run, and its run."""
 
 import json
+import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, cast
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -12,10 +14,11 @@ from sterling.errors import InputError, NothingMeasuredError, unknown_name
 from sterling.plugins import named_modules
 from sterling.runs import Backend, Run, open_run
 from sterling.scale.backends import backend_of
-from sterling.storage import write_parquet
+from sterling.storage import fingerprint_of, write_parquet
 from sterling.study.entry import Paper, Preset, StudyEntry
 from sterling.study.evidence import Claim, Evidence, Figure, Findings, Metric, Table, load_evidence
 from sterling.study.results import Results
+from sterling.study.until_decided import UntilDecided, add_until_decided, check_sequential
 
 
 class Config(BaseModel):
@@ -60,6 +63,10 @@ class Study(Generic[C]):
         views: Metrics, tables and figures, from the results.
         scope: What the numbers hold for; "SIMULATED" comes first where the data are.
         no_data: Why the study cannot take data from `Config.data`; None when it can.
+        repetitions: Configuration field that counts its repetitions, for runs that add some until
+            claims are decided. No repetition may depend on how many there are. None where there is
+            no such field.
+        not_sequential: Why `repetitions` is None.
     """
 
     entry: StudyEntry
@@ -69,6 +76,8 @@ class Study(Generic[C]):
     views: Callable[[Results, C], Views]
     scope: Callable[[C], str]
     no_data: str | None = None
+    repetitions: str | None = None
+    not_sequential: str = "it names no field that counts its repetitions"
 
     @property
     def name(self) -> str:
@@ -132,6 +141,7 @@ def run_study(
     seed: int,
     folder: Path,
     backend: Backend | str = "processes",
+    until_decided: UntilDecided | None = None,
 ) -> Evidence:
     """Run a study in a folder, or resume it there, and leave ``evidence.json``.
 
@@ -143,9 +153,13 @@ def run_study(
         folder: Run folder; also receives ``results.parquet``.
         backend: Where cells run: "processes", "inline", "ray", or a `sterling.runs.Backend`. The
             evidence is the same.
+        until_decided: Add repetitions, a quarter more at a time, until the confidence sequence of
+            every claim that has one is decided. A run that its budget or its largest number ended
+            resumes when started again with more. None runs as many as the configuration says.
 
     Raises:
-        InputError: The folder cannot take this run, the study takes no data, or an input is wrong.
+        InputError: The folder cannot take this run, the study takes no data or has no sequential
+            form, or an input is wrong.
         CellsFailedError: Part of the run failed.
         NothingMeasuredError: The study measured nothing.
     """
@@ -154,20 +168,54 @@ def run_study(
         raise InputError(f"--data {config.data}: {study.no_data}")
     recorded = config.model_dump(mode="json")
     identity = {"study": study.name, "preset": preset, "seed": seed, "config": recorded}
+    if config.data is not None:
+        identity["data"] = fingerprint_of(config.data)
+    if until_decided is not None:
+        check_sequential(study, config, until_decided)
+        identity["design"] = "sequential"
     with open_run(folder, identity=identity, seed=seed, backend=cells) as run:
         if (folder / "evidence.json").exists():
-            return load_evidence(folder)
-        results = study.measure(config, run)
+            known = load_evidence(folder)
+            if known.stopped in (None, "decided"):
+                return known
+        command = f"sterling run {study.name} --preset {preset} --seed {seed}"
+        command += _changes(config, study.presets.get(cast("Preset", preset)))
+        command += "".join(f" --plugin {module}" for module in named_modules())
+        record: dict[str, Any] = {}
+        if until_decided is None:
+            results = study.measure(config, run)
+            findings = _findings(study, results, config)
+        else:
+            results, findings, record = add_until_decided(
+                study, config, run, until_decided, partial(_findings, study)
+            )
+            # The number stands for the budget, so that a machine of any speed repeats the figures.
+            command += f" --until-decided --max-repetitions {record['repetitions']}"
+            recorded[str(study.repetitions)] = record["repetitions"]
         write_parquet(folder / "results.parquet", results.frame)
-        findings = _findings(study, results, config)
         if all(metric.value is None for metric in findings.metrics):
             raise NothingMeasuredError(f"study {study.name!r} could not score a single item")
-        command = f"sterling run {study.name} --preset {preset} --seed {seed}"
-        command += "" if config.data is None else f" --data {config.data}"
-        command += "".join(f" --plugin {module}" for module in named_modules())
         return finish_run(
-            run, findings, study=study.name, preset=preset, command=command, config=recorded
+            run,
+            findings,
+            study=study.name,
+            preset=preset,
+            command=command,
+            config=recorded,
+            **record,
         )
+
+
+def _changes(config: C, preset: C | None) -> str:
+    """Options of the command line that make a configuration of a preset."""
+    options = "" if config.data is None else f" --data {shlex.quote(str(config.data))}"
+    if preset is None:
+        return options
+    before = preset.model_dump(mode="json")
+    for name, value in config.model_dump(mode="json").items():
+        if name != "data" and value != before[name]:
+            options += f" --set {shlex.quote(f'{name}={json.dumps(value)}')}"
+    return options
 
 
 def finish_run(
@@ -178,6 +226,7 @@ def finish_run(
     command: str,
     config: Mapping[str, Any],
     preset: str = "own data",
+    **record: Any,
 ) -> Evidence:
     """Write ``evidence.json``, the last file of a run.
 
@@ -188,6 +237,7 @@ def finish_run(
         command: Command that repeats it.
         config: Its configuration.
         preset: Name of the preset.
+        record: Further fields of `Evidence`.
     """
     evidence = Evidence(
         **dict(findings),
@@ -199,6 +249,7 @@ def finish_run(
         versions=dict(run.versions),
         started=run.started,
         wall_s=round(run.elapsed(), 3),
+        **record,
     )
     run.finish(evidence.model_dump_json(indent=1))
     return evidence

@@ -110,6 +110,7 @@ def face_study(
         views=common,
         scope=scope_of,
         no_data=no_data,
+        repetitions="seeds",
     )
 
 

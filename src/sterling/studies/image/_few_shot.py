@@ -185,6 +185,7 @@ def few_shot_study(
         claims=claims,
         views=every,
         scope=scope,
+        repetitions="seeds",
     )
 
 

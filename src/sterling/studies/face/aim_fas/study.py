@@ -169,4 +169,5 @@ STUDY = Study(
     claims=claims,
     views=views,
     scope=scope,
+    repetitions="seeds",
 )

@@ -174,4 +174,5 @@ STUDY = Study(
     claims=claims,
     views=views,
     scope=scope,
+    repetitions="seeds",
 )

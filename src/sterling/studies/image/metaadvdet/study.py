@@ -230,4 +230,5 @@ STUDY = Study(
     claims=claims,
     views=views,
     scope=scope,
+    repetitions="seeds",
 )

@@ -166,4 +166,5 @@ STUDY = Study(
     claims=claims,
     views=views,
     scope=scope,
+    repetitions="seeds",
 )

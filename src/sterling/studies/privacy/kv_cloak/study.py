@@ -295,4 +295,5 @@ STUDY = Study(
     claims=claims,
     views=views,
     scope=scope,
+    not_sequential="its units are the prompts, blocks and layers of one model",
 )

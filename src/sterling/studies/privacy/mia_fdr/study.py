@@ -75,4 +75,5 @@ STUDY = Study(
     claims=claims,
     views=views,
     scope=scope,
+    repetitions="seeds",
 )

@@ -270,4 +270,5 @@ STUDY = Study(
     claims=claims,
     views=views,
     scope=scope,
+    not_sequential="each problem has its own number of repetitions",
 )

@@ -253,4 +253,5 @@ STUDY = Study(
     views=views,
     scope=scope,
     no_data="its problems are drawn here, so that the least loss is known",
+    repetitions="seeds",
 )

@@ -226,4 +226,5 @@ STUDY = Study(
     claims=claims,
     views=views,
     scope=scope,
+    not_sequential="its texts are divided among groups whose number is fixed beforehand",
 )

@@ -290,4 +290,5 @@ STUDY = Study(
     claims=claims,
     views=views,
     scope=scope,
+    not_sequential="its texts are divided among repetitions whose number is fixed beforehand",
 )

@@ -1,0 +1,129 @@
+"""Clustered intervals cover where subjects differ; the interval per presentation does not."""
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from scipy import stats
+
+from sterling.errors import InputError, NothingMeasuredError
+from sterling.measure import Interval, Rate, clustered_interval
+
+RUNS = 500
+Drawn = tuple[NDArray[np.int64], NDArray[np.int64]]
+
+
+def _drawn(rate: float, likeness: float, subjects: int, *, unequal: bool) -> list[Drawn]:
+    """Counts of subjects whose rates have a beta distribution with that intraclass correlation."""
+    rng = np.random.default_rng(0)
+    strength = 1 / likeness - 1
+    trials = np.tile([4, 10, 25, 60] if unequal else [25], subjects)[:subjects]
+    rates = rng.beta(rate * strength, (1 - rate) * strength, (RUNS, subjects))
+    return [(errors, trials) for errors in rng.binomial(trials, rates)]
+
+
+def _covered(intervals: list[Interval], rate: float) -> int:
+    return sum(interval.contains(rate) for interval in intervals)
+
+
+ENOUGH = int(stats.binom.ppf(0.001, RUNS, 0.95))  # runs that cover, at a coverage of 95 %
+
+
+@pytest.mark.parametrize("unequal", [False, True])
+@pytest.mark.parametrize(("rate", "likeness"), [(0.3, 0.2), (0.5, 0.5), (0.1, 0.1)])
+def test_coverage_where_subjects_differ(rate: float, likeness: float, unequal: bool) -> None:
+    drawn = _drawn(rate, likeness, 12, unequal=unequal)
+    robust = [clustered_interval(*counts) for counts in drawn]
+    worst = [clustered_interval(*counts, method="worst case") for counts in drawn]
+    each = [Rate(int(errors.sum()), int(trials.sum())).interval() for errors, trials in drawn]
+    assert _covered(worst, rate) >= ENOUGH
+    assert _covered(robust, rate) >= ENOUGH
+    assert _covered(each, rate) < 0.85 * RUNS
+
+
+@pytest.mark.parametrize("rate", [0.02, 0.3])
+@pytest.mark.parametrize("subjects", [5, 40])
+def test_worst_case_covers_wholly_correlated_trials(rate: float, subjects: int) -> None:
+    wrong = np.random.default_rng(1).random((RUNS, subjects)) < rate
+    trials = np.arange(1, subjects + 1)
+    found = [clustered_interval(row * trials, trials, method="worst case") for row in wrong]
+    assert _covered(found, rate) >= ENOUGH
+
+
+def test_worst_case_is_exact_at_zero_errors_and_scales_with_subjects() -> None:
+    none = clustered_interval([0] * 20, range(1, 21), method="worst case")
+    assert (none.low, none.high) == pytest.approx((0.0, 1 - 0.025 ** (1 / 20)))
+    every = clustered_interval([3] * 20, [3] * 20, method="worst case")
+    assert (every.low, every.high) == pytest.approx((0.025 ** (1 / 20), 1.0))
+    one = clustered_interval([3], [10], method="worst case")
+    assert one.low < 0.02
+    assert one.high > 0.97
+
+
+def test_worst_case_weighs_subjects_alike() -> None:
+    errors, trials = [1, 9], [1, 90]
+    found = clustered_interval(errors * 200, trials * 200, method="worst case")
+    assert found.contains(0.55)  # mean of the rates 1 and 0.1
+    assert not found.contains(10 / 91)  # pooled
+    assert clustered_interval(errors * 200, trials * 200).contains(10 / 91)
+
+
+def test_robust_by_hand() -> None:
+    errors, trials = np.array([1, 0, 3, 2, 0]), np.array([10, 4, 5, 10, 3])
+    rate = 6 / 32
+    without = [(6 - wrong) / (32 - total) for wrong, total in zip(errors, trials, strict=True)]
+    variance = 4 / 5 * sum((one - rate) ** 2 for one in without)
+    ratio = stats.t.ppf(0.975, 31) / stats.t.ppf(0.975, 32**2 / (trials**2).sum() - 1)
+    effective = rate * (1 - rate) / variance * ratio**2
+    found = clustered_interval(errors, trials)
+    low = stats.beta.ppf(0.025, rate * effective, effective - rate * effective + 1)
+    high = stats.beta.ppf(0.975, rate * effective + 1, effective - rate * effective)
+    assert (found.low, found.high) == pytest.approx((low, high))
+
+
+def test_robust_with_equal_trials_is_korn_and_graubard() -> None:
+    errors = np.array([1, 0, 3, 2, 0])
+    variance = errors.var(ddof=1) / 5 / 10**2
+    ratio = stats.t.ppf(0.975, 49) / stats.t.ppf(0.975, 4)
+    effective = 0.12 * 0.88 / variance * ratio**2
+    high = stats.beta.ppf(0.975, 0.12 * effective + 1, 0.88 * effective)
+    assert clustered_interval(errors, [10] * 5).high == pytest.approx(high)
+
+
+def test_one_subject_with_nearly_all_trials_tells_nothing() -> None:
+    found = clustered_interval([1, 300], [1, 1000])
+    assert found.low < 1e-6
+    assert found.high > 0.999
+
+
+def test_robust_without_any_spread() -> None:
+    assert clustered_interval([0] * 8, [50] * 8) == Rate(0, 8).interval()
+    assert clustered_interval([50] * 8, [50] * 8) == Rate(8, 8).interval()
+    # Equal rates: no more trials than there are.
+    assert clustered_interval([5] * 8, [50] * 8) == Rate(40, 400).interval()
+
+
+@pytest.mark.parametrize("method", ["robust", "worst case"])
+def test_a_higher_level_is_wider(method: str) -> None:
+    low, high = (
+        clustered_interval([1, 0, 2, 4], [9, 9, 9, 9], level, method)  # type: ignore[arg-type]
+        for level in (0.8, 0.99)
+    )
+    assert high.low < low.low < low.high < high.high
+
+
+@pytest.mark.parametrize(
+    ("errors", "trials"),
+    [([1], [1, 2]), ([2], [1]), ([0], [0]), ([-1], [3]), ([0.5], [2]), ([[1]], [[2]])],
+)
+def test_counts_that_do_not_fit(errors: list[int], trials: list[int]) -> None:
+    with pytest.raises(InputError, match="per subject"):
+        clustered_interval(errors, trials)
+
+
+def test_too_few_subjects_and_unknown_methods() -> None:
+    with pytest.raises(NothingMeasuredError, match="0 subjects"):
+        clustered_interval([], [])
+    with pytest.raises(NothingMeasuredError, match="1 subject"):
+        clustered_interval([1], [9])
+    with pytest.raises(InputError, match="use robust or worst case"):
+        clustered_interval([1], [9], method="best")  # type: ignore[arg-type]
