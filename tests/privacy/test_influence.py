@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.draws import normal, seeded
 from torch import Tensor, nn
 
 from sterling.errors import InputError
@@ -30,13 +31,13 @@ def network(seed: int = 0) -> nn.Module:
 
 
 def records(seed: int, n: int = 30) -> tuple[Tensor, Tensor]:
-    generator = torch.Generator().manual_seed(seed)
+    generator = seeded(seed)
     inputs = torch.randn(n, 4, generator=generator, dtype=torch.float64)
     return inputs, torch.randint(3, (n,), generator=generator)
 
 
 def positive_definite(seed: int, size: int = 8) -> tuple[Tensor, Tensor]:
-    generator = torch.Generator().manual_seed(seed)
+    generator = seeded(seed)
     root = torch.randn(size, size, generator=generator, dtype=torch.float64)
     right = torch.randn(size, generator=generator, dtype=torch.float64)
     return root @ root.T / size + 0.1 * torch.eye(size, dtype=torch.float64), right
@@ -73,7 +74,7 @@ def test_products_are_those_of_the_dense_hessian() -> None:
     matrix = hessian_matrix(module, inputs, labels, l2=0.1)
     product = hessian_product(module, inputs, labels, l2=0.1)
     for seed in range(3):
-        generator = torch.Generator().manual_seed(seed)
+        generator = seeded(seed)
         vector = torch.randn(len(matrix), generator=generator, dtype=torch.float64)
         torch.testing.assert_close(product(vector), matrix @ vector, rtol=0, atol=1e-12)
 
@@ -129,9 +130,7 @@ def test_kfac_is_exact_where_inputs_do_not_vary() -> None:
     sizes = [25, 18]
     blocks = torch.zeros_like(dense)
     blocks[:25, :25], blocks[25:, 25:] = dense[:25, :25], dense[25:, 25:]
-    vector = torch.randn(
-        sum(sizes), dtype=torch.float64, generator=torch.Generator().manual_seed(1)
-    )
+    vector = normal(sum(sizes), seed=1, dtype=torch.float64)
     expected = torch.linalg.solve(blocks + 0.05 * torch.eye(43, dtype=torch.float64), vector)
     factored = fit_kfac(module, inputs)
     torch.testing.assert_close(factored.solve(vector, damping=0.05), expected)
