@@ -106,18 +106,6 @@ def test_the_counterpart_of_the_other_class_is_found() -> None:
     assert torch.equal(negatives, (anchors + 27) % 54)
 
 
-def test_pairs_are_drawn_anew_and_repeatably() -> None:
-    contexts, live = torch.arange(40)[:, None] % 4, torch.arange(40) < 20
-    anchors = torch.arange(40)
-
-    def drawn(seed: int) -> tuple[torch.Tensor, torch.Tensor]:
-        return draw_pairs(contexts, live, anchors, seeded(seed))
-
-    assert torch.equal(drawn(1)[0], drawn(1)[0])
-    assert not torch.equal(drawn(1)[0], drawn(2)[0])
-    assert len(set(drawn(1)[1].tolist())) > 10
-
-
 def test_unknown_values_are_equal_to_none() -> None:
     manifest = Manifest.from_columns(
         {

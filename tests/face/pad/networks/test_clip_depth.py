@@ -46,7 +46,6 @@ def test_a_clip_has_one_map_fewer_than_frames(build: Build) -> None:
     output = network(normal(2, 5, 3, 32, 48))
     assert output.maps.shape == (2, 4, 4, 6)
     assert output.logits.shape == (2, 1)
-    assert bool((output.maps >= 0).all())
     assert network.w_single + network.w_multi == 1
     torch.testing.assert_close(
         network.liveness(output),
@@ -199,9 +198,8 @@ def test_training_finds_what_only_the_order_of_frames_tells(build: Build) -> Non
 def test_wrong_streams_are_refused() -> None:
     network = SGTD(2).eval()
     _, state = network.stream(torch.zeros(2, 3, 32, 32))
-    with pytest.raises(InputError, match="same clips and size"):
-        network.stream(torch.zeros(3, 3, 32, 32), state)
-    with pytest.raises(InputError, match="same clips and size"):
-        network.stream(torch.zeros(2, 3, 40, 32), state)
+    for other in (torch.zeros(3, 3, 32, 32), torch.zeros(2, 3, 40, 32)):
+        with pytest.raises(InputError, match="same clips and size"):
+            network.stream(other, state)
     with pytest.raises(InputError, match="depth_net takes"):
         network.stream(torch.zeros(2, 5, 3, 32, 32))

@@ -80,4 +80,5 @@ def test_values_stay_and_the_gradient_turns_round() -> None:
 def test_the_ramp_starts_at_nothing_and_ends_near_one() -> None:
     assert reversal(0) == 0
     assert reversal(400) == pytest.approx(0.46212, abs=1e-5)  # tanh(1/2)
+    assert 0 < reversal(100) < reversal(1000) < 1
     assert reversal(100_000) == pytest.approx(1)
