@@ -57,16 +57,7 @@ def results_of(*repetitions: Repetition) -> Results:
 
 
 GOOD = [0.9, 0.9, 0.9, 0.9, 0.1, 0.1, 0.1, 0.9]  # one resin mask of two is accepted
-BAD = [
-    0.9,
-    0.9,
-    0.1,
-    0.1,
-    0.9,
-    0.9,
-    0.1,
-    0.1,
-]  # two live rejected, all prints accepted
+BAD = [0.9, 0.9, 0.1, 0.1] * 2  # two live rejected, all prints accepted
 
 
 def test_error_rates_are_those_of_the_worst_species_at_the_development_threshold() -> None:
