@@ -2,9 +2,9 @@ import json
 from pathlib import Path
 
 import pytest
+from tests.cli.command import run, told
 
 import sterling.studies
-from sterling.cli import main
 from sterling.measure import Rate
 from sterling.runs import Run
 from sterling.study import Claim, Config, Results, Study, Views, at_most, row
@@ -45,19 +45,12 @@ def _toy_studies(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
 
 
-def run(*arguments: str) -> int:
-    with pytest.raises(SystemExit) as stopped:
-        main(list(arguments))
-    assert isinstance(stopped.value.code, int)
-    return stopped.value.code
-
-
 @pytest.mark.parametrize(
     ("outcome", "status"),
     [("holds", 0), ("fails", 1), ("open", 1), ("breaks", 3), ("nothing", 3)],
 )
 def test_exit_status_of_run(outcome: str, status: int) -> None:
-    assert run("run", "toy", "--set", f"outcome={outcome}", "--out", "r") == status
+    assert run("run", "toy", "--set", f"outcome={outcome}", "--out", "r").status == status
     assert Path("r/evidence.json").exists() == (status < 2)
 
 
@@ -81,55 +74,44 @@ def test_exit_status_of_run(outcome: str, status: int) -> None:
         (["face", "train", "--data", "nowhere", "--out", "d"], "nowhere"),
     ],
 )
-def test_bad_input_is_one_line_and_status_2(
-    arguments: list[str], words: str, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert run(*arguments) == 2
-    output = capsys.readouterr()
-    assert output.out == ""
-    assert len(output.err.strip().splitlines()) == 1
-    assert words in output.err
+def test_bad_input_is_one_line_and_status_2(arguments: list[str], words: str) -> None:
+    ended = run(*arguments)
+    assert ended.status == 2
+    assert ended.out == ""
+    assert len(ended.err.strip().splitlines()) == 1
+    assert words in ended.err
     assert not Path("x.onnx").exists()
 
 
-def test_json_is_the_whole_of_standard_output(capsys: pytest.CaptureFixture[str]) -> None:
-    assert run("run", "toy", "--seed", "7", "--out", "r", "--json") == 0
-    evidence = json.loads(capsys.readouterr().out)
+def test_json_is_the_whole_of_standard_output() -> None:
+    evidence = json.loads(told("run", "toy", "--seed", "7", "--out", "r", "--json"))
     assert evidence == json.loads(Path("r/evidence.json").read_text())
     assert evidence["metrics"][0]["value"] == 7.0
     assert {"study", "preset", "seed", "config", "versions", "started", "wall_s", "metrics",
             "claims", "tables", "figures"} <= evidence.keys()  # fmt: skip
 
 
-def test_list_and_verify_as_json(capsys: pytest.CaptureFixture[str]) -> None:
-    assert run("list", "--json") == 0
-    assert [study["name"] for study in json.loads(capsys.readouterr().out)] == ["toy"]
-    assert run("verify", "--all", "--json") == 0
-    assert json.loads(capsys.readouterr().out)[0]["claims"][0]["verdict"] == "holds"
+def test_list_and_verify_as_json() -> None:
+    assert [study["name"] for study in json.loads(told("list", "--json"))] == ["toy"]
+    assert json.loads(told("verify", "--all", "--json"))[0]["claims"][0]["verdict"] == "holds"
 
 
-def test_tables_for_people(capsys: pytest.CaptureFixture[str]) -> None:
-    assert run("list") == 0
-    assert "toy" in capsys.readouterr().out
-    assert run("run", "toy", "--out", "r") == 0
-    output = capsys.readouterr().out
+def test_tables_for_people() -> None:
+    assert "toy" in told("list")
+    output = told("run", "toy", "--out", "r")
     assert "1 of 1 claims hold" in output
-    assert run("cite", "toy") == 0
-    assert "@inproceedings{yu2020searching" in capsys.readouterr().out
+    assert "@inproceedings{yu2020searching" in told("cite", "toy")
 
 
-def test_compare_two_runs(capsys: pytest.CaptureFixture[str]) -> None:
+def test_compare_two_runs() -> None:
     for seed in ("1", "4"):
-        assert run("run", "toy", "--seed", seed, "--out", seed) == 0
-    capsys.readouterr()
-    assert run("compare", "1", "4", "--json") == 0
-    (row,) = json.loads(capsys.readouterr().out)
+        assert run("run", "toy", "--seed", seed, "--out", seed).status == 0
+    (row,) = json.loads(told("compare", "1", "4", "--json"))
     assert (row["a"], row["b"], row["difference"], row["paired"]) == (1.0, 4.0, 3.0, False)
 
 
-def test_doctor_names_versions_extras_and_device(capsys: pytest.CaptureFixture[str]) -> None:
-    assert run("doctor", "--json") == 0
-    found = json.loads(capsys.readouterr().out)
+def test_doctor_names_versions_extras_and_device() -> None:
+    found = json.loads(told("doctor", "--json"))
     assert found["version"]["torch"]
     assert found["extra"]["report"] == "installed"
     assert {"used", "threads"} == found["device"].keys()
