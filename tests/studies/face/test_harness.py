@@ -18,14 +18,18 @@ from sterling.studies.face._harness import (
     THUMBNAILS,
     FaceConfig,
     Fusion,
+    Repetition,
     Setting,
     System,
     Systems,
     compare,
+    kinds_of,
+    kinds_table,
+    rows_of,
+    settings_table,
     simulated_faces,
+    species_table,
 )
-from sterling.studies.face._repetition import Repetition, kinds_of, rows_of
-from sterling.studies.face._views import kinds_table, settings_table, species_table
 from sterling.study import Results
 
 ITEMS = {

@@ -13,8 +13,7 @@ from sterling.cli import main
 from sterling.face.capture import PROTOCOLS
 from sterling.face.challenge.leaderboard import open_board, verify
 from sterling.studies import STUDIES
-from sterling.studies.face._harness import read_recorded
-from sterling.studies.face._repetition import Repetition, items_of
+from sterling.studies.face._harness import Repetition, items_of, read_recorded
 from sterling.studies.face.hifimask_challenge._entries import (
     HELD,
     HELD_CLAMPED,

@@ -23,8 +23,8 @@ from sterling.studies.face._harness import (
     FaceConfig,
     System,
     Systems,
+    face_study,
 )
-from sterling.studies.face._views import face_study
 from sterling.study import Claim, Column, Results, Views, row
 
 STEPS = ("halfway", "se", "se_add", "multi_scale")

@@ -24,9 +24,11 @@ from sterling.studies.face._harness import (
     Settings,
     System,
     Systems,
+    face_study,
+    in_setting,
     leave_out,
+    settings_table,
 )
-from sterling.studies.face._views import face_study, in_setting, settings_table
 from sterling.study import Claim, Results, Views
 
 CONTEXT, CROSS_ENTROPY, RANDOM = "ccl", "cross-entropy", "random pairs"

@@ -16,8 +16,8 @@ from sterling.studies.face._harness import (
     Fusion,
     System,
     Systems,
+    face_study,
 )
-from sterling.studies.face._views import face_study
 from sterling.study import Claim, Results
 
 

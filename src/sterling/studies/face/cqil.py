@@ -28,9 +28,11 @@ from sterling.studies.face._harness import (
     Settings,
     System,
     Systems,
+    face_study,
+    in_setting,
     leave_out,
+    settings_table,
 )
-from sterling.studies.face._views import face_study, in_setting, settings_table
 from sterling.study import Claim, Column, Results, Views, positive, row
 
 INVARIANT, CROSS_ENTROPY, COPIES = "cqil", "cross-entropy", "corrupted copies"

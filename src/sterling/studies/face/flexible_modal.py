@@ -22,8 +22,8 @@ from sterling.studies.face._harness import (
     FaceConfig,
     System,
     Systems,
+    face_study,
 )
-from sterling.studies.face._views import face_study
 from sterling.study import Claim, Column, Results, Views, row
 
 SCENARIOS: dict[str, tuple[Modality, ...]] = {

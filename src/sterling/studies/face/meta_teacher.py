@@ -34,12 +34,15 @@ from sterling.studies.face._harness import (
     BASELINE,
     THUMBNAILS,
     CaptureConfig,
+    Repetition,
     divided,
+    face_views,
     hand_crafted,
+    items_of,
     read_recorded,
+    rows_of,
+    scope_of,
 )
-from sterling.studies.face._repetition import Repetition, items_of, rows_of
-from sterling.studies.face._views import face_views, scope_of
 from sterling.study import Claim, Column, Results, Study, Views, row
 
 META, MASK, DEPTH, ORDINARY = "meta-teacher", "binary mask", "depth", "ordinary teacher"

@@ -9,7 +9,7 @@ from functools import partial
 
 from sterling.face.data import Faces
 from sterling.face.pad import DepthNet, TemporalDepth
-from sterling.studies.face._harness import BASELINE, THUMBNAILS, Systems
+from sterling.studies.face._harness import BASELINE, THUMBNAILS, Systems, face_study
 from sterling.studies.face._two_stage import (
     PARALLAX,
     PLANAR_KINDS,
@@ -20,7 +20,6 @@ from sterling.studies.face._two_stage import (
     single_frame,
     temporal_claims,
 )
-from sterling.studies.face._views import face_study
 from sterling.study import Claim, Results
 
 SINGLE, TEMPORAL = "depth_net", "temporal_depth"

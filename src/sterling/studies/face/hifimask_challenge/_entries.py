@@ -35,16 +35,17 @@ from sterling.studies.face._harness import (
     BASELINE,
     THUMBNAILS,
     FaceConfig,
+    Repetition,
     System,
     Systems,
     compare,
     divided,
     on_images,
     read_recorded,
+    rows_of,
+    scope_of,
     simulated_faces,
 )
-from sterling.studies.face._repetition import Repetition, rows_of
-from sterling.studies.face._views import scope_of
 from sterling.study import Results, row
 
 NAME = "hifimask_challenge"

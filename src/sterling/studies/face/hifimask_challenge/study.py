@@ -6,10 +6,7 @@ simulated, of which one material, plaster, is never trained on. The entries of t
 are in a leaderboard in the run's folder, which can be verified.
 """
 
-from sterling.studies.face._harness import (
-    BASELINE,
-)
-from sterling.studies.face._views import face_views, scope_of
+from sterling.studies.face._harness import BASELINE, face_views, scope_of
 from sterling.studies.face.hifimask_challenge._entries import (
     BLIND,
     CORRUPTION,

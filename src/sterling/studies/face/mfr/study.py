@@ -18,14 +18,7 @@ from sterling.studies.face.mfr._training import (
     MfrConfig,
     measure,
 )
-from sterling.study import (
-    Claim,
-    Column,
-    Results,
-    Study,
-    Table,
-    Views,
-)
+from sterling.study import Claim, Column, Results, Study, Table, Views
 
 
 def claims(results: Results, config: MfrConfig) -> list[Claim]:

@@ -21,13 +21,13 @@ from sterling.studies.face._harness import (
     Compared,
     FaceConfig,
     Fusion,
+    Repetition,
     Setting,
     Settings,
     System,
     Systems,
     on_images,
 )
-from sterling.studies.face._repetition import Repetition
 from sterling.study import row
 
 PIXEL, FOURIER, COLOUR, HYBRID = "pixel-wise", "Fourier", "colour texture", "hybrid"

@@ -8,10 +8,7 @@ hard it is. A set is its cameras and lights; people are always new.
 """
 
 from sterling.face.capture import KINDS
-from sterling.studies.face._harness import (
-    BASELINE,
-)
-from sterling.studies.face._views import face_study
+from sterling.studies.face._harness import BASELINE, face_study
 from sterling.studies.face.pad_chapter._protocols import (
     BOTH,
     CHANCE,

@@ -28,13 +28,13 @@ from sterling.studies.face._harness import (
     THUMBNAILS,
     Compared,
     FaceConfig,
+    Repetition,
     Setting,
     Settings,
     System,
     Systems,
     on_images,
 )
-from sterling.studies.face._repetition import Repetition
 from sterling.study import row
 
 TEXTURE, COLOUR, ONE_CLASS = "texture", "colour texture", "one class"
