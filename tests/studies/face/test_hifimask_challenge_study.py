@@ -14,14 +14,8 @@ from sterling.face.capture import PROTOCOLS
 from sterling.face.challenge.leaderboard import open_board, verify
 from sterling.studies import STUDIES
 from sterling.studies.face._harness import Repetition, items_of, read_recorded
-from sterling.studies.face.hifimask_challenge._entries import (
-    HELD,
-    HELD_CLAMPED,
-    SEEN,
-    SYSTEMS,
-    UNSEEN,
-    rerun,
-)
+from sterling.studies.face.hifimask_challenge._entries import HELD, HELD_CLAMPED, rerun
+from sterling.studies.face.hifimask_challenge._systems import SEEN, SYSTEMS, UNSEEN
 from sterling.study import Results
 
 STUDY = STUDIES["hifimask_challenge"]

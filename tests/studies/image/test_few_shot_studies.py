@@ -9,15 +9,15 @@ import torch
 from sterling.adapt import GradientLearner, Judged, LearnedRates, Learner, layered, lwau
 from sterling.image import LabelledImages, conv4
 from sterling.runs import open_run
-from sterling.studies.image._few_shot import (
+from sterling.studies.image._few_shot import maml_on_pictures
+from sterling.studies.image._few_shot_data import SMOKE, PriorConfig
+from sterling.studies.image._few_shot_systems import (
     PIXELS,
     System,
     Systems,
     Trained,
-    maml_on_pictures,
     measure_systems,
 )
-from sterling.studies.image._few_shot_data import SMOKE, PriorConfig
 from sterling.studies.image.lwau import BOTTOM, COST, FROZEN, TOP, layer_rows
 from sterling.studies.image.pkaml import AGREEMENT, GAP, MIXED_GAIN, OWN_LEAD, matrix_rows
 from sterling.studies.image.raml import distract

@@ -7,10 +7,11 @@ Reading (`read_folder`, `read_image`, `read_frames`), the public data sets (`rea
 
 from sterling.face.data.align import CropSpec, crop_face, landmark_places, resize_crop
 from sterling.face.data.clips import clip_of_video, load_clips
+from sterling.face.data.datasets.account import Account, Count, Problem
 from sterling.face.data.datasets.casia_mfsd import CASIA_MFSD
 from sterling.face.data.datasets.casia_surf import CASIA_SURF, CASIA_SURF_ATTACKS
 from sterling.face.data.datasets.cefa import CEFA
-from sterling.face.data.datasets.check import Account, Count, Problem, check_dataset
+from sterling.face.data.datasets.check import check_dataset
 from sterling.face.data.datasets.hifimask import HIFIMASK
 from sterling.face.data.datasets.msu_mfsd import MSU_MFSD
 from sterling.face.data.datasets.nuaa import NUAA

@@ -9,7 +9,8 @@ from sterling.face.pad.baselines.simple import score_thumbnails
 from sterling.face.pad.detector.base import DetectorBase, Provenance
 from sterling.face.pad.detector.decision import Decision, Outcome, decide, margin_for
 from sterling.face.pad.detector.detector import Detector
-from sterling.face.pad.detector.onnx import ExportReport, OnnxDetector, export_onnx
+from sterling.face.pad.detector.export import ExportReport, export_onnx
+from sterling.face.pad.detector.onnx import OnnxDetector
 from sterling.face.pad.detector.preprocessing import Preprocessing, normalise
 from sterling.face.pad.detector.pretrained import SHIPPED, load_detector, shipped_detector
 from sterling.face.pad.few_shot.aim_fas import adaptive_inner_update
@@ -23,15 +24,10 @@ from sterling.face.pad.networks.epcr import EPCR, Consistency
 from sterling.face.pad.networks.network import Network, Output
 from sterling.face.pad.networks.registry import MODELS, build_network, small_arguments
 from sterling.face.pad.training.augment import augment
+from sterling.face.pad.training.config import EpochRecord, TrainConfig, TrainHistory, TrainingError
 from sterling.face.pad.training.losses import ContrastiveDepthLoss, DepthLoss
 from sterling.face.pad.training.objective import Batch, Objective
-from sterling.face.pad.training.train import (
-    EpochRecord,
-    TrainConfig,
-    TrainHistory,
-    TrainingError,
-    train,
-)
+from sterling.face.pad.training.train import train
 
 __all__ = [
     "CDCN",

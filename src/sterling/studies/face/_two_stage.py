@@ -12,7 +12,7 @@ from sterling.face.data import Faces, label_maps
 from sterling.face.pad import DepthNet
 from sterling.face.pad.baselines.parallax import score_parallax
 from sterling.face.pad.networks.clip_depth import ClipDepth
-from sterling.face.pad.training.train import Optimizer
+from sterling.face.pad.training.config import Optimizer
 from sterling.studies.face._harness import BASELINE, FaceConfig, System
 from sterling.study import Claim, Preset, Results
 

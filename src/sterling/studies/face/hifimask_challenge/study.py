@@ -7,22 +7,18 @@ are in a leaderboard in the run's folder, which can be verified.
 """
 
 from sterling.studies.face._harness import BASELINE, face_views, scope_of
-from sterling.studies.face.hifimask_challenge._entries import (
-    BLIND,
+from sterling.studies.face.hifimask_challenge._entries import BLIND, HONEST, PROBED, RULES, measure
+from sterling.studies.face.hifimask_challenge._systems import (
     CORRUPTION,
     FACE,
     FIRST,
-    HONEST,
     KINDS,
     NAME,
     PARTS,
     PIXEL,
-    PROBED,
-    RULES,
     SYSTEMS,
     WHOLE,
     HifimaskChallengeConfig,
-    measure,
 )
 from sterling.study import Claim, Column, Results, Study, Views
 
