@@ -343,7 +343,7 @@ def _record_attempt(folder: Path) -> None:
 def open_run(
     folder: Path, *, identity: Mapping[str, Any], seed: int, backend: Backend = inline
 ) -> Iterator[Run]:
-    """Start a run in a new or empty folder, or go on with the same run in its folder.
+    """Start a run in a new or empty folder, or resume the same run in its folder.
 
     Args:
         folder: The run's folder.

@@ -45,7 +45,7 @@ def _status(arguments: list[str] | None) -> int:
     except TyperException as error:
         return _complain(error.format_message(), 2)
     except (typer.Abort, KeyboardInterrupt):
-        return _complain("stopped; start again with the same --out to go on", 3)
+        return _complain("stopped; start again with the same --out to resume", 3)
     except Exception as error:
         return _complain(f"{type(error).__name__}: {error}", 3)
     return result if isinstance(result, int) else 0

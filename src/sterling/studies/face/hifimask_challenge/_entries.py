@@ -107,7 +107,7 @@ def _repetition(
 
 
 def _material_rows(repetition: Repetition, system: str) -> Iterator[Row]:
-    presented = repetition.test[system].species
+    presented = repetition.test[system].negative_groups
     for species in presented:
         seen = "seen" if species in repetition.seen_species else "unseen"
         area = repetition.auc(system, [species])
