@@ -5,7 +5,7 @@ import pytest
 
 from sterling.face.capture import Scale, simulate
 from sterling.face.data import Faces
-from sterling.studies.face._harness import leave_out
+from sterling.studies.face._harness.systems import leave_out
 from sterling.studies.face.ccl import BRIGHT, LEFT_OUT, confound
 
 

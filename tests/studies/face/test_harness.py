@@ -13,23 +13,19 @@ from sterling.face.pad import CDCN
 from sterling.face.pad.networks.cdcn_multimodal import CDCNMultimodal
 from sterling.measure import Rate
 from sterling.runs import Cell, open_run
-from sterling.studies.face._harness import (
+from sterling.studies.face._harness.config import FaceConfig
+from sterling.studies.face._harness.measuring import simulated_faces
+from sterling.studies.face._harness.repetition import Repetition, kinds_of, rows_of
+from sterling.studies.face._harness.systems import (
     BASELINE,
     THUMBNAILS,
-    FaceConfig,
     Fusion,
-    Repetition,
     Setting,
     System,
     Systems,
-    compare,
-    kinds_of,
-    kinds_table,
-    rows_of,
-    settings_table,
-    simulated_faces,
-    species_table,
 )
+from sterling.studies.face._harness.training import compare
+from sterling.studies.face._harness.views import kinds_table, settings_table, species_table
 from sterling.study import Results
 
 ITEMS = {

@@ -13,7 +13,8 @@ from sterling.cli import main
 from sterling.face.capture import PROTOCOLS
 from sterling.face.challenge.leaderboard import open_board, verify
 from sterling.studies import STUDIES
-from sterling.studies.face._harness import Repetition, items_of, read_recorded
+from sterling.studies.face._harness.measuring import read_recorded
+from sterling.studies.face._harness.repetition import Repetition, items_of
 from sterling.studies.face.hifimask_challenge._entries import HELD, HELD_CLAMPED, rerun
 from sterling.studies.face.hifimask_challenge._systems import SEEN, SYSTEMS, UNSEEN
 from sterling.study import Results

@@ -7,14 +7,9 @@ sections 3.1 and 3.2.
 from pydantic import Field
 
 from sterling.face.pad import CDCN
-from sterling.studies.face._harness import (
-    BASELINE,
-    THUMBNAILS,
-    FaceConfig,
-    System,
-    Systems,
-    face_study,
-)
+from sterling.studies.face._harness.config import FaceConfig
+from sterling.studies.face._harness.study import face_study
+from sterling.studies.face._harness.systems import BASELINE, THUMBNAILS, System, Systems
 from sterling.study import Claim, Results
 
 ACER_BAR = 0.20  # our own bar for a usable demonstration, set before anything was measured

@@ -20,19 +20,18 @@ from sterling.face.pad import Detector, normalise
 from sterling.face.pad.networks.cqil import CQIL, QualityInvariance, lower_quality
 from sterling.measure import Scores, auc
 from sterling.runs import Row
-from sterling.studies.face._harness import (
+from sterling.studies.face._harness.config import FaceConfig
+from sterling.studies.face._harness.study import face_study
+from sterling.studies.face._harness.systems import (
     BASELINE,
     THUMBNAILS,
-    FaceConfig,
     Setting,
     Settings,
     System,
     Systems,
-    face_study,
-    in_setting,
     leave_out,
-    settings_table,
 )
+from sterling.studies.face._harness.views import in_setting, settings_table
 from sterling.study import Claim, Column, Results, Views, positive, row
 
 INVARIANT, CROSS_ENTROPY, COPIES = "cqil", "cross-entropy", "corrupted copies"

@@ -9,7 +9,8 @@ from functools import partial
 
 from sterling.face.data import Faces
 from sterling.face.pad import DepthNet, TemporalDepth
-from sterling.studies.face._harness import BASELINE, THUMBNAILS, Systems, face_study
+from sterling.studies.face._harness.study import face_study
+from sterling.studies.face._harness.systems import BASELINE, THUMBNAILS, Systems
 from sterling.studies.face._two_stage import (
     PARALLAX,
     PLANAR_KINDS,

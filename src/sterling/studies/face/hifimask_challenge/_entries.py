@@ -24,15 +24,10 @@ from sterling.face.challenge.leaderboard import Trained, start_board, submit
 from sterling.face.data import Faces, Manifest
 from sterling.face.pad.detector.weights import digest
 from sterling.runs import Cell, Row, Run, derive_seed, open_run
-from sterling.studies.face._harness import (
-    Repetition,
-    compare,
-    divided,
-    read_recorded,
-    rows_of,
-    scope_of,
-    simulated_faces,
-)
+from sterling.studies.face._harness.measuring import divided, read_recorded, simulated_faces
+from sterling.studies.face._harness.repetition import Repetition, rows_of
+from sterling.studies.face._harness.study import scope_of
+from sterling.studies.face._harness.training import compare
 from sterling.studies.face.hifimask_challenge._systems import (
     CORRUPTION,
     FIRST,

@@ -14,14 +14,8 @@ from sterling.face.pad.baselines.hand_crafted import score_spectrum, score_textu
 from sterling.face.pad.networks.fusion_resnet import FusionResNet
 from sterling.face.pad.networks.part_crops import PartCrops, PartSupervision, halved
 from sterling.face.pad.networks.ssdg import SSDG, SingleSide
-from sterling.studies.face._harness import (
-    BASELINE,
-    THUMBNAILS,
-    FaceConfig,
-    System,
-    Systems,
-    on_images,
-)
+from sterling.studies.face._harness.config import FaceConfig
+from sterling.studies.face._harness.systems import BASELINE, THUMBNAILS, System, Systems, on_images
 
 NAME = "hifimask_challenge"
 

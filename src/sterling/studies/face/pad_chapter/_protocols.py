@@ -15,13 +15,13 @@ from sterling.face.pad.networks.deep_pixbis import DeepPixBiS, PixelWiseBinary
 from sterling.face.pad.networks.fourier import FourierNet, FourierSupervised
 from sterling.measure import Scores, auc
 from sterling.runs import Cell, Row, derive_seed
-from sterling.studies.face._harness import (
+from sterling.studies.face._harness.config import FaceConfig
+from sterling.studies.face._harness.measuring import Compared
+from sterling.studies.face._harness.repetition import Repetition
+from sterling.studies.face._harness.systems import (
     BASELINE,
     THUMBNAILS,
-    Compared,
-    FaceConfig,
     Fusion,
-    Repetition,
     Setting,
     Settings,
     System,

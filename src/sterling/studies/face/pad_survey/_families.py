@@ -23,12 +23,12 @@ from sterling.face.pad.networks.reflection import Bipartite, BipartiteNet
 from sterling.face.pad.networks.ssdg import SSDG, SingleSide
 from sterling.face.pad.training.domains import DomainConfusion
 from sterling.runs import Row
-from sterling.studies.face._harness import (
+from sterling.studies.face._harness.config import FaceConfig
+from sterling.studies.face._harness.measuring import Compared
+from sterling.studies.face._harness.repetition import Repetition
+from sterling.studies.face._harness.systems import (
     BASELINE,
     THUMBNAILS,
-    Compared,
-    FaceConfig,
-    Repetition,
     Setting,
     Settings,
     System,
