@@ -15,6 +15,8 @@ from sterling.face.pad import Network, Output
 from sterling.guarantee import (
     APS,
     LAC,
+    RAPS,
+    SAPS,
     benjamini_hochberg,
     benjamini_yekutieli,
     calibrate_label_sets,
@@ -69,7 +71,7 @@ def no_nan_check(known: Floats, labels: NDArray[Any], new: Floats, seed: int) ->
 
 
 @pytest.mark.filterwarnings("ignore:.*calibration items are too few")
-@pytest.mark.parametrize("score", [LAC(), APS()])
+@pytest.mark.parametrize("score", [LAC(), APS(), RAPS(0.05, 2), SAPS(0.15)])
 def test_our_label_sets_pass(score: Any) -> None:
     outcomes = check_conformal(partial(ours, score), ALPHA, repeats=600)
     assert [one.scenario for one in outcomes][-1] == "too few calibration items"
