@@ -163,7 +163,7 @@ for number in range(10**9):
 def test_a_kill_at_any_moment_leaves_a_whole_file(tmp_path: Path) -> None:
     path = tmp_path / "a"
     for moment in range(8):
-        command = [sys.executable, "-c", WRITE_FOR_EVER, path]
+        command = [sys.executable, "-c", WRITE_FOR_EVER, str(path)]
         with subprocess.Popen(command, stdout=subprocess.PIPE) as writer:
             assert writer.stdout
             writer.stdout.readline()  # it has begun
