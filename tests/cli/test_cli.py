@@ -105,6 +105,21 @@ def test_list_and_verify_as_json() -> None:
     assert json.loads(told("verify", "--all", "--json"))[0]["claims"][0]["verdict"] == "holds"
 
 
+def test_runs_are_logged_to_mlflow(tmp_path: Path) -> None:
+    mlflow = pytest.importorskip("mlflow", reason="pip install 'sterling[mlflow]'")
+    uri = (tmp_path / "mlruns").as_uri()
+    told("run", "toy", "--out", "a", "--mlflow", uri)
+    told("verify", "toy", "--out", "b", "--mlflow", uri)
+    client = mlflow.MlflowClient(tracking_uri=uri)
+    (experiment,) = (one for one in client.search_experiments() if one.name == "sterling/toy")
+    runs = client.search_runs([experiment.experiment_id])
+    assert {run.info.run_name for run in runs} == {"a", "toy-smoke-0"}
+    assert "--mlflow nonsense://x" in refused(
+        "run", "toy", "--out", "c", "--mlflow", "nonsense://x"
+    )
+    assert not Path("c").exists()
+
+
 def test_tables_for_people() -> None:
     assert "toy" in told("list")
     output = told("run", "toy", "--out", "r")

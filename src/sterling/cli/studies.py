@@ -17,6 +17,7 @@ from sterling.errors import InputError
 if TYPE_CHECKING:
     from sterling.runs import Backend
     from sterling.study import Claim, Evidence, Metric, UntilDecided
+    from sterling.study.mlflow_log import MlflowLog
 
 JsonFlag = Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")]
 PresetOption = Annotated[str, typer.Option(help="smoke, quick or paper.")]
@@ -139,9 +140,9 @@ def run(
     changes = [*official, *(assignments or []), *switched]
     where = backend_of(backend, address=address, deadline=deadline)
     log = None if mlflow is None else MlflowLog(mlflow)
-    evidence = run_named(name, preset, data, seed, changes, folder, backend=where, until=until)
-    if log is not None:
-        log.write(evidence, folder)
+    evidence = run_named(
+        name, preset, data, seed, changes, folder, backend=where, until=until, log=log
+    )
     if as_json:
         typer.echo(evidence.model_dump_json(indent=1))
     else:
@@ -227,19 +228,23 @@ def verify(
     out: Annotated[Path, typer.Option(help="Folder that gets one run folder per study.")] = Path(
         "runs"
     ),
+    mlflow: MlflowOption = None,
     as_json: JsonFlag = False,
 ) -> int:
     """Run studies and show their claims as one table."""
     from sterling.studies import ENTRIES
     from sterling.study import find_study
+    from sterling.study.mlflow_log import MlflowLog
 
     if bool(names) == every:
         raise InputError("name the studies to verify, or give --all, and not both")
     chosen = list(ENTRIES) if every else list(names or [])
     for name in chosen:
         find_study(name, ENTRIES)
+    log = None if mlflow is None else MlflowLog(mlflow)
     evidences = [
-        run_named(name, preset, None, seed, [], out / f"{name}-{preset}-{seed}") for name in chosen
+        run_named(name, preset, None, seed, [], out / f"{name}-{preset}-{seed}", log=log)
+        for name in chosen
     ]
     if as_json:
         show_json([evidence.model_dump(mode="json") for evidence in evidences])
@@ -269,8 +274,9 @@ def run_named(
     *,
     backend: "Backend | str" = "processes",
     until: "UntilDecided | None" = None,
+    log: "MlflowLog | None" = None,
 ) -> "Evidence":
-    """Run a study by name, with everything a user may have got wrong checked first."""
+    """Run a study by name and log it, with everything that may be wrong checked first."""
     _require_preset(name, preset)
     from sterling.studies import STUDIES
     from sterling.study import override, run_study
@@ -281,7 +287,7 @@ def run_named(
         if not data.exists():
             raise InputError(f"--data {data}: no such file or folder")
         config = config.model_copy(update={"data": data})
-    return run_study(
+    evidence = run_study(
         study,
         override(config, assignments),
         preset=preset,
@@ -290,6 +296,9 @@ def run_named(
         backend=backend,
         until_decided=until,
     )
+    if log is not None:
+        log.write(evidence, folder)
+    return evidence
 
 
 def _require_preset(name: str, preset: str) -> None:
