@@ -3,6 +3,7 @@ import multiprocessing
 import os
 import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from sterling.runs import Cell, Row, damaged_files, derive_seed, open_run, recor
 from sterling.scale.backends import BACKENDS
 from sterling.storage import read_checked, write_checked
 
+REPOSITORY = Path(__file__).resolve().parents[1]
 IDENTITY = {"study": "toy", "seed": 1}
 
 
@@ -193,6 +195,38 @@ def test_a_cell_whose_process_is_killed_is_named(tmp_path: Path) -> None:
         pytest.raises(CellsFailedError, match="repetition 1: BrokenProcessPool"),
     ):
         run.map(_killed, [{"repetition": index} for index in range(2)], seed="toy/{repetition}")
+
+
+def _slow(cell: Cell) -> list[Row]:
+    (cell.run.folder / f"begun-{cell.repetition}").touch()
+    time.sleep(600)
+    return []
+
+
+STOPPED = """
+import signal, sys
+from pathlib import Path
+from sterling.cli import _stop
+from sterling.runs import open_run
+from sterling.scale.backends import processes
+from tests.test_runs import _slow
+signal.signal(signal.SIGTERM, _stop)
+try:
+    with open_run(Path(sys.argv[1]), identity={}, seed=1, backend=processes) as run:
+        run.map(_slow, [{"repetition": index} for index in range(4)], seed="toy/{repetition}")
+except KeyboardInterrupt:
+    print("stopped")
+"""
+
+
+def test_a_run_that_is_stopped_takes_its_processes_along(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", STOPPED, str(tmp_path / "run")]
+    with subprocess.Popen(command, cwd=REPOSITORY, stdout=subprocess.PIPE, text=True) as main:
+        while not list(tmp_path.glob("run/begun-*")):
+            assert main.poll() is None
+            time.sleep(0.05)
+        main.terminate()
+        assert main.communicate(timeout=60)[0] == "stopped\n"
 
 
 @pytest.mark.parametrize("backend", ["inline", "processes"])

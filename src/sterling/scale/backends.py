@@ -54,12 +54,16 @@ def processes(
         forkserver.ensure_running()
     with ProcessPoolExecutor(min(os.cpu_count() or 1, len(calls)), mp_context=context) as pool:
         futures = {pool.submit(attempt, function, *call): n for n, call in enumerate(calls)}
+        workers = dict(pool._processes)  # public, as kill_workers(), from Python 3.14 on
         try:
             for future in as_completed(futures):
-                # A process that was interrupted, or an exception that cannot be sent, fails here.
+                # A process that was killed, or an exception that cannot be sent, fails here.
                 yield futures[future], attempt(future.result)
-        finally:
+        except BaseException:  # the run ends: nobody waits for what is under way
             pool.shutdown(wait=False, cancel_futures=True)
+            for worker in workers.values():
+                worker.kill()
+            raise
 
 
 BACKENDS: dict[str, Backend] = {"processes": processes, "inline": inline, "ray": RayCells()}
