@@ -118,7 +118,7 @@ class Sandbox:
                 return InputError(str(head["error"]))
             arrays = [_empty(kind, shape) for kind, shape in head["arrays"]]
             for array in arrays:
-                _read_into(output, memoryview(array.reshape(-1).view(np.uint8)), ends)
+                _read_into(output, array.reshape(-1).view(np.uint8).data, ends)
         except TimeoutError:
             self.close()
             return InputError(
