@@ -106,12 +106,15 @@ def read_checked(path: Path) -> Any:
     Raises:
         FileNotFoundError: There is none.
         ValueError: The file is damaged; the message names it.
+        StorageError: The file cannot be read.
     """
     try:
         return parse_checked(path.read_bytes())
     except FileNotFoundError:
         raise
-    except (OSError, ValueError) as error:
+    except OSError as error:
+        raise StorageError(f"cannot read {path}: {error.strerror}; start again") from error
+    except ValueError as error:
         raise ValueError(f"{path} is damaged") from error
 
 

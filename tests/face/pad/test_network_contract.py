@@ -7,7 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from torch import Tensor, nn
+from tests.draws import normal, pixels, seeded
+from tests.face.pad.lively import lively
+from torch import Tensor
 
 from sterling.errors import InputError
 from sterling.face.pad import (
@@ -84,18 +86,7 @@ def built(variant: str, **changes: Any) -> Network:
 
 
 def pictures(network: Network, count: int = 4, seed: int = 1) -> Tensor:
-    draws = torch.Generator().manual_seed(seed)
-    return torch.randn(count, *network.shape(SIZE), generator=draws)
-
-
-def lively(network: Network) -> Network:
-    """Running statistics as after training: not those that a network begins with."""
-    for module in network.modules():
-        if isinstance(module, (nn.BatchNorm1d, nn.BatchNorm2d)):
-            module.momentum = 1.0
-    with torch.no_grad():
-        network.train()(pictures(network, 8, seed=9))
-    return network.eval()
+    return normal(count, *network.shape(SIZE), seed=seed)
 
 
 def some(network: Network, count: int = 4) -> Tensor | None:
@@ -161,7 +152,7 @@ def test_every_weight_that_trains_gets_a_gradient(variant: str) -> None:
         network.steps.fill_(1000)  # type: ignore[operator]  # else nothing is reversed yet
     output = network(pictures(network, 8), some(network, 8))
     parts = [one for one in (output.maps, output.logits, *output.features) if one is not None]
-    draws = torch.Generator().manual_seed(2)
+    draws = seeded(2)
     loss = torch.stack([(one * torch.randn(one.shape, generator=draws)).sum() for one in parts])
     torch.autograd.backward(loss.sum())
     left = [
@@ -270,8 +261,7 @@ def test_saved_and_exported_detectors_score_the_same(variant: str, tmp_path: Pat
     made = Detector(
         network, Preprocessing(size=SIZE), Provenance("random pixels", True, "CC0-1.0", 0, 0, "")
     )
-    draws = torch.Generator().manual_seed(3)
-    images = torch.randint(0, 256, (4, *network.shape(SIZE)), dtype=torch.uint8, generator=draws)
+    images = pixels(4, *network.shape(SIZE), seed=3)
     present = some(network)
     scores = made.score(images, present=present)
     made.save_pretrained(tmp_path)

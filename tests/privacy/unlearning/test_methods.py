@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 import torch
 import torch.nn.functional as F
-from tests.privacy.small import examples, generator, network, with_descent
+from tests.draws import seeded
+from tests.privacy.small import examples, network, with_descent
 from torch import nn
 
 from sterling.errors import InputError
@@ -50,14 +51,14 @@ def test_contract(name: str, trained: tuple[nn.Module, Examples, Examples]) -> N
     model, forget, retain = trained
     before = flatten_parameters(model)
     method = METHODS[name]
-    unlearned = method(model, forget, retain, generator())
+    unlearned = method(model, forget, retain, seeded())
     assert torch.equal(flatten_parameters(model), before), "the model itself was changed"
     assert not unlearned.training
     assert all(value.requires_grad for value in unlearned.parameters())
     assert [value.shape for value in unlearned.parameters()] == [
         value.shape for value in model.parameters()
     ]
-    again = method(model, forget, retain, generator())
+    again = method(model, forget, retain, seeded())
     assert torch.equal(flatten_parameters(again), flatten_parameters(unlearned))
     assert not torch.equal(flatten_parameters(unlearned), before)
     if name not in NOT_RAISING_THE_LOSS:
@@ -73,7 +74,7 @@ def test_zero_steps_change_nothing(
     name: str, trained: tuple[nn.Module, Examples, Examples]
 ) -> None:
     model, forget, retain = trained
-    still = with_descent(METHODS[name], Descent(steps=0))(model, forget, retain, generator())
+    still = with_descent(METHODS[name], Descent(steps=0))(model, forget, retain, seeded())
     torch.testing.assert_close(flatten_parameters(still), flatten_parameters(model))
 
 
@@ -81,9 +82,9 @@ def test_a_retrained_model_never_saw_the_forget_set(
     trained: tuple[nn.Module, Examples, Examples],
 ) -> None:
     model, forget, retain = trained
-    once = METHODS["retrain"](model, forget, retain, generator(3))
+    once = METHODS["retrain"](model, forget, retain, seeded(3))
     other = forget.with_labels((forget.labels + 1) % 3)
-    twice = METHODS["retrain"](model, other, retain, generator(3))
+    twice = METHODS["retrain"](model, other, retain, seeded(3))
     assert torch.equal(flatten_parameters(once), flatten_parameters(twice))
 
 
@@ -98,7 +99,7 @@ def test_bad_deletion_requests_are_told(trained: tuple[nn.Module, Examples, Exam
         with pytest.raises(InputError, match=message):
             split_deletion_request(training, asked)
     with pytest.raises(InputError, match="record 1000 is both to forget and to retain"):
-        METHODS["FT"](model, forget, training, generator())
+        METHODS["FT"](model, forget, training, seeded())
     broken = forget.inputs.clone()
     broken[3, 1] = torch.nan
     for inputs, labels, ids, message in (
@@ -118,7 +119,7 @@ def test_a_model_without_finite_outputs_is_told(
     broken = network(12)
     nn.init.constant_(next(broken.parameters()), torch.nan)
     with pytest.raises(InputError, match="outputs that are not finite"):
-        METHODS["FT"](broken, forget, retain, generator())
+        METHODS["FT"](broken, forget, retain, seeded())
 
 
 @pytest.mark.parametrize(
@@ -137,7 +138,7 @@ def test_bad_descents_are_told(config: dict[str, Any], message: str) -> None:
 def test_a_diverging_rate_is_told(trained: tuple[nn.Module, Examples, Examples]) -> None:
     model, forget, retain = trained
     with pytest.raises(InputError, match=r"lower the (learning )?rate"):
-        with_descent(METHODS["GA"], Descent(200, 1e30))(model, forget, retain, generator())
+        with_descent(METHODS["GA"], Descent(200, 1e30))(model, forget, retain, seeded())
 
 
 def test_rewinding_ends_at_the_last_step_nearest_to_the_validation_error() -> None:
@@ -151,7 +152,7 @@ def test_rewinding_ends_at_the_last_step_nearest_to_the_validation_error() -> No
             start,
             forget,
             retain,
-            generator(),
+            seeded(),
             ascents=3,
             validation=among,
             descent=Descent(steps, 0.1),

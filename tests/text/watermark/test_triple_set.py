@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy import stats
+from tests.draws import normal, seeded
 from torch import Tensor
 
 from sterling.errors import InputError
@@ -19,11 +20,9 @@ VOCABULARY = 300
 
 def generate(mark: TripleSetWatermark | None, length: int, seed: int) -> NDArray[np.int64]:
     """Tokens of a bigram model with Zipf's frequencies, sampled under a processor."""
-    draws = torch.Generator().manual_seed(seed)
+    draws = seeded(seed)
     logits = -torch.log(torch.arange(1.0, VOCABULARY + 1)).expand(VOCABULARY, -1)
-    table = logits + torch.randn(
-        VOCABULARY, VOCABULARY, generator=torch.Generator().manual_seed(99)
-    )
+    table = logits + normal(VOCABULARY, VOCABULARY, seed=99)
     processor = None if mark is None else mark.processor()
     ids = torch.zeros((1, 1), dtype=torch.int64)
     for _ in range(length):
@@ -211,7 +210,7 @@ def test_without_a_red_set_green_decides() -> None:
 
 
 def scores(count: int = 4) -> Tensor:
-    return torch.randn(count, VOCABULARY, generator=torch.Generator().manual_seed(0))
+    return normal(count, VOCABULARY)
 
 
 def test_a_step_with_little_mass_beside_red_is_left_alone() -> None:
