@@ -13,9 +13,10 @@ import torch
 from numpy.typing import NDArray
 
 from sterling.errors import InputError
+from sterling.files import archive_names, is_hidden, not_read
 from sterling.image.glyphs import ALPHABET, draw_glyphs
 from sterling.image.labelled_images import LabelledImages, scan_digits
-from sterling.pictures import SUFFIXES, archive_names, is_hidden, not_read
+from sterling.pictures import SUFFIXES
 from sterling.sandbox import Call, sandbox
 from sterling.shown import shown
 

@@ -15,7 +15,8 @@ from sterling.face.data.video import (
     call_spread_numbers,
     is_video,
 )
-from sterling.pictures import OTHER_SUFFIXES, is_hidden, not_read, open_regular
+from sterling.files import is_hidden, not_read, open_regular
+from sterling.pictures import OTHER_SUFFIXES
 from sterling.sandbox import sandbox
 from sterling.shown import shown
 

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sterling.errors import InputError
-from sterling.pictures import open_regular
+from sterling.files import open_regular
 from sterling.sandbox import Call
 
 if TYPE_CHECKING:

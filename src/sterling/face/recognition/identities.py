@@ -14,7 +14,7 @@ from sterling.errors import InputError
 from sterling.face.data import IMAGE_SUFFIXES, FaceDetector
 from sterling.face.data.images import call_picture
 from sterling.face.recognition.template import align_to_template
-from sterling.pictures import is_hidden
+from sterling.files import is_hidden
 from sterling.sandbox import sandbox
 
 

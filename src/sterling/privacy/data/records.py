@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from sklearn import datasets
 
 from sterling.errors import InputError, unknown_name
-from sterling.pictures import SUFFIXES, archive_names
+from sterling.files import archive_names
+from sterling.pictures import SUFFIXES
 from sterling.sandbox import Call, sandbox
 
 LABEL_COLUMNS = ("label", "class", "target", "income")
