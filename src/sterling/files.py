@@ -85,3 +85,21 @@ def archive_names(path: Path) -> list[str]:
     except Exception as error:  # zipfile raises struct.error, NotImplementedError, ... as well
         raise InputError(f"{path}: no zip archive ({error}); copy it again") from error
     return [name for name in names if not is_hidden(PurePosixPath(name))]
+
+
+def within(folder: Path, name: str) -> Path:
+    """Return a file of a folder by its relative name, which may come from a stranger.
+
+    Raises:
+        InputError: The name leads out of the folder, through a link as well.
+    """
+    try:
+        path = folder / name
+        inside = path.resolve().is_relative_to(folder.resolve())
+    except (OSError, ValueError, RuntimeError) as error:  # an endless link, a zero byte
+        raise InputError(f"{folder}: names a file {name!r} that cannot be followed") from error
+    if not inside:
+        raise InputError(
+            f"{folder}: names the file {name!r}, which lies outside it and is not read"
+        )
+    return path

@@ -149,8 +149,8 @@ def _require_embeddings(
     known = model.get_input_embeddings().weight.shape[0]
     if tokens > known:
         raise InputError(
-            f"{folder}: {tokens} tokens but {known} embeddings: tokens were added; call the model's "
-            f"resize_token_embeddings, and save {folder} again"
+            f"{folder}: {tokens} tokens but {known} embeddings: tokens were added; call the "
+            f"model's resize_token_embeddings, and save {folder} again"
         )
 
 

@@ -179,5 +179,5 @@ def test_a_damaged_board_names_its_field(board: Path) -> None:
     board.write_text(json.dumps(document))
     with pytest.raises(InputError, match=r"damaged at 'entries\.0\.threshold'"):
         verify(board)
-    with pytest.raises(InputError, match="no readable leaderboard"):
+    with pytest.raises(InputError, match="no such leaderboard"):
         verify(board.with_name("nowhere.json"))
