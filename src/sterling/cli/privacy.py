@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from sterling.cli.studies import JsonFlag, show_json, show_metrics
+from sterling.cli.studies import JsonFlag, show_evidence, show_json, show_metrics
 from sterling.errors import InputError, NothingMeasuredError
 from sterling.shown import shown
 
@@ -202,7 +202,7 @@ def audit(
         )
     render_report([out], out / "report.html")
     if as_json:
-        typer.echo(evidence.model_dump_json(indent=1))
+        show_evidence(evidence)
     else:
         show_metrics(evidence.metrics)
         typer.echo(f"{evidence.outcome}. Report: {out / 'report.html'}")

@@ -62,6 +62,11 @@ def show_json(value: Any) -> None:
     typer.echo(json.dumps(value, indent=1))
 
 
+def show_evidence(evidence: "Evidence") -> None:
+    """Write evidence as one JSON document, in ASCII, on standard output."""
+    show_json(json.loads(evidence.model_dump_json()))
+
+
 def plain_console() -> Console:
     """A console that shows names as they are: ``[red]`` and ``:key:`` mean nothing in them."""
     return Console(markup=False, emoji=False)
@@ -150,7 +155,7 @@ def run(
     if log is not None:
         log.write(evidence, folder)
     if as_json:
-        typer.echo(evidence.model_dump_json(indent=1))
+        show_evidence(evidence)
     else:
         console = plain_console()
         console.print(claims_table(evidence.claims))

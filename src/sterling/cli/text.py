@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from sterling.cli import text_watermark
-from sterling.cli.studies import JsonFlag, show_json, show_metrics
+from sterling.cli.studies import JsonFlag, show_evidence, show_json, show_metrics
 from sterling.errors import NothingMeasuredError
 from sterling.shown import shown
 
@@ -315,7 +315,7 @@ def evaluate(
         )
     render_report([out], out / "report.html")
     if as_json:
-        typer.echo(evidence.model_dump_json(indent=1))
+        show_evidence(evidence)
         return
     show_metrics(evidence.metrics)
     typer.echo(f"Report: {out / 'report.html'}")

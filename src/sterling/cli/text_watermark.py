@@ -125,9 +125,9 @@ def detect(
     for row in rows:
         verdict = {True: "marked", False: "no mark found", None: "too short to test"}[row["marked"]]
         typer.echo(
-            f"{shown(row['id'])}\t{verdict}\tp {row['p_value']:.3g}\t{row['tokens_scored']} tokens: "
-            f"{row['green']} green (z {row['z_green']:.1f}), {row['red']} red "
-            f"(z {row['z_red']:.1f})"
+            f"{shown(row['id'])}\t{verdict}\tp {row['p_value']:.3g}\t"
+            f"{row['tokens_scored']} tokens: {row['green']} green "
+            f"(z {row['z_green']:.1f}), {row['red']} red (z {row['z_red']:.1f})"
         )
     typer.echo(f"each at a level of {level:g}; a verdict is {CAVEAT}")
 
