@@ -16,14 +16,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pytest
 import torch
 from PIL import Image
 from tests.face.challenge.test_challenge import LISTS, scored
 
 from sterling.errors import InputError, NothingMeasuredError
 from sterling.face.challenge.challenge import Rule, write_submission
-from sterling.face.challenge.leaderboard import start_board, submit, verify
+from sterling.face.challenge.leaderboard import Board, start_board, submit, verify
 from sterling.face.data import CropSpec, Manifest, load_faces, read_folder
 from sterling.face.pad import CDCN, Detector, Preprocessing, Provenance
 from sterling.face.pad.detector.base import seal
@@ -182,7 +181,9 @@ def test_detectors(tmp_path: Path) -> None:
         with bounded():
             read = Detector.from_pretrained(tmp_path)
             assert forged or changed == card
-            crops = [crop] if read.preprocessing.size == 32 else []
+            # Another network, such as another θ, has other scores.
+            alike = read.preprocessing.size == 32 and changed["model"] == card["model"]
+            crops = [crop] if alike else []
             for answer in read.decide(crops):
                 assert answer.score == expected.score
     for _ in range(MUTATIONS // 4):
@@ -205,17 +206,12 @@ def test_leaderboards(tmp_path: Path) -> None:
         path.write_text(json.dumps(changed))
         with bounded():
             problems = [check for check in verify(path) if check.problem]
-            assert problems or same(changed, board)
+            # A field with its default may be left out.
+            assert problems or Board.model_validate(changed) == Board.model_validate(board)
 
 
-def same(changed: Any, board: Any) -> bool:
-    """Whether documents are equal but for fields with their default left out."""
-    return bool(changed == board or changed.items() <= board.items())
-
-
-@pytest.mark.parametrize("suffix", [".csv", ".parquet"])
-def test_manifests(tmp_path: Path, suffix: str) -> None:
-    path, dice = tmp_path / f"lists{suffix}", random.Random(4)
+def test_manifests(tmp_path: Path) -> None:
+    path, dice = tmp_path / "lists.csv", random.Random(4)
     LISTS.write(path)
     whole = path.read_bytes()
     for _ in range(MUTATIONS):

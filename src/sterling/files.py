@@ -30,15 +30,15 @@ def not_read(names: Iterable[str], kind: str) -> str:
         kind: What would be read, for people.
 
     Example:
-        >>> not_read(["a.heic", "b.txt"], "pictures or videos that can be read")
-        '2 files are not read, as they are no pictures or videos that can be read: a.heic, b.txt'
+        >>> not_read(["a.heic", "b.txt"], "JPEG and PNG")
+        '2 files are not read, only JPEG and PNG are: a.heic, b.txt'
     """
     listed = sorted(names)
     if not listed:
         return ""
     more = f" and {len(listed) - 5} more" if len(listed) > 5 else ""
-    files = "file is not read, as it is" if len(listed) == 1 else "files are not read, as they are"
-    return f"{len(listed)} {files} no {kind}: {', '.join(listed[:5])}{more}"
+    files = "file is" if len(listed) == 1 else "files are"
+    return f"{len(listed)} {files} not read, only {kind} are: {', '.join(listed[:5])}{more}"
 
 
 def open_regular(path: Path, kind: str, *, largest: int | None = MAX_BYTES) -> io.BufferedReader:

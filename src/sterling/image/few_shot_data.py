@@ -123,7 +123,7 @@ def _files(folder: Path) -> list[tuple[PurePosixPath, Call]]:
             found.append((inner, Call("sterling.pictures:picture_arrays", (str(path),))))
         else:
             others.append(str(inner))
-    if line := not_read(others, "pictures that can be read"):
+    if line := not_read(others, "pictures of common formats"):
         logger.warning("%s: %s", shown(str(folder)), shown(line))
     return found
 

@@ -26,7 +26,7 @@ _BONA_FIDE_FOLDERS = frozenset({"live", BONA_FIDE})
 _ATTACK_FOLDERS = frozenset({"spoof", ATTACK})
 # Names that cameras, telephones and programs give, before what they count or the date.
 _CAMERA_NAMES = re.compile(
-    r"(?:fb|mv)?(?:img|imag|image|photo|picture|pic|frame|face|dsc|dscn|dscf|dscm|pxl|vid|video|mov|"
+    r"(?:mv)?(?:img|fb|imag|image|photo|picture|pic|frame|face|dsc|dscn|dscf|dscm|pxl|vid|video|mov|"
     r"movie|gopr|dji|cimg|pano|burst|selfie|scan|screenshot|screen shot|whatsapp|signal|"
     r"telegram|received|snapchat|resized|cam|camera|webcam|capture|snapshot|still|untitled)"
     r"(?:[\W\d].*)?|p1\d{6}|(?:19|20)\d{6}.*",
@@ -152,7 +152,7 @@ MEDIA_SUFFIXES = IMAGE_SUFFIXES | VIDEO_SUFFIXES | OTHER_SUFFIXES | OTHER_VIDEO_
 def warn_of_others(folder: Path, others: list[Path]) -> None:
     """Name files that are neither pictures nor videos."""
     names = (file.relative_to(folder).as_posix() for file in others)
-    if line := not_read(names, "pictures or videos"):
+    if line := not_read(names, "pictures and videos"):
         logger.warning("%s: %s", shown(str(folder)), shown(line))
 
 

@@ -121,6 +121,9 @@ class Detector(DetectorBase):
             detector = cls(model=_network(card), **attributes)
         except InputError as error:
             raise InputError(f"{card_path}: {error}") from error
+        left_out = sorted(detector.model.to_dict().keys() - card["model"].keys())
+        if left_out and card.get("format") == cls.format:  # a default would change the scores
+            raise InputError(f"{card_path}: model lacks {', '.join(left_out)}; save it again")
         load_weights(detector.model, tensors, path)
         detector.model.eval()
         return detector
