@@ -179,7 +179,7 @@ HOSTILE = '</figcaption><script>alert(1)</script><img src="https://a.example/x" 
 def _written_by_a_stranger(value: Any) -> Any:
     """A document every text of which, that is no name of a kind or file, ends in markup."""
     if isinstance(value, dict):
-        fixed = ("kind", "verdict", "scores", "unit", "estimand", "images", "items", "systems")
+        fixed = ("design", "kind", "verdict", "scores", "unit", "estimand", "images", "systems")
         return {
             key: one if key in fixed else _written_by_a_stranger(one) for key, one in value.items()
         }

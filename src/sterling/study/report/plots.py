@@ -2,6 +2,7 @@
 
 import io
 import math
+import warnings
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -47,7 +48,9 @@ def draw(figure: Figure, folder: Path) -> str:
     import matplotlib as mpl
     from matplotlib.figure import Figure as Canvas
 
-    with mpl.rc_context(STYLE):
+    with mpl.rc_context(STYLE), warnings.catch_warnings():
+        # Names may be long, or have letters that the font for measuring lacks.
+        warnings.simplefilter("ignore", UserWarning)
         canvas = Canvas(figsize=(6.4, _height(figure)), layout="constrained")
         axes = canvas.add_subplot()
         drawers = {"det": _det, "lines": _lines, "bars": _bars, "matrix": _matrix}

@@ -1,6 +1,8 @@
 import dataclasses
+import hashlib
 import json
 import pickle
+import resource
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -254,3 +256,79 @@ def test_all_figures_are_of_one_presentation() -> None:
     assert found["modalities"] == ["rgb", "depth", "ir"]
     assert found["any_subset"]
     assert (found["frames"], found["answer"]) == (1, "map")
+
+
+def test_one_digest_covers_card_and_weights(saved: Path) -> None:
+    path = saved / "config.json"
+    whole = path.read_text()
+    config = json.loads(whole)
+    for change in (lambda c: c.update(margin=0.1), lambda c: c["provenance"].update(data="mine")):
+        changed = json.loads(whole)
+        change(changed)
+        path.write_text(json.dumps(changed))
+        with pytest.raises(InputError, match="SHA-256"):
+            Detector.from_pretrained(saved)
+    path.write_text(json.dumps(config, indent=7))  # the same card, written otherwise
+    Detector.from_pretrained(saved)
+
+
+def test_every_field_of_the_card_is_required_and_typed(saved: Path) -> None:
+    whole = json.loads((saved / "config.json").read_text())
+    places = [(name,) for name in ("model", "preprocessing", "provenance", "threshold", "margin")]
+    places += [
+        (part, name) for part in ("model", "preprocessing", "provenance") for name in whole[part]
+    ]
+    assert len(places) > 15
+
+    for *parts, last in places:
+        for other in ({}, {last: [[1]]}):
+            config = json.loads(json.dumps(whole))
+            inner = config[parts[0]] if parts else config
+            inner.pop(last)
+            inner.update(other)
+            edit(saved, lambda c, new=config: (c.clear(), c.update(new)))
+            with pytest.raises(InputError, match=r"config\.json"):
+                Detector.from_pretrained(saved)
+
+
+def test_a_card_without_the_scale_of_the_crop_is_no_card_for_whole_pictures(saved: Path) -> None:
+    edit(saved, lambda c: c["preprocessing"].update(face_detector="CenterFace", crop_scale=1.3))
+    Detector.from_pretrained(saved)
+    edit(saved, lambda c: c["preprocessing"].pop("crop_scale"))
+    with pytest.raises(InputError, match=r"missing or unknown \(crop_scale"):
+        Detector.from_pretrained(saved)
+    edit(saved, lambda c: c["preprocessing"].update(crop_scale=None))
+    with pytest.raises(InputError, match="crop_scale is missing, but CenterFace"):
+        Detector.from_pretrained(saved)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda c: c["model"].update(width=4000), "needs"),
+        (lambda c: c["model"].update(width=10**9), "width is out of range"),
+        (lambda c: c["preprocessing"].update(size=2**20), "size"),
+        (lambda c: c["preprocessing"].update(crop_scale=1e9), "crop_scale"),
+        (lambda c: c.update(margin=-1), "margin"),
+        (lambda c: c.update(margin=True), "margin"),
+    ],
+)
+def test_numbers_out_of_range_are_refused_before_memory_is_taken(
+    saved: Path, change: Callable[[dict[str, Any]], object], message: str
+) -> None:
+    edit(saved, change)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with pytest.raises(InputError, match=message):
+        Detector.from_pretrained(saved)
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100_000  # KiB
+
+
+def test_detectors_of_the_former_format_are_read(
+    detector: Detector, saved: Path, texture_task: Task
+) -> None:
+    images, _ = texture_task(4, 1)
+    config = json.loads((saved / "config.json").read_text())
+    weights = (saved / "model.safetensors").read_bytes()
+    config.update(format="sterling-pad-2", sha256=hashlib.sha256(weights).hexdigest())
+    (saved / "config.json").write_text(json.dumps(config))
+    assert np.array_equal(Detector.from_pretrained(saved).score(images), detector.score(images))

@@ -113,6 +113,8 @@ class Detector(DetectorBase):
             _require_arguments(card)
             with torch.device("meta"):  # no memory yet
                 outline = _network(card)
+            if card.get("format") == cls.format:
+                _require_all(outline, card["model"])
         except InputError as error:
             raise InputError(f"{card_path}: {error}") from error
         tensors, _ = read_tensors(path)
@@ -121,9 +123,6 @@ class Detector(DetectorBase):
             detector = cls(model=_network(card), **attributes)
         except InputError as error:
             raise InputError(f"{card_path}: {error}") from error
-        left_out = sorted(detector.model.to_dict().keys() - card["model"].keys())
-        if left_out and card.get("format") == cls.format:  # a default would change the scores
-            raise InputError(f"{card_path}: model lacks {', '.join(left_out)}; save it again")
         load_weights(detector.model, tensors, path)
         detector.model.eval()
         return detector
@@ -144,6 +143,16 @@ def _require_arguments(card: Mapping[str, Any]) -> None:
             isinstance(one, int) and abs(one) > _ARGUMENT for one in numbers if name != "seed"
         ):
             raise InputError(f"model: {name} is out of range: at most {_ARGUMENT}")
+
+
+def _require_all(network: Network, stored: Mapping[str, Any]) -> None:
+    """Refuse arguments that were left out: their defaults would change the scores.
+
+    Raises:
+        InputError: One was.
+    """
+    if left_out := sorted(network.to_dict().keys() - stored.keys()):
+        raise InputError(f"model: {', '.join(left_out)} are missing; save the detector again")
 
 
 def _network(card: Mapping[str, Any]) -> Network:
