@@ -70,8 +70,8 @@ def mutated_bytes(content: bytes, dice: random.Random) -> bytes:
             case 0:
                 found[place : place + 1] = bytes([dice.randrange(256)])
             case 1:
-                order = dice.choice(("little", "big"))
-                found[place : place + 4] = dice.choice(SIZES).to_bytes(4, order)
+                number = dice.choice(SIZES).to_bytes(4)
+                found[place : place + 4] = dice.choice((number, number[::-1]))
             case 2:
                 del found[place : place + dice.randint(1, 200)]
             case 3:
@@ -113,7 +113,7 @@ def pictures() -> dict[str, bytes]:
     rgb = Image.fromarray(noise)
     turned = Image.Exif()
     turned[0x0112] = 6
-    modes = {
+    modes: dict[str, tuple[Image.Image, dict[str, Any]]] = {
         "a.jpg": (rgb, {"exif": turned}),
         "b.png": (rgb.convert("P"), {"transparency": 3}),
         "c.png": (Image.fromarray(noise[..., 0].astype(np.uint16) * 257), {}),

@@ -168,5 +168,5 @@ def test_models_without_max_position_embeddings_have_a_context(
 def test_settings_under_text_config_are_found(small_model: LocalModel) -> None:
     nested = Gemma3Config(text_config={"max_position_embeddings": 44, "vocab_size": 300})
     model = SimpleNamespace(config=nested)
-    built = LocalModel("nested", model, small_model.tokenizer)  # type: ignore[arg-type]
+    built = LocalModel("nested", model, small_model.tokenizer)
     assert (built.context, built.vocabulary) == (44, 300)

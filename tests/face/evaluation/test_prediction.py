@@ -50,8 +50,8 @@ def mixed(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def answered(*sources: Path, **options: Path) -> list[tuple[str, str]]:
-    found = predict_sources(shipped_detector(), [str(one) for one in sources], **options)
+def answered(*sources: Path, boxes: Path | None = None) -> list[tuple[str, str]]:
+    found = predict_sources(shipped_detector(), [str(one) for one in sources], boxes=boxes)
     return [(Path(one.source).name, one.decision.reason) for one in found]
 
 

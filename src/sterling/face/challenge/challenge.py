@@ -21,7 +21,6 @@ from sterling.errors import InputError
 from sterling.face.data import Manifest
 from sterling.face.evaluation.bounded_threshold import Promise, bounded_threshold
 from sterling.face.evaluation.evaluate import scores_of
-from sterling.files import open_regular
 from sterling.measure import (
     Estimate,
     Interval,
@@ -167,9 +166,8 @@ def read_submission(path: Path, lists: Manifest) -> NDArray[np.float64]:
             there twice or is missing. The message names the line.
     """
     try:
-        with open_regular(path, "file of scores") as file:
-            lines = file.read().decode("utf-8").splitlines()
-    except UnicodeDecodeError as error:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: not a readable file of scores ({error})") from error
     items = lists.column("item").tolist()
     wanted = {item: row for row, item in enumerate(items)}

@@ -5,13 +5,12 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from sterling.pictures import SUFFIXES, read_pixels
+from sterling.pictures import SUFFIXES
+from sterling.pictures import read_pixels as read_pixels  # for __init__.pyi
 from sterling.sandbox import Call
 
 if TYPE_CHECKING:
     from torch import Tensor
-
-__all__ = ["IMAGE_SUFFIXES", "read_image", "read_pixels"]
 
 IMAGE_SUFFIXES = SUFFIXES
 

@@ -1,5 +1,6 @@
 """Planar attacks made from a user's own bona fide photographs, as a folder to train on."""
 
+import errno
 import io
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
@@ -87,6 +88,8 @@ def make_attacks(
                 out.rmdir()  # it is empty
             whole.rename(out)
     except OSError as error:
+        if error.errno == errno.ENOSPC:
+            raise
         raise InputError(
             f"cannot write {out}: {error.strerror}; choose another place for the attacks"
         ) from error

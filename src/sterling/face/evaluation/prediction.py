@@ -26,8 +26,8 @@ from sterling.face.data import (
     read_pixels,
     resize_pixels,
 )
-from sterling.face.data.folder import MEDIA_SUFFIXES, files_below, warn_of_others
 from sterling.face.data.images import call_picture
+from sterling.face.data.media import MEDIA_SUFFIXES, files_below, warn_of_others
 from sterling.face.data.video import VIDEO_SUFFIXES, call_spread, is_video
 from sterling.face.pad import Decision, DetectorBase, Outcome
 from sterling.sandbox import Call, sandbox
