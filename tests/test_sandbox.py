@@ -1,5 +1,6 @@
 """A child process answers in order, is limited, and its end is one file's end."""
 
+import struct
 from pathlib import Path
 
 import numpy as np
@@ -53,14 +54,22 @@ def test_a_file_that_fails_leaves_the_others_answered(call: Call, reason: str) -
 @pytest.mark.parametrize(
     "forged",
     [
-        b"\xff\xff\xff\xff" + bytes(64),
-        b"\0\0\0\x04gif8",
-        b"\0\0\0\x02[]",
-        b'\0\0\0\x20{"arrays": [["uint8", [-1, -1]]]}',
-        b'\0\0\0\x2b{"arrays": [["uint8", [1000000, 10000000]]]}',
-        b'\0\0\0\x1d{"arrays": [["object", [1]]]}',
-        b"\x80\x04cos\nsystem\n",
+        b"\x80\x04cos\nsystem\n(S'touch RAN'\ntR.",
+        b"\xff" * 64,
+        *(
+            struct.pack("<IQ", len(head), 4) + head + b"\0\0\0\0"
+            for head in (
+                b"gif8",
+                b"[]",
+                b"[" * 100_000,
+                b'{"arrays": [["uint8", [-2, -2]]]}',
+                b'{"arrays": [["uint8", [1000000, 10000000]]]}',
+                b'{"arrays": [["object", [1]]]}',
+                b'{"arrays": [["uint8", [3]]]}',
+            )
+        ),
     ],
+    ids=range(9),
 )
 def test_answers_of_a_child_that_was_taken_over_are_refused(
     forged: bytes, monkeypatch: pytest.MonkeyPatch
@@ -74,6 +83,12 @@ def test_answers_of_a_child_that_was_taken_over_are_refused(
         box.close()
     assert isinstance(answer, InputError)
     assert "ended the process" in str(answer)
+
+
+def test_long_questions_and_long_answers_do_not_wait_for_each_other() -> None:
+    many = list(range(100_000))
+    found = answers(*(Call("numpy:array", (many,), seconds=20) for _ in range(4)), COUNT)
+    assert [len(one[0]) for one in found if isinstance(one, list)] == [100_000] * 4 + [3]
 
 
 def test_one_child_serves_many_and_nested_callers_get_their_own() -> None:

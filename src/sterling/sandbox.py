@@ -19,6 +19,7 @@ import json
 import math
 import os
 import select
+import struct
 import subprocess
 import sys
 import time
@@ -26,7 +27,6 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import islice
 from typing import IO, Any
 
 import numpy as np
@@ -42,8 +42,11 @@ SECONDS = 60.0
 
 Arrays = list[NDArray[Any]]
 
-_AHEAD = 4  # files that the child may decode before they are asked for
+# Files that are asked for before they are wanted. The questions fit into a pipe, so that nobody
+# waits for the other; the child decodes one file more than the answers that fit into one.
+_AHEAD, _AHEAD_BYTES = 32, 32 << 10
 _TYPES = {"uint8": np.uint8, "int64": np.int64}
+_SIZES = struct.Struct("<IQ")  # bytes of the description of an answer, and of its arrays
 _HEAD = 1 << 20  # bytes of the description of an answer, at most
 _PROGRAM = "from sterling.sandbox import _serve; _serve({memory})"
 
@@ -69,7 +72,7 @@ class Sandbox:
     def __init__(self, memory: int = MEMORY) -> None:
         self.memory = memory
         self._child: subprocess.Popen[bytes] | None = None
-        self._waiting: deque[Call] = deque()
+        self._waiting: deque[tuple[Call, bytes]] = deque()
 
     @property
     def idle(self) -> bool:
@@ -78,20 +81,24 @@ class Sandbox:
 
     def map(self, calls: Iterable[Call]) -> Iterator[Arrays | InputError]:
         """Answer calls in their order, with what each returned or why its file cannot be read."""
-        rest = iter(calls)
-        for call in islice(rest, _AHEAD):
-            self._ask(call)
-        while self._waiting:
-            answer = self._answer(self._waiting[0])
+        rest = ((call, _question(call)) for call in calls)
+        following = next(rest, None)
+        while following or self._waiting:
+            while following and self._has_room(following[1]):
+                self._waiting.append(following)
+                self._send(following[1])
+                following = next(rest, None)
+            call, _ = self._waiting[0]
+            answer = self._answer(call)
             self._waiting.popleft()
             if self._child is None:  # it ended: those that it had in hand are asked for again
-                again = list(self._waiting)
-                self._waiting.clear()
-                for call in again:
-                    self._ask(call)
-            for call in islice(rest, 1):
-                self._ask(call)
+                for _, question in self._waiting:
+                    self._send(question)
             yield answer
+
+    def _has_room(self, question: bytes) -> bool:
+        asked = sum(len(before) for _, before in self._waiting)
+        return not asked or (len(self._waiting) < _AHEAD and asked + len(question) < _AHEAD_BYTES)
 
     def close(self) -> None:
         """End the child."""
@@ -100,37 +107,29 @@ class Sandbox:
             self._child.communicate()
             self._child = None
 
-    def _ask(self, call: Call) -> None:
-        self._waiting.append(call)
-        question = json.dumps({"function": call.function, "arguments": call.arguments})
+    def _send(self, question: bytes) -> None:
         # If the child has just ended, `_answer` finds out.
         with contextlib.suppress(BrokenPipeError):
             stream = _stream(self._started().stdin)
-            stream.write(question.encode() + b"\n")
+            stream.write(question)
             stream.flush()
 
     def _answer(self, call: Call) -> Arrays | InputError:
         where, ends = call.arguments[0], time.monotonic() + call.seconds
         output = _stream(self._started().stdout).fileno()
         try:
-            head = _read_head(output, ends)
-            if "error" in head:
-                return InputError(str(head["error"]))
-            arrays = [_empty(kind, shape) for kind, shape in head["arrays"]]
-            for array in arrays:
-                _read_into(output, array.reshape(-1).view(np.uint8).data, ends)
+            return _read_answer(output, self.memory, ends)
         except TimeoutError:
             self.close()
             return InputError(
                 f"{where}: not decoded within {call.seconds:.0f} s; leave it out or export it again"
             )
-        except (EOFError, ValueError, KeyError, TypeError):
+        except (EOFError, ValueError, KeyError, TypeError, RecursionError):
             self.close()
             return InputError(
                 f"{where}: ended the process that decoded it; damaged, or made to do harm: leave "
                 "it out, or export it again"
             )
-        return arrays
 
     def _started(self) -> subprocess.Popen[bytes]:
         if self._child is None:
@@ -151,6 +150,7 @@ class Sandbox:
                 # Ctrl-C is for the caller, who ends the child.
                 start_new_session=True,
             )
+            os.set_blocking(_stream(self._child.stdout).fileno(), False)
         return self._child
 
 
@@ -189,44 +189,63 @@ def _end() -> None:
             _idle.pop().close()
 
 
+def _question(call: Call) -> bytes:
+    return json.dumps({"function": call.function, "arguments": call.arguments}).encode() + b"\n"
+
+
 def _stream(stream: IO[bytes] | None) -> IO[bytes]:
     if stream is None:
         raise AssertionError
     return stream
 
 
-def _read_head(descriptor: int, ends: float) -> dict[str, Any]:
-    size = bytearray(4)
-    _read_into(descriptor, memoryview(size), ends)
-    if (length := int.from_bytes(size)) > _HEAD:
+def _read_answer(descriptor: int, largest: int, ends: float) -> Arrays | InputError:
+    """Read an answer of at most so many bytes, which nobody vouches for.
+
+    Raises:
+        EOFError: The stream ended.
+        TimeoutError: It did not come in time.
+        ValueError, KeyError, TypeError, RecursionError: It is no answer.
+    """
+    head, payload = _SIZES.unpack(_read(descriptor, _SIZES.size, ends).data)
+    if head > _HEAD or payload > largest:
         raise ValueError
-    head = bytearray(length)
-    _read_into(descriptor, memoryview(head), ends)
-    value = json.loads(head)
-    if not isinstance(value, dict):
-        raise TypeError
-    return value
+    content = _read(descriptor, head + payload, ends)
+    return _split(content[:head].tobytes(), content[head:])
 
 
-def _empty(kind: str, shape: list[int]) -> NDArray[Any]:
-    if any(type(side) is not int or side < 0 for side in shape) or math.prod(shape) > MEMORY:
-        raise ValueError
-    return np.empty(shape, _TYPES[kind])
-
-
-def _read_into(descriptor: int, view: memoryview, ends: float) -> None:
+def _read(descriptor: int, size: int, ends: float) -> NDArray[np.uint8]:
+    """Read so many bytes of a stream that does not block."""
+    content = np.empty(size, np.uint8)
     done = 0
-    while done < len(view):
-        _wait(descriptor, ends)
-        count = os.readv(descriptor, [view[done:]])
+    while done < size:
+        try:
+            count = os.readv(descriptor, [content[done:].data])
+        except BlockingIOError:
+            if not select.select([descriptor], [], [], max(0.0, ends - time.monotonic()))[0]:
+                raise TimeoutError from None
+            continue
         if not count:
             raise EOFError
         done += count
+    return content
 
 
-def _wait(descriptor: int, ends: float) -> None:
-    if not select.select([descriptor], [], [], max(0.0, ends - time.monotonic()))[0]:
-        raise TimeoutError
+def _split(head: bytes, payload: NDArray[np.uint8]) -> Arrays | InputError:
+    """Cut an answer into arrays as its head says."""
+    value = json.loads(head)
+    if "error" in value:
+        return InputError(str(value["error"]))
+    arrays, start = [], 0
+    for kind, shape in value["arrays"]:
+        if any(type(side) is not int or side < 0 for side in shape):
+            raise ValueError
+        end = start + math.prod(shape) * np.dtype(_TYPES[kind]).itemsize
+        arrays.append(payload[start:end].view(_TYPES[kind]).reshape(shape))
+        start = end
+    if start != len(payload):
+        raise ValueError
+    return arrays
 
 
 def _serve(memory: int) -> None:
@@ -251,7 +270,8 @@ def _serve(memory: int) -> None:
             reason = (str(error).splitlines() or [""])[0]
             head = {"error": f"{asked['arguments'][0]}: {type(error).__name__}: {reason}"}
         described = json.dumps(head).encode()
-        answers.write(len(described).to_bytes(4) + described)
+        payload = sum(array.nbytes for array in arrays)
+        answers.write(_SIZES.pack(len(described), payload) + described)
         for array in arrays:
             answers.write(np.ascontiguousarray(array).data)
         answers.flush()
