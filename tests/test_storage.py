@@ -1,14 +1,14 @@
 """Files: whole or absent, at any fault; links, devices and permissions as people expect."""
 
 import errno
-import multiprocessing
 import os
 import resource
-import signal
 import stat
 import subprocess
 import sys
 import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -118,28 +118,23 @@ def test_permissions_are_those_of_any_file_and_a_secret_is_its_owner_s(tmp_path:
     assert mode(tmp_path / "a") == 0o640
 
 
-def _try_new(path: Path, start: Any, number: int) -> bool:
-    start.wait()
-    try:
-        write_new(path, f"writer {number}" * 1000)
-    except InputError:
-        return False
-    return True
-
-
 def test_of_two_writers_of_a_new_file_one_is_told_that_it_lost(tmp_path: Path) -> None:
-    with multiprocessing.Manager() as manager:
-        start = manager.Event()
-        with multiprocessing.Pool(4) as pool:
-            tried = [
-                pool.apply_async(_try_new, (tmp_path / "key", start, number)) for number in range(4)
-            ]
-            start.set()
-            won = [one.get(60) for one in tried]
-    assert sum(won) == 1
+    together = threading.Barrier(4)
+
+    def won(number: int) -> bool:
+        together.wait(60)
+        try:
+            write_new(tmp_path / "key", f"writer {number}" * 1000)
+        except InputError:
+            return False
+        return True
+
+    with ThreadPoolExecutor(4) as pool:
+        outcomes = list(pool.map(won, range(4)))
+    assert sum(outcomes) == 1
     with pytest.raises(InputError, match="exists already and is not overwritten"):
         write_new(tmp_path / "key", "too late")
-    assert (tmp_path / "key").read_text() == f"writer {won.index(True)}" * 1000
+    assert (tmp_path / "key").read_text() == f"writer {outcomes.index(True)}" * 1000
 
 
 @pytest.mark.parametrize(
@@ -155,21 +150,25 @@ def test_checked_values_come_back(value: Any, tmp_path: Path) -> None:
         read_checked(tmp_path / "none.json")
 
 
-def _write_for_ever(path: Path) -> None:
-    for number in range(10**9):
-        write_atomically(path, str(number) * 20000)
+WRITE_FOR_EVER = """
+import sys
+from pathlib import Path
+from sterling.storage import write_atomically
+for number in range(10**9):
+    write_atomically(Path(sys.argv[1]), str(number) * 20000)
+    print(flush=True)
+"""
 
 
 def test_a_kill_at_any_moment_leaves_a_whole_file(tmp_path: Path) -> None:
-    context = multiprocessing.get_context("fork")
-    for _ in range(15):
-        writer = context.Process(target=_write_for_ever, args=(tmp_path / "a",))
-        writer.start()
-        writer.join(0.03)
-        assert writer.pid
-        os.kill(writer.pid, signal.SIGKILL)
-        writer.join()
-        if (tmp_path / "a").exists():
-            text = (tmp_path / "a").read_text()
-            assert len(text) % 20000 == 0
-            assert text == text[: len(text) // 20000] * 20000
+    path = tmp_path / "a"
+    for moment in range(8):
+        command = [sys.executable, "-c", WRITE_FOR_EVER, path]
+        with subprocess.Popen(command, stdout=subprocess.PIPE) as writer:
+            assert writer.stdout
+            writer.stdout.readline()  # it has begun
+            time.sleep(0.003 * moment)
+            writer.kill()
+        text = path.read_text()
+        assert len(text) % 20000 == 0
+        assert text == text[: len(text) // 20000] * 20000

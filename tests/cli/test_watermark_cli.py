@@ -32,7 +32,7 @@ def test_what_is_marked_is_found_and_what_is_not_is_not(model: Path, tmp_path: P
     prompts.write_text("The value of\nAn object is\n")
     assert run("key", key, "--model", model).status == 0
     assert stat.S_IMODE(key.stat().st_mode) == 0o600
-    assert "never overwritten" in refused("key", key, "--model", model)
+    assert "is not overwritten" in refused("key", key, "--model", model)
     made = json.loads(key.read_text())
     made["watermark"]["key"] = 2026  # what was drawn would make the test a game of chance
     key.write_text(json.dumps(made))

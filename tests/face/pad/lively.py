@@ -16,6 +16,7 @@ def lively(network: N, size: int = 32) -> N:
     for module in network.modules():
         if isinstance(module, (nn.BatchNorm1d, nn.BatchNorm2d)):
             module.momentum = 1.0
-    with torch.no_grad():
+    with torch.no_grad(), torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)  # of dropout
         network.train()(normal(8, *network.shape(size), seed=9))
     return network.eval()

@@ -75,6 +75,7 @@ def test_the_projection_is_the_nearest_feasible_point(
         bounds=[(0, 1)] * n,
         constraints={"type": "ineq", "fun": lambda w: budget - w.sum()},
         method="SLSQP",
+        options={"ftol": 1e-14},
     )
     np.testing.assert_allclose(point.numpy(), solver.x, atol=2e-4)
 

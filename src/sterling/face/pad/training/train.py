@@ -1,5 +1,6 @@
 """Train any network: one loop, through accelerate, that resumes after an interruption."""
 
+import logging
 import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,7 +16,7 @@ from sterling.errors import InputError
 from sterling.face.pad.detector.preprocessing import normalise
 from sterling.face.pad.detector.weights import digest
 from sterling.face.pad.networks.network import Network
-from sterling.face.pad.training.checkpoint import load_checkpoint, save_checkpoint
+from sterling.face.pad.training.checkpoint import is_intact, load_checkpoint, save_checkpoint
 from sterling.face.pad.training.config import (
     EpochRecord,
     Optimizer,
@@ -26,6 +27,8 @@ from sterling.face.pad.training.config import (
 )
 from sterling.face.pad.training.losses import OutputLoss, bona_fide_of
 from sterling.face.pad.training.objective import Batch, Objective, Supervised
+
+logger = logging.getLogger("sterling")
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
@@ -108,7 +111,9 @@ def train(
     run = {**asdict(config), **objective.to_dict(), "model": model.to_dict()}
     run["data"] = history.digest
     records: list[EpochRecord] = []
-    if checkpoint is not None and checkpoint.exists():
+    if checkpoint is not None and checkpoint.exists() and not is_intact(checkpoint):
+        logger.warning("%s is damaged: training starts anew", checkpoint)
+    elif checkpoint is not None and checkpoint.exists():
         stored = load_checkpoint(checkpoint, model, chosen, run=run)
         records = [EpochRecord(**record) for record in stored["epochs"]]
         if accelerator.scaler is not None:
