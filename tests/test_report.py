@@ -1,3 +1,4 @@
+import json
 import re
 from html.parser import HTMLParser
 from pathlib import Path
@@ -86,9 +87,11 @@ class _Links(HTMLParser):
         super().__init__()
         self.fetched: list[str] = []
         self.tags: set[str] = set()
+        self.attributes: set[str] = set()
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.tags.add(tag)
+        self.attributes |= {name for name, _ in attrs}
         self.fetched += [
             value or ""
             for name, value in attrs
@@ -168,3 +171,70 @@ def test_bars_of_a_single_seed_have_no_interval(tmp_path: Path) -> None:
     data: dict[str, Any] = {"names": ["p", "q"], "values": [0.2, -0.1], "value_label": "gain"}
     for low, high in (([None, None], [None, None]), ([0.1, None], [0.3, None])):
         assert "<svg" in draw(_figure("bars", **data, low=low, high=high), tmp_path)
+
+
+HOSTILE = '</figcaption><script>alert(1)</script><img src="https://a.example/x" onerror="alert(2)">'
+
+
+def _written_by_a_stranger(value: Any) -> Any:
+    """A document every text of which, that is no name of a kind or file, ends in markup."""
+    if isinstance(value, dict):
+        fixed = ("design", "kind", "verdict", "scores", "unit", "estimand", "images", "systems")
+        return {
+            key: one if key in fixed else _written_by_a_stranger(one) for key, one in value.items()
+        }
+    if isinstance(value, list):
+        return [_written_by_a_stranger(one) for one in value]
+    return value + HOSTILE + '" onload="alert(3)' if isinstance(value, str) else value
+
+
+def test_text_of_a_stranger_stays_text(tmp_path: Path) -> None:
+    folder, page = _run_folder(tmp_path / "run"), tmp_path / "report.html"
+    path = folder / "evidence.json"
+    path.write_text(json.dumps(_written_by_a_stranger(json.loads(path.read_text()))))
+    render_report([folder], page)
+    html, links = page.read_text(), _Links()
+    links.feed(html)
+    assert "script" not in links.tags
+    assert [uri[:22] for uri in links.fetched] == ["data:image/png;base64,"]
+    assert not links.attributes & {"onload", "onerror", "onclick"}
+    assert html.count("alert(1)") > 20  # it is shown
+    policy = re.search(r'http-equiv="Content-Security-Policy" content="([^"]*)"', html)
+    assert policy
+    assert "default-src 'none'" in policy[1]
+    assert "script-src" not in policy[1]
+
+
+@pytest.mark.parametrize(
+    ("kind", "data", "reason"),
+    [
+        ("gallery", {"items": [{"images": ["../secret"], "text": ""}]}, "lies outside"),
+        ("gallery", {"items": [{"images": ["/etc/passwd"], "text": ""}]}, "lies outside"),
+        ("gallery", {"items": [{"images": ["link"], "text": ""}]}, "lies outside"),
+        ("gallery", {"items": "../secret"}, "lies outside"),
+        ("det", {"scores": "../secret", "systems": ["cdcn"]}, "lies outside"),
+        ("gallery", {"items": [{"images": ["none.png"], "text": ""}]}, "none.png is missing"),
+        ("gallery", {"items": [{"pictures": []}]}, "figure 'one' cannot be drawn"),
+        ("gallery", {}, "figure 'one' cannot be drawn"),
+        ("lines", {"x": [1], "series": []}, "figure 'one' cannot be drawn"),
+        ("matrix", {"rows": 3}, "figure 'one' cannot be drawn"),
+    ],
+)
+def test_a_figure_reads_nothing_outside_the_run(
+    tmp_path: Path, kind: Any, data: dict[str, Any], reason: str
+) -> None:
+    folder = _run_folder(tmp_path / "run")
+    (tmp_path / "secret").write_text("[]")
+    (folder / "link").symlink_to(tmp_path / "secret")
+    evidence = json.loads((folder / "evidence.json").read_text())
+    figure = Figure(name="one", title="", kind=kind, caption="", data=data)
+    evidence["figures"] = [figure.model_dump()]
+    (folder / "evidence.json").write_text(json.dumps(evidence))
+    with pytest.raises(InputError, match=reason):
+        render_report([folder], tmp_path / "report.html")
+    assert not (tmp_path / "report.html").exists()
+
+
+def test_a_name_is_no_formula() -> None:
+    figure = lines("one", "One", "", [1, 2], {r"$\frac{1}$": [1.0, 2.0]}, labels=("$x", "y$"))
+    assert "frac" in draw(figure, Path())

@@ -1,4 +1,9 @@
 import json
+import os
+import subprocess
+import sys
+from contextlib import redirect_stdout
+from io import StringIO
 from pathlib import Path
 
 import numpy as np
@@ -6,6 +11,7 @@ import pytest
 from tests.cli.command import refused, run, told
 
 import sterling.studies
+from sterling.cli.studies import claims_table, plain_console
 from sterling.measure import Rate
 from sterling.runs import Run
 from sterling.study import (
@@ -19,6 +25,8 @@ from sterling.study import (
     positive,
     row,
 )
+
+ASTRONAUT = Path(__file__).parents[2] / "examples" / "photographs" / "astronaut.jpg"
 
 
 class ToyConfig(Config):
@@ -235,3 +243,45 @@ def test_a_plan_of_another_study() -> None:
     told("run", "toy", "--out", "t")
     assert "holds a run of toy, not of counted" in refused("plan", "counted", "--run", "t")
     assert "no plan for study 'toy'" in refused("plan", "toy", "--run", "t")
+
+
+def test_a_name_is_shown_as_it_is_in_an_error(tmp_path: Path) -> None:
+    name = "no  such:key:[red]file.jpg"
+    assert name in refused("face", "predict", tmp_path / name)
+    assert "a\\nb\\x1b[8m" in refused("face", "predict", tmp_path / "a\nb\x1b[8m")
+
+
+@pytest.mark.parametrize("encoding", ["latin-1", "cp437", "cp1252", "ascii"])
+def test_a_console_without_a_letter_ends_nothing(tmp_path: Path, encoding: str) -> None:
+    photograph = tmp_path / "m\u6f22.jpg"
+    photograph.write_bytes(ASTRONAUT.read_bytes())
+    program = "import sys; from sterling.cli import main; main(sys.argv[1:])"
+    for arguments, status in (
+        (["face", "predict", str(photograph)], 0),
+        (["face", "predict", str(tmp_path / "\u6f22")], 2),
+        (["list"], 0),
+    ):
+        done = subprocess.run(
+            [sys.executable, "-c", program, *arguments],
+            capture_output=True,
+            check=False,
+            env={**os.environ, "PYTHONIOENCODING": encoding},
+        )
+        assert done.returncode == status, done.stderr
+    assert b"Traceback" not in done.stderr
+
+
+def test_claims_of_a_stranger_are_no_markup() -> None:
+    claim = Claim(
+        id="a",
+        claim="[red]:key:[/]\x1b[8m",
+        estimand="mean",
+        measured=0.5,
+        bar="> 0",
+        verdict="holds",
+    )
+    with redirect_stdout(StringIO()) as out:
+        plain_console().print(claims_table([claim]))
+    said = out.getvalue()
+    assert "[red]:key:[/]" in said
+    assert "\x1b" not in said

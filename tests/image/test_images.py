@@ -137,7 +137,9 @@ def test_what_cannot_be_read_is_named(tmp_path: Path) -> None:
         read_class_folders(tmp_path)
     (tmp_path / "a").mkdir()
     (tmp_path / "a" / "broken.png").write_bytes(b"no picture")
-    with pytest.raises(InputError, match=r"broken\.png: cannot be read"):
+    (tmp_path / "b").mkdir()
+    (tmp_path / "b" / "whole.png").write_bytes(picture(True, 0))
+    with pytest.raises(InputError, match=r"broken\.png: not a picture"):
         read_class_folders(tmp_path)
     (tmp_path / "a" / "broken.png").unlink()
     (tmp_path / "b.zip").write_bytes(b"no archive")

@@ -5,8 +5,10 @@ input was wrong; one line on standard error says what and how to mend it. 3: not
 measured, or the run broke, or was stopped. 141: whoever read the output stopped reading.
 """
 
+import io
 import logging
 import os
+import re
 import signal
 import sys
 from itertools import islice
@@ -15,12 +17,13 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.markup import escape
+from rich.text import Text
 from typer.exceptions import TyperException
 
 from sterling.cli import agent, demo, doctor, face, privacy, runs, studies, text
 from sterling.errors import InputError
 from sterling.plugins import name_modules
+from sterling.shown import shown
 
 __all__ = ["app", "main"]
 
@@ -56,6 +59,10 @@ app.add_typer(text.app, name="text")
 
 def main(arguments: list[str] | None = None) -> None:
     """Run one command and exit with its status."""
+    for stream in (sys.stdout, sys.stderr):
+        # A console without a letter of some name shows another one, rather than end the command.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
     signal.signal(signal.SIGTERM, _stop)
     sys.exit(_status(arguments))
 
@@ -73,7 +80,7 @@ def _status(arguments: list[str] | None) -> int:
     except InputError as error:
         return _complain(str(error), 2)
     except TyperException as error:
-        return _complain(error.format_message(), 2)
+        return _complain(_joined(error.format_message()), 2)
     except (typer.Abort, KeyboardInterrupt):
         return _complain("stopped; start again with the same --out to resume", 3)
     except BrokenPipeError:
@@ -81,7 +88,7 @@ def _status(arguments: list[str] | None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 128 + signal.SIGPIPE
     except Exception as error:
-        return _complain(f"{type(error).__name__}: {error}", 3)
+        return _complain(_joined(f"{type(error).__name__}: {error}"), 3)
     return result if isinstance(result, int) else 0
 
 
@@ -99,7 +106,13 @@ def _plugins_first(arguments: list[str]) -> list[str]:
     return first + rest
 
 
+def _joined(message: str) -> str:
+    """A message of several lines, which are not ours, as one."""
+    return re.sub(r"\s*\n\s*", " ", message)
+
+
 def _complain(message: str, status: int) -> int:
-    console = Console(stderr=True, soft_wrap=True)
-    console.print(f"[bold red]error:[/] {escape(' '.join(message.split()))}")
+    # Text, as a name may hold rich's markup, and blanks that belong to it.
+    line = Text.assemble(("error:", "bold red"), " ", shown(message))
+    Console(stderr=True, soft_wrap=True).print(line)
     return status

@@ -10,6 +10,7 @@ import typer
 
 from sterling.cli.studies import JsonFlag, show_json
 from sterling.errors import InputError
+from sterling.shown import shown
 
 app = typer.Typer(no_args_is_help=True, help="Agents: better prompts, without labels.")
 
@@ -98,13 +99,13 @@ def prompt(
         return
     for one in search.ranking:
         low, high = one.interval.low, one.interval.high
-        typer.echo(f"{one.strength:+.2f} ({low:+.2f} … {high:+.2f})\t{one.prompt}")
+        typer.echo(f"{one.strength:+.2f} ({low:+.2f} … {high:+.2f})\t{shown(one.prompt)}")
     sure = (
         ""
         if search.sure is None
         else f"; better than the second with probability {search.sure:.2f}"
     )
-    typer.echo(f"best: {search.best}{sure}")
+    typer.echo(f"best: {shown(search.best)}{sure}")
     typer.echo(
         f"ended: {search.ended} after {len(ledger.calls)} calls, {ledger.tokens} tokens; {out}"
     )

@@ -8,7 +8,7 @@ import typer
 
 from sterling.cli import face_challenge, face_data
 from sterling.cli._crops import crops_of
-from sterling.cli.studies import JsonFlag, show_json, show_metrics
+from sterling.cli.studies import JsonFlag, show_evidence, show_json, show_metrics
 from sterling.errors import InputError
 
 app = typer.Typer(
@@ -342,7 +342,7 @@ def evaluate(
         )
     render_report([out], out / "report.html")
     if as_json:
-        typer.echo(evidence.model_dump_json(indent=1))
+        show_evidence(evidence)
         return
     show_metrics(evidence.metrics)
     for claim in evidence.claims:

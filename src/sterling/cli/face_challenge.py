@@ -9,6 +9,7 @@ import typer
 
 from sterling.cli._crops import crops_of
 from sterling.cli.studies import JsonFlag, show_json
+from sterling.shown import shown
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -169,7 +170,7 @@ def verify(
         show_json({"checks": [one._asdict() for one in checks], "holds": not wrong})
     else:
         for one in wrong:
-            typer.echo(f"{one.entry or 'leaderboard'}: {one.what}: {one.problem}")
+            typer.echo(shown(f"{one.entry or 'leaderboard'}: {one.what}: {one.problem}"))
         trained = "trained again" if rerun else "not trained again (--rerun)"
         outcome = "all agree" if not wrong else f"{len(wrong)} DIFFER"
         typer.echo(f"{len(checks)} checks, {outcome}; {trained}")
@@ -178,4 +179,5 @@ def verify(
 
 def _show(metrics: Any) -> None:
     for metric in metrics:
-        typer.echo(f"{metric.name}: {metric.value:.4f} ({metric.low:.4f} … {metric.high:.4f})")
+        interval = f"({metric.low:.4f} … {metric.high:.4f})"
+        typer.echo(f"{shown(metric.name)}: {metric.value:.4f} {interval}")

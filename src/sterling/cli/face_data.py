@@ -6,7 +6,8 @@ from typing import Annotated, Any
 
 import typer
 
-from sterling.cli.studies import JsonFlag, show_json
+from sterling.cli.studies import JsonFlag, plain_console, show_json
+from sterling.shown import shown
 
 app = typer.Typer(no_args_is_help=True, help="Public data sets of presentation attacks.")
 
@@ -101,7 +102,6 @@ def leave_one_out(
 
 
 def _show(account: Any) -> None:
-    from rich.console import Console
     from rich.table import Table
 
     typer.echo(f"{account.title}: {account.why}")
@@ -116,15 +116,15 @@ def _show(account: Any) -> None:
         table.add_column(title, justify="right", no_wrap=True)
     for row, by_split in cells.items():
         table.add_row(row, *(by_split.get(split, "") for split in ("train", "dev", "test", "")))
-    Console().print(table)
+    plain_console().print(table)
     species = ", ".join(f"{name} {number:,}" for name, number in account.species.items())
-    typer.echo(f"species: {species}")
+    typer.echo(shown(f"species: {species}"))
     for problem in account.problems:
-        typer.echo(f"{problem.kind} ({problem.number:,}): {problem.detail}")
+        typer.echo(shown(f"{problem.kind} ({problem.number:,}): {problem.detail}"))
         for name in problem.names:
-            typer.echo(f"    {name}")
+            typer.echo(f"    {shown(name)}")
     for note in account.notes:
-        typer.echo(f"note: {note}")
+        typer.echo(shown(f"note: {note}"))
     for gap in account.unknown:
         typer.echo(f"not known: {gap}")
     opened = "every file was opened" if account.opened else "files were not opened (--open)"

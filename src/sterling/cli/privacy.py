@@ -7,8 +7,9 @@ from typing import Annotated, Literal
 
 import typer
 
-from sterling.cli.studies import JsonFlag, show_json, show_metrics
+from sterling.cli.studies import JsonFlag, show_evidence, show_json, show_metrics
 from sterling.errors import InputError, NothingMeasuredError
+from sterling.shown import shown
 
 app = typer.Typer(
     no_args_is_help=True, help="Privacy of training data: membership inference, unlearning."
@@ -103,7 +104,7 @@ def mia(
         )
         return int(wrapper.shift_refuted)
     for line in declared:
-        typer.echo(f"{line['record']}\tadjusted p {line['adjusted_p']:.4g}")
+        typer.echo(f"{shown(str(line['record']))}\tadjusted p {line['adjusted_p']:.4g}")
     typer.echo(f"{len(declared)} of {len(asked)} records declared members")
     for name, text in promise.rows():
         typer.echo(f"{name}: {text}")
@@ -201,7 +202,7 @@ def audit(
         )
     render_report([out], out / "report.html")
     if as_json:
-        typer.echo(evidence.model_dump_json(indent=1))
+        show_evidence(evidence)
     else:
         show_metrics(evidence.metrics)
         typer.echo(f"{evidence.outcome}. Report: {out / 'report.html'}")

@@ -4,11 +4,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.table import Table as RichTable
 
-from sterling.cli.studies import JsonFlag, show_json
+from sterling.cli.studies import JsonFlag, plain_console, show_json
 from sterling.errors import InputError
+from sterling.shown import shown
 
 if TYPE_CHECKING:
     import polars as pl
@@ -48,8 +48,8 @@ def compare(
     for row in rows:
         interval = "-" if row["low"] is None else f"{row['low']:.4f} … {row['high']:.4f}"
         numbers = (f"{row[key]:.4f}" for key in ("a", "b", "difference"))
-        table.add_row(row["name"], *numbers, interval, "yes" if row["paired"] else "no")
-    Console().print(table)
+        table.add_row(shown(row["name"]), *numbers, interval, "yes" if row["paired"] else "no")
+    plain_console().print(table)
 
 
 def fsck(
@@ -63,7 +63,7 @@ def fsck(
         show_json({"run": str(folder), "damaged": found})
     else:
         for name in found:
-            typer.echo(f"damaged or missing: {folder / name}")
+            typer.echo(shown(f"damaged or missing: {folder / name}"))
         remedy = "start again with the same --out: what is damaged is computed again"
         typer.echo(f"{folder}: {remedy if found else 'every file is as it was written'}")
     return 3 if found else 0

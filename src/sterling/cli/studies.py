@@ -11,8 +11,10 @@ import typer
 from rich.console import Console
 from rich.table import Column
 from rich.table import Table as RichTable
+from rich.text import Text
 
 from sterling.errors import InputError
+from sterling.shown import shown
 
 if TYPE_CHECKING:
     from sterling.runs import Backend
@@ -61,12 +63,22 @@ def show_json(value: Any) -> None:
     typer.echo(json.dumps(value, indent=1))
 
 
+def show_evidence(evidence: "Evidence") -> None:
+    """Write evidence as one JSON document, in ASCII, on standard output."""
+    show_json(json.loads(evidence.model_dump_json()))
+
+
+def plain_console() -> Console:
+    """A console that shows names as they are: ``[red]`` and ``:key:`` mean nothing in them."""
+    return Console(markup=False, emoji=False)
+
+
 def show_metrics(metrics: "Sequence[Metric]") -> None:
     """Write metrics on standard output, one a line."""
     for metric in metrics:
         interval = "" if metric.low is None else f" ({metric.low:.4f} … {metric.high:.4f})"
         value = "-" if metric.value is None else f"{metric.value:.4f}"
-        typer.echo(f"{metric.name}: {value}{interval}, n = {metric.n}")
+        typer.echo(f"{shown(metric.name)}: {value}{interval}, n = {metric.n}")
 
 
 def list_studies(as_json: JsonFlag = False) -> None:
@@ -93,7 +105,7 @@ def list_studies(as_json: JsonFlag = False) -> None:
     table = RichTable(name, "what it tests", "paper", "presets")
     for study in known:
         table.add_row(study.name, study.summary, study.paper.title, ", ".join(study.presets))
-    Console().print(table)
+    plain_console().print(table)
 
 
 def run(
@@ -144,11 +156,12 @@ def run(
         name, preset, data, seed, changes, folder, backend=where, until=until, log=log
     )
     if as_json:
-        typer.echo(evidence.model_dump_json(indent=1))
+        show_evidence(evidence)
     else:
-        console = Console()
+        console = plain_console()
         console.print(claims_table(evidence.claims))
-        console.print(f"{evidence.outcome}. Evidence: {folder / 'evidence.json'}", soft_wrap=True)
+        place = shown(str(folder / "evidence.json"))
+        console.print(f"{evidence.outcome}. Evidence: {place}", soft_wrap=True)
     return _claims_status(evidence)
 
 
@@ -213,7 +226,7 @@ def plan(
         counts = [*each.fixed, *each.sequential]
         numbers = ["beyond any run" if count is None else str(count) for count in counts]
         table.add_row(each.claim, each.towards, str(each.repetitions), *numbers)
-    Console().print(table)
+    plain_console().print(table)
     for each in projections:
         if each.note:
             typer.echo(f"{each.claim}: {each.note}")
@@ -249,7 +262,7 @@ def verify(
     if as_json:
         show_json([evidence.model_dump(mode="json") for evidence in evidences])
     else:
-        console = Console()
+        console = plain_console()
         for evidence in evidences:
             console.print(claims_table(evidence.claims, title=evidence.study))
             console.print(evidence.outcome)
@@ -324,6 +337,6 @@ def claims_table(claims: "list[Claim]", title: str = "") -> RichTable:
             if claim.low is None or claim.high is None
             else f"{claim.low:.4g} … {claim.high:.4g}"
         )
-        verdict = f"[{COLOURS[claim.verdict]}]{claim.verdict}[/]"
-        table.add_row(claim.claim, claim.paper or "-", measured, interval, verdict)
+        verdict = Text(claim.verdict, style=COLOURS[claim.verdict])
+        table.add_row(shown(claim.claim), shown(claim.paper or "-"), measured, interval, verdict)
     return table

@@ -9,8 +9,9 @@ from typing import Annotated, Any, Literal
 import typer
 
 from sterling.cli import text_watermark
-from sterling.cli.studies import JsonFlag, show_json, show_metrics
+from sterling.cli.studies import JsonFlag, show_evidence, show_json, show_metrics
 from sterling.errors import NothingMeasuredError
+from sterling.shown import shown
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -66,7 +67,7 @@ def _corpus(path: Path) -> Any:
 
 def _tell_unread(unread: Any) -> None:
     for one in unread:
-        typer.echo(f"not used: {one.source}: {one.reason}", err=True)
+        typer.echo(shown(f"not used: {one.source}: {one.reason}"), err=True)
 
 
 def _in_splits(corpus: Any, seed: int) -> list[Any]:
@@ -314,7 +315,7 @@ def evaluate(
         )
     render_report([out], out / "report.html")
     if as_json:
-        typer.echo(evidence.model_dump_json(indent=1))
+        show_evidence(evidence)
         return
     show_metrics(evidence.metrics)
     typer.echo(f"Report: {out / 'report.html'}")
@@ -371,14 +372,14 @@ def detect(
         )
         return
     for one in given.declared:
-        typer.echo(f"{one.id}\tadjusted p {one.adjusted_p:.4g}\t{CAUTION}")
+        typer.echo(f"{shown(one.id)}\tadjusted p {one.adjusted_p:.4g}\t{CAUTION}")
     typer.echo(f"{len(given.declared)} of {len(given.verdicts)} documents declared machine-written")
     for one in given.verdicts:
         if one.not_scored:
-            typer.echo(f"not scored: {one.id}: {one.not_scored}")
+            typer.echo(shown(f"not scored: {one.id}: {one.not_scored}"))
         if one.hidden:
             kinds = ", ".join(f"{count} {kind}" for kind, count in one.hidden.items())
-            typer.echo(f"hidden characters: {one.id}: {kinds}")
+            typer.echo(shown(f"hidden characters: {one.id}: {kinds}"))
     _tell_unread(given.unread)
     typer.echo(f"scored by {judge.detector.name}: {_settings(judge)}")
     for name, text in given.guarantee.rows():

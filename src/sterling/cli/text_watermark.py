@@ -8,6 +8,7 @@ import typer
 
 from sterling.cli.studies import JsonFlag, show_json
 from sterling.errors import InputError, NothingMeasuredError
+from sterling.shown import shown
 
 app = typer.Typer(
     no_args_is_help=True, help="Watermark texts while they are generated; test texts."
@@ -107,7 +108,7 @@ def detect(
     held.check(tokenizer, model)
     corpus = read_corpus(texts)
     for one in corpus.unread:
-        typer.echo(f"not used: {one.source}: {one.reason}", err=True)
+        typer.echo(shown(f"not used: {one.source}: {one.reason}"), err=True)
     rows: list[dict[str, Any]] = []
     for record in corpus.records:
         ids = tokenizer(record.text, add_special_tokens=False, verbose=False)["input_ids"]
@@ -124,9 +125,9 @@ def detect(
     for row in rows:
         verdict = {True: "marked", False: "no mark found", None: "too short to test"}[row["marked"]]
         typer.echo(
-            f"{row['id']}\t{verdict}\tp {row['p_value']:.3g}\t{row['tokens_scored']} tokens: "
-            f"{row['green']} green (z {row['z_green']:.1f}), {row['red']} red "
-            f"(z {row['z_red']:.1f})"
+            f"{shown(row['id'])}\t{verdict}\tp {row['p_value']:.3g}\t"
+            f"{row['tokens_scored']} tokens: {row['green']} green "
+            f"(z {row['z_green']:.1f}), {row['red']} red (z {row['z_red']:.1f})"
         )
     typer.echo(f"each at a level of {level:g}; a verdict is {CAVEAT}")
 

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 
@@ -14,7 +14,11 @@ from sterling.lm.ledger import CallLedger
 from sterling.lm.local import LocalModel
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedTokenizerBase
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+# Without the last one transformers asks on standard input whether to run the folder's code.
+_SAFE = {"local_files_only": True, "trust_remote_code": False}
+_POINTER, _POINTER_BYTES = b"version https://git-lfs", 1024
 
 
 def load(
@@ -67,16 +71,15 @@ def load_local(
         ledger: Ledger of the calls.
 
     Raises:
-        InputError: There is no such model, or transformers is not installed.
+        InputError: There is no such model, it is not whole, its tokenizer has tokens that it does
+            not embed, or transformers is not installed.
     """
     tokenizer = load_tokenizer(source)
     from transformers import AutoModelForCausalLM
 
     folder = _folder(source)
-    with _quietly(folder):
-        weights = AutoModelForCausalLM.from_pretrained(
-            folder, dtype=getattr(torch, dtype), local_files_only=True, use_safetensors=True
-        )
+    weights = read_pretrained(AutoModelForCausalLM, folder, dtype=getattr(torch, dtype))
+    _require_embeddings(weights, tokenizer, folder)
     place = device or ("cuda" if torch.cuda.is_available() else "cpu")
     name = source if source == "smollm2" else folder.name
     return LocalModel(str(name), weights.to(place).eval(), tokenizer, ledger or CallLedger())
@@ -92,8 +95,63 @@ def load_tokenizer(source: str | Path = "smollm2") -> "PreTrainedTokenizerBase":
         raise InputError(
             f"language models need the package {error.name}: pip install 'sterling[lm]'"
         ) from error
+    return read_tokenizer(AutoTokenizer, folder)
+
+
+def read_pretrained(kind: Any, folder: Path, **options: Any) -> "PreTrainedModel":
+    """Read a model of one of transformers' classes from a folder; code in it is never run.
+
+    Args:
+        kind: Class with ``from_pretrained``, such as ``AutoModelForCausalLM``.
+        folder: Folder with ``config.json`` and safetensors.
+        options: Further arguments of ``from_pretrained``.
+
+    Raises:
+        InputError: The folder cannot be read, holds code that would be needed, a pointer of Git LFS
+            instead of a file, or lacks weights, which would be drawn at random.
+    """
+    _require_files(folder)
     with _quietly(folder):
-        return AutoTokenizer.from_pretrained(folder, local_files_only=True)
+        model, account = kind.from_pretrained(
+            folder, use_safetensors=True, output_loading_info=True, **_SAFE, **options
+        )
+    if missing := sorted(account["missing_keys"]):
+        raise InputError(
+            f"{folder}: lacks {len(missing)} weights of a {type(model).__name__} "
+            f"({', '.join(missing[:3])}); save the whole model, with its head, again"
+        )
+    return model
+
+
+def read_tokenizer(kind: Any, folder: Path) -> "PreTrainedTokenizerBase":
+    """Read a tokenizer with a class of transformers; errors as for `read_pretrained`."""
+    _require_files(folder)
+    with _quietly(folder):
+        return kind.from_pretrained(folder, **_SAFE)
+
+
+def _require_files(folder: Path) -> None:
+    """Refuse a folder that was cloned without its large files."""
+    for path in sorted(folder.iterdir()):
+        if path.is_file() and path.stat().st_size < _POINTER_BYTES:
+            with path.open("rb") as file:
+                if file.read(len(_POINTER)) == _POINTER:
+                    raise InputError(
+                        f"{path}: a pointer of Git LFS and not the file; fetch it: git lfs pull"
+                    )
+
+
+def _require_embeddings(
+    model: "PreTrainedModel", tokenizer: "PreTrainedTokenizerBase", folder: Path
+) -> None:
+    """Refuse a tokenizer whose last tokens the model does not know."""
+    tokens = max(tokenizer.get_vocab().values(), default=-1) + 1
+    known = model.get_input_embeddings().weight.shape[0]
+    if tokens > known:
+        raise InputError(
+            f"{folder}: {tokens} tokens but {known} embeddings: tokens were added; call the "
+            f"model's resize_token_embeddings, and save {folder} again"
+        )
 
 
 def _folder(source: str | Path) -> Path:
@@ -118,8 +176,13 @@ def _quietly(folder: Path) -> Iterator[None]:
     logging.set_verbosity_error()
     try:
         yield
-    except (OSError, ValueError) as error:
-        raise InputError(f"{folder}: {error}") from error
+    except Exception as error:  # transformers and safetensors raise dozens of kinds
+        reason = " ".join(str(error).split())
+        if "trust_remote_code" in reason:
+            reason = "needs code that lies in the folder, which is never run; use another model"
+        elif not isinstance(error, (OSError, ValueError)):
+            reason = f"cannot be loaded ({type(error).__name__}: {reason}); save the model again"
+        raise InputError(f"{folder}: {reason}") from error
     finally:
         logging.set_verbosity(level)
         if bars:

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 Processor = Callable[[Tensor, Tensor], Tensor]  # a transformers LogitsProcessor, or one like it
 PASS_TOKENS = 1024  # per batch: 200 MB of logits at a vocabulary of 49,152
 PROMPTS = 32  # per batch of generation
+UNSTATED_CONTEXT = 2048  # tokens; our choice
+# What configurations call the largest number of positions.
+_CONTEXTS = ("max_position_embeddings", "n_positions", "max_seq_len", "seq_length", "n_ctx")
 LONG_TOKEN = 16  # characters per token at which texts are cut before they are tokenized
 
 
@@ -66,12 +69,19 @@ class LocalModel:
     @property
     def vocabulary(self) -> int:
         """Number V of logits at a position."""
-        return int(self.model.config.vocab_size)
+        return int(self.model.config.get_text_config().vocab_size)
 
     @property
     def context(self) -> int:
-        """Largest number of tokens of a pass."""
-        return int(self.model.config.max_position_embeddings)
+        """Largest number of tokens of a pass: the model's limit, or else its tokenizer's.
+
+        Models without a limit (Mamba, ALiBi) get `UNSTATED_CONTEXT`.
+        """
+        config = self.model.config.get_text_config()
+        limits = [getattr(config, name, None) for name in _CONTEXTS]
+        limits.append(self.tokenizer.model_max_length)  # 10^30 where it is not stated
+        stated = (int(one) for one in limits if isinstance(one, (int, float)) and 0 < one < 1 << 31)
+        return next(stated, UNSTATED_CONTEXT)
 
     @property
     def device(self) -> torch.device:

@@ -41,7 +41,11 @@ def smollm2_folder() -> Path:
 def _convert(weights: Path, folder: Path) -> None:
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    from_file = {"gguf_file": weights.name, "local_files_only": True}
+    from_file = {
+        "gguf_file": weights.name,
+        "local_files_only": True,
+        "trust_remote_code": False,
+    }
     tokenizer = AutoTokenizer.from_pretrained(weights.parent, **from_file)
     read = AutoModelForCausalLM.from_pretrained(weights.parent, dtype=torch.float32, **from_file)
     # A model read from GGUF refuses to be saved: its weights go into one that was not.

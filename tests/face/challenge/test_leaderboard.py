@@ -179,5 +179,30 @@ def test_a_damaged_board_names_its_field(board: Path) -> None:
     board.write_text(json.dumps(document))
     with pytest.raises(InputError, match=r"damaged at 'entries\.0\.threshold'"):
         verify(board)
-    with pytest.raises(InputError, match="no readable leaderboard"):
+    with pytest.raises(InputError, match="no such leaderboard"):
         verify(board.with_name("nowhere.json"))
+
+
+@pytest.mark.parametrize("outside", ["../secret.csv", "{tmp}/secret.csv", "link.csv"])
+def test_nothing_outside_the_folder_of_a_board_is_read(
+    board: Path, tmp_path: Path, outside: str
+) -> None:
+    secret = tmp_path / "secret.csv"
+    secret.write_text("hidden 0.5\n")
+    folder = tmp_path / "received"
+    folder.mkdir()
+    for name in ("lists.csv", "scores", "leaderboard.json"):
+        (tmp_path / name).rename(folder / name)
+    (folder / "link.csv").symlink_to(secret)
+    name = outside.format(tmp=tmp_path)
+    path = folder / board.name
+    document = json.loads(path.read_text())
+    document["entries"][0]["scores"] = name
+    path.write_text(json.dumps(document))
+    (problem,) = [one.problem for one in verify(path) if one.what == "scores" and one.problem]
+    assert "lies outside" in problem
+    assert "hidden" not in problem
+    document["lists"] = name
+    path.write_text(json.dumps(document))
+    with pytest.raises(InputError, match="lies outside"):
+        verify(path)

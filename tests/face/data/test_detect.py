@@ -185,3 +185,21 @@ def test_shipped_network_is_the_one_described() -> None:
 def test_name_tells_apart_detectors_that_give_other_boxes() -> None:
     assert FaceDetector(longest_side=320).name != FaceDetector(longest_side=640).name
     assert "CenterFace" in FaceDetector().name
+
+
+@pytest.mark.parametrize("tall", [False, True])
+def test_a_face_in_a_panorama_is_found_in_its_place(detector: FaceDetector, tall: bool) -> None:
+    photograph = read_image(EXAMPLE)[:, 40:240, 100:340]  # the face, 90 × 120 pixels
+    wide = np.full((3, 300, 8000), 90, np.uint8)
+    wide[:, 50:250, 6000:6240] = photograph.numpy()
+    turned = np.ascontiguousarray(wide)
+    if tall:
+        turned = np.full((3, 8000, 300), 90, np.uint8)
+        turned[:, 6000:6200, 30:270] = photograph.numpy()
+    assert "searched at 640 of 8000 pixels" in detector.shrinking(turned)
+    (alone,) = detector.detect(photograph)
+    (face,) = detector.detect(turned)
+    shift = np.array([30, 6000] if tall else [6000, 50])
+    box = np.array(face.box) - [*shift, *shift]
+    np.testing.assert_allclose(box, alone.box, atol=8)
+    assert detector.shrinking(photograph) == ""

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from sterling.errors import InputError
-from sterling.face.data import Manifest, read_folder
+from sterling.errors import InputError, NothingMeasuredError
+from sterling.face.data import CropSpec, Manifest, load_faces, read_folder
 from sterling.face.data.folder import says_labels
 
 
@@ -137,3 +137,59 @@ def test_real_print_attacks(shared_data: Path) -> None:
 )
 def test_folders_that_say_what_they_show(tmp_path: Path, files: list[str], expected: bool) -> None:
     assert says_labels(lay_out(tmp_path, *files)) is expected
+
+
+@pytest.mark.parametrize(
+    "stem",
+    [
+        *("IMG_0001", "DSC_0002", "DSCN0003", "PXL_20240101_1", "MVIMG_20200101", "P1010023"),
+        *("WhatsApp Image 2024-01-01", "Screenshot_20240101", "20240101_120000", "image-7"),
+        *("FB_IMG_15", "CAM_0013", "frame_12"),
+    ],
+)
+def test_what_a_camera_names_is_a_subject_of_its_own(
+    tmp_path: Path, stem: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    lay_out(tmp_path, f"live/{stem}.jpg", "live/anna_1.jpg", "live/Framework_2.jpg", "live/p/1.jpg")
+    found = read_folder(tmp_path)
+    subjects = {
+        Path(p).stem: s for p, s in zip(*map(found.column, ("path", "subject")), strict=True)
+    }
+    assert subjects == {stem: stem, "anna_1": "anna", "Framework_2": "Framework", "1": "p"}
+    assert "3 files are guessed" in caplog.text
+    assert f"1 are named as cameras do ({stem})" in caplog.text
+    assert "--subject-pattern" in caplog.text
+
+
+def test_nothing_is_said_where_nothing_is_guessed(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    read_folder(lay_out(tmp_path, "live/anna/IMG_1.jpg"))
+    read_folder(lay_out(tmp_path, "live/IMG_1.jpg"), subject_pattern="(?P<subject>IMG|anna)")
+    assert caplog.text == ""
+
+
+def test_kinds_that_are_not_read_are_counted(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    lay_out(tmp_path, "live/s/a.HEIC", "live/s/b.avif", "live/s/c.3gp", "live/s/d.docx")
+    found = read_folder(tmp_path)
+    assert [Path(path).name for path in found.column("path")] == ["a.HEIC", "b.avif", "c.3gp"]
+    assert "1 file is not read, only pictures and videos are: live/s/d.docx" in caplog.text
+    with pytest.raises(NothingMeasuredError, match=r"3 \(3 unreadable\).*not a picture"):
+        load_faces(found, CropSpec(size=32))
+
+
+def test_a_name_that_is_not_utf8_is_refused(tmp_path: Path) -> None:
+    lay_out(tmp_path, "live/s/a.jpg")
+    (tmp_path / "live" / "s" / "a.jpg").rename(tmp_path / "live" / "s" / "\udcff.jpg")
+    assert "not in UTF-8" in refusal(tmp_path)
+    with pytest.raises(InputError, match="not in UTF-8"):
+        Manifest.from_columns({"item": ["\udcff"], "label": ["attack"], "species": ["print"]})
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes on this system")
+def test_a_pipe_is_refused(tmp_path: Path) -> None:
+    lay_out(tmp_path, "live/s/a.jpg")
+    os.mkfifo(tmp_path / "live" / "s" / "b.jpg")
+    assert "b.jpg: a device or a pipe" in refusal(tmp_path)

@@ -111,3 +111,15 @@ def test_where_and_select_agree() -> None:
         manifest.where(splt="dev")
     with pytest.raises(InputError, match="mask has shape"):
         manifest.select([True])
+
+
+def test_cells_that_a_spreadsheet_would_compute_are_quoted(tmp_path: Path) -> None:
+    items = ["=1+1", "+a", "-b", "@c", "'=d", "''-e", "'f", "g=h", "i"]
+    kind = ["bona_fide"] * len(items)
+    manifest = Manifest.from_columns({"item": items, "label": kind, "species": kind})
+    manifest.write(tmp_path / "m.csv")
+    first = [
+        line.split(",")[0].strip('"') for line in (tmp_path / "m.csv").read_text().splitlines()
+    ]
+    assert not any(cell.startswith(("=", "+", "-", "@")) for cell in first)
+    assert Manifest.read(tmp_path / "m.csv").column("item").tolist() == items

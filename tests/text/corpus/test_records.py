@@ -48,6 +48,7 @@ def test_a_folder_lists_what_it_could_not_read(tmp_path: Path) -> None:
     assert {one.source: one.reason for one in corpus.unread} == {
         "b.txt": "not UTF-8 (byte 4); save it as UTF-8",
         "c.txt": "empty",
+        "d.bin": "another kind of file; save its text as .txt, .md, .text",
     }
 
 

@@ -24,6 +24,7 @@ from sterling.face.challenge.challenge import (
     require_lists,
 )
 from sterling.face.data import Manifest
+from sterling.files import open_regular, within
 from sterling.runs import record_versions
 from sterling.storage import write_atomically
 
@@ -163,17 +164,17 @@ def open_board(path: Path) -> tuple[Board, Manifest]:
     """Read a board and its lists.
 
     Raises:
-        InputError: A file is missing or damaged, or the lists are not the board's.
+        InputError: A file is missing, damaged or outside the board's folder, or the lists are not
+            the board's.
     """
     try:
-        board = Board.model_validate_json(path.read_bytes())
-    except OSError as error:
-        raise InputError(f"{path}: no readable leaderboard ({error.strerror})") from error
+        with open_regular(path, "leaderboard") as file:
+            board = Board.model_validate_json(file.read())
     except ValidationError as error:
         first = error.errors()[0]
         field = ".".join(str(part) for part in first["loc"])
         raise InputError(f"{path} is damaged at {field!r}: {first['msg']}") from error
-    lists = path.parent / board.lists
+    lists = within(path.parent, board.lists)
     manifest = require_lists(Manifest.read(lists))
     if _digest(lists) != board.lists_sha256:
         raise InputError(
@@ -255,8 +256,8 @@ def verify(path: Path, *, rerun: Rerun | None = None) -> list[Check]:
 def _entry_checks(
     path: Path, board: Board, lists: Manifest, entry: Entry, rerun: Rerun | None
 ) -> Iterator[Check]:
-    file = path.parent / entry.scores
     try:
+        file = within(path.parent, entry.scores)
         values = read_submission(file, lists)
         found = judge(values, lists, board.rule)
     except (InputError, NothingMeasuredError) as error:

@@ -1,6 +1,6 @@
 """Cut clips of face crops from a manifest of videos."""
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,11 +11,12 @@ from sterling.errors import InputError, NothingMeasuredError
 from sterling.face.data.align import CropSpec
 from sterling.face.data.detect import FaceDetector
 from sterling.face.data.faces import Faces
-from sterling.face.data.images import read_image
+from sterling.face.data.images import call_picture
 from sterling.face.data.load import LoadedFaces, NoCropError, Reason, crop_each, cutter
 from sterling.face.data.manifest import Manifest
 from sterling.face.data.modality import require_modalities
-from sterling.face.data.video import VIDEO_SUFFIXES, count_frames, read_numbered_frames
+from sterling.face.data.video import call_count, call_numbered, is_video
+from sterling.sandbox import Call, sandbox
 
 INTERVAL = 3
 """Every how many-th frame a clip takes: as the multi-frame depth networks were trained."""
@@ -109,18 +110,31 @@ def _videos(manifest: Manifest) -> Iterator[np.ndarray]:
 
 def _frames(paths: Sequence[str], frames: int) -> list[Tensor]:
     try:
-        if Path(paths[0]).suffix.lower() in VIDEO_SUFFIXES:
+        if is_video(paths[0]):
             return _of_file(paths[0], frames)
-        step = _step(len(paths), frames)
-        return [read_image(paths[place]) for place in _middle(len(paths), frames, step, paths[0])]
+        places = _middle(len(paths), frames, _step(len(paths), frames), paths[0])
+        return [arrays[0] for arrays in _decoded(call_picture(paths[place]) for place in places)]
     except InputError as error:
         raise NoCropError("unreadable", str(error)) from error
 
 
 def _of_file(path: str, frames: int) -> list[Tensor]:
-    available = count_frames(path)
-    places = _middle(available, frames, _step(available, frames), path)
-    return list(read_numbered_frames(path, places).values())
+    ((available,),) = _decoded([call_count(path)])
+    places = _middle(int(available), frames, _step(int(available), frames), path)
+    return next(_decoded([call_numbered(path, places)]))[1:]
+
+
+def _decoded(calls: Iterable[Call]) -> Iterator[list[Tensor]]:
+    """Answers of a child process.
+
+    Raises:
+        InputError: A file cannot be read.
+    """
+    with sandbox() as box:
+        for answer in box.map(calls):
+            if isinstance(answer, InputError):
+                raise answer
+            yield [torch.from_numpy(array) for array in answer]
 
 
 def _step(available: int, frames: int) -> int:

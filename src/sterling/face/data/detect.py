@@ -29,6 +29,7 @@ _OUTPUTS = ("537", "538", "539", "540")  # confidence, scale, offset, landmarks
 _STRIDE = 4  # pixels per cell of the network's output
 _MULTIPLE = 32  # the network halves its input five times
 _OVERLAP = 0.3  # intersection over union above which two boxes are one face
+_LONG = 3  # times as long as wide: such a picture is searched in windows, too
 _FOLLOW_REACH = 2.0  # side of the square in which a face is followed, over the box's longer side
 _FOLLOW_SIDE = 160  # pixels to which that square is shrunk
 
@@ -86,13 +87,44 @@ class FaceDetector:
     def detect(self, image: Tensor | NDArray[np.uint8]) -> tuple[Face, ...]:
         """Find every face, largest box first.
 
+        A picture more than three times as long as wide is also searched in overlapping windows.
+
         Args:
             image: uint8 (3, H, W), RGB, upright. Faces lying on their side are often missed.
 
         Raises:
             InputError: The image has another type or shape.
         """
-        return self._search(image, self.longest_side)
+        height, width = image.shape[-2:]
+        longer, shorter = max(height, width), min(height, width)
+        found = self._search(image, self.longest_side)
+        if longer <= self.longest_side or longer < _LONG * shorter:
+            return found
+        # A panorama shrunk to fit has faces of a few pixels: windows of it are searched as well.
+        side = max(self.longest_side, 2 * shorter)
+        starts = sorted({*range(0, longer - side, side // 2), max(0, longer - side)})
+        faces = [*found]
+        for start in starts:
+            rows, columns = slice(None), slice(start, start + side)
+            shift = np.array([start, 0])
+            if height > width:
+                rows, columns, shift = columns, rows, shift[::-1]
+            window = image[..., rows, columns]
+            faces += [_moved(face, shift) for face in self._search(window, self.longest_side)]
+        boxes = np.array([face.box for face in faces]).reshape(-1, 4)
+        confidence = np.array([face.confidence for face in faces])
+        kept = _best_of_each(boxes, confidence, self.min_confidence)
+        return tuple(sorted((faces[i] for i in kept), key=_area, reverse=True))
+
+    def shrinking(self, image: Tensor | NDArray[np.uint8]) -> str:
+        """Say how far `detect` shrinks a picture (3, H, W); ``""`` if it does not."""
+        height, width = image.shape[-2:]
+        if max(height, width) <= self.longest_side:
+            return ""
+        return (
+            f"searched at {self.longest_side} of {max(height, width)} pixels: a small face is "
+            "found when the picture is cut nearer to it"
+        )
 
     def follow(self, image: Tensor | NDArray[np.uint8], before: Face) -> Face | None:
         """Find a face again in a camera's next frame, near where it was, at a fraction of the cost.

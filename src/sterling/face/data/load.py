@@ -5,7 +5,6 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import groupby
-from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -16,10 +15,11 @@ from sterling.errors import InputError, NothingMeasuredError
 from sterling.face.data.align import CropSpec, crop_face, resize_crop
 from sterling.face.data.detect import SMALLEST_FACE, FaceDetector
 from sterling.face.data.faces import Faces
-from sterling.face.data.images import read_image
+from sterling.face.data.images import call_picture
 from sterling.face.data.manifest import Manifest
 from sterling.face.data.modality import CHANNELS, Modality, channels_of, require_modalities
-from sterling.face.data.video import VIDEO_SUFFIXES, read_numbered_frames
+from sterling.face.data.video import call_numbered, is_video
+from sterling.sandbox import Arrays, Call, sandbox
 
 Reason = Literal["unreadable", "no_face", "too_small", "too_short"]
 
@@ -101,7 +101,7 @@ def load_faces(
     crops = torch.zeros((n, channels_of(wanted), spec.size, spec.size), dtype=torch.uint8)
     present = torch.zeros((n, len(wanted)), dtype=torch.bool)
     paths = _anchors(manifest, files, cropped=cropped)
-    pictures = _pictures(manifest, paths)
+    pictures = _pictures(manifest, paths, files)
 
     def crop(row: int, place: int) -> None:
         there = {name: column[row] for name, column in files.items() if column[row]}
@@ -167,33 +167,65 @@ def _anchors(
     return [next((path for path in row if path), "") for row in zip(*files.values(), strict=True)]
 
 
-def _pictures(manifest: Manifest, paths: Sequence[str]) -> Iterator[Tensor | str]:
-    """The picture of each row, or what is wrong with it; each video is decoded once."""
-    numbers = manifest.column("frame")
-    for path, rows in groupby(range(len(manifest)), key=lambda row: paths[row]):
-        if not path:
-            yield from ("the manifest names no file for this item" for _ in rows)
-        elif Path(path).suffix.lower() in VIDEO_SUFFIXES:
-            wanted = [int(numbers[row]) for row in rows]
-            try:
-                frames = read_numbered_frames(path, wanted)
-            except InputError as error:
-                yield from (str(error) for _ in wanted)
-                continue
-            for number in wanted:
-                missing = f"{path}: has no frame {number}; correct the column 'frame'"
-                yield frames.get(number, missing)
-        else:
-            for _ in rows:
-                try:
-                    yield read_image(path)
-                except InputError as error:
-                    yield str(error)
+def _pictures(
+    manifest: Manifest, paths: Sequence[str], files: Mapping[Modality, Sequence[str]]
+) -> Iterator[dict[str, Tensor | str]]:
+    """The pictures of each row by path, or what is wrong with one.
+
+    Each video is decoded once; all files are decoded in a child process.
+    """
+    numbers = manifest.column("frame").tolist()
+    runs = [list(rows) for _, rows in groupby(range(len(manifest)), key=lambda row: paths[row])]
+    with sandbox() as box:
+        answers = box.map(call for rows in runs for call in _calls(rows, paths, files, numbers))
+        for rows in runs:
+            path = paths[rows[0]]
+            frames = next(answers) if path and is_video(path) else None
+            for row in rows:
+                found: dict[str, Tensor | str] = {"": "the manifest names no file for this item"}
+                if frames is not None:
+                    found[path] = _frame(frames, path, numbers[row])
+                for file in _stills(row, path, files):
+                    found[file] = _still(next(answers))
+                yield found
+
+
+def _calls(
+    rows: Sequence[int],
+    paths: Sequence[str],
+    files: Mapping[Modality, Sequence[str]],
+    numbers: Sequence[int],
+) -> Iterator[Call]:
+    """What has to be decoded for some rows of one file, in the order of `_pictures`."""
+    path = paths[rows[0]]
+    if path and is_video(path):
+        yield call_numbered(path, [numbers[row] for row in rows])
+    for row in rows:
+        yield from (call_picture(file) for file in _stills(row, path, files))
+
+
+def _stills(row: int, path: str, files: Mapping[Modality, Sequence[str]]) -> list[str]:
+    """The still pictures of a row, each once; the one in which the face is found comes first."""
+    named = dict.fromkeys((path, *(column[row] for column in files.values())))
+    return [file for file in named if file and not (file == path and is_video(path))]
+
+
+def _still(answer: Arrays | InputError) -> Tensor | str:
+    return str(answer) if isinstance(answer, InputError) else torch.from_numpy(answer[0])
+
+
+def _frame(frames: Arrays | InputError, path: str, number: int) -> Tensor | str:
+    if isinstance(frames, InputError):
+        return str(frames)
+    there = dict(zip(frames[0].tolist(), frames[1:], strict=False))
+    if number not in there:
+        return f"{path}: has no frame {number}; correct the column 'frame'"
+    return torch.from_numpy(there[number])
 
 
 def _crop(
     path: str,
-    picture: Tensor | str,
+    pictures: Mapping[str, Tensor | str],
     files: Mapping[Modality, str],
     spec: CropSpec,
     finder: FaceDetector | None,
@@ -204,15 +236,11 @@ def _crop(
         NoCropError: There is none.
         InputError: The pictures differ in size.
     """
-    if isinstance(picture, str):
-        raise NoCropError("unreadable", picture)
+    picture = _whole(pictures[path])
     cut = cutter(path, picture, spec, finder)
     crops: dict[Modality, Tensor] = {}
     for name, file in files.items():
-        try:
-            image = picture if file == path else read_image(file)
-        except InputError as error:
-            raise NoCropError("unreadable", str(error)) from error
+        image = _whole(pictures[file])
         if image.shape != picture.shape:
             height, width = image.shape[1:]
             raise InputError(
@@ -221,6 +249,12 @@ def _crop(
             )
         crops[name] = cut(image if CHANNELS[name] == 3 else _grey(image))
     return crops
+
+
+def _whole(picture: Tensor | str) -> Tensor:
+    if isinstance(picture, str):
+        raise NoCropError("unreadable", picture)
+    return picture
 
 
 def cutter(
@@ -241,7 +275,9 @@ def cutter(
         return partial(resize_crop, size=spec.size)
     faces = finder.detect(picture)
     if not faces:
-        raise NoCropError("no_face", f"{path}: no face found; show it upright, lit and not cut off")
+        searched = finder.shrinking(picture)
+        advice = f"show it upright, lit and not cut off{searched and f' ({searched})'}"
+        raise NoCropError("no_face", f"{path}: no face found; {advice}")
     face = faces[0]
     if face.side < SMALLEST_FACE:
         raise NoCropError(

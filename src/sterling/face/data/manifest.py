@@ -117,8 +117,17 @@ class Manifest:
 
     @classmethod
     def from_columns(cls, columns: Mapping[str, Any], source: str = "manifest") -> Self:
-        """Build a manifest from a mapping of column name to values."""
-        return cls(pl.DataFrame(dict(columns)), source)
+        """Build a manifest from a mapping of column name to values.
+
+        Raises:
+            InputError: A text, such as the name of a file, is not in UTF-8.
+        """
+        try:
+            return cls(pl.DataFrame(dict(columns)), source)
+        except UnicodeEncodeError as error:
+            raise InputError(
+                f"{source}: {error.object!r} is not in UTF-8, as tables need it; rename it"
+            ) from error
 
     @classmethod
     def from_rows(cls, rows: Sequence[Mapping[str, Any]], source: str = "manifest") -> Self:
@@ -129,7 +138,8 @@ class Manifest:
     def read(cls, path: str | Path) -> Self:
         """Read a ``.csv`` or ``.parquet`` file.
 
-        Relative paths are taken from the folder of the manifest.
+        Relative paths are taken from the folder of the manifest. They may lead anywhere, as may
+        absolute ones: a manifest is its user's own.
 
         Raises:
             InputError: When the file is missing, unreadable or breaks a rule.
@@ -140,7 +150,7 @@ class Manifest:
             raise InputError(f"{path}: no such manifest file")
         try:
             if suffix == ".csv":
-                table = pl.read_csv(path, infer_schema=False)
+                table = pl.read_csv(path, infer_schema=False).with_columns(_without_quote())
             else:
                 table = pl.read_parquet(path)
         except (pl.exceptions.PolarsError, OSError) as error:
@@ -158,7 +168,8 @@ class Manifest:
         """Write a ``.csv`` or ``.parquet`` file, whole or not at all.
 
         Files below the folder of the manifest are written relative to it, so that the folder can
-        be moved; other files keep their absolute path.
+        be moved; other files keep their absolute path. In a ``.csv`` a cell that begins with
+        ``=``, ``+``, ``-`` or ``@`` gets a ``'`` before it, which `read` takes away.
         """
         path = Path(path)
         suffix = _checked_suffix(path)
@@ -168,7 +179,7 @@ class Manifest:
         )
         content = BytesIO()
         if suffix == ".csv":
-            table.write_csv(content)
+            table.with_columns(_with_quote()).write_csv(content)
         else:
             table.write_parquet(content)
         write_atomically(path, content.getvalue())
@@ -225,6 +236,21 @@ def _checked_suffix(path: Path) -> str:
             f"{path}: a manifest ends in .csv or .parquet, not {suffix or 'nothing'!r}"
         )
     return suffix
+
+
+# A spreadsheet computes cells that begin so, which a file's name may; a quote before keeps it text.
+_COMPUTED = r"^'*[=+\-@]"
+
+
+def _with_quote() -> pl.Expr:
+    text = pl.col(pl.String)
+    return pl.when(text.str.contains(_COMPUTED)).then("'" + text).otherwise(text).name.keep()
+
+
+def _without_quote() -> pl.Expr:
+    text = pl.col(pl.String)
+    quoted = text.str.starts_with("'") & text.str.contains(_COMPUTED)
+    return pl.when(quoted).then(text.str.strip_prefix("'")).otherwise(text).name.keep()
 
 
 def _texts(columns: Mapping[str, list[str]]) -> dict[str, pl.Series]:

@@ -7,18 +7,43 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from sterling.errors import InputError
+from sterling.files import open_regular
+from sterling.sandbox import Call
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 VIDEO_SUFFIXES = frozenset({".avi", ".m4v", ".mkv", ".mov", ".mp4", ".webm"})
+
+OTHER_VIDEO_SUFFIXES = frozenset(
+    [
+        ".3g2",
+        ".3gp",
+        ".asf",
+        ".f4v",
+        ".flv",
+        ".insv",
+        ".m2ts",
+        ".mpeg",
+        ".mpg",
+        ".mts",
+        ".mxf",
+        ".ogv",
+        ".vob",
+        ".wmv",
+    ]
+)
+"""Suffixes of videos that are not read; readers of folders name or count these."""
+
+SECONDS = 600.0
+"""Time that one video may take to be decoded in a sandbox. Our default."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,17 +114,68 @@ def read_numbered_frames(path: str | os.PathLike[str], numbers: Sequence[int]) -
     """
     import torch
 
+    return {number: torch.from_numpy(image) for number, image in _numbered(path, numbers).items()}
+
+
+def call_numbered(path: str, numbers: Sequence[int]) -> Call:
+    """A sandbox's call of `read_numbered_frames`: the numbers, then each frame's pixels."""
+    return Call("sterling.face.data.video:numbered_arrays", (path, list(numbers)), SECONDS)
+
+
+def call_spread(path: str, count: int) -> Call:
+    """A sandbox's call of `read_frame_pixels`: the numbers, then each frame's pixels."""
+    return Call("sterling.face.data.video:spread_arrays", (path, count), SECONDS)
+
+
+def call_count(path: str) -> Call:
+    """A sandbox's call of `count_frames`."""
+    return Call("sterling.face.data.video:count_arrays", (path,), SECONDS)
+
+
+def call_spread_numbers(path: str, count: int) -> Call:
+    """A sandbox's call of `spread_frames`."""
+    return Call("sterling.face.data.video:spread_number_array", (path, count), SECONDS)
+
+
+def spread_number_array(path: str, count: int) -> NDArray[np.int64]:
+    """What `call_spread_numbers` asks for."""
+    return np.array(spread_frames(path, count=count))
+
+
+def count_arrays(path: str) -> NDArray[np.int64]:
+    """What `call_count` asks for."""
+    return np.array([count_frames(path)])
+
+
+def numbered_arrays(path: str, numbers: Sequence[int]) -> list[NDArray[Any]]:
+    """What `call_numbered` asks for."""
+    return _as_arrays(_numbered(path, numbers))
+
+
+def spread_arrays(path: str, count: int) -> list[NDArray[Any]]:
+    """What `call_spread` asks for."""
+    return _as_arrays(read_frame_pixels(path, count=count))
+
+
+def _as_arrays(frames: dict[int, NDArray[np.uint8]]) -> list[NDArray[Any]]:
+    return [np.array(list(frames), dtype=np.int64), *frames.values()]
+
+
+def _numbered(path: str | os.PathLike[str], numbers: Sequence[int]) -> dict[int, NDArray[np.uint8]]:
     path = _checked(path)
     wanted = sorted(set(numbers))
     with _opened(str(path), _remedy(path)) as capture:
-        images = map(torch.from_numpy, _read(capture, wanted))
-        return dict(zip(wanted, images, strict=False))
+        return dict(zip(wanted, _read(capture, wanted), strict=False))
+
+
+def is_video(path: str | os.PathLike[str]) -> bool:
+    """Whether a file is a video by its name."""
+    return Path(path).suffix.lower() in VIDEO_SUFFIXES
 
 
 def _checked(source: str | os.PathLike[str]) -> Path:
     path = Path(source)
-    if not path.is_file():
-        raise InputError(f"{path}: no such video; check the path")
+    open_regular(path, "video", largest=None).close()
     if path.suffix.lower() not in VIDEO_SUFFIXES:
         kinds = ", ".join(sorted(suffix[1:] for suffix in VIDEO_SUFFIXES))
         raise InputError(f"{path}: not a video by its name; videos end in {kinds}")
@@ -163,6 +239,8 @@ def _opened(source: str | int, remedy: str) -> Iterator[cv2.VideoCapture]:
         if not capture.isOpened():
             raise InputError(remedy)
         yield capture
+    except cv2.error as error:
+        raise InputError(remedy) from error
     finally:
         capture.release()
 

@@ -1,5 +1,6 @@
 """Planar attacks made from a user's own bona fide photographs, as a folder to train on."""
 
+import errno
 import io
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
@@ -56,7 +57,7 @@ def make_attacks(
 
     Raises:
         InputError: No bona fide photograph, an unknown or repeated species, or a folder that is
-            not empty.
+            not empty or cannot be written.
         NothingMeasuredError: No face in any photograph.
     """
     live = photographs.select(photographs.bona_fide)
@@ -78,13 +79,20 @@ def make_attacks(
         progress()
 
     # Written beside its place and moved there whole: a full disk leaves no half folder.
-    out.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}.") as folder:
-        whole = Path(folder) / "whole"
-        _write({"bona_fide": crops, **attacks}, rows, whole)
-        if out.exists():
-            out.rmdir()  # it is empty
-        whole.rename(out)
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}.") as folder:
+            whole = Path(folder) / "whole"
+            _write({"bona_fide": crops, **attacks}, rows, whole)
+            if out.exists():
+                out.rmdir()  # it is empty
+            whole.rename(out)
+    except OSError as error:
+        if error.errno == errno.ENOSPC:
+            raise
+        raise InputError(
+            f"cannot write {out}: {error.strerror}; choose another place for the attacks"
+        ) from error
     return AttackFolder(Manifest.read(out / "manifest.csv"), loaded.non_responses)
 
 

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
+import io
+import logging
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,9 +18,7 @@ from PIL import Image, ImageDraw
 from sterling.errors import InputError
 from sterling.face.data import (
     CHANNELS,
-    IMAGE_SUFFIXES,
     SMALLEST_FACE,
-    VIDEO_SUFFIXES,
     CropSpec,
     FaceDetector,
     crop_pixels,
@@ -24,7 +26,15 @@ from sterling.face.data import (
     read_pixels,
     resize_pixels,
 )
+from sterling.face.data.images import call_picture
+from sterling.face.data.media import MEDIA_SUFFIXES, files_below, warn_of_others
+from sterling.face.data.video import VIDEO_SUFFIXES, call_spread, is_video
 from sterling.face.pad import Decision, DetectorBase, Outcome
+from sterling.sandbox import Call, sandbox
+from sterling.shown import shown
+from sterling.storage import write_atomically
+
+logger = logging.getLogger("sterling")
 
 Pixels = NDArray[np.uint8]  # (3, H, W), RGB
 
@@ -39,11 +49,13 @@ class Prediction:
         source: File, or ``file#frame`` for a frame of a video or camera.
         box: Left, top, right, bottom in pixels; None when no face was found.
         decision: Outcome, reason, score and threshold.
+        note: What to know about the reason, for people; ``""`` for nothing.
     """
 
     source: str
     box: tuple[float, float, float, float] | None
     decision: Decision
+    note: str = ""
 
     @property
     def score(self) -> float | None:
@@ -57,6 +69,7 @@ class Prediction:
             "box": None if self.box is None else [round(side, 1) for side in self.box],
             "outcome": self.decision.outcome.value,
             "reason": self.decision.reason,
+            "note": self.note,
             "score": self.decision.score,
             "threshold": self.decision.threshold,
         }
@@ -68,7 +81,9 @@ class Prediction:
             said = (
                 f"score {self.score:.4f}" if said == "score" else f"{said}, score {self.score:.4f}"
             )
-        return f"{self.source}: {self.decision.outcome.value} ({said})"
+        if self.note:
+            said += f"; {self.note}"
+        return shown(f"{self.source}: {self.decision.outcome.value} ({said})")
 
 
 def predict_sources(
@@ -82,9 +97,12 @@ def predict_sources(
         frames: Number of frames read from a video or camera, for a network of single pictures.
         boxes: Folder that receives each picture with its answers drawn in.
 
+    One source alone that cannot be read is refused. Of several, and of a folder, it is answered
+    "cannot tell", and the others are answered as well; their files are decoded in a child process.
+
     Raises:
-        InputError: A source does not exist, is of no known kind, a folder holds no picture, or the
-            network cannot judge colour alone, or judges clips and the source is none.
+        InputError: A source does not exist, the only one cannot be read, a folder holds no picture,
+            or the network cannot judge colour alone, or judges clips and the source is none.
     """
     model = detector.model
     if "rgb" not in model.modalities or (len(model.modalities) > 1 and not model.flexible):
@@ -118,7 +136,7 @@ def _judge(
         return [Prediction(name, None, decide([resize_pixels(picture, preprocessing.size)])[0])]
     found = finder.detect(picture)
     if not found:
-        return [Prediction(name, None, decide(["no_face"])[0])]
+        return [Prediction(name, None, decide(["no_face"])[0], finder.shrinking(picture))]
     spec = _spec(detector)
     crops: list[Pixels | str] = [
         "too_small" if face.side < SMALLEST_FACE else crop_pixels(picture, face, spec)
@@ -159,43 +177,73 @@ def _videos(sources: Sequence[str]) -> Iterator[Path]:
         path = Path(source)
         if not path.exists():
             raise InputError(f"{path}: no such file or folder; this detector judges video files")
-        files = sorted(path.rglob("*")) if path.is_dir() else [path]
-        videos = [file for file in files if file.suffix.lower() in VIDEO_SUFFIXES]
+        videos = [path] if is_video(path) else []
+        others: list[Path] = []
+        if path.is_dir():
+            videos, others = files_below(path, VIDEO_SUFFIXES)
         if not videos:
             raise InputError(f"{path}: no video, and this detector judges clips; give videos")
+        warn_of_others(path, others)
         yield from videos
 
 
 def _pictures(sources: Sequence[str], frames: int) -> Iterator[tuple[str, Pixels | str]]:
     """Name and picture (3, H, W), or the reason why a file has none."""
+    files: list[Path] = []
+    for source in sources:
+        path = Path(source)
+        if source.isdigit() and not path.exists():
+            continue
+        if path.is_dir():
+            files += _pictures_of_folder(path)
+        elif os.path.lexists(path):
+            files.append(path)
+        else:
+            raise InputError(f"{path}: no such file or folder")
     for source in sources:
         if source.isdigit() and not Path(source).exists():
             yield from _frames(int(source), f"camera {source}", frames)
-            continue
-        path = Path(source)
-        if not path.exists():
-            raise InputError(f"{path}: no such file or folder")
-        yield from _pictures_of_folder(path, frames) if path.is_dir() else _of_file(path, frames)
+    if len(sources) == 1 and files == [Path(sources[0])]:
+        yield from _of_file(files[0], frames)
+    else:
+        yield from _decoded(files, frames)
 
 
-def _pictures_of_folder(folder: Path, frames: int) -> Iterator[tuple[str, Pixels | str]]:
-    known = (*IMAGE_SUFFIXES, *VIDEO_SUFFIXES)
-    files = sorted(path for path in folder.rglob("*") if path.suffix.lower() in known)
+def _pictures_of_folder(folder: Path) -> list[Path]:
+    files, others = files_below(folder, MEDIA_SUFFIXES)
     if not files:
-        raise InputError(f"{folder} holds no picture or video ({', '.join(sorted(known))})")
-    for path in files:
-        try:
-            yield from _of_file(path, frames)
-        except InputError:
-            # One damaged file must not end a folder of thousands; it is answered "cannot tell".
-            yield str(path), "unreadable"
+        raise InputError(
+            f"{folder} holds no picture or video ({', '.join(sorted(MEDIA_SUFFIXES))})"
+        )
+    warn_of_others(folder, others)
+    return files
 
 
 def _of_file(path: Path, frames: int) -> Iterator[tuple[str, Pixels | str]]:
-    if path.suffix.lower() in VIDEO_SUFFIXES:
+    if is_video(path):
         yield from _frames(path, str(path), frames)
     else:
         yield str(path), read_pixels(path)
+
+
+def _decoded(files: Sequence[Path], frames: int) -> Iterator[tuple[str, Pixels | str]]:
+    with sandbox() as box:
+        answers = box.map(_call(path, frames) for path in files)
+        for path, answer in zip(files, answers, strict=True):
+            if isinstance(answer, InputError):
+                # One damaged file must not end thousands; it is answered "cannot tell".
+                logger.warning("%s", shown(str(answer)))
+                yield str(path), "unreadable"
+            elif is_video(path):
+                numbers, *images = answer
+                for number, image in zip(numbers.tolist(), images, strict=True):
+                    yield f"{path}#{number}", image
+            else:
+                yield str(path), answer[0]
+
+
+def _call(path: Path, frames: int) -> Call:
+    return call_spread(str(path), frames) if is_video(path) else call_picture(str(path))
 
 
 def _frames(source: Path | int, name: str, count: int) -> Iterator[tuple[str, Pixels | str]]:
@@ -204,7 +252,12 @@ def _frames(source: Path | int, name: str, count: int) -> Iterator[tuple[str, Pi
 
 
 def _plain(name: str) -> str:
-    return "".join(letter if letter.isalnum() else "-" for letter in name).strip("-")
+    """A file name that tells its source: its letters, shortened, and a digest of the whole."""
+    plain = "".join(
+        letter if letter.isascii() and letter.isalnum() else "-" for letter in name
+    ).strip("-")
+    digest = hashlib.blake2b(os.fsencode(name), digest_size=4).hexdigest()
+    return f"{plain[-120:]}-{digest}"
 
 
 def _draw(picture: Pixels, answers: Sequence[Prediction], path: Path) -> None:
@@ -219,8 +272,6 @@ def _draw(picture: Pixels, answers: Sequence[Prediction], path: Path) -> None:
         if answer.score is not None:
             text += f" {answer.score:.3f}"
         canvas.text((answer.box[0] + 3, answer.box[1] + 3), text, fill=colour)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        image.save(path)
-    except OSError as error:
-        raise InputError(f"cannot write {path}: {error}; choose another --boxes folder") from error
+    content = io.BytesIO()
+    image.save(content, "PNG")
+    write_atomically(path, content.getvalue())

@@ -11,8 +11,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from sterling.errors import InputError
-from sterling.face.data import IMAGE_SUFFIXES, FaceDetector, read_image
+from sterling.face.data import IMAGE_SUFFIXES, FaceDetector
+from sterling.face.data.images import call_picture
 from sterling.face.recognition.template import align_to_template
+from sterling.files import is_hidden
+from sterling.sandbox import sandbox
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,12 +94,11 @@ def read_identity_folders(
         pictures: At most so many of each person, in the order of their names.
 
     Returns:
-        The domains, and the number of pictures without a face. People with fewer than two faces
-        are left out.
+        The domains, and the number of pictures that cannot be read or show no face. People with
+        fewer than two faces are left out.
 
     Raises:
-        InputError: A folder is missing, a picture cannot be read, or a domain has fewer than four
-            people with two faces.
+        InputError: A folder is missing, or a domain has fewer than four people with two faces.
     """
     if not folder.is_dir():
         raise InputError(f"{folder}: no such folder; give one with <domain>/<person>/<picture>")
@@ -121,14 +123,22 @@ def _domain(
     missed = 0
     people = sorted(one for one in folder.iterdir() if one.is_dir())
     for number, own in enumerate(people):
-        found = sorted(path for path in own.iterdir() if path.suffix.lower() in IMAGE_SUFFIXES)
-        for path in found[:pictures] if len(found) > 1 else ():
-            face = _aligned(path, detector, size)
-            if face is None:
-                missed += 1
-            else:
-                faces.append(face)
-                person.append(number)
+        found = sorted(
+            path
+            for path in own.iterdir()
+            if path.suffix.lower() in IMAGE_SUFFIXES and not is_hidden(Path(path.name))
+        )
+        with sandbox() as box:
+            wanted = found[:pictures] if len(found) > 1 else []
+            for answer in box.map(call_picture(str(path)) for path in wanted):
+                face = (
+                    None if isinstance(answer, InputError) else _aligned(answer[0], detector, size)
+                )
+                if face is None:
+                    missed += 1
+                else:
+                    faces.append(face)
+                    person.append(number)
     counts = Counter(person)
     kept = [row for row, one in enumerate(person) if counts[one] > 1]
     if len({person[row] for row in kept}) < 4:
@@ -141,11 +151,12 @@ def _domain(
     return Identities(folder.name, images, np.array([person[row] for row in kept])), missed
 
 
-def _aligned(path: Path, detector: FaceDetector, size: int) -> NDArray[np.uint8] | None:
-    """A grey square (size, size), or None where no face is found."""
-    image = read_image(path)
+def _aligned(
+    image: NDArray[np.uint8], detector: FaceDetector, size: int
+) -> NDArray[np.uint8] | None:
+    """A grey square (size, size) of a picture (3, H, W), or None where no face is found."""
     found = detector.detect(image)
     if not found:
         return None
-    grey = image.float().mean(dim=0).round().to(torch.uint8).numpy()
+    grey = torch.from_numpy(image).float().mean(dim=0).round().to(torch.uint8).numpy()
     return align_to_template(grey, found[0].landmarks, size)

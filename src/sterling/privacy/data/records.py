@@ -1,8 +1,6 @@
 """Data sets as arrays: the embedded ones, a simulated one, and the user's folder."""
 
 import gzip
-import io
-import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,10 +9,12 @@ from typing import Any
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
-from PIL import Image
 from sklearn import datasets
 
 from sterling.errors import InputError, unknown_name
+from sterling.files import archive_names
+from sterling.pictures import SUFFIXES
+from sterling.sandbox import Call, sandbox
 
 LABEL_COLUMNS = ("label", "class", "target", "income")
 
@@ -123,7 +123,7 @@ def read_records(folder: Path) -> Records:
         raise InputError(f"{folder}: no such folder")
     if (images := _one(folder, "images-idx3-ubyte*")) is not None:
         return _read_idx(images, _one(folder, "labels-idx1-ubyte*"), folder)
-    if archives := sorted(folder.glob("*.zip")):
+    if archives := sorted(folder.glob("[!.]*.zip")):
         return _read_archives(archives, folder)
     table = _one(folder, "*.csv*")
     if table is None:
@@ -182,23 +182,25 @@ def _idx(path: Path, *, dimensions: int) -> NDArray[np.uint8]:
 
 
 def _read_archives(paths: list[Path], folder: Path) -> Records:
-    pixels, names, ids = [], [], []
-    for path in paths:
-        try:
-            with zipfile.ZipFile(path) as archive:
-                for entry in archive.namelist():
-                    if not entry.lower().endswith((".jpg", ".jpeg", ".png")):
-                        continue
-                    image = Image.open(io.BytesIO(archive.read(entry))).convert("RGB")
-                    pixels.append(np.asarray(image).transpose(2, 0, 1))
-                    names.append(Path(entry).parent.name)
-                    ids.append(f"{path.stem}/{entry}")
-        except (zipfile.BadZipFile, OSError) as error:
-            raise InputError(f"{path} cannot be read ({error}); fetch it again") from error
+    entries = [
+        (path, entry)
+        for path in paths
+        for entry in archive_names(path)
+        if Path(entry).suffix.lower() in SUFFIXES
+    ]
+    pixels = []
+    with sandbox() as box:
+        for answer in box.map(
+            Call("sterling.pictures:member_arrays", (str(path), entry)) for path, entry in entries
+        ):
+            if isinstance(answer, InputError):
+                raise answer
+            pixels.append(answer[0].transpose(2, 0, 1))
     if len({image.shape for image in pixels}) != 1:
         raise InputError(f"{folder}: the archives hold no images, or images of several sizes")
-    y = np.unique(names, return_inverse=True)[1]
-    return _records(np.stack(pixels) / 127.5 - 1, y, np.array(ids), folder.name)
+    y = np.unique([Path(entry).parent.name for _, entry in entries], return_inverse=True)[1]
+    ids = np.array([f"{path.stem}/{entry}" for path, entry in entries])
+    return _records(np.stack(pixels) / 127.5 - 1, y, ids, folder.name)
 
 
 def _read_table(path: Path) -> Records:

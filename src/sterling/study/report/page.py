@@ -2,12 +2,14 @@
 
 import base64
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 from sterling.errors import InputError
+from sterling.files import open_regular, within
 from sterling.storage import write_atomically
 from sterling.study.evidence import Evidence, Figure, Verdict, load_evidence
 from sterling.study.report.plots import draw
@@ -22,8 +24,12 @@ def render_report(folders: Sequence[Path], out: Path) -> None:
         folders: Finished runs, at least one.
         out: The file to write, whole or not at all.
 
+    The evidence may come from a stranger: its texts are escaped, its files are read in the run
+    folder alone, and the page allows neither scripts nor requests.
+
     Raises:
-        InputError: A folder holds no evidence, or the file cannot be written.
+        InputError: A folder holds no evidence, a figure cannot be drawn or names a file outside the
+            folder, or the page cannot be written.
     """
     import jinja2
     from markupsafe import Markup
@@ -42,16 +48,14 @@ def render_report(folders: Sequence[Path], out: Path) -> None:
     runs = []
     for folder in folders:
         evidence = load_evidence(folder)
-        drawings = {
-            figure.name: Markup(draw(figure, folder))  # noqa: S704 - our own SVG
-            for figure in evidence.figures
-            if figure.kind != "gallery"
-        }
-        galleries = {
-            figure.name: _gallery(figure, folder)
-            for figure in evidence.figures
-            if figure.kind == "gallery"
-        }
+        drawings: dict[str, Any] = {}
+        galleries: dict[str, Any] = {}
+        for figure in evidence.figures:
+            with _named(figure, folder):
+                if figure.kind == "gallery":
+                    galleries[figure.name] = _gallery(figure, folder)
+                else:  # our own SVG, in which every text is escaped
+                    drawings[figure.name] = Markup(draw(figure, folder))  # noqa: S704
         runs.append(
             {
                 "evidence": evidence,
@@ -70,12 +74,29 @@ def _counts(evidence: Evidence) -> dict[Verdict, int]:
     return {verdict: verdicts.count(verdict) for verdict in RANKS}
 
 
+@contextmanager
+def _named(figure: Figure, folder: Path) -> Iterator[None]:
+    """Say which figure cannot be drawn: its data may have been written by hand."""
+    try:
+        yield
+    except InputError:
+        raise
+    except Exception as error:
+        reason = f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
+        raise InputError(
+            f"{folder}: figure {figure.name!r} cannot be drawn ({reason}); run the study again"
+        ) from error
+
+
 def _gallery(figure: Figure, folder: Path) -> list[dict[str, Any]]:
     items = figure.data["items"]
     if isinstance(items, str):
-        items = json.loads(_bytes(folder / items))
+        items = json.loads(_bytes(within(folder, items)))
     return [
-        {"text": item["text"], "images": [_data_uri(folder / name) for name in item["images"]]}
+        {
+            "text": item["text"],
+            "images": [_data_uri(within(folder, name)) for name in item["images"]],
+        }
         for item in items
     ]
 
@@ -86,9 +107,10 @@ def _data_uri(path: Path) -> str:
 
 def _bytes(path: Path) -> bytes:
     try:
-        return path.read_bytes()
-    except OSError as error:
-        raise InputError(f"{path} is missing; run the study again") from error
+        with open_regular(path, "file of the run") as file:
+            return file.read()
+    except InputError as error:
+        raise InputError(f"{path} is missing; run the study again ({error})") from error
 
 
 def _number(value: Any) -> str:

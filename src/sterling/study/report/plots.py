@@ -2,6 +2,8 @@
 
 import io
 import math
+import warnings
+from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,7 @@ import polars as pl
 from scipy.special import ndtri
 
 from sterling.errors import InputError
+from sterling.files import within
 from sterling.measure import Rate, Scores, error_curve
 from sterling.study.evidence import Figure
 
@@ -27,6 +30,7 @@ STYLE = {
     "xtick.color": INK,
     "ytick.color": INK,
     "legend.frameon": False,
+    "text.parse_math": False,  # names are no formulas
     "svg.fonttype": "none",
     "svg.hashsalt": "sterling",
 }
@@ -44,7 +48,9 @@ def draw(figure: Figure, folder: Path) -> str:
     import matplotlib as mpl
     from matplotlib.figure import Figure as Canvas
 
-    with mpl.rc_context(STYLE):
+    with mpl.rc_context(STYLE), warnings.catch_warnings():
+        # Names may be long, or have letters that the font for measuring lacks.
+        warnings.simplefilter("ignore", UserWarning)
         canvas = Canvas(figsize=(6.4, _height(figure)), layout="constrained")
         axes = canvas.add_subplot()
         drawers = {"det": _det, "lines": _lines, "bars": _bars, "matrix": _matrix}
@@ -52,8 +58,8 @@ def draw(figure: Figure, folder: Path) -> str:
         output = io.StringIO()
         canvas.savefig(output, format="svg", metadata={"Date": None})
     svg = output.getvalue()
-    label = f'<svg role="img" aria-label="{figure.title}" '
-    return svg[svg.index("<svg") :].replace("<svg ", label, 1)
+    label = f'<svg role="img" aria-label="{escape(figure.title)}" '
+    return label + svg[svg.index("<svg ") + len("<svg ") :]
 
 
 def _height(figure: Figure) -> float:
@@ -109,7 +115,7 @@ def _matrix(axes: Any, data: dict[str, Any], _folder: Path) -> None:
 
 
 def _det(axes: Any, data: dict[str, Any], folder: Path) -> None:
-    table = _test_scores(folder / data["scores"])
+    table = _test_scores(within(folder, data["scores"]))
     for colour, system in zip(CYCLE, data["systems"], strict=False):
         rows = table.filter(pl.col("system") == system)
         scores = Scores(

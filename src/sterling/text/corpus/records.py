@@ -11,11 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from sterling.errors import InputError
+from sterling.files import is_hidden, open_regular
 from sterling.runs import derive_seed
 from sterling.storage import write_atomically
 
 SPLITS = ("train", "dev", "test")
 TEXT_SUFFIXES = (".txt", ".md", ".text")
+_OTHER_KIND = f"another kind of file; save its text as {', '.join(TEXT_SUFFIXES)}"
 
 
 @dataclass(frozen=True)
@@ -126,16 +128,26 @@ def read_corpus(path: Path) -> Corpus:
     """Read texts of a JSONL file, a text file, or a folder of text files (``TEXT_SUFFIXES``).
 
     A text file is one human text; the folder below the given one is its domain. Files that are not
-    UTF-8 or hold no text are listed in `Corpus.unread`. A byte order mark is no part of a text.
+    UTF-8, hold no text, or are of another kind (.docx, .pdf) are listed in `Corpus.unread`. A byte
+    order mark is no part of a text.
 
     Raises:
         InputError: Nothing is there, a line of a JSONL file is damaged, or an id occurs twice.
     """
     if path.is_dir():
-        files = sorted(one for one in path.rglob("*") if one.suffix.lower() in TEXT_SUFFIXES)
-        if not files:
+        files = [
+            one
+            for one in sorted(path.rglob("*"))
+            if not one.is_dir() and not is_hidden(one.relative_to(path))
+        ]
+        if not any(one.suffix.lower() in TEXT_SUFFIXES for one in files):
             raise InputError(f"{path}: no {', '.join(TEXT_SUFFIXES)} file; give a folder of texts")
-        read = [_text_file(one, path) for one in files]
+        read = [
+            _text_file(one, path)
+            if one.suffix.lower() in TEXT_SUFFIXES
+            else Unread(one.relative_to(path).as_posix(), _OTHER_KIND)
+            for one in files
+        ]
     elif path.is_file():
         read = list(_lines(path)) if path.suffix == ".jsonl" else [_text_file(path, path.parent)]
     else:
@@ -152,7 +164,10 @@ def read_corpus(path: Path) -> Corpus:
 def _text_file(path: Path, root: Path) -> TextRecord | Unread:
     name = path.relative_to(root).as_posix()
     try:
-        text = path.read_bytes().decode("utf-8-sig")
+        with open_regular(path, "text") as file:
+            text = file.read().decode("utf-8-sig")
+    except InputError as error:
+        return Unread(name, str(error))
     except UnicodeDecodeError as error:
         return Unread(name, f"not UTF-8 (byte {error.start}); save it as UTF-8")
     except OSError as error:

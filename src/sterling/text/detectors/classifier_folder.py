@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from sterling.errors import InputError
+from sterling.lm.load import read_pretrained, read_tokenizer
 from sterling.text.detectors.scored import Scored, TrainingFree, unreadable
 
 MAX_TOKENS, BATCH = 512, 8
@@ -44,13 +45,8 @@ class ClassifierFolder(TrainingFree):
             raise InputError(
                 "a classifier folder needs transformers: pip install 'sterling[lm]'"
             ) from error
-        try:
-            self.model = AutoModelForSequenceClassification.from_pretrained(
-                self.folder, local_files_only=True, use_safetensors=True
-            ).eval()
-            self.tokenizer = AutoTokenizer.from_pretrained(self.folder, local_files_only=True)
-        except (OSError, ValueError) as error:
-            raise InputError(f"{self.folder}: {error}") from error
+        self.model = read_pretrained(AutoModelForSequenceClassification, self.folder).eval()
+        self.tokenizer = read_tokenizer(AutoTokenizer, self.folder)
         if self.tokenizer.pad_token is None:
             self.tokenizer.pad_token = self.tokenizer.eos_token
         classes = int(self.model.config.num_labels)

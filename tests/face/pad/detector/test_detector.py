@@ -2,6 +2,7 @@ import dataclasses
 import hashlib
 import json
 import pickle
+import resource
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from sterling.face.pad import (
     margin_for,
 )
 from sterling.face.pad.detector import weights as weights_module
+from sterling.face.pad.detector.base import seal
 from sterling.face.pad.detector.describe import describe, multiply_adds
 from sterling.face.pad.networks.cdcn_multimodal import CDCNMultimodal
 from sterling.measure import Threshold
@@ -38,6 +40,8 @@ def saved(detector: Detector, tmp_path: Path) -> Path:
 def edit(folder: Path, change: Callable[[dict[str, Any]], object]) -> None:
     config = json.loads((folder / "config.json").read_text())
     change(config)
+    if "sha256" in config:
+        config["sha256"] = seal(config, (folder / "model.safetensors").read_bytes())
     (folder / "config.json").write_text(json.dumps(config))
 
 
@@ -111,7 +115,7 @@ def test_missing_files(saved: Path, tmp_path: Path) -> None:
 
 def damage_weights(saved: Path, content: bytes) -> None:
     (saved / "model.safetensors").write_bytes(content)
-    edit(saved, lambda config: config.update(sha256=hashlib.sha256(content).hexdigest()))
+    edit(saved, lambda _config: None)
 
 
 def test_pickle_and_torn_files_are_refused(saved: Path) -> None:
@@ -252,3 +256,81 @@ def test_all_figures_are_of_one_presentation() -> None:
     assert found["modalities"] == ["rgb", "depth", "ir"]
     assert found["any_subset"]
     assert (found["frames"], found["answer"]) == (1, "map")
+
+
+@pytest.mark.parametrize("place", [("margin",), ("provenance", "data"), ("model", "theta")])
+def test_one_digest_covers_card_and_weights(saved: Path, place: tuple[str, ...]) -> None:
+    path = saved / "config.json"
+    config = json.loads(path.read_text())
+    path.write_text(json.dumps(config, indent=7))  # the same card, written otherwise
+    Detector.from_pretrained(saved)
+    inner = config[place[0]] if len(place) > 1 else config
+    inner[place[-1]] = 0.25
+    path.write_text(json.dumps(config))
+    with pytest.raises(InputError, match="SHA-256"):
+        Detector.from_pretrained(saved)
+
+
+def test_every_field_of_the_card_is_required_and_typed(saved: Path) -> None:
+    whole = json.loads((saved / "config.json").read_text())
+    parts = ("model", "preprocessing", "provenance", "threshold")
+    places = [("", name) for name in (*parts, "margin")]
+    places += [(part, name) for part in parts for name in whole[part] or ()]
+    assert len(places) > 15
+    for part, name in places:
+        for other in ({}, {name: [[1]]}):
+            config = json.loads(json.dumps(whole))
+            inner = config[part] if part else config
+            inner.pop(name)
+            inner.update(other)
+            edit(saved, dict.clear)
+            edit(saved, config_of(config))
+            with pytest.raises(InputError, match=r"config\.json"):
+                Detector.from_pretrained(saved)
+
+
+def config_of(config: dict[str, Any]) -> Callable[[dict[str, Any]], object]:
+    return lambda stored: stored.update(config)
+
+
+def test_a_card_without_the_scale_of_the_crop_is_no_card_for_whole_pictures(saved: Path) -> None:
+    edit(saved, lambda c: c["preprocessing"].update(face_detector="CenterFace", crop_scale=1.3))
+    Detector.from_pretrained(saved)
+    edit(saved, lambda c: c["preprocessing"].pop("crop_scale"))
+    with pytest.raises(InputError, match=r"missing or unknown \(crop_scale"):
+        Detector.from_pretrained(saved)
+    edit(saved, lambda c: c["preprocessing"].update(crop_scale=None))
+    with pytest.raises(InputError, match="crop_scale is missing, but CenterFace"):
+        Detector.from_pretrained(saved)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda c: c["model"].update(width=4000), "needs"),
+        (lambda c: c["model"].update(width=10**9), "width is out of range"),
+        (lambda c: c["preprocessing"].update(size=2**20), "size"),
+        (lambda c: c["preprocessing"].update(crop_scale=1e9), "crop_scale"),
+        (lambda c: c.update(margin=-1), "margin"),
+        (lambda c: c.update(margin=True), "margin"),
+    ],
+)
+def test_numbers_out_of_range_are_refused_before_memory_is_taken(
+    saved: Path, change: Callable[[dict[str, Any]], object], message: str
+) -> None:
+    edit(saved, change)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with pytest.raises(InputError, match=message):
+        Detector.from_pretrained(saved)
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100_000  # KiB
+
+
+def test_detectors_of_the_former_format_are_read(
+    detector: Detector, saved: Path, texture_task: Task
+) -> None:
+    images, _ = texture_task(4, 1)
+    config = json.loads((saved / "config.json").read_text())
+    weights = (saved / "model.safetensors").read_bytes()
+    config.update(format="sterling-pad-2", sha256=hashlib.sha256(weights).hexdigest())
+    (saved / "config.json").write_text(json.dumps(config))
+    assert np.array_equal(Detector.from_pretrained(saved).score(images), detector.score(images))

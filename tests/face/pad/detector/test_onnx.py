@@ -8,6 +8,7 @@ from torch import Tensor
 
 from sterling.errors import InputError
 from sterling.face.pad import Detector, OnnxDetector, export_onnx
+from sterling.face.pad.detector.onnx import SEAL
 
 onnx = pytest.importorskip("onnx")
 pytest.importorskip("onnxruntime")
@@ -80,3 +81,22 @@ def test_other_files_are_refused(tmp_path: Path) -> None:
     (tmp_path / "a.onnx").write_bytes(b"not a graph")
     with pytest.raises(InputError, match="not an exported detector"):
         OnnxDetector.load(tmp_path / "a.onnx")
+
+
+def test_an_exported_file_that_was_changed_is_refused(exported: Path, tmp_path: Path) -> None:
+    content = exported.read_bytes()
+    assert SEAL in content
+    for place in (100, len(content) // 2, content.index(b"crop_scale")):
+        damaged = bytearray(content)
+        damaged[place] ^= 1
+        (tmp_path / "damaged.onnx").write_bytes(damaged)
+        with pytest.raises(InputError, match="damaged, its SHA-256"):
+            OnnxDetector.load(tmp_path / "damaged.onnx")
+
+
+def test_a_card_of_another_size_than_the_graph_is_refused(exported: Path) -> None:
+    whole = OnnxDetector.load(exported)
+    card = whole.card()
+    card["preprocessing"]["size"] *= 2
+    with pytest.raises(InputError, match="the graph takes"):
+        OnnxDetector.from_bytes(exported.read_bytes(), exported, card)

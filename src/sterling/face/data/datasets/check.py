@@ -29,9 +29,10 @@ from sterling.face.data.datasets.scan import (
     scan,
 )
 from sterling.face.data.datasets.spec import Dataset, own_split
-from sterling.face.data.images import IMAGE_SUFFIXES, read_image
+from sterling.face.data.images import IMAGE_SUFFIXES, call_picture
 from sterling.face.data.manifest import ATTACK, BONA_FIDE, SPLITS
-from sterling.face.data.video import VIDEO_SUFFIXES, read_numbered_frames
+from sterling.face.data.video import VIDEO_SUFFIXES, call_numbered, is_video
+from sterling.sandbox import Call, sandbox
 
 _SHOWN = 5
 
@@ -227,19 +228,27 @@ def _damaged(tree: Tree, *, open_files: bool) -> Iterator[Problem]:
     yield from _named("empty", "files of no bytes", empty)
     if open_files:
         hollow = set(empty)
-        unreadable = [path for path in paths if path not in hollow and not _readable(Path(path))]
+        tried = [
+            path
+            for path in paths
+            if path not in hollow and Path(path).suffix.lower() in IMAGE_SUFFIXES | VIDEO_SUFFIXES
+        ]
+        unreadable = [
+            path for path, whole in zip(tried, _readable(tried), strict=True) if not whole
+        ]
         yield from _named("unreadable", "files that cannot be decoded", unreadable)
 
 
-def _readable(path: Path) -> bool:
-    try:
-        if path.suffix.lower() in VIDEO_SUFFIXES:
-            return bool(read_numbered_frames(path, [0]))
-        if path.suffix.lower() in IMAGE_SUFFIXES:
-            read_image(path)
-    except InputError:
-        return False
-    return True
+def _readable(paths: Sequence[str]) -> Iterator[bool]:
+    """Whether each file can be decoded, which a child process tries."""
+    with sandbox() as box:
+        for path, answer in zip(paths, box.map(map(_opening, paths)), strict=True):
+            # Of a video without a frame 0 there are only the numbers, which are none.
+            yield not isinstance(answer, InputError) and len(answer) > is_video(path)
+
+
+def _opening(path: str) -> Call:
+    return call_numbered(path, [0]) if is_video(path) else call_picture(path)
 
 
 def _lists(tree: Tree) -> Iterator[Problem]:

@@ -8,6 +8,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from importlib.metadata import version
+from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
@@ -19,6 +20,7 @@ from sterling.face.data.pixels import as_array
 from sterling.face.pad.detector.decision import Decision, decide
 from sterling.face.pad.detector.preprocessing import Preprocessing
 from sterling.face.pad.detector.write import write_whole
+from sterling.files import open_regular
 from sterling.measure import Threshold
 
 if TYPE_CHECKING:
@@ -28,6 +30,28 @@ if TYPE_CHECKING:
     from sterling.face.pad.networks.network import Network
 
 CONFIG = "config.json"
+LARGEST = 1 << 31
+"""Bytes of a file of weights, at most; our networks take a thousandth."""
+
+_Kinds = Mapping[str, type | tuple[type, ...]]
+_PROVENANCE: _Kinds = {
+    "data": str,
+    "simulated": bool,
+    "licence": str,
+    "seed": int,
+    "items": int,
+    "digest": str,
+    "versions": dict,
+}
+_THRESHOLD: _Kinds = {
+    "value": (int, float),
+    "direction": str,
+    "rule": str,
+    "source": str,
+    "n": int,
+    "items": list,
+    "resolved": bool,
+}
 
 
 def _versions() -> dict[str, str]:
@@ -64,7 +88,8 @@ class DetectorBase(ABC):
     `Detector` runs it under PyTorch and `OnnxDetector` under ONNX Runtime; both are dataclasses.
 
     Class attributes:
-        format: Name and version of the saved format.
+        format: Name and version of the saved format, whose SHA-256 covers card and weights.
+        former: The format before it, which is still read; its SHA-256 covers the weights alone.
         file: Name of the file of weights.
 
     Attributes:
@@ -76,6 +101,7 @@ class DetectorBase(ABC):
     """
 
     format: ClassVar[str]
+    former: ClassVar[str]
     file: ClassVar[str]
 
     model: Network | Interface
@@ -127,15 +153,16 @@ class DetectorBase(ABC):
     def save_pretrained(self, folder: Path | str) -> None:
         """Write the weights and ``config.json`` into `folder`, made if missing.
 
-        Each file is replaced at once, the weights first. The configuration holds their SHA-256, so
-        that a save that was cut short between the two is refused when it is read.
+        Each file is replaced at once, the weights first. The configuration holds a SHA-256 of
+        itself and the weights, so that a save that was cut short between the two, or a field that
+        was changed by hand, is refused when it is read.
 
         Raises:
             InputError: The folder cannot be written to.
         """
         weights = self.weights()
-        digest = hashlib.sha256(weights).hexdigest()
-        config = {"format": self.format, "sha256": digest, **self.card()}
+        config = {"format": self.format, "sha256": "", **self.card()}
+        config["sha256"] = seal(config, weights)
         write_whole(Path(folder) / self.file, weights)
         write_whole(Path(folder) / CONFIG, (json.dumps(config, indent=2) + "\n").encode())
 
@@ -149,13 +176,16 @@ class DetectorBase(ABC):
         """
         path, weights = Path(folder) / CONFIG, Path(folder) / cls.file
         config = read_config(path)
-        if config["format"] != cls.format:
+        if config["format"] not in (cls.format, cls.former):
             raise InputError(f"{path}: 'format' is not {cls.format!r}; not a detector of this kind")
-        if not weights.is_file():
-            raise InputError(f"{weights}: no such file")
-        if hashlib.sha256(weights.read_bytes()).hexdigest() != config["sha256"]:
+        with open_regular(weights, "file", largest=LARGEST) as file:
+            content = file.read()
+        former = config["format"] == cls.former
+        found = hashlib.sha256(content).hexdigest() if former else seal(config, content)
+        if found != config["sha256"]:
             raise InputError(
-                f"{weights}: SHA-256 differs from the one in {CONFIG}; save or copy both again"
+                f"{weights}: the SHA-256 of it and of {CONFIG} is not the one stated there; save "
+                "or copy both again"
             )
         return cls.from_file(weights, config)
 
@@ -202,27 +232,64 @@ class DetectorBase(ABC):
         }
 
 
+def seal(config: Mapping[str, Any], weights: bytes) -> str:
+    """Compute the SHA-256 of a configuration and of the weights that it belongs to.
+
+    Args:
+        config: The configuration; its own field ``sha256`` is left out.
+        weights: Content of the file of weights.
+    """
+    card = {name: value for name, value in config.items() if name != "sha256"}
+    digest = hashlib.sha256(json.dumps(card, sort_keys=True).encode())
+    digest.update(b"\0" + weights)
+    return digest.hexdigest()
+
+
 def read_card(card: Mapping[str, Any]) -> dict[str, Any]:
     """Turn `DetectorBase.card`'s object back into the attributes, all but the network.
 
-    What else the object holds is left alone.
+    Nothing is filled in: a field that is left out, such as the scale of the crop, would change the
+    answers. What else the object holds is left alone.
 
     Raises:
-        InputError: A field is missing or malformed.
+        InputError: A field is missing, unknown, of another type or out of range.
     """
-    try:
-        threshold = card["threshold"]
-        return {
-            "preprocessing": Preprocessing.from_dict(card["preprocessing"]),
-            "provenance": Provenance(**card["provenance"]),
-            "threshold": None if threshold is None else Threshold.from_json(json.dumps(threshold)),
-            "margin": float(card["margin"]),
-        }
-    except InputError:
-        raise
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        detail = str(error).splitlines()[0]
-        raise InputError(f"a field is missing or malformed ({detail})") from error
+    for name in ("preprocessing", "provenance", "threshold", "margin"):
+        if name not in card:
+            raise InputError(f"field {name!r} is missing; save the detector again")
+    threshold, margin = card["threshold"], card["margin"]
+    if isinstance(margin, bool) or not isinstance(margin, (int, float)) or not 0 <= margin < inf:
+        raise InputError(f"margin is {margin!r}: it is a number of 0 or more")
+    return {
+        "preprocessing": Preprocessing.from_dict(card["preprocessing"]),
+        "provenance": Provenance(**_fields(card["provenance"], _PROVENANCE, "provenance")),
+        "threshold": None if threshold is None else _threshold(threshold),
+        "margin": float(margin),
+    }
+
+
+def _threshold(stored: Any) -> Threshold:
+    fields = _fields(stored, _THRESHOLD, "threshold")
+    if fields["direction"] != "up":
+        raise InputError(f"threshold: direction is {fields['direction']!r}, a liveness score's up")
+    if fields["n"] < 0 or not all(isinstance(item, str) for item in fields["items"]):
+        raise InputError("threshold: n is a count, and items are digests; save the detector again")
+    return Threshold.from_json(json.dumps(fields))
+
+
+def _fields(stored: Any, kinds: _Kinds, of: str) -> dict[str, Any]:
+    """Return an object of exactly these fields and types."""
+    if not isinstance(stored, Mapping):
+        raise InputError(f"{of}: is {stored!r} and no object; save the detector again")
+    if odd := sorted(stored.keys() ^ kinds.keys()):
+        raise InputError(
+            f"{of}: fields are missing or unknown ({', '.join(odd)}); save the detector again"
+        )
+    for name, kind in kinds.items():
+        value = stored[name]
+        if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
+            raise InputError(f"{of}: {name} is {value!r}, of another type; save the detector again")
+    return dict(stored)
 
 
 def read_config(path: Path) -> dict[str, Any]:
@@ -231,11 +298,13 @@ def read_config(path: Path) -> dict[str, Any]:
     Raises:
         InputError: It is missing or damaged.
     """
+    if not path.exists():
+        raise InputError(f"{path}: no such file; {path.parent} is not a saved detector")
+    with open_regular(path, "configuration") as file:
+        content = file.read()
     try:
-        config = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise InputError(f"{path}: no such file; {path.parent} is not a saved detector") from error
-    except (OSError, ValueError) as error:
+        config = json.loads(content)
+    except (ValueError, RecursionError) as error:
         raise InputError(f"{path}: not readable as JSON ({error})") from error
     if not isinstance(config, dict) or "format" not in config:
         raise InputError(f"{path}: 'format' is missing; not the configuration of a detector")

@@ -13,10 +13,12 @@ from torch import Tensor
 from sterling.errors import InputError
 from sterling.face.pad.detector.base import CONFIG, DetectorBase, read_card
 from sterling.face.pad.detector.preprocessing import normalise
-from sterling.face.pad.detector.weights import encode, load_weights, read_tensors
+from sterling.face.pad.detector.weights import encode, load_weights, read_tensors, require_weights
 from sterling.face.pad.layers.cdc import fold
 from sterling.face.pad.networks.network import Network, Output
 from sterling.face.pad.networks.registry import build_network
+
+_ARGUMENT = 4096  # an integer among a network's arguments, at most
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,7 +32,8 @@ class Detector(DetectorBase):
         InputError: The crop's size does not suit the network.
     """
 
-    format = "sterling-pad-2"
+    format = "sterling-pad-3"
+    former = "sterling-pad-2"
     file = "model.safetensors"
 
     model: Network
@@ -104,14 +107,52 @@ class Detector(DetectorBase):
     @classmethod
     def from_file(cls, path: Path, card: Mapping[str, Any]) -> "Detector":
         """Build from safetensors; see `DetectorBase`."""
+        card_path = path.with_name(CONFIG)
         try:
-            detector = cls(model=_network(card), **read_card(card))
+            attributes = read_card(card)
+            _require_arguments(card)
+            with torch.device("meta"):  # no memory yet
+                outline = _network(card)
+            if card.get("format") == cls.format:
+                _require_all(outline, card["model"])
         except InputError as error:
-            raise InputError(f"{path.with_name(CONFIG)}: {error}") from error
+            raise InputError(f"{card_path}: {error}") from error
         tensors, _ = read_tensors(path)
+        require_weights(outline, tensors, path)
+        try:
+            detector = cls(model=_network(card), **attributes)
+        except InputError as error:
+            raise InputError(f"{card_path}: {error}") from error
         load_weights(detector.model, tensors, path)
         detector.model.eval()
         return detector
+
+
+def _require_arguments(card: Mapping[str, Any]) -> None:
+    """Refuse a network so deep or wide that even its outline takes all memory.
+
+    Raises:
+        InputError: An argument is out of range, or there are none.
+    """
+    stored = card.get("model")
+    if not isinstance(stored, Mapping):
+        raise InputError("field 'model' is missing or no object; save the detector again")
+    for name, value in stored.items():
+        numbers = value if isinstance(value, list) else [value]
+        if len(numbers) > _ARGUMENT or any(
+            isinstance(one, int) and abs(one) > _ARGUMENT for one in numbers if name != "seed"
+        ):
+            raise InputError(f"model: {name} is out of range: at most {_ARGUMENT}")
+
+
+def _require_all(network: Network, stored: Mapping[str, Any]) -> None:
+    """Refuse arguments that were left out: their defaults would change the scores.
+
+    Raises:
+        InputError: One was.
+    """
+    if left_out := sorted(network.to_dict().keys() - stored.keys()):
+        raise InputError(f"model: {', '.join(left_out)} are missing; save the detector again")
 
 
 def _network(card: Mapping[str, Any]) -> Network:

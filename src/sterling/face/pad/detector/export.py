@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from sterling.errors import InputError
 from sterling.face.pad.detector.detector import Detector
-from sterling.face.pad.detector.onnx import CARD, OnnxDetector
+from sterling.face.pad.detector.onnx import CARD, SEAL, UNSEALED, OnnxDetector, sealed
 from sterling.face.pad.detector.write import write_whole
 from sterling.face.pad.layers.cdc import fold
 from sterling.face.pad.networks.network import Network
@@ -224,7 +224,7 @@ def _with_card(content: bytes, detector: Detector) -> bytes:
     import onnx
 
     model = onnx.load_from_string(content)
-    onnx.helper.set_model_props(model, {CARD: json.dumps(detector.card())})
+    seal = (SEAL + UNSEALED).decode()
+    onnx.helper.set_model_props(model, {CARD: json.dumps(detector.card()), "sterling.seal": seal})
     onnx.checker.check_model(model)
-    stored: bytes = model.SerializeToString()
-    return stored
+    return sealed(model.SerializeToString())

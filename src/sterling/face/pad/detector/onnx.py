@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -13,14 +14,49 @@ from numpy.typing import NDArray
 
 from sterling.errors import InputError
 from sterling.face.data.pixels import as_array
-from sterling.face.pad.detector.base import DetectorBase, read_card
+from sterling.face.pad.detector.base import LARGEST, DetectorBase, read_card
+from sterling.face.pad.detector.preprocessing import Preprocessing
 from sterling.face.pad.networks.interface import Interface
+from sterling.files import open_regular
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 CARD = "sterling.card"
 """Key of `DetectorBase.card`'s object in the metadata of an ONNX file."""
+
+SEAL = b"sterling.sha256:"
+"""Comes before the SHA-256 of an ONNX file, which is computed with `UNSEALED` in its place."""
+
+UNSEALED = b"0" * 64
+
+
+def sealed(content: bytes) -> bytes:
+    """Write the SHA-256 of an ONNX file into it, in place of `UNSEALED`."""
+    place = content.index(SEAL) + len(SEAL)
+    digest = hashlib.sha256(content).hexdigest().encode()
+    return content[:place] + digest + content[place + len(UNSEALED) :]
+
+
+def _require_seal(content: bytes, path: Path) -> None:
+    """Refuse an ONNX file that was changed; older ones have no seal.
+
+    Raises:
+        InputError: Its SHA-256 is not the one within.
+    """
+    place = content.find(SEAL)
+    if place < 0:
+        return
+    start = place + len(SEAL)
+    blank = content[:start] + UNSEALED + content[start + len(UNSEALED) :]
+    if hashlib.sha256(blank).hexdigest().encode() != content[start : start + len(UNSEALED)]:
+        raise InputError(f"{path}: damaged, its SHA-256 is not the one within; export it again")
+
+
+def _require_input(model: Interface, preprocessing: Preprocessing, shape: list[Any]) -> None:
+    expected = model.shape(preprocessing.size)
+    if tuple(shape[1:]) != expected:
+        raise ValueError(f"the graph takes {tuple(shape[1:])} and the card says {expected}")
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,7 +69,8 @@ class OnnxDetector(DetectorBase):
         model: Name, arguments and input of the network.
     """
 
-    format = "sterling-pad-onnx-1"
+    format = "sterling-pad-onnx-2"
+    former = "sterling-pad-onnx-1"
     file = "model.onnx"
 
     model: Interface
@@ -48,9 +85,8 @@ class OnnxDetector(DetectorBase):
             InputError: The file is missing, damaged, or was not written by `export_onnx`.
         """
         path = Path(path)
-        if not path.is_file():
-            raise InputError(f"{path}: no such file")
-        return cls.from_bytes(path.read_bytes(), path)
+        with open_regular(path, "file", largest=LARGEST) as file:
+            return cls.from_bytes(file.read(), path)
 
     @classmethod
     def from_bytes(
@@ -68,6 +104,7 @@ class OnnxDetector(DetectorBase):
         """
         import onnxruntime
 
+        _require_seal(content, path)
         try:
             session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
             within = json.loads(session.get_modelmeta().custom_metadata_map[CARD])
@@ -75,6 +112,7 @@ class OnnxDetector(DetectorBase):
             shapes = {given.name: given.shape for given in session.get_inputs()}
             model = Interface.of_graph(card["model"], shapes)
             attributes = read_card(card)
+            _require_input(model, attributes["preprocessing"], shapes["images"])
         except Exception as error:  # onnxruntime's errors have no common public base
             detail = (str(error).splitlines() or [""])[0]
             raise InputError(f"{path}: not an exported detector ({detail})") from error

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import asdict, dataclass, fields
+from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sterling.checks import Count, Positive, check_fields
+from sterling.checks import Range, check_fields
 from sterling.errors import InputError
 
 if TYPE_CHECKING:
@@ -50,8 +50,8 @@ class Preprocessing:
         InputError: `size` or `crop_scale` is out of range.
     """
 
-    size: Count
-    crop_scale: Positive | None = None
+    size: Annotated[int, Range(1, 4096)]
+    crop_scale: Annotated[float, Range(0, 10, open_low=True)] | None = None
     face_detector: str = "none"
     alignment: str = "none"
 
@@ -95,14 +95,25 @@ class Preprocessing:
         """Build from `to_dict`'s object.
 
         Raises:
-            InputError: A field is missing, unknown or names another colour order or normalisation.
+            InputError: A field is missing, unknown, out of range or names another colour order or
+                normalisation.
         """
+        if not isinstance(stored, Mapping):
+            raise InputError(f"preprocessing is {stored!r} and no object")
         for name, value in _FIXED.items():
             if stored.get(name) != value:
                 raise InputError(
                     f"preprocessing: {name} is {stored.get(name)!r}, but only {value!r} is known"
                 )
-        try:
-            return cls(**{key: value for key, value in stored.items() if key not in _FIXED})
-        except TypeError as error:
-            raise InputError(f"preprocessing: {error}") from error
+        # A default would change the crop, and with it the answers.
+        known = {each.name for each in fields(cls)}
+        if odd := sorted(stored.keys() ^ (known | _FIXED.keys())):
+            raise InputError(f"preprocessing: fields are missing or unknown ({', '.join(odd)})")
+        made = cls(**{name: stored[name] for name in known})
+        if not isinstance(made.face_detector, str) or not isinstance(made.alignment, str):
+            raise InputError("preprocessing: face_detector and alignment are names")
+        if made.crop_scale is None and made.face_detector != "none":
+            raise InputError(
+                f"preprocessing: crop_scale is missing, but {made.face_detector} found the faces"
+            )
+        return made

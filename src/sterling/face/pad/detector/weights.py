@@ -41,6 +41,16 @@ def load_weights(module: nn.Module, tensors: Mapping[str, Tensor], path: Path) -
     Raises:
         InputError: Names or shapes differ from the module's.
     """
+    require_weights(module, tensors, path)
+    module.load_state_dict(dict(tensors))
+
+
+def require_weights(module: nn.Module, tensors: Mapping[str, Tensor], path: Path) -> None:
+    """Check that `tensors` fit `module`, which may be on the device "meta" and take no memory.
+
+    Raises:
+        InputError: Names or shapes differ from the module's.
+    """
     expected = module.state_dict()
     if odd := sorted(expected.keys() ^ tensors.keys()):
         side = "lacks" if odd[0] in expected else "has an unknown"
@@ -51,7 +61,6 @@ def load_weights(module: nn.Module, tensors: Mapping[str, Tensor], path: Path) -
                 f"{path}: tensor {name!r} is {tensors[name].dtype} {tuple(tensors[name].shape)}, "
                 f"the network needs {value.dtype} {tuple(value.shape)}"
             )
-    module.load_state_dict(dict(tensors))
 
 
 def digest(*tensors: Tensor) -> str:
