@@ -106,7 +106,11 @@ def test_calibration_by_a_surrogate_is_said(
     [
         ("scores.csv", "record,value\na,1\n", "no column 'score'"),
         ("scores.csv", "record,score\na,1\na,2\n", "'a' occurs more than once"),
-        ("scores.csv", "record,score\na,1\nb,\n", "1 of 2 scores are missing"),
+        (
+            "scores.csv",
+            "record,score\na,1\nb,\n",
+            "line 3: column 'score' is missing; 1 of 2 cells",
+        ),
         ("scores.csv", "record,score\na,x\n", "missing or no numbers"),
         ("scores.csv", "record,score,member\na,1,yes\n", "member is 'yes'"),
         ("scores.csv", "record,score\nk7,1\n", "to be judged by this calibration"),

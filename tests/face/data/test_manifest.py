@@ -94,10 +94,10 @@ def test_missing_required_column_and_bad_files(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"\.csv or \.parquet, not '\.txt'"):
         Manifest.read(tmp_path / "m.txt")
     (tmp_path / "m.parquet").write_bytes(b"not parquet")
-    with pytest.raises(InputError, match="not a readable parquet"):
+    with pytest.raises(InputError, match="not a whole Parquet file"):
         Manifest.read(tmp_path / "m.parquet")
     (tmp_path / "m.csv").write_bytes(b"")
-    with pytest.raises(InputError, match="not a readable csv"):
+    with pytest.raises(InputError, match="is empty"):
         Manifest.read(tmp_path / "m.csv")
 
 

@@ -105,7 +105,7 @@ def test_tables(tmp_path: Path) -> None:
     path.write_text("age,colour,income\nAge, Colour, Salary\n30, red, low\n40,,high\n50,blue,low\n")
     records = read_records(tmp_path)
     well_formed(records)
-    assert records.shape == (4,)  # age, and one column for each of "", blue, red
+    assert records.shape == (3,)  # age, and one column for each of blue and red
     assert records.y.tolist() == [1, 0, 1]
     path.write_text('"3",1,0\n"7",0,1\n"3",1,1\n')
     bare = read_records(tmp_path)

@@ -34,6 +34,7 @@ from sterling.measure import (
     threshold_at_eer,
 )
 from sterling.storage import write_atomically
+from sterling.tables import read_lines
 
 CLAMP = 0.005  # half of the range that the first place left its dev scores
 
@@ -165,10 +166,7 @@ def read_submission(path: Path, lists: Manifest) -> NDArray[np.float64]:
         InputError: A line is not an item and a score in [0, 1], an item is not of the lists, is
             there twice or is missing. The message names the line.
     """
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: not a readable file of scores ({error})") from error
+    lines = read_lines(path)
     items = lists.column("item").tolist()
     wanted = {item: row for row, item in enumerate(items)}
     values = np.full(len(items), np.nan)

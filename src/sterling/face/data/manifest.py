@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from sterling.errors import InputError, unknown_name
 from sterling.storage import write_atomically
+from sterling.tables import read_table
 
 BONA_FIDE = "bona_fide"
 ATTACK = "attack"
@@ -127,7 +128,7 @@ class Manifest:
 
     @classmethod
     def read(cls, path: str | Path) -> Self:
-        """Read a ``.csv`` or ``.parquet`` file.
+        """Read a ``.csv`` or ``.parquet`` file (see `sterling.tables.read_table`).
 
         Relative paths are taken from the folder of the manifest.
 
@@ -135,18 +136,12 @@ class Manifest:
             InputError: When the file is missing, unreadable or breaks a rule.
         """
         path = Path(path)
-        suffix = _checked_suffix(path)
+        _checked_suffix(path)
         if not path.is_file():
             raise InputError(f"{path}: no such manifest file")
-        try:
-            if suffix == ".csv":
-                table = pl.read_csv(path, infer_schema=False)
-            else:
-                table = pl.read_parquet(path)
-        except (pl.exceptions.PolarsError, OSError) as error:
-            reason = str(error).splitlines()[0]
-            raise InputError(f"{path}: not a readable {suffix[1:]} file ({reason})") from error
-        manifest = cls(table, str(path))
+        table = read_table(path)
+        # Blanks within quotes may be part of a path, so text is taken as it is.
+        manifest = cls(pl.DataFrame([table.text(name) for name in table.columns]), str(path))
         folder = os.path.abspath(path.parent)  # noqa: PTH100 - resolve() would follow links
         located = {
             name: [os.path.join(folder, p) if p else "" for p in manifest.column(name)]  # noqa: PTH118
@@ -168,7 +163,8 @@ class Manifest:
         )
         content = BytesIO()
         if suffix == ".csv":
-            table.write_csv(content)
+            # In quotes, since a blank at the beginning of a path would be taken for layout.
+            table.write_csv(content, quote_style="non_numeric")
         else:
             table.write_parquet(content)
         write_atomically(path, content.getvalue())
