@@ -36,7 +36,7 @@ def test_what_is_marked_is_found_and_what_is_not_is_not(
     assert run("key", key, "--model", model) == 0
     assert stat.S_IMODE(key.stat().st_mode) == 0o600
     assert run("key", key, "--model", model) == 2
-    assert "never overwritten" in capsys.readouterr().err
+    assert "not overwritten" in capsys.readouterr().err
     made = json.loads(key.read_text())
     made["watermark"]["key"] = 2026  # what was drawn would make the test a game of chance
     key.write_text(json.dumps(made))

@@ -376,6 +376,10 @@ def detect(
     for one in given.verdicts:
         if one.not_scored:
             typer.echo(f"not scored: {one.id}: {one.not_scored}")
+        if one.unlike:
+            typer.echo(
+                f"not declared: {one.id}: unlike all calibration texts; another language or kind?"
+            )
         if one.hidden:
             kinds = ", ".join(f"{count} {kind}" for kind, count in one.hidden.items())
             typer.echo(f"hidden characters: {one.id}: {kinds}")
