@@ -26,7 +26,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from sterling.errors import InputError
+from sterling.errors import InputError, shown
 
 DELIMITERS = ("\t", ";", ",", "|")  # in this order where a header could be cut by several
 INDEX_NAMES = ("", "Unnamed: 0")  # pandas' and R's column of row numbers
@@ -90,7 +90,7 @@ class Table:
         """
         for name in names:
             if name not in self:
-                raise InputError(f"{self.path} has no column {name!r}; it has {self._listed()}")
+                raise InputError(f"{self.path} has no column {shown(name)}; it has {self.listed()}")
 
     def text(self, name: str) -> pl.Series:
         """Return a column as text, blanks and all; "" where a cell is missing.
@@ -103,12 +103,12 @@ class Table:
         column = self.frame[name]
         if column.dtype.is_float() and column.null_count() < len(column):
             raise InputError(
-                f"{self.path}: column {name!r} holds floating-point numbers; write it as text or "
-                "whole numbers"
+                f"{self.path}: column {shown(name)} holds floating-point numbers; write it as "
+                "text or whole numbers"
             )
         if column.dtype.is_nested() or column.dtype in (pl.Binary, pl.Object):
             raise InputError(
-                f"{self.path}: column {name!r} holds {column.dtype}; write one text a cell"
+                f"{self.path}: column {shown(name)} holds {column.dtype}; write one text a cell"
             )
         return column.cast(pl.String).fill_null("")
 
@@ -123,7 +123,8 @@ class Table:
         if empty.any():
             row = int(empty.arg_max() or 0)
             raise InputError(
-                f"{self.place(row)}: column {name!r} is empty; write its value or leave the row out"
+                f"{self.place(row)}: column {shown(name)} is empty; write its value, or "
+                "leave the row out"
             )
         return np.array(column.to_list(), dtype=np.str_)
 
@@ -141,7 +142,7 @@ class Table:
             return column.cast(pl.Float64)
         if column.dtype not in (pl.String, pl.Categorical, pl.Enum):
             raise InputError(
-                f"{self.path}: column {name!r} holds {column.dtype}; write one number a cell"
+                f"{self.path}: column {shown(name)} holds {column.dtype}; write one number a cell"
             )
         cells = column.cast(pl.String).str.strip_chars()
         if self.decimal_comma:
@@ -160,7 +161,7 @@ class Table:
         if not usable.all():
             row = int((~usable).arg_max() or 0)
             raise InputError(
-                f"{self.place(row)}: column {name!r} is {self.cell(name, row)}; "
+                f"{self.place(row)}: column {shown(name)} is {self.cell(name, row)}; "
                 f"{len(usable) - int(usable.sum())} of {len(usable)} cells there are missing or no "
                 f"numbers; {self._remedy(name, row)}"
             )
@@ -177,7 +178,7 @@ class Table:
         if broken.any():
             row = int(broken.argmax())
             raise InputError(
-                f"{self.place(row)}: column {name!r} is {self.cell(name, row)}; write a whole "
+                f"{self.place(row)}: column {shown(name)} is {self.cell(name, row)}; write a whole "
                 "number"
             )
         return numbers.astype(np.int64)
@@ -185,15 +186,16 @@ class Table:
     def cell(self, name: str, row: int) -> str:
         """Show a cell as it was written, cut to forty letters."""
         value = self.frame[name][row]
-        return "missing" if value in (None, "") else _shown(value)
+        return "missing" if value in (None, "") else shown(value)
 
     def _remedy(self, name: str, row: int) -> str:
         if re.fullmatch(r"\s*[+-]?[\d.]*,\d*\s*", str(self.frame[name][row] or "")):
             return "write a decimal point and no thousands separator, as 1234.5"
         return "leave those rows out and count them"
 
-    def _listed(self) -> str:
-        names = [_shown(name) for name in self.columns[:12]]
+    def listed(self) -> str:
+        """List the columns' names, the first twelve of many, for a message."""
+        names = [shown(name) for name in self.columns[:12]]
         more = len(self.columns) - len(names)
         return ", ".join(names) + (f" and {more} more" if more else "")
 
@@ -425,7 +427,7 @@ def _named_columns(
         if not name:
             raise InputError(f"{path}: column {place + 1} has no name; name it or remove it")
         if name in kept:
-            raise InputError(f"{path}: column {_shown(name)} is there twice; rename or remove one")
+            raise InputError(f"{path}: column {shown(name)} is there twice; rename or remove one")
         kept[name] = cells
     return kept
 
@@ -477,11 +479,6 @@ def _quiet_panics() -> Iterator[None]:
         os.dup2(kept, 2)
         os.close(kept)
         os.close(null)
-
-
-def _shown(value: object) -> str:
-    text = str(value)
-    return repr(text if len(text) <= 40 else f"{text[:40]}…")
 
 
 def _line(error: BaseException) -> str:

@@ -101,7 +101,7 @@ def test_files_give_losses_entropies_and_hits(kind: str, tmp_path: Path) -> None
 @pytest.mark.parametrize(
     ("columns", "message"),
     [
-        ({"loss": [0.1, float("nan")]}, "row 2: column 'loss' is 'nan'"),
+        ({"loss": [0.1, float("nan")]}, "row 2: column 'loss' is nan"),
         ({"loss": [0.1, float("inf")]}, "row 2 holds a value that is not finite"),
         ({"loss": []}, "holds no record"),
         ({"score": [0.1]}, "neither a column loss nor"),

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
-from sterling.errors import InputError
+from sterling.errors import InputError, shown
 from sterling.face.data import Manifest
 from sterling.face.evaluation.bounded_threshold import Promise, bounded_threshold
 from sterling.face.evaluation.evaluate import scores_of
@@ -182,9 +182,11 @@ def read_submission(path: Path, lists: Manifest) -> NDArray[np.float64]:
             score = math.nan
         item = item.strip()
         if not item or not 0 <= score <= 1:  # NaN is neither
-            raise InputError(f"{where}: {line.strip()!r}; write an item and a score from 0 to 1")
+            raise InputError(
+                f"{where}: {shown(line.strip())}; write an item and a score from 0 to 1"
+            )
         if item not in wanted:
-            raise InputError(f"{where}: item {item!r} is not in dev or test of {lists.source}")
+            raise InputError(f"{where}: item {shown(item)} is not in dev or test of {lists.source}")
         if item in first:
             raise InputError(f"{where}: item {item!r} was scored in line {first[item]} already")
         first[item] = number

@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import ArrayLike, NDArray
 
-from sterling.errors import InputError, unknown_name
+from sterling.errors import InputError, shown, unknown_name
 from sterling.storage import write_atomically
 from sterling.tables import read_table
 
@@ -253,7 +253,7 @@ def _with_all_columns(table: pl.DataFrame, source: str) -> pl.DataFrame:
         row = int(whole.is_null().arg_max() or 0)
         value = table["frame"][row]
         raise InputError(
-            f"{source}: row {row + 1}, column 'frame': {value!r}; use a whole number from 0"
+            f"{source}: row {row + 1}, column 'frame': {shown(value)}; use a whole number from 0"
         )
     return table.with_columns(frame=whole).select(_COLUMNS)
 
@@ -268,4 +268,6 @@ def _check_rows(table: pl.DataFrame, source: str) -> None:
     further = int(broken.sum()) - 1
     counted = f" (and {further} more problem{'s' if further > 1 else ''})" if further else ""
     value = table[column][row]
-    raise InputError(f"{source}: row {row + 1}, column {column!r}: {value!r}; {remedy}{counted}")
+    raise InputError(
+        f"{source}: row {row + 1}, column {column!r}: {shown(value)}; {remedy}{counted}"
+    )

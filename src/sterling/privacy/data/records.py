@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from sklearn import datasets
 
-from sterling.errors import InputError, unknown_name
+from sterling.errors import InputError, shown, unknown_name
 from sterling.tables import MISSING, Table, read_bytes, read_table
 
 LABEL_COLUMNS = ("label", "class", "target", "income")
@@ -229,11 +229,13 @@ def _read_table(path: Path) -> Records:
         if len(names) != 1:
             raise InputError(
                 f"{path}: name exactly one column {', '.join(LABEL_COLUMNS[:-1])} or "
-                f"{LABEL_COLUMNS[-1]}; the columns are {', '.join(table.columns)[:200]}"
+                f"{LABEL_COLUMNS[-1]}; the columns are {table.listed()}"
             )
         label = names[0]
     if table.header and _repeats_header(table):
         table = table.after(1)
+    if not len(table):
+        raise InputError(f"{path}: holds no record below its first line")
     y = np.unique(_labels(table, label), return_inverse=True)[1]
     columns = [_features(table, name) for name in table.columns if name != label]
     if not columns:
@@ -261,7 +263,8 @@ def _labels(table: Table, name: str) -> NDArray[np.generic]:
     if missing.any():
         row = int(missing.argmax())
         raise InputError(
-            f"{table.place(row)}: class {name!r} is {table.cell(name, row)}; leave the record out"
+            f"{table.place(row)}: class {shown(name)} is {table.cell(name, row)}; leave the "
+            "record out"
         )
     return texts
 
@@ -275,14 +278,16 @@ def _features(table: Table, name: str) -> NDArray[np.float64]:
         values = table.numbers(name)
         if not np.isfinite(values).all():
             row = int((~np.isfinite(values)).argmax())
-            raise InputError(f"{table.place(row)}: column {name!r} is infinite; leave the row out")
+            raise InputError(
+                f"{table.place(row)}: column {shown(name)} is infinite; leave the row out"
+            )
         return values[:, None]
     cells = np.array(text.to_list(), dtype=np.str_)
     kinds = np.unique(cells[cells != ""])
     if len(kinds) > 64:
         raise InputError(
-            f"{table.path}: column {name!r} is text with {len(kinds)} values (at most 64); group "
-            "its values or drop it"
+            f"{table.path}: column {shown(name)} is text with {len(kinds)} values (at most 64); "
+            "group its values or drop it"
         )
     dummies: NDArray[np.float64] = (cells[:, None] == kinds).astype(np.float64)
     return dummies

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from sterling.errors import InputError
+from sterling.errors import InputError, shown
 from sterling.tables import Table, read_table
 
 
@@ -53,7 +53,8 @@ def read_score_file(path: Path, *, lower_is_member: bool = False) -> ScoreFile:
     if len(names) < len(ids):
         row = int(np.setdiff1d(np.arange(len(ids)), first)[0])
         raise InputError(
-            f"{table.place(row)}: record {ids[row].item()!r} occurs more than once; give each an id"
+            f"{table.place(row)}: record {shown(str(ids[row]))} occurs more than once; give "
+            "each an id"
         )
     return ScoreFile(
         ids=ids,
@@ -78,6 +79,6 @@ def _truth(table: Table) -> NDArray[np.bool_]:
     if not known.all():
         row = int((~known).argmax())
         raise InputError(
-            f"{table.place(row)}: member is {text[row].item()!r}; use true or false, or 1 or 0"
+            f"{table.place(row)}: member is {shown(str(text[row]))}; use true or false, or 1 or 0"
         )
     return np.isin(text, ("true", "1"))

@@ -12,7 +12,7 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
-from sterling.errors import InputError
+from sterling.errors import InputError, shown
 from sterling.runs import derive_seed
 from sterling.storage import write_atomically
 from sterling.tables import decode, read_bytes
@@ -66,17 +66,23 @@ class TextRecord:
             if one.name in ("label", "meta"):
                 continue
             if not isinstance(value, str):
-                raise InputError(f"record {self.id!r}: {one.name} is {value!r}; give a text")
+                raise InputError(
+                    f"record {shown(self.id)}: {one.name} is {shown(value)}; give a text"
+                )
             if one.name != "text" and any("\ud800" <= letter <= "\udfff" for letter in value):
                 raise InputError(
-                    f"record {self.id!r}: {one.name} holds half of a surrogate pair; rename it"
+                    f"record {shown(self.id)}: {one.name} holds half of a surrogate pair; rename it"
                 )
         if type(self.label) is not int or self.label not in (0, 1):
-            raise InputError(f"record {self.id!r}: label {self.label!r}; 1 for machine, 0 human")
+            raise InputError(
+                f"record {shown(self.id)}: label {shown(self.label)}; 1 for machine, 0 human"
+            )
         if not self.id:
             raise InputError("record without an id: give every record a unique one")
         if self.split not in ("", *SPLITS):
-            raise InputError(f"record {self.id!r}: split {self.split!r}; use {', '.join(SPLITS)}")
+            raise InputError(
+                f"record {shown(self.id)}: split {shown(self.split)}; use {', '.join(SPLITS)}"
+            )
 
 
 @dataclass(frozen=True)
@@ -141,13 +147,13 @@ def from_jsonl(line: str, source: str, number: int) -> TextRecord:
     known = {one.name for one in fields(TextRecord)}
     meta = given.get("meta", {})
     if not isinstance(meta, dict):
-        raise InputError(f"{where}: meta is {meta!r}; give an object")
+        raise InputError(f"{where}: meta is {shown(meta)}; give an object")
     # A field of the user's own is kept beside our own ones.
     own = {name: value for name, value in given.items() if name not in known}
     chosen = {name: value for name, value in given.items() if name in known - {"meta"}}
     named = chosen.pop("id", None)
     if type(named) not in (str, int, type(None)):
-        raise InputError(f"{where}: id is {named!r}; give a text or a whole number")
+        raise InputError(f"{where}: id is {shown(named)}; give a text or a whole number")
     identity = where if named is None else str(named)
     chosen.setdefault("label", 0)
     chosen.setdefault("group", identity)
@@ -186,7 +192,7 @@ def read_corpus(path: Path) -> Corpus:
     seen: set[str] = set()
     for record in records:
         if record.id in seen:
-            raise InputError(f"{path}: id {record.id!r} occurs twice; ids are unique")
+            raise InputError(f"{path}: id {shown(record.id)} occurs twice; ids are unique")
         seen.add(record.id)
     return Corpus(records, tuple(one for one in read if isinstance(one, Unread)))
 
