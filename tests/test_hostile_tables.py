@@ -15,6 +15,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+from sterling.agent.prompts.labelled import read_task
 from sterling.errors import InputError
 from sterling.face.challenge.challenge import read_submission
 from sterling.face.data.manifest import Manifest
@@ -22,6 +23,7 @@ from sterling.privacy.data.records import read_records
 from sterling.privacy.membership.score_file import read_record_ids, read_score_file
 from sterling.privacy.unlearning_attacks.signals import read_signals
 from sterling.tables import read_lines, read_table
+from sterling.text.corpus.public_pairs import read_public_pairs
 from sterling.text.corpus.records import read_corpus
 
 MUTATIONS = int(os.environ.get("STERLING_MUTATIONS", "150"))
@@ -41,6 +43,7 @@ MANIFEST = b"item,path,label,species,subject,split,frame\n" + b"".join(
     for row in range(5)
 )
 TEXTS = b"".join(b'{"id": "%d", "text": "caf\xc3\xa9 %d", "label": 0}\n' % (n, n) for n in range(6))
+TASK = b'{"examples": [{"input": "a", "output": "b"}, {"input": "c", "target": "d"}]}'
 SUBMISSION = b"".join(b"i%d 0.%d\n" % (row, row) for row in range(6))
 BOARD = Manifest.from_rows(
     [
@@ -80,6 +83,10 @@ def records_beside(path: Path) -> None:
     read_records(path.parent)
 
 
+def pairs_beside(path: Path) -> None:
+    read_public_pairs(path.parent)
+
+
 def submission(path: Path) -> None:
     read_submission(path, BOARD)
 
@@ -100,6 +107,12 @@ READERS: list[tuple[str, bytes, Callable[[Path], object]]] = [
     ("manifest.parquet", parquet(MANIFEST), Manifest.read),
     ("texts.jsonl", TEXTS, read_corpus),
     ("texts.txt", TEXTS, read_corpus),
+    ("task.json", TASK, read_task),
+    (
+        "pairs.json",
+        b'{"original": ["a b"], "sampled": ["c d"]}',
+        pairs_beside,
+    ),
     ("submission.txt", SUBMISSION, submission),
     ("lines.txt", TEXTS, read_lines),
     ("any.csv", RECORDS, read_all_columns),

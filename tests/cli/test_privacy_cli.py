@@ -115,6 +115,9 @@ def test_calibration_by_a_surrogate_is_said(
         ("scores.csv", "record,score,member\na,1,yes\n", "member is 'yes'"),
         ("scores.csv", "record,score\nk7,1\n", "to be judged by this calibration"),
         ("scores.csv", "record,score,group\nz,1,g\n", "to neither"),
+        ("scores.csv", "record,score,group\nz,1,g\ny,1,\n", "line 3: column 'group' is empty"),
+        ("scores.csv", "record,score,member\nz,1,\n", "line 2: column 'member' is empty"),
+        ("scores.csv", "record,score\n,1\n", "line 2: column 'record' is empty"),
         ("members.csv", "record\nk7\n", "members of the target"),
         ("members.csv", "name\nk7\n", "no column 'record'"),
     ],
@@ -142,3 +145,35 @@ def test_unusable_arguments(files: list[str], tmp_path: Path) -> None:
     assert run("--scores", str(tmp_path / "scores.txt"), *files[2:]) == 2
     (tmp_path / "empty.csv").write_text("record,score\n")
     assert run("--scores", str(tmp_path / "empty.csv"), *files[2:]) == 3
+
+
+def test_ids_are_text(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rng = np.random.default_rng(0)
+    known, asked, members = (tmp_path / name for name in ("k.csv", "a[1].csv", "m.csv"))
+    rows = "".join(f"{row:04},{x:.4f}\n" for row, x in enumerate(rng.normal(size=200)))
+    known.write_text("record,score\n" + rows)
+    (tmp_path / "a1.csv").write_text("record,score\nwrong,9\n")
+    asked.write_text("record,score\n007,9.5\n7,9\n1,9.2\n")
+    given = ["--scores", str(asked), "--calibration", str(known)]
+    assert run(*given, "--json") == 0
+    document = json.loads(capsys.readouterr().out)
+    assert [line["record"] for line in document["declared"]] == ["007", "7", "1"]
+    members.write_text("record\n0001\nX\n")
+    assert run(*given, "--members", str(members)) == 2
+    assert "members of the target" in capsys.readouterr().err
+    asked.write_text("record,score\n0001,9\nX,1\n")
+    assert run(*given) == 2
+    assert "to be judged by this calibration (first: '0001')" in capsys.readouterr().err
+
+
+def test_json_has_no_word_for_an_infinity(
+    files: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "scores.csv").write_text("record,score\nsure,inf\nb,0.1\n")
+    assert run(*files, "--json") == 0
+
+    def refuse(word: str) -> None:
+        raise AssertionError(word)
+
+    document = json.loads(capsys.readouterr().out, parse_constant=refuse)
+    assert [(line["record"], line["score"]) for line in document["declared"]] == [("sure", None)]

@@ -87,3 +87,35 @@ def test_what_is_no_key_is_named(
             key.write_text(content)
         assert run("detect", key, tmp_path / "text.txt", "--model", model) == 2
         assert named in capsys.readouterr().err
+
+
+def test_one_prompt_a_line(model: Path, tmp_path: Path) -> None:
+    key, prompts, out = (tmp_path / name for name in ("key.json", "prompts.txt", "out.jsonl"))
+    assert run("key", key, "--model", model) == 0
+    prompts.write_bytes("\ufeffthe sea\r\n\na line\u2028with\x0call\x85of it\n".encode())
+    assert run("generate", key, prompts, "--out", out, "--model", model, "--max-new-tokens", 2) == 0
+    records = [json.loads(line) for line in out.read_text("utf-8").split("\n") if line]
+    assert [one["meta"]["prompt"] for one in records] == [
+        "the sea",
+        "a line\u2028with\x0call\x85of it",
+    ]
+
+
+def test_half_of_a_surrogate_pair_leaves_one_text_untested(
+    model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    key, texts = tmp_path / "key.json", tmp_path / "t.jsonl"
+    assert run("key", key, "--model", model) == 0
+    text = "the boats came back to the quiet harbour and nobody asked. " * 5
+    lines = [{"id": "half", "text": "\ud83d " + text}, {"id": "whole", "text": text}]
+    texts.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    capsys.readouterr()
+    assert run("detect", key, texts, "--model", model) == 0
+    said = capsys.readouterr().out
+    assert "not scored: half: character 0 is half of a surrogate pair" in said
+    assert "whole\t" in said
+    assert run("detect", key, texts, "--model", model, "--json") == 0
+    half, whole = json.loads(capsys.readouterr().out)["texts"]
+    assert (half["marked"], half["not_scored"][-14:]) == (None, "surrogate pair")
+    assert whole["not_scored"] == ""
+    assert whole["tokens_scored"] > 0
