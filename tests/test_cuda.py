@@ -23,7 +23,6 @@ from sterling.adapt import (
 )
 from sterling.face.pad import CDCN, Detector, Preprocessing, Provenance, TrainConfig, train
 from sterling.lm import LocalModel, Sampling, token_stats
-from sterling.measure import Threshold
 from sterling.privacy import KVCloakCache
 from sterling.privacy.cache import CloakConfig, draw_secret, fuse, largest_entries, plain_snapshot
 from sterling.text import TripleSetWatermark
@@ -133,9 +132,7 @@ def scored(network: CDCN, images: Tensor) -> NDArray[np.float64]:
     detector = Detector(
         network,
         Preprocessing(size=32),
-        Provenance("noise", simulated=True, licence="CC0-1.0", seed=0, items=24, digest="0" * 64),
-        Threshold(0.5, direction="up", rule="fixed", source="noise", n=24, items=frozenset()),
-        margin=0.05,
+        Provenance("noise", True, "CC0-1.0", 0, 24, "0" * 64),
     )
     return np.asarray(detector.score(images))
 

@@ -1,7 +1,7 @@
 import re
 from html.parser import HTMLParser
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 import numpy as np
 import polars as pl
@@ -13,6 +13,11 @@ from sterling.study import Claim, Evidence, Figure, Metric, Table
 from sterling.study.evidence import Verdict
 from sterling.study.report import render_report
 from sterling.study.report.plots import draw
+from sterling.study.views import lines
+
+
+def _figure(kind: Any, **data: Any) -> Figure:
+    return Figure(name=kind, title=kind.capitalize(), kind=kind, caption="", data=data)
 
 
 def _run_folder(folder: Path) -> Path:
@@ -48,58 +53,18 @@ def _run_folder(folder: Path) -> Path:
         ],
         tables=[Table(name="t", title="Per species", columns=["a", "b"], rows=[["x", 0.125]])],
         figures=[
-            Figure(
-                name="det",
-                title="DET",
-                kind="det",
-                caption="",
-                data={"scores": "scores.parquet", "systems": ["cdcn"]},
+            _figure("det", scores="scores.parquet", systems=["cdcn"]),
+            _figure("bars", names=["p"], values=[0.2], low=[0.1], high=[0.4], value_label="APCER"),
+            lines("lines", "Lines", "", [1, 2], {"loss": [1.0, 0.5]}, labels=("epoch", "loss")),
+            _figure(
+                "matrix",
+                rows=["method"],
+                columns=["attack", "none"],
+                values=[[-0.25, None]],
+                centre=0.0,
+                value_label="difference",
             ),
-            Figure(
-                name="bars",
-                title="Bars",
-                kind="bars",
-                caption="",
-                data={
-                    "names": ["p"],
-                    "values": [0.2],
-                    "low": [0.1],
-                    "high": [0.4],
-                    "value_label": "APCER",
-                },
-            ),
-            Figure(
-                name="lines",
-                title="Lines",
-                kind="lines",
-                caption="",
-                data={
-                    "x": [1, 2],
-                    "series": {"loss": [1.0, 0.5]},
-                    "x_label": "epoch",
-                    "y_label": "loss",
-                },
-            ),
-            Figure(
-                name="matrix",
-                title="Matrix",
-                kind="matrix",
-                caption="",
-                data={
-                    "rows": ["method"],
-                    "columns": ["attack", "none"],
-                    "values": [[-0.25, None]],
-                    "centre": 0.0,
-                    "value_label": "difference",
-                },
-            ),
-            Figure(
-                name="gallery",
-                title="Gallery",
-                kind="gallery",
-                caption="",
-                data={"items": [{"images": ["a.png"], "text": "a capture"}]},
-            ),
+            _figure("gallery", items=[{"images": ["a.png"], "text": "a capture"}]),
         ],
         study="cdcn",
         preset="smoke",
@@ -200,13 +165,6 @@ def test_missing_evidence_or_files_are_named(tmp_path: Path) -> None:
 
 
 def test_bars_of_a_single_seed_have_no_interval(tmp_path: Path) -> None:
-    data = {"names": ["p", "q"], "values": [0.2, -0.1], "value_label": "gain"}
+    data: dict[str, Any] = {"names": ["p", "q"], "values": [0.2, -0.1], "value_label": "gain"}
     for low, high in (([None, None], [None, None]), ([0.1, None], [0.3, None])):
-        bars = Figure(
-            name="bars",
-            title="Bars",
-            kind="bars",
-            caption="",
-            data={**data, "low": low, "high": high},
-        )
-        assert "<svg" in draw(bars, tmp_path)
+        assert "<svg" in draw(_figure("bars", **data, low=low, high=high), tmp_path)

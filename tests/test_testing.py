@@ -7,11 +7,16 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from numpy.typing import NDArray
+from torch import Tensor, nn
 
+from sterling.face.pad import Network, Output
 from sterling.guarantee import (
     APS,
     LAC,
+    RAPS,
+    SAPS,
     benjamini_hochberg,
     benjamini_yekutieli,
     calibrate_label_sets,
@@ -24,7 +29,10 @@ from sterling.testing import (
     check_conformal,
     check_detector,
     check_fdr,
+    check_membership_attack,
+    check_network,
     check_study,
+    check_unlearning,
     check_watermark,
 )
 from sterling.text import TripleSetWatermark, kgw, unigram
@@ -63,7 +71,7 @@ def no_nan_check(known: Floats, labels: NDArray[Any], new: Floats, seed: int) ->
 
 
 @pytest.mark.filterwarnings("ignore:.*calibration items are too few")
-@pytest.mark.parametrize("score", [LAC(), APS()])
+@pytest.mark.parametrize("score", [LAC(), APS(), RAPS(0.05, 2), SAPS(0.15)])
 def test_our_label_sets_pass(score: Any) -> None:
     outcomes = check_conformal(partial(ours, score), ALPHA, repeats=600)
     assert [one.scenario for one in outcomes][-1] == "too few calibration items"
@@ -195,3 +203,97 @@ def test_a_watermark_that_finds_nothing_is_caught() -> None:
 
     with pytest.raises(AssertionError, match="missed"):
         check_watermark(lambda key: Blind(key))
+
+
+class Grey(Network):
+    """Liveness by learned shares of the colours; `fault` breaks one promise."""
+
+    name = "grey"
+
+    def __init__(self, fault: str = "", seed: int = 0) -> None:
+        super().__init__()
+        self.fault = fault
+        with torch.random.fork_rng(devices=[], enabled=fault != "global draws"):
+            torch.manual_seed(7 if fault == "one seed" else seed)
+            if fault == "no seed":
+                torch.seed()
+            self.mix = nn.Conv2d(3, 1, 1)
+            self.idle = nn.Linear(1, 1) if fault == "idle" else None
+
+    def forward(self, images: Tensor, present: Tensor | None = None) -> Output:
+        self.require(images, present)
+        if self.fault == "batch":
+            images = images - images.mean(dim=0)
+        maps = nn.functional.avg_pool2d(self.mix(images), 8).sigmoid()[:, 0]
+        return Output(maps=maps - 5 if self.fault == "negative" else maps)
+
+
+@pytest.mark.parametrize(
+    ("fault", "message"),
+    [
+        ("global draws", "global random numbers"),
+        ("one seed", "every seed gives the same weights"),
+        ("no seed", "other weights the second time"),
+        ("batch", "depends on its batch"),
+        ("negative", "from 0 up"),
+        ("idle", "no gradient reaches idle.weight, idle.bias"),
+    ],
+)
+def test_a_network_that_breaks_a_promise_fails(fault: str, message: str) -> None:
+    images = torch.rand(4, 3, 32, 32, generator=torch.Generator().manual_seed(1))
+    check_network(lambda seed: Grey(seed=seed), images)
+    with pytest.raises(AssertionError, match=message):
+        check_network(lambda seed: Grey(fault, seed=seed), images)
+
+
+def noisy(fault: str, model: nn.Module, rng: torch.Generator) -> nn.Module:
+    unlearned = nn.Linear(3, 2) if fault != "shape" else nn.Linear(3, 3)
+    if fault != "shape":
+        unlearned.load_state_dict(model.state_dict())
+    draws = None if fault == "seed" else rng
+    for value in unlearned.parameters():
+        value.data += 0.0 if fault == "nothing" else torch.randn(value.shape, generator=draws)
+    if fault == "itself":
+        next(model.parameters()).data += 1
+    if fault == "frozen":
+        unlearned.requires_grad_(False)
+    return unlearned.train(fault == "training")
+
+
+@pytest.mark.parametrize(
+    ("fault", "message"),
+    [
+        ("itself", "the model itself was changed"),
+        ("training", "in training mode"),
+        ("frozen", "are frozen"),
+        ("shape", "has other parameters"),
+        ("nothing", "nothing was done"),
+        ("seed", "another model the second time"),
+    ],
+)
+def test_an_unlearning_method_that_breaks_a_promise_fails(fault: str, message: str) -> None:
+    model = nn.Linear(3, 2)
+    check_unlearning(lambda model, _f, _r, rng: noisy("", model, rng), model, None, None)
+    with pytest.raises(AssertionError, match=message):
+        check_unlearning(lambda model, _f, _r, rng: noisy(fault, model, rng), model, None, None)
+
+
+def test_a_membership_attack_that_breaks_a_promise_fails() -> None:
+    rng = np.random.default_rng(0)
+    member = rng.random(400) < 0.5
+    signal = member + rng.normal(size=400)
+    tested = np.arange(400) < 300
+    attacked, hidden = (signal, member), (signal, member ^ tested)
+
+    def check(attack: Callable[[Any], Any]) -> None:
+        check_membership_attack(attack, attacked, hidden, member, tested)
+
+    check(lambda seen: seen[0])
+    for attack, message in (
+        (lambda seen: seen[0] + seen[1], "depend on the membership of tested records"),
+        (lambda seen: seen[0][:-1], "shape"),
+        (lambda seen: np.where(tested, np.nan, seen[0]), "nan"),
+        (lambda seen: -seen[0], "not above chance"),
+    ):
+        with pytest.raises(AssertionError, match=message):
+            check(attack)

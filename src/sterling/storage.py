@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     import polars as pl
 
 PARTIAL = ".partial"
+SEAL = 16  # bytes of a digest at the end of a sealed file
 SUMS = "SHA256SUMS"
 # The machine is at fault, not the place that was asked for.
 _MACHINE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EMFILE, errno.ENFILE}
@@ -106,12 +107,11 @@ def read_checked(path: Path) -> Any:
     Raises:
         FileNotFoundError: There is none.
         ValueError: The file is damaged; the message names it.
+        StorageError: The file cannot be read.
     """
     try:
-        return parse_checked(path.read_bytes())
-    except FileNotFoundError:
-        raise
-    except (OSError, ValueError) as error:
+        return parse_checked(_read(path))
+    except ValueError as error:
         raise ValueError(f"{path} is damaged") from error
 
 
@@ -129,6 +129,39 @@ def parse_checked(content: bytes) -> Any:
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise ValueError("no value with its digest") from error
     raise ValueError("the value does not fit its digest")
+
+
+def write_sealed(path: Path, content: bytes) -> None:
+    """Write bytes followed by their digest, so that `read_sealed` notices damage."""
+    write_atomically(path, content + _seal(content))
+
+
+def read_sealed(path: Path) -> bytes:
+    """Read bytes that `write_sealed` wrote.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        ValueError: The file is damaged; the message names it.
+        StorageError: The file cannot be read.
+    """
+    stored = _read(path)
+    content = stored[:-SEAL]
+    if stored[-SEAL:] != _seal(content):
+        raise ValueError(f"{path} is damaged")
+    return content
+
+
+def _seal(content: bytes) -> bytes:
+    return blake2b(content, digest_size=SEAL).digest()
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise StorageError(f"cannot read {path}: {error.strerror}; start again") from error
 
 
 def digest_of(path: Path) -> str:

@@ -183,7 +183,7 @@ def test_meta_training_helps_with_classes_it_never_saw(name: str) -> None:
     assert stats.ttest_1samp(gains, 0, alternative="greater").pvalue < 1e-3
 
 
-def test_a_killed_training_ends_as_one_that_was_not(tmp_path: Path) -> None:
+def test_an_interrupted_training_ends_as_one_that_was_not(tmp_path: Path) -> None:
     def learner() -> GradientLearner:
         model = FunctionalModel(network())
         return GradientLearner(model, LearnedRates(model, "layer", 0.1), steps=2)

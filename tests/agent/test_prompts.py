@@ -29,33 +29,33 @@ from sterling.measure import Rate
 SMALL = SearchSettings(expansions=6, judged=30)
 
 
-def world(seed: int = 0, calls: int | None = 300, lean: float = 1.4) -> SimulatedTask:
+def world(seed: int = 0, calls: int | None = 300, bias: float = 1.4) -> SimulatedTask:
     ledger = CallLedger(Budget(calls=calls))
-    return SimulatedTask(8, seed, sharpness=1.0, position_bias=lean, ledger=ledger)
+    return SimulatedTask(8, seed, sharpness=1.0, position_bias=bias, ledger=ledger)
 
 
 class Judge:
     """Prefers by a table of chances; only what a comparison needs."""
 
-    def __init__(self, lean: float) -> None:
-        self.lean, self.ledger, self.questions = lean, CallLedger(), 10
+    def __init__(self, bias: float) -> None:
+        self.bias, self.ledger, self.questions = bias, CallLedger(), 10
 
     def prefer(self, asked: Sequence[Asked]) -> list[float]:
-        return [float(special.expit(float(a) - float(b) + self.lean)) for a, b, _ in asked]
+        return [float(special.expit(float(a) - float(b) + self.bias)) for a, b, _ in asked]
 
     def refine(self, prompt: str, lost: Sequence[int], count: int, seed: int) -> list[str]:
         raise AssertionError((prompt, lost, count, seed))
 
 
 @given(st.floats(-3, 3), st.floats(-3, 3), st.floats(-2, 2))
-def test_comparison_is_antisymmetric_whatever_the_lean(i: float, j: float, lean: float) -> None:
-    task = Judge(lean)
+def test_comparison_is_antisymmetric_whatever_the_lean(i: float, j: float, bias: float) -> None:
+    task = Judge(bias)
     one = compare(task, str(i), str(j), [0, 1])
     other = compare(task, str(j), str(i), [0, 1])
     assert one.wins[0] == pytest.approx(1 - other.wins[0])
     assert (one.wins[0] > 0.5) == (i > j) or i == pytest.approx(j, abs=1e-6)
     assert one.position_bias == pytest.approx(other.position_bias)
-    assert np.sign(round(one.position_bias, 9)) == np.sign(round(lean, 9)) or abs(lean) < 1e-6
+    assert np.sign(round(one.position_bias, 9)) == np.sign(round(bias, 9)) or abs(bias) < 1e-6
 
 
 def test_a_judge_that_contradicts_itself_decides_nothing() -> None:
@@ -231,14 +231,14 @@ def test_a_task_counts_every_model(small_model: LocalModel) -> None:
 
 
 def test_swapped_judging_recovers_the_best_whatever_the_lean() -> None:
-    """Card: with swap .84 and .85 of 300 at a lean of 0 and 1 logits, without it .80 and .53."""
-    rates = {(lean, swap): _recovered(lean, swap) for lean in (0.0, 1.0) for swap in (True, False)}
+    """Card: with swap .84 and .85 of 300 at a bias of 0 and 1 logits, without it .80 and .53."""
+    rates = {(bias, swap): _recovered(bias, swap) for bias in (0.0, 1.0) for swap in (True, False)}
     values = {key: rate.value or 0.0 for key, rate in rates.items()}
     assert abs(values[0.0, True] - values[1.0, True]) < 0.08
     assert values[1.0, True] > values[1.0, False] + 0.12
 
 
-def _recovered(lean: float, swap: bool, trials: int = 200) -> Rate:
+def _recovered(bias: float, swap: bool, trials: int = 200) -> Rate:
     from sterling.measure import fit_bradley_terry
 
     hits = 0
@@ -247,8 +247,8 @@ def _recovered(lean: float, swap: bool, trials: int = 200) -> Rate:
         truth, wins = draw.normal(size=8), np.zeros((8, 8))
         for i in range(8):
             for j in range(i):
-                ahead = draw.random(10) < special.expit(truth[i] - truth[j] + lean)
-                behind = draw.random(10) < special.expit(truth[j] - truth[i] + lean)
+                ahead = draw.random(10) < special.expit(truth[i] - truth[j] + bias)
+                behind = draw.random(10) < special.expit(truth[j] - truth[i] + bias)
                 won = (ahead[:5].sum() + 5 - behind[:5].sum()) if swap else ahead.sum()
                 wins[i, j], wins[j, i] = won, 10 - won
         hits += fit_bradley_terry(wins).order()[0] == int(truth.argmax())

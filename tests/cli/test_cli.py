@@ -3,9 +3,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.cli.command import refused, run, told
 
 import sterling.studies
-from sterling.cli import main
 from sterling.measure import Rate
 from sterling.runs import Run
 from sterling.study import (
@@ -54,19 +54,12 @@ def _toy_studies(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
 
 
-def run(*arguments: str) -> int:
-    with pytest.raises(SystemExit) as stopped:
-        main(list(arguments))
-    assert isinstance(stopped.value.code, int)
-    return stopped.value.code
-
-
 @pytest.mark.parametrize(
     ("outcome", "status"),
     [("holds", 0), ("fails", 1), ("open", 1), ("breaks", 3), ("nothing", 3)],
 )
 def test_exit_status_of_run(outcome: str, status: int) -> None:
-    assert run("run", "toy", "--set", f"outcome={outcome}", "--out", "r") == status
+    assert run("run", "toy", "--set", f"outcome={outcome}", "--out", "r").status == status
     assert Path("r/evidence.json").exists() == (status < 2)
 
 
@@ -90,55 +83,44 @@ def test_exit_status_of_run(outcome: str, status: int) -> None:
         (["face", "train", "--data", "nowhere", "--out", "d"], "nowhere"),
     ],
 )
-def test_bad_input_is_one_line_and_status_2(
-    arguments: list[str], words: str, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert run(*arguments) == 2
-    output = capsys.readouterr()
-    assert output.out == ""
-    assert len(output.err.strip().splitlines()) == 1
-    assert words in output.err
+def test_bad_input_is_one_line_and_status_2(arguments: list[str], words: str) -> None:
+    ended = run(*arguments)
+    assert ended.status == 2
+    assert ended.out == ""
+    assert len(ended.err.strip().splitlines()) == 1
+    assert words in ended.err
     assert not Path("x.onnx").exists()
 
 
-def test_json_is_the_whole_of_standard_output(capsys: pytest.CaptureFixture[str]) -> None:
-    assert run("run", "toy", "--seed", "7", "--out", "r", "--json") == 0
-    evidence = json.loads(capsys.readouterr().out)
+def test_json_is_the_whole_of_standard_output() -> None:
+    evidence = json.loads(told("run", "toy", "--seed", "7", "--out", "r", "--json"))
     assert evidence == json.loads(Path("r/evidence.json").read_text())
     assert evidence["metrics"][0]["value"] == 7.0
     assert {"study", "preset", "seed", "config", "versions", "started", "wall_s", "metrics",
             "claims", "tables", "figures"} <= evidence.keys()  # fmt: skip
 
 
-def test_list_and_verify_as_json(capsys: pytest.CaptureFixture[str]) -> None:
-    assert run("list", "--json") == 0
-    assert [study["name"] for study in json.loads(capsys.readouterr().out)] == ["toy"]
-    assert run("verify", "--all", "--json") == 0
-    assert json.loads(capsys.readouterr().out)[0]["claims"][0]["verdict"] == "holds"
+def test_list_and_verify_as_json() -> None:
+    assert [study["name"] for study in json.loads(told("list", "--json"))] == ["toy"]
+    assert json.loads(told("verify", "--all", "--json"))[0]["claims"][0]["verdict"] == "holds"
 
 
-def test_tables_for_people(capsys: pytest.CaptureFixture[str]) -> None:
-    assert run("list") == 0
-    assert "toy" in capsys.readouterr().out
-    assert run("run", "toy", "--out", "r") == 0
-    output = capsys.readouterr().out
+def test_tables_for_people() -> None:
+    assert "toy" in told("list")
+    output = told("run", "toy", "--out", "r")
     assert "1 of 1 claims hold" in output
-    assert run("cite", "toy") == 0
-    assert "@inproceedings{yu2020searching" in capsys.readouterr().out
+    assert "@inproceedings{yu2020searching" in told("cite", "toy")
 
 
-def test_compare_two_runs(capsys: pytest.CaptureFixture[str]) -> None:
+def test_compare_two_runs() -> None:
     for seed in ("1", "4"):
-        assert run("run", "toy", "--seed", seed, "--out", seed) == 0
-    capsys.readouterr()
-    assert run("compare", "1", "4", "--json") == 0
-    (row,) = json.loads(capsys.readouterr().out)
+        assert run("run", "toy", "--seed", seed, "--out", seed).status == 0
+    (row,) = json.loads(told("compare", "1", "4", "--json"))
     assert (row["a"], row["b"], row["difference"], row["paired"]) == (1.0, 4.0, 3.0, False)
 
 
-def test_doctor_names_versions_extras_and_device(capsys: pytest.CaptureFixture[str]) -> None:
-    assert run("doctor", "--json") == 0
-    found = json.loads(capsys.readouterr().out)
+def test_doctor_names_versions_extras_and_device() -> None:
+    found = json.loads(told("doctor", "--json"))
     assert found["version"]["torch"]
     assert found["extra"]["report"] == "installed"
     assert {"used", "threads"} == found["device"].keys()
@@ -174,51 +156,44 @@ def _counted_study(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("_counted_study")
-def test_a_run_until_decided(capsys: pytest.CaptureFixture[str]) -> None:
-    assert run("run", "counted", "--until-decided", "--budget", "2h", "--json") == 0
-    evidence = json.loads(capsys.readouterr().out)
+def test_a_run_until_decided() -> None:
+    evidence = json.loads(told("run", "counted", "--until-decided", "--budget", "2h", "--json"))
     assert (evidence["design"], evidence["stopped"]) == ("sequential", "decided")
     assert evidence == json.loads(
         Path("runs/counted-quick-0-until-decided/evidence.json").read_text()
     )
-    command = evidence["command"].split()
-    assert run(*command[1:], "--out", "again") == 0
+    told(*evidence["command"].split()[1:], "--out", "again")
     again = json.loads(Path("again/evidence.json").read_text())
     assert again["claims"] == evidence["claims"]
-    assert run("run", "counted", "--until-decided", "--max-repetitions", "5", "--out", "cap") == 1
-    assert "5 repetitions, stopped by: max repetitions" in capsys.readouterr().out
+    limit = ["--until-decided", "--max-repetitions", "5", "--out", "cap"]
+    assert "5 repetitions, stopped by: max repetitions" in told("run", "counted", *limit, status=1)
 
 
 @pytest.mark.usefixtures("_counted_study")
 def test_the_recorded_command_has_every_change() -> None:
-    changes = ["--set", "seeds=7", "--set", "effect=-1.5"]
-    assert run("run", "counted", *changes, "--preset", "smoke", "--out", "a") == 1
+    changes = ["--set", "seeds=7", "--set", "effect=-1.5", "--preset", "smoke"]
+    told("run", "counted", *changes, "--out", "a", status=1)
     evidence = json.loads(Path("a/evidence.json").read_text())
     assert evidence["command"] == (
         "sterling run counted --preset smoke --seed 0 --set seeds=7 --set effect=-1.5"
     )
-    assert run(*evidence["command"].split()[1:], "--out", "b") == 1
+    told(*evidence["command"].split()[1:], "--out", "b", status=1)
     assert json.loads(Path("b/evidence.json").read_text())["claims"] == evidence["claims"]
 
 
 @pytest.mark.usefixtures("_counted_study")
-def test_plan_reads_a_finished_run(capsys: pytest.CaptureFixture[str]) -> None:
-    assert run("run", "counted", "--set", "effect=0.3") == 1
-    capsys.readouterr()
-    assert run("plan", "counted", "--json") == 0
-    found = json.loads(capsys.readouterr().out)
+def test_plan_reads_a_finished_run() -> None:
+    told("run", "counted", "--set", "effect=0.3", status=1)
+    found = json.loads(told("plan", "counted", "--json"))
     assert "projection" in found["note"]
     (claim,) = found["claims"]
     assert (claim["claim"], claim["repetitions"]) == ("gain", 5)
     assert 5 <= claim["fixed"][0] < claim["sequential"][1]
-    assert run("plan", "counted", "--run", "runs/counted-quick-0") == 0
-    output = capsys.readouterr().out
+    output = told("plan", "counted", "--run", "runs/counted-quick-0")
     assert "plan for the second" in output
     assert str(claim["sequential"][1]) in output
-    assert run("run", "counted", "--set", "effect=9", "--out", "clear") == 0
-    capsys.readouterr()
-    assert run("plan", "counted", "--run", "clear") == 0
-    assert capsys.readouterr().out == "every claim is decided\n"
+    told("run", "counted", "--set", "effect=9", "--out", "clear")
+    assert told("plan", "counted", "--run", "clear") == "every claim is decided\n"
 
 
 @pytest.mark.usefixtures("_counted_study")
@@ -236,16 +211,12 @@ def test_plan_reads_a_finished_run(capsys: pytest.CaptureFixture[str]) -> None:
         (["plan", "toi"], "did you mean toy"),
     ],
 )
-def test_bad_input_of_sequential_runs(
-    arguments: list[str], words: str, capsys: pytest.CaptureFixture[str]
-) -> None:
-    test_bad_input_is_one_line_and_status_2(arguments, words, capsys)
+def test_bad_input_of_sequential_runs(arguments: list[str], words: str) -> None:
+    assert words in refused(*arguments)
 
 
 @pytest.mark.usefixtures("_counted_study")
-def test_a_plan_of_another_study(capsys: pytest.CaptureFixture[str]) -> None:
-    assert run("run", "toy", "--out", "t") == 0
-    assert run("plan", "counted", "--run", "t") == 2
-    assert "holds a run of toy, not of counted" in capsys.readouterr().err
-    assert run("plan", "toy", "--run", "t") == 2
-    assert "no plan for study 'toy'" in capsys.readouterr().err
+def test_a_plan_of_another_study() -> None:
+    told("run", "toy", "--out", "t")
+    assert "holds a run of toy, not of counted" in refused("plan", "counted", "--run", "t")
+    assert "no plan for study 'toy'" in refused("plan", "toy", "--run", "t")

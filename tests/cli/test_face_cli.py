@@ -7,18 +7,11 @@ import numpy as np
 import polars as pl
 import pytest
 from PIL import Image, ImageEnhance, ImageFilter
+from tests.cli.command import refused, run, told
 
-from sterling.cli import main
 from sterling.face.pad import TrainHistory
 
 ASTRONAUT = Path(__file__).resolve().parents[2] / "examples" / "photographs" / "astronaut.jpg"
-
-
-def run(*arguments: str) -> int:
-    with pytest.raises(SystemExit) as stopped:
-        main([str(argument) for argument in arguments])
-    assert isinstance(stopped.value.code, int)
-    return stopped.value.code
 
 
 @pytest.fixture(scope="module")
@@ -43,25 +36,25 @@ def photographs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def detector(photographs: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("trained") / "detector"
     small = ("--size", "32", "--set", "width=4", "--epochs", "2")
-    assert run("face", "train", "--data", str(photographs), "--out", str(out), *small) == 0
+    assert run("face", "train", "--data", photographs, "--out", out, *small).status == 0
     return out
 
 
 @pytest.mark.smoke
 def test_evaluate_leaves_evidence_and_report(detector: Path, tmp_path: Path) -> None:
     out = tmp_path / "run"
-    data = str(detector / "manifest.csv")
+    data = detector / "manifest.csv"
     arguments = (
         "face",
         "evaluate",
-        str(detector),
+        detector,
         "--data",
         data,
         "--robustness",
         "--out",
-        str(out),
+        out,
     )
-    assert run(*arguments) == 0
+    assert run(*arguments).status == 0
     evidence = json.loads((out / "evidence.json").read_text())
     names = [metric["name"] for metric in evidence["metrics"]]
     assert names[:2] == ["APCER of the worst species (print)", "BPCER"]
@@ -80,44 +73,38 @@ def test_evaluate_leaves_evidence_and_report(detector: Path, tmp_path: Path) -> 
 
 
 def test_a_patch_is_tried_behind_the_switch(
-    detector: Path, photographs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    detector: Path, photographs: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "run"
-    data = str(detector / "manifest.csv")
-    arguments = ("face", "evaluate", str(detector), "--data", data, "--out", str(out))
-    assert run(*arguments, "--patch", "0.4") == 2
-    assert "research_use false" in " ".join(capsys.readouterr().err.split())
-    unsplit = ("--data", str(photographs), "--patch", "0.4", "--research-use", "--out", str(out))
-    assert run("face", "evaluate", str(detector), *unsplit) == 2
-    assert "splits 'train', 'dev' and 'test'" in " ".join(capsys.readouterr().err.split())
+    data = detector / "manifest.csv"
+    arguments = ("face", "evaluate", detector, "--data", data, "--out", out)
+    assert "research_use false" in refused(*arguments, "--patch", "0.4")
+    unsplit = ("--data", photographs, "--patch", "0.4", "--research-use", "--out", out)
+    assert "splits 'train', 'dev' and 'test'" in refused("face", "evaluate", detector, *unsplit)
     assert not out.exists()
-    assert run(*arguments, "--patch", "0.4", "--research-use") == 0
+    assert run(*arguments, "--patch", "0.4", "--research-use").status == 0
     evidence = json.loads((out / "evidence.json").read_text())
     assert [row[0] for row in evidence["tables"][-1]["rows"]] == ["none", "noise", "adversarial"]
     assert "13 of 32 pixels" in evidence["tables"][-1]["caption"]
     assert evidence["command"].endswith("--patch 0.4 --research-use")
 
 
-def test_the_development_items_are_refused(
-    detector: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_the_development_items_are_refused(detector: Path, tmp_path: Path) -> None:
     manifest = pl.read_csv(detector / "manifest.csv", infer_schema=False)
     absolute = [str((detector / path).resolve()) for path in manifest["path"]]
     development = manifest.with_columns(path=pl.Series(absolute)).filter(pl.col("split") == "dev")
     development.with_columns(split=pl.lit("test")).write_csv(tmp_path / "again.csv")
-    data, out = str(tmp_path / "again.csv"), str(tmp_path / "run")
-    assert run("face", "evaluate", str(detector), "--data", data, "--out", out) == 2
-    assert "used to choose the threshold" in " ".join(capsys.readouterr().err.split())
+    data, out = tmp_path / "again.csv", tmp_path / "run"
+    assert "used to choose the threshold" in refused(
+        "face", "evaluate", detector, "--data", data, "--out", out
+    )
     assert not (tmp_path / "run" / "evidence.json").exists()
 
 
-def test_predict_answers_each_face_and_draws_it(
-    detector: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_predict_answers_each_face_and_draws_it(detector: Path, tmp_path: Path) -> None:
     boxes = tmp_path / "boxes"
-    photo = (str(ASTRONAUT), "--detector", str(detector), "--boxes", str(boxes), "--json")
-    assert run("face", "predict", *photo) == 0
-    document = json.loads(capsys.readouterr().out)
+    photo = (ASTRONAUT, "--detector", detector, "--boxes", boxes, "--json")
+    document = json.loads(told("face", "predict", *photo))
     (answer,) = document["answers"]
     assert answer["outcome"] in ("bona fide", "attack")
     assert answer["reason"] == "score"
@@ -129,15 +116,14 @@ def test_predict_answers_each_face_and_draws_it(
     assert len(list(boxes.glob("*.png"))) == 1
 
 
-def test_a_folder_without_faces_cannot_be_told(
-    detector: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_folder_without_faces_cannot_be_told(detector: Path, tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     noise = rng.integers(0, 256, (200, 200, 3), dtype=np.uint8)
     Image.fromarray(noise).save(tmp_path / "noise.png")
     (tmp_path / "broken.jpg").write_bytes(ASTRONAUT.read_bytes()[:5000])
-    assert run("face", "predict", str(tmp_path), "--detector", str(detector), "--json") == 3
-    answers = json.loads(capsys.readouterr().out)["answers"]
+    answers = json.loads(
+        told("face", "predict", tmp_path, "--detector", detector, "--json", status=3)
+    )["answers"]
     assert [(answer["outcome"], answer["reason"]) for answer in answers] == [
         ("cannot tell", "unreadable"),
         ("cannot tell", "no_face"),
@@ -159,44 +145,39 @@ def test_bad_input_is_one_line_and_status_2(
     detector: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.chdir(tmp_path)
     given = [str(detector) if argument == "DETECTOR" else argument for argument in arguments]
     if given[0] == "predict":
         given += ["--detector", str(detector)]
-    assert run("face", *given) == 2
-    message = capsys.readouterr().err.strip()
-    assert len(message.splitlines()) == 1
-    assert words in message
+    assert words in refused("face", *given)
     assert not list(tmp_path.glob("*.onnx"))
 
 
-def test_training_needs_both_classes(
-    photographs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_training_needs_both_classes(photographs: Path, tmp_path: Path) -> None:
     only = tmp_path / "only"
     (only / "live" / "s").mkdir(parents=True)
     (only / "live" / "s" / "a.png").write_bytes(next(photographs.rglob("a.png")).read_bytes())
-    assert run("face", "train", "--data", str(only), "--out", str(tmp_path / "d")) == 2
-    assert len(capsys.readouterr().err.strip().splitlines()) == 1
+    assert (
+        len(run("face", "train", "--data", only, "--out", tmp_path / "d").err.strip().splitlines())
+        == 1
+    )
     assert not (tmp_path / "d").exists()
 
 
-def test_attack_makes_a_folder_that_trains(
-    photographs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_attack_makes_a_folder_that_trains(photographs: Path, tmp_path: Path) -> None:
     made = tmp_path / "attacks"
-    arguments = ("face", "attack", str(photographs), "--size", "160", "--out", str(made))
-    assert run(*arguments, "--species", "poster, replay") == 0
-    assert "12 bona fide crops, 24 SIMULATED attacks" in capsys.readouterr().out
+    arguments = ("face", "attack", photographs, "--size", "160", "--out", made)
+    assert "12 bona fide crops, 24 SIMULATED attacks" in told(
+        *arguments, "--species", "poster, replay"
+    )
     table = pl.read_csv(made / "manifest.csv")
     counts = dict(table["species"].value_counts().iter_rows())
     assert counts == {"bona_fide": 12, "poster": 12, "replay": 12}
     assert all((made / path).is_file() for path in table["path"])
     small = ("--size", "32", "--set", "width=4", "--epochs", "1")
-    data = ("--data", str(made / "manifest.csv"))
-    assert run("face", "train", *data, "--out", str(tmp_path / "detector"), *small) == 0
+    data = ("--data", made / "manifest.csv")
+    assert run("face", "train", *data, "--out", tmp_path / "detector", *small).status == 0
 
 
 @pytest.mark.parametrize(
@@ -207,40 +188,29 @@ def test_attack_makes_a_folder_that_trains(
     ],
 )
 def test_attack_refuses_in_one_line_and_writes_nothing(
-    species: str,
-    message: str,
-    photographs: Path,
-    tmp_path: Path,
-    capsys: pytest.CaptureFixture[str],
+    species: str, message: str, photographs: Path, tmp_path: Path
 ) -> None:
     made = tmp_path / "attacks"
-    arguments = ("face", "attack", str(photographs), "--size", "64", "--out", str(made))
-    assert run(*arguments, "--species", species) == 2
-    error = capsys.readouterr().err
+    arguments = ("face", "attack", photographs, "--size", "64", "--out", made)
+    error = refused(*arguments, "--species", species)
     assert message in error
     assert not made.exists()
 
 
-def test_attack_never_writes_into_a_full_folder(
-    photographs: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_attack_never_writes_into_a_full_folder(photographs: Path) -> None:
     before = sorted(photographs.rglob("*"))
-    assert run("face", "attack", str(photographs), "--out", str(photographs)) == 2
-    assert "not an empty folder" in capsys.readouterr().err
+    assert "not an empty folder" in refused("face", "attack", photographs, "--out", photographs)
     assert sorted(photographs.rglob("*")) == before
 
 
-def test_a_guarantee_is_in_evidence_and_report(
-    detector: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    data, out = str(detector / "manifest.csv"), tmp_path / "run"
-    arguments = ("face", "evaluate", str(detector), "--data", data, "--out", str(out))
+def test_a_guarantee_is_in_evidence_and_report(detector: Path, tmp_path: Path) -> None:
+    data, out = detector / "manifest.csv", tmp_path / "run"
+    arguments = ("face", "evaluate", detector, "--data", data, "--out", out)
     few = ("--guarantee", "bpcer=0.05")
-    assert run(*arguments, *few) == 2
-    message = " ".join(capsys.readouterr().err.split())
+    message = refused(*arguments, *few)
     assert "calibration items are too few" in message
     assert "59 are needed" in message
-    assert run(*arguments[:-1], str(tmp_path / "second"), "--guarantee", "bpcer=0.9") == 0
+    assert run(*arguments[:-1], tmp_path / "second", "--guarantee", "bpcer=0.9").status == 0
     evidence = json.loads((tmp_path / "second" / "evidence.json").read_text())
     (claim,) = evidence["claims"]
     assert claim["id"] == "bpcer_bound"
@@ -252,62 +222,55 @@ def test_a_guarantee_is_in_evidence_and_report(
     assert "captures of one subject are not independent" in page
 
 
-def test_calibrate_on_ones_own_camera(
-    detector: Path, photographs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_calibrate_on_ones_own_camera(detector: Path, photographs: Path, tmp_path: Path) -> None:
     out = tmp_path / "mine"
-    arguments = ("face", "calibrate", str(detector), "--data", str(photographs), "--out", str(out))
-    assert run(*arguments) == 2
-    assert "12 calibration items are too few" in " ".join(capsys.readouterr().err.split())
+    arguments = ("face", "calibrate", detector, "--data", photographs, "--out", out)
+    assert "12 calibration items are too few" in refused(*arguments)
     assert not out.exists()
     loose = ("--bpcer", "0.3", "--confidence", "0.9")
-    assert run(*arguments, *loose) == 0
-    said = capsys.readouterr().out
+    said = told(*arguments, *loose)
     assert "the BPCER at this threshold is at most 0.3" in said
     assert "expected APCER of print: " in said
     document = json.loads((out / "calibration.json").read_text())
     assert document["guarantee"]["n"] == 12
-    assert run("face", "predict", str(ASTRONAUT), "--detector", str(out), "--json") == 0
-    assert json.loads(capsys.readouterr().out)["threshold"]["rule"].startswith("BPCER <= 0.3")
+    assert json.loads(told("face", "predict", ASTRONAUT, "--detector", out, "--json"))["threshold"][
+        "rule"
+    ].startswith("BPCER <= 0.3")
     # Of a training manifest only the held-out subjects count: two captures are too few.
-    again = ("--data", str(detector / "manifest.csv"), "--out", str(tmp_path / "again"))
-    assert run("face", "calibrate", str(detector), *again, *loose) == 2
-    assert "2 calibration items are too few" in " ".join(capsys.readouterr().err.split())
-    assert run(*arguments, "--bpcer", "1.5") == 2
-    assert "bpcer is 1.5" in " ".join(capsys.readouterr().err.split())
+    again = ("--data", detector / "manifest.csv", "--out", tmp_path / "again")
+    assert "2 calibration items are too few" in refused(
+        "face", "calibrate", detector, *again, *loose
+    )
+    assert "bpcer is 1.5" in refused(*arguments, "--bpcer", "1.5")
 
 
 def test_the_shipped_detector_is_evaluated_and_calibrated(
-    photographs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    photographs: Path, tmp_path: Path
 ) -> None:
-    data = ("--data", str(photographs))
-    assert run("face", "evaluate", "compact", *data, "--out", str(tmp_path / "run")) == 0
-    assert "BPCER" in capsys.readouterr().out
+    data = ("--data", photographs)
+    assert "BPCER" in told("face", "evaluate", "compact", *data, "--out", tmp_path / "run")
     out, loose = tmp_path / "mine", ("--bpcer", "0.3", "--confidence", "0.9")
-    assert run("face", "calibrate", "compact", *data, "--out", str(out), *loose) == 0
-    capsys.readouterr()
-    assert run("face", "predict", str(ASTRONAUT), "--detector", str(out), "--json") == 0
-    document = json.loads(capsys.readouterr().out)
+    assert run("face", "calibrate", "compact", *data, "--out", out, *loose).status == 0
+    document = json.loads(told("face", "predict", ASTRONAUT, "--detector", out, "--json"))
     assert document["threshold"]["source"] == str(photographs)
 
 
 def test_a_guarantee_needs_calibration_captures(
-    detector: Path, photographs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    detector: Path, photographs: Path, tmp_path: Path
 ) -> None:
-    arguments = ("face", "evaluate", str(detector), "--data", str(photographs))
-    assert run(*arguments, "--guarantee", "bpcer=0.5", "--out", str(tmp_path / "run")) == 2
-    assert "split 'dev'" in " ".join(capsys.readouterr().err.split())
+    arguments = ("face", "evaluate", detector, "--data", photographs)
+    assert "split 'dev'" in refused(
+        *arguments, "--guarantee", "bpcer=0.5", "--out", tmp_path / "run"
+    )
 
 
 def test_a_collapsed_training_is_no_detector(
-    photographs: Path,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    photographs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(TrainHistory, "collapsed", True)
     small = ("--size", "32", "--set", "width=2", "--epochs", "1")
     out = tmp_path / "detector"
-    assert run("face", "train", "--data", str(photographs), "--out", str(out), *small) == 3
-    assert "lower --learning-rate or change --seed" in capsys.readouterr().err
+    assert "lower --learning-rate or change --seed" in refused(
+        "face", "train", "--data", photographs, "--out", out, *small, status=3
+    )
     assert not (out / "manifest.csv").exists()

@@ -3,47 +3,36 @@
 import json
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pytest
 from PIL import Image, ImageFilter
+from tests.cli.command import refused, run, told
 from tests.face.data.trees import a_few, lay_out, msu_mfsd
+from tests.films import film
 
-from sterling.cli import main
 from sterling.face.data import CropSpec, Manifest, load_faces
 from sterling.face.data.source import read_source
 
 ASTRONAUT = Path(__file__).resolve().parents[2] / "examples" / "photographs" / "astronaut.jpg"
 
 
-def run(*arguments: str) -> int:
-    with pytest.raises(SystemExit) as stopped:
-        main([str(argument) for argument in arguments])
-    assert isinstance(stopped.value.code, int)
-    return stopped.value.code
-
-
-def test_exit_status_says_whether_it_is_complete(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_exit_status_says_whether_it_is_complete(tmp_path: Path) -> None:
     lay_out(tmp_path, msu_mfsd())
-    assert run("face", "data", "check", str(tmp_path), "--json") == 0
-    document = json.loads(capsys.readouterr().out)
+    document = json.loads(told("face", "data", "check", tmp_path, "--json"))
     assert (document["dataset"], document["complete"], document["problems"]) == (
         "msu_mfsd",
         True,
         [],
     )
-    assert run("face", "data", "check", str(tmp_path)) == 0
-    assert "nothing found missing" in capsys.readouterr().out
+    assert "nothing found missing" in told("face", "data", "check", tmp_path)
     (tmp_path / "scene01/real/real_client001_android_SD_scene01.mp4").unlink()
-    assert run("face", "data", "check", str(tmp_path)) == 1
-    text = capsys.readouterr().out
+    text = told("face", "data", "check", tmp_path, status=1)
     assert "missing (1): presentations, the first:\n    real_client001_android_SD_scene01" in text
     assert "39/40" in text
-    assert run("face", "data", "check", str(tmp_path / "scene01" / "nowhere")) == 2
-    assert run("face", "data", "check", str(ASTRONAUT.parent)) == 2
-    assert "no file is named as in any of OULU-NPU" in " ".join(capsys.readouterr().err.split())
+    assert run("face", "data", "check", tmp_path / "scene01" / "nowhere").status == 2
+    assert "no file is named as in any of OULU-NPU" in refused(
+        "face", "data", "check", ASTRONAUT.parent
+    )
 
 
 @pytest.fixture(scope="module")
@@ -55,14 +44,8 @@ def casia(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for place, people in (("train_release", 5), ("test_release", 2)):
         for person in range(1, people + 1):
             for clip, picture in kinds.items():
-                path = folder / place / str(person) / f"{clip}.avi"
-                path.parent.mkdir(parents=True, exist_ok=True)
                 pixels = np.asarray(picture.convert("RGB"))[:, :, ::-1]
-                size = (pixels.shape[1], pixels.shape[0])
-                writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"MJPG"), 25, size)
-                for _ in range(2):
-                    writer.write(np.ascontiguousarray(pixels))
-                writer.release()
+                film(folder / place / str(person) / f"{clip}.avi", [pixels] * 2)
     return folder
 
 
@@ -70,12 +53,12 @@ def casia(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_train_and_evaluate_on_a_protocol(
     casia: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    data = ("--data", str(casia), "--protocol", "overall")
+    data = ("--data", casia, "--protocol", "overall")
     small = ("--size", "32", "--set", "width=4", "--epochs", "1")
-    assert run("face", "train", *data, "--out", str(tmp_path / "detector"), *small) == 0
+    assert run("face", "train", *data, "--out", tmp_path / "detector", *small).status == 0
     assert "no split dev; a fifth of the subjects of train stands in" in caplog.text
-    arguments = (str(tmp_path / "detector"), *data, "--out", str(tmp_path / "run"))
-    assert run("face", "evaluate", *arguments) == 0
+    arguments = (tmp_path / "detector", *data, "--out", tmp_path / "run")
+    assert run("face", "evaluate", *arguments).status == 0
     evidence = json.loads((tmp_path / "run" / "evidence.json").read_text())
     assert evidence["config"]["protocol"] == "overall"
     assert "--protocol overall" in evidence["command"]
@@ -87,37 +70,33 @@ def test_train_and_evaluate_on_a_protocol(
     [("grandtest", "unknown protocol of CASIA-MFSD 'grandtest'"), ("1", "available: overall")],
 )
 def test_protocols_of_other_sets_are_refused(
-    casia: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], protocol: str, words: str
+    casia: Path, tmp_path: Path, protocol: str, words: str
 ) -> None:
-    data = ("--data", str(casia), "--protocol", protocol)
-    assert run("face", "train", *data, "--out", str(tmp_path / "none")) == 2
-    assert words in " ".join(capsys.readouterr().err.split())
+    data = ("--data", casia, "--protocol", protocol)
+    assert words in refused("face", "train", *data, "--out", tmp_path / "none")
 
 
-def test_a_protocol_needs_a_public_data_set(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_protocol_needs_a_public_data_set(tmp_path: Path) -> None:
     lay_out(tmp_path, ["live/anna/a.jpg"])
-    data = ("--data", str(tmp_path), "--protocol", "1")
-    assert run("face", "train", *data, "--out", str(tmp_path / "none")) == 2
-    assert "is no folder of a public data set" in " ".join(capsys.readouterr().err.split())
+    data = ("--data", tmp_path, "--protocol", "1")
+    assert "is no folder of a public data set" in refused(
+        "face", "train", *data, "--out", tmp_path / "none"
+    )
 
 
-def test_a_leave_one_out_list_is_a_manifest(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_leave_one_out_list_is_a_manifest(tmp_path: Path) -> None:
     for key, option in (("casia_mfsd", "C"), ("replay_attack", "I"), ("msu_mfsd", "M")):
         lay_out(tmp_path / option, a_few(key))
-    folders = ("--casia-mfsd", str(tmp_path / "C"), "--replay-attack", str(tmp_path / "I"))
-    whole = (*folders, "--msu-mfsd", str(tmp_path / "M"), "--out", str(tmp_path / "list.csv"))
-    assert run("face", "data", "leave-one-out", "M&I to C", *whole) == 0
-    assert "test: 48 videos" in capsys.readouterr().out
+    folders = ("--casia-mfsd", tmp_path / "C", "--replay-attack", tmp_path / "I")
+    whole = (*folders, "--msu-mfsd", tmp_path / "M", "--out", tmp_path / "list.csv")
+    assert "test: 48 videos" in told("face", "data", "leave-one-out", "M&I to C", *whole)
     manifest = Manifest.read(tmp_path / "list.csv")
     assert set(manifest.column("split").tolist()) == {"train", "dev", "test"}
     assert all(Path(path).is_file() for path in manifest.column("path").tolist())
-    out = ("--out", str(tmp_path / "none.csv"))
-    assert run("face", "data", "leave-one-out", "O&C&I to M", *folders, *out) == 2
-    assert "the folder of O is missing" in " ".join(capsys.readouterr().err.split())
+    out = ("--out", tmp_path / "none.csv")
+    assert "the folder of O is missing" in refused(
+        "face", "data", "leave-one-out", "O&C&I to M", *folders, *out
+    )
 
 
 def test_a_folder_that_says_what_it_shows_is_taken_at_its_word(tmp_path: Path) -> None:
@@ -134,7 +113,7 @@ def test_a_folder_that_says_what_it_shows_is_taken_at_its_word(tmp_path: Path) -
 
 @pytest.mark.parametrize(("key", "title"), [("dmad", "DMAD"), ("siw_mv2", "SiW-Mv2")])
 def test_a_set_of_unknown_layout_is_not_guessed_and_has_a_way_of_its_own(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], key: str, title: str
+    tmp_path: Path, key: str, title: str
 ) -> None:
     folder = tmp_path / title
     names = [f"live/{p}/a.png" for p in "12"] + [f"spoof/print/{p}/a.png" for p in "12"]
@@ -143,8 +122,7 @@ def test_a_set_of_unknown_layout_is_not_guessed_and_has_a_way_of_its_own(
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(rng.integers(0, 256, (40, 40, 3), dtype=np.uint8)).save(folder / name)
     for asked in ((), ("--as", key)):
-        assert run("face", "data", "check", str(folder), *asked) == 2
-        said = " ".join(capsys.readouterr().err.split())
+        said = refused("face", "data", "check", folder, *asked)
         assert f"{title}: its layout is not known here, so there is no reader" in said
         assert "sort the pictures into live/ and spoof/<species>/, or list them in a" in said
     # The first way: folders that say what they show.
@@ -164,13 +142,12 @@ def test_a_set_of_unknown_layout_is_not_guessed_and_has_a_way_of_its_own(
     assert loaded.non_responses == ()
 
 
-def test_a_folder_is_held_against_the_set_that_it_is_said_to_be(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_folder_is_held_against_the_set_that_it_is_said_to_be(tmp_path: Path) -> None:
     lay_out(tmp_path, msu_mfsd())
-    assert run("face", "data", "check", str(tmp_path), "--as", "msu_mfsd") == 0
-    capsys.readouterr()
-    assert run("face", "data", "check", str(tmp_path), "--as", "oulu_npu") == 2
-    assert "nothing is named as in OULU-NPU" in " ".join(capsys.readouterr().err.split())
-    assert run("face", "data", "check", str(tmp_path), "--as", "oulu") == 2
-    assert "unknown data set 'oulu': did you mean" in " ".join(capsys.readouterr().err.split())
+    assert run("face", "data", "check", tmp_path, "--as", "msu_mfsd").status == 0
+    assert "nothing is named as in OULU-NPU" in refused(
+        "face", "data", "check", tmp_path, "--as", "oulu_npu"
+    )
+    assert "unknown data set 'oulu': did you mean" in refused(
+        "face", "data", "check", tmp_path, "--as", "oulu"
+    )

@@ -3,22 +3,15 @@
 import json
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pytest
 from PIL import Image
+from tests.cli.command import refused, run, told
+from tests.films import film
 
-from sterling.cli import main
 from sterling.face.capture import Scale, simulate
 from sterling.face.data import Manifest
 from sterling.face.pad import MODELS
-
-
-def run(*arguments: str) -> int:
-    with pytest.raises(SystemExit) as stopped:
-        main([str(argument) for argument in arguments])
-    assert isinstance(stopped.value.code, int)
-    return stopped.value.code
 
 
 @pytest.fixture(scope="module")
@@ -48,93 +41,80 @@ SMALL = ("--size", "32", "--epochs", "1", "--cropped")
 
 
 @pytest.mark.smoke
-def test_a_flexible_network_goes_all_the_way(
-    captures: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    out, trained = str(tmp_path / "run"), str(tmp_path / "detector")
+def test_a_flexible_network_goes_all_the_way(captures: Path, tmp_path: Path) -> None:
+    out, trained = tmp_path / "run", tmp_path / "detector"
     model = ("--model", "fusion_resnet", "--set", "width=4", "--drop-modality", "0.5")
-    assert run("face", "train", "--data", str(captures), "--out", trained, *model, *SMALL) == 0
-    data = str(tmp_path / "detector" / "manifest.csv")
-    assert run("face", "evaluate", trained, "--data", data, "--out", out) == 0
-    assert run("face", "export", trained, "-o", str(tmp_path / "detector.onnx")) == 0
-    capsys.readouterr()
-    colour = str(captures.parent / "path-0.png")  # only colour is there
-    assert run("face", "predict", colour, "--detector", trained, "--json") == 0
-    (answer,) = json.loads(capsys.readouterr().out)["answers"]
+    assert run("face", "train", "--data", captures, "--out", trained, *model, *SMALL).status == 0
+    data = tmp_path / "detector" / "manifest.csv"
+    assert run("face", "evaluate", trained, "--data", data, "--out", out).status == 0
+    assert run("face", "export", trained, "-o", tmp_path / "detector.onnx").status == 0
+    colour = captures.parent / "path-0.png"  # only colour is there
+    (answer,) = json.loads(told("face", "predict", colour, "--detector", trained, "--json"))[
+        "answers"
+    ]
     assert 0 <= answer["score"] <= 1
-    again = str(tmp_path / "again")
-    assert run("face", "evaluate", trained, "--data", data, "--out", again, "--robustness") == 2
-    assert "single colour pictures" in " ".join(capsys.readouterr().err.split())
+    again = tmp_path / "again"
+    assert "single colour pictures" in refused(
+        "face", "evaluate", trained, "--data", data, "--out", again, "--robustness"
+    )
 
 
 def test_a_network_of_depth_refuses_photographs_and_manifests_without_it(
-    captures: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    captures: Path, tmp_path: Path
 ) -> None:
-    trained = str(tmp_path / "detector")
+    trained = tmp_path / "detector"
     model = ("--model", "cdcn", "--set", "width=2", "--set", "modalities=rgb,depth")
-    assert run("face", "train", "--data", str(captures), "--out", trained, *model, *SMALL) == 0
-    capsys.readouterr()
-    colour = str(captures.parent / "path-0.png")
-    assert run("face", "predict", colour, "--detector", trained) == 2
-    assert "cdcn needs rgb, depth" in " ".join(capsys.readouterr().err.split())
+    assert run("face", "train", "--data", captures, "--out", trained, *model, *SMALL).status == 0
+    colour = captures.parent / "path-0.png"
+    assert "cdcn needs rgb, depth" in refused("face", "predict", colour, "--detector", trained)
     manifest = Manifest.read(captures)
     bare = Manifest(manifest.table.drop("depth_path"), "bare")
     bare.write(tmp_path / "bare.csv")
-    data = ("--data", str(tmp_path / "bare.csv"), "--out", str(tmp_path / "other"))
-    assert run("face", "train", *data, *model, *SMALL) == 2
-    assert "names no depth picture" in " ".join(capsys.readouterr().err.split())
+    data = ("--data", tmp_path / "bare.csv", "--out", tmp_path / "other")
+    assert "names no depth picture" in refused("face", "train", *data, *model, *SMALL)
 
 
-def test_a_network_of_clips_goes_all_the_way(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_network_of_clips_goes_all_the_way(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     for subject in range(6):
         for kind, step in (("live", 12), ("spoof/replay", 0)):
-            path = tmp_path / "videos" / kind / f"s{subject}" / "a.avi"
-            path.parent.mkdir(parents=True)
-            writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"MJPG"), 25.0, (32, 32))
             picture = rng.integers(0, 256, (32, 32, 3), dtype=np.uint8)
-            for number in range(13):
-                writer.write(np.roll(picture, step * number, axis=1))
-            writer.release()
-    trained = str(tmp_path / "detector")
+            moved = (np.roll(picture, step * number, axis=1) for number in range(13))
+            film(tmp_path / "videos" / kind / f"s{subject}" / "a.avi", moved)
+    trained = tmp_path / "detector"
     model = ("--model", "temporal_depth", "--set", "width=2")
-    data = ("--data", str(tmp_path / "videos"), "--out", trained)
-    assert run("face", "train", *data, *model, *SMALL, "--learning-rate", "0.003") == 0
-    capsys.readouterr()
-    video = str(tmp_path / "videos" / "live" / "s0")
-    assert run("face", "predict", video, "--detector", trained, "--json") == 0
-    (answer,) = json.loads(capsys.readouterr().out)["answers"]
+    data = ("--data", tmp_path / "videos", "--out", trained)
+    assert run("face", "train", *data, *model, *SMALL, "--learning-rate", "0.003").status == 0
+    video = tmp_path / "videos" / "live" / "s0"
+    (answer,) = json.loads(told("face", "predict", video, "--detector", trained, "--json"))[
+        "answers"
+    ]
     assert answer["source"].endswith("a.avi")
     Image.new("RGB", (32, 32)).save(tmp_path / "still.png")
-    assert run("face", "predict", str(tmp_path / "still.png"), "--detector", trained) == 2
-    assert "judges clips" in " ".join(capsys.readouterr().err.split())
-    evaluated = ("face", "evaluate", trained, "--data", str(Path(trained) / "manifest.csv"))
-    assert run(*evaluated, "--out", str(tmp_path / "run")) == 0
+    assert "judges clips" in refused(
+        "face", "predict", tmp_path / "still.png", "--detector", trained
+    )
+    evaluated = ("face", "evaluate", trained, "--data", Path(trained) / "manifest.csv")
+    assert run(*evaluated, "--out", tmp_path / "run").status == 0
 
 
-def test_the_list_of_architectures_is_whole(capsys: pytest.CaptureFixture[str]) -> None:
-    assert run("face", "models", "--size", "32", "--json") == 0
-    document = json.loads(capsys.readouterr().out)
+def test_the_list_of_architectures_is_whole() -> None:
+    document = json.loads(told("face", "models", "--size", "32", "--json"))
     assert [row["name"] for row in document["models"]] == list(MODELS)
     assert all(row["milliseconds"] > 0 for row in document["models"])
 
 
-def test_a_description_in_a_file_is_a_model(
-    captures: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_description_in_a_file_is_a_model(captures: Path, tmp_path: Path) -> None:
     found = tmp_path / "found.json"
     cells = [["cdc"], ["cdc_2_1.2"], ["cdc"]]
     found.write_text(json.dumps({"name": "cdcn_pp", "width": 2, "structure": cells}))
-    trained = str(tmp_path / "detector")
-    data = ("--data", str(captures), "--out", trained)
-    assert run("face", "train", *data, "--model", str(found), *SMALL) == 0
+    trained = tmp_path / "detector"
+    data = ("--data", captures, "--out", trained)
+    assert run("face", "train", *data, "--model", found, *SMALL).status == 0
     card = json.loads((tmp_path / "detector" / "config.json").read_text())
     assert card["model"]["structure"] == cells
     found.write_text("[]")
-    assert run("face", "train", *data, "--model", str(found), *SMALL) == 2
-    assert "network's description" in " ".join(capsys.readouterr().err.split())
+    assert "network's description" in refused("face", "train", *data, "--model", found, *SMALL)
 
 
 @pytest.mark.parametrize(
@@ -148,12 +128,7 @@ def test_a_description_in_a_file_is_a_model(
     ],
 )
 def test_wrong_models_are_one_line(
-    captures: Path,
-    tmp_path: Path,
-    arguments: tuple[str, ...],
-    words: str,
-    capsys: pytest.CaptureFixture[str],
+    captures: Path, tmp_path: Path, arguments: tuple[str, ...], words: str
 ) -> None:
-    data = ("--data", str(captures), "--out", str(tmp_path / "detector"))
-    assert run("face", "train", *data, *SMALL, *arguments) == 2
-    assert words in " ".join(capsys.readouterr().err.split())
+    data = ("--data", captures, "--out", tmp_path / "detector")
+    assert words in refused("face", "train", *data, *SMALL, *arguments)

@@ -1,23 +1,21 @@
 import json
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 import pytest
+from tests.cli import command
 
-from sterling.cli import main
 from sterling.privacy import MembershipFDR
 
-
-def run(*arguments: str) -> int:
-    with pytest.raises(SystemExit) as stopped:
-        main(["privacy", "mia", *arguments])
-    assert isinstance(stopped.value.code, int)
-    return stopped.value.code
+refused = partial(command.refused, "privacy", "mia")
+run = partial(command.run, "privacy", "mia")
+told = partial(command.told, "privacy", "mia")
 
 
 @pytest.fixture
-def files(tmp_path: Path) -> list[str]:
+def files(tmp_path: Path) -> list[object]:
     """Scores of 40 members and 40 non-members, and of 300 known non-members."""
     rng = np.random.default_rng(0)
     member = np.arange(80) < 40
@@ -33,17 +31,14 @@ def files(tmp_path: Path) -> list[str]:
     )
     known.write_parquet(tmp_path / "known.parquet")
     return [
-        *("--scores", str(tmp_path / "scores.csv")),
-        *("--calibration", str(tmp_path / "known.parquet")),
+        *("--scores", tmp_path / "scores.csv"),
+        *("--calibration", tmp_path / "known.parquet"),
     ]
 
 
 @pytest.mark.smoke
-def test_the_declared_list_as_json(
-    files: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert run(*files, "--alpha", "0.2", "--json") == 0
-    document = json.loads(capsys.readouterr().out)
+def test_the_declared_list_as_json(files: list[object], tmp_path: Path) -> None:
+    document = json.loads(told(*files, "--alpha", "0.2", "--json"))
     scores = pl.read_csv(tmp_path / "scores.csv")
     known = pl.read_parquet(tmp_path / "known.parquet")
     mask = MembershipFDR().calibrate(known["score"]).select(scores["score"], 0.2)
@@ -60,45 +55,43 @@ def test_the_declared_list_as_json(
     assert p[-1] <= 0.2
 
 
-def test_for_people(files: list[str], capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(*files, "--alpha", "0.01") == 0
-    shown = capsys.readouterr()
+def test_for_people(files: list[object]) -> None:
+    shown = run(*files, "--alpha", "0.01")
+    assert shown.status == 0
     assert "of 80 records declared members" in shown.out
     assert "no calibration record is in the target's training set (not checked)" in shown.out
     assert "false discovery proportion" in shown.out
     assert "must stand out together" in shown.err
 
 
-def test_losses_are_turned_around(files: list[str], tmp_path: Path) -> None:
+def test_losses_are_turned_around(files: list[object], tmp_path: Path) -> None:
     document = tmp_path / "losses.csv"
     pl.read_csv(tmp_path / "scores.csv").with_columns(-pl.col("score")).write_csv(document)
     known = tmp_path / "known.csv"
     pl.read_parquet(tmp_path / "known.parquet").with_columns(-pl.col("score")).write_csv(known)
-    arguments = ["--scores", str(document), "--calibration", str(known), "--alpha", "0.2"]
-    assert run(*arguments, "--lower-is-member") == 0
-    assert run(*files, "--alpha", "0.2") == 0
+    arguments = ["--scores", document, "--calibration", known, "--alpha", "0.2"]
+    assert run(*arguments, "--lower-is-member").status == 0
+    assert run(*files, "--alpha", "0.2").status == 0
 
 
-def test_a_refuted_guarantee_has_status_1(
-    files: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_refuted_guarantee_has_status_1(files: list[object], tmp_path: Path) -> None:
     shifted = tmp_path / "holdout.csv"
     pl.DataFrame({"score": np.random.default_rng(1).normal(1, 1, 200)}).write_csv(shifted)
-    assert run(*files, "--alpha", "0.2", "--holdout", str(shifted)) == 1
-    shown = capsys.readouterr()
+    shown = run(*files, "--alpha", "0.2", "--holdout", shifted)
+    assert shown.status == 1
     assert "REFUTED" in shown.out
     assert "does not apply" in shown.err
-    known = str(tmp_path / "known.parquet")
-    assert run(*files, "--alpha", "0.2", "--holdout", known) == 2
-    assert "300 calibration records are held out, too" in capsys.readouterr().err
+    known = tmp_path / "known.parquet"
+    assert "300 calibration records are held out, too" in refused(
+        *files, "--alpha", "0.2", "--holdout", known
+    )
 
 
-def test_calibration_by_a_surrogate_is_said(
-    files: list[str], capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert run(*files, "--alpha", "0.2", "--scored-by", "surrogate") == 0
-    assert "assumes: surrogate = target" in capsys.readouterr().out
-    assert run(*files, "--scored-by", "somebody") == 2
+def test_calibration_by_a_surrogate_is_said(files: list[object]) -> None:
+    assert "assumes: surrogate = target" in told(
+        *files, "--alpha", "0.2", "--scored-by", "surrogate"
+    )
+    assert run(*files, "--scored-by", "somebody").status == 2
 
 
 @pytest.mark.parametrize(
@@ -123,57 +116,47 @@ def test_calibration_by_a_surrogate_is_said(
     ],
 )
 def test_wrong_input_has_status_2_and_one_line(
-    files: list[str],
+    files: list[object],
     tmp_path: Path,
-    capsys: pytest.CaptureFixture[str],
     name: str,
     content: str,
     message: str,
 ) -> None:
     (tmp_path / name).write_text(content)
-    extra = ["--members", str(tmp_path / name)] if name == "members.csv" else []
-    assert run(*files, *extra) == 2
-    error = capsys.readouterr().err
-    assert message in error
-    assert error.count("\n") == 1
+    extra = ["--members", tmp_path / name] if name == "members.csv" else []
+    assert message in refused(*files, *extra)
 
 
-def test_unusable_arguments(files: list[str], tmp_path: Path) -> None:
-    assert run(*files, "--method", "holm") == 2
-    assert run(*files, "--alpha", "0.001") == 2
-    assert run("--scores", str(tmp_path / "absent.csv"), *files[2:]) == 2
-    assert run("--scores", str(tmp_path / "scores.txt"), *files[2:]) == 2
+def test_unusable_arguments(files: list[object], tmp_path: Path) -> None:
+    assert run(*files, "--method", "holm").status == 2
+    assert run(*files, "--alpha", "0.001").status == 2
+    assert run("--scores", tmp_path / "absent.csv", *files[2:]).status == 2
+    assert run("--scores", tmp_path / "scores.txt", *files[2:]).status == 2
     (tmp_path / "empty.csv").write_text("record,score\n")
-    assert run("--scores", str(tmp_path / "empty.csv"), *files[2:]) == 3
+    assert run("--scores", tmp_path / "empty.csv", *files[2:]).status == 3
 
 
-def test_ids_are_text(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_ids_are_text(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     known, asked, members = (tmp_path / name for name in ("k.csv", "a[1].csv", "m.csv"))
     rows = "".join(f"{row:04},{x:.4f}\n" for row, x in enumerate(rng.normal(size=200)))
     known.write_text("record,score\n" + rows)
     (tmp_path / "a1.csv").write_text("record,score\nwrong,9\n")
     asked.write_text("record,score\n007,9.5\n7,9\n1,9.2\n")
-    given = ["--scores", str(asked), "--calibration", str(known)]
-    assert run(*given, "--json") == 0
-    document = json.loads(capsys.readouterr().out)
+    given = ["--scores", asked, "--calibration", known]
+    document = json.loads(told(*given, "--json"))
     assert [line["record"] for line in document["declared"]] == ["007", "7", "1"]
     members.write_text("record\n0001\nX\n")
-    assert run(*given, "--members", str(members)) == 2
-    assert "members of the target" in capsys.readouterr().err
+    assert "members of the target" in refused(*given, "--members", members)
     asked.write_text("record,score\n0001,9\nX,1\n")
-    assert run(*given) == 2
-    assert "to be judged by this calibration (first: '0001')" in capsys.readouterr().err
+    assert "to be judged by this calibration (first: '0001')" in refused(*given)
 
 
-def test_json_has_no_word_for_an_infinity(
-    files: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_json_has_no_word_for_an_infinity(files: list[object], tmp_path: Path) -> None:
     (tmp_path / "scores.csv").write_text("record,score\nsure,inf\nb,0.1\n")
-    assert run(*files, "--json") == 0
 
     def refuse(word: str) -> None:
         raise AssertionError(word)
 
-    document = json.loads(capsys.readouterr().out, parse_constant=refuse)
+    document = json.loads(told(*files, "--json"), parse_constant=refuse)
     assert [(line["record"], line["score"]) for line in document["declared"]] == [("sure", None)]

@@ -1,21 +1,21 @@
 """`sterling text` from human texts to a declared list, and what people give it."""
 
 import json
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.cli import command
 
-from sterling.cli import main
 from sterling.lm import train_small
 
+refused = partial(command.refused, "text")
+run = partial(command.run, "text")
+told = partial(command.told, "text")
+
+
 WORDS = ["river", "water", "house", "bridge", "people", "spring", "town", "old", "road", "light"]
-
-
-def run(*arguments: object) -> int:
-    with pytest.raises(SystemExit) as stopped:
-        main(["text", *map(str, arguments)])
-    return int(stopped.value.code or 0)
 
 
 def prose(seed: int, words: int = 60) -> str:
@@ -41,31 +41,30 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def corpus(folder: Path) -> Path:
     sizes = ("--prefix-tokens", 16, "--max-new-tokens", 48, "--temperature", 0.1)
     given = ("--human", folder / "human", "--out", folder / "c", "--model", folder / "model")
-    assert run("build", *given, *sizes) == 0
+    assert run("build", *given, *sizes).status == 0
     return folder / "c" / "corpus.jsonl"
 
 
 @pytest.fixture(scope="module")
 def detector(folder: Path, corpus: Path) -> Path:
     options = ("--detector", "likelihood", "--model", folder / "model", "--out", folder / "d")
-    assert run("train", corpus, *options) == 0
+    assert run("train", corpus, *options).status == 0
     return folder / "d"
 
 
 @pytest.mark.smoke
 def test_the_whole_way_to_a_report(
-    folder: Path, corpus: Path, detector: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    folder: Path, corpus: Path, detector: Path, tmp_path: Path
 ) -> None:
     attacked = tmp_path / "attacked.jsonl"
     options = ("--attack", "free", "--attack", "span", "--model", folder / "model", "--json")
-    capsys.readouterr()
-    assert run("attack", corpus, *options, "--variants", 2, "--share", 0.6, "--out", attacked) == 0
-    made = json.loads(capsys.readouterr().out)
+    made = json.loads(
+        told("attack", corpus, *options, "--variants", 2, "--share", 0.6, "--out", attacked)
+    )
     assert len(made["attacks"]) == 12
     assert all(one["copies"] == 8 for one in made["attacks"].values())
     given = (detector, corpus, "--attacked", attacked, "--model", folder / "model")
-    assert run("evaluate", *given, "--out", tmp_path / "run", "--json") == 0
-    evidence = json.loads(capsys.readouterr().out)
+    evidence = json.loads(told("evaluate", *given, "--out", tmp_path / "run", "--json"))
     names = {metric["name"] for metric in evidence["metrics"]}
     assert {"accuracy", "AUROC", "AUPR", "ECE", "Brier score", "ASR typo", "time"} <= names
     assert {"by_domain", "robustness"} <= {table["name"] for table in evidence["tables"]}
@@ -76,7 +75,7 @@ def test_the_whole_way_to_a_report(
 
 
 def test_hostile_documents_each_have_a_verdict_or_a_reason(
-    folder: Path, detector: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    folder: Path, detector: Path, tmp_path: Path
 ) -> None:
     machine = next(
         json.loads(line)["text"]
@@ -96,11 +95,9 @@ def test_hostile_documents_each_have_a_verdict_or_a_reason(
     for name, content in files.items():
         (tmp_path / name).write_bytes(content)
     given = (detector, tmp_path, "--calibration", folder / "known", "--model", folder / "model")
-    capsys.readouterr()
-    assert run("detect", *given, "--fdr", 0.1, "--json") == 0
-    told = json.loads(capsys.readouterr().out)
-    verdicts = {one["id"]: one for one in told["documents"]}
-    unread = {one["source"]: one["reason"] for one in told["not_read"]}
+    found = json.loads(told("detect", *given, "--fdr", 0.1, "--json"))
+    verdicts = {one["id"]: one for one in found["documents"]}
+    unread = {one["source"]: one["reason"] for one in found["not_read"]}
     assert set(verdicts) | set(unread) == set(files)
     assert unread["empty.txt"] == "empty"
     assert unread["latin1.txt"].startswith("not UTF-8")
@@ -108,24 +105,20 @@ def test_hostile_documents_each_have_a_verdict_or_a_reason(
     assert verdicts["hidden.txt"]["hidden"] == {"zero width": 1, "direction": 1}
     assert verdicts["huge.txt"]["not_scored"] == ""
     assert all(one["caution"] == "not sole evidence against a person" for one in verdicts.values())
-    assert "human.txt" not in told["declared"]
-    assert run("detect", *given, "--fdr", 0.1) == 0
-    printed = capsys.readouterr()
+    assert "human.txt" not in found["declared"]
+    printed = run("detect", *given, "--fdr", 0.1)
     assert "not scored: short.txt: too short" in printed.out
     assert "not used: latin1.txt" in printed.err
     assert "scored by likelihood: model model, fingerprint" in printed.out
 
 
-def test_a_threshold_that_few_texts_cannot_resolve_is_told(
-    corpus: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_threshold_that_few_texts_cannot_resolve_is_told(corpus: Path, tmp_path: Path) -> None:
     options = ("--detector", "character_ngrams", "--threshold", "low_fpr", "--out", tmp_path / "d")
-    assert run("train", corpus, *options) == 0
-    assert "4 human development texts are too few" in capsys.readouterr().err
+    assert "4 human development texts are too few" in run("train", corpus, *options).err
 
 
 def test_what_is_wrong_is_one_line(
-    folder: Path, corpus: Path, detector: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    folder: Path, corpus: Path, detector: Path, tmp_path: Path
 ) -> None:
     cases = {
         ("train", corpus, "--detector", "fast"): "unknown detector 'fast'",
@@ -138,9 +131,7 @@ def test_what_is_wrong_is_one_line(
         ("evaluate", detector, corpus): "give its folder",
     }
     for arguments, message in cases.items():
-        assert run(*arguments) == 2, arguments
-        error = capsys.readouterr().err
-        assert message in error, error
+        assert message in refused(*arguments), arguments
     (tmp_path / "only").mkdir()
     (tmp_path / "only" / "a.txt").write_bytes(b"\xff\xff")
-    assert run("detect", detector, tmp_path / "only", "--calibration", folder / "known") == 3
+    assert run("detect", detector, tmp_path / "only", "--calibration", folder / "known").status == 3

@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pytest
 from PIL import Image
+from tests.films import film
 
 from sterling.face.data import CropSpec, load_faces, read_folder
 from sterling.face.evaluation.evaluate import scores_of
@@ -19,12 +19,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("clips")
     face = np.asarray(Image.open(ASTRONAUT).convert("RGB").resize((256, 256)))
     for name, picture in (("live/s1_a.avi", face), ("spoof/replay/s1_b.avi", 0 * face)):
-        path = folder / name
-        path.parent.mkdir(parents=True)
-        writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"MJPG"), 10, (256, 256))
-        for k in range(6):
-            writer.write(np.ascontiguousarray(picture[..., ::-1] // (1 + k)))
-        writer.release()
+        film(folder / name, (picture[..., ::-1] // (1 + k) for k in range(6)), 10)
     Image.open(ASTRONAUT).save(folder / "live" / "s2_c.png")
     (folder / "spoof" / "replay" / "s2_d.mp4").write_bytes(b"torn")
     return folder

@@ -111,27 +111,6 @@ def test_a_shifted_calibration_breaks_the_level_so_the_test_above_can_fail() -> 
     assert marginal > 0.13
 
 
-def test_benjamini_yekutieli_holds_where_nulls_depend_adversely() -> None:
-    # Guo and Rao's construction (2008): one draw decides how many nulls share one small value,
-    # so that BH's FDR is alpha times the harmonic sum. T = T0 = 20, 4,000 repetitions.
-    rng = np.random.default_rng(5)
-    n, alpha, repeats = 20, 0.5, 4000
-    harmonic = float(np.sum(1 / np.arange(1, n + 1)))
-    alpha /= harmonic
-    wrong_bh = wrong_by = 0
-    for _ in range(repeats):
-        p = 1 - rng.random(n) * (1 - alpha)  # in (alpha, 1]: never rejected
-        j = int(rng.integers(1, n + 1))
-        # With total probability alpha H: j members of a random set share a value in bin j.
-        if rng.random() < alpha * harmonic:
-            j = int(rng.choice(np.arange(1, n + 1), p=1 / np.arange(1, n + 1) / harmonic))
-            p[rng.permutation(n)[:j]] = alpha * (j - rng.random()) / n
-        wrong_bh += int(benjamini_hochberg(p, alpha).any())
-        wrong_by += int(benjamini_yekutieli(p, alpha).any())
-    assert stats.binomtest(wrong_bh, repeats, alpha, alternative="greater").pvalue < 1e-6
-    assert stats.binomtest(wrong_by, repeats, alpha, alternative="greater").pvalue > 1e-6
-
-
 def test_conformal_e_values_average_one_over_the_places_of_the_test_item() -> None:
     # Exchangeability: each of the n + 1 items is the test item with equal chance.
     weights = np.random.default_rng(6).gamma(0.3, size=41)

@@ -78,9 +78,12 @@ def test_a_damaged_signal_is_computed_again(small_model: LocalModel, tmp_path: P
     store = SignalStore(tmp_path)
     whole = small_model.stats(TEXTS[:1], store=store)
     (file,) = tmp_path.rglob("*.safetensors")
-    file.write_bytes(file.read_bytes()[:20])
-    assert torch.equal(small_model.stats(TEXTS[:1], store=store)[0].rank, whole[0].rank)
-    assert store.get(file) is not None
+    content = file.read_bytes()
+    for damaged in (content[:20], content[:-30] + bytes([content[-30] ^ 1]) + content[-29:]):
+        file.write_bytes(damaged)
+        assert store.get(file) is None
+        assert torch.equal(small_model.stats(TEXTS[:1], store=store)[0].rank, whole[0].rank)
+        assert file.read_bytes() == content
 
 
 def test_greedy_generation_takes_the_most_probable_token(small_model: LocalModel) -> None:

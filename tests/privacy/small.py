@@ -4,12 +4,17 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
+import numpy as np
 import torch
-from torch import nn
+from tests.draws import seeded
+from torch import Tensor, nn
 
 from sterling.privacy.data.records import simulated_records
+from sterling.privacy.targets.convex import with_bias
 from sterling.privacy.targets.models import initialise, mlp
 from sterling.privacy.unlearning import Descent, Examples, Method
+
+Records = tuple[Tensor, Tensor]
 
 
 def examples(
@@ -39,5 +44,19 @@ def with_descent(method: Method, descent: Descent) -> Method:
     return replace(method, unlearn=partial(unlearn, descent=descent))
 
 
-def generator(seed: int = 0) -> torch.Generator:
-    return torch.Generator().manual_seed(seed)
+def normal_records(n: int, classes: int, features: int, shift: float, seed: int) -> Records:
+    """Normal features, of which the first grows with the label; float64."""
+    rng = seeded(seed)
+    y = torch.randint(classes, (n,), generator=rng)
+    x = torch.randn(n, features, generator=rng, dtype=torch.float64)
+    x[:, 0] += shift * y
+    return x, y
+
+
+def mixture(rng: np.random.Generator, n: int) -> Records:
+    """Three classes in the plane, with quadratic features and a bias."""
+    labels = rng.integers(3, size=n)
+    centres = 2.0 * np.stack([np.cos(2.1 * np.arange(3)), np.sin(2.1 * np.arange(3))], 1)
+    x = centres[labels] + rng.normal(size=(n, 2)) * 1.2
+    quadratic = np.stack([x[:, 0], x[:, 1], x[:, 0] ** 2, x[:, 1] ** 2, x[:, 0] * x[:, 1]], 1)
+    return with_bias(torch.from_numpy(quadratic / 2)), torch.from_numpy(labels)

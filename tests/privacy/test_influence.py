@@ -6,6 +6,8 @@ import torch
 import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.draws import normal, seeded
+from tests.privacy.small import mixture
 from torch import Tensor, nn
 
 from sterling.errors import InputError
@@ -22,6 +24,7 @@ from sterling.privacy.influence import (
     split_parameters,
 )
 from sterling.privacy.kfac import fit_kfac
+from sterling.privacy.targets.convex import fit_convex
 
 
 def network(seed: int = 0) -> nn.Module:
@@ -30,13 +33,13 @@ def network(seed: int = 0) -> nn.Module:
 
 
 def records(seed: int, n: int = 30) -> tuple[Tensor, Tensor]:
-    generator = torch.Generator().manual_seed(seed)
+    generator = seeded(seed)
     inputs = torch.randn(n, 4, generator=generator, dtype=torch.float64)
     return inputs, torch.randint(3, (n,), generator=generator)
 
 
 def positive_definite(seed: int, size: int = 8) -> tuple[Tensor, Tensor]:
-    generator = torch.Generator().manual_seed(seed)
+    generator = seeded(seed)
     root = torch.randn(size, size, generator=generator, dtype=torch.float64)
     right = torch.randn(size, generator=generator, dtype=torch.float64)
     return root @ root.T / size + 0.1 * torch.eye(size, dtype=torch.float64), right
@@ -73,7 +76,7 @@ def test_products_are_those_of_the_dense_hessian() -> None:
     matrix = hessian_matrix(module, inputs, labels, l2=0.1)
     product = hessian_product(module, inputs, labels, l2=0.1)
     for seed in range(3):
-        generator = torch.Generator().manual_seed(seed)
+        generator = seeded(seed)
         vector = torch.randn(len(matrix), generator=generator, dtype=torch.float64)
         torch.testing.assert_close(product(vector), matrix @ vector, rtol=0, atol=1e-12)
 
@@ -129,9 +132,7 @@ def test_kfac_is_exact_where_inputs_do_not_vary() -> None:
     sizes = [25, 18]
     blocks = torch.zeros_like(dense)
     blocks[:25, :25], blocks[25:, 25:] = dense[:25, :25], dense[25:, 25:]
-    vector = torch.randn(
-        sum(sizes), dtype=torch.float64, generator=torch.Generator().manual_seed(1)
-    )
+    vector = normal(sum(sizes), seed=1, dtype=torch.float64)
     expected = torch.linalg.solve(blocks + 0.05 * torch.eye(43, dtype=torch.float64), vector)
     factored = fit_kfac(module, inputs)
     torch.testing.assert_close(factored.solve(vector, damping=0.05), expected)
@@ -165,42 +166,14 @@ def test_a_vector_of_another_size_is_refused() -> None:
         split_parameters(network(), torch.zeros(42))
 
 
-def newton_fit(features: Tensor, labels: Tensor, l2: float) -> nn.Linear:
-    """Softmax regression with a ridge, to machine precision."""
-    layer = nn.Linear(features.shape[1], 3, bias=False).double()
-    nn.init.zeros_(layer.weight)
-    for _ in range(40):
-        p = layer(features).softmax(1).detach()
-        here = flatten_parameters(layer)
-        gradient = softmax_record_gradients(features, p, labels).mean(0) + l2 * here
-        set_parameters(
-            layer, here - torch.linalg.solve(softmax_hessian(features, p, l2=l2), gradient)
-        )
-        if float(gradient.abs().max()) < 1e-9:
-            break
-    return layer
-
-
-def mixture(seed: int, n: int) -> tuple[Tensor, Tensor]:
-    """Three classes in the plane, quadratic features (n, 6)."""
-    rng = np.random.default_rng(seed)
-    labels = rng.integers(3, size=n)
-    centres = 2.0 * np.stack([np.cos(2.1 * np.arange(3)), np.sin(2.1 * np.arange(3))], 1)
-    x = centres[labels] + rng.normal(size=(n, 2)) * 1.2
-    features = np.stack(
-        [np.ones(n), x[:, 0], x[:, 1], x[:, 0] ** 2, x[:, 1] ** 2, x[:, 0] * x[:, 1]], 1
-    )
-    return torch.from_numpy(features / 2), torch.from_numpy(labels)
-
-
 @pytest.mark.parametrize("seed", range(3))
 def test_influence_predicts_exact_retraining(seed: int) -> None:
     """Pearson r >= 0.95 between predicted and exact change of a target's margin, 50 batches."""
-    features, labels = mixture(seed, 600)
-    target = mixture(seed + 100, 1)[0][0]
-    l2 = 1e-3
-    full = newton_fit(features, labels, l2)
-    p = full(features).softmax(1).detach()
+    rng, l2 = np.random.default_rng(seed), 1e-3
+    features, labels = mixture(rng, 600)
+    target = mixture(rng, 1)[0][0]
+    full = fit_convex(features, labels, 3, 600 * l2)
+    p = full.posteriors(features)
     gradients = softmax_record_gradients(features, p, labels)
     inverse = torch.linalg.inv(softmax_hessian(features, p, l2=l2))
 
@@ -208,16 +181,13 @@ def test_influence_predicts_exact_retraining(seed: int) -> None:
         top = (weight.view(3, -1) @ target).topk(2).values
         return float(top[0] - top[1])
 
-    here = flatten_parameters(full)
-    rng = np.random.default_rng(seed)
+    here = margin(full.weights)
     predicted, exact = [], []
     for _ in range(50):
-        batch = rng.choice(600, 30, replace=False)
+        batch = torch.from_numpy(rng.choice(600, 30, replace=False))
         step = removal_step(gradients[batch], lambda v: inverse @ v, 600)
-        keep = np.setdiff1d(np.arange(600), batch)
+        predicted.append(margin(full.weights + step) - here)
         # The removed records' share of the mean loss goes, and so does their weight in the mean:
         # the same minimum is that of the sum with the ridge at its old strength.
-        again = newton_fit(features[keep], labels[keep], l2 * 600 / 570)
-        predicted.append(margin(here + step) - margin(here))
-        exact.append(margin(flatten_parameters(again)) - margin(here))
+        exact.append(margin(full.without(batch).weights) - here)
     assert np.corrcoef(predicted, exact)[0, 1] >= 0.95

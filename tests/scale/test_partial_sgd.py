@@ -1,4 +1,4 @@
-"""Abandoning slow workers: on a virtual cluster against theory, and on Ray."""
+"""Dropping stragglers: on a virtual cluster against theory, and on Ray."""
 
 import math
 import os
@@ -71,7 +71,7 @@ def trained(
     return partial_sgd(workers, START, steps=steps, rate=rate, waiting=waiting)
 
 
-def test_with_nothing_abandoned_it_is_synchronous_training_to_the_bit() -> None:
+def test_with_nothing_dropped_it_is_synchronous_training_to_the_bit() -> None:
     parts = shards(8)
     run = trained(parts, law(0), rate=0.2)
     weights = START
@@ -86,7 +86,7 @@ def test_with_nothing_abandoned_it_is_synchronous_training_to_the_bit() -> None:
     assert (run.late, run.crashed, run.warnings) == (0, [], [])
 
 
-def test_abandoning_shortens_the_time_and_still_converges() -> None:
+def test_dropping_stragglers_shortens_the_time_and_still_converges() -> None:
     parts = shards(8)
     runs = {
         abandon: trained(parts, law(1), Waiting(abandon), steps=120, rate=0.2)
@@ -206,7 +206,7 @@ def test_a_thousand_machines_fit_in_one_process() -> None:
     workers = simulated(parts, law(2, spikes=0.01))
     run = partial_sgd(workers, np.zeros(1), steps=30, rate=0.5, waiting=Waiting(0.05))
     assert run.weights[0] == pytest.approx(3.0, abs=1e-6)
-    # Without abandoning each step takes 0.3 s. With it those of the last steps are still busy, so
+    # Without dropping each step takes 0.3 s. With it those of the last steps are still busy, so
     # that now and then a step must wait for one.
     assert run.seconds[-1] < 30 * 0.3 / 5
 

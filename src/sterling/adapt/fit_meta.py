@@ -1,6 +1,6 @@
 """Meta-training: draw tasks, step along their mean meta-gradient, resume when interrupted."""
 
-import json
+import logging
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass, field
@@ -8,14 +8,16 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
-from safetensors.torch import load_file, save
+from safetensors.torch import load, save
 from torch import Tensor, nn
 
 from sterling.adapt.episodes import Task
 from sterling.adapt.learners import BatchLearner, Learner, MetaLearner
 from sterling.errors import InputError
 from sterling.runs import track
-from sterling.storage import write_atomically
+from sterling.storage import read_sealed, write_sealed
+
+logger = logging.getLogger("sterling")
 
 T = TypeVar("T")
 OptimizerOf = Callable[[list[nn.Parameter]], torch.optim.Optimizer]
@@ -141,23 +143,23 @@ def _save(
         {
             **{f"weights.{name}": value for name, value in _weights(learner).items()},
             **{f"optimizer.{name}": value.contiguous() for name, value in moments.items()},
-        },
-        metadata={"losses": json.dumps(history.losses)},
+            "losses": torch.tensor(history.losses, dtype=torch.float64),
+        }
     )
-    write_atomically(folder / "meta.safetensors", content)
+    write_sealed(folder / "meta.safetensors", content)
 
 
 def _restore(
     folder: Path, learner: MetaLearner[Any], steps: torch.optim.Optimizer, history: History
 ) -> None:
     path = folder / "meta.safetensors"
-    if not path.is_file():
+    try:
+        stored: dict[str, Tensor] = load(read_sealed(path))
+    except FileNotFoundError:
         return
-    from safetensors import safe_open
-
-    with safe_open(path, "pt") as file:
-        losses = json.loads((file.metadata() or {})["losses"])
-    stored = load_file(path)
+    except ValueError as error:
+        logger.warning("%s: training starts anew", error)
+        return
     expected = {f"weights.{name}": value.shape for name, value in _weights(learner).items()}
     found = {name: one.shape for name, one in stored.items() if name.startswith("weights.")}
     if expected != found:
@@ -173,4 +175,4 @@ def _restore(
             _, row, key = name.split(".", 2)
             state.setdefault(int(row), {})[key] = one
     steps.load_state_dict({**steps.state_dict(), "state": state})
-    history.losses[:] = losses
+    history.losses[:] = stored["losses"].tolist()

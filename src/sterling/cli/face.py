@@ -1,5 +1,6 @@
 """`sterling face …`: liveness detection on the user's own photographs."""
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -16,7 +17,6 @@ app = typer.Typer(
 app.add_typer(face_challenge.app, name="challenge")
 app.add_typer(face_data.app, name="data")
 
-DetectorArgument = Annotated[Path, typer.Argument(help="Folder of a trained detector.")]
 AnyDetectorArgument = Annotated[
     Path, typer.Argument(help="Folder of a trained detector, an .onnx file, or compact.")
 ]
@@ -33,12 +33,9 @@ ProtocolOption = Annotated[
 PatternOption = Annotated[
     str | None, typer.Option(help="Regular expression on the path, with a group named 'subject'.")
 ]
-
-
 ResearchFlag = Annotated[
     bool, typer.Option("--research-use", help="Attack a detector that you trained yourself.")
 ]
-
 CroppedFlag = Annotated[
     bool, typer.Option("--cropped", help="The pictures are face crops already.")
 ]
@@ -285,19 +282,16 @@ def evaluate(
             "'test'; give a manifest with both"
         )
     identity = {"study": "face-evaluate", "seed": seed, "config": config}
+    crops = partial(crops_of, network=trained.model, preprocessing=trained.preprocessing)
     with open_run(out, identity=identity, seed=seed) as run:
-        loaded = crops_of(manifest, trained.model, trained.preprocessing)
+        loaded = crops(manifest)
         development = None
         if has_test and everything.matches(split="train").any():
-            known = crops_of(
-                everything.where(split=("train", "dev")), trained.model, trained.preprocessing
-            ).faces
+            known = crops(everything.where(split=("train", "dev"))).faces
             development = (known.split("train"), known.split("dev"))
         promise = None
         if wanted:
-            held_out = crops_of(
-                everything.where(split="dev"), trained.model, trained.preprocessing
-            ).faces
+            held_out = crops(everything.where(split="dev")).faces
             scores = scores_of(
                 trained.score(held_out.images, present=held_out.present), held_out.manifest
             )
@@ -454,7 +448,7 @@ def predict(
 
 @app.command()
 def export(
-    detector: DetectorArgument,
+    detector: Annotated[Path, typer.Argument(help="Folder of a trained detector.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="The ONNX file.")],
     int8: Annotated[bool, typer.Option(help="Quantise; needs --calibration.")] = False,
     calibration: Annotated[

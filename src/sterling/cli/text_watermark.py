@@ -53,7 +53,7 @@ def generate(
     top_p: Annotated[float, typer.Option()] = 1.0,
     seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same texts.")] = 0,
 ) -> None:
-    """Let a local model go on with prompts, and mark what it writes."""
+    """Continue prompts with a local model, and mark what it writes."""
     from sterling.lm import Sampling, load_local
     from sterling.tables import read_lines
     from sterling.text.corpus.records import TextRecord, write_records

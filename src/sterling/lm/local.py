@@ -276,7 +276,7 @@ class LocalModel:
             )
         for row, ids in enumerate(prompts):
             if not len(ids):
-                raise InputError(f"prompt {row} is empty: give at least one token to go on from")
+                raise InputError(f"prompt {row} is empty: give at least one token to continue")
         found: dict[int, Generation] = {}
         order = sorted(range(len(prompts)), key=lambda row: -len(prompts[row]))
         with self.ledger.reserve(len(prompts)) as enter:

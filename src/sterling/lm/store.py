@@ -5,11 +5,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor
 
-from sterling.storage import write_atomically
+from sterling.storage import read_sealed, write_sealed
 
 
 @dataclass(frozen=True)
@@ -17,7 +16,7 @@ class SignalStore:
     """Arrays on disk, addressed by content: the model, the data and the name of the signal.
 
     A signal is looked up before it is computed, so no model passes over the same text twice. A file
-    that cannot be read counts as missing and is written again.
+    that is damaged counts as missing and is written again. Files are safetensors and a digest.
 
     Attributes:
         folder: Folder of the files, created on first use. Files may be deleted at any time.
@@ -42,12 +41,11 @@ class SignalStore:
     def get(self, path: Path) -> dict[str, Tensor] | None:
         """Return the arrays at a path of this store, None where there are none."""
         try:
-            arrays: dict[str, Tensor] = load(path.read_bytes())
-        except (FileNotFoundError, SafetensorError):
+            arrays: dict[str, Tensor] = load(read_sealed(path))
+        except (FileNotFoundError, ValueError):
             return None
         return arrays
 
     def put(self, path: Path, arrays: Mapping[str, Tensor]) -> None:
         """Write arrays, whole or not at all."""
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(path, save({name: array.contiguous() for name, array in arrays.items()}))
+        write_sealed(path, save({name: array.contiguous() for name, array in arrays.items()}))

@@ -16,8 +16,7 @@ from sterling.measure.scores import Scores
 class ErrorCurve:
     """Operating points in order of growing strictness, one per distinct score and one beyond.
 
-    The first point accepts every item, the last rejects every one. ``apcer`` and ``bpcer`` are
-    ``fpr`` and ``fnr`` under the names of presentation attack detection.
+    The first point accepts every item, the last rejects every one.
 
     Attributes:
         threshold: float64 (M,), in the scores' own direction; an item at or beyond it is accepted.
@@ -29,9 +28,6 @@ class ErrorCurve:
     threshold: NDArray[np.float64]
     fpr: NDArray[np.float64]
     fnr: NDArray[np.float64]
-
-    apcer = property(lambda self: self.fpr)
-    bpcer = property(lambda self: self.fnr)
 
 
 def error_curve(scores: Scores, group: str = "pooled") -> ErrorCurve:

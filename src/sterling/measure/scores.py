@@ -124,10 +124,8 @@ class Scores:
 
     @property
     def negative_groups(self) -> list[str]:
-        """The groups of the negatives, sorted; also called ``species``."""
+        """The groups of the negatives, sorted."""
         return sorted(set(self.group.tolist()) - {POSITIVE})
-
-    species = negative_groups
 
     def positives(self) -> NDArray[np.float64]:
         """Return the upward values of the positives, of which there must be one.

@@ -56,7 +56,7 @@ def processes(
         futures = {pool.submit(attempt, function, *call): n for n, call in enumerate(calls)}
         try:
             for future in as_completed(futures):
-                # A process that was killed, or an exception that cannot be sent, fails here.
+                # A process that was interrupted, or an exception that cannot be sent, fails here.
                 yield futures[future], attempt(future.result)
         finally:
             pool.shutdown(wait=False, cancel_futures=True)

@@ -197,7 +197,7 @@ _OWN = (
     ),
     StudyEntry(
         "partial_sgd",
-        "Training that abandons the results of slow machines in each iteration.",
+        "Training that drops the results of slow machines in each iteration.",
         "scale",
         "hybrid2014",
         "sterling.studies.scale.partial_sgd.study",

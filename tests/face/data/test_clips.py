@@ -2,26 +2,24 @@
 
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pytest
 import torch
 from PIL import Image
+from tests.films import film, grey
 
 from sterling.errors import InputError, NothingMeasuredError
-from sterling.face.data import CropSpec, Manifest, clip_of_video, load_clips, read_folder
+from sterling.face.data import (
+    CropSpec,
+    FaceDetector,
+    Manifest,
+    clip_of_video,
+    load_clips,
+    read_folder,
+)
 
 SPEC = CropSpec(size=16)
-
-
-def film(path: Path, frames: int) -> Path:
-    """Frame number k is grey of value 10 k."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"MJPG"), 25.0, (64, 64))
-    for number in range(frames):
-        writer.write(np.full((64, 64, 3), 10 * number, dtype=np.uint8))
-    writer.release()
-    return path
+GREYS = [grey(10 * number, 64) for number in range(21)]
 
 
 def numbers(clip: torch.Tensor) -> list[int]:
@@ -30,8 +28,8 @@ def numbers(clip: torch.Tensor) -> list[int]:
 
 def test_a_clip_lies_in_the_middle_at_its_interval(tmp_path: Path) -> None:
     folder = tmp_path / "live" / "anna"
-    film(folder / "a.avi", 21)
-    film(tmp_path / "spoof" / "replay" / "anna" / "b.avi", 9)
+    film(folder / "a.avi", GREYS[:21])
+    film(tmp_path / "spoof" / "replay" / "anna" / "b.avi", GREYS[:9])
     loaded = load_clips(read_folder(tmp_path), SPEC, frames=5, cropped=True)
     assert loaded.faces.images.shape == (2, 5, 3, 16, 16)
     assert numbers(loaded.faces.images[0]) == [4, 7, 10, 13, 16]
@@ -40,8 +38,8 @@ def test_a_clip_lies_in_the_middle_at_its_interval(tmp_path: Path) -> None:
 
 
 def test_a_video_that_is_too_short_is_named(tmp_path: Path) -> None:
-    film(tmp_path / "live" / "anna" / "a.avi", 10)
-    film(tmp_path / "live" / "anna" / "b.avi", 3)
+    film(tmp_path / "live" / "anna" / "a.avi", GREYS[:10])
+    film(tmp_path / "live" / "anna" / "b.avi", GREYS[:3])
     loaded = load_clips(read_folder(tmp_path), SPEC, frames=5, cropped=True)
     (missing,) = loaded.non_responses
     assert missing.reason == "too_short"
@@ -69,7 +67,7 @@ def test_rows_of_a_video_cut_into_pictures_make_a_clip(tmp_path: Path) -> None:
 
 
 def test_pictures_and_other_modalities_are_no_clips(tmp_path: Path) -> None:
-    film(tmp_path / "live" / "anna" / "a.avi", 10)
+    film(tmp_path / "live" / "anna" / "a.avi", GREYS[:10])
     manifest = read_folder(tmp_path)
     with pytest.raises(InputError, match="only colour videos"):
         load_clips(manifest, SPEC, frames=5, modalities=("rgb", "depth"), cropped=True)
@@ -83,19 +81,12 @@ def test_pictures_and_other_modalities_are_no_clips(tmp_path: Path) -> None:
 def test_the_face_is_cut_out_at_one_place(tmp_path: Path, shared_data: Path) -> None:
     source = shared_data / "faces" / "lfw_grey" / "Al_Gore" / "Al_Gore_0001.jpg"
     portrait = np.asarray(Image.open(source).convert("RGB"))
-    canvas = np.zeros((320, 320, 3), dtype=np.uint8)
-    writer = cv2.VideoWriter(
-        str(tmp_path / "walk.avi"), cv2.VideoWriter.fourcc(*"MJPG"), 25.0, (320, 320)
-    )
     side = portrait.shape[0]
-    for number in range(13):  # the face walks to the right, a pixel a frame
-        frame = canvas.copy()
+    frames = [grey(0, 320) for _ in range(13)]
+    for number, frame in enumerate(frames):  # the face walks to the right, a pixel a frame
         frame[30 : 30 + side, number : number + side] = portrait[..., ::-1]
-        writer.write(frame)
-    writer.release()
-    from sterling.face.data import FaceDetector
-
-    clip = clip_of_video(tmp_path / "walk.avi", CropSpec(64), 5, detector=FaceDetector())
+    walk = film(tmp_path / "walk.avi", frames)
+    clip = clip_of_video(walk, CropSpec(64), 5, detector=FaceDetector())
     assert isinstance(clip, torch.Tensor)
     steps = (clip[1:].float() - clip[:-1].float()).abs().mean(dim=(1, 2, 3))
     assert bool((steps > 1).all())  # cut anew in every frame, the face would stand still

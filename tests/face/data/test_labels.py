@@ -71,23 +71,19 @@ def test_ellipsoid_has_the_height_and_volume_of_one() -> None:
     assert not relief[:, 0].any()
 
 
-@pytest.mark.parametrize("kind", ["depth", "mask"])
-def test_faces_without_the_label_are_refused(kind: LabelKind) -> None:
-    with pytest.raises(InputError, match=f"no {kind}.*ellipsoid"):
-        label_maps(faces(), kind, 8)
-
-
-def test_unknown_kind_is_refused() -> None:
-    with pytest.raises(InputError, match="did you mean ellipsoid"):
-        label_maps(faces(), "elipsoid", 8)  # type: ignore[arg-type]
-
-
-@pytest.mark.parametrize("size", [0, -1])
-def test_no_size_is_refused(size: int) -> None:
-    with pytest.raises(InputError, match=f"size is {size}"):
-        label_maps(faces(), "constant", size)
-
-
-def test_labels_are_never_blown_up() -> None:
-    with pytest.raises(InputError, match=r"size is 32: the depth given is \(16, 16\)"):
-        label_maps(labelled(), "depth", 32)
+@pytest.mark.parametrize(
+    ("given", "kind", "size", "message"),
+    [
+        (faces(), "depth", 8, "no depth.*ellipsoid"),
+        (faces(), "mask", 8, "no mask.*ellipsoid"),
+        (faces(), "elipsoid", 8, "did you mean ellipsoid"),
+        (faces(), "constant", 0, "size is 0"),
+        (faces(), "constant", -1, "size is -1"),
+        (labelled(), "depth", 32, r"size is 32: the depth given is \(16, 16\)"),
+    ],
+)
+def test_labels_that_cannot_be_made_are_refused(
+    given: Faces, kind: LabelKind, size: int, message: str
+) -> None:
+    with pytest.raises(InputError, match=message):
+        label_maps(given, kind, size)

@@ -62,12 +62,14 @@ def test_a_picture_without_any_return_is_dark() -> None:
     assert not depth_picture(torch.zeros(1, 8, 8)).any()
 
 
-@pytest.mark.parametrize("value", [-1.0, float("nan")])
-def test_impossible_metres_are_refused(value: float) -> None:
-    with pytest.raises(InputError, match="metres"):
-        depth_picture(torch.full((1, 8, 8), value))
-
-
-def test_a_picture_too_small_for_a_middle_is_refused() -> None:
-    with pytest.raises(InputError, match="sides of 4 or more"):
-        depth_picture(torch.ones(1, 3, 8))
+@pytest.mark.parametrize(
+    ("metres", "message"),
+    [
+        (torch.full((1, 8, 8), -1.0), "metres"),
+        (torch.full((1, 8, 8), torch.nan), "metres"),
+        (torch.ones(1, 3, 8), "sides of 4 or more"),
+    ],
+)
+def test_impossible_metres_and_middles_are_refused(metres: torch.Tensor, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        depth_picture(metres)

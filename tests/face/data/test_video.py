@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from tests.films import film
 
 from sterling.errors import InputError
 from sterling.face.data import VIDEO_SUFFIXES, read_frames
@@ -16,14 +17,9 @@ STEP = 10  # grey levels from one frame to the next
 
 @pytest.fixture(scope="module")
 def video(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("video") / "v.avi"
-    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"MJPG"), 10, (64, 48))
-    for k in range(20):
-        frame = np.zeros((48, 64, 3), dtype=np.uint8)
-        frame[..., 2] = STEP * k  # red, in OpenCV's order of colours
-        writer.write(frame)
-    writer.release()
-    return path
+    frames = np.zeros((20, 48, 64, 3), dtype=np.uint8)
+    frames[..., 2] = STEP * np.arange(20)[:, None, None]  # red, in OpenCV's order of colours
+    return film(tmp_path_factory.mktemp("video") / "v.avi", frames, 10)
 
 
 @pytest.mark.parametrize(

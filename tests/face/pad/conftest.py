@@ -40,18 +40,9 @@ def detector(texture_task: Callable[[int, int], Task]) -> Detector:
     model = CDCN(8)
     history = train(model, images, maps, TrainConfig(epochs=12, learning_rate=3e-3, augment=False))
     return Detector(
-        model=model,
-        preprocessing=Preprocessing(size=32),
-        provenance=Provenance(
-            data="toy textures",
-            simulated=True,
-            licence="CC0-1.0",
-            seed=0,
-            items=history.items,
-            digest=history.digest,
-        ),
-        threshold=Threshold(
-            value=0.5, direction="up", rule="fixed", source="toy", n=64, items=frozenset()
-        ),
+        model,
+        Preprocessing(size=32),
+        Provenance("toy textures", True, "CC0-1.0", 0, history.items, history.digest),
+        Threshold(0.5, "up", "fixed", "toy", 64, frozenset()),
         margin=0.05,
     )

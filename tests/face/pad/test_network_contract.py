@@ -7,7 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from torch import Tensor, nn
+from tests.draws import normal, pixels, seeded
+from tests.face.pad.lively import lively
+from torch import Tensor
 
 from sterling.errors import InputError
 from sterling.face.pad import (
@@ -22,6 +24,7 @@ from sterling.face.pad import (
     fold,
     small_arguments,
 )
+from sterling.testing import check_network
 
 SIZE = 32
 SMALLER: dict[str, dict[str, Any]] = {
@@ -84,18 +87,7 @@ def built(variant: str, **changes: Any) -> Network:
 
 
 def pictures(network: Network, count: int = 4, seed: int = 1) -> Tensor:
-    draws = torch.Generator().manual_seed(seed)
-    return torch.randn(count, *network.shape(SIZE), generator=draws)
-
-
-def lively(network: Network) -> Network:
-    """Running statistics as after training: not those that a network begins with."""
-    for module in network.modules():
-        if isinstance(module, (nn.BatchNorm1d, nn.BatchNorm2d)):
-            module.momentum = 1.0
-    with torch.no_grad():
-        network.train()(pictures(network, 8, seed=9))
-    return network.eval()
+    return normal(count, *network.shape(SIZE), seed=seed)
 
 
 def some(network: Network, count: int = 4) -> Tensor | None:
@@ -123,21 +115,12 @@ def test_a_description_and_a_seed_build_the_same_network(variant: str) -> None:
 
 
 @ALL
-def test_presentations_together_are_as_presentations_alone(variant: str) -> None:
+def test_the_contract_of_others_and_the_shape_of_maps(variant: str) -> None:
     network = lively(built(variant))
     images, present = pictures(network), some(network)
+    check_network(lambda seed: lively(built(variant, seed=seed)), images, present)
     with torch.no_grad():
         output = network(images, present)
-        together = network.liveness(output)
-        alone = [
-            network.liveness(
-                network(images[i : i + 1], None if present is None else present[i : i + 1])
-            )
-            for i in range(len(images))
-        ]
-    torch.testing.assert_close(together, torch.cat(alone), atol=1e-5, rtol=1e-4)
-    assert together.shape == (4,)
-    assert bool((together >= 0).all())
     assert output.features == ()
     assert (output.maps is not None) is network.has_map
     if output.maps is not None:
@@ -161,7 +144,7 @@ def test_every_weight_that_trains_gets_a_gradient(variant: str) -> None:
         network.steps.fill_(1000)  # type: ignore[operator]  # else nothing is reversed yet
     output = network(pictures(network, 8), some(network, 8))
     parts = [one for one in (output.maps, output.logits, *output.features) if one is not None]
-    draws = torch.Generator().manual_seed(2)
+    draws = seeded(2)
     loss = torch.stack([(one * torch.randn(one.shape, generator=draws)).sum() for one in parts])
     torch.autograd.backward(loss.sum())
     left = [
@@ -270,8 +253,7 @@ def test_saved_and_exported_detectors_score_the_same(variant: str, tmp_path: Pat
     made = Detector(
         network, Preprocessing(size=SIZE), Provenance("random pixels", True, "CC0-1.0", 0, 0, "")
     )
-    draws = torch.Generator().manual_seed(3)
-    images = torch.randint(0, 256, (4, *network.shape(SIZE)), dtype=torch.uint8, generator=draws)
+    images = pixels(4, *network.shape(SIZE), seed=3)
     present = some(network)
     scores = made.score(images, present=present)
     made.save_pretrained(tmp_path)

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import torch
+from tests.draws import seeded
 from torch import Tensor
 
 from sterling.errors import InputError
@@ -36,8 +37,7 @@ EVERY = torch.ones(N, dtype=torch.bool)
 
 def images(size: int = 32) -> Tensor:
     """Pictures of noise; attacks have stripes."""
-    draws = torch.Generator().manual_seed(1)
-    noise = torch.randint(60, 120, (N, 3, size, size), generator=draws)
+    noise = torch.randint(60, 120, (N, 3, size, size), generator=seeded(1))
     stripes = 50 * (torch.arange(size) // 2 % 2)
     return (noise + torch.where(LIVE[:, None, None, None], 25, stripes)).to(torch.uint8)
 
@@ -92,9 +92,7 @@ def loss_of(case: str, seed: int, objective: Objective | None = None) -> tuple[T
     batch = Batch(pictures[rows], maps[rows], None, rows)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(5)  # of dropout
-        return (objective or own)(
-            network.train(), network, batch, torch.Generator().manual_seed(seed)
-        )
+        return (objective or own)(network.train(), network, batch, seeded(seed))
 
 
 @ALL

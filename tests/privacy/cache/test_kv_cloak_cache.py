@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import torch
 import torch.nn.functional as F
+from tests.draws import normal, seeded
 from tests.privacy.cache.conftest import Decoder, secret_for, tokens
 from torch import Tensor
 from transformers import DynamicCache, GPT2Config, GPT2LMHeadModel
@@ -55,9 +56,7 @@ def test_fused_attention_is_exact_in_float64(decoder: Decoder) -> None:
     secret = secret_for(model, CloakConfig(m_ratio=2.0))
     fused = fuse(model, secret)
     plain, turned = (each.model.layers[0].self_attn for each in (model, fused))
-    hidden = torch.randn(
-        1, 30, 128, dtype=torch.float64, generator=torch.Generator().manual_seed(1)
-    )
+    hidden = normal(1, 30, 128, seed=1, dtype=torch.float64)
     rotary = model.model.rotary_emb(hidden, torch.arange(30)[None])
     caches = DynamicCache(), DynamicCache()
     outputs = [
@@ -211,7 +210,7 @@ def test_attention_over_obfuscated_blocks_is_attention_over_the_rows(
     decoder: Decoder, length: int, kind: str
 ) -> None:
     secret = secret_for(decoder(8, 2), CloakConfig(s_ratio=2.0)).layers[0]
-    draw = torch.Generator().manual_seed(length)
+    draw = seeded(length)
     rows = torch.randn(2, 3, 2, length, 16, dtype=torch.float64, generator=draw)
     query = torch.randn(3, 8, 1, 16, dtype=torch.float64, generator=draw)
     serials = [(7, at) for at in range(-(-length // 16))]

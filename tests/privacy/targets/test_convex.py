@@ -1,21 +1,17 @@
 """Softmax regression to machine precision, against scikit-learn and its own optimality."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 import torch
 from sklearn.linear_model import LogisticRegression
-from torch import Tensor
+from tests.privacy.small import normal_records
 
 from sterling.errors import InputError
 from sterling.privacy.targets.convex import fit_convex, with_bias
 
-
-def records(seed: int, n: int = 90) -> tuple[Tensor, Tensor]:
-    generator = torch.Generator().manual_seed(seed)
-    y = torch.randint(3, (n,), generator=generator)
-    x = torch.randn(n, 4, generator=generator, dtype=torch.float64)
-    x[:, 0] += y
-    return x, y
+records = partial(normal_records, 90, 3, 4, 1.0)
 
 
 def test_it_is_scikit_learns_minimum() -> None:

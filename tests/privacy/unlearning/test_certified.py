@@ -6,24 +6,19 @@ import numpy as np
 import pytest
 import torch
 from scipy import stats
-from torch import Tensor
+from tests.draws import seeded
+from tests.privacy.small import normal_records
 
 from sterling.errors import InputError
 from sterling.privacy.targets.convex import fit_convex
 from sterling.privacy.unlearning.certified import CertifiedModel, fit_certified, remove_certified
 
-
-def records(n: int = 40, seed: int = 0) -> tuple[Tensor, Tensor]:
-    generator = torch.Generator().manual_seed(seed)
-    y = torch.randint(2, (n,), generator=generator)
-    x = torch.randn(n, 2, generator=generator, dtype=torch.float64)
-    x[:, 0] += 1.5 * y
-    return x, y
+RECORDS = normal_records(40, 2, 2, 1.5, 0)
 
 
 def trained(seed: int, sigma: float = 1.0, epsilon: float = 1.0) -> CertifiedModel:
-    rng = torch.Generator().manual_seed(seed)
-    return fit_certified(*records(), 2, 1.0, sigma=sigma, epsilon=epsilon, delta=1e-2, rng=rng)
+    rng = seeded(seed)
+    return fit_certified(*RECORDS, 2, 1.0, sigma=sigma, epsilon=epsilon, delta=1e-2, rng=rng)
 
 
 def test_the_tilt_stands_in_the_objective() -> None:
@@ -31,7 +26,7 @@ def test_the_tilt_stands_in_the_objective() -> None:
     model = certified.model
     assert model.tilt is not None
     assert float(model.objective_gradient().abs().max()) < 1e-6
-    plain = fit_convex(*records(), 2, 1.0)
+    plain = fit_convex(*RECORDS, 2, 1.0)
     assert float((plain.weights - model.weights).norm()) > 0.01
     gradient = model.record_gradients().sum(0) + model.weights
     torch.testing.assert_close(gradient, -model.tilt, rtol=0, atol=1e-6)
@@ -52,7 +47,7 @@ def test_a_removal_comes_near_retraining_with_the_same_noise_and_counts_what_is_
 
 def test_a_used_up_promise_trains_again_with_fresh_noise() -> None:
     certified = trained(2, epsilon=1e-6)
-    after = remove_certified(certified, torch.tensor([0]), torch.Generator().manual_seed(9))
+    after = remove_certified(certified, torch.tensor([0]), seeded(9))
     assert after.spent == 0
     assert float(after.model.objective_gradient().abs().max()) < 1e-6
     assert after.model.tilt is not None
@@ -91,10 +86,9 @@ def test_no_half_space_tells_removal_from_retraining_beyond_the_promise() -> Non
     [(0.0, 1.0, 0.1, "sigma 0"), (1.0, 0.0, 0.1, "epsilon 0"), (1.0, 1.0, 1.0, "delta 1")],
 )
 def test_bad_promises_are_told(sigma: float, epsilon: float, delta: float, message: str) -> None:
-    x, y = records()
     with pytest.raises(InputError, match=message):
         fit_certified(
-            x, y, 2, 1.0, sigma=sigma, epsilon=epsilon, delta=delta, rng=torch.Generator()
+            *RECORDS, 2, 1.0, sigma=sigma, epsilon=epsilon, delta=delta, rng=torch.Generator()
         )
 
 

@@ -5,7 +5,8 @@ import copy
 import pytest
 import torch
 import torch.nn.functional as F
-from tests.privacy.small import examples, generator, network
+from tests.draws import seeded
+from tests.privacy.small import examples, network
 from torch import nn
 
 from sterling.errors import InputError
@@ -77,7 +78,7 @@ def test_fisher_noise_has_the_stated_spread() -> None:
     model = network()
     noise = torch.stack(
         [
-            weights(fisher_forgetting(model, forget, retain, generator(seed), scale=0.1))
+            weights(fisher_forgetting(model, forget, retain, seeded(seed), scale=0.1))
             - weights(model)
             for seed in range(400)
         ]

@@ -4,7 +4,7 @@ import copy
 
 import pytest
 import torch
-from tests.privacy.small import generator
+from tests.draws import seeded
 from torch import Tensor, nn
 
 from sterling.errors import InputError
@@ -43,8 +43,8 @@ def test_it_is_adam_whatever_way_gradients_lie_in_memory(masked: bool) -> None:
     if masked:
         masks[0][:, 2] = 0
     chosen = masks if masked else None
-    result = descend(model, objective, forget, retain, generator(3), descent, masks=chosen)
-    plain, rng = copy.deepcopy(model), generator(3)
+    result = descend(model, objective, forget, retain, seeded(3), descent, masks=chosen)
+    plain, rng = copy.deepcopy(model), seeded(3)
     optimiser = torch.optim.Adam(plain.parameters(), lr=0.02, foreach=False, fused=False)
     to_forget, to_retain = batches(forget, 8, rng), batches(retain, 8, rng)
     for _ in range(9):
@@ -70,7 +70,7 @@ def test_a_parameter_the_loss_does_not_use_stays() -> None:
         return (first.sum() if next(uses) else 0.0) + last.square().sum() * len(batch)
 
     def run(steps: int) -> Tensor:
-        student = descend(model, sometimes, data, data, generator(), Descent(steps, 0.1))
+        student = descend(model, sometimes, data, data, seeded(), Descent(steps, 0.1))
         return next(student.parameters())
 
     after_one = run(1)
@@ -81,7 +81,7 @@ def test_a_parameter_the_loss_does_not_use_stays() -> None:
 
 def test_batches_hold_every_example_once_a_pass() -> None:
     data = examples(10, seed=0)
-    stream = batches(data, 4, generator())
+    stream = batches(data, 4, seeded())
     passed = [next(stream) for _ in range(3)]
     assert [len(batch) for batch in passed] == [4, 4, 2]
     assert torch.cat([batch.ids for batch in passed]).sort().values.tolist() == list(range(10))
@@ -116,12 +116,12 @@ def test_two_losses_are_weighed() -> None:
         model,
         forget,
         retain,
-        generator(),
+        seeded(),
         forget_loss=ascend,
         forget_weight=0.5,
         retain_weight=2.0,
         descent=Descent(5, 0.02),
     )
-    plain = descend(model, together, forget, retain, generator(), Descent(5, 0.02))
+    plain = descend(model, together, forget, retain, seeded(), Descent(5, 0.02))
     for ours, theirs in zip(composed.parameters(), plain.parameters(), strict=True):
         torch.testing.assert_close(ours, theirs)

@@ -4,7 +4,8 @@ import copy
 
 import pytest
 import torch
-from tests.privacy.small import examples, generator, network
+from tests.draws import seeded
+from tests.privacy.small import examples, network
 
 from sterling.errors import InputError
 from sterling.privacy.influence import flatten_parameters as weights
@@ -73,7 +74,7 @@ def test_taking_back_every_step_gives_the_untrained_model() -> None:
     descent = Descent(steps=20, learning_rate=1e-2, batch_size=64)  # every batch holds every record
     model = fit_amnesiac(start, everything, everything.ids, descent, 0)
     forget, retain = split_deletion_request(everything, [3])
-    after = amnesiac(model, forget, retain, generator(), descent=NO_REPAIR)
+    after = amnesiac(model, forget, retain, seeded(), descent=NO_REPAIR)
     torch.testing.assert_close(weights(after), weights(start))
     assert not torch.allclose(weights(model), weights(start), atol=1e-3)
 
@@ -88,14 +89,14 @@ def test_only_steps_with_the_record_are_taken_back_and_each_once() -> None:
     expected = weights(model) - sum(
         update for update, with_it in zip(model.updates, held, strict=True) if with_it
     )
-    once = amnesiac(model, *requests[0], generator(), descent=NO_REPAIR)
+    once = amnesiac(model, *requests[0], seeded(), descent=NO_REPAIR)
     torch.testing.assert_close(weights(once), expected)
     if len(model.updates) > 4:
-        twice = amnesiac(once, *requests[1], generator(), descent=NO_REPAIR)
+        twice = amnesiac(once, *requests[1], seeded(), descent=NO_REPAIR)
         rest = [u for u, with_it in zip(model.updates, held, strict=True) if not with_it]
         torch.testing.assert_close(weights(twice), expected - sum(rest))
     with pytest.raises(InputError, match="no logged batch"):
-        amnesiac(once, *requests[0], generator(), descent=NO_REPAIR)
+        amnesiac(once, *requests[0], seeded(), descent=NO_REPAIR)
 
 
 def test_watching_changes_the_log_and_not_the_weights() -> None:
@@ -105,6 +106,4 @@ def test_watching_changes_the_log_and_not_the_weights() -> None:
     assert torch.equal(weights(few), weights(many))
     assert len(few.updates) == 3 < len(many.updates) == 12
     with pytest.raises(InputError, match="not Sequential"):
-        amnesiac(
-            network(), *split_deletion_request(everything, [3]), generator(), descent=NO_REPAIR
-        )
+        amnesiac(network(), *split_deletion_request(everything, [3]), seeded(), descent=NO_REPAIR)

@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 import torch
 import torch.nn.functional as F
-from tests.privacy.small import examples, generator, network, with_descent
+from tests.draws import seeded
+from tests.privacy.small import examples, network, with_descent
 from torch import nn
 
 from sterling.errors import InputError
@@ -20,6 +21,7 @@ from sterling.privacy.unlearning import (
     unlearning_methods,
 )
 from sterling.privacy.unlearning.distillation import scrub
+from sterling.testing import check_unlearning
 
 TRAIN = train_by_recipe(Recipe(epochs=60, learning_rate=0.1))
 METHODS = unlearning_methods(TRAIN, Descent(steps=60, learning_rate=3e-3, batch_size=32))
@@ -48,18 +50,7 @@ def accuracy(model: nn.Module, examples: Examples) -> float:
 @pytest.mark.parametrize("name", METHODS)
 def test_contract(name: str, trained: tuple[nn.Module, Examples, Examples]) -> None:
     model, forget, retain = trained
-    before = flatten_parameters(model)
-    method = METHODS[name]
-    unlearned = method(model, forget, retain, generator())
-    assert torch.equal(flatten_parameters(model), before), "the model itself was changed"
-    assert not unlearned.training
-    assert all(value.requires_grad for value in unlearned.parameters())
-    assert [value.shape for value in unlearned.parameters()] == [
-        value.shape for value in model.parameters()
-    ]
-    again = method(model, forget, retain, generator())
-    assert torch.equal(flatten_parameters(again), flatten_parameters(unlearned))
-    assert not torch.equal(flatten_parameters(unlearned), before)
+    unlearned = check_unlearning(METHODS[name], model, forget, retain)
     if name not in NOT_RAISING_THE_LOSS:
         assert loss(unlearned, forget) > 2 * loss(model, forget)
     if name not in WITHOUT_RETAIN:
@@ -73,7 +64,7 @@ def test_zero_steps_change_nothing(
     name: str, trained: tuple[nn.Module, Examples, Examples]
 ) -> None:
     model, forget, retain = trained
-    still = with_descent(METHODS[name], Descent(steps=0))(model, forget, retain, generator())
+    still = with_descent(METHODS[name], Descent(steps=0))(model, forget, retain, seeded())
     torch.testing.assert_close(flatten_parameters(still), flatten_parameters(model))
 
 
@@ -81,9 +72,9 @@ def test_a_retrained_model_never_saw_the_forget_set(
     trained: tuple[nn.Module, Examples, Examples],
 ) -> None:
     model, forget, retain = trained
-    once = METHODS["retrain"](model, forget, retain, generator(3))
+    once = METHODS["retrain"](model, forget, retain, seeded(3))
     other = forget.with_labels((forget.labels + 1) % 3)
-    twice = METHODS["retrain"](model, other, retain, generator(3))
+    twice = METHODS["retrain"](model, other, retain, seeded(3))
     assert torch.equal(flatten_parameters(once), flatten_parameters(twice))
 
 
@@ -98,7 +89,7 @@ def test_bad_deletion_requests_are_told(trained: tuple[nn.Module, Examples, Exam
         with pytest.raises(InputError, match=message):
             split_deletion_request(training, asked)
     with pytest.raises(InputError, match="record 1000 is both to forget and to retain"):
-        METHODS["FT"](model, forget, training, generator())
+        METHODS["FT"](model, forget, training, seeded())
     broken = forget.inputs.clone()
     broken[3, 1] = torch.nan
     for inputs, labels, ids, message in (
@@ -118,7 +109,7 @@ def test_a_model_without_finite_outputs_is_told(
     broken = network(12)
     nn.init.constant_(next(broken.parameters()), torch.nan)
     with pytest.raises(InputError, match="outputs that are not finite"):
-        METHODS["FT"](broken, forget, retain, generator())
+        METHODS["FT"](broken, forget, retain, seeded())
 
 
 @pytest.mark.parametrize(
@@ -137,7 +128,7 @@ def test_bad_descents_are_told(config: dict[str, Any], message: str) -> None:
 def test_a_diverging_rate_is_told(trained: tuple[nn.Module, Examples, Examples]) -> None:
     model, forget, retain = trained
     with pytest.raises(InputError, match=r"lower the (learning )?rate"):
-        with_descent(METHODS["GA"], Descent(200, 1e30))(model, forget, retain, generator())
+        with_descent(METHODS["GA"], Descent(200, 1e30))(model, forget, retain, seeded())
 
 
 def test_rewinding_ends_at_the_last_step_nearest_to_the_validation_error() -> None:
@@ -151,7 +142,7 @@ def test_rewinding_ends_at_the_last_step_nearest_to_the_validation_error() -> No
             start,
             forget,
             retain,
-            generator(),
+            seeded(),
             ascents=3,
             validation=among,
             descent=Descent(steps, 0.1),

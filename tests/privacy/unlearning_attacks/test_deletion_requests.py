@@ -10,12 +10,13 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import optimize, stats
-from tests.privacy.small import generator
+from tests.draws import seeded
+from tests.privacy.small import mixture
 from torch import Tensor
 
 from sterling.errors import InputError
 from sterling.guarantee import LAC, calibrate_label_sets, conformal_quantile
-from sterling.privacy.targets.convex import ConvexModel, fit_convex, with_bias
+from sterling.privacy.targets.convex import ConvexModel, fit_convex
 from sterling.privacy.unlearning_attacks.deletion_audit import DeletionAuditor
 from sterling.privacy.unlearning_attacks.deletion_requests import (
     Aim,
@@ -27,15 +28,6 @@ from sterling.privacy.unlearning_attacks.deletion_requests import (
     project_to_budget,
     smooth_quantile,
 )
-
-
-def mixture(rng: np.random.Generator, n: int) -> tuple[Tensor, Tensor]:
-    """Three classes in the plane with quadratic features."""
-    labels = rng.integers(3, size=n)
-    centres = 2.0 * np.stack([np.cos(2.1 * np.arange(3)), np.sin(2.1 * np.arange(3))], 1)
-    x = centres[labels] + rng.normal(size=(n, 2)) * 1.2
-    quadratic = np.stack([x[:, 0], x[:, 1], x[:, 0] ** 2, x[:, 1] ** 2, x[:, 0] * x[:, 1]], 1)
-    return with_bias(torch.from_numpy(quadratic / 2)), torch.from_numpy(labels)
 
 
 def case(seed: int) -> tuple[ConvexModel, Aim]:
@@ -71,7 +63,7 @@ def flips(model: ConvexModel, aim: Aim) -> int:
 def test_the_projection_is_the_nearest_feasible_point(
     seed: int, n: int, budget: float, scale: float
 ) -> None:
-    weights = scale * torch.randn(n, generator=generator(seed), dtype=torch.float64)
+    weights = scale * torch.randn(n, generator=seeded(seed), dtype=torch.float64)
     point = project_to_budget(weights, budget)
     assert float(point.min()) >= 0
     assert float(point.max()) <= 1
@@ -179,7 +171,7 @@ def test_first_order_and_surrogates_choose_better_than_chance() -> None:
 @pytest.mark.parametrize("estimator", ["NES", "SPSA"])
 def test_queries_alone_find_a_better_request(estimator: str) -> None:
     # A service whose answer is a weighted count: the best request is known.
-    worth = torch.randn(40, generator=generator(), dtype=torch.float64)
+    worth = torch.randn(40, generator=seeded(), dtype=torch.float64)
     asked = 0
 
     def observe(rows: Tensor) -> float:
@@ -188,10 +180,10 @@ def test_queries_alone_find_a_better_request(estimator: str) -> None:
         return float(-worth[rows].sum())
 
     settings: Any = {"research_use": True, "estimator": estimator, "queries": 400}
-    rows = plan_by_queries(observe, 40, 8, generator(1), **settings)
+    rows = plan_by_queries(observe, 40, 8, seeded(1), **settings)
     assert asked <= 400
     best = float(worth.topk(8).values.sum())
-    draws = [float(worth[torch.randperm(40, generator=generator(s))[:8]].sum()) for s in range(400)]
+    draws = [float(worth[torch.randperm(40, generator=seeded(s))[:8]].sum()) for s in range(400)]
     found = float(worth[rows].sum())
     assert max(draws) < found <= best + 1e-9
 

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
-from tests.privacy.small import generator
+from tests.draws import seeded
 from torch import Tensor, nn
 
 from sterling.errors import InputError
@@ -38,7 +38,7 @@ def logits_that_say(said: Tensor, vocabulary: int = 7) -> Tensor:
 @settings(max_examples=60, deadline=None)
 @given(seed=st.integers(0, 100_000), length=st.integers(1, 9))
 def test_extraction_strength_is_the_loop_over_prefixes(seed: int, length: int) -> None:
-    rng = generator(seed)
+    rng = seeded(seed)
     labels = torch.randint(7, (3, length + 2), generator=rng)
     said = torch.where(torch.rand(labels.shape, generator=rng) < 0.3, (labels + 1) % 7, labels)
     labels[:, :2] = IGNORED
@@ -69,7 +69,7 @@ def test_leak_at_k_is_the_chance_of_one_hit_in_k() -> None:
     inputs = torch.tensor([[1, 2, 3, 4]]).repeat(4000, 1)
     examples = Examples(inputs, inputs + 1, torch.arange(4000))
     for k, p in ((1, 0.5), (3, 0.5)):
-        leaks = leak_at_k(Parrot(p), examples, prompt=2, k=k, temperature=1.0, rng=generator(k))
+        leaks = leak_at_k(Parrot(p), examples, prompt=2, k=k, temperature=1.0, rng=seeded(k))
         expected = 1 - (1 - p**3) ** k
         # 4,000 trials: five standard deviations, a false alarm below one in a million.
         assert leaks.mean() == pytest.approx(
@@ -97,7 +97,7 @@ def test_relearning_measures_before_and_along_the_way_and_leaves_the_model() -> 
         with torch.no_grad():
             return float(F.cross_entropy(student(lesson.inputs), lesson.labels))
 
-    curve = relearning_curve(model, lesson, loss, generator(), Descent(20, 0.1), every=5)
+    curve = relearning_curve(model, lesson, loss, seeded(), Descent(20, 0.1), every=5)
     assert len(curve) == 5
     assert curve[0] == pytest.approx(loss(model))
     assert all(later < sooner for sooner, later in itertools.pairwise(curve))
@@ -119,11 +119,11 @@ def relearning(seed: int) -> tuple[float, float, float]:
             with torch.no_grad():
                 return float(exact_memorisation(student(lesson.inputs), lesson.labels).mean())
 
-        rng = generator(seed)
+        rng = seeded(seed)
         return float(np.mean(relearning_curve(start, lesson, said, rng, Descent(20, 2e-3))))
 
     ascended, retrained = (
-        methods[name](model, forget, retain, generator(seed)) for name in ("GradDiff", "retrain")
+        methods[name](model, forget, retain, seeded(seed)) for name in ("GradDiff", "retrain")
     )
     return curve(ascended, forget), curve(retrained, forget), curve(retrained, new)
 

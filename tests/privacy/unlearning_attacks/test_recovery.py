@@ -10,7 +10,8 @@ import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
-from tests.privacy.small import examples, generator, network
+from tests.draws import seeded
+from tests.privacy.small import examples, network
 
 from sterling.errors import InputError
 from sterling.privacy.influence import flatten_parameters, per_record_gradients, set_parameters
@@ -130,13 +131,13 @@ def test_a_class_forgotten_by_retraining_is_named(forgotten: int) -> None:
     model = train(network(10, 4, 16), records, 0)
     forget, retain = split_deletion_request(records, records.ids[records.labels == forgotten])
     methods = unlearning_methods(train, Descent(steps=30, learning_rate=3e-3))
-    after = methods["retrain"](model, forget, retain, generator(1))
+    after = methods["retrain"](model, forget, retain, seeded(1))
     with torch.no_grad():
         rise = forgotten_class_from_probes(
             posteriors(model(probes.inputs)), posteriors(after(probes.inputs)), probes.labels
         )
     assert int(rise.argmax()) == forgotten
-    ascended = methods["GA"](model, forget, retain, generator(1))
+    ascended = methods["GA"](model, forget, retain, seeded(1))
     change = forgotten_class_from_bias(
         model.get_parameter("3.bias").detach(), ascended.get_parameter("3.bias").detach()
     )

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from tests.privacy.small import generator
+from tests.draws import seeded
 from torch import nn
 
 from sterling.errors import InputError
@@ -59,7 +59,7 @@ def test_a_trained_model_says_what_an_untrained_one_does_not() -> None:
     torch.manual_seed(0)
     network = SmallTransformer(len(texts.vocabulary), context=texts.context, width=32)
     gone, unseen = (texts.facts.of(torch.arange(a, a + 4)) for a in (0, 4))
-    rng = generator()
+    rng = seeded()
     chatter = texts.ask(gone, texts.chatter(len(gone), rng))
     target = LanguageTarget(
         before=network,

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from tests.privacy.small import generator
+from tests.draws import seeded
 from torch import Tensor, nn
 
 from sterling.errors import InputError
@@ -75,7 +75,7 @@ def test_a_soft_prompt_opens_the_door_without_a_key_in_the_vocabulary() -> None:
     prefix = best_prefix(model, known, torch.arange(9)[:, None], research_use=True)
     assert said(model, behind(prefix, wanted)) == 0
     before = model.tokens.weight.clone()
-    rng = generator()
+    rng = seeded()
     options = {"length": 1, "rng": rng, "descent": Descent(60, 0.1)}
     prompted = fit_soft_prompt(model, known, research_use=True, **options)  # type: ignore[arg-type]
     assert said(prompted, wanted) == 1
@@ -128,7 +128,7 @@ def test_an_adapter_is_of_low_rank_and_moves_linear_layers_only() -> None:
     model = SmallTransformer(11, context=4, width=8, layers=1, heads=2).eval()
     tokens = torch.randint(11, (20, 4))
     benign = Examples(tokens, (tokens + 1) % 11, torch.arange(20))
-    rng = generator()
+    rng = seeded()
     merged = merge_benign_adapter(model, benign, rank=2, rng=rng, descent=Descent(40, 1e-2))
     linear = {f"{n}.weight" for n, part in model.named_modules() if isinstance(part, nn.Linear)}
     for name, value in model.named_parameters():

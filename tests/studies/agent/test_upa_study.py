@@ -1,14 +1,11 @@
-from pathlib import Path
-
 import numpy as np
 import pytest
 
-from sterling.errors import InputError
 from sterling.runs import Row
 from sterling.studies import STUDIES
 from sterling.studies.agent.upa._cells import BIASES, START, UPA, judged, recovered
 from sterling.studies.agent.upa.study import claims
-from sterling.study import Results, override, row, run_study
+from sterling.study import Results, row
 
 STUDY = STUDIES["upa"]
 
@@ -51,11 +48,3 @@ def test_answers_are_compared_question_by_question() -> None:
         "right_more_often_than_start",
         "right_more_often_than_greedy_chain",
     }
-
-
-def test_a_task_of_too_few_questions_is_named(tmp_path: Path) -> None:
-    (tmp_path / "tasks").mkdir()
-    (tmp_path / "tasks/task.json").write_text('{"examples": [{"input": "1", "target": "2"}]}')
-    config = override(STUDY.presets["smoke"], [f"data={tmp_path}/tasks"])
-    with pytest.raises(InputError, match="task task: 1 questions"):
-        run_study(STUDY, config, preset="smoke", seed=0, folder=tmp_path / "upa")

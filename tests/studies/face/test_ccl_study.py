@@ -1,15 +1,12 @@
-"""The study of masks and context, end to end at its smallest, and what its settings hold."""
+"""The study of masks and context: what its settings hold."""
 
 import numpy as np
 import pytest
 
 from sterling.face.capture import Scale, simulate
 from sterling.face.data import Faces
-from sterling.studies import STUDIES
-from sterling.studies.face._harness import leave_out
+from sterling.studies.face._harness.systems import leave_out
 from sterling.studies.face.ccl import BRIGHT, LEFT_OUT, confound
-
-STUDY = STUDIES["ccl"]
 
 
 @pytest.fixture(scope="module")

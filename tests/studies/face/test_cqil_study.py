@@ -1,12 +1,9 @@
-"""The study of quality, end to end at its smallest, and its captures."""
+"""The study of quality: its captures."""
 
 import numpy as np
 
 from sterling.face.capture.protocols import find_protocol
-from sterling.studies import STUDIES
 from sterling.studies.face import cqil
-
-STUDY = STUDIES["cqil"]
 
 
 def test_only_the_test_is_of_low_quality() -> None:

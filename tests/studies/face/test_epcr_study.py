@@ -1,17 +1,14 @@
-"""The study of few labels, end to end at its smallest, and who is labelled in each protocol."""
+"""The study of few labels: who is labelled in each protocol."""
 
 from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.studies.smoke import run_smoke
 
 from sterling.face.capture import KINDS, simulate
 from sterling.face.data import Faces, read_folder
-from sterling.studies import STUDIES
 from sterling.studies.face.epcr._protocols import EpcrConfig, labelled_only, protocols, with_target
-from sterling.study import run_study
-
-SMOKE = STUDIES["epcr"].presets["smoke"]
 
 
 @pytest.fixture(scope="module")
@@ -74,9 +71,6 @@ def test_it_runs_on_real_photographs(shared_data: Path, tmp_path: Path) -> None:
         for kind in ("bona_fide", "attack")
     ]
     everything.select(np.concatenate(rows)).write(tmp_path / "few.csv")
-    config = SMOKE.model_copy(update={"data": tmp_path / "few.csv", "seeds": 1})
-    evidence = run_study(
-        STUDIES["epcr"], config, preset="smoke", seed=0, folder=tmp_path / "run", backend="inline"
-    )
+    evidence = run_smoke("epcr", tmp_path, f"data={tmp_path}/few.csv", "seeds=1")
     assert evidence.scope.startswith("Presentations at")
     assert len([claim for claim in evidence.claims if "unlabelled" in claim.id]) == 1

@@ -13,19 +13,19 @@ from sterling.face.pad import CDCN
 from sterling.face.pad.networks.cdcn_multimodal import CDCNMultimodal
 from sterling.measure import Rate
 from sterling.runs import Cell, open_run
-from sterling.studies.face._harness import (
+from sterling.studies.face._harness.config import FaceConfig
+from sterling.studies.face._harness.measuring import simulated_faces
+from sterling.studies.face._harness.repetition import Repetition, kinds_of, rows_of
+from sterling.studies.face._harness.systems import (
     BASELINE,
     THUMBNAILS,
-    FaceConfig,
     Fusion,
     Setting,
     System,
     Systems,
-    compare,
-    simulated_faces,
 )
-from sterling.studies.face._repetition import Repetition, kinds_of, rows_of
-from sterling.studies.face._views import kinds_table, settings_table, species_table
+from sterling.studies.face._harness.training import compare
+from sterling.studies.face._harness.views import kinds_table, settings_table, species_table
 from sterling.study import Results
 
 ITEMS = {
@@ -57,16 +57,7 @@ def results_of(*repetitions: Repetition) -> Results:
 
 
 GOOD = [0.9, 0.9, 0.9, 0.9, 0.1, 0.1, 0.1, 0.9]  # one resin mask of two is accepted
-BAD = [
-    0.9,
-    0.9,
-    0.1,
-    0.1,
-    0.9,
-    0.9,
-    0.1,
-    0.1,
-]  # two live rejected, all prints accepted
+BAD = [0.9, 0.9, 0.1, 0.1] * 2  # two live rejected, all prints accepted
 
 
 def test_error_rates_are_those_of_the_worst_species_at_the_development_threshold() -> None:

@@ -1,4 +1,4 @@
-"""The challenge, end to end at its smallest: its leaderboard is verified, and trained again."""
+"""The challenge: its leaderboard is verified, and trained again."""
 
 from functools import partial
 from pathlib import Path
@@ -7,33 +7,26 @@ import numpy as np
 import polars as pl
 import pytest
 from PIL import Image
+from tests.studies.smoke import run_smoke
 
 from sterling.cli import main
 from sterling.face.capture import PROTOCOLS
 from sterling.face.challenge.leaderboard import open_board, verify
 from sterling.studies import STUDIES
-from sterling.studies.face._harness import read_recorded
-from sterling.studies.face._repetition import Repetition, items_of
-from sterling.studies.face.hifimask_challenge._entries import (
-    HELD,
-    HELD_CLAMPED,
-    SEEN,
-    SYSTEMS,
-    UNSEEN,
-    rerun,
-)
-from sterling.study import Results, run_study
+from sterling.studies.face._harness.measuring import read_recorded
+from sterling.studies.face._harness.repetition import Repetition, items_of
+from sterling.studies.face.hifimask_challenge._entries import HELD, HELD_CLAMPED, rerun
+from sterling.studies.face.hifimask_challenge._systems import SEEN, SYSTEMS, UNSEEN
+from sterling.study import Results
 
 STUDY = STUDIES["hifimask_challenge"]
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("challenge") / "run"
-    run_study(
-        STUDY, STUDY.presets["smoke"], preset="smoke", seed=2, folder=folder, backend="inline"
-    )
-    return folder
+    folder = tmp_path_factory.mktemp("challenge")
+    run_smoke("hifimask_challenge", folder, seed=2)
+    return folder / "run"
 
 
 def test_a_threshold_from_captures_held_out_cannot_be_steered(folder: Path) -> None:

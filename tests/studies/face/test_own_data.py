@@ -6,12 +6,12 @@ import numpy as np
 import polars as pl
 import pytest
 from PIL import Image
+from tests.studies.smoke import run_smoke
 
 from sterling.errors import InputError
 from sterling.face.capture import Scale, simulate
 from sterling.face.data import Manifest
 from sterling.studies import ENTRIES, STUDIES
-from sterling.study import run_study
 
 FACE = sorted(name for name, entry in ENTRIES.items() if entry.domain == "face")
 CLIPS = {"sgtd", "temporal_depth"}
@@ -72,27 +72,16 @@ def _save(channels: np.ndarray, path: Path) -> None:
 def test_a_face_study_runs_on_own_data_or_says_why_not(
     name: str, manifests: dict[bool, Path], tmp_path: Path
 ) -> None:
-    study = STUDIES[name]
-    data = manifests[name in CLIPS]
-    changes: dict[str, object] = {"data": data, "seeds": 1, "cropped": True}
-    config = study.presets["smoke"]
-    fields = type(config).model_fields
-    config = config.model_copy(
-        update={key: value for key, value in changes.items() if key in fields}
-    )
-    if study.no_data is not None:
-        with pytest.raises(InputError, match=study.no_data[:20]):
-            run_study(
-                study, config, preset="smoke", seed=0, folder=tmp_path / "run", backend="inline"
-            )
+    study, data = STUDIES[name], manifests[name in CLIPS]
+    changes = {"data": data, "seeds": 1, "cropped": "true"}
+    fields = type(study.presets["smoke"]).model_fields
+    assignments = [f"{key}={value}" for key, value in changes.items() if key in fields]
+    refusal = study.no_data[:20] if study.no_data else OTHER_LAYOUTS.get(name)
+    if refusal is not None:
+        with pytest.raises(InputError, match=refusal):
+            run_smoke(name, tmp_path, *assignments)
         return
-    if name in OTHER_LAYOUTS:
-        with pytest.raises(InputError, match=OTHER_LAYOUTS[name]):
-            run_study(study, config, preset="smoke", seed=0, folder=tmp_path / "run")
-        return
-    evidence = run_study(
-        study, config, preset="smoke", seed=0, folder=tmp_path / "run", backend="inline"
-    )
+    evidence = run_smoke(name, tmp_path, *assignments)
     assert str(data) in evidence.scope
     assert "SIMULATED" not in evidence.scope
     assert evidence.claims

@@ -1,4 +1,4 @@
-"""Types of protocol, end to end at their smallest, and what each leaves out of training."""
+"""Types of protocol: what each leaves out of training."""
 
 from pathlib import Path
 
@@ -6,8 +6,6 @@ from sterling.face.capture import KINDS, Scale, simulate
 from sterling.runs import Cell, open_run
 from sterling.studies import STUDIES
 from sterling.studies.face.pad_chapter import _protocols as pad_chapter
-
-STUDY = STUDIES["pad_chapter"]
 
 
 def test_what_is_left_out_is_gone_from_training_and_the_test_is_the_same() -> None:

@@ -1,4 +1,4 @@
-"""The table of families, end to end at its smallest."""
+"""The table of families."""
 
 import numpy as np
 import pytest
@@ -6,10 +6,7 @@ import torch
 
 from sterling.face.capture import Scale, simulate
 from sterling.face.data import Faces
-from sterling.studies import STUDIES
 from sterling.studies.face.pad_survey import _families as pad_survey
-
-STUDY = STUDIES["pad_survey"]
 
 
 @pytest.fixture(scope="module")

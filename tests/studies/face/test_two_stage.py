@@ -11,7 +11,8 @@ from sterling.face.capture import Scale, simulate
 from sterling.face.data import Faces
 from sterling.face.pad import DepthNet, Detector, TemporalDepth
 from sterling.runs import Cell, open_run
-from sterling.studies.face._harness import compare, simulated_faces
+from sterling.studies.face._harness.measuring import simulated_faces
+from sterling.studies.face._harness.training import compare
 from sterling.studies.face._two_stage import TwoStageConfig, refining, single_frame
 
 CONFIG = TwoStageConfig(

@@ -1,30 +1,27 @@
-"""Parts of the few-shot studies: what they measure, share and refuse."""
+"""Parts of the few-shot studies: what they measure and share."""
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
 from sterling.adapt import GradientLearner, Judged, LearnedRates, Learner, layered, lwau
-from sterling.errors import InputError
 from sterling.image import LabelledImages, conv4
 from sterling.runs import open_run
-from sterling.studies import STUDIES
-from sterling.studies.image._few_shot import (
+from sterling.studies.image._few_shot import maml_on_pictures
+from sterling.studies.image._few_shot_data import SMOKE, PriorConfig
+from sterling.studies.image._few_shot_systems import (
     PIXELS,
     System,
     Systems,
     Trained,
-    maml_on_pictures,
     measure_systems,
 )
-from sterling.studies.image._few_shot_data import SMOKE, PriorConfig
 from sterling.studies.image.lwau import BOTTOM, COST, FROZEN, TOP, layer_rows
 from sterling.studies.image.pkaml import AGREEMENT, GAP, MIXED_GAIN, OWN_LEAD, matrix_rows
 from sterling.studies.image.raml import distract
-from sterling.study import Results, run_study
+from sterling.study import Results
 
 SMALL = PriorConfig(**{**SMOKE, "seeds": 1, "iterations": 1}, prior_width=2, prior_steps=1)
 
@@ -99,24 +96,3 @@ def test_over_fitting_to_a_number_of_shots_is_read_off_the_matrix() -> None:
     assert found["accuracy"] == pytest.approx(accuracy.mean())
     same = matrix_rows(np.full((3, 2), 0.5), np.ones((3, 2)), ["1", "5", "all"])
     assert [each["value"] for each in same if each["metric"] == AGREEMENT] == [None]
-
-
-@pytest.mark.parametrize(
-    ("name", "changes", "named"),
-    [
-        ("lwau", {"source": "digits"}, "ways 5: the validation part of .* has 2 classes"),
-        ("pkaml", {"across": (1, 30)}, "20 items; 30 shots and 2 queries need 32"),
-        ("raml", {"data": Path("nowhere")}, "nowhere: no such folder"),
-        pytest.param(
-            *("lwau", {"device": "cuda"}, "use --set device=cpu"),
-            marks=pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU"),
-        ),
-    ],
-)
-def test_what_no_task_can_be_made_of_is_refused_before_anything_runs(
-    name: str, changes: dict[str, Any], named: str, tmp_path: Path
-) -> None:
-    study = STUDIES[name]
-    config = study.presets["smoke"].model_copy(update=changes)
-    with pytest.raises(InputError, match=named):
-        run_study(study, config, preset="smoke", seed=0, folder=tmp_path / "run", backend="inline")

@@ -1,11 +1,9 @@
 from itertools import product
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-from sterling.errors import InputError
 from sterling.image import AttackedImages
 from sterling.studies import STUDIES
 from sterling.studies.image.metaadvdet._detection import (
@@ -19,7 +17,7 @@ from sterling.studies.image.metaadvdet._detection import (
     _figures,
 )
 from sterling.studies.image.metaadvdet.study import claims
-from sterling.study import Results, override, row, run_study
+from sterling.study import Results, row
 
 pytest.importorskip("foolbox", reason="pip install 'sterling[attacks]'")
 STUDY = STUDIES["metaadvdet"]
@@ -62,15 +60,3 @@ def test_attacks_that_fooled_too_few_leave_no_figures() -> None:
         {"pgd": np.array([0])},
     )
     assert _figures(STUDY.presets["smoke"], few, "paper", 1, 0, {}) == ({}, {})
-
-
-@pytest.mark.parametrize(
-    ("assignment", "named"),
-    [("research_use=false", "research_use false"), ('known=["fgsm", "pdg"]', "did you mean pgd")],
-)
-def test_wrong_settings_are_named_before_anything_is_trained(
-    assignment: str, named: str, tmp_path: Path
-) -> None:
-    config = override(STUDY.presets["smoke"], [assignment])
-    with pytest.raises(InputError, match=named):
-        run_study(STUDY, config, preset="smoke", seed=0, folder=tmp_path / "run", backend="inline")

@@ -1,20 +1,12 @@
-"""The study of detectors: its declared lists, what it leaves out, and what it refuses."""
-
-import json
-from pathlib import Path
+"""The study of detectors: its declared lists, and what it leaves out."""
 
 import numpy as np
-import pytest
 from scipy import stats
 
-from sterling.errors import InputError
-from sterling.studies import STUDIES
 from sterling.studies.text.mgteval._cells import _in_turn, declared_share, scores_of
 from sterling.studies.text.mgteval._pooled import without_empty_lists
-from sterling.study import Results, row, run_study
+from sterling.study import Results, row
 from sterling.text.corpus.records import TextRecord
-
-TEXTS = [f"Text number {number}." for number in range(16)]
 
 
 def test_lists_keep_their_rate_unless_other_peoples_texts_calibrate() -> None:
@@ -67,22 +59,3 @@ def test_lists_have_no_rate_where_too_few_name_a_text() -> None:
     results = Results.of(without_empty_lists(rows))
     assert results.values("FDR of the list", detector="rank", calibration="own") == []
     assert results.values("FDR of the list", detector="lrr", calibration="own") == [0.1, 0.1]
-
-
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [
-        ({"original": ["Human."], "sampled": ["Machine."]}, "domain xsum: 1 texts of a kind are"),
-        ({"original": TEXTS, "sampled": [text.upper() for text in TEXTS]}, "two or more"),
-        ([1], "neither pairs"),
-    ],
-)
-def test_public_sets_that_do_not_suffice_are_refused(
-    content: object, message: str, tmp_path: Path
-) -> None:
-    study = STUDIES["mgteval"]
-    (tmp_path / "data").mkdir()
-    (tmp_path / "data" / "xsum_gpt2-xl.json").write_text(json.dumps(content))
-    config = study.presets["smoke"].model_copy(update={"data": tmp_path / "data"})
-    with pytest.raises(InputError, match=message):
-        run_study(study, config, preset="smoke", seed=0, folder=tmp_path / "run", backend="inline")

@@ -55,7 +55,7 @@ def test_a_continuation_leaves_the_beginning_out_of_both(model: LocalModel, tmp_
     assert not any(one.text.startswith("Part") for one in corpus.records)
 
 
-def test_a_killed_build_goes_on_to_the_same_corpus(
+def test_an_interrupted_build_resumes_to_the_same_corpus(
     model: LocalModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(build, "BATCH", 4)

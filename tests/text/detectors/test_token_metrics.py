@@ -7,6 +7,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.draws import normal, seeded
 
 from sterling.errors import InputError
 from sterling.lm import LocalModel, TokenStats, token_stats, train_small
@@ -28,7 +29,7 @@ def model() -> LocalModel:
 
 
 def random_stats(seed: int, tokens: int = 40) -> tuple[TokenStats, torch.Tensor, torch.Tensor]:
-    generator = torch.Generator().manual_seed(seed)
+    generator = seeded(seed)
     logits = torch.randn(1, tokens, 300, generator=generator) * 3
     labels = torch.randint(300, (1, tokens), generator=generator)
     batch = token_stats(logits, labels)
@@ -60,9 +61,7 @@ def test_the_analytic_curvature_is_that_of_many_samples() -> None:
     """Fast-DetectGPT draws 10,000 texts from the token distributions; its limit is analytic."""
     stats, logits, _ = random_stats(3)
     log_p = logits.log_softmax(-1)
-    drawn = torch.multinomial(
-        log_p.exp(), 10_000, replacement=True, generator=torch.Generator().manual_seed(0)
-    )
+    drawn = torch.multinomial(log_p.exp(), 10_000, replacement=True, generator=seeded())
     sampled = log_p.gather(-1, drawn).sum(0)
     discrepancy = (stats.log_prob.double().sum() - sampled.mean()) / sampled.std()
     assert METRICS["fast_detect_gpt"](stats) == pytest.approx(float(discrepancy), rel=0.02)
@@ -161,7 +160,7 @@ def test_a_shorter_copy_shares_weights_and_predicts_otherwise(model: LocalModel)
 
 
 def test_cross_entropy_is_least_for_equal_predictions() -> None:
-    logits = torch.randn(5, 30, generator=torch.Generator().manual_seed(0))
+    logits = normal(5, 30)
     own = mean_cross_entropy(logits, logits)
     log_p = logits.log_softmax(-1)
     entropies = -(log_p.exp() * log_p).sum(-1)

@@ -1,9 +1,10 @@
 from .align import CropSpec, crop_face, crop_pixels, landmark_places, resize_crop, resize_pixels
 from .clips import clip_of_video, load_clips
+from .datasets.account import Account, Count, Problem
 from .datasets.casia_mfsd import CASIA_MFSD
 from .datasets.casia_surf import CASIA_SURF, CASIA_SURF_ATTACKS
 from .datasets.cefa import CEFA
-from .datasets.check import Account, Count, Problem, check_dataset
+from .datasets.check import check_dataset
 from .datasets.hifimask import HIFIMASK
 from .datasets.msu_mfsd import MSU_MFSD
 from .datasets.nuaa import NUAA

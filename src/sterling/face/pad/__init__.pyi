@@ -17,15 +17,10 @@ from .networks.epcr import EPCR, Consistency
 from .networks.network import Network, Output
 from .networks.registry import MODELS, build_network, small_arguments
 from .training.augment import augment
+from .training.config import EpochRecord, TrainConfig, TrainHistory, TrainingError
 from .training.losses import ContrastiveDepthLoss, DepthLoss
 from .training.objective import Batch, Objective
-from .training.train import (
-    EpochRecord,
-    TrainConfig,
-    TrainHistory,
-    TrainingError,
-    train,
-)
+from .training.train import train
 
 __all__ = [
     "CDCN",

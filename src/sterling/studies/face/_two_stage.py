@@ -12,8 +12,9 @@ from sterling.face.data import Faces, label_maps
 from sterling.face.pad import DepthNet
 from sterling.face.pad.baselines.parallax import score_parallax
 from sterling.face.pad.networks.clip_depth import ClipDepth
-from sterling.face.pad.training.train import Optimizer
-from sterling.studies.face._harness import BASELINE, FaceConfig, System
+from sterling.face.pad.training.config import Optimizer
+from sterling.studies.face._harness.config import FaceConfig
+from sterling.studies.face._harness.systems import BASELINE, System
 from sterling.study import Claim, Preset, Results
 
 RELIEF_SIDE = 32  # of the ellipsoid's map; it is enlarged to the clip's size

@@ -15,16 +15,16 @@ from sterling.face.data import Modality
 from sterling.face.pad.networks.fusion_resnet import FusionResNet
 from sterling.measure import tpr_at_fpr
 from sterling.runs import Row
-from sterling.studies.face._harness import (
+from sterling.studies.face._harness.config import FaceConfig
+from sterling.studies.face._harness.measuring import Compared
+from sterling.studies.face._harness.study import face_study
+from sterling.studies.face._harness.systems import (
     ALL_MODALITIES,
     BASELINE,
     THUMBNAILS,
-    Compared,
-    FaceConfig,
     System,
     Systems,
 )
-from sterling.studies.face._views import face_study
 from sterling.studies.registry import ENTRIES
 from sterling.study import Claim, Column, Results, Views, row
 

@@ -16,17 +16,18 @@ from pydantic import Field
 
 from sterling.face.data import Faces, Manifest
 from sterling.face.pad.networks.ccl import CCL, ContextContrast, contexts_of
-from sterling.studies.face._harness import (
+from sterling.studies.face._harness.config import FaceConfig
+from sterling.studies.face._harness.study import face_study
+from sterling.studies.face._harness.systems import (
     BASELINE,
     THUMBNAILS,
-    FaceConfig,
     Setting,
     Settings,
     System,
     Systems,
     leave_out,
 )
-from sterling.studies.face._views import face_study, in_setting, settings_table
+from sterling.studies.face._harness.views import in_setting, settings_table
 from sterling.studies.registry import ENTRIES
 from sterling.study import Claim, Results, Views
 

@@ -7,8 +7,9 @@ sections 3.1 and 3.2.
 from pydantic import Field
 
 from sterling.face.pad import CDCN
-from sterling.studies.face._harness import BASELINE, THUMBNAILS, FaceConfig, System, Systems
-from sterling.studies.face._views import face_study
+from sterling.studies.face._harness.config import FaceConfig
+from sterling.studies.face._harness.study import face_study
+from sterling.studies.face._harness.systems import BASELINE, THUMBNAILS, System, Systems
 from sterling.studies.registry import ENTRIES
 from sterling.study import Claim, Results
 

@@ -8,16 +8,16 @@ others are the ablations that it reports.
 from sterling.face.data import Modality
 from sterling.face.pad import CDCN
 from sterling.face.pad.networks.cdcn_multimodal import CDCNMultimodal
-from sterling.studies.face._harness import (
+from sterling.studies.face._harness.config import FaceConfig
+from sterling.studies.face._harness.study import face_study
+from sterling.studies.face._harness.systems import (
     ALL_MODALITIES,
     BASELINE,
     THUMBNAILS,
-    FaceConfig,
     Fusion,
     System,
     Systems,
 )
-from sterling.studies.face._views import face_study
 from sterling.studies.registry import ENTRIES
 from sterling.study import Claim, Results
 

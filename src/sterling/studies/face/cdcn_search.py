@@ -20,15 +20,10 @@ from sterling.face.pad.networks.cdcn_pp import OPERATIONS, PUBLISHED, CDCNpp, St
 from sterling.face.pad.networks.cdcn_search import SearchConfig, SuperNetwork, search
 from sterling.runs import Cell, Row, derive_seed
 from sterling.storage import write_atomically
-from sterling.studies.face._harness import (
-    BASELINE,
-    THUMBNAILS,
-    Compared,
-    FaceConfig,
-    System,
-    Systems,
-)
-from sterling.studies.face._views import face_study
+from sterling.studies.face._harness.config import FaceConfig
+from sterling.studies.face._harness.measuring import Compared
+from sterling.studies.face._harness.study import face_study
+from sterling.studies.face._harness.systems import BASELINE, THUMBNAILS, System, Systems
 from sterling.studies.registry import ENTRIES
 from sterling.study import Claim, Column, Results, Views, row
 

@@ -20,17 +20,18 @@ from sterling.face.pad import Detector, normalise
 from sterling.face.pad.networks.cqil import CQIL, QualityInvariance, lower_quality
 from sterling.measure import Scores, auc
 from sterling.runs import Row
-from sterling.studies.face._harness import (
+from sterling.studies.face._harness.config import FaceConfig
+from sterling.studies.face._harness.study import face_study
+from sterling.studies.face._harness.systems import (
     BASELINE,
     THUMBNAILS,
-    FaceConfig,
     Setting,
     Settings,
     System,
     Systems,
     leave_out,
 )
-from sterling.studies.face._views import face_study, in_setting, settings_table
+from sterling.studies.face._harness.views import in_setting, settings_table
 from sterling.studies.registry import ENTRIES
 from sterling.study import Claim, Column, Results, Views, positive, row
 

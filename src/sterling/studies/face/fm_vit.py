@@ -15,15 +15,15 @@ from sterling.face.pad import Network
 from sterling.face.pad.detector.describe import multiply_adds
 from sterling.face.pad.networks.fm_vit import FMViT
 from sterling.face.pad.networks.fusion_resnet import FusionResNet
-from sterling.studies.face._harness import (
+from sterling.studies.face._harness.config import FaceConfig
+from sterling.studies.face._harness.study import face_study
+from sterling.studies.face._harness.systems import (
     ALL_MODALITIES,
     BASELINE,
     THUMBNAILS,
-    FaceConfig,
     System,
     Systems,
 )
-from sterling.studies.face._views import face_study
 from sterling.studies.registry import ENTRIES
 from sterling.study import Claim, Column, Results, Table, Views
 

@@ -30,16 +30,13 @@ from sterling.face.pad.few_shot.meta_teacher import (
 )
 from sterling.measure import Scores, auc
 from sterling.runs import Cell, Row, Run, derive_seed
-from sterling.studies.face._harness import (
-    BASELINE,
-    THUMBNAILS,
-    CaptureConfig,
-    divided,
-    hand_crafted,
-    read_recorded,
-)
-from sterling.studies.face._repetition import Repetition, items_of, rows_of
-from sterling.studies.face._views import face_views, scope_of
+from sterling.studies.face._harness.config import CaptureConfig
+from sterling.studies.face._harness.measuring import divided, read_recorded
+from sterling.studies.face._harness.repetition import Repetition, items_of, rows_of
+from sterling.studies.face._harness.study import scope_of
+from sterling.studies.face._harness.systems import BASELINE, THUMBNAILS
+from sterling.studies.face._harness.training import hand_crafted
+from sterling.studies.face._harness.views import face_views
 from sterling.studies.registry import ENTRIES
 from sterling.study import Claim, Column, Results, Study, Views, row
 

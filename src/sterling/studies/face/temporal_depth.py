@@ -9,7 +9,8 @@ from functools import partial
 
 from sterling.face.data import Faces
 from sterling.face.pad import DepthNet, TemporalDepth
-from sterling.studies.face._harness import BASELINE, THUMBNAILS, Systems
+from sterling.studies.face._harness.study import face_study
+from sterling.studies.face._harness.systems import BASELINE, THUMBNAILS, Systems
 from sterling.studies.face._two_stage import (
     PARALLAX,
     PLANAR_KINDS,
@@ -20,7 +21,6 @@ from sterling.studies.face._two_stage import (
     single_frame,
     temporal_claims,
 )
-from sterling.studies.face._views import face_study
 from sterling.studies.registry import ENTRIES
 from sterling.study import Claim, Results
 

@@ -28,8 +28,9 @@ from sterling.adapt import (
 )
 from sterling.image.backbones import BACKBONES, Backbone
 from sterling.runs import Row
-from sterling.studies.image._few_shot import PIXELS, System, Systems, Trained, few_shot_study
+from sterling.studies.image._few_shot import few_shot_study
 from sterling.studies.image._few_shot_data import PAPER, SMOKE, FewShotConfig
+from sterling.studies.image._few_shot_systems import PIXELS, System, Systems, Trained
 from sterling.studies.registry import ENTRIES
 from sterling.study import Claim, Column, Results, Table, Views, bars_of_table, positive, row
 

@@ -18,14 +18,9 @@ from scipy import stats
 from sterling.adapt import cet_loss, cet_proxy, tof_gap
 from sterling.adapt.attention import Form
 from sterling.runs import Row
-from sterling.studies.image._few_shot import (
-    Systems,
-    Trained,
-    few_shot_study,
-    maml_on_maps,
-    maml_on_pictures,
-)
+from sterling.studies.image._few_shot import few_shot_study, maml_on_maps, maml_on_pictures
 from sterling.studies.image._few_shot_data import PAPER, PAPER_PRIOR, SMOKE, PriorConfig
+from sterling.studies.image._few_shot_systems import Systems, Trained
 from sterling.studies.registry import ENTRIES
 from sterling.study import Claim, Column, Figure, Results, Views, positive, row
 

@@ -12,16 +12,9 @@ import torch
 from pydantic import Field
 
 from sterling.adapt.attention import Form
-from sterling.studies.image._few_shot import (
-    PIXELS,
-    System,
-    Systems,
-    few_shot_study,
-    maml_on_maps,
-    maml_on_pictures,
-    representation_by,
-)
+from sterling.studies.image._few_shot import few_shot_study, maml_on_maps, maml_on_pictures
 from sterling.studies.image._few_shot_data import PAPER, PAPER_PRIOR, SMOKE, Parts, PriorConfig
+from sterling.studies.image._few_shot_systems import PIXELS, System, Systems, representation_by
 from sterling.studies.registry import ENTRIES
 from sterling.study import Claim, Column, Results, Table, Views
 

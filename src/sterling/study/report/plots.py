@@ -145,8 +145,8 @@ def _test_scores(path: Path) -> pl.DataFrame:
 def _det_curve(axes: Any, scores: Scores, colour: str, name: str, *, band: bool) -> None:
     curve = error_curve(scores)
     attacks, bona_fides = len(scores.negative), len(scores.positive)
-    picked = np.unique(np.linspace(0, len(curve.apcer) - 1, DET_POINTS).astype(int))
-    apcer, bpcer = curve.apcer[picked], curve.bpcer[picked]
+    picked = np.unique(np.linspace(0, len(curve.fpr) - 1, DET_POINTS).astype(int))
+    apcer, bpcer = curve.fpr[picked], curve.fnr[picked]
     axes.plot(
         ndtri(np.clip(apcer, 0.5 / attacks, 1 - 0.5 / attacks)),
         ndtri(np.clip(bpcer, 0.5 / bona_fides, 1 - 0.5 / bona_fides)),

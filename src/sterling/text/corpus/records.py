@@ -100,10 +100,6 @@ class Corpus:
     records: tuple[TextRecord, ...]
     unread: tuple[Unread, ...] = ()
 
-    def of_split(self, split: str) -> list[TextRecord]:
-        """Return the records of one split."""
-        return [record for record in self.records if record.split == split]
-
 
 def to_jsonl(records: Iterable[TextRecord]) -> str:
     """Return one JSON object per line."""

@@ -6,10 +6,9 @@ from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
-import cv2
-import numpy as np
 import pytest
 from tests.face.data.trees import TREES, a_few, lay_out
+from tests.films import film, grey
 
 from sterling.errors import InputError
 from sterling.face.data import DATASETS, Account, check_dataset
@@ -152,11 +151,7 @@ def test_files_beside_the_presentations_are_counted(tmp_path: Path) -> None:
 
 def test_only_opening_finds_what_cannot_be_decoded(tmp_path: Path) -> None:
     lay_out(tmp_path, ["train_release/1/1.avi"])
-    good = tmp_path / "train_release/1/2.avi"
-    writer = cv2.VideoWriter(str(good), cv2.VideoWriter.fourcc(*"MJPG"), 25, (32, 32))
-    for _ in range(3):
-        writer.write(np.zeros((32, 32, 3), np.uint8))
-    writer.release()
+    film(tmp_path / "train_release/1/2.avi", [grey(0, 32)] * 3)
     assert "unreadable" not in problems(check_dataset(tmp_path))
     account = check_dataset(tmp_path, open_files=True)
     assert problems(account)["unreadable"] == 1

@@ -5,10 +5,9 @@ import re
 from collections import Counter
 from pathlib import Path
 
-import cv2
-import numpy as np
 import pytest
 from tests.face.data.trees import TREES, a_few, lay_out, listing, whole
+from tests.films import film, grey
 
 from sterling.errors import InputError
 from sterling.face.data import (
@@ -157,11 +156,7 @@ def test_what_would_make_a_manifest_wrong_is_refused(
 
 def test_frames_of_videos_are_spread_and_a_damaged_one_is_told_of(tmp_path: Path) -> None:
     lay_out(tmp_path, ["train_release/1/3.avi"], b"no video")
-    path = str(tmp_path / "train_release/1/1.avi")
-    writer = cv2.VideoWriter(path, cv2.VideoWriter.fourcc(*"MJPG"), 25, (32, 32))
-    for grey in range(10):
-        writer.write(np.full((32, 32, 3), 20 * grey, np.uint8))
-    writer.release()
+    film(tmp_path / "train_release/1/1.avi", (grey(20 * k, 32) for k in range(10)))
     manifest = read_casia_mfsd(tmp_path, "overall", frames=2)
     assert manifest.column("item").tolist() == ["train/1/1#2", "train/1/1#7", "train/1/3#0"]
     assert manifest.column("video").tolist() == ["train/1/1", "train/1/1", "train/1/3"]

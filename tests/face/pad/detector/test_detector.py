@@ -24,6 +24,7 @@ from sterling.face.pad.detector import weights as weights_module
 from sterling.face.pad.detector.describe import describe, multiply_adds
 from sterling.face.pad.networks.cdcn_multimodal import CDCNMultimodal
 from sterling.measure import Threshold
+from sterling.testing import check_detector
 
 Task = Callable[[int, int], tuple[Tensor, Tensor]]
 
@@ -62,6 +63,12 @@ def test_score_is_the_mean_of_the_map_whatever_the_batch(
     np.testing.assert_allclose(scores, maps.mean(axis=(1, 2)), rtol=1e-5)
     np.testing.assert_allclose(detector.score(images, batch_size=3), scores, atol=1e-6)
     assert detector.score(images[:0]).shape == (0,)
+
+
+@pytest.mark.no_cover
+def test_a_trained_detector_keeps_the_contract(detector: Detector, texture_task: Task) -> None:
+    images, _ = texture_task(60, 5)
+    check_detector(detector.score, images[::2], images[1::2], tolerance=1e-4)
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.draws import pixels, seeded
 from torch import Tensor, nn
 
 from sterling.adapt import (
@@ -88,7 +89,7 @@ def test_alpha_gamma_and_start_have_the_gradients_of_the_detached_update() -> No
 
 
 def test_with_gamma_of_one_it_is_first_order_maml() -> None:
-    draw = torch.Generator().manual_seed(0)
+    draw = seeded()
     images = torch.randint(0, 256, (4, 3, 32, 32), generator=draw, dtype=torch.uint8)
     maps = torch.rand(4, 4, 4, generator=draw)
     task = Task(images, maps, images.flip(0), maps.flip(0), (1, 0))
@@ -112,7 +113,7 @@ def test_gamma_falls_where_late_steps_fit_noise() -> None:
     """Three examples whose labels are noisy, five numbers to fit: going on is over-fitting."""
 
     def draw(number: int) -> Task:
-        rng = torch.Generator().manual_seed(number)
+        rng = seeded(number)
         weight = torch.randn(5, generator=rng)
         x, other = torch.randn(3, 5, generator=rng), torch.randn(20, 5, generator=rng)
         noisy = x @ weight + 2 * torch.randn(3, generator=rng)
@@ -208,9 +209,7 @@ def test_types_with_too_few_faces_take_no_part_and_are_named() -> None:
 
 
 def test_liveness_is_the_mean_map_after_adaptation() -> None:
-    images = torch.randint(
-        0, 256, (4, 3, 32, 32), generator=torch.Generator().manual_seed(1), dtype=torch.uint8
-    )
+    images = pixels(4, 3, 32, 32, seed=1)
     maps = torch.tensor([1.0, 1.0, 0.0, 0.0])[:, None, None].expand(4, 4, 4)
     task = Task(images, maps, images[:2], maps[:2], (1, 0))
     learner = adaptive_inner_update(FunctionalModel(DepthMaps(2)), rate=0.1)

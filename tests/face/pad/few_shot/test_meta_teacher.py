@@ -6,6 +6,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from scipy import stats
+from tests.draws import normal, seeded, uniform
 from torch import Tensor, nn
 
 from sterling.adapt import FunctionalModel
@@ -26,17 +27,14 @@ class Linear(nn.Module):
 
     def __init__(self, size: int, outputs: int, seed: int) -> None:
         super().__init__()
-        draw = torch.Generator().manual_seed(seed)
-        self.weight = nn.Parameter(
-            torch.randn(size, outputs, generator=draw, dtype=torch.float64) / size
-        )
+        self.weight = nn.Parameter(normal(size, outputs, seed=seed, dtype=torch.float64) / size)
 
     def forward(self, inputs: Tensor, _labels: Tensor | None = None) -> Tensor:
         return inputs @ self.weight
 
 
 def lesson(size: int = 4, seed: int = 0) -> Lesson:
-    draw = torch.Generator().manual_seed(seed)
+    draw = seeded(seed)
     x, other = torch.randn(2, 6, size, generator=draw, dtype=torch.float64)
     labels = (torch.rand(6, generator=draw) < 0.5).double()
     return Lesson(x, labels, other, labels.flip(0))
@@ -125,7 +123,7 @@ def _always(given: Lesson, _number: int) -> Lesson:
 
 
 def blobs(count: int, seed: int) -> tuple[Tensor, Tensor]:
-    draw = torch.Generator().manual_seed(seed)
+    draw = seeded(seed)
     labels = (torch.rand(count, generator=draw) < 0.5).float()
     inputs = torch.randn(count, 6, generator=draw)
     inputs[:, 0] += 3 * labels - 1.5
@@ -150,7 +148,7 @@ def test_flipped_labels_are_softened_and_a_fresh_student_gains() -> None:
     softened, gains = [], []
     for seed in range(4):
         inputs, truth = blobs(120, 10 * seed)
-        wrong = torch.rand(120, generator=torch.Generator().manual_seed(seed)) < 0.3
+        wrong = uniform(120, seed=seed) < 0.3
         given = torch.where(wrong, 1 - truth, truth)
         validation, clean = blobs(60, 10 * seed + 1)
         with torch.random.fork_rng(devices=[]):
@@ -208,7 +206,7 @@ def test_where_the_cue_is_in_one_half_the_map_gathers_there() -> None:
             maps: Tensor = self.conv(normalise(images))[:, 0]
             return maps
 
-    draw = torch.Generator().manual_seed(0)
+    draw = seeded()
     teacher, student = SpoofMapTeacher(4), Local()
     learner = MetaTeacher(
         FunctionalModel(student),

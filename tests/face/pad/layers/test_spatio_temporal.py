@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy import ndimage
+from tests.draws import normal, seeded
 from torch import Tensor, nn
 
 from sterling.errors import InputError
@@ -41,40 +42,36 @@ def mixed(unit: ShortTermBlock, now: Cues, then: Cues, previous: Tensor | None =
     return torch.cat(seen, dim=1)
 
 
-def noise(*shape: int, seed: int = 0) -> Tensor:
-    return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
-
-
 @pytest.mark.parametrize(("signed", "wide"), [(True, False), (False, True)])
 def test_parts_are_as_wide_as_stated(signed: bool, wide: bool) -> None:
     unit = block(3, 4, signed=signed, wide=wide)
-    now, then = (unit.cues(noise(2, 3, 8, 8, seed=seed)) for seed in (0, 1))
+    now, then = (unit.cues(normal(2, 3, 8, 8, seed=seed)) for seed in (0, 1))
     gradients = 4 if signed else 2
     assert now.gradients.shape[1] == gradients
-    parts = mixed(unit, now, then, noise(2, 4, 8, 8))
+    parts = mixed(unit, now, then, normal(2, 4, 8, 8))
     assert parts.shape[1] == 2 + 2 * gradients + 2 + (3 if wide else 0) + 4
     assert torch.equal(parts[:, :2], now.reduced)
     assert torch.equal(parts[:, 2 + gradients : 2 + 2 * gradients], then.gradients)
-    assert torch.equal(parts[:, -6:-2], noise(2, 4, 8, 8))
+    assert torch.equal(parts[:, -6:-2], normal(2, 4, 8, 8))
     assert torch.equal(parts[:, -2:], then.reduced - now.reduced)
-    assert unit(now, then, noise(2, 4, 8, 8)).shape == (2, 5, 8, 8)
+    assert unit(now, then, normal(2, 4, 8, 8)).shape == (2, 5, 8, 8)
 
 
 @pytest.mark.parametrize(("signed", "wide"), [(True, False), (False, True)])
 def test_equal_frames_have_no_temporal_gradient(signed: bool, wide: bool) -> None:
     unit = block(signed=signed, wide=wide)
-    cues = unit.cues(noise(2, 3, 8, 8))
+    cues = unit.cues(normal(2, 3, 8, 8))
     assert bool((mixed(unit, cues, cues)[:, -2:] == 0).all())
-    moved = mixed(unit, cues, unit.cues(noise(2, 3, 8, 8, seed=1)))[:, -2:]
+    moved = mixed(unit, cues, unit.cues(normal(2, 3, 8, 8, seed=1)))[:, -2:]
     assert bool((moved != 0).any())
 
 
 def test_the_change_in_time_has_ten_times_the_deviation_of_the_rest() -> None:
     unit = block(signed=False, wide=True).train()
-    now = noise(8, 3, 8, 8)
+    now = normal(8, 3, 8, 8)
     given = []
     unit.mix.register_forward_pre_hook(lambda _module, args: given.append(args[0]))
-    unit(unit.cues(now), unit.cues(now + 0.01 * noise(8, 3, 8, 8, seed=1)), None)
+    unit(unit.cues(now), unit.cues(now + 0.01 * normal(8, 3, 8, 8, seed=1)), None)
     deviation = given[0].std(dim=(0, 2, 3))
     torch.testing.assert_close(deviation[:-2], torch.ones(len(deviation) - 2), atol=0.02, rtol=0)
     torch.testing.assert_close(deviation[-2:], torch.full((2,), 10.0), atol=0.5, rtol=0)
@@ -112,8 +109,7 @@ def cell(inputs: int = 3, hidden: int = 2) -> ConvGRUCell:
 
 
 def noise64(*shape: int, seed: int = 0) -> Tensor:
-    generator = torch.Generator().manual_seed(seed)
-    return torch.randn(shape, generator=generator, dtype=torch.float64)
+    return normal(*shape, seed=seed, dtype=torch.float64)
 
 
 def hold(unit: ConvGRUCell, *, reset: float | None = None, update: float | None = None) -> None:
@@ -193,7 +189,7 @@ ORDERS: tuple[GradientOrder, ...] = ("sobel_then_conv", "conv_then_sobel")
 
 def filled(block: SpatialGradientBlock) -> SpatialGradientBlock:
     """Give every weight, and batch norm's statistics, values of their own."""
-    generator = torch.Generator().manual_seed(1)
+    generator = seeded(1)
     with torch.no_grad():
         for tensor in (*block.parameters(), *block.buffers()):
             if tensor.is_floating_point():
@@ -212,14 +208,14 @@ def test_a_ramp_of_slope_one_gives_eight() -> None:
 
 
 def test_sobel_agrees_with_scipy() -> None:
-    x = noise(2, 3, 8, 11)
+    x = normal(2, 3, 8, 11)
     for axis, ours in zip((-1, -2), sobel(x), strict=True):
         theirs = [ndimage.sobel(p, axis=axis, mode="constant") for p in x.flatten(0, 1).numpy()]
         np.testing.assert_allclose(ours.flatten(0, 1).numpy(), np.stack(theirs), atol=1e-5)
 
 
 def test_magnitude_is_the_length_and_flat_regions_have_a_finite_slope() -> None:
-    x = noise(1, 2, 6, 6)
+    x = normal(1, 2, 6, 6)
     right, down = sobel(x)
     torch.testing.assert_close(gradient_magnitude(x), torch.hypot(right, down))
     torch.testing.assert_close(gradient_magnitude(x, root=False), torch.hypot(right, down).square())
@@ -244,7 +240,7 @@ def test_without_its_gradient_path_it_is_convolution_norm_relu(order: GradientOr
     with torch.no_grad():
         inner.weight.zero_()
         inner.bias.zero_()
-        x = noise(2, 3, 8, 8)
+        x = normal(2, 3, 8, 8)
         plain = nn.Sequential(block.convolution, block.norm, nn.ReLU())
         torch.testing.assert_close(block(x), plain(x))
 
@@ -256,7 +252,7 @@ def test_block_is_the_stated_equation(order: GradientOrder, root: bool) -> None:
     inner, point = block.after[-1], [*block.before, *block.after][0]
     assert isinstance(inner, nn.BatchNorm2d)
     assert isinstance(point, nn.Conv2d)
-    x = noise(1, 3, 8, 8)
+    x = normal(1, 3, 8, 8)
 
     def steep(values: NDArray[np.float32]) -> NDArray[np.float32]:
         parts = [[ndimage.sobel(p, axis=a, mode="constant") for a in (0, 1)] for p in values]

@@ -1,37 +1,13 @@
 import pytest
 import torch
 import torch.nn.functional as F
+from tests.draws import normal
+from tests.face.pad.lively import lively
 from torch import Tensor, nn
 
-from sterling.face.pad.layers.cdc import CentralDifferenceConv2d, fold, two_path
-from sterling.face.pad.networks.cdcn import CDCN
-
-
-def parameters(model: nn.Module) -> int:
-    return sum(p.numel() for p in model.parameters() if p.requires_grad)
-
-
-def moved_statistics(model: CDCN, size: int = 32) -> CDCN:
-    """Give batch norm running statistics that differ from their initial 0 and 1."""
-    generator = torch.Generator().manual_seed(1)
-    for module in model.modules():
-        if isinstance(module, nn.BatchNorm2d):
-            module.momentum = 1.0
-    with torch.no_grad():
-        model.train()(torch.randn(4, 3, size, size, generator=generator) * 2 + 0.5)
-    return model.eval()
-
-
-@pytest.mark.parametrize("theta", [0.0, 0.7, 1.0])
-def test_published_size(theta: float) -> None:
-    assert parameters(CDCN(theta=theta)) == 2_245_016
-
-
-def test_published_map() -> None:
-    with torch.no_grad():
-        depth = fold(CDCN())(torch.zeros(1, 3, 256, 256)).maps
-    assert depth.shape == (1, 32, 32)
-    assert bool((depth >= 0).all())
+from sterling.face.pad.layers.cdc import CentralDifferenceConv2d
+from sterling.face.pad.networks.cdcn import CDCN, SpatialAttention
+from sterling.face.pad.networks.cdcn_pp import CDCNpp, operation_channels
 
 
 def test_width_scales_the_channels() -> None:
@@ -39,25 +15,8 @@ def test_width_scales_the_channels() -> None:
     assert outputs == [16, 32, 49, 32, 32, 49, 32, 32, 49, 32, 32, 16, 1]
 
 
-def test_two_path_one_path_and_folded_networks_agree(monkeypatch: pytest.MonkeyPatch) -> None:
-    model = moved_statistics(CDCN(8))
-    x = torch.randn(2, 3, 64, 64, generator=torch.Generator().manual_seed(2))
-
-    def released(self: CentralDifferenceConv2d, value: Tensor) -> Tensor:
-        return two_path(value, self.weight, theta=self.theta)
-
-    with torch.no_grad():
-        one, folded = model(x).maps, fold(model)(x).maps
-        monkeypatch.setattr(CentralDifferenceConv2d, "forward", released)
-        two = model(x).maps
-    assert one.abs().max() > 0.01
-    torch.testing.assert_close(one, two, atol=1e-4, rtol=0)
-    torch.testing.assert_close(one, folded, atol=1e-4, rtol=0)
-
-
 def test_theta_zero_is_the_ordinary_network_bit_for_bit(monkeypatch: pytest.MonkeyPatch) -> None:
-    model = moved_statistics(CDCN(4, theta=0.0))
-    x = torch.randn(1, 3, 32, 32, generator=torch.Generator().manual_seed(2))
+    model, x = lively(CDCN(4, theta=0.0)), normal(1, 3, 32, 32)
 
     def ordinary(self: CentralDifferenceConv2d, value: Tensor) -> Tensor:
         return F.conv2d(value, self.weight, padding=1)
@@ -68,9 +27,32 @@ def test_theta_zero_is_the_ordinary_network_bit_for_bit(monkeypatch: pytest.Monk
         assert torch.equal(ours, model(x).maps)
 
 
-def test_first_layer_with_theta_one_ignores_brightness() -> None:
-    stem = CDCN(4, theta=1.0).trunk.stem[0]
-    x = torch.randn(1, 3, 16, 16, generator=torch.Generator().manual_seed(2))
+def test_published_channels() -> None:
+    levels = (CDCNpp().trunk.low, CDCNpp().trunk.mid, CDCNpp().trunk.high)
+    channels = [
+        [m.out_channels for m in level.modules() if isinstance(m, nn.Conv2d)] for level in levels
+    ]
+    assert channels == [[128, 204, 128], [153, 128, 179, 128], [128, 153, 128]]
+
+
+def test_challenge_width_scales_the_ratios() -> None:
+    assert operation_channels("cdc_2_1.6", 160) == [256, 160]  # the authors' challenge entry
+
+
+def test_attention_weighs_positions_between_zero_and_one() -> None:
+    attend, features = SpatialAttention(3), normal(2, 5, 6, 6)
     with torch.no_grad():
-        change = (stem(x + 2.0) - stem(x))[..., 1:-1, 1:-1]
-    assert change.abs().max() < 1e-5
+        weights = attend(features) / features
+        flat = attend(torch.ones(1, 4, 8, 8))
+    assert float(weights.min()) > 0
+    assert float(weights.max()) < 1
+    torch.testing.assert_close(weights, weights[:, :1].expand_as(weights))  # one per position
+    inside = flat[..., 1:-1, 1:-1]
+    torch.testing.assert_close(inside, inside[..., :1, :1].expand_as(inside))
+
+
+def test_attention_of_zero_weights_halves() -> None:
+    attend = SpatialAttention(5)
+    nn.init.zeros_(attend.weigh.weight)
+    features = normal(1, 3, 8, 8)
+    torch.testing.assert_close(attend(features), features / 2)

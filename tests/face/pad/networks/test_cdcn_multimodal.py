@@ -1,26 +1,10 @@
 import torch
+from tests.draws import normal, seeded
+from tests.face.pad.lively import lively
 from torch import Tensor, nn
 
 from sterling.face.pad import CDCN, TrainConfig, normalise, train
 from sterling.face.pad.networks.cdcn_multimodal import CDCNMultimodal
-from sterling.face.pad.networks.network import Output
-
-
-def pictures(items: int = 2, channels: int = 5, size: int = 32) -> Tensor:
-    return torch.randn(items, channels, size, size, generator=torch.Generator().manual_seed(1))
-
-
-def maps(output: Output) -> Tensor:
-    assert output.maps is not None
-    return output.maps
-
-
-def trained_norms(model: CDCNMultimodal) -> CDCNMultimodal:
-    """Move the running statistics, so that evaluation differs from the initial state."""
-    with torch.no_grad():
-        for _ in range(3):
-            model.train()(pictures(8))
-    return model.eval()
 
 
 def test_no_tensor_is_shared_between_trunks() -> None:
@@ -30,7 +14,7 @@ def test_no_tensor_is_shared_between_trunks() -> None:
 
 
 def test_order_of_modalities_is_a_matter_of_weights_only() -> None:
-    model = trained_norms(CDCNMultimodal(4, modalities=("rgb", "depth", "ir")))
+    model = lively(CDCNMultimodal(4, modalities=("rgb", "depth", "ir")))
     other = CDCNMultimodal(4, modalities=("ir", "rgb", "depth")).eval()
     order = [2, 0, 1]  # where the other's modalities stand in the first
     for mine, theirs in enumerate(order):
@@ -40,10 +24,10 @@ def test_order_of_modalities_is_a_matter_of_weights_only() -> None:
     parts = fused["0.0.weight"].split(block, dim=1)
     fused["0.0.weight"] = torch.cat([parts[i] for i in order], dim=1)
     other.head.load_state_dict(fused)
-    images = pictures()
+    images = normal(2, 5, 32, 32, seed=1)
     permuted = torch.cat([images[:, 4:5], images[:, :3], images[:, 3:4]], dim=1)
     with torch.no_grad():
-        expected, found = maps(model(images)), maps(other(permuted))
+        expected, found = model(images).maps, other(permuted).maps
     assert float(expected.abs().max()) > 0
     torch.testing.assert_close(found, expected, atol=1e-5, rtol=0)
 
@@ -63,7 +47,7 @@ def test_parameter_count_is_three_trunks_and_a_head() -> None:
 
 def test_where_only_depth_tells_three_modalities_do_as_well_as_depth_and_colour_does_not() -> None:
     """Live and spoof differ in depth alone; colour and infrared are the same noise for both."""
-    generator = torch.Generator().manual_seed(0)
+    generator = seeded()
 
     def task(items: int) -> tuple[Tensor, Tensor]:
         shape = (items, 5, 32, 32)

@@ -4,7 +4,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from sterling.errors import InputError
 from sterling.face.pad.networks.cdcn_pp import PUBLISHED, CDCNpp
@@ -48,6 +48,19 @@ def test_weights_are_softmaxes_and_the_structure_obeys_their_argmax() -> None:
     assert len(found.losses) == CONFIG.epochs - CONFIG.warmup_epochs
     assert float(network.alpha.detach().abs().max()) > 0
     CDCNpp(4, structure=found.structure, attention=())  # trains as a configuration
+    again = search(SuperNetwork(4), *task(), CONFIG)
+    np.testing.assert_array_equal(again.alpha, found.alpha)
+
+
+def test_each_parameter_belongs_to_one_level() -> None:
+    network = SuperNetwork(4)
+    weights, structure = (
+        {id(p) for p in level} for level in (network.weights(), network.architecture())
+    )
+    assert weights | structure == {id(p) for p in network.parameters()}
+    assert not weights & structure
+    assert weights
+    assert structure
 
 
 def test_the_structure_rests_while_the_weights_warm_up() -> None:
@@ -117,22 +130,6 @@ def test_partial_channels_pass_by_and_are_shuffled() -> None:
     passed = cell._edge(0, x, only_none)[0, :, 0, 0]
     # Channels 0 and 1 were taken, and became nothing; four groups of two are interleaved.
     assert passed.tolist() == [0, 2, 4, 6, 0, 3, 5, 7]
-
-
-def test_the_same_seed_finds_the_same() -> None:
-    first, second = (search(SuperNetwork(4), *task(), CONFIG) for _ in range(2))
-    np.testing.assert_array_equal(first.alpha, second.alpha)
-
-
-@pytest.mark.parametrize("module", ["weights", "architecture"])
-def test_each_parameter_belongs_to_one_level(module: str) -> None:
-    network = SuperNetwork(4)
-    everything = {id(p) for p in network.parameters()}
-    weights = {id(p) for p in network.weights()}
-    structure = {id(p) for p in network.architecture()}
-    assert weights | structure == everything
-    assert not weights & structure
-    assert isinstance(getattr(network, module)()[0], nn.Parameter)
 
 
 def test_wrong_arguments_are_refused() -> None:

@@ -2,6 +2,7 @@ from dataclasses import replace
 
 import numpy as np
 import torch
+from tests.draws import pixels, seeded, uniform
 
 from sterling.face.pad import Compact
 from sterling.face.pad.detector.describe import describe
@@ -10,13 +11,9 @@ from sterling.face.pad.training.compact_training import CompactObjective, frame,
 from sterling.face.pad.training.objective import Batch
 
 
-def draws(seed: int = 0) -> torch.Generator:
-    return torch.Generator().manual_seed(seed)
-
-
 def random_images(count: int, size: int, seed: int = 0) -> torch.Tensor:
     shape = (count, 3, size, size)
-    return torch.randint(0, 256, shape, dtype=torch.uint8, generator=draws(seed))
+    return pixels(*shape, seed=seed)
 
 
 def test_counts_are_those_of_the_written_down_layers() -> None:
@@ -42,7 +39,7 @@ def test_the_depth_map_is_there_while_training_only() -> None:
 
 def test_a_constant_added_to_the_picture_changes_nothing_inside_where_theta_is_1() -> None:
     stem = Compact(4, theta=1.0).eval().stem
-    images = torch.rand(1, 3, 32, 32, generator=draws())
+    images = uniform(1, 3, 32, 32)
     with torch.no_grad():
         before, after = stem(images), stem(images + 0.7)
     torch.testing.assert_close(after[..., 1:, 1:], before[..., 1:, 1:], atol=1e-5, rtol=1e-5)
@@ -55,7 +52,7 @@ def test_frames_of_a_plane_are_planes_of_the_side_that_was_cut() -> None:
     side = 128
     ramp = torch.linspace(40, 200, side).expand(3, side, side)
     images = ramp.round().to(torch.uint8).repeat(64, 1, 1, 1)
-    framed, depth = frame(images, images[:, 0].float() / 255, 96, 12, draws(4))
+    framed, depth = frame(images, images[:, 0].float() / 255, 96, 12, seeded(4))
     inner = framed[:, 0, 32:64, 32:64].float()
     slopes = inner.mean(dim=1).diff(dim=1).mean(dim=1) * 96 / 160
     assert slopes.min() > 0.8 * np.cos(np.deg2rad(10)) - 0.05
@@ -68,11 +65,11 @@ def test_frames_of_a_plane_are_planes_of_the_side_that_was_cut() -> None:
 
 def test_worse_copies_are_drawn_from_the_generator_and_keep_their_level() -> None:
     images = random_images(200, 32).float().div(4).add(96).to(torch.uint8)
-    first, second = worsen(images, draws(1)), worsen(images, draws(1))
+    first, second = worsen(images, seeded(1)), worsen(images, seeded(1))
     assert torch.equal(first, second)
     same = (first == images).flatten(1).all(dim=1).float().mean()
     assert 0.5 * 0.9 - 0.11 < same < 0.5 * 0.9 + 0.11  # ±3 sigma of the drawn probabilities
-    assert not torch.equal(worsen(images, draws(2)), first)
+    assert not torch.equal(worsen(images, seeded(2)), first)
 
 
 def _objective(count: int, teacher: Compact | None = None) -> CompactObjective:
@@ -94,7 +91,7 @@ def test_a_perfect_teacher_and_no_teacher_ask_for_the_same_direction() -> None:
             return super().forward(images, present)._replace(logits=200 * (live[:, :, 0] - 0.5))
 
     taught = replace(alone, teacher=Knowing(4).eval(), share=1.0, temperature=1.0)
-    values = [one(student, student, batch, draws(7))[0] for one in (alone, taught)]
+    values = [one(student, student, batch, seeded(7))[0] for one in (alone, taught)]
     torch.testing.assert_close(values[0], values[1])
 
 
@@ -107,7 +104,7 @@ def test_depth_counts_only_where_it_is_known() -> None:
     unknown = replace(known, known=torch.zeros(count, dtype=torch.bool))
     without = replace(known, depth_weight=0.0)
     values = [
-        float(one(network, network, batch, draws(1))[0].detach())
+        float(one(network, network, batch, seeded(1))[0].detach())
         for one in (known, unknown, without)
     ]
     assert values[1] == values[2]

@@ -4,16 +4,15 @@ import math
 
 import pytest
 import torch
+from tests.draws import pixels
 
 from sterling.face.pad.networks.deep_pixbis import DeepPixBiS, PixelWiseBinary
 from sterling.face.pad.training.objective import Batch
 
 
 def batch() -> Batch:
-    draws = torch.Generator().manual_seed(0)
-    images = torch.randint(0, 256, (4, 3, 32, 32), dtype=torch.uint8, generator=draws)
     maps = torch.tensor([1.0, 0.0, 1.0, 0.0]).view(4, 1, 1).expand(4, 2, 2).contiguous()
-    return Batch(images, maps, None, torch.arange(4))
+    return Batch(pixels(4, 3, 32, 32), maps, None, torch.arange(4))
 
 
 def test_an_undecided_network_loses_log_two_on_both_halves() -> None:

@@ -3,6 +3,7 @@ from typing import Any, get_args
 
 import pytest
 import torch
+from tests.draws import normal
 from torch import Tensor
 
 from sterling.face.pad import TrainConfig, train
@@ -21,10 +22,6 @@ def small(backbone: Any = "cdcn", fusion: Any = "concat", **arguments: Any) -> F
     return FlexibleModal(backbone, fusion, **given).eval()
 
 
-def pictures(items: int = 3, channels: int = 5) -> Tensor:
-    return torch.randn(items, channels, 32, 32, generator=torch.Generator().manual_seed(1))
-
-
 def scores(model: FlexibleModal, images: Tensor, present: Tensor | None = None) -> Tensor:
     with torch.no_grad():
         return model.liveness(model(images, present))
@@ -39,22 +36,22 @@ def only(*there: int) -> Tensor:
 @pytest.mark.parametrize(("backbone", "fusion"), PAIRS)
 def test_zeros_are_put_in_after_normalisation_and_nowhere_else(backbone: str, fusion: str) -> None:
     model = small(backbone, fusion, missing="zero")
-    images = pictures()
+    images = normal(3, 5, 32, 32, seed=1)
     zeroed = images.clone()
     zeroed[:, 3:] = 0.0
     torch.testing.assert_close(scores(model, images, only(0)), scores(model, zeroed))
 
 
 def test_channel_attention_on_nothing_is_the_channel_mean() -> None:
-    anchor = torch.randn(2, 6, 10, generator=torch.Generator().manual_seed(0))
+    anchor = normal(2, 6, 10)
     found = channel_attention(anchor, torch.zeros(2, 6, 10))
     torch.testing.assert_close(found, anchor.mean(dim=1, keepdim=True).expand_as(anchor))
 
 
 def test_an_absent_modality_is_no_term_of_cross_attention() -> None:
     """With zeros the term is the channel mean, not nothing; said to be absent, it is nothing."""
-    images = pictures()
-    features = torch.randn(3, 3, 8, 4, 4, generator=torch.Generator().manual_seed(2))
+    images = normal(3, 5, 32, 32, seed=1)
+    features = normal(3, 3, 8, 4, 4, seed=2)
     model = small("vit", "cross_attention")
     alone = model._fuse(features, only(0))
     torch.testing.assert_close(alone, features[:, 0])
@@ -73,7 +70,7 @@ def test_a_transformer_is_shared_and_convolutions_are_not() -> None:
 
 
 def test_dropout_depends_on_the_seed_alone() -> None:
-    images = pictures(8).mul(64).add(128).clamp(0, 255).byte()
+    images = normal(8, 5, 32, 32, seed=1).mul(64).add(128).clamp(0, 255).byte()
     maps = (torch.arange(8) % 2 == 0).float()[:, None, None]
     config = TrainConfig(epochs=2, batch_size=4, drop_modality=0.5, augment=False)
     weights = []

@@ -4,6 +4,7 @@ import math
 
 import pytest
 import torch
+from tests.draws import pixels
 
 from sterling.errors import InputError
 from sterling.face.pad.networks.fourier import FourierNet, FourierSupervised, fourier_maps
@@ -35,15 +36,14 @@ def test_a_black_picture_is_one_everywhere() -> None:
 
 
 def test_the_loss_is_half_label_half_spectrum() -> None:
-    draws = torch.Generator().manual_seed(0)
-    images = torch.randint(0, 256, (4, 3, 32, 32), dtype=torch.uint8, generator=draws)
+    images = pixels(4, 3, 32, 32)
     maps = torch.tensor([1.0, 0.0, 1.0, 0.0]).view(4, 1, 1)
     network = FourierNet(10, 4).train()
     with torch.no_grad():
         network.classify.weight.zero_()
         list(network.spectrum.parameters())[-2].zero_()  # the last convolution, bias 0
     loss, scores = FourierSupervised(augmented=False)(
-        network, network, Batch(images, maps, None, torch.arange(4)), draws
+        network, network, Batch(images, maps, None, torch.arange(4)), torch.Generator()
     )
     wanted = fourier_maps(images).square().mean()
     assert loss.item() == pytest.approx(0.5 * math.log(2) + 0.5 * wanted.item(), abs=1e-5)

@@ -2,38 +2,28 @@ from typing import Any
 
 import pytest
 import torch
+from tests.draws import normal, pixels, seeded
 from torch import Tensor, nn
 
-from sterling.face.pad import TrainConfig, train
+from sterling.face.pad import TrainConfig, normalise, train
 from sterling.face.pad.layers.resnet import SqueezeExcitation
 from sterling.face.pad.networks.fusion_resnet import FusionResNet
-from sterling.face.pad.networks.network import Output
-
-
-def pictures(items: int = 2, channels: int = 5, size: int = 64) -> Tensor:
-    return torch.randn(items, channels, size, size, generator=torch.Generator().manual_seed(1))
-
-
-def logits(output: Output) -> Tensor:
-    assert output.logits is not None
-    return output.logits
 
 
 def small(**arguments: Any) -> FusionResNet:
     return FusionResNet(10, 4, **arguments).eval()
 
 
-def test_resnet_18_of_one_modality_has_the_known_size() -> None:
-    model = FusionResNet(18, 64, ("rgb",), "halfway")
-    # torchvision's ResNet-18 has 11,689,512 parameters, 513,000 of them in its 1000-way classifier.
-    assert sum(p.numel() for p in model.parameters()) == 11_689_512 - 513_000 + 513
-    deeper = FusionResNet(34, 64, ("rgb",), "halfway")
-    assert sum(p.numel() for p in deeper.parameters()) == 21_797_672 - 513_000 + 513
+def test_resnets_of_one_modality_have_the_known_size() -> None:
+    # Parameters of torchvision's networks, 513,000 of them in the 1000-way classifier.
+    for depth, whole in ((18, 11_689_512), (34, 21_797_672)):
+        model = FusionResNet(depth, 64, ("rgb",), "halfway")
+        assert sum(p.numel() for p in model.parameters()) == whole - 513_000 + 513
 
 
 def test_gates_are_in_zero_one_and_half_without_weights() -> None:
     excite = SqueezeExcitation(32, 4)
-    features = pictures(3, 32, 8)
+    features = normal(3, 32, 8, 8, seed=1)
     gates = excite.gates(features)
     assert gates.shape == (3, 32, 1, 1)
     assert float(gates.detach().min()) > 0
@@ -55,8 +45,8 @@ def test_se_fusion_of_half_gates_is_halfway_fusion_on_halved_features() -> None:
     with torch.no_grad():
         first.residual[0].weight.div_(2)
         first.shortcut[1].weight.div_(2)
-        images = pictures()
-        torch.testing.assert_close(logits(se(images)), logits(halfway(images)))
+        images = normal(2, 5, 64, 64, seed=1)
+        torch.testing.assert_close(se(images).logits, halfway(images).logits)
 
 
 @pytest.mark.parametrize("fusion", ["halfway", "se", "multi_scale_se"])
@@ -65,10 +55,10 @@ def test_addition_ignores_the_order_of_modalities_and_concatenation_does_not(fus
         model = small(fusion=fusion, combine=combine)
         other = small(fusion=fusion, combine=combine, modalities=("ir", "depth", "rgb"))
         other.load_state_dict(_reversed(model))
-        images = pictures()
+        images = normal(2, 5, 64, 64, seed=1)
         turned = torch.cat([images[:, 4:5], images[:, 3:4], images[:, :3]], dim=1)
         with torch.no_grad():
-            equal = torch.allclose(logits(model(images)), logits(other(turned)), atol=1e-5)
+            equal = torch.allclose(model(images).logits, other(turned).logits, atol=1e-5)
         assert equal is same
 
 
@@ -86,7 +76,7 @@ def _reversed(model: FusionResNet) -> dict[str, Tensor]:
 
 
 def test_the_gate_of_noise_falls_below_that_of_the_informative_modality() -> None:
-    rng = torch.Generator().manual_seed(0)
+    rng = seeded()
     items = 64
     images = torch.randint(0, 256, (items, 2, 32, 32), dtype=torch.uint8, generator=rng)
     live = torch.arange(items) % 2 == 0
@@ -100,12 +90,11 @@ def test_the_gate_of_noise_falls_below_that_of_the_informative_modality() -> Non
         config = TrainConfig(epochs=15, batch_size=16, learning_rate=3e-3, augment=False, seed=seed)
         train(model, images, live.float()[:, None, None], config)
         with torch.no_grad():
-            pixels = (images.float() - 127.5) / 128
             join: Any = model.fusions[0]
             gates = [
                 excite.gates(stream[0](part)).mean()  # type: ignore[index]
                 for excite, stream, part in zip(
-                    join.excite, model.streams, model.split(pixels), strict=True
+                    join.excite, model.streams, model.split(normalise(images)), strict=True
                 )
             ]
         falls.append(float(gates[0] - gates[1]))
@@ -114,8 +103,7 @@ def test_the_gate_of_noise_falls_below_that_of_the_informative_modality() -> Non
 
 def test_a_narrow_network_trains_on_channels_last_pictures() -> None:
     """PyTorch's strided 1×1 convolution would corrupt memory here."""
-    generator = torch.Generator().manual_seed(0)
-    images = torch.randint(0, 256, (16, 5, 32, 32), dtype=torch.uint8, generator=generator)
+    images = pixels(16, 5, 32, 32)
     maps = (torch.arange(16) % 2 == 0).float()[:, None, None]
     history = train(FusionResNet(10, 4), images, maps, TrainConfig(epochs=3, augment=False))
     assert history.epochs[-1].loss < history.epochs[0].loss

@@ -7,13 +7,14 @@ import torch
 import torch.nn.functional as F
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.draws import seeded, uniform
 
 from sterling.face.pad.networks.maddg import MADDG, dual_force_triplet
 
 
 @given(st.integers(0, 10_000), st.integers(2, 8))
 def test_triplets_are_those_within_and_those_across(seed: int, n: int) -> None:
-    draws = torch.Generator().manual_seed(seed)
+    draws = seeded(seed)
     features = F.normalize(torch.randn(n, 3, generator=draws).double(), dim=1)
     live = torch.rand(n, generator=draws) < 0.5
     domain = torch.randint(2, (n,), generator=draws)
@@ -42,9 +43,7 @@ def test_separated_classes_cost_nothing_and_separated_domains_do() -> None:
 
 
 def test_discriminators_push_the_generator_the_other_way() -> None:
-    draws = torch.Generator().manual_seed(0)
-    images = torch.rand(6, 3, 32, 32, generator=draws)
-    network = MADDG(4).train()
+    images, network = uniform(6, 3, 32, 32), MADDG(4).train()
 
     def gradient(steps: int) -> torch.Tensor:
         network.steps.fill_(steps)

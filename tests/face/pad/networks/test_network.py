@@ -1,12 +1,16 @@
 """The parts that all networks share, on small networks made for the purpose."""
 
+from collections.abc import Callable
+from functools import partial
+
 import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
 
 from sterling.errors import InputError
-from sterling.face.pad import CDCN, TrainConfig, train
+from sterling.face.pad import CDCN, DepthNet, TrainConfig, fold, train
+from sterling.face.pad.networks.cdcn_pp import CDCNpp
 from sterling.face.pad.networks.network import Network, Output
 from sterling.face.pad.training.losses import DepthLoss, OutputLoss
 
@@ -40,6 +44,23 @@ def task(items: int = 64) -> tuple[Tensor, Tensor]:
     live = np.arange(items) % 2 == 0
     pixels[:, 3] = np.where(live, 200, 60)[:, None, None]
     return torch.from_numpy(pixels), torch.from_numpy(live.astype(np.float32))[:, None, None]
+
+
+@pytest.mark.parametrize(
+    ("build", "parameters"),
+    [
+        *((partial(CDCN, theta=theta), 2_245_016) for theta in (0.0, 0.7, 1.0)),
+        (CDCNpp, 2_257_352),
+        (DepthNet, 2_217_344),
+    ],
+)
+def test_published_sizes_and_maps(build: Callable[[], Network], parameters: int) -> None:
+    network = build()
+    assert sum(p.numel() for p in network.parameters() if p.requires_grad) == parameters
+    with torch.no_grad():
+        depth = fold(network)(torch.zeros(1, 3, 256, 256)).maps
+    assert depth.shape == (1, 32, 32)
+    assert bool((depth >= 0).all())
 
 
 RATE = TrainConfig(epochs=20, learning_rate=0.05, augment=False)

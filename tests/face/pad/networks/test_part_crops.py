@@ -8,6 +8,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
+from tests.draws import pixels, seeded, uniform
 from torch import Tensor
 
 from sterling.face.data import landmark_places
@@ -27,8 +28,7 @@ from sterling.measure import Scores, auc
 
 
 def pictures(n: int, side: int = 64, seed: int = 0) -> Tensor:
-    generator = torch.Generator().manual_seed(seed)
-    return torch.randint(0, 256, (n, 3, side, side), generator=generator, dtype=torch.uint8)
+    return pixels(n, 3, side, side, seed=seed)
 
 
 def test_crops_are_the_halved_face_and_windows_cut_out_of_it() -> None:
@@ -140,15 +140,11 @@ def test_a_flipped_score_is_the_mean_over_both_and_blind_to_mirroring() -> None:
     assert not np.allclose(both, detector.score(images), atol=1e-9)
 
 
-def draws(seed: int) -> torch.Generator:
-    return torch.Generator().manual_seed(seed)
-
-
 @given(st.integers(0, 10_000), st.floats(0, 1))
 def test_attacks_stay_and_labels_fall_with_the_pictures(seed: int, share: float) -> None:
-    images = torch.rand(12, 3, 24, 24, generator=draws(seed)) * 255
-    live = torch.rand(12, generator=draws(seed + 1)) < 0.5
-    corrupted, label = corrupt_bona_fides(images, live, share, draws(seed))
+    images = uniform(12, 3, 24, 24, seed=seed) * 255
+    live = uniform(12, seed=seed + 1) < 0.5
+    corrupted, label = corrupt_bona_fides(images, live, share, seeded(seed))
     assert torch.equal(corrupted[~live], images[~live])
     assert not (label & ~live).any()
     changed = (corrupted != images).flatten(1).any(dim=1)
@@ -162,14 +158,14 @@ def test_attacks_stay_and_labels_fall_with_the_pictures(seed: int, share: float)
 def test_the_rate_is_the_one_asked_for(share: float) -> None:
     n = 4000
     live = torch.ones(n, dtype=torch.bool)
-    _, label = corrupt_bona_fides(torch.zeros(n, 1, 8, 8), live, share, draws(0))
+    _, label = corrupt_bona_fides(torch.zeros(n, 1, 8, 8), live, share, seeded(0))
     assert stats.binomtest(int((~label).sum()), n, share).pvalue > 1e-6
 
 
 def test_the_three_damages_are_what_they_say() -> None:
     n, side = 300, 24
-    images = torch.rand(n, 3, side, side, generator=draws(1))
-    corrupted, label = corrupt_bona_fides(images, torch.ones(n, dtype=torch.bool), 1.0, draws(2))
+    images = uniform(n, 3, side, side, seed=1)
+    corrupted, label = corrupt_bona_fides(images, torch.ones(n, dtype=torch.bool), 1.0, seeded(2))
     assert not label.any()
     tiles = images.unfold(2, MOSAIC, MOSAIC).unfold(3, MOSAIC, MOSAIC).mean(dim=(-1, -2))
     kinds = {"shuffled": 0, "mosaic": 0, "halves": 0}

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from tests.draws import pixels, uniform
 
 from sterling.errors import InputError
 from sterling.face.pad.networks.reflection import Bipartite, BipartiteNet, reflection_maps
@@ -31,8 +32,7 @@ def test_faint_highlights_are_not_stretched() -> None:
 
 
 def test_depth_is_for_bona_fides_and_reflection_for_attacks() -> None:
-    draws = torch.Generator().manual_seed(0)
-    images = torch.randint(0, 256, (2, 3, 32, 32), dtype=torch.uint8, generator=draws)
+    images = pixels(2, 3, 32, 32)
     maps = torch.stack([torch.full((4, 4), 0.5), torch.zeros(4, 4)])
     network = BipartiteNet(2).train()
     with torch.no_grad():
@@ -48,7 +48,7 @@ def test_depth_is_for_bona_fides_and_reflection_for_attacks() -> None:
 
 def test_the_answer_is_depth_less_reflection() -> None:
     network = BipartiteNet(2, seed=1).train()
-    output = network(torch.rand(2, 3, 32, 32, generator=torch.Generator().manual_seed(0)))
+    output = network(uniform(2, 3, 32, 32))
     depth, reflection = output.features
     assert torch.allclose(output.maps, ((1 + depth - reflection) / 2).clamp(min=0))
     assert not torch.equal(depth, reflection)

@@ -1,5 +1,6 @@
 import pytest
 import torch
+from tests.draws import pixels, seeded, uniform
 from torch import Tensor
 
 from sterling.face.pad.training import augment as views
@@ -14,22 +15,18 @@ from sterling.face.pad.training.augment import (
 ITEMS, SIZE = 2000, 32
 
 
-def generator(seed: int = 0) -> torch.Generator:
-    return torch.Generator().manual_seed(seed)
-
-
 @pytest.fixture(scope="module")
 def augmented() -> Tensor:
     grey = torch.full((ITEMS, 3, SIZE, SIZE), 200, dtype=torch.uint8)
-    images, _ = augment(grey, torch.zeros(ITEMS, 4, 4), generator())
+    images, _ = augment(grey, torch.zeros(ITEMS, 4, 4), seeded())
     return images
 
 
 def test_keeps_range_shape_and_input() -> None:
-    images = torch.randint(0, 256, (8, 3, 16, 24), dtype=torch.uint8, generator=generator())
-    maps = torch.rand(8, 2, 3, generator=generator())
+    images = pixels(8, 3, 16, 24)
+    maps = uniform(8, 2, 3)
     before = images.clone()
-    changed, labels = augment(images, maps, generator(1))
+    changed, labels = augment(images, maps, seeded(1))
     assert changed.shape == images.shape
     assert labels.shape == maps.shape
     assert changed.min() >= 0
@@ -38,12 +35,12 @@ def test_keeps_range_shape_and_input() -> None:
 
 
 def test_generator_alone_decides() -> None:
-    images = torch.randint(0, 256, (4, 3, 16, 16), dtype=torch.uint8, generator=generator())
+    images = pixels(4, 3, 16, 16)
     maps = torch.zeros(4, 2, 2)
     state = torch.get_rng_state()
-    first, _ = augment(images, maps, generator(5))
-    second, _ = augment(images, maps, generator(5))
-    other, _ = augment(images, maps, generator(6))
+    first, _ = augment(images, maps, seeded(5))
+    second, _ = augment(images, maps, seeded(5))
+    other, _ = augment(images, maps, seeded(6))
     assert torch.equal(first, second)
     assert not torch.equal(first, other)
     assert torch.equal(torch.get_rng_state(), state)
@@ -52,7 +49,7 @@ def test_generator_alone_decides() -> None:
 def test_picture_and_map_flip_together_half_of_the_time() -> None:
     ramp = torch.linspace(60, 180, SIZE).round().to(torch.uint8).expand(ITEMS, 3, SIZE, SIZE)
     slope = torch.linspace(0, 1, 4).expand(ITEMS, 4, 4)
-    images, maps = augment(ramp, slope, generator())
+    images, maps = augment(ramp, slope, seeded())
     half = SIZE // 2
     in_picture = images[..., :half].mean((1, 2, 3)) > images[..., half:].mean((1, 2, 3))
     in_map = maps[:, 0, 0] > maps[:, 0, -1]
@@ -86,28 +83,24 @@ def test_tone_covers_the_stated_range(augmented: Tensor) -> None:
     assert high - 4 < tones.max() <= high + 1e-3
 
 
-def draws(seed: int = 0) -> torch.Generator:
-    return torch.Generator().manual_seed(seed)
-
-
 def pictures(n: int = 4, size: int = 32) -> torch.Tensor:
-    return torch.randint(0, 256, (n, 3, size, size), dtype=torch.uint8, generator=draws(9))
+    return pixels(n, 3, size, size, seed=9)
 
 
 def test_the_same_draws_give_the_same_view_and_others_another() -> None:
     images = pictures()
-    view = random_view(images, draws())
+    view = random_view(images, seeded())
     assert view.shape == images.shape
     assert 0 <= view.min() <= view.max() <= 255
-    assert torch.equal(view, random_view(images, draws()))
-    assert not torch.equal(view, random_view(images, draws(1)))
+    assert torch.equal(view, random_view(images, seeded()))
+    assert not torch.equal(view, random_view(images, seeded(1)))
 
 
 def test_shuffling_moves_whole_patches_and_loses_none() -> None:
     images = torch.arange(9.0).repeat_interleave(100).view(9, 10, 10)
     board = torch.cat([torch.cat(list(images[3 * row : 3 * row + 3]), 1) for row in range(3)], 0)
     board = torch.nn.functional.pad(board[None, None], (0, 2, 0, 2), value=-1.0)  # 32 = 3·10 + 2
-    moved = shuffle_patches(board, draws())
+    moved = shuffle_patches(board, seeded())
     assert not torch.equal(moved, board)
     assert torch.equal(moved.flatten().sort().values, board.flatten().sort().values)
     assert bool((moved[..., 30:, :] == -1).all())
@@ -122,15 +115,15 @@ def test_a_crop_of_everything_is_the_picture_and_a_small_one_enlarges(
     images = pictures().float()
     monkeypatch.setattr(views, "CROP_ASPECT", (1.0, 1.0))
     monkeypatch.setattr(views, "CROP_AREA", (1.0, 1.0))
-    assert torch.allclose(random_crop(images, draws()), images, atol=1e-2)
+    assert torch.allclose(random_crop(images, seeded()), images, atol=1e-2)
     ramp = torch.arange(32.0).expand(1, 3, 32, 32)
     monkeypatch.setattr(views, "CROP_AREA", (0.25, 0.25))
-    inner = random_crop(ramp, draws())[0, 0, 16, 2:-2]
+    inner = random_crop(ramp, seeded())[0, 0, 16, 2:-2]
     assert torch.allclose(inner.diff(), torch.full((27,), 0.5), atol=1e-4)
 
 
 def test_a_moved_view_keeps_every_tone() -> None:
     tones = torch.tensor([[10, 200, 90], [0, 255, 40]], dtype=torch.uint8)
     images = tones[:, :, None, None].expand(2, 3, 32, 32)
-    assert torch.allclose(moved_view(images, draws()), images.float(), atol=1e-3)
-    assert not torch.allclose(random_view(images, draws()), images.float(), atol=1.0)
+    assert torch.allclose(moved_view(images, seeded()), images.float(), atol=1e-3)
+    assert not torch.allclose(random_view(images, seeded()), images.float(), atol=1.0)

@@ -6,6 +6,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.draws import normal, pixels, seeded
 
 from sterling.errors import InputError
 from sterling.face.pad.networks.ssdg import SSDG
@@ -20,7 +21,7 @@ from sterling.face.pad.training.objective import Batch
 
 @given(st.integers(0, 10_000), st.integers(1, 6), st.integers(1, 4))
 def test_a_sample_is_not_apart_from_itself_in_any_order(seed: int, n: int, d: int) -> None:
-    values = torch.randn(n, d, generator=torch.Generator().manual_seed(seed)).double()
+    values = normal(n, d, seed=seed).double()
     assert abs(squared_mmd(values, values.flip(0)).item()) < 1e-12
 
 
@@ -32,8 +33,7 @@ def test_two_points_have_a_closed_form() -> None:
 
 
 def test_it_grows_with_the_shift_and_pulls_together() -> None:
-    draws = torch.Generator().manual_seed(0)
-    first, second = torch.randn(2, 200, 2, generator=draws).double()
+    first, second = normal(2, 200, 2).double()
     shifts = [squared_mmd(first, second + shift).item() for shift in (0.0, 0.5, 1.0, 2.0)]
     assert shifts == sorted(shifts)
     moved = (second + 1).requires_grad_()
@@ -43,8 +43,7 @@ def test_it_grows_with_the_shift_and_pulls_together() -> None:
 
 
 def test_labels_of_the_target_do_not_matter() -> None:
-    draws = torch.Generator().manual_seed(0)
-    images = torch.randint(0, 256, (8, 3, 32, 32), dtype=torch.uint8, generator=draws)
+    images = pixels(8, 3, 32, 32)
     labelled = torch.arange(8) < 4
     losses = []
     for target in ([1.0] * 4, [0.0, 1.0, 0.0, 1.0]):
@@ -56,7 +55,7 @@ def test_labels_of_the_target_do_not_matter() -> None:
                 network,
                 network,
                 Batch(images, maps, None, torch.arange(8)),
-                torch.Generator().manual_seed(1),
+                seeded(1),
             )
         losses.append(loss.item())
     assert losses[0] == losses[1]
@@ -81,4 +80,5 @@ def test_values_stay_and_the_gradient_turns_round() -> None:
 def test_the_ramp_starts_at_nothing_and_ends_near_one() -> None:
     assert reversal(0) == 0
     assert reversal(400) == pytest.approx(0.46212, abs=1e-5)  # tanh(1/2)
+    assert 0 < reversal(100) < reversal(1000) < 1
     assert reversal(100_000) == pytest.approx(1)

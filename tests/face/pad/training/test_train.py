@@ -10,6 +10,7 @@ from torch import Tensor
 from sterling.errors import InputError
 from sterling.face.pad import CDCN, Detector, EpochRecord, TrainConfig, TrainingError, train
 from sterling.face.pad.detector.weights import encode
+from sterling.face.pad.training.checkpoint import is_intact
 
 Task = Callable[[int, int], tuple[Tensor, Tensor]]
 SHORT = TrainConfig(epochs=4, batch_size=8, step_epochs=2)
@@ -90,7 +91,9 @@ def test_resumed_equals_uninterrupted(
     assert equal(state(again), state(whole))
 
 
-def test_checkpoint_of_another_run_is_refused(texture_task: Task, tmp_path: Path) -> None:
+def test_checkpoint_of_another_run_is_refused(
+    texture_task: Task, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     images, maps = texture_task(8, 0)
     file = tmp_path / "last.safetensors"
     once = dataclasses.replace(SHORT, epochs=1)
@@ -105,6 +108,11 @@ def test_checkpoint_of_another_run_is_refused(texture_task: Task, tmp_path: Path
     file.write_bytes(encode(CDCN(4).state_dict()))
     with pytest.raises(InputError, match="not a training checkpoint"):
         train(CDCN(4), images, maps, once, checkpoint=file)
+    # A bit of the weights that turned costs the training, and is said.
+    file.write_bytes(content[:-100] + bytes([content[-100] ^ 1]) + content[-99:])
+    train(CDCN(4), images, maps, once, checkpoint=file)
+    assert is_intact(file)
+    assert "last.safetensors is damaged: training starts anew" in caplog.text
     file.write_bytes(content[:-100])
     with pytest.raises(InputError, match="not a whole safetensors file"):
         train(CDCN(4), images, maps, once, checkpoint=file)

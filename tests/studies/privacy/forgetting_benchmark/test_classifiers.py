@@ -7,11 +7,11 @@ import torch
 
 from sterling.privacy.data.records import simulated_records
 from sterling.privacy.unlearning import Descent, Examples
+from sterling.studies.privacy.forgetting_benchmark._class_names import name_forgotten_classes
 from sterling.studies.privacy.forgetting_benchmark._classifiers import (
     ClassifierBench,
     attack_after_forgetting,
     attack_along_requests,
-    name_forgotten_classes,
 )
 
 

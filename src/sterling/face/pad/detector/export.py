@@ -142,7 +142,7 @@ def _graph_bytes(detector: Detector, example: Tensor) -> bytes:
     if folded.flexible:
         given = (example, torch.ones(len(example), len(folded.modalities), dtype=torch.bool))
     names = ["images", "present"][: len(given)]
-    with _quiet():
+    with _quiet("torch.onnx", "onnxscript", "onnx_ir"):
         program = torch.onnx.export(
             graph,
             given,
@@ -160,9 +160,12 @@ def _graph_bytes(detector: Detector, example: Tensor) -> bytes:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep the exporter's notes to its own developers off the user's screen."""
-    loggers = [logging.getLogger(name) for name in ("torch.onnx", "onnxscript", "onnx_ir")]
+def _quiet(*names: str | None) -> Iterator[None]:
+    """Keep advice that is not for the user, of loggers by name, off the screen; None is the root.
+
+    The exporter's notes are to its own developers; what the quantiser advises is done already.
+    """
+    loggers = [logging.getLogger(name) for name in names]
     levels = [logger.level for logger in loggers]
     for logger in loggers:
         logger.setLevel(logging.ERROR)
@@ -197,7 +200,7 @@ def _quantised(content: bytes, calibration: Tensor, modalities: int) -> bytes:
             whole = np.ones((len(part), modalities), dtype=np.bool_)
             return {"images": part.numpy(), **({"present": whole} if modalities else {})}
 
-    with tempfile.TemporaryDirectory() as folder, _quiet_root():
+    with tempfile.TemporaryDirectory() as folder, _quiet(None):
         plain, ready, small = (Path(folder) / f"{name}.onnx" for name in ("plain", "ready", "int8"))
         plain.write_bytes(content)
         quant_pre_process(str(plain), str(ready), skip_symbolic_shape=True)
@@ -215,18 +218,6 @@ def _quantised(content: bytes, calibration: Tensor, modalities: int) -> bytes:
             op_types_to_quantize=["Conv", "Gemm", "MatMul", "MaxPool", "Concat", "Resize"],
         )
         return small.read_bytes()
-
-
-@contextmanager
-def _quiet_root() -> Iterator[None]:
-    """The quantiser advises through the root logger; we already do what it says."""
-    root = logging.getLogger()
-    level = root.level
-    root.setLevel(logging.ERROR)
-    try:
-        yield
-    finally:
-        root.setLevel(level)
 
 
 def _with_card(content: bytes, detector: Detector) -> bytes:

@@ -86,11 +86,11 @@ class ClipDepth(Network):
     def __init__(
         self,
         single: DepthNet,
-        *,
         frames: int,
         w_multi: float,
         memory: bool,
         logit_share: float,
+        *,
         signed: bool,
         wide: bool,
         root: bool = True,
@@ -297,17 +297,8 @@ class SGTD(ClipDepth):
         seed: int = 0,
     ) -> None:
         single = DepthNet(width, gradient, root, modalities, seed=seed)
-        super().__init__(
-            single,
-            frames=frames,
-            w_multi=w_multi,
-            memory=memory,
-            logit_share=logit_share,
-            signed=False,
-            wide=True,
-            root=root,
-            seed=seed,
-        )
+        shared = (frames, w_multi, memory, logit_share)
+        super().__init__(single, *shared, signed=False, wide=True, root=root, seed=seed)
 
 
 class TemporalDepth(ClipDepth):
@@ -344,13 +335,5 @@ class TemporalDepth(ClipDepth):
         seed: int = 0,
     ) -> None:
         single = DepthNet(width, modalities=modalities, seed=seed)
-        super().__init__(
-            single,
-            frames=frames,
-            w_multi=w_multi,
-            memory=memory,
-            logit_share=logit_share,
-            signed=True,
-            wide=False,
-            seed=seed,
-        )
+        shared = (frames, w_multi, memory, logit_share)
+        super().__init__(single, *shared, signed=True, wide=False, seed=seed)

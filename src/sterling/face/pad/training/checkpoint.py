@@ -1,5 +1,6 @@
 """The state of a training run after an epoch, so that an interrupted run resumes exactly."""
 
+import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -9,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from sterling.errors import InputError
-from sterling.face.pad.detector.weights import encode, load_weights, read_tensors
+from sterling.face.pad.detector.weights import digest, encode, load_weights, read_tensors
 from sterling.face.pad.detector.write import write_whole
 
 _MODEL, _OPTIMIZER = "model.", "optimizer."
@@ -40,7 +41,24 @@ def save_checkpoint(
         for name, value in state.items():
             tensors[f"{_OPTIMIZER}{index}.{name}"] = value
     metadata = {"run": json.dumps(run), "progress": json.dumps(progress)}
+    metadata["digest"] = _digest(tensors, metadata)
     write_whole(path, encode(tensors, metadata))
+
+
+def is_intact(path: Path) -> bool:
+    """Whether a checkpoint holds what was written; damage that digests show is no error.
+
+    Raises:
+        InputError: The file is no checkpoint at all.
+    """
+    tensors, metadata = read_tensors(path)
+    return metadata.get("digest", "") in ("", _digest(tensors, metadata))
+
+
+def _digest(tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> str:
+    text = "".join(metadata.get(name, "") for name in ("run", "progress"))
+    values = digest(*(tensors[name] for name in sorted(tensors)))
+    return hashlib.sha256(f"{values}{text}".encode()).hexdigest()
 
 
 def load_checkpoint(

@@ -7,9 +7,7 @@ what a user would have; the equal error rate on its queries, which the release r
 it as the optimistic figure that it is.
 """
 
-from sterling.face.pad.few_shot.attack_type_tasks import (
-    FIGURES,
-)
+from sterling.face.pad.few_shot.attack_type_tasks import FIGURES
 from sterling.studies.face.aim_fas._tasks import (
     AIM,
     FIXED,

@@ -16,10 +16,10 @@ from sterling.face.capture import KINDS
 from sterling.face.data import Faces, Manifest
 from sterling.face.pad import EPCR, Consistency, Detector, normalise
 from sterling.runs import Row
-from sterling.studies.face._harness import (
+from sterling.studies.face._harness.config import FaceConfig
+from sterling.studies.face._harness.systems import (
     BASELINE,
     THUMBNAILS,
-    FaceConfig,
     Setting,
     Settings,
     System,

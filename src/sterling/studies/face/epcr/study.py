@@ -6,10 +6,9 @@ release's lists imply; their official names are unknown, these are ours. Instrum
 the paper's data, but for the protocol that asks for masks.
 """
 
-from sterling.studies.face._harness import (
-    BASELINE,
-)
-from sterling.studies.face._views import face_study, in_setting, settings_table
+from sterling.studies.face._harness.study import face_study
+from sterling.studies.face._harness.systems import BASELINE
+from sterling.studies.face._harness.views import in_setting, settings_table
 from sterling.studies.face.epcr._protocols import (
     CONSISTENT,
     FEW,

@@ -1,15 +1,13 @@
 """Entries of the challenge: systems, rules, and the leaderboard of the first repetition."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from pydantic import Field
 from scipy.special import expit
 
 from sterling.errors import InputError, unknown_name
@@ -24,73 +22,30 @@ from sterling.face.challenge.challenge import (
 )
 from sterling.face.challenge.leaderboard import Trained, start_board, submit
 from sterling.face.data import Faces, Manifest
-from sterling.face.pad import CDCN, Detector
-from sterling.face.pad.baselines.hand_crafted import score_spectrum, score_texture
 from sterling.face.pad.detector.weights import digest
-from sterling.face.pad.networks.fusion_resnet import FusionResNet
-from sterling.face.pad.networks.part_crops import PartCrops, PartSupervision, halved
-from sterling.face.pad.networks.ssdg import SSDG, SingleSide
 from sterling.runs import Cell, Row, Run, derive_seed, open_run
-from sterling.studies.face._harness import (
-    BASELINE,
-    THUMBNAILS,
-    FaceConfig,
-    System,
-    Systems,
-    compare,
-    divided,
-    on_images,
-    read_recorded,
-    simulated_faces,
+from sterling.studies.face._harness.measuring import divided, read_recorded, simulated_faces
+from sterling.studies.face._harness.repetition import Repetition, rows_of
+from sterling.studies.face._harness.study import scope_of
+from sterling.studies.face._harness.training import compare
+from sterling.studies.face.hifimask_challenge._systems import (
+    CORRUPTION,
+    FIRST,
+    KINDS,
+    NAME,
+    SYSTEMS,
+    UNBOUNDED,
+    UNSEEN,
+    HifimaskChallengeConfig,
+    systems,
 )
-from sterling.studies.face._repetition import Repetition, rows_of
-from sterling.studies.face._views import scope_of
 from sterling.study import Results, row
 
-NAME = "hifimask_challenge"
-FACE, WHOLE, PARTS = "full face", "full face, all pixels", "part crops"
-CORRUPTION = "corruption"
-FIRST = f"{CORRUPTION}, flip"  # the first place: part crops, corruption and flipping together
-PIXEL, SIDED, SPECTRUM, COLOUR = "pixel-wise", "SSDG", "spectrum", "colour texture"
-SYSTEMS = (FIRST, CORRUPTION, PARTS, WHOLE, FACE, PIXEL, SIDED, SPECTRUM, COLOUR, BASELINE)
-UNBOUNDED = (PIXEL, SPECTRUM, COLOUR, BASELINE)  # scores that are not probabilities
-
-SEEN, UNSEEN = ("mask_silicone", "mask_resin"), "mask_plaster"
-KINDS = {"trained materials": (*SEEN, "mask_transparent"), "unseen material": (UNSEEN,)}
 HONEST, BLIND, PROBED = "dev", "dev, clamped blind", "dev, best of eleven clamped"
 HELD, BOUNDED = "held out", "bounded"
 HELD_CLAMPED = f"{HELD}, clamped"
 RULES = (HONEST, BLIND, PROBED, HELD, BOUNDED)
 PROBES = tuple(np.linspace(0.6, 1.4, 11).round(2).tolist())  # of the share of bona fides in test
-
-
-class HifimaskChallengeConfig(FaceConfig):
-    """Configuration of the study, beside what all comparisons have.
-
-    Attributes:
-        depth: Depth of the residual trunks: 10, 18 or 34; the first place's is EfficientNet-B0.
-        map_width: Channels of the pixel-wise network's stem.
-        corruption: Probability that a bona fide is corrupted and taught as an attack.
-        share: Share of the test subjects that are held out for the threshold.
-        bpcer: Bound of the bounded threshold.
-    """
-
-    protocol: str = "masks_challenge"
-    subjects: tuple[int, int, int] = (24, 6, 20)
-    captures: tuple[int, int, int] = (480, 100, 240)
-    size: int = Field(default=128, ge=64, multiple_of=32)
-    width: int = Field(default=16, ge=1)
-    epochs: int = Field(default=8, ge=1)
-    learning_rate: float = Field(default=1e-3, gt=0)
-    step_epochs: int = Field(default=2, ge=1)
-    step_factor: float = Field(default=0.5, gt=0, le=1)
-    batch_size: int = Field(default=16, ge=1)
-    augment: bool = True
-    depth: int = 10
-    map_width: int = Field(default=8, ge=1)
-    corruption: float = Field(default=0.1, gt=0, lt=1)
-    share: float = Field(default=0.25, gt=0, lt=1)
-    bpcer: float = Field(default=0.1, gt=0, lt=1)
 
 
 @dataclass(frozen=True, eq=False)
@@ -147,7 +102,7 @@ def _repetition(
 
 
 def _material_rows(repetition: Repetition, system: str) -> Iterator[Row]:
-    presented = repetition.test[system].species
+    presented = repetition.test[system].negative_groups
     for species in presented:
         seen = "seen" if species in repetition.seen_species else "unseen"
         area = repetition.auc(system, [species])
@@ -180,61 +135,6 @@ def _submitted(system: str, scores: Sequence[float]) -> NDArray[np.float64]:
     values = np.array(scores)
     squashed: NDArray[np.float64] = expit(values) if system in UNBOUNDED else values
     return squashed
-
-
-def systems(config: HifimaskChallengeConfig) -> Systems:
-    """Every entry but the first place, which is a way to score `CORRUPTION`."""
-
-    def crops(parts: bool, corruption: float, **more: Any) -> System:
-        def objective(_training: Faces) -> PartSupervision:
-            return PartSupervision(corruption, augmented=config.augment)
-
-        return System(
-            lambda seed: PartCrops(config.depth, config.width, parts, seed=seed),
-            objective=objective,
-            **more,
-        )
-
-    def whole(seed: int) -> FusionResNet:
-        return FusionResNet(config.depth, config.width, ("rgb",), "halfway", "concat", seed=seed)
-
-    return {
-        CORRUPTION: crops(True, config.corruption, scorings={"flip": _flipped}),
-        PARTS: crops(True, 0.0),
-        FACE: crops(False, 0.0),
-        WHOLE: System(
-            whole, objective=lambda _training: PartSupervision(0.0, augmented=config.augment)
-        ),
-        PIXEL: System(
-            lambda seed: CDCN(config.map_width, seed=seed),
-            label="constant",
-            changes={"cdl_weight": 0.0},
-            sees=_half_size,
-        ),
-        SIDED: System(
-            lambda seed: SSDG(config.depth, config.width, seed=seed),
-            objective=_cameras,
-            sees=_half_size,
-        ),
-        SPECTRUM: on_images(score_spectrum),
-        COLOUR: on_images(score_texture),
-        BASELINE: THUMBNAILS,
-    }
-
-
-def _flipped(detector: Detector, faces: Faces) -> NDArray[np.float64]:
-    return detector.score(faces.images, flip=True)
-
-
-def _half_size(faces: Faces) -> Faces:
-    """The face as the part crops' trunk sees it."""
-    return replace(faces, images=halved(faces.images.float()).round().to(torch.uint8))
-
-
-def _cameras(training: Faces) -> SingleSide:
-    """The cameras of the training captures as SSDG's domains."""
-    codes = np.unique(training.manifest.column("sensor"), return_inverse=True)[1]
-    return SingleSide(torch.from_numpy(codes.astype(np.int64)))
 
 
 def _rules(config: HifimaskChallengeConfig, run: Run, index: int) -> dict[str, Rule]:

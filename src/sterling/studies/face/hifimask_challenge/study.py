@@ -6,26 +6,21 @@ simulated, of which one material, plaster, is never trained on. The entries of t
 are in a leaderboard in the run's folder, which can be verified.
 """
 
-from sterling.studies.face._harness import (
-    BASELINE,
-)
-from sterling.studies.face._views import face_views, scope_of
-from sterling.studies.face.hifimask_challenge._entries import (
-    BLIND,
+from sterling.studies.face._harness.study import scope_of
+from sterling.studies.face._harness.systems import BASELINE
+from sterling.studies.face._harness.views import face_views
+from sterling.studies.face.hifimask_challenge._entries import BLIND, HONEST, PROBED, RULES, measure
+from sterling.studies.face.hifimask_challenge._systems import (
     CORRUPTION,
     FACE,
     FIRST,
-    HONEST,
     KINDS,
     NAME,
     PARTS,
     PIXEL,
-    PROBED,
-    RULES,
     SYSTEMS,
     WHOLE,
     HifimaskChallengeConfig,
-    measure,
 )
 from sterling.studies.registry import ENTRIES
 from sterling.study import Claim, Column, Results, Study, Views

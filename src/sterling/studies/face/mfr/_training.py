@@ -28,11 +28,7 @@ from sterling.face.recognition import (
 from sterling.face.recognition.heads import draw_labelled, number_people
 from sterling.face.recognition.procedural_faces import DOMAINS
 from sterling.runs import Cell, Coordinate, Row, Run, derive_seed
-from sterling.study import (
-    Config,
-    Results,
-    row,
-)
+from sterling.study import Config, Results, row
 
 MFR_, ONE, AGGREGATION = "mfr", "all sources, aligned", "all sources"
 MARGIN, BASE = "cosface", "base"

@@ -19,14 +19,7 @@ from sterling.studies.face.mfr._training import (
     measure,
 )
 from sterling.studies.registry import ENTRIES
-from sterling.study import (
-    Claim,
-    Column,
-    Results,
-    Study,
-    Table,
-    Views,
-)
+from sterling.study import Claim, Column, Results, Study, Table, Views
 
 
 def claims(results: Results, config: MfrConfig) -> list[Claim]:

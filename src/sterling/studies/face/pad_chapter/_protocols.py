@@ -15,11 +15,12 @@ from sterling.face.pad.networks.deep_pixbis import DeepPixBiS, PixelWiseBinary
 from sterling.face.pad.networks.fourier import FourierNet, FourierSupervised
 from sterling.measure import Scores, auc
 from sterling.runs import Cell, Row, derive_seed
-from sterling.studies.face._harness import (
+from sterling.studies.face._harness.config import FaceConfig
+from sterling.studies.face._harness.measuring import Compared
+from sterling.studies.face._harness.repetition import Repetition
+from sterling.studies.face._harness.systems import (
     BASELINE,
     THUMBNAILS,
-    Compared,
-    FaceConfig,
     Fusion,
     Setting,
     Settings,
@@ -27,7 +28,6 @@ from sterling.studies.face._harness import (
     Systems,
     on_images,
 )
-from sterling.studies.face._repetition import Repetition
 from sterling.study import row
 
 PIXEL, FOURIER, COLOUR, HYBRID = "pixel-wise", "Fourier", "colour texture", "hybrid"

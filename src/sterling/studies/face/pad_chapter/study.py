@@ -8,10 +8,8 @@ hard it is. A set is its cameras and lights; people are always new.
 """
 
 from sterling.face.capture import KINDS
-from sterling.studies.face._harness import (
-    BASELINE,
-)
-from sterling.studies.face._views import face_study
+from sterling.studies.face._harness.study import face_study
+from sterling.studies.face._harness.systems import BASELINE
 from sterling.studies.face.pad_chapter._protocols import (
     BOTH,
     CHANCE,

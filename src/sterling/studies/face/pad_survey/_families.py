@@ -23,18 +23,18 @@ from sterling.face.pad.networks.reflection import Bipartite, BipartiteNet
 from sterling.face.pad.networks.ssdg import SSDG, SingleSide
 from sterling.face.pad.training.domains import DomainConfusion
 from sterling.runs import Row
-from sterling.studies.face._harness import (
+from sterling.studies.face._harness.config import FaceConfig
+from sterling.studies.face._harness.measuring import Compared
+from sterling.studies.face._harness.repetition import Repetition
+from sterling.studies.face._harness.systems import (
     BASELINE,
     THUMBNAILS,
-    Compared,
-    FaceConfig,
     Setting,
     Settings,
     System,
     Systems,
     on_images,
 )
-from sterling.studies.face._repetition import Repetition
 from sterling.study import row
 
 TEXTURE, COLOUR, ONE_CLASS = "texture", "colour texture", "one class"

@@ -8,10 +8,8 @@ both or neither. For the last type it is trained again without some instruments,
 those.
 """
 
-from sterling.studies.face._harness import (
-    BASELINE,
-)
-from sterling.studies.face._views import face_study
+from sterling.studies.face._harness.study import face_study
+from sterling.studies.face._harness.systems import BASELINE
 from sterling.studies.face.pad_survey._families import (
     ADAPTED,
     BINARY,

@@ -13,12 +13,14 @@ from sterling.privacy.data.records import embedded_records, read_records
 from sterling.privacy.unlearning import Descent, Examples
 from sterling.privacy.unlearning_attacks import privleak, two_sided
 from sterling.runs import Cell, Row
+from sterling.studies.privacy.forgetting_benchmark._class_names import (
+    attack_with_each_feature_map,
+    name_forgotten_classes,
+)
 from sterling.studies.privacy.forgetting_benchmark._classifiers import (
     ClassifierBench,
     attack_after_forgetting,
     attack_along_requests,
-    attack_with_each_feature_map,
-    name_forgotten_classes,
 )
 from sterling.studies.privacy.forgetting_benchmark._config import ForgettingBenchmarkConfig
 from sterling.studies.privacy.forgetting_benchmark._language import (

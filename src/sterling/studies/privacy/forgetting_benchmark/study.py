@@ -20,7 +20,7 @@ from sterling.studies.privacy.forgetting_benchmark._cells import (
     reference_architecture,
 )
 from sterling.studies.privacy.forgetting_benchmark._claims import claims
-from sterling.studies.privacy.forgetting_benchmark._classifiers import time_forgetting
+from sterling.studies.privacy.forgetting_benchmark._class_names import time_forgetting
 from sterling.studies.privacy.forgetting_benchmark._config import ForgettingBenchmarkConfig
 from sterling.studies.privacy.forgetting_benchmark._language import LANGUAGE_METHODS
 from sterling.studies.privacy.forgetting_benchmark._names import (

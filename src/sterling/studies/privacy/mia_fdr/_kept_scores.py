@@ -55,10 +55,10 @@ def roc_rows(scores: pl.DataFrame, data: str) -> list[Row]:
         for (repetition,), each in own.group_by("seed", maintain_order=True):
             curve = error_curve(Scores(each["value"].to_numpy(), each["label"].to_numpy()))
             # The least strict point with at most the wanted FPR, which falls along a curve.
-            points = np.searchsorted(-curve.apcer, -grid, side="left")
+            points = np.searchsorted(-curve.fpr, -grid, side="left")
             rows += [
                 row(TPR, rate, repetition=repetition, data=data, system=attack, fpr=fpr)
-                for fpr, rate in zip(grid.tolist(), 1 - curve.bpcer[points], strict=True)
+                for fpr, rate in zip(grid.tolist(), 1 - curve.fnr[points], strict=True)
             ]
     return rows
 

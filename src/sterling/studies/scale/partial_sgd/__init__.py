@@ -1,1 +1,1 @@
-"""Training that abandons the results of slow machines."""
+"""Training that drops stragglers."""

@@ -270,7 +270,7 @@ def seconds_on_ray(config: PartialSgdConfig, cell: Cell) -> list[Row]:
         after.append(train(workers, shards, "alike", RULES[ALL], steps))
         reported += (workers.restarted, after[-1].run.crashed) == ([1], crashed)
     workers.close()
-    # The virtual run is the undisturbed one: with nothing abandoned both are equal to the bit.
+    # The virtual run is the undisturbed one: with nothing dropped both are equal to the bit.
     undisturbed = runs[VIRTUAL, ALL].last
     idle = RayWorkers(gradient, shards)
     prompt = _once_started(idle, shards, RULES[ALL], steps)
