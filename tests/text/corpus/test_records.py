@@ -46,9 +46,9 @@ def test_a_folder_lists_what_it_could_not_read(tmp_path: Path) -> None:
         ("good", "news", "news/a.txt")
     ]
     assert {one.source: one.reason for one in corpus.unread} == {
-        "b.txt": "line 1: not UTF-8 (byte 4 is 0xff); save it as UTF-8",
+        "b.txt": "not UTF-8 (byte 4 is 0xff); save it as UTF-8",
         "c.txt": "empty",
-        "*.bin (1 file)": "of a kind that is not read from a folder; save as .txt, .md, .text",
+        "d.bin": "of a kind that is not read from a folder; save as .txt, .md, .text",
     }
 
 

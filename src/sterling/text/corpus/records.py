@@ -5,7 +5,7 @@ One record is one line of a JSONL file. Texts that cannot be read are listed wit
 
 import codecs
 import json
-from collections import Counter
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from hashlib import blake2b
@@ -175,7 +175,7 @@ def read_corpus(path: Path) -> Corpus:
         texts = [one for one in files if one.suffix.lower() in TEXT_SUFFIXES]
         if not texts:
             raise InputError(f"{path}: no {', '.join(TEXT_SUFFIXES)} file; give a folder of texts")
-        read = [*(_text_file(one, path) for one in texts), *_other_files(files)]
+        read = [*(_text_file(one, path) for one in texts), *_other_files(files, path)]
     elif path.suffix.lower() in RECORD_SUFFIXES and path.is_file():
         read = list(_lines(path))
     elif path.is_file():
@@ -198,7 +198,9 @@ def _text_file(path: Path, root: Path) -> TextRecord | Unread:
     try:
         text = decode(path, read_bytes(path))
     except InputError as error:
-        return Unread(name, str(error).removeprefix(str(path)).lstrip(",: "))
+        # The file is named already.
+        reason = re.sub(r"^(, line \d+)?: | (?=cannot)", "", str(error).removeprefix(str(path)))
+        return Unread(name, reason)
     if not text.strip():
         return Unread(name, "empty")
     if _is_json(text):
@@ -230,15 +232,18 @@ def _is_visible_file(path: Path, root: Path) -> bool:
     return not hidden and path.is_file()
 
 
-def _other_files(files: Sequence[Path]) -> list[Unread]:
-    """Count the files that are not read, by kind."""
-    kinds = Counter(path.suffix.lower() for path in files)
+def _other_files(files: Sequence[Path], root: Path) -> list[Unread]:
+    """Name the files that are not read: one of each kind, with the number of the others."""
+    kinds: dict[str, list[Path]] = {}
+    for path in files:
+        kinds.setdefault(path.suffix.lower(), []).append(path)
     return [
         Unread(
-            f"*{kind} ({count} file{'s' * (count > 1)})" if kind else f"{count} without a suffix",
+            own[0].relative_to(root).as_posix()
+            + (f" and {len(own) - 1} more {kind or 'without a suffix'}" if len(own) > 1 else ""),
             f"of a kind that is not read from a folder; save as {', '.join(TEXT_SUFFIXES)}",
         )
-        for kind, count in sorted(kinds.items())
+        for kind, own in sorted(kinds.items())
         if kind not in TEXT_SUFFIXES
     ]
 
