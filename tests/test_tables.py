@@ -61,7 +61,7 @@ def test_dialects_say_the_same(tmp_path: Path, content: str | bytes) -> None:
         ("", "t.csv is empty"),
         ("\n \n", "t.csv is empty"),
         ("a,b\n1,2\n", "no column 'record'; it has 'a', 'b'"),
-        ("record,score\na,1\nb\n", "line 3: 1 cells, but 2 in the first line"),
+        ("record,score\na,1\nb\n", "line 3: 1 cell, but 2 in the first line"),
         ("record,score\na,1,5\n", "line 2: 3 cells"),
         ("record,score,score\na,1,2\n", "column 'score' is there twice"),
         ("record,score,\na,1,x\n", "column 3 has no name"),

@@ -321,9 +321,10 @@ def _delimited(path: Path, text: str, header_optional: bool) -> Table:
     width = len(records[0][1])
     for line, cells in records:
         if len(cells) != width:
+            found = "1 cell" if len(cells) == 1 else f"{len(cells)} cells"
             raise InputError(
-                f"{path}, line {line}: {len(cells)} cells, but {width} in the first line; complete "
-                "the line, or quote a cell that holds a separator or a decimal comma"
+                f"{path}, line {line}: {found}, but {width} in the first line; complete the line, "
+                "or quote a cell that holds a separator or a decimal comma"
             )
         if cells[0].startswith("\ufeff"):
             raise InputError(
@@ -377,7 +378,7 @@ def _cut(path: Path, text: str, delimiter: str) -> list[_Record]:
     blank = 0
     try:
         for cells in reader:
-            if not any(map(str.strip, cells)):
+            if not "".join(cells).strip():
                 blank = blank or reader.line_num
                 continue
             if blank and records and len(cells) == 1:

@@ -140,8 +140,12 @@ class Manifest:
         if not path.is_file():
             raise InputError(f"{path}: no such manifest file")
         table = read_table(path)
-        # Blanks within quotes may be part of a path, so text is taken as it is.
-        manifest = cls(pl.DataFrame([table.text(name) for name in table.columns]), str(path))
+        # A path may begin or end with blanks; 's1 ' is no other subject than 's1'.
+        columns = [
+            table.text(name) if name in _PATHS else table.text(name).str.strip_chars()
+            for name in table.columns
+        ]
+        manifest = cls(pl.DataFrame(columns), str(path))
         folder = os.path.abspath(path.parent)  # noqa: PTH100 - resolve() would follow links
         located = {
             name: [os.path.join(folder, p) if p else "" for p in manifest.column(name)]  # noqa: PTH118
