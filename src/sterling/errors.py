@@ -37,6 +37,14 @@ class CellsFailedError(RuntimeError):
         )
 
 
+def quoted(value: object, most: int = 40) -> str:
+    """Show what a file holds within a message: on one line, cut to so many letters."""
+    text = repr(value)
+    if len(text) <= most + 2:
+        return text
+    return repr(f"{str(value)[:most]}…")
+
+
 def unknown_name(kind: str, name: str, available: Iterable[str]) -> InputError:
     """An error for a name that nobody has, with the nearest names that exist.
 
@@ -46,6 +54,7 @@ def unknown_name(kind: str, name: str, available: Iterable[str]) -> InputError:
         available: Every name of that kind.
     """
     names = sorted(available)
+    name = name if len(name) <= 80 else f"{name[:80]}…"
     near = get_close_matches(name, names, n=3, cutoff=0.5)
     hint = f"did you mean {' or '.join(near)}? " if near else ""
     return InputError(f"unknown {kind} {name!r}: {hint}available: {', '.join(names)}")

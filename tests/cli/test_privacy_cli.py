@@ -99,11 +99,18 @@ def test_calibration_by_a_surrogate_is_said(files: list[object]) -> None:
     [
         ("scores.csv", "record,value\na,1\n", "no column 'score'"),
         ("scores.csv", "record,score\na,1\na,2\n", "'a' occurs more than once"),
-        ("scores.csv", "record,score\na,1\nb,\n", "1 of 2 scores are missing"),
+        (
+            "scores.csv",
+            "record,score\na,1\nb,\n",
+            "line 3: column 'score' is missing; 1 of 2 cells",
+        ),
         ("scores.csv", "record,score\na,x\n", "missing or no numbers"),
         ("scores.csv", "record,score,member\na,1,yes\n", "member is 'yes'"),
         ("scores.csv", "record,score\nk7,1\n", "to be judged by this calibration"),
         ("scores.csv", "record,score,group\nz,1,g\n", "to neither"),
+        ("scores.csv", "record,score,group\nz,1,g\ny,1,\n", "line 3: column 'group' is empty"),
+        ("scores.csv", "record,score,member\nz,1,\n", "line 2: column 'member' is empty"),
+        ("scores.csv", "record,score\n,1\n", "line 2: column 'record' is empty"),
         ("members.csv", "record\nk7\n", "members of the target"),
         ("members.csv", "name\nk7\n", "no column 'record'"),
     ],
@@ -127,3 +134,29 @@ def test_unusable_arguments(files: list[object], tmp_path: Path) -> None:
     assert run("--scores", tmp_path / "scores.txt", *files[2:]).status == 2
     (tmp_path / "empty.csv").write_text("record,score\n")
     assert run("--scores", tmp_path / "empty.csv", *files[2:]).status == 3
+
+
+def test_ids_are_text(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    known, asked, members = (tmp_path / name for name in ("k.csv", "a[1].csv", "m.csv"))
+    rows = "".join(f"{row:04},{x:.4f}\n" for row, x in enumerate(rng.normal(size=200)))
+    known.write_text("record,score\n" + rows)
+    (tmp_path / "a1.csv").write_text("record,score\nwrong,9\n")
+    asked.write_text("record,score\n007,9.5\n7,9\n1,9.2\n")
+    given = ["--scores", asked, "--calibration", known]
+    document = json.loads(told(*given, "--json"))
+    assert [line["record"] for line in document["declared"]] == ["007", "7", "1"]
+    members.write_text("record\n0001\nX\n")
+    assert "members of the target" in refused(*given, "--members", members)
+    asked.write_text("record,score\n0001,9\nX,1\n")
+    assert "to be judged by this calibration (first: '0001')" in refused(*given)
+
+
+def test_json_has_no_word_for_an_infinity(files: list[object], tmp_path: Path) -> None:
+    (tmp_path / "scores.csv").write_text("record,score\nsure,inf\nb,0.1\n")
+
+    def refuse(word: str) -> None:
+        raise AssertionError(word)
+
+    document = json.loads(told(*files, "--json"), parse_constant=refuse)
+    assert [(line["record"], line["score"]) for line in document["declared"]] == [("sure", None)]

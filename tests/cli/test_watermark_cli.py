@@ -76,3 +76,30 @@ def test_what_is_no_key_is_named(model: Path, tmp_path: Path) -> None:
         if content is not None:
             key.write_text(content)
         assert named in refused("detect", key, tmp_path / "text.txt", "--model", model)
+
+
+def test_one_prompt_a_line(model: Path, tmp_path: Path) -> None:
+    key, prompts, out = (tmp_path / name for name in ("key.json", "prompts.txt", "out.jsonl"))
+    told("key", key, "--model", model)
+    prompts.write_bytes("\ufeffthe sea\r\n\na line\u2028with\x0call\x85of it\n".encode())
+    told("generate", key, prompts, "--out", out, "--model", model, "--max-new-tokens", 2)
+    records = [json.loads(line) for line in out.read_text("utf-8").split("\n") if line]
+    assert [one["meta"]["prompt"] for one in records] == [
+        "the sea",
+        "a line\u2028with\x0call\x85of it",
+    ]
+
+
+def test_half_of_a_surrogate_pair_leaves_one_text_untested(model: Path, tmp_path: Path) -> None:
+    key, texts = tmp_path / "key.json", tmp_path / "t.jsonl"
+    told("key", key, "--model", model)
+    text = "the boats came back to the quiet harbour and nobody asked. " * 5
+    lines = [{"id": "half", "text": "\ud83d " + text}, {"id": "whole", "text": text}]
+    texts.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    said = told("detect", key, texts, "--model", model)
+    assert "not scored: half: character 0 is half of a surrogate pair" in said
+    assert "whole\t" in said
+    half, whole = json.loads(told("detect", key, texts, "--model", model, "--json"))["texts"]
+    assert (half["marked"], half["not_scored"][-14:]) == (None, "surrogate pair")
+    assert whole["not_scored"] == ""
+    assert whole["tokens_scored"] > 0

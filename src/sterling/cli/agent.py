@@ -112,11 +112,9 @@ def prompt(
 
 
 def _lines(path: Path) -> list[str]:
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: {error}; give a UTF-8 text file, one question a line") from error
-    found = [line.strip() for line in text.splitlines() if line.strip()]
+    from sterling.tables import read_lines
+
+    found = [line.strip() for line in read_lines(path) if line.strip()]
     if not found:
         raise InputError(f"{path}: holds no question; write one a line")
     return found

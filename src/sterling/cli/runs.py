@@ -98,11 +98,12 @@ def _paired_differences(run_a: Path, run_b: Path) -> list[dict[str, Any]]:
     import polars as pl
 
     from sterling.measure import auc, compare_paired
+    from sterling.tables import read_parquet
 
     tables = [folder / "scores.parquet" for folder in (run_a, run_b)]
     if not all(path.is_file() for path in tables):
         return []
-    first, second = (pl.read_parquet(path).filter(pl.col("set") == "test") for path in tables)
+    first, second = (read_parquet(path).filter(pl.col("set") == "test") for path in tables)
     rows = []
     systems = sorted(set(first["system"]) & set(second["system"]))
     for system in systems:

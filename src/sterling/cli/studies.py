@@ -1,8 +1,9 @@
 """`sterling list | run | plan | verify | cite`: the studies."""
 
 import json
+import math
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -60,7 +61,18 @@ def register(app: typer.Typer) -> None:
 
 def show_json(value: Any) -> None:
     """Write one JSON document on standard output."""
-    typer.echo(json.dumps(value, indent=1))
+    typer.echo(json.dumps(_finite(value), indent=1, allow_nan=False))
+
+
+def _finite(value: Any) -> Any:
+    """Replace infinities and NaN, which JSON has no words for, by null."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {name: _finite(one) for name, one in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_finite(one) for one in value]
+    return value
 
 
 def show_evidence(evidence: "Evidence") -> None:

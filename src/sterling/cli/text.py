@@ -377,6 +377,13 @@ def detect(
     for one in given.verdicts:
         if one.not_scored:
             typer.echo(shown(f"not scored: {one.id}: {one.not_scored}"))
+        if one.unlike:
+            typer.echo(
+                shown(
+                    f"not declared: {one.id}: unlike all calibration texts; another language or "
+                    "kind?"
+                )
+            )
         if one.hidden:
             kinds = ", ".join(f"{count} {kind}" for kind, count in one.hidden.items())
             typer.echo(shown(f"hidden characters: {one.id}: {kinds}"))

@@ -56,13 +56,14 @@ def generate(
 ) -> None:
     """Continue prompts with a local model, and mark what it writes."""
     from sterling.lm import Sampling, load_local
+    from sterling.tables import read_lines
     from sterling.text.corpus.records import TextRecord, write_records
     from sterling.text.watermark.watermark_key import WatermarkKey
 
     held = WatermarkKey.read(path)
     writer = load_local(model)
     held.check(writer.tokenizer, model)
-    lines = [line for line in _text(prompts).splitlines() if line.strip()]
+    lines = [line for line in read_lines(prompts) if line.strip()]
     if not lines:
         raise InputError(f"{prompts}: holds no prompt; write one a line")
     processor = held.watermark.processor()
@@ -99,6 +100,7 @@ def detect(
     """Test texts for a key's mark, each by itself; the model's weights are not needed."""
     from sterling.lm import load_tokenizer
     from sterling.text.corpus.records import read_corpus
+    from sterling.text.detectors.scored import unreadable
     from sterling.text.watermark.watermark_key import WatermarkKey
 
     if not 0 < level < 1:
@@ -111,18 +113,22 @@ def detect(
         typer.echo(shown(f"not used: {one.source}: {one.reason}"), err=True)
     rows: list[dict[str, Any]] = []
     for record in corpus.records:
+        if reason := unreadable(record.text):
+            rows.append({"id": record.id, "marked": None, "not_scored": reason})
+            continue
         ids = tokenizer(record.text, add_special_tokens=False, verbose=False)["input_ids"]
         found = held.watermark.detect(ids, combine=combine)
-        scored = found.tokens_scored > 0
-        rows.append(
-            {"id": record.id, **asdict(found), "marked": found.p_value <= level if scored else None}
-        )
-    if not any(row["tokens_scored"] for row in rows):
+        marked = found.p_value <= level if found.tokens_scored else None
+        rows.append({"id": record.id, **asdict(found), "marked": marked, "not_scored": ""})
+    if not any(row.get("tokens_scored") for row in rows):
         raise NothingMeasuredError(f"{texts} holds no text that is long enough to test")
     if as_json:
         show_json({"level": level, "note": CAVEAT, "texts": rows})
         return
     for row in rows:
+        if row["not_scored"]:
+            typer.echo(f"not scored: {row['id']}: {row['not_scored']}")
+            continue
         verdict = {True: "marked", False: "no mark found", None: "too short to test"}[row["marked"]]
         typer.echo(
             f"{shown(row['id'])}\t{verdict}\tp {row['p_value']:.3g}\t"
@@ -130,10 +136,3 @@ def detect(
             f"(z {row['z_green']:.1f}), {row['red']} red (z {row['z_red']:.1f})"
         )
     typer.echo(f"each at a level of {level:g}; a verdict is {CAVEAT}")
-
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: {error}; give a UTF-8 text file") from error

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import polars as pl
 from numpy.typing import NDArray
 
 from sterling.errors import InputError
+from sterling.tables import read_table
 
 SHAPES = ("circle", "square", "triangle", "cross")
 COLOURS = ("red", "green", "blue", "yellow")
@@ -181,8 +181,9 @@ def _simulate_cub(path: Path, rng: np.random.Generator, n: int) -> ConceptData:
     The attribute rates per class are real. An item's concepts are drawn at the rates of its
     class, and its features are the concepts in normal noise: SIMULATED items.
     """
-    table = pl.read_csv(path)
-    rates = table.drop("class_id", "class_name").to_numpy() / 100
+    table = read_table(path)
+    named = [name for name in table.columns if name not in ("class_id", "class_name")]
+    rates = np.column_stack([table.numbers(name) for name in named]) / 100
     classes, m, spread = 20, 12, 0.35
     if rates.shape[0] < classes or rates.shape[1] < m or not (rates >= 0).all():
         raise InputError(f"{path}: expected percentages of {m} attributes for {classes} classes")

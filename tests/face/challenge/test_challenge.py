@@ -209,7 +209,7 @@ def test_doubled_and_missing_items_are_refused(tmp_path: Path) -> None:
     path.write_text("\n".join(lines[:-2]))
     with pytest.raises(InputError, match=r"ends at line 62 without .*\(2 of 64 are missing\)"):
         read_submission(path, LISTS)
-    with pytest.raises(InputError, match="not a readable file"):
+    with pytest.raises(InputError, match="no such file"):
         read_submission(tmp_path / "nowhere.txt", LISTS)
 
 

@@ -94,10 +94,10 @@ def test_missing_required_column_and_bad_files(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"\.csv or \.parquet, not '\.txt'"):
         Manifest.read(tmp_path / "m.txt")
     (tmp_path / "m.parquet").write_bytes(b"not parquet")
-    with pytest.raises(InputError, match="not a readable parquet"):
+    with pytest.raises(InputError, match="not a whole Parquet file"):
         Manifest.read(tmp_path / "m.parquet")
     (tmp_path / "m.csv").write_bytes(b"")
-    with pytest.raises(InputError, match="not a readable csv"):
+    with pytest.raises(InputError, match="is empty"):
         Manifest.read(tmp_path / "m.csv")
 
 
@@ -123,3 +123,38 @@ def test_cells_that_a_spreadsheet_would_compute_are_quoted(tmp_path: Path) -> No
     ]
     assert not any(cell.startswith(("=", "+", "-", "@")) for cell in first)
     assert Manifest.read(tmp_path / "m.csv").column("item").tolist() == items
+
+
+def test_names_are_text_without_blanks_and_paths_keep_theirs(tmp_path: Path) -> None:
+    path = tmp_path / "m.csv"
+    rows = '001 , a.jpg,bona_fide, bona_fide,007 \n1," b.jpg ",bona_fide,bona_fide,7\n'
+    path.write_text("\ufeffitem,path, label,species,subject\n" + rows + "\n")
+    manifest = Manifest.read(path)
+    assert manifest.column("item").tolist() == ["001", "1"]
+    assert manifest.column("subject").tolist() == ["007", "7"]
+    expected = [str(tmp_path / "a.jpg"), str(tmp_path / " b.jpg ")]
+    assert manifest.column("path").tolist() == expected
+    for name in ("again.csv", "again.parquet"):
+        manifest.write(tmp_path / name)
+        assert Manifest.read(tmp_path / name).column("path").tolist() == expected
+
+
+def test_one_subject_in_two_splits_is_found_whatever_blanks_say(tmp_path: Path) -> None:
+    path = tmp_path / "m.csv"
+    rows = "1,bona_fide,bona_fide,s1,train\n2,bona_fide,bona_fide,s1 ,test\n"
+    path.write_text("item,label,species,subject,split\n" + rows)
+    with pytest.raises(InputError, match="more than one split"):
+        Manifest.read(path)
+
+
+def test_tables_as_spreadsheets_and_pandas_write_them(tmp_path: Path) -> None:
+    plain = "item,label,species\n01,bona_fide,bona_fide\n1,attack,print\n"
+    index = ",item,label,species\n0,01,bona_fide,bona_fide\n1,1,attack,print\n"
+    for content in (plain, plain.replace(",", ";"), plain.replace(",", "\t"), index, plain + "\n"):
+        (tmp_path / "m.csv").write_text(content)
+        assert Manifest.read(tmp_path / "m.csv").column("item").tolist() == ["01", "1"]
+    pl.DataFrame({"item": [1.0, 2.0], "label": ["attack"] * 2, "species": ["x"] * 2}).write_parquet(
+        tmp_path / "m.parquet"
+    )
+    with pytest.raises(InputError, match="'item' holds floating-point numbers"):
+        Manifest.read(tmp_path / "m.parquet")

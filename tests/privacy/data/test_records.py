@@ -105,7 +105,7 @@ def test_tables(tmp_path: Path) -> None:
     path.write_text("age,colour,income\nAge, Colour, Salary\n30, red, low\n40,,high\n50,blue,low\n")
     records = read_records(tmp_path)
     well_formed(records)
-    assert records.shape == (4,)  # age, and one column for each of "", blue, red
+    assert records.shape == (3,)  # age, and one column for each of blue and red
     assert records.y.tolist() == [1, 0, 1]
     path.write_text('"3",1,0\n"7",0,1\n"3",1,1\n')
     bare = read_records(tmp_path)
@@ -126,6 +126,86 @@ def test_tables_that_cannot_be_used(tmp_path: Path, text: str, message: str) -> 
     (tmp_path / "t.csv").write_text(text)
     with pytest.raises(InputError, match=message):
         read_records(tmp_path)
+
+
+TWENTY = "".join(f"{row % 2},{row * 0.37:.2f},{row * -1.1:.2f}\n" for row in range(20))
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "label,a,b\n" + TWENTY + "\n",
+        "\n label , a, b\n\n" + TWENTY,
+        "label;a;b\n" + TWENTY.replace(",", ";").replace(".", ","),
+        "a,b,Target\n" + "".join(f"{line[2:]},{line[0]}\n" for line in TWENTY.split()),
+        TWENTY,
+        TWENTY.replace("0,", "0.0e+00,", 1),
+        ",label,a,b\n" + "".join(f"{row},{line}\n" for row, line in enumerate(TWENTY.split())),
+    ],
+)
+def test_layout_is_no_data(tmp_path: Path, content: str) -> None:
+    (tmp_path / "t.csv").write_text("label,a,b\n" + TWENTY)
+    plain = read_records(tmp_path)
+    assert (plain.shape, plain.classes, len(plain)) == ((2,), 2, 20)
+    (tmp_path / "t.csv").write_text(content)
+    records = read_records(tmp_path)
+    np.testing.assert_allclose(records.x, plain.x, rtol=1e-5, atol=1e-5)
+    assert np.array_equal(records.y, plain.y)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("label,a\n0,1\n1,\n0,3\n", "line 3: column 'a' is missing"),
+        ("label,a\n0,1\n1,?\n0,3\n", r"line 3: column 'a' is '\?'"),
+        ("label,a\n0,1\n1,2x\n0,3\n", "line 3: column 'a' is '2x'"),
+        ("label,a\n0,1\n1,nan\n0,3\n", "line 3: column 'a' is 'nan'"),
+        ("label,a\n0,1\n1,-inf\n0,3\n", "line 3: column 'a' is infinite"),
+        ("label,a\n0,1\n,2\n1,3\n", "line 3: column 'label' is empty"),
+        ("label,a\n0,1\nNA,2\n1,3\n", "line 3: class 'label' is 'NA'"),
+        ("label,a,a\n0,1,1\n1,2,2\n", "column 'a' is there twice"),
+        ("0,1\n1,\n", "line 2: column '2' is missing"),
+        ("label\n0\n1\n", "holds no column but 'label'"),
+        ("label,a\n", "holds no record"),
+        ("39,State-gov,low\n50,Private,high\n", "name exactly one column"),
+        ("0,1,2\n1,2.5,3\n", "the first line counts 0, 1, 2"),
+        ("label,a\nx,\ny,\n", "line 2: column 'a' is missing"),
+    ],
+)
+def test_missing_cells_make_neither_a_class_nor_text(
+    tmp_path: Path, text: str, message: str
+) -> None:
+    (tmp_path / "t.csv").write_text(text)
+    with pytest.raises(InputError, match=message):
+        read_records(tmp_path)
+
+
+def test_a_class_is_its_number_or_its_text(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text("label,a\n2,1\n10,2\n2.0,3\n")
+    assert read_records(tmp_path).y.tolist() == [0, 1, 0]
+    path.write_text("label,a\n-,1\n+,2\n-,3\n")
+    assert read_records(tmp_path).y.tolist() == [1, 0, 1]
+    path.write_text("label,a\n007,1\n7x,2\n007,3\n")
+    assert read_records(tmp_path).y.tolist() == [0, 1, 0]
+
+
+def test_files_beside_the_table_are_no_tables(tmp_path: Path) -> None:
+    (tmp_path / "T.CSV").write_text("label,a\n0,1\n1,2\n")
+    for name in ("._T.CSV", ".~lock.T.CSV#", "T.csv.bak"):
+        (tmp_path / name).write_bytes(b"\0\1")
+    assert len(read_records(tmp_path)) == 2
+
+
+def test_archives_made_on_a_mac(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "train.zip", "w") as archive:
+        for name in ("cat", "dog"):
+            content = io.BytesIO()
+            Image.new("RGB", (5, 6)).save(content, "png")
+            archive.writestr(f"{name}/a.png", content.getvalue())
+            archive.writestr(f"__MACOSX/{name}/._a.png", b"\0\5\x16\7")
+            archive.writestr(f"{name}/._b.png", b"\0\5\x16\7")
+    assert read_records(tmp_path).y.tolist() == [0, 1]
 
 
 def test_missing_data_is_named(tmp_path: Path) -> None:

@@ -121,6 +121,41 @@ def test_templates_and_system_prompts_reach_the_model(tmp_path: Path) -> None:
     assert json.loads((tmp_path / "c" / "build.json").read_text())["plan"]["system"] == "You write."
 
 
+@pytest.mark.parametrize(
+    ("sentence", "tokens"),
+    [
+        ("船回来的时候，港口很安静，没有人问今天。", 20),
+        ("ボートが戻ったとき、港は静かでした。", 18),
+        ("เมื่อเรือกลับมาท่าเรือเงียบสงบ", 30),
+        ("🙂🎉🚢🌊", 4),
+        ("The harbour was quiet. ", 16 / 3),
+        ("배가 돌아왔을 때 항구는 조용했다. ", 14),
+    ],
+)
+def test_lengths_behind_an_endpoint_know_scripts_without_spaces(
+    tmp_path: Path, sentence: str, tokens: float
+) -> None:
+    texts = Corpus(
+        tuple(TextRecord(f"h{i}", f"{i} " + sentence * 40, 0, f"g{i}") for i in range(3))
+    )
+    model = ScriptedModel("and so on.")
+    corpus = build_corpus(texts, model, PLAN, tmp_path / "c")
+    assert not corpus.unread
+    # 8 tokens begin a prompt and 16 follow; a piece is not divided.
+    for prompt in model.asked:
+        assert abs(len(prompt.replace(" ", "")) / len(sentence.replace(" ", "")) * tokens - 8) < 4
+    people = [one.text for one in corpus.records if one.label == 0]
+    for text in people:
+        assert abs(len(text.replace(" ", "")) / len(sentence.replace(" ", "")) * tokens - 24) < 4
+
+
+def test_a_text_without_any_blank_is_cut_too(tmp_path: Path) -> None:
+    texts = Corpus((TextRecord("h", "ab" * 5000, 0, "g"), TextRecord("s", "one", 0, "s")))
+    corpus = build_corpus(texts, ScriptedModel("and so on."), PLAN, tmp_path / "c")
+    assert [one.reason for one in corpus.unread] == ["too short: 1 token, 24 are needed"]
+    assert len(corpus.records[0].text) < 24 * 24
+
+
 def test_a_sweep_writes_one_text_for_each_setting(tmp_path: Path) -> None:
     plan = BuildPlan(prefix_tokens=8, samplings=sweep(16))
     corpus = build_corpus(human(1), ScriptedModel("more"), plan, tmp_path / "c")

@@ -46,9 +46,9 @@ def test_a_folder_lists_what_it_could_not_read(tmp_path: Path) -> None:
         ("good", "news", "news/a.txt")
     ]
     assert {one.source: one.reason for one in corpus.unread} == {
-        "b.txt": "not UTF-8 (byte 4); save it as UTF-8",
+        "b.txt": "not UTF-8 (byte 4 is 0xff); save it as UTF-8",
         "c.txt": "empty",
-        "d.bin": "another kind of file; save its text as .txt, .md, .text",
+        "d.bin": "of a kind that is not read from a folder; save as .txt, .md, .text",
     }
 
 
@@ -62,6 +62,10 @@ def test_a_folder_lists_what_it_could_not_read(tmp_path: Path) -> None:
         ('{"text": "a", "split": "valid"}', "split 'valid'"),
         ('{"text": "a", "domain": 5}', "domain is 5"),
         ('{"text": "a", "meta": 5}', "meta is 5"),
+        ('{"text": "a", "id": 1.5}', "id is 1.5; give a text"),
+        ('{"text": "a", "group": "\\ud83d"}', "half of a surrogate pair in group"),
+        ("[" * 100_000, "c.jsonl:1: no JSON object"),
+        ('{"text": "a", "year": ' + "9" * 5000 + "}", "c.jsonl:1: no JSON object"),
         ('{"text": "a", "id": "x"}\n{"text": "b", "id": "x"}', "id 'x' occurs twice"),
     ],
 )
@@ -69,6 +73,59 @@ def test_damaged_lines_are_named(tmp_path: Path, line: str, message: str) -> Non
     (tmp_path / "c.jsonl").write_text(line)
     with pytest.raises(InputError, match=message.replace("[", r"\[")):
         read_corpus(tmp_path / "c.jsonl")
+
+
+RECORDS = '{"id": "1", "text": "one"}\n{"id": 2, "text": "two\\u2028lines"}\n'
+
+
+@pytest.mark.parametrize("name", ["c.jsonl", "c.JSONL", "c.ndjson"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_records_are_read_by_any_name_of_their_kind(
+    tmp_path: Path, name: str, encoding: str
+) -> None:
+    (tmp_path / name).write_text(RECORDS, encoding=encoding)
+    records = read_corpus(tmp_path / name).records
+    assert [(one.id, one.text) for one in records] == [("1", "one"), ("2", "two\u2028lines")]
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("a.json", '[{"text": "one"}]'),
+        ("a.csv", "id,text\n1,one\n"),
+        ("a.CSV", "id,text\n1,one\n"),
+        ("a.tsv", "id\ttext\n"),
+        ("a.parquet", "PAR1"),
+        ("a.html", "<p>one"),
+        ("a.jsonl.gz", "x"),
+        ("a.txt", RECORDS),
+        ("a", '\ufeff[{"text": "one"}, {"text": "two"}]'),
+        ("a.md", '{"text": "one"}'),
+    ],
+)
+def test_data_are_not_one_text(tmp_path: Path, name: str, content: str) -> None:
+    (tmp_path / name).write_text(content, encoding="utf-8")
+    with pytest.raises(InputError, match=r"holds data, not one text; give \.jsonl"):
+        read_corpus(tmp_path / name)
+
+
+@pytest.mark.parametrize("text", ["[1] A note.", "{so it goes}", "[link](a.html)", "[]", "[1, 2]"])
+def test_texts_may_begin_with_a_bracket(tmp_path: Path, text: str) -> None:
+    (tmp_path / "a.txt").write_text(text)
+    assert read_corpus(tmp_path / "a.txt").records[0].text == text
+    (tmp_path / "b.txt").write_text(RECORDS)
+    assert [one.source for one in read_corpus(tmp_path).unread] == ["b.txt"]
+
+
+def test_texts_of_windows_are_read(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("naïve 船", encoding="utf-16")
+    assert read_corpus(tmp_path / "a.txt").records[0].text == "naïve 船"
+
+
+def test_half_of_a_surrogate_pair_survives_a_file(tmp_path: Path) -> None:
+    records = [TextRecord("a", "\ud83d half", 1, "g"), TextRecord("b", "船", 0, "h")]
+    write_records(tmp_path / "c.jsonl", records)
+    assert list(read_corpus(tmp_path / "c.jsonl").records) == records
 
 
 def test_nothing_there_is_named(tmp_path: Path) -> None:

@@ -39,7 +39,7 @@ def test_the_list_keeps_its_false_discovery_rate(direction: float) -> None:
 def test_every_document_has_a_verdict() -> None:
     trained = detector()
     known = numbers("k", np.random.default_rng(2).normal(0, 1, 99).tolist(), 0)
-    documents = numbers("d", ["9.0", "0.0", "no number", "9.5 \u200bhidden\u202e"], 0)
+    documents = numbers("d", ["9.0", "0.0", "no number", "9.5 \u200b7\u202e"], 0)
     given = declare_machine_written(trained, documents, [*known, *numbers("x", ["?"], 0)], fdr=0.05)
     first, second, third, last = given.verdicts
     assert (first.declared, second.declared, third.declared, last.declared) == (

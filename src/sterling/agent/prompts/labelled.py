@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from sterling.errors import InputError, unknown_name
+from sterling.tables import decode, read_bytes
 
 ALTERNATIVES = ("possible_translations", "other_rhymes", "all_common_concepts", "synonyms")
 ONES = (
@@ -101,10 +102,12 @@ def read_task(path: Path) -> LabelledTask:
         InputError: The file holds no such task.
     """
     try:
-        examples = json.loads(path.read_text(encoding="utf-8"))["examples"]
+        examples = json.loads(decode(path, read_bytes(path)))["examples"]
         rows = list(examples.values()) if isinstance(examples, dict) else list(examples)
         pairs = [(str(row["input"]), _accepted(row)) for row in rows]
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except InputError:
+        raise
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise InputError(
             f"{path}: no task in it ({type(error).__name__}: {error}); expected examples with "
             "input and output or target"

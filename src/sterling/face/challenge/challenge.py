@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
-from sterling.errors import InputError
+from sterling.errors import InputError, quoted
 from sterling.face.data import Manifest
 from sterling.face.evaluation.bounded_threshold import Promise, bounded_threshold
 from sterling.face.evaluation.evaluate import scores_of
@@ -34,6 +34,7 @@ from sterling.measure import (
     threshold_at_eer,
 )
 from sterling.storage import write_atomically
+from sterling.tables import read_lines
 
 CLAMP = 0.005  # half of the range that the first place left its dev scores
 
@@ -165,10 +166,7 @@ def read_submission(path: Path, lists: Manifest) -> NDArray[np.float64]:
         InputError: A line is not an item and a score in [0, 1], an item is not of the lists, is
             there twice or is missing. The message names the line.
     """
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: not a readable file of scores ({error})") from error
+    lines = read_lines(path)
     items = lists.column("item").tolist()
     wanted = {item: row for row, item in enumerate(items)}
     values = np.full(len(items), np.nan)
@@ -184,9 +182,13 @@ def read_submission(path: Path, lists: Manifest) -> NDArray[np.float64]:
             score = math.nan
         item = item.strip()
         if not item or not 0 <= score <= 1:  # NaN is neither
-            raise InputError(f"{where}: {line.strip()!r}; write an item and a score from 0 to 1")
+            raise InputError(
+                f"{where}: {quoted(line.strip())}; write an item and a score from 0 to 1"
+            )
         if item not in wanted:
-            raise InputError(f"{where}: item {item!r} is not in dev or test of {lists.source}")
+            raise InputError(
+                f"{where}: item {quoted(item)} is not in dev or test of {lists.source}"
+            )
         if item in first:
             raise InputError(f"{where}: item {item!r} was scored in line {first[item]} already")
         first[item] = number

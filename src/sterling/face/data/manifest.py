@@ -11,8 +11,9 @@ import numpy as np
 import polars as pl
 from numpy.typing import ArrayLike, NDArray
 
-from sterling.errors import InputError, unknown_name
+from sterling.errors import InputError, quoted, unknown_name
 from sterling.storage import write_atomically
+from sterling.tables import read_table
 
 BONA_FIDE = "bona_fide"
 ATTACK = "attack"
@@ -136,7 +137,7 @@ class Manifest:
 
     @classmethod
     def read(cls, path: str | Path) -> Self:
-        """Read a ``.csv`` or ``.parquet`` file.
+        """Read a ``.csv`` or ``.parquet`` file (see `sterling.tables.read_table`).
 
         Relative paths are taken from the folder of the manifest. They may lead anywhere, as may
         absolute ones: a manifest is its user's own.
@@ -148,15 +149,16 @@ class Manifest:
         suffix = _checked_suffix(path)
         if not path.is_file():
             raise InputError(f"{path}: no such manifest file")
-        try:
-            if suffix == ".csv":
-                table = pl.read_csv(path, infer_schema=False).with_columns(_without_quote())
-            else:
-                table = pl.read_parquet(path)
-        except (pl.exceptions.PolarsError, OSError) as error:
-            reason = str(error).splitlines()[0]
-            raise InputError(f"{path}: not a readable {suffix[1:]} file ({reason})") from error
-        manifest = cls(table, str(path))
+        table = read_table(path)
+        # A path may begin or end with blanks; 's1 ' is no other subject than 's1'.
+        columns = [
+            table.text(name) if name in _PATHS else table.text(name).str.strip_chars()
+            for name in table.columns
+        ]
+        frame = pl.DataFrame(columns)
+        if suffix == ".csv":
+            frame = frame.with_columns(_without_quote())
+        manifest = cls(frame, str(path))
         folder = os.path.abspath(path.parent)  # noqa: PTH100 - resolve() would follow links
         located = {
             name: [os.path.join(folder, p) if p else "" for p in manifest.column(name)]  # noqa: PTH118
@@ -179,7 +181,8 @@ class Manifest:
         )
         content = BytesIO()
         if suffix == ".csv":
-            table.with_columns(_with_quote()).write_csv(content)
+            # In quotes, since a blank at the beginning of a path would be taken for layout.
+            table.with_columns(_with_quote()).write_csv(content, quote_style="non_numeric")
         else:
             table.write_parquet(content)
         write_atomically(path, content.getvalue())
@@ -283,7 +286,7 @@ def _with_all_columns(table: pl.DataFrame, source: str) -> pl.DataFrame:
         row = int(whole.is_null().arg_max() or 0)
         value = table["frame"][row]
         raise InputError(
-            f"{source}: row {row + 1}, column 'frame': {value!r}; use a whole number from 0"
+            f"{source}: row {row + 1}, column 'frame': {quoted(value)}; use a whole number from 0"
         )
     return table.with_columns(frame=whole).select(_COLUMNS)
 
@@ -298,4 +301,6 @@ def _check_rows(table: pl.DataFrame, source: str) -> None:
     further = int(broken.sum()) - 1
     counted = f" (and {further} more problem{'s' if further > 1 else ''})" if further else ""
     value = table[column][row]
-    raise InputError(f"{source}: row {row + 1}, column {column!r}: {value!r}; {remedy}{counted}")
+    raise InputError(
+        f"{source}: row {row + 1}, column {column!r}: {quoted(value)}; {remedy}{counted}"
+    )

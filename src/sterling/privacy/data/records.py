@@ -1,8 +1,9 @@
 """Data sets as arrays: the embedded ones, a simulated one, and the user's folder."""
 
-import gzip
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +12,11 @@ import polars as pl
 from numpy.typing import NDArray
 from sklearn import datasets
 
-from sterling.errors import InputError, unknown_name
+from sterling.errors import InputError, quoted, unknown_name
 from sterling.files import archive_names
 from sterling.pictures import SUFFIXES
 from sterling.sandbox import Call, sandbox
+from sterling.tables import MISSING, Table, read_bytes, read_table
 
 LABEL_COLUMNS = ("label", "class", "target", "income")
 
@@ -108,24 +110,27 @@ def read_records(folder: Path) -> Records:
     ========================================================  ====================================
     ``images-idx3-ubyte[.gz]``, ``labels-idx1-ubyte[.gz]``    images, as MNIST is published
     ``*.zip`` holding ``<class>/<name>.jpg`` or ``.png``      images, as CIFAR-10's are often kept
-    one ``*.csv[.gz]`` with a header                          table; the column named label,
+    one ``*.csv[.gz]`` or ``*.tsv[.gz]`` with a header        table; the column named label,
                                                               class, target or income is the class
-    one ``*.csv[.gz]`` of numbers without a header            table; the first column is the class
+    the same of numbers without a header                      table; the first column is the class
     ========================================================  ====================================
 
-    Text columns of a table become one column per value (at most 64 values). A second header row, as
-    some copies of Adult have, is left out: a first row of text in a column of numbers otherwise.
+    Text columns of a table become one column per value (at most 64 values), all 0 where the cell is
+    empty. A column is of numbers if more than half of its cells are, not counting missing ones
+    (empty, ?, NA, ...); a cell of it that is no number is refused, and so is a missing class. A
+    second header row, as some copies of Adult have, is left out: a first row of text in every
+    column of numbers.
 
     Raises:
         InputError: The folder holds none of these, or a file is damaged; the message names it.
     """
     if not folder.is_dir():
         raise InputError(f"{folder}: no such folder")
-    if (images := _one(folder, "images-idx3-ubyte*")) is not None:
-        return _read_idx(images, _one(folder, "labels-idx1-ubyte*"), folder)
+    if (images := _one(folder, "images-idx3-ubyte", "images-idx3-ubyte.gz")) is not None:
+        return _read_idx(images, _one(folder, "labels-idx1-ubyte", "labels-idx1-ubyte.gz"), folder)
     if archives := sorted(folder.glob("[!.]*.zip")):
         return _read_archives(archives, folder)
-    table = _one(folder, "*.csv*")
+    table = _one(folder, "*.csv", "*.csv.gz", "*.tsv", "*.tsv.gz")
     if table is None:
         raise InputError(
             f"{folder} holds no idx images, no .zip of <class>/<image> and no .csv; put one there"
@@ -133,10 +138,16 @@ def read_records(folder: Path) -> Records:
     return _read_table(table)
 
 
-def _one(folder: Path, pattern: str) -> Path | None:
-    found = sorted(folder.glob(pattern))
+def _one(folder: Path, *patterns: str) -> Path | None:
+    """The file whose name, in any case, fits a pattern; hidden ones, as of an editor, are none."""
+    found = sorted(
+        path
+        for path in folder.iterdir()
+        if not path.name.startswith(".")
+        and any(fnmatchcase(path.name.lower(), pattern) for pattern in patterns)
+    )
     if len(found) > 1:
-        raise InputError(f"{folder} holds {len(found)} files {pattern}; leave one")
+        raise InputError(f"{folder} holds {len(found)} files {' or '.join(patterns)}; leave one")
     return found[0] if found else None
 
 
@@ -154,14 +165,6 @@ def _records(
     return Records(x.astype(np.float32), y.astype(np.int64), ids, name)
 
 
-def _unpack(path: Path) -> bytes:
-    try:
-        raw = path.read_bytes()
-        return gzip.decompress(raw) if path.suffix == ".gz" else raw
-    except (OSError, EOFError) as error:
-        raise InputError(f"{path} cannot be read ({error}); fetch it again") from error
-
-
 def _read_idx(images: Path, labels: Path | None, folder: Path) -> Records:
     if labels is None:
         raise InputError(f"{folder} holds {images.name} but no labels-idx1-ubyte; put it there")
@@ -173,10 +176,13 @@ def _read_idx(images: Path, labels: Path | None, folder: Path) -> Records:
 
 
 def _idx(path: Path, *, dimensions: int) -> NDArray[np.uint8]:
-    content = _unpack(path)
+    content = read_bytes(path)
     header = 4 + 4 * dimensions
     sizes = np.frombuffer(content[4:header].ljust(4 * dimensions, b"\0"), dtype=">i4")
-    if content[:4] != bytes((0, 0, 8, dimensions)) or len(content) != header + sizes.prod():
+    sizes = sizes.astype(np.int64)
+    if content[:4] != bytes((0, 0, 8, dimensions)) or len(content) != header + math.prod(
+        sizes.clip(0).tolist()
+    ):
         raise InputError(f"{path} is not a whole idx file of bytes; fetch it again")
     return np.frombuffer(content, dtype=np.uint8, offset=header).reshape(sizes)
 
@@ -204,43 +210,76 @@ def _read_archives(paths: list[Path], folder: Path) -> Records:
 
 
 def _read_table(path: Path) -> Records:
-    content = _unpack(path)
-    first = content.split(b"\n", 1)[0].decode("utf-8", errors="replace")
-    has_header = any(any(c.isalpha() for c in cell) for cell in first.split(","))
-    try:
-        table = pl.read_csv(content, has_header=has_header, infer_schema=False)
-    except pl.exceptions.PolarsError as error:
-        raise InputError(f"{path} is not a table in CSV ({error}); mend it") from error
+    table = read_table(path, header_optional=True)
     label = table.columns[0]
-    if has_header:
-        names = [name for name in table.columns if name.strip().lower() in LABEL_COLUMNS]
+    if table.header:
+        names = [name for name in table.columns if name.lower() in LABEL_COLUMNS]
         if len(names) != 1:
             raise InputError(
                 f"{path}: name exactly one column {', '.join(LABEL_COLUMNS[:-1])} or "
-                f"{LABEL_COLUMNS[-1]}; the columns are {', '.join(table.columns)}"
+                f"{LABEL_COLUMNS[-1]}; the columns are {table.listed()}"
             )
         label = names[0]
-    table = table.with_columns(pl.all().str.strip_chars())
-    if has_header and any(_starts_with_text(table[name]) for name in table.columns):
-        table = table[1:]
-    y = np.unique(table[label].fill_null("").to_numpy(), return_inverse=True)[1]
-    columns = [_features(table[name], path) for name in table.columns if name != label]
+    if table.header and _repeats_header(table):
+        table = table.after(1)
+    if not len(table):
+        raise InputError(f"{path}: holds no record below its first line")
+    y = np.unique(_labels(table, label), return_inverse=True)[1]
+    columns = [_features(table, name) for name in table.columns if name != label]
+    if not columns:
+        raise InputError(f"{path}: holds no column but {label!r}; give features")
     return _tabular(np.concatenate(columns, axis=1), y, path.parent.name)
 
 
-def _starts_with_text(column: pl.Series) -> bool:
-    numbers = column.cast(pl.Float64, strict=False)
-    return numbers[:1].has_nulls() and len(numbers) > 1 and not numbers[1:].has_nulls()
+def _repeats_header(table: Table) -> bool:
+    """Whether the first row is text in every column that holds numbers below it."""
+    texts = []
+    for name in table.columns:
+        numbers = table.parsed(name)
+        if len(numbers) > 1 and not numbers[1:].has_nulls():
+            texts.append(numbers[0] is None and not _is_missing(table.text(name))[0])
+    return bool(texts) and all(texts)
 
 
-def _features(column: pl.Series, path: Path) -> NDArray[np.float64]:
-    numbers = column.cast(pl.Float64, strict=False)
-    if numbers.is_finite().all() and not numbers.has_nulls():
-        return numbers.to_numpy()[:, None]
-    values = column.fill_null("")
-    if values.n_unique() > 64:
+def _labels(table: Table, name: str) -> NDArray[np.generic]:
+    """Classes as text, or as numbers where all are numbers: 1 and 1.0 are one class."""
+    texts = table.texts(name)
+    numbers = table.parsed(name)
+    if numbers.is_finite().fill_null(value=False).all():
+        return numbers.to_numpy()
+    missing = _is_missing(table.text(name))
+    if missing.any():
+        row = int(missing.argmax())
         raise InputError(
-            f"{path}: column {column.name!r} is text with {values.n_unique()} values (at most 64), "
-            "or holds a number that is missing; mend or drop it"
+            f"{table.place(row)}: class {quoted(name)} is {table.cell(name, row)}; leave the "
+            "record out"
         )
-    return values.to_dummies().to_numpy().astype(np.float64)
+    return texts
+
+
+def _features(table: Table, name: str) -> NDArray[np.float64]:
+    """A column of numbers (N, 1), or of text as one column per value, 0 where it is missing."""
+    text = table.text(name).str.strip_chars()
+    missing = _is_missing(text)
+    numbers = table.parsed(name).is_finite().fill_null(value=False).to_numpy()
+    if 2 * numbers.sum() > len(text) - missing.sum() or missing.all():
+        values = table.numbers(name)
+        if not np.isfinite(values).all():
+            row = int((~np.isfinite(values)).argmax())
+            raise InputError(
+                f"{table.place(row)}: column {quoted(name)} is infinite; leave the row out"
+            )
+        return values[:, None]
+    cells = np.array(text.to_list(), dtype=np.str_)
+    kinds = np.unique(cells[cells != ""])
+    if len(kinds) > 64:
+        raise InputError(
+            f"{table.path}: column {quoted(name)} is text with {len(kinds)} values (at most 64); "
+            "group its values or drop it"
+        )
+    dummies: NDArray[np.float64] = (cells[:, None] == kinds).astype(np.float64)
+    return dummies
+
+
+def _is_missing(text: pl.Series) -> NDArray[np.bool_]:
+    return text.str.strip_chars().str.to_lowercase().is_in(MISSING).to_numpy()

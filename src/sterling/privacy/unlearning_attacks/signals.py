@@ -1,15 +1,17 @@
 """A model's answers on records, read from files or from an ONNX classifier."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import log_softmax, xlogy
 
 from sterling.errors import InputError
-from sterling.privacy.membership.score_file import read_table
+from sterling.tables import read_arrays, read_table
 
 Array = NDArray[np.float64]
 
@@ -58,32 +60,40 @@ def read_signals(path: Path) -> Signals:
         raise InputError(
             f"{path} has neither a column loss nor columns label, p0, p1, ...; write one of both"
         )
-    loss = np.asarray(columns["loss"], dtype=np.float64).ravel()
+    loss = _real(columns["loss"], "loss", path)
+    if loss.shape not in ((len(loss),), (len(loss), 1)):
+        raise InputError(f"{path}: loss has shape {loss.shape}; give one loss per record, (N,)")
+    loss = loss.ravel()
     _check_rows(loss, path)
     return Signals(loss)
 
 
-def _columns(path: Path) -> dict[str, Array]:
-    if not path.is_file():
-        raise InputError(f"{path}: no such file")
-    if path.suffix == ".npz":
-        try:
-            with np.load(path, allow_pickle=False) as arrays:
-                return {name: arrays[name] for name in arrays.files}
-        except (OSError, ValueError) as error:
-            raise InputError(f"{path} cannot be read ({error}); write it again") from error
+def _columns(path: Path) -> Mapping[str, NDArray[Any]]:
+    if path.suffix.lower() == ".npz":
+        return read_arrays(path)
     table = read_table(path)
-    numbered = [name for name in table.columns if re.fullmatch(r"p\d+", name)]
-    classes = [f"p{index}" for index in range(len(numbered))]
-    columns: dict[str, Array] = {
-        name: table[name].to_numpy() for name in ("loss", "label") if name in table.columns
-    }
+    columns: dict[str, NDArray[Any]] = {}
+    classes = [name for name in table.columns if re.fullmatch(r"p\d+", name)]
     if classes:
-        missing = [name for name in classes if name not in table.columns]
+        numbered = [f"p{index}" for index in range(len(classes))]
+        missing = [name for name in numbered if name not in table]
         if missing:
             raise InputError(f"{path}: column {missing[0]} is missing; number classes from p0 on")
-        columns["p"] = table.select(classes).to_numpy()
+        columns["p"] = np.column_stack([table.numbers(name) for name in numbered])
+        if "label" in table:
+            columns["label"] = table.wholes("label")
+    elif "loss" in table:
+        columns["loss"] = table.numbers("loss")
     return columns
+
+
+def _real(values: NDArray[Any], name: str, path: Path) -> Array:
+    if values.dtype.kind not in "biuf" or not values.ndim:
+        raise InputError(
+            f"{path}: {name} is {values.dtype} of shape {values.shape}; give numbers, one row per "
+            "record"
+        )
+    return values.astype(np.float64)
 
 
 def _check_rows(values: Array, path: Path) -> None:
@@ -92,12 +102,12 @@ def _check_rows(values: Array, path: Path) -> None:
     bad = ~np.isfinite(values).reshape(len(values), -1).all(axis=1)
     if bad.any():
         raise InputError(
-            f"{path}: row {int(bad.argmax())} holds a value that is not finite; leave it out"
+            f"{path}: row {int(bad.argmax()) + 1} holds a value that is not finite; leave it out"
         )
 
 
 def _of_probabilities(p: Array, labels: Array, path: Path) -> Signals:
-    p = np.asarray(p, dtype=np.float64)
+    p = _real(p, "p", path)
     if p.ndim != 2 or p.shape[1] < 2 or labels.shape != p.shape[:1]:
         raise InputError(
             f"{path}: p {p.shape}, label {labels.shape}; give (N, C), two classes or more, and (N,)"
@@ -106,8 +116,8 @@ def _of_probabilities(p: Array, labels: Array, path: Path) -> Signals:
     if p.min() < 0 or np.abs(p.sum(axis=1) - 1).max() > 1e-3:
         row = int((np.abs(p.sum(axis=1) - 1) + (p.min(axis=1) < 0)).argmax())
         raise InputError(
-            f"{path}: row {row} is no probability distribution (sum {p[row].sum():.4g}); apply "
-            "softmax to logits"
+            f"{path}: row {row + 1} is no probability distribution (sum {p[row].sum():.4g}); "
+            "apply softmax to logits"
         )
     # A float32 probability of 0 would be an infinite loss; 1e-12 is beyond its resolution.
     log_p = np.log(np.maximum(p, 1e-12))
@@ -141,8 +151,10 @@ def ask_onnx(model: Path, records: Path, *, batch_size: int = 256) -> Signals:
     arrays = _columns(records)
     if records.suffix != ".npz" or "x" not in arrays or "label" not in arrays:
         raise InputError(f"{records}: with --onnx give an .npz with arrays x (N, ...) and label")
-    x, labels = arrays["x"], arrays["label"]
+    x, labels = _real(arrays["x"], "x", records), arrays["label"]
     _check_rows(x, records)
+    if labels.shape != (len(x),):
+        raise InputError(f"{records}: x {x.shape}, label {labels.shape}; give one label per record")
     try:
         session = onnxruntime.InferenceSession(str(model), providers=["CPUExecutionProvider"])
         name = session.get_inputs()[0].name

@@ -15,6 +15,7 @@ from sterling.errors import InputError
 from sterling.files import within
 from sterling.measure import Rate, Scores, error_curve
 from sterling.study.evidence import Figure
+from sterling.tables import read_parquet
 
 INK, ACCENT, SECOND, MUTED = "#1d2733", "#0b6e6e", "#b4532a", "#8a97a5"
 CYCLE = (ACCENT, SECOND, "#4a5fa5", "#8a6d1f", "#7a4a86", MUTED)
@@ -143,7 +144,7 @@ def _det(axes: Any, data: dict[str, Any], folder: Path) -> None:
 def _test_scores(path: Path) -> pl.DataFrame:
     if not path.is_file():
         raise InputError(f"{path} is missing; run the study again")
-    table = pl.read_parquet(path).filter(pl.col("set") == "test")
+    table = read_parquet(path).filter(pl.col("set") == "test")
     first = table["seed"].min()
     return table.filter(pl.col("seed") == first)
 

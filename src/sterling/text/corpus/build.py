@@ -6,10 +6,14 @@ text may have, since its length would give it away.
 """
 
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
 
 from sterling.checks import Count, check_fields
 from sterling.errors import InputError, NothingMeasuredError
@@ -29,7 +33,15 @@ from sterling.text.detectors.scored import LEAST_TOKENS, too_short, unreadable
 
 TextMode = Literal["prompt_plus", "continuation"]
 BATCH = 32  # prompts at a time, and the unit that is done again after an interruption
-WORDS_A_TOKEN = 0.75  # for models behind an endpoint, whose tokens are not known
+# For models behind an endpoint, whose tokens are not known. A letter of a script without spaces
+# between words (Thai, Chinese, Japanese, ...), a Korean syllable and an emoji are each about a
+# token; other text is cut at blanks and, where there are none, after 24 letters.
+WORDS_A_TOKEN = 0.75
+_WIDE = (
+    "\u0e00-\u0fff\u1000-\u109f\u1780-\u17ff\u2e80-\ua4cf\uac00-\ud7af\uf900-\ufaff\ufe30-\ufe4f"
+)
+_WIDE += "\uff00-\uffef\U0001f000-\U0003ffff"
+_PIECE = re.compile(rf"(?!\s)(?:(?P<wide>[{_WIDE}])|[^\s{_WIDE}]{{1,24}})")
 
 
 @dataclass(frozen=True)
@@ -138,16 +150,36 @@ def _cut(record: TextRecord, model: LanguageModel, plan: BuildPlan) -> _Cut | Un
         whole = model.decode(ids)
         rest = model.decode(ids[plan.prefix_tokens :])
     else:
-        words = record.text.split()[: round(most * WORDS_A_TOKEN)]
-        length = round(len(words) / WORDS_A_TOKEN)
-        place = max(1, round(plan.prefix_tokens * WORDS_A_TOKEN))
-        prefix, whole = " ".join(words[:place]), " ".join(words)
-        rest = " ".join(words[place:])
+        ends, tokens = _pieces(record.text)
+        length = min(most, round(tokens[-1]))
+        prefix, whole, rest = (
+            " ".join(part.split())
+            for part in _parted(record.text, ends, tokens, plan.prefix_tokens, most)
+        )
     if reason := too_short(length, least=plan.prefix_tokens + LEAST_TOKENS):
         return Unread(record.id, reason)
     text = whole if plan.mode == "prompt_plus" else rest
     human = replace(record, text=text.strip(), label=0, split="", parent="", attack="")
     return _Cut(human, prefix)
+
+
+def _pieces(text: str) -> tuple[list[int], NDArray[np.float64]]:
+    """End of each word or wide letter of a text, and about how many tokens there are up to it."""
+    found = list(_PIECE.finditer(text))
+    weights = [1.0 if one["wide"] else 1 / WORDS_A_TOKEN for one in found]
+    return [one.end() for one in found], np.cumsum(weights)
+
+
+def _parted(
+    text: str, ends: list[int], tokens: NDArray[np.float64], prefix: int, most: int
+) -> tuple[str, str, str]:
+    """Return the beginning of a text, the text up to most tokens, and that without the first."""
+    half = 0.5 / WORDS_A_TOKEN  # a word is taken if more than half of it fits
+    first, last = (
+        ends[max(1, int(np.searchsorted(tokens, limit + half, side="right"))) - 1]
+        for limit in (prefix, most)
+    )
+    return text[:first], text[:last], text[first:last]
 
 
 def _batch(

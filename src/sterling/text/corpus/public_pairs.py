@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from sterling.errors import InputError
+from sterling.tables import decode, read_bytes
 from sterling.text.corpus.records import TextRecord
 
 
@@ -32,9 +33,11 @@ def read_public_pairs(folder: Path) -> list[TextRecord]:
 
 def _read(path: Path) -> list[TextRecord]:
     try:
-        given = json.loads(path.read_text("utf-8"))
+        given = json.loads(decode(path, read_bytes(path)))
         records = _pairs(path.stem, given) if isinstance(given, dict) else _rows(path.stem, given)
-    except (ValueError, KeyError, TypeError, UnicodeDecodeError) as error:
+    except InputError:
+        raise
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise InputError(
             f"{path}: neither pairs (original, sampled) nor rows (text, label, ...): {error!r}"
         ) from error

@@ -96,7 +96,11 @@ def unreadable(text: str) -> str:
 
 def too_short(length: int, unit: str = "tokens", least: int = LEAST_TOKENS) -> str:
     """Return why a text of some length is too short to be scored; "" if it is not."""
-    return f"too short: {length} {unit}, {least} are needed" if length < least else ""
+    if length >= least:
+        return ""
+    return (
+        f"too short: {length} {unit.removesuffix('s') if length == 1 else unit}, {least} are needed"
+    )
 
 
 def score_words(

@@ -15,6 +15,7 @@ from sterling.errors import InputError, NothingMeasuredError
 from sterling.guarantee import ConformalSelector, Guarantee, Procedure
 from sterling.text.corpus.records import TextRecord, Unread, beginning_id, content_id
 from sterling.text.detectors import CalibratedDetector
+from sterling.text.evaluation.unlike import unlike_calibration
 from sterling.text.hidden_characters import hidden_characters
 
 CAUTION = "not sole evidence against a person"
@@ -27,12 +28,15 @@ class Verdict:
     Attributes:
         id: Id of the record.
         declared: Whether the document is on the list.
-        p_value: P-value, small when unlike the human calibration texts; 1 where not scored.
+        p_value: P-value, small when unlike the human calibration texts; 1 where not scored or of
+            another kind than they are.
         adjusted_p: Least false discovery rate at which the document is on the list.
         score: Score of the detector; None where not scored.
         probability: Calibrated p(machine); None where not scored.
         hidden: Counts of characters that readers do not see, by kind.
         not_scored: Reason why it could not be scored; "" where it was.
+        unlike: Whether it is of another kind than every calibration text (another language, code,
+            emoji), so that its score says nothing; its p-value is then 1.
         caution: Caution that goes with every verdict.
     """
 
@@ -44,6 +48,7 @@ class Verdict:
     probability: float | None
     hidden: dict[str, int]
     not_scored: str
+    unlike: bool = False
     caution: str = CAUTION
 
 
@@ -82,6 +87,9 @@ def declare_machine_written(
 ) -> Declaration:
     """Compare documents with known human texts of the same kind.
 
+    A document that is of another kind than every calibration text (see
+    `sterling.text.evaluation.unlike`) gets a p-value of 1 and a warning, whatever its score.
+
     Args:
         detector: Detector trained and calibrated without the calibration texts.
         documents: Documents in question; their labels are not used.
@@ -102,13 +110,15 @@ def declare_machine_written(
         if not judged.scored.any():
             reason = judged.reasons[0] if judged.reasons else "there is none"
             raise NothingMeasuredError(f"no {name} could be scored: {reason}")
+    used = [one.text for one, scored in zip(calibration, known.scored, strict=True) if scored]
+    unlike = unlike_calibration([one.text for one in documents], used) & asked.scored
     selector = ConformalSelector(alpha=fdr, procedure=procedure)
     # The selector's scores are larger for its population, here people.
     selector.fit(-known.logit[known.scored])
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         # Unscored documents have a p-value of 1 and are tested with the others.
-        scores = np.where(asked.scored, -asked.logit, np.inf)
+        scores = np.where(asked.scored & ~unlike, -asked.logit, np.inf)
         p = selector.p_values(scores)
         adjusted = selector.adjusted_p_values(scores)
         declared = selector.predict(scores)
@@ -122,6 +132,7 @@ def declare_machine_written(
             probability=float(asked.probability[row]) if asked.scored[row] else None,
             hidden=hidden_characters(record.text),
             not_scored=asked.reasons[row],
+            unlike=bool(unlike[row]),
         )
         for row, record in enumerate(documents)
     ]
@@ -130,8 +141,20 @@ def declare_machine_written(
         selector.guarantee_,
         tuple(unread),
         int((~known.scored).sum()),
-        tuple(str(one.message) for one in caught),
+        (*(str(one.message) for one in caught), *_unlike_warning(verdicts)),
     )
+
+
+def _unlike_warning(verdicts: Sequence[Verdict]) -> list[str]:
+    unlike = [one.id for one in verdicts if one.unlike]
+    if not unlike:
+        return []
+    more = ", ..." if len(unlike) > 1 else ""
+    return [
+        f"{len(unlike)} of {len(verdicts)} documents ({unlike[0]!r}{more}) are unlike all "
+        "calibration texts: another language or kind? They are not declared; calibrate with texts "
+        "like them"
+    ]
 
 
 def _check_calibration(

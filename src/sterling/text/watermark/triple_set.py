@@ -11,7 +11,7 @@ takes them for independent, accuses more texts than it says.
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Literal, get_args
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 
 import numpy as np
 import torch
@@ -47,8 +47,8 @@ class WatermarkDetection:
         tokens_scored: Number of distinct pairs of context and token.
         z_green: Excess of green tokens over chance, in deviations.
         z_red: Lack of red tokens against chance, in deviations; 0 without a red set.
-        p_green: One-sided p-value of `z_green`.
-        p_red: One-sided p-value of `z_red`; 1 without a red set.
+        p_green: Chance of so many green tokens or more, by the binomial distribution.
+        p_red: Chance of so few red tokens or fewer, by the same; 1 without a red set.
         p_value: P-value of both counts, the chance of so much evidence in a text without this
             watermark. 1 when nothing could be scored.
         combine: How both counts were combined.
@@ -159,6 +159,7 @@ class TripleSetWatermark:
             combine: Combination: "green" looks at green tokens alone; "fisher" takes both counts
                 for independent (the paper's); "brown" corrects for their correlation; "exact" is
                 the chance under the multinomial distribution of evidence as strong as Fisher's.
+                All but "fisher" accuse no more unmarked texts than the level says, of any length.
 
         Raises:
             InputError: Ids are no list of non-negative integers, or a choice is unknown.
@@ -189,13 +190,13 @@ class TripleSetWatermark:
         p_green = p_red = p_value = 1.0
         if scored:
             z_green = (green - share * scored) / math.sqrt(scored * share * (1 - share))
-            p_green = float(special.ndtr(-z_green))
+            p_green = float(np.exp(_log_green(green, scored, share)))
             p_value = p_green
         if scored and banned > 0:
             z_red = (banned * scored - red) / math.sqrt(scored * banned * (1 - banned))
-            p_red = float(special.ndtr(-z_red))
+            p_red = float(np.exp(_log_red(red, scored, banned)))
         if scored and combine != "green":
-            p_value = combined_p_value(z_green, z_red, scored, self.ratios, combine)
+            p_value = combined_p_value(green, red, scored, self.ratios, combine)
         return WatermarkDetection(
             green, red, scored, z_green, z_red, p_green, p_red, p_value, combine
         )
@@ -218,38 +219,49 @@ def unigram(key: int) -> TripleSetWatermark:
 
 
 def combined_p_value(
-    z_green: float,
-    z_red: float,
+    green: int,
+    red: int,
     scored: int,
     ratios: tuple[float, float, float],
     combine: Literal["fisher", "brown", "exact"],
 ) -> float:
     """Return one p-value of both counts, in [0, 1].
 
-    X = -2 (ln p_green + ln p_red) has four degrees of freedom if both are independent, which
-    Fisher's method takes for granted. They are not: under chance the counts are multinomial and
-    corr(z_green, z_red) = √(g r / ((1 - g)(1 - r))). Brown's method (1975) scales X and its degrees
-    of freedom to the variance that this correlation gives.
+    X = -2 (ln p_green + ln p_red) of the two binomial p-values has four degrees of freedom if both
+    are independent, which Fisher's method takes for granted. They are not: under chance the counts
+    are multinomial and corr(z_green, z_red) = √(g r / ((1 - g)(1 - r))). Brown's method (1975)
+    scales X and its degrees of freedom to the variance that this correlation gives; with the
+    binomial tails, which are on the safe side at small counts, it errs on the safe side too.
 
     Args:
-        z_green: Deviations of the green count above its mean.
-        z_red: Deviations of the red count below its mean.
+        green: Number of green tokens.
+        red: Number of red tokens.
         scored: Number of tokens T, 1 or more.
         ratios: Shares of green, yellow and red; where none is red, green alone decides.
         combine: Combination: "fisher", "brown" or "exact".
     """
-    green, _, red = ratios
-    if red == 0:
-        return float(special.ndtr(-z_green))
-    evidence = float(-2 * (special.log_ndtr(-z_green) + special.log_ndtr(-z_red)))
+    share, _, banned = ratios
+    if banned == 0:
+        return float(np.exp(_log_green(green, scored, share)))
+    evidence = float(-2 * (_log_green(green, scored, share) + _log_red(red, scored, banned)))
     if combine == "fisher":
         return float(special.chdtrc(4, evidence))
     if combine == "exact":
-        return _exact(evidence, scored, green, red)
-    correlation = math.sqrt(green * red / ((1 - green) * (1 - red)))
+        return _exact(evidence, scored, share, banned)
+    correlation = math.sqrt(share * banned / ((1 - share) * (1 - banned)))
     covariance = np.polyval([0.027, 0.710, 3.263, 0], correlation)  # Brown's fit
     variance = 8 + 2 * covariance
     return float(special.chdtrc(32 / variance, 8 * evidence / variance))
+
+
+def _log_green(green: ArrayLike, scored: int, share: float) -> Any:
+    """Logarithm of P(as many green tokens or more)."""
+    return stats.binom.logsf(np.asarray(green) - 1, scored, share)
+
+
+def _log_red(red: ArrayLike, scored: int, banned: float) -> Any:
+    """Logarithm of P(as few red tokens or fewer)."""
+    return stats.binom.logcdf(red, scored, banned)
 
 
 def _exact(evidence: float, scored: int, green: float, red: float) -> float:
@@ -258,15 +270,13 @@ def _exact(evidence: float, scored: int, green: float, red: float) -> float:
     X falls as the red count rises, so for every green count there is one largest red count that
     still gives as much evidence; the red count given the green one is binomial.
     """
-    greens = np.arange(scored + 1)
-    z_green = (greens - green * scored) / math.sqrt(scored * green * (1 - green))
-    # As much evidence needs ln p_red ≤ -evidence / 2 - ln p_green, that is z_red at least this.
-    needed = -evidence / 2 - special.log_ndtr(-z_green)
-    least = np.where(needed < 0, -special.ndtri(np.exp(np.minimum(needed, 0))), -np.inf)
-    largest = red * scored - least * math.sqrt(scored * red * (1 - red))
-    whole = np.floor(np.clip(largest, -1, scored) + 1e-6)  # the text's own counts are among them
-    given = stats.binom.cdf(whole, scored - greens, red / (1 - green))
-    return float(min(1.0, (stats.binom.pmf(greens, scored, green) * given).sum()))
+    counts = np.arange(scored + 1)
+    needed = -evidence / 2 - _log_green(counts, scored, green)  # ln p_red is at most this
+    # The text's own counts are among those, whatever was rounded.
+    tolerance = 1e-9 * (1 + evidence)
+    largest = np.searchsorted(_log_red(counts, scored, red), needed + tolerance, side="right") - 1
+    given = stats.binom.cdf(largest, scored - counts, min(1.0, red / (1 - green)))
+    return float(min(1.0, (stats.binom.pmf(counts, scored, green) * given).sum()))
 
 
 def _ids(token_ids: ArrayLike | Sequence[int]) -> NDArray[np.int64]:

@@ -12,6 +12,7 @@ import numpy as np
 
 from sterling.errors import InputError
 from sterling.face.data.manifest import ATTACK, BONA_FIDE, Manifest
+from sterling.tables import read_lines
 
 
 def read_type_lists(folder: str | os.PathLike[str], *, pictures: int = 60) -> dict[str, Manifest]:
@@ -51,7 +52,7 @@ def _manifest(root: Path, lists: Path, pictures: int) -> Manifest:
     rows: list[dict[str, str]] = []
     for path in sorted(lists.glob("*.txt")):
         name = path.stem
-        lines = [line.strip() for line in path.read_text().splitlines() if line.strip()]
+        lines = [line.strip() for line in read_lines(path) if line.strip()]
         if not lines:
             raise InputError(f"{path}: names no picture; remove it or complete it")
         spread = np.linspace(0, len(lines) - 1, min(pictures, len(lines))).round().astype(int)

@@ -23,6 +23,7 @@ from sterling.privacy.cache.snapshot import (
 )
 from sterling.runs import derive_seed
 from sterling.study import Config
+from sterling.tables import read_lines
 from sterling.text.corpus.prose import human_prose
 
 if TYPE_CHECKING:
@@ -195,8 +196,7 @@ def prompts_of(config: KVCloakConfig) -> Sequence[str]:
     path = None if config.data is None else config.data / PROMPT_FILE
     if path is None or not path.is_file():
         return PROMPTS
-    lines = path.read_text(encoding="utf-8").splitlines()
-    return [line.strip() for line in lines if line.strip()]
+    return [line.strip() for line in read_lines(path) if line.strip()]
 
 
 def check(config: KVCloakConfig) -> None:
