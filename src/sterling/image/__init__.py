@@ -3,7 +3,7 @@
 from sterling.image.adversarial_tasks import AdversarialTasks, AttackedImages, attack_images
 from sterling.image.attacks import Strength, attack
 from sterling.image.backbones import ConvBlock, ResidualBlock, conv4, resnet12
-from sterling.image.few_shot_data import few_shot_data, read_class_folders
+from sterling.image.class_folders import few_shot_data, read_class_folders
 from sterling.image.glyphs import draw_glyphs
 from sterling.image.labelled_images import (
     LabelledImages,

@@ -11,7 +11,7 @@ from sterling.adapt import Episodes, Task
 from sterling.errors import InputError
 from sterling.image import LabelledImages
 from sterling.image.backbones import Backbone
-from sterling.image.few_shot_data import Embedded, few_shot_data
+from sterling.image.class_folders import Embedded, few_shot_data
 from sterling.image.labelled_images import split_classes, with_rotations
 from sterling.runs import derive_seed
 from sterling.study import Config

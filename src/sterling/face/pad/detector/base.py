@@ -19,9 +19,9 @@ from sterling.errors import InputError
 from sterling.face.data.pixels import as_array
 from sterling.face.pad.detector.decision import Decision, decide
 from sterling.face.pad.detector.preprocessing import Preprocessing
-from sterling.face.pad.detector.write import write_whole
 from sterling.files import open_regular
 from sterling.measure import Threshold
+from sterling.storage import write_atomically
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -163,8 +163,8 @@ class DetectorBase(ABC):
         weights = self.weights()
         config = {"format": self.format, "sha256": "", **self.card()}
         config["sha256"] = seal(config, weights)
-        write_whole(Path(folder) / self.file, weights)
-        write_whole(Path(folder) / CONFIG, (json.dumps(config, indent=2) + "\n").encode())
+        write_atomically(Path(folder) / self.file, weights)
+        write_atomically(Path(folder) / CONFIG, (json.dumps(config, indent=2) + "\n").encode())
 
     @classmethod
     def from_pretrained(cls, folder: Path | str) -> Self:

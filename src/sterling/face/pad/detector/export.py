@@ -19,9 +19,9 @@ from torch import Tensor, nn
 from sterling.errors import InputError
 from sterling.face.pad.detector.detector import Detector
 from sterling.face.pad.detector.onnx import CARD, SEAL, UNSEALED, OnnxDetector, sealed
-from sterling.face.pad.detector.write import write_whole
 from sterling.face.pad.layers.cdc import fold
 from sterling.face.pad.networks.network import Network
+from sterling.storage import write_atomically
 
 _OPSET = 18
 
@@ -121,7 +121,7 @@ def export_onnx(
             f"{path}: not written, ONNX scores differ from PyTorch's by up to {difference:.2g}, "
             f"more than the tolerance {tolerance:g}"
         )
-    write_whole(path, content)
+    write_atomically(path, content)
     digest = hashlib.sha256(content).hexdigest()
     return ExportReport(path, len(content), digest, difference, len(compared))
 

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from sterling.errors import InputError
 from sterling.face.pad.detector.weights import digest, encode, load_weights, read_tensors
-from sterling.face.pad.detector.write import write_whole
+from sterling.storage import write_atomically
 
 _MODEL, _OPTIMIZER = "model.", "optimizer."
 
@@ -42,7 +42,7 @@ def save_checkpoint(
             tensors[f"{_OPTIMIZER}{index}.{name}"] = value
     metadata = {"run": json.dumps(run), "progress": json.dumps(progress)}
     metadata["digest"] = _digest(tensors, metadata)
-    write_whole(path, encode(tensors, metadata))
+    write_atomically(path, encode(tensors, metadata))
 
 
 def is_intact(path: Path) -> bool:

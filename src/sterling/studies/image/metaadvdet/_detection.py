@@ -13,7 +13,7 @@ from torch import nn
 from sterling.adapt import FunctionalModel, GradientLearner, Task, fit_meta, fomaml
 from sterling.errors import InputError
 from sterling.image.adversarial_tasks import AdversarialTasks, AttackedImages, Protocol
-from sterling.image.few_shot_data import few_shot_data
+from sterling.image.class_folders import few_shot_data
 from sterling.image.glyphs import draw_glyphs
 from sterling.image.meta_adversarial import (
     Judged,
