@@ -45,6 +45,11 @@ def edit(folder: Path, change: Callable[[dict[str, Any]], object]) -> None:
     (folder / "config.json").write_text(json.dumps(config))
 
 
+def test_the_card_says_on_how_many_threads_was_trained() -> None:
+    made = Provenance("random pixels", True, "CC0-1.0", 0, 0, "")
+    assert made.versions["threads"] == str(torch.get_num_threads())
+
+
 def test_round_trip_scores_bit_for_bit(detector: Detector, saved: Path, texture_task: Task) -> None:
     images, _ = texture_task(10, 5)
     loaded = Detector.from_pretrained(saved)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import sys
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -55,7 +56,10 @@ _THRESHOLD: _Kinds = {
 
 
 def _versions() -> dict[str, str]:
-    return {name: version(name) for name in ("sterling", "torch")}
+    found = {name: version(name) for name in ("sterling", "torch")}
+    if "torch" in sys.modules:  # who trains has imported it
+        found["threads"] = str(sys.modules["torch"].get_num_threads())
+    return found
 
 
 @dataclass(frozen=True)
@@ -69,7 +73,8 @@ class Provenance:
         seed: Seed of the training run.
         items: Number of training items.
         digest: SHA-256 of the training images and maps (`TrainHistory.digest`).
-        versions: Package name to version at training time.
+        versions: Package name to version at training time, and the number of threads: with another
+            one sums are taken in another order, and weights differ in their last digits.
     """
 
     data: str
