@@ -12,12 +12,13 @@ import pytest
 import torch
 from torch import Tensor
 
-from sterling.errors import InputError
+from sterling.errors import InputError, StorageError
 from sterling.face.pad import (
     CDCN,
     Decision,
     Detector,
     Outcome,
+    Provenance,
     decide,
     margin_for,
 )
@@ -189,7 +190,7 @@ def test_a_save_that_fails_leaves_the_old_detector(
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("os.fsync", full)
-    with pytest.raises(InputError, match="No space left"):
+    with pytest.raises(StorageError, match="No space left"):
         detector.save_pretrained(saved)
     monkeypatch.undo()
     Detector.from_pretrained(saved)
