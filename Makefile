@@ -5,7 +5,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: demo test clean
+.PHONY: demo test test-fast coverage clean
+
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses auto --dist worksteal
 
 demo: $(INSTALLED)
 	$(BIN)/sterling demo examples/photographs --preset $(PRESET)
@@ -15,7 +17,15 @@ test: $(INSTALLED)
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses auto --cov --cov-report term:skip-covered --cov-fail-under 85
+	$(PYTEST)
+
+# Parts alone: no study, no command, no training of more than seconds.
+test-fast: $(INSTALLED)
+	$(PYTEST) --ignore tests/studies --ignore tests/cli --ignore tests/test_readme.py \
+	  --ignore tests/test_plugins.py --ignore tests/test_faults.py -m "not no_cover and not smoke"
+
+coverage: $(INSTALLED)
+	$(PYTEST) --cov --cov-report term:skip-covered --cov-fail-under 85
 
 # WordNet comes from Debian, where root may install it; elsewhere the test that reads it skips.
 # torch goes first: asked for by exact version it is the CPU build where one is at hand. A small
