@@ -285,3 +285,25 @@ def test_claims_of_a_stranger_are_no_markup() -> None:
     said = out.getvalue()
     assert "[red]:key:[/]" in said
     assert "\x1b" not in said
+
+
+def test_a_closed_pipe_is_not_a_claim_that_does_not_hold() -> None:
+    command = [sys.executable, "-c", "from sterling.cli import main; main()", "list", "--json"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout
+        assert process.stderr
+        process.stdout.close()
+        assert process.stderr.read() == b""
+        assert process.wait(60) == 141
+
+
+@pytest.mark.usefixtures("_toy_studies")
+def test_a_panic_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    class PanicException(BaseException):
+        """What polars raises is no Exception."""
+
+    def panic(*_arguments: object) -> None:
+        raise PanicException("index out of bounds\nmore")
+
+    monkeypatch.setattr("sterling.study.find_study", panic)
+    assert "PanicException: index out of bounds more" in refused("cite", "toy", status=3)

@@ -77,6 +77,7 @@ def _status(arguments: list[str] | None) -> int:
     try:
         given = sys.argv[1:] if arguments is None else arguments
         result = app(args=_plugins_first(given), standalone_mode=False)
+        sys.stdout.flush()
     except InputError as error:
         return _complain(str(error), 2)
     except TyperException as error:
@@ -84,12 +85,23 @@ def _status(arguments: list[str] | None) -> int:
     except (typer.Abort, KeyboardInterrupt):
         return _complain("stopped; start again with the same --out to resume", 3)
     except BrokenPipeError:
-        # Nobody reads on. Python would complain once more when it flushes at the end.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 128 + signal.SIGPIPE
-    except Exception as error:
+        return _nobody_reads()
+    except SystemExit as error:
+        # Typer ends with 1 where a pipe is closed, which means something else here.
+        if isinstance(error.__context__, BrokenPipeError):
+            return _nobody_reads()
+        raise
+    except GeneratorExit:
+        raise
+    except BaseException as error:  # a panic of polars is no Exception
         return _complain(_joined(f"{type(error).__name__}: {error}"), 3)
     return result if isinstance(result, int) else 0
+
+
+def _nobody_reads() -> int:
+    # Python would complain once more when it flushes at the end.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 128 + signal.SIGPIPE
 
 
 def _plugins_first(arguments: list[str]) -> list[str]:
