@@ -10,6 +10,7 @@ import torch
 from tests.draws import normal, pixels, seeded
 from tests.face.pad.lively import lively
 from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from sterling.errors import InputError
 from sterling.face.pad import (
@@ -242,13 +243,53 @@ def test_arguments_that_are_not_allowed_are_named(
         build_network({"name": name, **arguments})
 
 
+# Graphs of clips are slow to export. These share the forward pass and all operations of another.
+WITHIN = {"temporal_depth": "sgtd"}
+
+
+class Operations(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Names of the operations that run inside."""
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.names: set[str] = set()
+
+    def __torch_dispatch__(
+        self,
+        operation: Any,
+        types: Any,
+        args: tuple[Any, ...] = (),
+        kwargs: dict[str, Any] | None = None,
+    ) -> Any:
+        self.names.add(str(operation))
+        return operation(*args, **(kwargs or {}))
+
+
+@pytest.mark.parametrize("variant", WITHIN)
+def test_an_architecture_that_is_not_exported_has_no_operation_of_its_own(variant: str) -> None:
+    one, other = (fold(lively(built(name))) for name in (variant, WITHIN[variant]))
+    assert type(one).forward is type(other).forward
+    found = []
+    for network in (one, other):
+        with torch.no_grad(), Operations() as operations:
+            network.liveness(network(pictures(network)))
+        found.append(operations.names)
+    assert len(found[0]) > 10
+    assert found[0] <= found[1]
+
+
 @pytest.mark.no_cover
 @pytest.mark.parametrize(
     "variant",
-    [*MODELS, "fusion_resnet, se, concat", "flexible_modal, vit, concat, zero", "depth_net, clips"],
+    [
+        *(name for name in MODELS if name not in WITHIN),
+        "fusion_resnet, se, concat",
+        "flexible_modal, vit, concat, zero",
+        "depth_net, clips",
+    ],
 )
 def test_saved_and_exported_detectors_score_the_same(variant: str, tmp_path: Path) -> None:
-    shorter = {"fm_vit": {"depth": 1}, "sgtd": {"frames": 2}, "temporal_depth": {"frames": 2}}
+    shorter = {"fm_vit": {"depth": 1}, "sgtd": {"frames": 2}, "depth_net, clips": {"frames": 2}}
     network = lively(built(variant, **shorter.get(variant, {})))
     made = Detector(
         network, Preprocessing(size=SIZE), Provenance("random pixels", True, "CC0-1.0", 0, 0, "")

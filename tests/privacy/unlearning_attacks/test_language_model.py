@@ -130,13 +130,13 @@ def relearning(seed: int) -> tuple[float, float, float]:
 
 @pytest.mark.no_cover
 def test_ascent_relearns_faster_than_retraining_which_relearns_as_new() -> None:
-    """Sign test over 8 seeds: all must agree for p < 0.01; the second part within 4 errors of 0."""
-    ascended, retrained, new = np.array([relearning(seed) for seed in range(8)]).T
+    """Sign test over 7 seeds: all must agree, p = 2^-7 < 0.01; the second part within 4 errors."""
+    ascended, retrained, new = np.array([relearning(seed) for seed in range(7)]).T
     assert (
-        stats.binomtest(int((ascended > retrained).sum()), 8, alternative="greater").pvalue < 0.01
+        stats.binomtest(int((ascended > retrained).sum()), 7, alternative="greater").pvalue < 0.01
     )
     difference = retrained - new
-    error = difference.std(ddof=1) / np.sqrt(8)
+    error = difference.std(ddof=1) / np.sqrt(7)
     assert abs(difference.mean()) < 4 * error
     assert error < 0.05
 

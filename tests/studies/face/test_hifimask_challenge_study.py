@@ -1,5 +1,7 @@
 """The challenge: its leaderboard is verified, and trained again."""
 
+import shutil
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -7,7 +9,6 @@ import numpy as np
 import polars as pl
 import pytest
 from PIL import Image
-from tests.studies.smoke import run_smoke
 
 from sterling.cli import main
 from sterling.face.capture import PROTOCOLS
@@ -23,10 +24,10 @@ STUDY = STUDIES["hifimask_challenge"]
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("challenge")
-    run_smoke("hifimask_challenge", folder, seed=2)
-    return folder / "run"
+def folder(checked_run: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the study's run, to which tests add."""
+    copied = tmp_path_factory.mktemp("challenge") / "run"
+    return Path(shutil.copytree(checked_run("hifimask_challenge"), copied))
 
 
 def test_a_threshold_from_captures_held_out_cannot_be_steered(folder: Path) -> None:

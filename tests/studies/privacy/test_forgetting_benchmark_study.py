@@ -1,11 +1,12 @@
 """The whole path of the benchmark: cells, claims, resume, report, and what it refuses."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from tests.studies.smoke import run_smoke
 
-from sterling.study import Evidence
+from sterling.study import Evidence, load_evidence
 
 SMALL = (
     *('grid=[["mlp","random"]]', 'methods=["GA"]', "authors=[0,1,1,1]", "seeds=1", "requests=0"),
@@ -13,8 +14,8 @@ SMALL = (
 
 
 @pytest.fixture(scope="module")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> Evidence:
-    return run_smoke("forgetting_benchmark", tmp_path_factory.mktemp("forgetting"), seed=1)
+def finished(checked_run: Callable[[str], Path]) -> Evidence:
+    return load_evidence(checked_run("forgetting_benchmark"))
 
 
 def test_every_table_has_both_references(finished: Evidence) -> None:

@@ -1,17 +1,20 @@
 """The study of key-value caches: what must come out."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 pytest.importorskip("transformers")
 
-from tests.studies.smoke import run_smoke
+from sterling.study import load_evidence
 
 
 @pytest.mark.smoke
-def test_exact_attacks_succeed_and_the_fingerprint_is_seen(tmp_path: Path) -> None:
-    evidence = run_smoke("kv_cloak", tmp_path, seed=2)
+def test_exact_attacks_succeed_and_the_fingerprint_is_seen(
+    checked_run: Callable[[str], Path],
+) -> None:
+    evidence = load_evidence(checked_run("kv_cloak"))
     claims = {claim.id: claim for claim in evidence.claims}
     for exact in ("inversion_projects", "logits_exact"):
         assert claims[exact].verdict == "holds", exact

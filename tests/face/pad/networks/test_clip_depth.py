@@ -188,7 +188,7 @@ def test_training_finds_what_only_the_order_of_frames_tells(build: Build) -> Non
     maps = torch.zeros(48, 3, 4, 4)
     maps[:24] = 0.7
     network = build(4, frames=3)
-    config = TrainConfig(epochs=12, batch_size=8, learning_rate=5e-3, augment=False)
+    config = TrainConfig(epochs=8, batch_size=8, learning_rate=5e-3, augment=False)
     train(network, images, maps, config)
     detector = Detector(network, Preprocessing(32), Provenance("toy", True, "CC0-1.0", 0, 48, ""))
     scores = detector.score(images)
