@@ -21,8 +21,9 @@ test: $(INSTALLED)
 
 # Parts alone: no study, no command, no training of more than seconds.
 test-fast: $(INSTALLED)
-	$(PYTEST) --ignore tests/studies --ignore tests/cli --ignore tests/test_readme.py \
-	  --ignore tests/test_plugins.py --ignore tests/test_faults.py -m "not no_cover and not smoke"
+	$(PYTEST) -m "not no_cover and not smoke" $(addprefix --ignore tests/, studies cli scale \
+	  face/pad face/capture privacy/unlearning_attacks privacy/cache \
+	  test_readme.py test_plugins.py test_faults.py test_storage.py)
 
 coverage: $(INSTALLED)
 	$(PYTEST) --cov --cov-report term:skip-covered --cov-fail-under 85

@@ -40,7 +40,6 @@ from sterling.face.pad import (
     train,
 )
 from sterling.face.pad.detector.weights import digest
-from sterling.face.pad.detector.write import write_whole
 from sterling.face.pad.training.compact_training import CompactObjective
 from sterling.measure import (
     Estimate,
@@ -52,6 +51,7 @@ from sterling.measure import (
     evaluate,
     threshold_at_eer,
 )
+from sterling.storage import write_atomically
 
 CAPTURE = 128  # side of the captures
 SIZE = 96  # side of the crops that the network sees
@@ -447,8 +447,8 @@ def build(plan: Plan, photographs: Path, out: Path, work: Path) -> dict[str, Any
             "note": "one training each; intervals are over test subjects, not over trainings",
         },
     }
-    write_whole(out / "compact.onnx", path.read_bytes())
-    write_whole(out / "compact.json", (json.dumps(record, indent=1) + "\n").encode())
+    write_atomically(out / "compact.onnx", path.read_bytes())
+    write_atomically(out / "compact.json", (json.dumps(record, indent=1) + "\n").encode())
     return record
 
 

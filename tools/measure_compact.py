@@ -24,8 +24,8 @@ from sterling.face.evaluation.evaluate import count_reasons, scores_of
 from sterling.face.evaluation.robustness import sweep
 from sterling.face.pad import OnnxDetector, shipped_detector
 from sterling.face.pad.detector.pretrained import RECORD
-from sterling.face.pad.detector.write import write_whole
 from sterling.measure import Rate, auc
+from sterling.storage import write_atomically
 
 CHOSEN_ON = ("01", "02")  # sessions of NUAA whose bona fides choose the calibrated threshold
 PORTRAITS = {
@@ -166,7 +166,7 @@ def main() -> None:
     detector = shipped_detector(given.out / "compact.onnx", path)
     record = json.loads(path.read_text("utf-8"))
     record["measured on recorded photographs"] = measure(detector, given.data)
-    write_whole(path, (json.dumps(record, indent=1) + "\n").encode())
+    write_atomically(path, (json.dumps(record, indent=1) + "\n").encode())
     print(json.dumps(record["measured on recorded photographs"], indent=1))
 
 
