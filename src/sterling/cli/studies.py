@@ -259,13 +259,14 @@ def verify(
     """Run studies and show their claims as one table."""
     from sterling.studies import ENTRIES
     from sterling.study import find_study
-    from sterling.study.mlflow_log import MlflowLog
 
     if bool(names) == every:
         raise InputError("name the studies to verify, or give --all, and not both")
     chosen = list(ENTRIES) if every else list(names or [])
     for name in chosen:
-        find_study(name, ENTRIES)
+        find_study(name, ENTRIES)  # before SciPy is loaded: a wrong name is answered at once
+    from sterling.study.mlflow_log import MlflowLog
+
     log = None if mlflow is None else MlflowLog(mlflow)
     evidences = [
         run_named(name, preset, None, seed, [], out / f"{name}-{preset}-{seed}", log=log)
