@@ -27,7 +27,7 @@ def not_read(names: Iterable[str], kind: str) -> str:
 
     Args:
         names: The files.
-        kind: What would be read, for people.
+        kind: Kind of file that is read, for people.
 
     Example:
         >>> not_read(["a.heic", "b.txt"], "JPEG and PNG")

@@ -213,7 +213,7 @@ def plan(
     ] = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """How many repetitions the undecided claims of a finished run would need."""
+    """Project the number of repetitions that undecided claims of a finished run would need."""
     from sterling.studies import ENTRIES, STUDIES
     from sterling.study import find_study, load_evidence, planning
 

@@ -192,7 +192,8 @@ class _Pool:
                     raise InputError(f"workers do not start on the Ray cluster: {outcome}")
         now = time.monotonic()
         for reference, (worker, index, since) in list(self._busy.items()):
-            if self.deadline is not None and index != IDLE and now - since > self.deadline:
+            late = self.deadline is not None and index != IDLE and now - since > self.deadline
+            if late and not self.ray.wait([reference], timeout=0)[0]:  # and it has not answered
                 del self._busy[reference]
                 self._replace(worker)
                 yield index, _LostCellError(f"no answer within {self.deadline:g} s")

@@ -196,7 +196,7 @@ def _calls(
     files: Mapping[Modality, Sequence[str]],
     numbers: Sequence[int],
 ) -> Iterator[Call]:
-    """What has to be decoded for some rows of one file, in the order of `_pictures`."""
+    """Yield the calls that decode some rows of one file, in the order of `_pictures`."""
     path = paths[rows[0]]
     if path and is_video(path):
         yield call_numbered(path, [numbers[row] for row in rows])

@@ -138,22 +138,22 @@ def call_spread_numbers(path: str, count: int) -> Call:
 
 
 def spread_number_array(path: str, count: int) -> NDArray[np.int64]:
-    """What `call_spread_numbers` asks for."""
+    """Answer `call_spread_numbers`."""
     return np.array(spread_frames(path, count=count))
 
 
 def count_arrays(path: str) -> NDArray[np.int64]:
-    """What `call_count` asks for."""
+    """Answer `call_count`."""
     return np.array([count_frames(path)])
 
 
 def numbered_arrays(path: str, numbers: Sequence[int]) -> list[NDArray[Any]]:
-    """What `call_numbered` asks for."""
+    """Answer `call_numbered`."""
     return _as_arrays(_numbered(path, numbers))
 
 
 def spread_arrays(path: str, count: int) -> list[NDArray[Any]]:
-    """What `call_spread` asks for."""
+    """Answer `call_spread`."""
     return _as_arrays(read_frame_pixels(path, count=count))
 
 

@@ -49,7 +49,7 @@ class Prediction:
         source: File, or ``file#frame`` for a frame of a video or camera.
         box: Left, top, right, bottom in pixels; None when no face was found.
         decision: Outcome, reason, score and threshold.
-        note: What to know about the reason, for people; ``""`` for nothing.
+        note: Explanation of the reason, for people; ``""`` for none.
     """
 
     source: str
