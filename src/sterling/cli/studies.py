@@ -37,7 +37,9 @@ BackendOption = Annotated[
 ]
 AddressOption = Annotated[
     str | None,
-    typer.Option(help="Address of an existing Ray cluster, as host:port; see docs/scale.md."),
+    typer.Option(
+        help="Address of an existing Ray cluster, as host:port; see docs/many_machines.md."
+    ),
 ]
 DeadlineOption = Annotated[
     float | None, typer.Option(help="Seconds that one cell may take on Ray.")
