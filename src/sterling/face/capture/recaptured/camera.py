@@ -1,0 +1,75 @@
+"""The one camera that takes bona fides and attacks alike, so that its traces tell nothing."""
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from sterling.face.capture.sensor import Picture, jpeg
+
+GREY = 1 / 3  # share of captures without colour
+
+
+def take(scene: Picture, size: int, rng: np.random.Generator) -> NDArray[np.uint8]:
+    """Take a picture: exposure, colour cast, tone, focus, resolution, noise, JPEG, maybe grey.
+
+    Every range is our choice, and the same for every presentation.
+
+    Args:
+        scene: sRGB, float32 (S, S, 3), nominally in [0, 1].
+        size: Side of the stored picture in pixels.
+        rng: Source of randomness.
+
+    Returns:
+        uint8 (size, size, 3).
+    """
+    seen = _developed(scene, rng)
+    seen = _focused(seen, rng)
+    if rng.random() < 0.25:
+        side = int(rng.integers(size // 4, size))
+        small = cv2.resize(seen, (side, side), interpolation=cv2.INTER_AREA)
+        seen = cv2.resize(small, seen.shape[1::-1], interpolation=cv2.INTER_LINEAR)
+    seen = cv2.resize(seen, (size, size), interpolation=cv2.INTER_AREA)
+    if rng.random() < 0.35:
+        soft = cv2.GaussianBlur(seen, (0, 0), 1.1)
+        seen = seen + np.float32(rng.uniform(0.2, 1.2)) * (seen - soft)
+    if rng.random() < 0.6:
+        channels = 1 if rng.random() < 0.4 else 3
+        noise = rng.standard_normal((size, size, channels), dtype=np.float32)
+        seen = seen + np.float32(rng.uniform(0.003, 0.05)) * noise
+    if rng.random() < GREY:
+        seen = np.repeat(seen.mean(-1, keepdims=True), 3, -1)
+    pixels = np.rint(seen.clip(0, 1) * 255).astype(np.uint8)
+    if rng.random() < 0.65:
+        pixels = jpeg(pixels, int(rng.integers(20, 96)))
+    return pixels
+
+
+def _developed(scene: Picture, rng: np.random.Generator) -> Picture:
+    """Exposure, stray light, white balance, saturation and tone."""
+    seen = scene.clip(0, 2.5) * np.float32(np.exp(rng.normal(0, 0.22)))
+    seen = seen * np.exp(rng.normal(0, 0.09, 3)).astype(np.float32)
+    seen = np.where(seen > 0.9, 0.9 + 0.1 * np.tanh((seen - 0.9) * 3), seen)
+    if rng.random() < 0.35:
+        veil = np.float32(rng.uniform(0.02, 0.2))
+        seen = veil + (1 - veil) * seen
+    grey = seen.mean(-1, keepdims=True)
+    seen = grey + np.float32(rng.uniform(0.5, 1.25)) * (seen - grey)
+    seen = seen.clip(0, 1) ** np.float32(rng.uniform(0.65, 1.6))
+    if rng.random() < 0.4:
+        curve = seen * seen * (3 - 2 * seen)
+        seen = seen + np.float32(rng.uniform(0, 0.5)) * (curve - seen)
+    return seen.astype(np.float32)
+
+
+def _focused(seen: Picture, rng: np.random.Generator) -> Picture:
+    """Focus and motion."""
+    side, kind = seen.shape[0], rng.random()
+    if kind < 0.55:
+        return cv2.GaussianBlur(seen, (0, 0), float(rng.uniform(0.3, 2.0)) * side / 176)
+    if kind < 0.65:
+        length = int(rng.integers(3, max(4, side // 20)))
+        path = np.zeros((length, length), np.float32)
+        ends = (0, int(rng.integers(length))), (length - 1, int(rng.integers(length)))
+        cv2.line(path, ends[0], ends[1], 1.0, 1)
+        return np.asarray(cv2.filter2D(seen, -1, path / path.sum()), dtype=np.float32)
+    return seen

