@@ -19,7 +19,6 @@ from sterling.errors import InputError
 from sterling.face.data import (
     CHANNELS,
     SMALLEST_FACE,
-    CropSpec,
     FaceDetector,
     crop_pixels,
     read_frame_pixels,
@@ -137,7 +136,7 @@ def _judge(
     found = finder.detect(picture)
     if not found:
         return [Prediction(name, None, decide(["no_face"])[0], finder.shrinking(picture))]
-    spec = _spec(detector)
+    spec = preprocessing.crop_spec()
     crops: list[Pixels | str] = [
         "too_small" if face.side < SMALLEST_FACE else crop_pixels(picture, face, spec)
         for face in found
@@ -151,14 +150,10 @@ def _judge(
 def _judge_clip(detector: DetectorBase, path: Path, finder: FaceDetector | None) -> Prediction:
     from sterling.face.data import clip_of_video  # needs PyTorch
 
-    clip = clip_of_video(path, _spec(detector), detector.model.frames, detector=finder)
+    spec = detector.preprocessing.crop_spec()
+    clip = clip_of_video(path, spec, detector.model.frames, detector=finder)
     crop = clip[0] if isinstance(clip, tuple) else clip
     return Prediction(str(path), None, detector.decide([crop])[0])
-
-
-def _spec(detector: DetectorBase) -> CropSpec:
-    preprocessing = detector.preprocessing
-    return CropSpec(size=preprocessing.size, scale=preprocessing.crop_scale or 1.3)
 
 
 def _padded(crop: Pixels | str, detector: DetectorBase) -> Pixels | str:
