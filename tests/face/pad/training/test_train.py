@@ -1,4 +1,5 @@
 import dataclasses
+import itertools
 from collections.abc import Callable
 from pathlib import Path
 
@@ -120,13 +121,22 @@ def test_checkpoint_of_another_run_is_refused(
 
 def test_learning_rate_steps() -> None:
     config = TrainConfig(learning_rate=0.8, step_epochs=2, step_factor=0.5)
-    assert [config.rate(epoch, 7) for epoch in range(5)] == [0.8, 0.8, 0.4, 0.4, 0.2]
+    assert [config.rate(epoch, 7, 100) for epoch in range(5)] == [0.8, 0.8, 0.4, 0.4, 0.2]
 
 
 def test_learning_rate_warms_up_over_the_first_steps_of_the_run() -> None:
     config = TrainConfig(learning_rate=0.8, warmup_steps=4, step_epochs=1, step_factor=0.5)
-    assert [config.rate(0, step) for step in range(3)] == pytest.approx([0.2, 0.4, 0.6])
-    assert config.rate(1, 3) == config.rate(1, 100) == 0.4
+    assert [config.rate(0, step, 200) for step in range(3)] == pytest.approx([0.2, 0.4, 0.6])
+    assert config.rate(1, 3, 200) == config.rate(1, 100, 200) == 0.4
+
+
+def test_a_cosine_falls_from_the_whole_rate_to_none() -> None:
+    config = TrainConfig(learning_rate=0.8, schedule="cosine")
+    rates = [config.rate(step // 10, step, 100) for step in range(101)]
+    assert rates[0] == 0.8
+    assert rates[50] == pytest.approx(0.4)
+    assert rates[100] == pytest.approx(0)
+    assert all(after < before for before, after in itertools.pairwise(rates))
 
 
 def test_mixed_precision_leaves_an_ordinary_float32_model(texture_task: Task) -> None:

@@ -277,7 +277,7 @@ def _filled(
     return _lit(seen, KINDS[species].screen, material, rng)
 
 
-def _any_picture(material: Material, rng: np.random.Generator) -> Picture:
+def _any_picture(material: Material, rng: np.random.Generator) -> NDArray[np.uint8]:
     """A photograph for a mirror to show."""
     others = material.others or tuple(one.pixels for one in material.people)
     return others[rng.integers(len(others))]

@@ -13,7 +13,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sterling.errors import InputError
-from sterling.face.capture.sensor import Picture
 
 LISTING = "material.json"
 
@@ -23,16 +22,16 @@ class Portrait:
     """A photograph of a person.
 
     Attributes:
-        pixels: sRGB in [0, 1], float32 (H, W, 3).
+        pixels: uint8 (H, W, 3), RGB.
         box: Left, top, right, bottom of the face, in pixels.
-        mask: Share of each pixel that shows the person, float32 (H, W); None where unknown: the
-            background then stays.
+        mask: Share of each pixel that shows the person, uint8 (H, W), 255 for all of it; None where
+            unknown: the background then stays.
         source: Origin of the photograph.
     """
 
-    pixels: Picture
+    pixels: NDArray[np.uint8]
     box: tuple[float, float, float, float]
-    mask: Picture | None = None
+    mask: NDArray[np.uint8] | None = None
     source: str = ""
 
     @property
@@ -54,14 +53,14 @@ class Material:
 
     Attributes:
         people: Photographs of people, one at least.
-        others: Photographs without a face, for backgrounds: sRGB in [0, 1], float32 (H, W, 3).
+        others: Photographs without a face, for backgrounds: uint8 (H, W, 3), RGB.
 
     Raises:
         InputError: There is no person.
     """
 
     people: tuple[Portrait, ...]
-    others: tuple[Picture, ...] = ()
+    others: tuple[NDArray[np.uint8], ...] = ()
 
     def __post_init__(self) -> None:
         if not self.people:
@@ -116,11 +115,12 @@ def _portrait(folder: Path, row: dict[str, Any]) -> Portrait:
     return Portrait(pixels, (left, top, right, bottom), mask, str(row["source"]))
 
 
-def _pixels(path: Path) -> tuple[Picture, Picture | None]:
-    stored: NDArray[Any] | None = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
-    if stored is None:
+def _pixels(path: Path) -> tuple[NDArray[np.uint8], NDArray[np.uint8] | None]:
+    stored = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+    if stored is None or stored.dtype != np.uint8:
         raise InputError(f"{path}: missing, or not a picture; gather the photographs again")
-    if stored.ndim == 2:
-        stored = np.repeat(stored[..., None], 3, axis=-1)
-    mask = stored[..., 3].astype(np.float32) / 255 if stored.shape[-1] == 4 else None
-    return np.ascontiguousarray(stored[..., 2::-1]).astype(np.float32) / 255, mask
+    content = np.asarray(stored, dtype=np.uint8)
+    if content.ndim == 2:
+        content = np.repeat(content[..., None], 3, axis=-1)
+    mask = np.ascontiguousarray(content[..., 3]) if content.shape[-1] == 4 else None
+    return np.ascontiguousarray(content[..., 2::-1]), mask

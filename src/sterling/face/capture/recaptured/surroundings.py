@@ -1,6 +1,7 @@
 """What surrounds a face: where a detector's crop lies in the frame, and what is behind a person."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -103,7 +104,7 @@ def fillable(portrait: Portrait, left: float, top: float, right: float, bottom: 
         (right > width, portrait.mask[rows, -1]),
         (top < 0, portrait.mask[0, columns]),
     )
-    return all(not beyond or float(edge.mean()) < FREE for beyond, edge in edges)
+    return all(not beyond or float(edge.mean()) < 255 * FREE for beyond, edge in edges)
 
 
 def see(
@@ -130,14 +131,20 @@ def see(
     seen = cv2.warpAffine(
         pixels, to_canvas, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT
     )
+    seen = from_bytes(seen)
     if mask is None:
         return seen, np.zeros(size[::-1], np.float32)
-    person = cv2.warpAffine(mask, to_canvas, size, flags=cv2.INTER_LINEAR)
+    person = from_bytes(cv2.warpAffine(mask, to_canvas, size, flags=cv2.INTER_LINEAR))
     if background is None:
         return seen, person
     soft = cv2.GaussianBlur(person, (0, 0), 0.8)
     share = ((soft - 0.3) / 0.45).clip(0, 1)[..., None]
     return background + share * (seen - background), person
+
+
+def from_bytes(stored: NDArray[Any]) -> Picture:
+    """Bytes as float32 in [0, 1]."""
+    return np.asarray(stored, dtype=np.float32) / np.float32(255)
 
 
 def backdrop(material: Material, rng: np.random.Generator, size: tuple[int, int]) -> Picture:
@@ -167,8 +174,12 @@ def backdrop(material: Material, rng: np.random.Generator, size: tuple[int, int]
     return piece(one, rng, size)
 
 
-def piece(picture: Picture, rng: np.random.Generator, size: tuple[int, int]) -> Picture:
-    """A random piece of a photograph, maybe mirrored, out of focus, darker or brighter."""
+def piece(picture: NDArray[np.uint8], rng: np.random.Generator, size: tuple[int, int]) -> Picture:
+    """A random piece of a photograph, maybe mirrored, out of focus, darker or brighter.
+
+    Returns:
+        sRGB, float32 (H, W, 3).
+    """
     width, height = size
     full = min(picture.shape[1] / width, picture.shape[0] / height)
     wide, high = (max(2, int(full * rng.uniform(0.3, 1.0) * side)) for side in size)
@@ -176,7 +187,7 @@ def piece(picture: Picture, rng: np.random.Generator, size: tuple[int, int]) -> 
     x = int(rng.integers(0, max(1, picture.shape[1] - wide + 1)))
     y = int(rng.integers(0, max(1, picture.shape[0] - high + 1)))
     way = cv2.INTER_AREA if wide > width else cv2.INTER_LINEAR
-    cut = cv2.resize(picture[y : y + high, x : x + wide], size, interpolation=way)
+    cut = from_bytes(cv2.resize(picture[y : y + high, x : x + wide], size, interpolation=way))
     if rng.random() < 0.5:
         cut = cut[:, ::-1]
     if rng.random() < 0.6:

@@ -131,7 +131,7 @@ class DetectorBase(ABC):
             batch_size: Presentations per forward pass.
 
         Returns:
-            (N,), 0 or more.
+            (N,), finite.
 
         Raises:
             InputError: Images of another type, size or number of channels, or an absent modality

@@ -25,8 +25,8 @@ _ARGUMENT = 4096  # an integer among a network's arguments, at most
 class Detector(DetectorBase):
     """A presentation attack detector under PyTorch (see `DetectorBase`).
 
-    Its score is 0 or more, higher means bona fide: the mean of the predicted map, the probability
-    of bona fide, or a mixture, as the network has it (`Network.liveness`).
+    Its score, higher means bona fide, is the mean of the predicted map, the probability of bona
+    fide, a mixture of the two, or log odds, as the network has it (`Network.liveness`).
 
     Raises:
         InputError: The crop's size does not suit the network.

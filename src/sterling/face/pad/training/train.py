@@ -223,7 +223,7 @@ def _run_epoch(
     batches = torch.split(order, config.batch_size)
     for step, batch in enumerate(batches, start=epoch * len(batches)):
         for group in optimizer.param_groups:
-            group["lr"] = config.rate(epoch, step)
+            group["lr"] = config.rate(epoch, step, config.epochs * len(batches))
         with accelerator.split_between_processes(batch.tolist(), apply_padding=True) as mine:
             inputs = items.images[mine].to(device)
             targets = items.maps[mine].to(device, torch.float32)
