@@ -1,10 +1,10 @@
 """Train the shipped detector and write it with its record: ``compact.onnx`` and ``compact.json``.
 
-People in photographs are captured bona fide and on instruments (`sterling.face.capture.recaptured`),
-by one camera. The trunk of EfficientNet-Lite0 is trained on that, several times, and the weights of
-the trainings are averaged. Captures of other people choose the threshold, and those of a third
-group are measured. No recorded attack takes part: those are what the detector is measured on
-afterwards (``tools/measure_compact.py``).
+People in photographs are captured bona fide and on instruments, by one camera
+(`sterling.face.capture.recaptured`). The trunk of EfficientNet-Lite0 is trained on that, several
+times, and the weights of the trainings are averaged. Captures of other people choose the threshold,
+and those of a third group are measured. No recorded attack takes part: those are what the detector
+is measured on afterwards (``tools/measure_compact.py``).
 
     python -m tools.gather_photographs --out photographs
     python -m tools.build_compact --photographs photographs --out src/sterling/face/pad/detector
@@ -92,7 +92,14 @@ class Plan:
 
 FULL = Plan((24000, 3000, 3000))
 SMOKE = Plan(
-    (24, 48, 48), pixels=64, size=32, stages=2, epochs=1, batch_size=8, trainings=2, others=((1, 32),)
+    (24, 48, 48),
+    pixels=64,
+    size=32,
+    stages=2,
+    epochs=1,
+    batch_size=8,
+    trainings=2,
+    others=((1, 32),),
 )
 
 
@@ -132,9 +139,7 @@ def as_seen(images: Tensor, size: int) -> Tensor:
     return torch.stack([resize_crop(one, size) for one in images])
 
 
-def trained(
-    captures: Captured, plan: Plan, trunk: Path, work: Path, training: int = 0
-) -> Compact:
+def trained(captures: Captured, plan: Plan, trunk: Path, work: Path, training: int = 0) -> Compact:
     """Train one network from the trunk; a checkpoint in `work` lets it resume."""
     network = Compact(plan.stages)
     load_trunk(network, trunk)
@@ -254,7 +259,9 @@ def build(plan: Plan, photographs: Path, out: Path, work: Path) -> dict[str, Any
     dev, test = (
         captured(parts[name], counts[name], plan, name, deployed) for name in ("dev", "test")
     )
-    tight = captured(parts["test"], counts["test"], replace(plan, seed=plan.seed + 1), "test", (1.1, 1.4))
+    tight = captured(
+        parts["test"], counts["test"], replace(plan, seed=plan.seed + 1), "test", (1.1, 1.4)
+    )
 
     trunk = photographs / "trunk.pth"
     networks = [trained(items, plan, trunk, work, k) for k in range(plan.trainings)]
@@ -267,11 +274,15 @@ def build(plan: Plan, photographs: Path, out: Path, work: Path) -> dict[str, Any
 
     def exported(one: Detector, int8: bool) -> tuple[Any, OnnxDetector]:
         report = export_onnx(
-            one, path, int8=int8, calibration=typical[:CALIBRATION], tolerance=np.inf if int8 else 1e-3
+            one,
+            path,
+            int8=int8,
+            calibration=typical[:CALIBRATION],
+            tolerance=np.inf if int8 else 1e-3,
         )
         return report, OnnxDetector.load(path)
 
-    whole, float_onnx = exported(detector, False)
+    whole, _ = exported(detector, False)
     _, int8_onnx = exported(detector, True)
     threshold = threshold_at_eer(
         dev.scores(int8_onnx.score(dev_crops)),
@@ -289,7 +300,9 @@ def build(plan: Plan, photographs: Path, out: Path, work: Path) -> dict[str, Any
         alone = Detector(network, preprocessing(other), provenance(other, items))
         crops = as_seen(test.images, size)
         other_typical = as_seen(items.images[:CALIBRATION], size)
-        export_onnx(alone, work / "other.onnx", int8=True, calibration=other_typical, tolerance=np.inf)
+        export_onnx(
+            alone, work / "other.onnx", int8=True, calibration=other_typical, tolerance=np.inf
+        )
         other_onnx = OnnxDetector.load(work / "other.onnx")
         sizes.append(_compared(other, other_onnx, test.scores(other_onnx.score(crops)), crops))
 
@@ -324,7 +337,15 @@ def build(plan: Plan, photographs: Path, out: Path, work: Path) -> dict[str, Any
         },
         "averaging": {
             "AUC of each training": [
-                estimate(auc(test.scores(Detector(one, detector.preprocessing, detector.provenance).score(test_crops))))
+                estimate(
+                    auc(
+                        test.scores(
+                            Detector(one, detector.preprocessing, detector.provenance).score(
+                                test_crops
+                            )
+                        )
+                    )
+                )
                 for one in networks
             ],
             "AUC averaged": estimate(auc(exact)),

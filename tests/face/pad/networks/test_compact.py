@@ -85,7 +85,11 @@ def test_tone_keeps_the_order_of_brightness() -> None:
 def objective_loss(logit: float, live: float, smoothing: float) -> float:
     class Fixed(Compact):
         def forward(self, images: Tensor, present: Tensor | None = None):  # type: ignore[no-untyped-def]  # noqa: ANN202
-            return super().forward(images)._replace(logits=torch.full((len(images), 1), logit))
+            return (
+                super()
+                .forward(images, present)
+                ._replace(logits=torch.full((len(images), 1), logit))
+            )
 
     network = Fixed(1).eval()
     batch = Batch(pixels(3, 3, 64, 64), torch.full((3, 1, 1), live), None, torch.arange(3))

@@ -38,7 +38,7 @@ def take(scene: Picture, size: int, rng: np.random.Generator) -> NDArray[np.uint
         seen = seen + np.float32(rng.uniform(0.003, 0.05)) * noise
     if rng.random() < GREY:
         seen = np.repeat(seen.mean(-1, keepdims=True), 3, -1)
-    pixels = np.rint(seen.clip(0, 1) * 255).astype(np.uint8)
+    pixels = np.asarray(np.rint(seen.clip(0, 1) * 255), dtype=np.uint8)
     if rng.random() < 0.65:
         pixels = jpeg(pixels, int(rng.integers(20, 96)))
     return pixels
@@ -58,7 +58,7 @@ def _developed(scene: Picture, rng: np.random.Generator) -> Picture:
     if rng.random() < 0.4:
         curve = seen * seen * (3 - 2 * seen)
         seen = seen + np.float32(rng.uniform(0, 0.5)) * (curve - seen)
-    return seen.astype(np.float32)
+    return np.asarray(seen, dtype=np.float32)
 
 
 def _focused(seen: Picture, rng: np.random.Generator) -> Picture:

@@ -51,7 +51,7 @@ class RecapturedFaces:
     @property
     def bona_fide(self) -> NDArray[np.bool_]:
         """Whether each capture is no attack, (N,)."""
-        return self.species == "bona_fide"
+        return np.asarray(self.species == "bona_fide")
 
 
 def recaptured_faces(
@@ -91,9 +91,7 @@ def recaptured_faces(
         if name not in KINDS:
             raise unknown_name("species", name, tuple(KINDS))
 
-    names = [
-        "bona_fide" if i % 2 == 0 else species[i // 2 % len(species)] for i in range(count)
-    ]
+    names = ["bona_fide" if i % 2 == 0 else species[i // 2 % len(species)] for i in range(count)]
 
     def one(i: int) -> tuple[NDArray[np.uint8], int]:
         rng = stream(seed, "recaptured", i)
@@ -164,8 +162,11 @@ def _person(
     if portrait.mask is not None and not (whole and rng.random() < 0.4):
         behind = room(material, rng, (side, side))
     scale = side / seen
-    turn = cv2.getRotationMatrix2D((left + seen / 2, top + seen / 2), rng.normal(0, 4), scale)
-    turn[:, 2] += side / 2 - np.array([left + seen / 2, top + seen / 2])
+    middle = np.array([left, top]) + seen / 2
+    turn = np.array(
+        cv2.getRotationMatrix2D(middle.tolist(), rng.normal(0, 4), scale), dtype=np.float64
+    )
+    turn[:, 2] += side / 2 - middle
     scene, _ = see(portrait, turn, (side, side), behind)
     if rng.random() < 0.5:
         scene, framing = scene[:, ::-1], Framing(framing.scale, 1 - framing.x, framing.y)
@@ -224,9 +225,7 @@ def _pose(
     diagonal = float(np.linalg.norm(placed[2] - placed[0]))
     tilt = rng.normal(0, 0.008 if flat else 0.022, (4, 2)) * diagonal
     return np.asarray(
-        cv2.getPerspectiveTransform(
-            corners.astype(np.float32), (placed + tilt).astype(np.float32)
-        ),
+        cv2.getPerspectiveTransform(corners.astype(np.float32), (placed + tilt).astype(np.float32)),
         dtype=np.float64,
     )
 
@@ -260,7 +259,8 @@ def _shadowed(scene: Picture, alpha: Picture, rng: np.random.Generator) -> Pictu
     soft = cv2.GaussianBlur(alpha, (0, 0), float(rng.uniform(1, 9)) * alpha.shape[0] / 176)
     shift = np.array([[1, 0, rng.uniform(-5, 5)], [0, 1, rng.uniform(-5, 5)]])
     moved = cv2.warpAffine(soft, shift, alpha.shape[::-1], borderMode=cv2.BORDER_REPLICATE)
-    return scene * (1 - np.float32(rng.uniform(0, 0.5)) * moved[..., None])
+    dark = np.float32(rng.uniform(0, 0.5)) * moved
+    return np.asarray(scene * (1 - dark[..., None]), dtype=np.float32)
 
 
 def _filled(

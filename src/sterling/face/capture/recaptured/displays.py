@@ -22,7 +22,7 @@ def printed(picture: Picture, rng: np.random.Generator) -> Picture:
     if rng.random() < 0.15:  # a printer's missed lines
         lines = waves(seen.shape[:2], rng, (8, 80), along=np.pi / 2)
         seen = seen * (1 + np.float32(rng.uniform(0.01, 0.05)) * lines)[..., None]
-    return seen.astype(np.float32)
+    return np.asarray(seen, dtype=np.float32)
 
 
 def glossy(picture: Picture, rng: np.random.Generator) -> Picture:
@@ -41,8 +41,8 @@ def emitted(picture: Picture, rng: np.random.Generator) -> Picture:
     if rng.random() < 0.6:
         turn, count = rng.uniform(0, np.pi), np.exp(rng.uniform(np.log(4), np.log(160)))
         phases = (0.0, rng.uniform(0, 2), rng.uniform(0, 4))
-        bands = [waves(seen.shape[:2], rng, (count, count), turn, phase) for phase in phases]
-        seen = seen * (1 + np.float32(rng.uniform(0.01, 0.09)) * np.stack(bands, -1))
+        moire = [waves(seen.shape[:2], rng, (count, count), turn, phase) for phase in phases]
+        seen = seen * (1 + np.float32(rng.uniform(0.01, 0.09)) * np.stack(moire, -1))
     if rng.random() < 0.3:  # the camera's shutter rolls over a backlight that flickers
         bands = waves(seen.shape[:2], rng, (1, 8), along=np.pi / 2)
         seen = seen * (1 + np.float32(rng.uniform(0.02, 0.14)) * bands)[..., None]

@@ -42,7 +42,7 @@ def _finger(
     width: float,
     skin: NDArray[np.float64],
 ) -> Picture:
-    cover = np.zeros(scene.shape[:2], np.float32)
+    cover: Picture = np.zeros(scene.shape[:2], np.float32)
     ends = [tuple(int(x) for x in point) for point in (root, tip)]
     cv2.line(cover, ends[0], ends[1], 1.0, max(2, round(2 * width)), cv2.LINE_AA)
     cover = cv2.GaussianBlur(cover, (0, 0), 0.8)
@@ -51,7 +51,7 @@ def _finger(
     shadow = 0.35 * cv2.GaussianBlur(cover, (0, 0), max(0.8, 0.5 * width))
     lit = skin * light[..., None]
     darker = scene * (1 - shadow[..., None])
-    return (darker + cover[..., None] * (lit - darker)).astype(np.float32)
+    return np.asarray(darker + cover[..., None] * (lit - darker), dtype=np.float32)
 
 
 def _unit(vector: NDArray[np.float64]) -> NDArray[np.float64]:

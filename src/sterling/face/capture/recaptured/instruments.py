@@ -206,9 +206,7 @@ def _rounded(alpha: Picture, radius: int) -> Picture:
     return np.ascontiguousarray(opened[inner, inner])
 
 
-def _stand(
-    shown: Picture, alpha: Picture, rng: np.random.Generator
-) -> tuple[Picture, Picture]:
+def _stand(shown: Picture, alpha: Picture, rng: np.random.Generator) -> tuple[Picture, Picture]:
     """A foot below a monitor."""
     height, width = alpha.shape
     high, wide = int(height * rng.uniform(0.08, 0.25)), int(width * rng.uniform(0.1, 0.35))

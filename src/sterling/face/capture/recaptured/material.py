@@ -80,9 +80,7 @@ class Material:
             for count in (len(self.people), len(self.others))
         ]
         return [
-            Material(
-                tuple(self.people[i] for i in people), tuple(self.others[i] for i in others)
-            )
+            Material(tuple(self.people[i] for i in people), tuple(self.others[i] for i in others))
             for people, others in zip(*dealt, strict=True)
         ]
 

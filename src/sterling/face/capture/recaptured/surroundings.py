@@ -125,11 +125,12 @@ def see(
         sRGB (height, width, 3), and the person's mask (height, width).
     """
     shrink = float(np.sqrt(abs(np.linalg.det(to_canvas[:, :2]))))
-    pixels, mask = portrait.pixels, portrait.mask
+    stored: NDArray[Any] = portrait.pixels
+    mask = portrait.mask
     if shrink < 0.8:
-        pixels = cv2.GaussianBlur(pixels, (0, 0), 0.45 / shrink)
+        stored = cv2.GaussianBlur(stored, (0, 0), 0.45 / shrink)
     seen = cv2.warpAffine(
-        pixels, to_canvas, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT
+        stored, to_canvas, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT
     )
     seen = from_bytes(seen)
     if mask is None:

@@ -43,7 +43,7 @@ class CompactObjective(Objective):
     ) -> tuple[Tensor, Tensor]:
         """See `Objective`."""
         images = normalise(toned(reframed(batch.images, self.size, draws), draws))
-        log_odds = network(images).logits[:, -1]
+        log_odds = model.liveness(network(images))
         label = batch.maps.flatten(1).amax(dim=1).to(log_odds.dtype)
         smoothed = self.smoothing + (1 - 2 * self.smoothing) * label
         return F.binary_cross_entropy_with_logits(log_odds, smoothed), log_odds
