@@ -21,6 +21,7 @@ NAN, INF = float("nan"), float("inf")
         (lambda **given: CropSpec(8, **given), "scale", (0.0, -1.0, 20.1, NAN, INF)),
         (FaceDetector, "longest_side", (10,)),
         (FaceDetector, "min_confidence", (0.0, 1.0, NAN)),
+        (FaceDetector, "threads", (0, 1.5)),
         (Preprocessing, "size", (0,)),
         (lambda **given: Preprocessing(32, **given), "crop_scale", (0.0,)),
         (Promise, "bpcer", (0.0, 1.0, 2.0)),
