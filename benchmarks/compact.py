@@ -37,7 +37,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from sterling.face.data import CropSpec, Face, FaceDetector, crop_face, detect, read_image
+from sterling.face.data import Face, FaceDetector, crop_face, detect, read_image
 from sterling.face.pad import (
     CDCN,
     Detector,
@@ -126,8 +126,7 @@ def stage_times(
     times.append(time.perf_counter())
     face = find(number, picture)
     times.append(time.perf_counter())
-    own = detector.preprocessing
-    crop = crop_face(picture, face, CropSpec(own.size, own.crop_scale or 1.3))
+    crop = crop_face(picture, face, detector.preprocessing.crop_spec())
     times.append(time.perf_counter())
     score = float(detector.score(crop[None])[0])
     times.append(time.perf_counter())

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from tools.build_compact import figures, rate
 
-from sterling.face.data import CropSpec, Faces, LoadedFaces, Manifest, load_faces
+from sterling.face.data import Faces, LoadedFaces, Manifest, load_faces
 from sterling.face.evaluation.bounded_threshold import Promise
 from sterling.face.evaluation.calibration import calibrate
 from sterling.face.evaluation.evaluate import count_reasons, scores_of
@@ -64,8 +64,7 @@ def joined(first: Manifest, second: Manifest) -> Manifest:
 
 def load(manifest: Manifest, detector: OnnxDetector) -> LoadedFaces:
     """The crops that the detector takes."""
-    own = detector.preprocessing
-    return load_faces(manifest, CropSpec(own.size, own.crop_scale or 1.3))
+    return load_faces(manifest, detector.preprocessing.crop_spec())
 
 
 def on_nuaa(detector: OnnxDetector, root: Path) -> dict[str, Any]:

@@ -19,11 +19,13 @@ NAN, INF = float("nan"), float("inf")
     [
         (CropSpec, "size", (0, -8, 2.5, True)),
         (lambda **given: CropSpec(8, **given), "scale", (0.0, -1.0, 20.1, NAN, INF)),
+        (lambda **given: CropSpec(8, **given), "border", ("mirror",)),
         (FaceDetector, "longest_side", (10,)),
         (FaceDetector, "min_confidence", (0.0, 1.0, NAN)),
         (FaceDetector, "threads", (0, 1.5)),
         (Preprocessing, "size", (0,)),
         (lambda **given: Preprocessing(32, **given), "crop_scale", (0.0,)),
+        (lambda **given: Preprocessing(32, **given), "border", ("mirror",)),
         (Promise, "bpcer", (0.0, 1.0, 2.0)),
         (lambda **given: Promise(0.1, **given), "unit", ("subjects",)),
         (TrainConfig, "epochs", (0,)),

@@ -5,11 +5,11 @@ from typing import Any
 
 def crops_of(manifest: Any, network: Any, preprocessing: Any) -> Any:
     """Read the input of a network from a manifest: crops of its modalities, or clips."""
-    from sterling.face.data import CropSpec, load_clips, load_faces
+    from sterling.face.data import load_clips, load_faces
     from sterling.runs import track
 
     cropped = preprocessing.crop_scale is None
-    spec = CropSpec(size=preprocessing.size, scale=preprocessing.crop_scale or 1.3)
+    spec = preprocessing.crop_spec()
     with track("reading faces" if cropped else "finding faces", len(manifest)) as advance:
 
         def step(_done: int, _total: int) -> None:

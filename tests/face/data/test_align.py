@@ -61,6 +61,47 @@ def test_outside_the_picture_its_edge_is_repeated(align: bool) -> None:
     assert (crop.float() - expected).abs().max() <= 1
 
 
+@pytest.mark.parametrize(
+    ("box", "rows", "columns"),
+    [
+        ((0, 0, 10, 10), (0, 20), (0, 20)),  # left and above
+        ((40, 30, 50, 40), (20, 40), (30, 50)),  # right and below
+        ((40, 0, 50, 10), (0, 20), (30, 50)),
+        ((20, 15, 30, 25), (10, 30), (15, 35)),  # inside: not moved
+        ((20, 33, 30, 37), (20, 40), (15, 35)),  # below alone, by the longer side
+        ((-8, -8, 2, 2), (0, 20), (0, 20)),  # a box that leaves the picture itself
+    ],
+)
+def test_a_shifted_square_is_moved_back_into_the_picture(
+    box: tuple[float, float, float, float], rows: tuple[int, int], columns: tuple[int, int]
+) -> None:
+    image = noise(40, 50)
+    crop = crop_face(image, face(*box), CropSpec(size=20, scale=2, border="shift"))
+    assert torch.equal(crop, image[:, slice(*rows), slice(*columns)])
+
+
+def test_a_shifted_square_larger_than_the_picture_is_shrunk_to_its_shorter_side() -> None:
+    image = noise(20, 50)
+    spec = CropSpec(size=20, scale=4, border="shift")
+    assert torch.equal(crop_face(image, face(20, 5, 30, 15), spec), image[:, :, 15:35])
+    assert torch.equal(crop_face(image, face(42, 5, 52, 15), spec), image[:, :, 30:50])
+    turned = image.transpose(1, 2).contiguous()
+    assert torch.equal(crop_face(turned, face(5, 42, 15, 52), spec), turned[:, 30:50])
+
+
+def test_inside_the_picture_both_borders_cut_alike() -> None:
+    image, place = noise(60, 60), face(20, 21, 39, 40.5)
+    repeated, shifted = (
+        crop_face(image, place, CropSpec(24, 1.7, border=border)) for border in ("repeat", "shift")
+    )
+    assert torch.equal(repeated, shifted)
+
+
+def test_an_aligned_crop_is_not_shifted() -> None:
+    with pytest.raises(InputError, match="border 'shift' moves the face"):
+        CropSpec(8, align=True, border="shift")
+
+
 def test_shrinking_averages_areas() -> None:
     image = noise(32, 32)
     crop = crop_face(image, face(0, 0, 32, 32), CropSpec(size=8, scale=1))

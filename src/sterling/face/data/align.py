@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import cv2
 import numpy as np
@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 # public sets, made symmetric. An aligned crop so shows as much as one that is not.
 _TEMPLATE = np.array([-0.18 - 0.115j, 0.18 - 0.115j, 0.09j, -0.15 + 0.245j, 0.15 + 0.245j])
 
+Border = Literal["repeat", "shift"]
+"""Ways to crop where the square leaves the picture, see `CropSpec.border`."""
+
 _LARGEST_SCALE = 20  # beyond, a crop is mostly repeated edge and needs much memory
 
 
@@ -36,17 +39,25 @@ class CropSpec:
             test-time value of the depth-supervised detectors of the CDCN family.
         align: Whether the face is turned level and centred by its five landmarks. Without, the
             crop keeps the picture's axes and is centred on the box.
+        border: Handling of a square that leaves the picture. ``"repeat"``: the picture's edge
+            pixels are repeated. ``"shift"``: the square is moved back into the picture, and one
+            that is larger than the picture is shrunk to its shorter side first, so that every
+            pixel of the crop was seen; Silent-Face-Anti-Spoofing and its descendants crop so.
 
     Raises:
-        InputError: `size` or `scale` is out of range.
+        InputError: `size` or `scale` is out of range, `border` is unknown, or an aligned crop is
+            to be shifted, which would take the face off its place.
     """
 
     size: Count
     scale: Annotated[float, Range(0, _LARGEST_SCALE, open_low=True)] = 1.3
     align: bool = False
+    border: Border = "repeat"
 
     def __post_init__(self) -> None:
         check_fields(self)
+        if self.align and self.border == "shift":
+            raise InputError("border 'shift' moves the face: an aligned crop takes border 'repeat'")
 
     @property
     def alignment(self) -> str:
@@ -64,7 +75,7 @@ def crop_face(image: Tensor, face: Face, spec: CropSpec) -> Tensor:
 def crop_pixels(image: NDArray[np.uint8], face: Face, spec: CropSpec) -> NDArray[np.uint8]:
     """Cut one face out as a square.
 
-    Where the square leaves the picture, the picture's edge is repeated. Crops larger than
+    Where the square leaves the picture, `spec.border` says what is done. Crops larger than
     `spec.size` are shrunk by averaging areas, smaller ones enlarged linearly.
 
     Args:
@@ -80,7 +91,7 @@ def crop_pixels(image: NDArray[np.uint8], face: Face, spec: CropSpec) -> NDArray
     """
     if not 0 < face.side < math.inf:
         raise InputError(f"face box {face.box} is empty: it is left, top, right, bottom in pixels")
-    square = _level(image, face, spec.scale) if spec.align else _upright(image, face, spec.scale)
+    square = _level(image, face, spec.scale) if spec.align else _upright(image, face, spec)
     return _resized(square, spec.size)
 
 
@@ -123,11 +134,17 @@ def _resized(pixels: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
     return np.ascontiguousarray(np.asarray(resized, dtype=np.uint8).transpose(2, 0, 1))
 
 
-def _upright(image: NDArray[np.uint8], face: Face, scale: float) -> NDArray[np.uint8]:
+def _upright(image: NDArray[np.uint8], face: Face, spec: CropSpec) -> NDArray[np.uint8]:
     """The square around the box, (side, side, 3), at the picture's own resolution."""
+    height, width = image.shape[1:]
     left, top, right, bottom = face.box
-    side = max(1, round(scale * face.side))
-    return _window(image, round((left + right - side) / 2), round((top + bottom - side) / 2), side)
+    side = max(1, round(spec.scale * face.side))
+    if spec.border == "shift":
+        side = min(side, height, width)
+    column, row = round((left + right - side) / 2), round((top + bottom - side) / 2)
+    if spec.border == "shift":
+        column, row = min(max(column, 0), width - side), min(max(row, 0), height - side)
+    return _window(image, column, row, side)
 
 
 def _level(image: NDArray[np.uint8], face: Face, scale: float) -> NDArray[np.uint8]:

@@ -19,7 +19,6 @@ from sterling.errors import InputError
 from sterling.face.data import (
     CHANNELS,
     SMALLEST_FACE,
-    CropSpec,
     Face,
     FaceDetector,
     crop_pixels,
@@ -150,7 +149,7 @@ def _judge(
     found = _found(picture, finder, largest=largest)
     if not found:
         return [Prediction(name, None, decide(["no_face"])[0], finder.shrinking(picture))]
-    spec = _spec(detector)
+    spec = preprocessing.crop_spec()
     crops: list[Pixels | str] = [
         "too_small" if face.side < SMALLEST_FACE else crop_pixels(picture, face, spec)
         for face in found
@@ -171,14 +170,10 @@ def _found(picture: Pixels, finder: FaceDetector, *, largest: bool) -> Sequence[
 def _judge_clip(detector: DetectorBase, path: Path, finder: FaceDetector | None) -> Prediction:
     from sterling.face.data import clip_of_video  # needs PyTorch
 
-    clip = clip_of_video(path, _spec(detector), detector.model.frames, detector=finder)
+    spec = detector.preprocessing.crop_spec()
+    clip = clip_of_video(path, spec, detector.model.frames, detector=finder)
     crop = clip[0] if isinstance(clip, tuple) else clip
     return Prediction(str(path), None, detector.decide([crop])[0])
-
-
-def _spec(detector: DetectorBase) -> CropSpec:
-    preprocessing = detector.preprocessing
-    return CropSpec(size=preprocessing.size, scale=preprocessing.crop_scale or 1.3)
 
 
 def _padded(crop: Pixels | str, detector: DetectorBase) -> Pixels | str:

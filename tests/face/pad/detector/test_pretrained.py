@@ -13,7 +13,7 @@ from sterling.cli import main
 from sterling.errors import InputError
 from sterling.face.capture import recapture
 from sterling.face.data import CropSpec, FaceDetector, crop_face, read_image
-from sterling.face.pad import OnnxDetector, load_detector, shipped_detector
+from sterling.face.pad import OnnxDetector, Preprocessing, load_detector, shipped_detector
 from sterling.face.pad.detector.pretrained import RECORD, WEIGHTS
 from sterling.measure import Threshold
 
@@ -47,7 +47,7 @@ def test_the_record_says_where_the_weights_come_from(
     assert photographs
     for source in photographs.values():
         assert "CC0" in source or "public domain" in source
-    assert record["card"]["preprocessing"] == shipped.preprocessing.to_dict()
+    assert Preprocessing.from_dict(record["card"]["preprocessing"]) == shipped.preprocessing
     # Trained on the boxes of the search that finds every face, before the one for the largest.
     assert FaceDetector().name == f"{shipped.preprocessing.face_detector}, coarse to fine"
     assert record["card"]["provenance"]["simulated"] is True

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from sterling.checks import Range, check_fields
 from sterling.errors import InputError
+from sterling.face.data.align import Border, CropSpec
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -45,18 +46,26 @@ class Preprocessing:
             were not cut from a face box.
         face_detector: Name and version of the face detector, "none" without one.
         alignment: Rotation and position of the face within the crop.
+        border: Handling of crops that leave the picture, see `CropSpec.border`.
 
     Raises:
-        InputError: `size` or `crop_scale` is out of range.
+        InputError: `size` or `crop_scale` is out of range, or `border` is unknown.
     """
 
     size: Annotated[int, Range(1, 4096)]
     crop_scale: Annotated[float, Range(0, 10, open_low=True)] | None = None
     face_detector: str = "none"
     alignment: str = "none"
+    border: Border = "repeat"
 
     def __post_init__(self) -> None:
         check_fields(self)
+
+    def crop_spec(self) -> CropSpec:
+        """Return the settings that cut such crops; of pictures that are crops, the size alone."""
+        if self.crop_scale is None:
+            return CropSpec(self.size)
+        return CropSpec(self.size, self.crop_scale, border=self.border)
 
     def require(self, images: Tensor | NDArray[np.uint8], network: Network | Interface) -> None:
         """Check that `images` is uint8 (N, [T,] C, size, size) as `network` takes it.
@@ -84,7 +93,10 @@ class Preprocessing:
     def describe(self) -> str:
         """Return one phrase for people."""
         scale = "no face box" if self.crop_scale is None else f"{self.crop_scale:g} × face box"
-        return f"{scale}, detector {self.face_detector}, alignment {self.alignment}"
+        return (
+            f"{scale}, detector {self.face_detector}, alignment {self.alignment}, "
+            f"border {self.border}"
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """Return a JSON object, with the fixed colour order and normalisation spelled out."""
@@ -92,7 +104,7 @@ class Preprocessing:
 
     @classmethod
     def from_dict(cls, stored: Mapping[str, Any]) -> Preprocessing:
-        """Build from `to_dict`'s object.
+        """Build from `to_dict`'s object; without ``border``, as before there was one, it repeats.
 
         Raises:
             InputError: A field is missing, unknown, out of range or names another colour order or
@@ -105,7 +117,8 @@ class Preprocessing:
                 raise InputError(
                     f"preprocessing: {name} is {stored.get(name)!r}, but only {value!r} is known"
                 )
-        # A default would change the crop, and with it the answers.
+        stored = {"border": "repeat", **stored}
+        # Another default would change the crop, and with it the answers.
         known = {each.name for each in fields(cls)}
         if odd := sorted(stored.keys() ^ (known | _FIXED.keys())):
             raise InputError(f"preprocessing: fields are missing or unknown ({', '.join(odd)})")
