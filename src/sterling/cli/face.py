@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from sterling.cli import face_challenge, face_data
+from sterling.cli import face_card, face_challenge, face_data
 from sterling.cli._crops import crops_of
 from sterling.cli.studies import JsonFlag, show_evidence, show_json, show_metrics
 from sterling.errors import InputError
@@ -16,9 +16,10 @@ app = typer.Typer(
 )
 app.add_typer(face_challenge.app, name="challenge")
 app.add_typer(face_data.app, name="data")
+app.command()(face_card.card)
 
 AnyDetectorArgument = Annotated[
-    Path, typer.Argument(help="Folder of a trained detector, an .onnx file, or compact.")
+    Path, typer.Argument(help="Folder of a trained detector, an .onnx file, a card, or compact.")
 ]
 DataOption = Annotated[
     Path,
@@ -43,8 +44,6 @@ CroppedFlag = Annotated[
 
 def _degraded(detector: Any, faces: Any, manifest: Any, seed: int) -> Any:
     """Error rates on degraded copies of the test pictures, and on wider and narrower crops."""
-    from dataclasses import replace
-
     from sterling.face.evaluation.robustness import CROP_FACTORS, STRENGTHS, recropped, sweep
     from sterling.runs import track
 
@@ -54,9 +53,7 @@ def _degraded(detector: Any, faces: Any, manifest: Any, seed: int) -> Any:
     if own.crop_scale is None:  # pictures that are crops already cannot be cut otherwise
         return points
     crops = {
-        factor: crops_of(
-            manifest, detector.model, replace(own, crop_scale=factor * own.crop_scale)
-        ).faces
+        factor: crops_of(manifest, detector.model, own.scaled(factor)).faces
         for factor in CROP_FACTORS
     }
     return points + recropped(detector, crops)
@@ -348,6 +345,8 @@ def evaluate(
     for claim in evidence.claims:
         verdict = {"holds": "agree", "does not hold": "DISAGREE"}.get(claim.verdict, "undecided")
         typer.echo(f"{claim.claim} Test captures: {verdict}.")
+    if trained.caution:
+        typer.echo(trained.caution)
     typer.echo(f"report: {out / 'report.html'}")
 
 
@@ -391,7 +390,7 @@ def calibrate(
     loaded = crops_of(manifest, trained.model, trained.preprocessing)
     found = choose(trained, loaded.faces, promise, source=str(data), seed=seed)
     missing = count_reasons(loaded.non_responses)
-    document = {**found.to_dict(), "not scored": missing}
+    document = {**found.to_dict(), "not scored": missing, "caution": trained.caution or None}
     # The record first: no calibrated detector lies there without it.
     write_atomically(out / "calibration.json", json.dumps(document, indent=1) + "\n")
     found.detector.save_pretrained(out)
@@ -401,6 +400,8 @@ def calibrate(
     for line in found.lines():
         typer.echo(line)
     typer.echo(f"not scored: {missing}")
+    if trained.caution:
+        typer.echo(trained.caution)
     typer.echo(f"next: sterling face predict PHOTOGRAPH --detector {out}")
 
 
@@ -411,7 +412,7 @@ def predict(
     ],
     detector: Annotated[
         Path,
-        typer.Option(help="Folder of a trained detector, an .onnx file, or the shipped one."),
+        typer.Option(help="Folder of a trained detector, .onnx file, .yaml card, or compact."),
     ] = Path("compact"),
     boxes: Annotated[Path | None, typer.Option(help="Folder for pictures with boxes.")] = None,
     frames: Annotated[int, typer.Option(min=1, help="Frames read of a video or camera.")] = 8,
@@ -434,7 +435,11 @@ def predict(
     if as_json:
         origin = {} if threshold is None else {"rule": threshold.rule, "source": threshold.source}
         document: dict[str, Any] = {
-            "detector": {"name": str(detector), "trained on": trained.provenance.data},
+            "detector": {
+                "name": str(detector),
+                "trained on": trained.provenance.data,
+                "caution": trained.caution or None,
+            },
             "threshold": {**origin, "advice": advice if simulated else None},
             "answers": [answer.to_dict() for answer in answers],
         }
@@ -446,6 +451,8 @@ def predict(
             typer.echo(f"threshold: {threshold.value:.4f}, {threshold.rule}, {threshold.source}")
         if simulated:
             typer.echo(advice)
+        if trained.caution:
+            typer.echo(trained.caution)
     return 0 if any(answer.score is not None for answer in answers) else 3
 
 

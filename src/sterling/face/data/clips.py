@@ -154,5 +154,5 @@ def _middle(available: int, frames: int, step: int, path: str) -> list[int]:
 
 
 def _cut(path: str, pictures: list[Tensor], spec: CropSpec, finder: FaceDetector | None) -> Tensor:
-    cut = cutter(path, pictures[len(pictures) // 2], spec, finder)
-    return torch.stack([cut(picture) for picture in pictures])
+    cut = cutter(path, pictures[len(pictures) // 2], (spec,), finder)
+    return torch.cat([cut(picture) for picture in pictures])

@@ -145,13 +145,16 @@ def _judge(
         return [Prediction(name, None, decide([picture])[0])]
     preprocessing = detector.preprocessing
     if finder is None:
-        return [Prediction(name, None, decide([resize_pixels(picture, preprocessing.size)])[0])]
+        crop = resize_pixels(picture, preprocessing.size)
+        return [Prediction(name, None, decide([crop])[0])]
     found = _found(picture, finder, largest=largest)
     if not found:
         return [Prediction(name, None, decide(["no_face"])[0], finder.shrinking(picture))]
-    spec = preprocessing.crop_spec()
+    specs = preprocessing.crop_specs()
     crops: list[Pixels | str] = [
-        "too_small" if face.side < SMALLEST_FACE else crop_pixels(picture, face, spec)
+        "too_small"
+        if face.side < SMALLEST_FACE
+        else np.concatenate([crop_pixels(picture, face, spec) for spec in specs])
         for face in found
     ]
     return [
