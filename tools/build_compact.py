@@ -13,6 +13,7 @@ is measured on afterwards (``tools/measure_compact.py``).
 import argparse
 import copy
 import hashlib
+import io
 import json
 import statistics
 import time
@@ -27,7 +28,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from sterling.face.capture.recaptured import Material, read_material, recaptured_faces
+from sterling.face.capture import recaptured
+from sterling.face.capture.recaptured import read_material, recaptured_faces
+from sterling.face.capture.recaptured.surroundings import SCALES
 from sterling.face.data import FaceDetector, resize_crop
 from sterling.face.pad import (
     Compact,
@@ -55,6 +58,7 @@ from sterling.measure import (
 from sterling.storage import write_atomically
 
 LICENCE = "Apache-2.0"
+PARTS = ("train", "dev", "test")
 SHARES = (0.7, 0.15, 0.15)  # of the people and of the backgrounds, to train, choose and measure
 CALIBRATION = 256  # crops that set the ranges of 8-bit activations
 NORMS = 2048  # captures that set the statistics of averaged batch norms
@@ -66,7 +70,7 @@ class Plan:
     """How much is captured and how long is trained.
 
     Attributes:
-        captures: Captures to train, to choose the threshold, and to measure.
+        captures: Captures for each training, to choose the threshold, and to measure.
         pixels: Side of the captures.
         size: Side of the crops that the network sees.
         stages: Stages of the trunk that are kept.
@@ -79,18 +83,18 @@ class Plan:
 
     captures: tuple[int, int, int]
     pixels: int = 160
-    size: int = 112
+    size: int = 96
     stages: int = 7
     crop_scale: float = 2.7
-    epochs: int = 5
+    epochs: int = 4
     batch_size: int = 64
     learning_rate: float = 6e-4
-    trainings: int = 3
-    others: tuple[tuple[int, int], ...] = ((5, 80), (5, 112))
+    trainings: int = 2
+    others: tuple[tuple[int, int], ...] = ((5, 96), (7, 64))
     seed: int = 0
 
 
-FULL = Plan((24000, 3000, 3000))
+FULL = Plan((20000, 3000, 3000))
 SMOKE = Plan(
     (24, 48, 48),
     pixels=64,
@@ -125,13 +129,58 @@ class Captured:
 
 
 def captured(
-    material: Material, count: int, plan: Plan, part: str, scales: tuple[float, float]
+    photographs: Path,
+    plan: Plan,
+    part: str,
+    work: Path,
+    *,
+    scales: tuple[float, float] = SCALES,
+    draw: int = 0,
 ) -> Captured:
-    """Capture people of one part, each part by its own seed."""
-    seed = plan.seed + {"train": 1000, "dev": 2000, "test": 3000}[part]
-    made = recaptured_faces(material, count, size=plan.pixels, scales=scales, seed=seed)
-    names = np.char.mod(f"{part} %03d", made.person)
-    return Captured(torch.from_numpy(made.images), made.species, names)
+    """Capture people of one part of the photographs; kept in `work` for the next call.
+
+    Args:
+        photographs: Folder that ``tools/gather_photographs.py`` wrote.
+        plan: How many, how large.
+        part: "train", "dev" or "test".
+        work: Keeps the captures under the SHA-256 of all that they depend on.
+        scales: Range of the crop's side over the face's.
+        draw: Another one gives other captures of the same people.
+    """
+    index = PARTS.index(part)
+    key = [
+        fingerprint(photographs),
+        part,
+        plan.captures[index],
+        plan.pixels,
+        plan.seed,
+        scales,
+        draw,
+    ]
+    path = work / f"{hashlib.sha256(json.dumps(key).encode()).hexdigest()[:20]}.npz"
+    if not path.exists():
+        material = read_material(photographs).parts(SHARES, plan.seed)[index]
+        made = recaptured_faces(
+            material,
+            plan.captures[index],
+            size=plan.pixels,
+            scales=scales,
+            seed=plan.seed + 1000 * (index + 1) + draw,
+        )
+        content = io.BytesIO()
+        np.savez(content, images=made.images, species=made.species, person=made.person)
+        write_atomically(path, content.getvalue())
+    with np.load(path) as kept:
+        names = np.char.mod(f"{part} %03d", kept["person"])
+        return Captured(torch.from_numpy(kept["images"]), kept["species"], names)
+
+
+def fingerprint(photographs: Path) -> str:
+    """SHA-256 of the photographs' listing and of the code that makes captures of them."""
+    digest = hashlib.sha256((photographs / "material.json").read_bytes())
+    for path in sorted(Path(recaptured.__file__).parent.glob("*.py")):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
 
 
 def as_seen(images: Tensor, size: int) -> Tensor:
@@ -139,10 +188,11 @@ def as_seen(images: Tensor, size: int) -> Tensor:
     return torch.stack([resize_crop(one, size) for one in images])
 
 
-def trained(captures: Captured, plan: Plan, trunk: Path, work: Path, training: int = 0) -> Compact:
-    """Train one network from the trunk; a checkpoint in `work` lets it resume."""
+def trained(photographs: Path, plan: Plan, work: Path, training: int = 0) -> Compact:
+    """Train one network from the trunk, on captures of its own; it resumes from `work`."""
+    captures = captured(photographs, plan, "train", work, draw=training)
     network = Compact(plan.stages)
-    load_trunk(network, trunk)
+    load_trunk(network, photographs / "trunk.pth")
     name = f"stages {plan.stages}, size {plan.size}, training {training}"
     config = TrainConfig(
         epochs=plan.epochs,
@@ -155,7 +205,6 @@ def trained(captures: Captured, plan: Plan, trunk: Path, work: Path, training: i
         seed=plan.seed + training,
     )
     live = torch.from_numpy(captures.species == "bona_fide").float()[:, None, None]
-    work.mkdir(parents=True, exist_ok=True)
     train(
         network,
         captures.images,
@@ -251,20 +300,13 @@ def build(plan: Plan, photographs: Path, out: Path, work: Path) -> dict[str, Any
     Returns:
         The record, as written.
     """
-    material = read_material(photographs)
-    parts = dict(zip(("train", "dev", "test"), material.parts(SHARES, plan.seed), strict=True))
-    counts = dict(zip(parts, plan.captures, strict=True))
     deployed = (0.85 * plan.crop_scale, plan.crop_scale)  # shrunk where the frame is too small
-    items = captured(parts["train"], counts["train"], plan, "train", (1.1, 3.2))
-    dev, test = (
-        captured(parts[name], counts[name], plan, name, deployed) for name in ("dev", "test")
-    )
-    tight = captured(
-        parts["test"], counts["test"], replace(plan, seed=plan.seed + 1), "test", (1.1, 1.4)
-    )
+    items = captured(photographs, plan, "train", work)
+    dev = captured(photographs, plan, "dev", work, scales=deployed)
+    test = captured(photographs, plan, "test", work, scales=deployed)
+    tight = captured(photographs, plan, "test", work, scales=(1.1, 1.4), draw=1)
 
-    trunk = photographs / "trunk.pth"
-    networks = [trained(items, plan, trunk, work, k) for k in range(plan.trainings)]
+    networks = [trained(photographs, plan, work, k) for k in range(plan.trainings)]
     typical = as_seen(items.images[:NORMS], plan.size)
     detector = Detector(averaged(networks, typical), preprocessing(plan), provenance(plan, items))
     path = work / "compact.onnx"
@@ -296,7 +338,7 @@ def build(plan: Plan, photographs: Path, out: Path, work: Path) -> dict[str, Any
     sizes = [_compared(plan, int8_onnx, scores, test_crops)]
     for stages, size in plan.others:
         other = replace(plan, stages=stages, size=size)
-        network = trained(items, other, trunk, work)
+        network = trained(photographs, other, work)
         alone = Detector(network, preprocessing(other), provenance(other, items))
         crops = as_seen(test.images, size)
         other_typical = as_seen(items.images[:CALIBRATION], size)
@@ -306,6 +348,8 @@ def build(plan: Plan, photographs: Path, out: Path, work: Path) -> dict[str, Any
         other_onnx = OnnxDetector.load(work / "other.onnx")
         sizes.append(_compared(other, other_onnx, test.scores(other_onnx.score(crops)), crops))
 
+    shares = read_material(photographs).parts(SHARES, plan.seed)
+    parts = dict(zip(PARTS, shares, strict=True))
     record: dict[str, Any] = {
         "name": "compact",
         "purpose": "tells bona fide faces from prints and replays in one colour crop",
@@ -320,8 +364,8 @@ def build(plan: Plan, photographs: Path, out: Path, work: Path) -> dict[str, Any
             "people": {name: len(part.people) for name, part in parts.items()},
             "other photographs": {name: len(part.others) for name, part in parts.items()},
             "photographs": hashlib.sha256((photographs / "material.json").read_bytes()).hexdigest(),
-            "trunk": hashlib.sha256(trunk.read_bytes()).hexdigest(),
-            "items": len(items.images),
+            "trunk": hashlib.sha256((photographs / "trunk.pth").read_bytes()).hexdigest(),
+            "captures of each training": len(items.images),
         },
         "recipe": "python -m tools.build_compact --photographs FOLDER --out FOLDER",
         "plan": asdict(plan),
@@ -379,6 +423,12 @@ def _spoken(threshold: Threshold) -> dict[str, Any]:
     }
 
 
+def jobs(plan: Plan, work: Path) -> list[tuple[Plan, Path, int]]:
+    """Arguments of `trained` for each network."""
+    others = [replace(plan, stages=stages, size=size) for stages, size in plan.others]
+    return [(plan, work, k) for k in range(plan.trainings)] + [(one, work, 0) for one in others]
+
+
 def preprocessing(plan: Plan) -> Preprocessing:
     """Crops of the deployed detector: shifted into the frame, as in training."""
     return Preprocessing(plan.size, plan.crop_scale, FaceDetector().name, border="shift")
@@ -402,9 +452,18 @@ def main() -> None:
     parser.add_argument("--photographs", type=Path, required=True, help="of gather_photographs")
     parser.add_argument("--out", type=Path, required=True, help="receives the two files")
     parser.add_argument("--work", type=Path, default=Path("runs/compact"), help="checkpoints")
+    parser.add_argument(
+        "--only",
+        type=int,
+        help="just train this network, of those averaged and then the others: "
+        "several run side by side, and the whole resumes from them",
+    )
     parser.add_argument("--smoke", action="store_true", help="a few steps, of no use but to test")
     given = parser.parse_args()
     plan = SMOKE if given.smoke else FULL
+    if given.only is not None:
+        trained(given.photographs, *jobs(plan, given.work)[given.only])
+        return
     print(json.dumps(build(plan, given.photographs, given.out, given.work), indent=1))
 
 

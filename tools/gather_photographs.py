@@ -42,7 +42,8 @@ UNWANTED = ("emails", "illustrations", "flags", "icons", "payments", "tracks")
 SUFFIXES = (".jpg", ".jpeg", ".webp")
 SMALLEST = 90  # pixels of the shorter side
 FACE = 70  # pixels of the longer side of a face box that is worth an attack
-SURE = 0.6  # confidence of the face detector
+SURE = 0.77  # confidence of the face detector; what it is less sure of is left out altogether
+MASKED = 0.5  # share of the face box that must be masked as a person: drawings are not
 REACH = 2.6  # kept to each side of the face's centre, over the longer side of its box
 LONGEST = 720  # pixels to which the kept region is shrunk
 SAME = 14  # differing bits, of 256, up to which two pictures are one
@@ -118,8 +119,8 @@ def search(archives: dict[str, Path]) -> list[Found]:
         digests.add(digest)
         colour = np.asarray(pixels, dtype=np.uint8)
         faces = detector.detect(np.ascontiguousarray(colour[..., ::-1].transpose(2, 0, 1)))
-        sure = [face for face in faces if face.confidence > SURE]
-        found.append(Found(source, colour, digest, sure[0] if sure else None))
+        if not faces or _whole(faces[0], colour):
+            found.append(Found(source, colour, digest, faces[0] if faces else None))
     found.sort(key=lambda one: (-one.pixels.size, one.sha256))
     kept: list[tuple[Found, list[NDArray[np.bool_]]]] = []
     for one in found:
@@ -127,6 +128,14 @@ def search(archives: dict[str, Path]) -> list[Found]:
         if not any(same(prints, known) for _, known in kept):
             kept.append((one, prints))
     return [one for one, _ in kept]
+
+
+def _whole(face: Face, pixels: NDArray[np.uint8]) -> bool:
+    """Whether a face is surely one, large enough, and not cut off by the picture."""
+    left, top, right, bottom = face.box
+    height, width = pixels.shape[:2]
+    inside = left > 1 and top > 1 and right < width - 1 and bottom < height - 1
+    return inside and face.confidence > SURE and face.side >= FACE
 
 
 def fingerprints(one: Found) -> list[NDArray[np.bool_]]:
@@ -212,13 +221,14 @@ def gather(out: Path) -> dict[str, Any]:
             small = cv2.resize(one.pixels, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA)
             cv2.imwrite(str(out / "others" / f"{name}.jpg"), small)
             listed["others"].append({"file": f"others/{name}.jpg", "source": one.source})
-        elif one.face.side >= FACE:
-            cut, box = region(one, one.face)
-            coloured = np.dstack([cut, segmenter.mask(cut)])
-            cv2.imwrite(str(out / "people" / f"{name}.png"), coloured)
-            listed["people"].append(
-                {"file": f"people/{name}.png", "box": box, "source": one.source}
-            )
+            continue
+        cut, box = region(one, one.face)
+        mask = segmenter.mask(cut)
+        left, top, right, bottom = map(round, box)
+        if mask[top:bottom, left:right].mean() < 255 * MASKED:
+            continue
+        cv2.imwrite(str(out / "people" / f"{name}.png"), np.dstack([cut, mask]))
+        listed["people"].append({"file": f"people/{name}.png", "box": box, "source": one.source})
     (out / "trunk.pth").write_bytes(trunk)
     for rows in listed.values():
         rows.sort(key=lambda row: row["file"])

@@ -30,8 +30,8 @@ from sterling.face.capture.sensor import Picture
 from sterling.face.capture.simulate import spread
 
 SUPERSAMPLING = 1.25  # pixels of the scene per stored pixel, along each axis
-FILLS = 0.15  # share of attacks whose edges are out of sight
-PADDED = 0.1  # share of pictures that some program turned or padded
+FILLS = 0.1  # share of attacks whose edges are out of sight
+PADDED = 0.06  # share of pictures that some program turned or padded
 
 
 @dataclass(frozen=True, eq=False)
@@ -286,7 +286,7 @@ def _any_picture(material: Material, rng: np.random.Generator) -> NDArray[np.uin
 def _padded(scene: Picture, rng: np.random.Generator) -> Picture:
     """A picture that some program turned, shrunk and padded."""
     side = scene.shape[0]
-    turn = cv2.getRotationMatrix2D((side / 2, side / 2), rng.normal(0, 7), rng.uniform(0.82, 1.0))
+    turn = cv2.getRotationMatrix2D((side / 2, side / 2), rng.normal(0, 7), rng.uniform(0.88, 1.0))
     tone = 0.0 if rng.random() < 0.75 else float(rng.uniform(0, 1))
     return np.asarray(
         cv2.warpAffine(

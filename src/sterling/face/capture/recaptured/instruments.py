@@ -41,8 +41,8 @@ class Kind:
 
 
 KINDS: Mapping[str, Kind] = {
-    "print": Kind((0.28, 0.85), (1.0, 1.5), 0.75, (0.0, 0.12), curved=0.4),
-    "photograph": Kind((0.3, 0.8), (1.0, 1.5), 0.75, (0.0, 0.06), curved=0.25),
+    "print": Kind((0.35, 0.9), (1.0, 1.5), 0.75, (0.0, 0.12), curved=0.4),
+    "photograph": Kind((0.35, 0.9), (1.0, 1.5), 0.75, (0.0, 0.06), curved=0.25),
     "cut_print": Kind((0.3, 0.8), (1.0, 1.4), 0.8, (0.0, 0.0), curved=0.3),
     "paper_mask": Kind((0.8, 1.0), (1.0, 1.3), 1.0, (0.0, 0.0), hands=0.1, curved=0.9),
     "phone": Kind((0.3, 0.95), (1.6, 2.2), 0.75, (0.02, 0.1), screen=True, hands=0.8),
@@ -222,13 +222,13 @@ def _cut_out(species: str, sheet: Sheet, person: Picture, rng: np.random.Generat
     height, width = sheet.alpha.shape
     x, y, side = sheet.face
     if species == "cut_print" and person.max() > 0.5 and rng.random() < 0.7:
-        margin = side * rng.uniform(0.0, 0.12)
+        margin = side * rng.uniform(0.02, 0.14)
         kept = cv2.GaussianBlur(person, (0, 0), max(1.0, 0.03 * side))
         distance = cv2.distanceTransform((kept < 0.4).astype(np.uint8), cv2.DIST_L2, 3)
         alpha = (margin + 1 - distance).clip(0, 1)
         paper = (distance > 0.5)[..., None]
         tone = np.full(3, rng.uniform(0.75, 1.0), np.float32)
-        keep_background = rng.random() < 0.3
+        keep_background = rng.random() < 0.25
         pixels = sheet.pixels if keep_background else np.where(paper, tone, sheet.pixels)
     else:
         wide, high = side * rng.uniform(0.42, 0.62), side * rng.uniform(0.52, 0.75)
