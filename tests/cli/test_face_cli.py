@@ -169,11 +169,11 @@ def test_attack_makes_a_folder_that_trains(photographs: Path, tmp_path: Path) ->
     made = tmp_path / "attacks"
     arguments = ("face", "attack", photographs, "--size", "160", "--out", made)
     assert "12 bona fide crops, 24 SIMULATED attacks" in told(
-        *arguments, "--species", "poster, replay"
+        *arguments, "--species", "print, television"
     )
     table = pl.read_csv(made / "manifest.csv")
     counts = dict(table["species"].value_counts().iter_rows())
-    assert counts == {"bona_fide": 12, "poster": 12, "replay": 12}
+    assert counts == {"bona_fide": 12, "print": 12, "television": 12}
     assert all((made / path).is_file() for path in table["path"])
     small = ("--size", "32", "--set", "width=4", "--epochs", "1")
     data = ("--data", made / "manifest.csv")

@@ -491,10 +491,17 @@ def attack(
     ],
     out: Annotated[Path, typer.Option(help="New folder that receives crops and attacks.")],
     species: Annotated[
-        str, typer.Option(help="Instruments, comma-separated: print, poster, portrait, replay.")
-    ] = "print,replay",
+        str,
+        typer.Option(
+            help="Instruments, comma-separated: print, photograph, cut_print, paper_mask, phone, "
+            "tablet, monitor, television."
+        ),
+    ] = "print,phone,tablet,monitor",
     subject_pattern: PatternOption = None,
     size: Annotated[int, typer.Option(min=32, help="Side of the written crops in pixels.")] = 256,
+    crop_scale: Annotated[
+        float, typer.Option(min=1.1, help="Side of the crops over that of the face.")
+    ] = 2.7,
     seed: Annotated[int, typer.Option(min=0)] = 0,
 ) -> None:
     """Simulate prints and replays of your own bona fide photographs, ready to train on."""
@@ -506,7 +513,9 @@ def attack(
     manifest = read_source(photographs, subject_pattern=subject_pattern)
     names = [name.strip() for name in species.split(",")]
     with track("faces, then instruments", int(manifest.bona_fide.sum()) + len(names)) as advance:
-        made = make_attacks(manifest, names, out, size=size, seed=seed, progress=advance)
+        made = make_attacks(
+            manifest, names, out, size=size, crop_scale=crop_scale, seed=seed, progress=advance
+        )
     live = int(made.manifest.bona_fide.sum())
     typer.echo(f"{out}: {live} bona fide crops, {len(made.manifest) - live} SIMULATED attacks")
     typer.echo(f"not used: {count_reasons(made.non_responses)}")

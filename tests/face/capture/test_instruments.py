@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from sterling.errors import InputError
-from sterling.face.capture import ILLUMINATIONS, SENSORS, recapture
+from sterling.face.capture import SENSORS
 from sterling.face.capture.geometry import Camera, Sheet, meet_sheet
 from sterling.face.capture.printing import PRINTS, halftone, print_reflectance, sample_print
 from sterling.face.capture.screen import Screen, screen_radiance
@@ -94,41 +93,3 @@ def test_noise_falls_with_light_and_blur_with_native_pixels() -> None:
         return float(np.diff(profile).max() / np.ptp(profile))
 
     assert steepest("reflex") > 1.5 * steepest("surveillance")
-
-
-@pytest.mark.parametrize("species", ["print", "poster", "portrait", "replay"])
-def test_recapture_changes_pictures_but_keeps_their_subject(species: str) -> None:
-    rng = np.random.default_rng(1)
-    low = torch.from_numpy(rng.integers(20, 235, (2, 3, 4, 4)).astype(np.float32))
-    images = torch.nn.functional.interpolate(low, size=64, mode="bicubic").clamp(0, 255).byte()
-    fixed = {"sensor": "phone", "illumination": "office"}
-    shown = recapture(images, species, seed=3, **fixed)
-    assert shown.shape == images.shape
-    assert shown.dtype == torch.uint8
-    assert torch.equal(shown, recapture(images, species, seed=3, **fixed))
-    assert not torch.equal(shown, recapture(images, species, seed=4, **fixed))
-    middle = (slice(None), slice(None), slice(16, 48), slice(16, 48))
-    same, crossed = (
-        np.corrcoef(a.float().flatten(), b.float().flatten())[0, 1]
-        for a, b in ((images[middle], shown[middle]), (images[middle].flip(0), shown[middle]))
-    )
-    assert same > 0.6 > crossed
-    assert (shown.float() - images.float()).abs().mean() > 3
-
-
-def test_recapture_refuses_in_one_line() -> None:
-    good = torch.zeros(1, 3, 64, 64, dtype=torch.uint8)
-    for images, species, wanted in (
-        (good.float(), "print", "uint8"),
-        (good[:, :2], "print", r"\(N, 3, S, S\)"),
-        (good[..., :16, :16], "print", "32"),
-        (good, "prnt", "did you mean print"),
-        (good, "print_cut_eyes", "available"),
-    ):
-        with pytest.raises(InputError, match=wanted) as caught:
-            recapture(images, species)
-        assert "\n" not in str(caught.value)
-    with pytest.raises(InputError, match="phone"):
-        recapture(good, "print", sensor="phon")
-    with pytest.raises(InputError, match=next(iter(ILLUMINATIONS))):
-        recapture(good, "print", illumination="moon")

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from sterling.face.data import Manifest
 from sterling.face.evaluation import attack
@@ -28,6 +29,26 @@ def test_what_is_written_can_be_read_where_it_is(tmp_path: Path) -> None:
     assert all(Path(path).is_file() for path in made.manifest.column("path"))
     assert sorted(path.name for path in out.iterdir()) == ["live", "manifest.csv", "spoof"]
     assert [path.name for path in out.parent.iterdir()] == ["attacks"]
+
+
+def test_everybody_is_captured_bona_fide_and_on_each_instrument(tmp_path: Path) -> None:
+    first, second, other = (
+        attack.make_attacks(
+            photographs(), ["print", "monitor"], tmp_path / name, size=64, crop_scale=2, seed=seed
+        )
+        for name, seed in (("a", 1), ("b", 1), ("c", 2))
+    )
+    assert first.manifest.column("species").tolist() == ["bona_fide", "print", "monitor"]
+    assert first.manifest.column("subject").tolist() == ["eileen"] * 3
+
+    def pictures(folder: attack.AttackFolder) -> list[bytes]:
+        return [Path(path).read_bytes() for path in folder.manifest.column("path")]
+
+    assert pictures(first) == pictures(second)
+    assert pictures(first) != pictures(other)
+    assert len({*pictures(first)}) == 3
+    with Image.open(first.manifest.column("path")[0]) as picture:
+        assert (picture.size, picture.mode) == ((64, 64), "RGB")
 
 
 def test_a_full_disk_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,11 +2,11 @@
 
 No data set of presentation attacks may be passed on, so the embedded one is simulated: heads from
 a linear model of CC0 shapes are projected once and shaded many times, under several lights and
-through several sensors, bona fide and behind twelve kinds of attack instruments.
+through several sensors, bona fide and behind twelve kinds of attack instruments. The wing
+`recaptured` makes captures of real photographs instead.
 """
 
 from sterling.face.capture.protocols import KINDS, PROTOCOLS, SPECIES, Protocol, Scale, SplitRule
-from sterling.face.capture.recapture import RECAPTURED, recapture
 from sterling.face.capture.sensor import SENSORS, Sensor
 from sterling.face.capture.shading import ILLUMINATIONS, Illumination
 from sterling.face.capture.simulate import Captures, simulate
@@ -15,7 +15,6 @@ __all__ = [
     "ILLUMINATIONS",
     "KINDS",
     "PROTOCOLS",
-    "RECAPTURED",
     "SENSORS",
     "SPECIES",
     "Captures",
@@ -24,6 +23,5 @@ __all__ = [
     "Scale",
     "Sensor",
     "SplitRule",
-    "recapture",
     "simulate",
 ]

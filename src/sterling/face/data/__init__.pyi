@@ -39,7 +39,7 @@ from .faces import Faces
 from .folder import read_folder
 from .images import IMAGE_SUFFIXES, read_image, read_pixels
 from .labels import LabelKind, label_maps
-from .load import LoadedFaces, NonResponse, load_faces
+from .load import LoadedFaces, NonResponse, load_faces, visit_faces
 from .manifest import ATTACK, BONA_FIDE, SPLITS, Manifest
 from .modality import (
     CHANNELS,
@@ -130,4 +130,5 @@ __all__ = [
     "resize_pixels",
     "split_by_subject",
     "stack",
+    "visit_faces",
 ]

@@ -9,11 +9,12 @@ from typing import Literal
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from sterling.errors import InputError, NothingMeasuredError
 from sterling.face.data.align import CropSpec, crop_face, resize_crop
-from sterling.face.data.detect import SMALLEST_FACE, FaceDetector
+from sterling.face.data.detect import SMALLEST_FACE, Face, FaceDetector
 from sterling.face.data.faces import Faces
 from sterling.face.data.images import call_picture
 from sterling.face.data.manifest import Manifest
@@ -133,6 +134,41 @@ def _one_size(specs: Sequence[CropSpec]) -> int:
     if len(sizes) != 1:
         raise InputError(f"crops of sizes {sizes}: crops that go together have one size")
     return sizes[0]
+
+
+def visit_faces(
+    manifest: Manifest,
+    visit: Callable[[NDArray[np.uint8], Face], None],
+    *,
+    progress: Callable[[int, int], None] | None = None,
+) -> tuple[Manifest, tuple[NonResponse, ...]]:
+    """Read every colour picture of a manifest and hand it on with its largest face.
+
+    Args:
+        manifest: The rows, as in `load_faces`.
+        visit: Called with each picture, uint8 (3, H, W), and the face, in the manifest's order.
+        progress: As in `load_faces`.
+
+    Returns:
+        The rows with a face, and the others.
+
+    Raises:
+        InputError: The manifest names no picture.
+        NothingMeasuredError: Not one row has a face.
+    """
+    files: dict[Modality, list[str]] = {"rgb": manifest.column("path").tolist()}
+    _require_files(files, manifest.source)
+    paths, finder = files["rgb"], FaceDetector()
+    with closing(_pictures(manifest, paths, files)) as pictures:
+
+        def look(row: int, _place: int) -> None:
+            picture = _whole(next(pictures)[paths[row]])
+            visit(picture.numpy(), _largest_face(paths[row], picture, finder))
+
+        found, missing = crop_each(manifest, paths, range(len(manifest)), look, progress)
+    if not found:
+        raise NothingMeasuredError(_nothing(manifest, missing))
+    return manifest.select(np.array(found)), missing
 
 
 def crop_each(
@@ -288,6 +324,11 @@ def cutter(
     """
     if finder is None:
         return lambda image: torch.stack([resize_crop(image, spec.size) for spec in specs])
+    face = _largest_face(path, picture, finder)
+    return lambda image: torch.stack([crop_face(image, face, spec) for spec in specs])
+
+
+def _largest_face(path: str, picture: Tensor, finder: FaceDetector) -> Face:
     face = finder.largest(picture)
     if face is None:
         searched = finder.shrinking(picture)
@@ -299,7 +340,7 @@ def cutter(
             f"{path}: the face is {face.side:.0f} pixels large, less than {SMALLEST_FACE};"
             " take the picture nearer or at a higher resolution",
         )
-    return lambda image: torch.stack([crop_face(image, face, spec) for spec in specs])
+    return face
 
 
 def _grey(image: Tensor) -> Tensor:

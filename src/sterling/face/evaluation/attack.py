@@ -1,4 +1,4 @@
-"""Planar attacks made from a user's own bona fide photographs, as a folder to train on."""
+"""Flat attacks made from a user's own bona fide photographs, as a folder to train on."""
 
 import errno
 import io
@@ -8,15 +8,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
-from torch import Tensor
 
 from sterling.errors import InputError, unknown_name
-from sterling.face.capture import RECAPTURED, recapture
-from sterling.face.data import CropSpec, Manifest, NonResponse, load_faces
+from sterling.face.capture.plan import stream
+from sterling.face.capture.recaptured import KINDS, Material, Portrait, capture, portrait_of
+from sterling.face.capture.simulate import spread
+from sterling.face.data import Face, Manifest, NonResponse, visit_faces
 from sterling.storage import write_atomically
-
-CROP_SCALE = 1.3  # the crop that instruments show is the one that detectors see
 
 
 @dataclass(frozen=True)
@@ -38,21 +38,26 @@ def make_attacks(
     out: Path,
     *,
     size: int = 256,
+    crop_scale: float = 2.7,
     seed: int = 0,
     progress: Callable[[], None] = lambda: None,
 ) -> AttackFolder:
-    """Show every bona fide face on every instrument before a second camera, and write it all down.
+    """Capture everybody bona fide and on every instrument, by one camera, and write it all down.
 
     Writes ``live/<subject>/<item>.png``, ``spoof/<species>/<subject>/<item>.png`` and
-    ``manifest.csv`` into `out`. The attacks are simulated (see `recapture`): they start a detector
-    and test it, and do not replace attacks on the real camera.
+    ``manifest.csv`` into `out`. Instruments are held before other photographs, with hands. Bona
+    fides pass the same camera as attacks, so that sharpness, noise and tone tell nothing. The
+    attacks are simulated (see `sterling.face.capture.recaptured`): they start a detector and test
+    it, and do not replace attacks on the real camera.
 
     Args:
         photographs: Only bona fide rows are used.
-        species: Planar instruments, of `RECAPTURED`.
+        species: Instruments, of `KINDS`.
         out: A new or empty folder.
         size: Side of the written crops in pixels, 32 or more.
-        seed: Seed of instruments, light and cameras.
+        crop_scale: Side of the crops over that of the face, 1.1 or more; it is smaller where a
+            photograph shows less.
+        seed: Seed of instruments, scenes and camera.
         progress: Called once per bona fide photograph that was read, and once per species.
 
     Raises:
@@ -66,16 +71,31 @@ def make_attacks(
     if len(set(species)) != len(species) or not species:
         raise InputError(f"species {', '.join(species)!r}: name each attack instrument once")
     for name in species:
-        if name not in RECAPTURED:
-            raise unknown_name("species", name, RECAPTURED)
+        if name not in KINDS:
+            raise unknown_name("species", name, tuple(KINDS))
+    if crop_scale < 1.1:
+        raise InputError(f"crop scale is {crop_scale:g}: give 1.1 or more times the face")
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise InputError(f"{out}: not an empty folder; choose a new one for the attacks")
-    spec = CropSpec(size=size, scale=CROP_SCALE)
-    loaded = load_faces(live, spec, progress=lambda _done, _total: progress())
-    crops, rows = loaded.faces.images, loaded.faces.manifest
-    attacks = {}
+    people: list[Portrait] = []
+
+    def keep(picture: NDArray[np.uint8], face: Face) -> None:
+        people.append(portrait_of(picture.transpose(1, 2, 0), face.box))
+
+    rows, missing = visit_faces(live, keep, progress=lambda _done, _total: progress())
+    material = Material(tuple(people))
+    scales = (max(1.1, 0.85 * crop_scale), crop_scale)
+
+    def captured(name: str) -> list[NDArray[np.uint8]]:
+        def one(index: int) -> NDArray[np.uint8]:
+            rng = stream(seed, "attack", name, index)
+            return capture(material, people[index], name, size, rng, scales)
+
+        return spread(one, range(len(people)))
+
+    crops = {"bona_fide": captured("bona_fide")}
     for name in species:
-        attacks[name] = recapture(crops, name, seed=seed)
+        crops[name] = captured(name)
         progress()
 
     # Written beside its place and moved there whole: a full disk leaves no half folder.
@@ -83,7 +103,7 @@ def make_attacks(
         out.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}.") as folder:
             whole = Path(folder) / "whole"
-            _write({"bona_fide": crops, **attacks}, rows, whole)
+            _write(crops, rows, whole)
             if out.exists():
                 out.rmdir()  # it is empty
             whole.rename(out)
@@ -93,10 +113,12 @@ def make_attacks(
         raise InputError(
             f"cannot write {out}: {error.strerror}; choose another place for the attacks"
         ) from error
-    return AttackFolder(Manifest.read(out / "manifest.csv"), loaded.non_responses)
+    return AttackFolder(Manifest.read(out / "manifest.csv"), missing)
 
 
-def _write(pictures: Mapping[str, Tensor], rows: Manifest, folder: Path) -> None:
+def _write(
+    pictures: Mapping[str, Sequence[NDArray[np.uint8]]], rows: Manifest, folder: Path
+) -> None:
     """All crops by species, and the manifest."""
     columns: dict[str, list[str]] = {"item": [], "path": [], "label": [], "species": []}
     columns |= {"subject": []}
@@ -115,7 +137,7 @@ def _write(pictures: Mapping[str, Tensor], rows: Manifest, folder: Path) -> None
     manifest.write(folder / "manifest.csv")
 
 
-def _png(image: Tensor) -> bytes:
+def _png(image: NDArray[np.uint8]) -> bytes:
     content = io.BytesIO()
-    Image.fromarray(np.ascontiguousarray(image.permute(1, 2, 0).numpy())).save(content, "PNG")
+    Image.fromarray(image).save(content, "PNG")
     return content.getvalue()

@@ -7,7 +7,12 @@ crops (`recaptured_faces`), taken by one camera, so that only what is presented 
 
 from sterling.face.capture.recaptured.captures import RecapturedFaces, capture, recaptured_faces
 from sterling.face.capture.recaptured.instruments import KINDS
-from sterling.face.capture.recaptured.material import Material, Portrait, read_material
+from sterling.face.capture.recaptured.material import (
+    Material,
+    Portrait,
+    portrait_of,
+    read_material,
+)
 
 __all__ = [
     "KINDS",
@@ -15,6 +20,7 @@ __all__ = [
     "Portrait",
     "RecapturedFaces",
     "capture",
+    "portrait_of",
     "read_material",
     "recaptured_faces",
 ]

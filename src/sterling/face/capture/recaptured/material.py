@@ -85,6 +85,33 @@ class Material:
         ]
 
 
+REACH = 2.6  # kept to each side of the face's centre, over the longer side of its box
+LONGEST = 720  # pixels to which what is kept is shrunk
+
+
+def portrait_of(
+    pixels: NDArray[np.uint8], box: tuple[float, float, float, float], source: str = ""
+) -> Portrait:
+    """Cut a person out of a picture, with all that a wide crop may show; without a mask.
+
+    Args:
+        pixels: uint8 (H, W, 3), RGB.
+        box: Left, top, right, bottom of the face, in pixels.
+        source: Origin of the picture.
+    """
+    left, top, right, bottom = box
+    x, y, reach = (left + right) / 2, (top + bottom) / 2, REACH * max(right - left, bottom - top)
+    height, width = pixels.shape[:2]
+    x0, y0 = max(0, round(x - reach)), max(0, round(y - reach))
+    cut = pixels[y0 : min(height, round(y + reach)), x0 : min(width, round(x + reach))]
+    factor = min(1.0, LONGEST / max(cut.shape[:2]))
+    if factor < 1:
+        size = (round(cut.shape[1] * factor), round(cut.shape[0] * factor))
+        cut = np.asarray(cv2.resize(cut, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
+    left, top, right, bottom = ((np.array(box) - (x0, y0, x0, y0)) * factor).tolist()
+    return Portrait(np.ascontiguousarray(cut), (left, top, right, bottom), source=source)
+
+
 def read_material(folder: Path | str) -> Material:
     """Read a folder of photographs: ``material.json``, ``people/*.png`` and ``others/*.jpg``.
 
