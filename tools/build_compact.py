@@ -123,7 +123,8 @@ class Captured:
 
     def scores(self, values: NDArray[np.float64]) -> Scores:
         """The captures' scores, with people as subjects."""
-        items = np.char.mod("capture %05d", np.arange(len(values)))
+        numbers = np.char.mod(", capture %05d", np.arange(len(values)))
+        items = np.char.add(self.person, numbers)
         live = self.species == "bona_fide"
         return Scores(values, live, item=items, subject=self.person, group=self.species)
 

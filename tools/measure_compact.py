@@ -2,38 +2,55 @@
 
 None of these took part in training, in choosing the threshold, or in any other choice.
 
-    python -m tools.measure_compact --data DIR [--out src/sterling/face/pad]
+    python -m tools.measure_compact --data DIR [--out src/sterling/face/pad/detector]
 
-DIR holds ``fas/nuaa`` (NUAA: webcam captures and prints), ``fas/minivision_samples`` (three
-photographs by telephone), and portraits, all bona fide: ``faces/lfw_grey``, ``faces/orl_att`` and
-``faces/yale``. What is missing is left out.
+DIR holds ``fas/nuaa`` (webcam captures and prints), ``fas/visagetrack`` (a webcam and replays on a
+television), ``fas/minivision_samples`` (three photographs by telephone), and portraits, all bona
+fide: ``faces/lfw_grey``, ``faces/orl_att``, ``faces/yale`` and, in colour,
+``faces/detect_samples``. What is missing is left out.
 """
 
 import argparse
 import json
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
+from numpy.typing import NDArray
 from tools.build_compact import figures, rate
 
-from sterling.face.data import Faces, LoadedFaces, Manifest, load_faces
+from sterling.face.data import Faces, LoadedFaces, Manifest, degrade, load_faces
 from sterling.face.evaluation.bounded_threshold import Promise
 from sterling.face.evaluation.calibration import calibrate
 from sterling.face.evaluation.evaluate import count_reasons, scores_of
-from sterling.face.evaluation.robustness import sweep
 from sterling.face.pad import OnnxDetector, shipped_detector
+from sterling.face.pad.detector.decision import Outcome
 from sterling.face.pad.detector.pretrained import RECORD
-from sterling.measure import Rate, auc
+from sterling.measure import Interval, Rate, Scores, Threshold, auc, clustered_interval
 from sterling.storage import write_atomically
 
 CHOSEN_ON = ("01", "02")  # sessions of NUAA whose bona fides choose the calibrated threshold
+TIGHT = 1.2  # side of a crop, over the face's, that shows no edge of most instruments
 PORTRAITS = {
     "LFW, grey, one of each person": ("faces/lfw_grey", "*/*_0001.jpg"),
-    "ORL": ("faces/orl_att", "*/*.pgm"),
-    "Yale": ("faces/yale", "*/*.gif"),
+    "ORL, grey": ("faces/orl_att", "*/*.pgm"),
+    "Yale, grey": ("faces/yale", "*/*.gif"),
+    "colour samples": ("faces/detect_samples", "*/**/*.jp*g"),
 }
 PHONE = "fas/minivision_samples"
+WORSE: dict[str, Callable[[Faces], torch.Tensor]] = {
+    "48 pixels": lambda faces: degrade(
+        faces.images, "low_resolution", faces.images.shape[-1] / 48 - 1
+    ),
+    "noise of deviation 10": lambda faces: degrade(faces.images, "noise", 10),
+    "blur of deviation 1": lambda faces: degrade(faces.images, "blur", 1),
+    "JPEG of quality 10": lambda faces: degrade(faces.images, "jpeg", 90),
+    "gamma 2": lambda faces: (255 * (faces.images / 255) ** 2).round().to(torch.uint8),
+}
 
 
 def listed(root: Path, pattern: str, *, live: bool, species: str = "") -> Manifest:
@@ -62,43 +79,75 @@ def joined(first: Manifest, second: Manifest) -> Manifest:
     )
 
 
-def load(manifest: Manifest, detector: OnnxDetector) -> LoadedFaces:
-    """The crops that the detector takes."""
-    return load_faces(manifest, detector.preprocessing.crop_spec())
+def threshold_of(detector: OnnxDetector) -> Threshold:
+    """The detector's own threshold."""
+    if detector.threshold is None:
+        raise AssertionError
+    return detector.threshold
+
+
+def load(manifest: Manifest, detector: OnnxDetector, scale: float | None = None) -> LoadedFaces:
+    """The crops that the detector takes, or such of another scale."""
+    own = detector.preprocessing.crop_spec()
+    return load_faces(manifest, own if scale is None else replace(own, scale=scale))
+
+
+def measured(detector: OnnxDetector, faces: Faces) -> dict[str, Any]:
+    """Figures of both classes, with intervals by presentation and by subject."""
+    threshold = threshold_of(detector)
+    scores = scores_of(detector.score(faces.images), faces.manifest)
+    wrong = (scores.values >= threshold.value) != scores.label
+    return {
+        **figures(scores, threshold),
+        "by subject, 95 %": {
+            name: by_subject(wrong, scores, kind)
+            for name, kind in (("APCER", ~scores.label), ("BPCER", scores.label))
+        },
+        "answers": answers(detector, faces),
+    }
+
+
+def by_subject(
+    wrong: NDArray[np.bool_], scores: Scores, kind: NDArray[np.bool_]
+) -> list[float] | None:
+    """Interval of an error rate with subjects as the independent units; None for one subject."""
+    subjects = sorted(set(scores.subject[kind].tolist()))
+    if len(subjects) < 2:
+        return None
+    rows = [kind & (scores.subject == subject) for subject in subjects]
+    found: Interval = clustered_interval(
+        [int(wrong[row].sum()) for row in rows], [int(row.sum()) for row in rows]
+    )
+    return [round(found.low, 4), round(found.high, 4)]
+
+
+def answers(detector: OnnxDetector, faces: Faces) -> dict[str, dict[str, int]]:
+    """What is answered to bona fides and to attacks, with the reasons of "cannot tell"."""
+    decisions = detector.decide(list(faces.images))
+    found: dict[str, Counter[str]] = {}
+    for decision, live in zip(decisions, faces.manifest.bona_fide.tolist(), strict=True):
+        unsure = decision.outcome is Outcome.CANNOT_TELL
+        answer = f"cannot tell: {decision.reason}" if unsure else decision.outcome.value
+        found.setdefault("bona fide" if live else "attack", Counter())[answer] += 1
+    return {name: dict(sorted(counted.items())) for name, counted in found.items()}
 
 
 def on_nuaa(detector: OnnxDetector, root: Path) -> dict[str, Any]:
-    """All captures, each session, degraded copies, and a threshold chosen in two sessions."""
+    """All captures, degraded and tight copies, and a threshold chosen in two sessions."""
     manifest = joined(
         listed(root, "live/*/*.jpg", live=True),
         listed(root, "spoof_print/*/*.jpg", live=False, species="print"),
     )
     loaded = load(manifest, detector)
-    faces, threshold = loaded.faces, detector.threshold
-    if threshold is None:
-        raise AssertionError
-    session = faces.manifest.column("session")
+    faces = loaded.faces
     found: dict[str, Any] = {
         "not scored": count_reasons(loaded.non_responses),
-        "all": figures(scores_of(detector.score(faces.images), faces.manifest), threshold),
+        "all": measured(detector, faces),
     }
-    for name in sorted(set(session.tolist())):
-        one = faces.select(session == name)
-        found[f"session {name}"] = figures(
-            scores_of(detector.score(one.images), one.manifest), threshold
-        )
-    found["degraded"] = [
-        {
-            "what": point.kind,
-            "strength": point.strength,
-            "AUC": round(auc(point.scores).value, 4),
-            "APCER": rate(point.errors.apcer_max),
-            "BPCER": rate(point.errors.bpcer),
-        }
-        for point in sweep(detector, faces)
-        if point.strength
-    ]
-    chosen = np.isin(session, CHOSEN_ON)
+    for name, change in WORSE.items():
+        found[name] = measured(detector, replace(faces, images=change(faces)))
+    found[f"crop {TIGHT:g}"] = measured(detector, load(manifest, detector, TIGHT).faces)
+    chosen = np.isin(faces.manifest.column("session"), CHOSEN_ON)
     found["calibrated"] = calibrated(detector, faces.select(chosen), faces.select(~chosen))
     return found
 
@@ -107,9 +156,7 @@ def calibrated(detector: OnnxDetector, own: Faces, other: Faces) -> dict[str, An
     """``sterling face calibrate`` on some sessions, measured on the others."""
     promise = Promise(0.05, 0.95, "capture")
     made = calibrate(detector, own, promise, source=f"NUAA, sessions {' and '.join(CHOSEN_ON)}")
-    threshold = made.detector.threshold
-    if threshold is None:
-        raise AssertionError
+    threshold = threshold_of(replace(detector, threshold=made.detector.threshold))
     scores = scores_of(detector.score(other.images), other.manifest)
     return {
         "threshold": threshold.value,
@@ -118,28 +165,50 @@ def calibrated(detector: OnnxDetector, own: Faces, other: Faces) -> dict[str, An
     }
 
 
-def on_portraits(detector: OnnxDetector, manifest: Manifest) -> dict[str, Any]:
-    """How many bona fides are rejected."""
+def on_replays(detector: OnnxDetector, root: Path) -> dict[str, Any]:
+    """A webcam's bona fides and replays on a television: too few for a rate."""
+    manifest = joined(
+        listed(root, "bona_fide/*.jpg", live=True),
+        listed(root, "replay_tv/*.jpg", live=False, species="replay"),
+    )
     loaded = load(manifest, detector)
-    scores = detector.score(loaded.faces.images)
-    if detector.threshold is None:
-        raise AssertionError
-    rejected = int((scores < detector.threshold.value).sum())
+    scores = scores_of(detector.score(loaded.faces.images), loaded.faces.manifest)
+    area = auc(scores)
     return {
         "not scored": count_reasons(loaded.non_responses),
-        "BPCER": rate(Rate(rejected, len(scores))),
+        "AUC": [round(x, 4) for x in (area.value, area.interval.low, area.interval.high)],
+        "answers": answers(detector, loaded.faces),
+    }
+
+
+def on_portraits(detector: OnnxDetector, manifest: Manifest) -> dict[str, Any]:
+    """How many bona fides are refused."""
+    loaded = load(manifest, detector)
+    scores = detector.score(loaded.faces.images)
+    threshold = threshold_of(detector).value
+    decided = [one.outcome for one in detector.decide(list(loaded.faces.images))]
+    refused = sum(one is Outcome.ATTACK for one in decided)
+    return {
+        "not scored": count_reasons(loaded.non_responses),
+        "BPCER, everybody decided": rate(Rate(int((scores < threshold).sum()), len(scores))),
+        "refused": rate(Rate(refused, len(scores))),
+        "answers": answers(detector, loaded.faces),
         "scores, 5th, 50th and 95th percentile": np.quantile(scores, [0.05, 0.5, 0.95])
         .round(4)
         .tolist(),
     }
 
 
-def on_phone(detector: OnnxDetector, root: Path) -> dict[str, float]:
-    """The score of each of three photographs: T is bona fide, F an attack."""
+def on_phone(detector: OnnxDetector, root: Path) -> dict[str, list[float | str]]:
+    """Score and answer of each of three photographs: T is bona fide, F an attack."""
     loaded = load(listed(root, "*.jpg", live=True), detector)
     names = loaded.faces.manifest.column("item").tolist()
+    decisions = detector.decide(list(loaded.faces.images))
     scores = detector.score(loaded.faces.images).round(4).tolist()
-    return dict(zip(names, scores, strict=True))
+    return {
+        name: [score, decision.outcome.value]
+        for name, score, decision in zip(names, scores, decisions, strict=True)
+    }
 
 
 def measure(detector: OnnxDetector, data: Path) -> dict[str, Any]:
@@ -147,6 +216,8 @@ def measure(detector: OnnxDetector, data: Path) -> dict[str, Any]:
     found: dict[str, Any] = {}
     if (data / "fas" / "nuaa").is_dir():
         found["NUAA"] = on_nuaa(detector, data / "fas" / "nuaa")
+    if (data / "fas" / "visagetrack").is_dir():
+        found["replays on a television"] = on_replays(detector, data / "fas" / "visagetrack")
     for name, (folder, pattern) in PORTRAITS.items():
         if (data / folder).is_dir():
             found[name] = on_portraits(detector, listed(data / folder, pattern, live=True))

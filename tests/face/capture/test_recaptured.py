@@ -1,6 +1,5 @@
 """Captures made of photographs: geometry, and that the camera tells nothing of the class."""
 
-import json
 from pathlib import Path
 
 import cv2
@@ -8,6 +7,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from sklearn.metrics import roc_auc_score
+from tests.face.drawn_people import person, write_people
 
 from sterling.errors import InputError
 from sterling.face.capture.plan import stream
@@ -28,23 +28,6 @@ from sterling.face.capture.recaptured.surroundings import (
     frame_person,
     window,
 )
-
-
-def person(seed: int, *, height: int = 260, width: int = 240) -> Portrait:
-    """A drawn head and shoulders before a textured wall, with its exact mask."""
-    rng = np.random.default_rng(seed)
-    wall = cv2.resize(rng.uniform(40, 220, (9, 9, 3)).astype(np.float32), (width, height))
-    mask = np.zeros((height, width), np.uint8)
-    middle = width // 2
-    cv2.ellipse(mask, (middle, height), (int(0.36 * width), height // 3), 0, 0, 360, 255, -1)
-    cv2.ellipse(mask, (middle, 105), (38, 50), 0, 0, 360, 255, -1)
-    skin = rng.uniform(60, 230, 3) + rng.normal(0, 12, (height, width, 1))
-    pixels = np.where(mask[..., None] > 0, skin, wall)
-    for dx in (-15, 15):
-        cv2.circle(pixels, (middle + dx, 95), 5, (20, 20, 20), -1)
-    cv2.ellipse(pixels, (middle, 128), (14, 5), 0, 0, 360, (90, 30, 30), -1)
-    box = (middle - 38.0, 60.0, middle + 38.0, 150.0)
-    return Portrait(np.rint(pixels.clip(0, 255)).astype(np.uint8), box, mask, f"drawn {seed}")
 
 
 @pytest.fixture(scope="module")
@@ -176,24 +159,15 @@ def test_parts_share_nobody_and_lose_nobody(material: Material) -> None:
 
 def test_a_folder_of_photographs_is_read_back(tmp_path: Path) -> None:
     one = person(2)
-    assert one.mask is not None
-    (tmp_path / "people").mkdir()
-    stored = np.dstack([one.pixels[..., ::-1], one.mask])
-    cv2.imwrite(str(tmp_path / "people" / "a.png"), stored)
-    cv2.imwrite(str(tmp_path / "wall.png"), one.pixels[..., ::-1])
-    listed = {
-        "people": [{"file": "people/a.png", "box": list(one.box), "source": "drawn"}],
-        "others": [{"file": "wall.png", "source": "drawn"}],
-    }
-    (tmp_path / "material.json").write_text(json.dumps(listed))
+    write_people(tmp_path, [one], [one.pixels])
     read = read_material(tmp_path)
     assert np.array_equal(read.people[0].pixels, one.pixels)
-    assert read.people[0].mask is not None
-    assert np.array_equal(read.people[0].mask, one.mask)
+    assert one.mask is not None
+    assert np.array_equal(np.asarray(read.people[0].mask), one.mask)
     assert read.people[0].box == one.box
     assert np.array_equal(read.others[0], one.pixels)
-    (tmp_path / "people" / "a.png").write_bytes(b"no picture")
-    with pytest.raises(InputError, match=r"a\.png: missing, or not a picture"):
+    (tmp_path / "people" / "0.png").write_bytes(b"no picture")
+    with pytest.raises(InputError, match=r"0\.png: missing, or not a picture"):
         read_material(tmp_path)
     (tmp_path / "material.json").write_text("[]")
     with pytest.raises(InputError, match="not a listing of photographs"):
