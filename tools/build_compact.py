@@ -82,7 +82,7 @@ class Plan:
     """
 
     captures: tuple[int, int, int]
-    pixels: int = 160
+    pixels: int = 128
     size: int = 96
     stages: int = 7
     crop_scale: float = 2.7

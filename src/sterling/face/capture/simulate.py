@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
+import cv2
 import numpy as np
 import polars as pl
 import torch
@@ -87,13 +88,14 @@ Result = TypeVar("Result")
 
 
 def spread(work: Callable[[Task], Result], tasks: Sequence[Task]) -> list[Result]:
-    """``[work(task) for task in tasks]`` on all cores, with torch on one thread inside.
+    """``[work(task) for task in tasks]`` on all cores, with torch and OpenCV on one thread inside.
 
     Torch splits small tensors among its own threads at a loss, and where it splits them changes
     the last bit; with one thread, results do not depend on the machine's number of cores. The
-    caller's setting is restored.
+    caller's settings are restored.
     """
-    before = torch.get_num_threads()
+    before, pixels_before = torch.get_num_threads(), cv2.getNumThreads()
+    cv2.setNumThreads(1)
     try:
         with ThreadPoolExecutor(
             os.cpu_count(), initializer=torch.set_num_threads, initargs=(1,)
@@ -101,6 +103,7 @@ def spread(work: Callable[[Task], Result], tasks: Sequence[Task]) -> list[Result
             return list(pool.map(work, tasks))
     finally:
         torch.set_num_threads(before)
+        cv2.setNumThreads(pixels_before)
 
 
 CAST = 128  # fewest rays along one side; smaller pictures are averaged from these

@@ -30,7 +30,8 @@ from sterling.face.capture.sensor import Picture
 from sterling.face.capture.simulate import spread
 
 SUPERSAMPLING = 1.25  # pixels of the scene per stored pixel, along each axis
-FILLS = 0.1  # share of attacks whose edges are out of sight
+FILLS = 0.1  # share of prints whose edges are out of sight
+SCREEN_FILLS = 0.25  # share of screens, which leave traces of their own
 PADDED = 0.06  # share of pictures that some program turned or padded
 
 
@@ -120,7 +121,10 @@ def capture(
     side = round(SUPERSAMPLING * size)
     if species == "bona_fide":
         scene = bona_fide(material, portrait, side, rng, scales)
-    elif rng.random() < FILLS and species != "paper_mask":
+    elif (
+        rng.random() < (SCREEN_FILLS if KINDS[species].screen else FILLS)
+        and species != "paper_mask"
+    ):
         scene = _filled(material, portrait, species, side, rng, scales)
     else:
         scene = attack(material, portrait, species, side, rng, scales)
@@ -143,7 +147,20 @@ def bona_fide(
     if rng.random() < 0.06:
         corners = np.array([[0, 0], [side, 0], [side, side], [0, side]]) * rng.uniform(0.8, 1)
         scene = fingers(scene, corners, rng)
+    if rng.random() < 0.1:
+        scene = _before_desk(scene, rng)
     return scene
+
+
+def _before_desk(scene: Picture, rng: np.random.Generator) -> Picture:
+    """A desk, a shelf or the rim of a laptop between camera and person."""
+    side = scene.shape[0]
+    start, end = rng.uniform(0.78, 1.0) * side + rng.normal(0, 0.02 * side, 2)
+    corners = np.array([[0, start], [side, end], [side, side], [0, side]])
+    cover = np.zeros((side, side), np.float32)
+    cv2.fillConvexPoly(cover, np.rint(corners * 16).astype(np.int32), 1.0, cv2.LINE_AA, 4)
+    tone = rng.uniform(0.02, 1.0) * rng.uniform(0.85, 1.1, 3)
+    return np.asarray(scene + cover[..., None] * (tone - scene), dtype=np.float32)
 
 
 def _person(
@@ -203,6 +220,8 @@ def attack(
     alpha = cv2.warpPerspective(sheet.alpha, to_scene, size, flags=cv2.INTER_LINEAR)
     seen = _lit(seen, sheet.screen, material, rng)
     scene = _shadowed(scene, alpha, rng)
+    if sheet.screen and rng.random() < 0.4:  # the camera exposes for the screen
+        scene = scene * np.float32(rng.uniform(0.2, 0.9))
     scene = scene + alpha[..., None] * (seen - scene)
     if rng.random() < KINDS[species].hands:
         for _ in range(int(rng.integers(1, 3))):

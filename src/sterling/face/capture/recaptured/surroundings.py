@@ -15,6 +15,7 @@ SCALES = (1.1, 3.2)  # side of the crop over that of the face
 FACE_IN_FRAME = (0.12, 0.95)  # side of the face over the frame's shorter side
 FRAMES = (4 / 3, 4 / 3, 16 / 9, 3 / 4)  # width over height
 TRIES = 16  # crops drawn until one can be filled
+FURNISHED = 0.75  # share of rooms with something in them
 FREE = 0.08  # share of a picture's edge that may show the person where the picture is extended
 
 
@@ -197,36 +198,52 @@ def piece(picture: NDArray[np.uint8], rng: np.random.Generator, size: tuple[int,
 
 
 def room(material: Material, rng: np.random.Generator, size: tuple[int, int]) -> Picture:
-    """A backdrop with what hangs or stands in rooms: posters, monitors, picture frames, doors."""
+    """A backdrop with what hangs or stands in rooms: posters, monitors, picture frames, doors.
+
+    Bona fides have as many straight edges around them as attacks: what tells the two apart is
+    whether the face lies within them.
+    """
     scene = backdrop(material, rng, size)
-    width, height = size
-    for _ in range(int(rng.integers(1, 4)) if rng.random() < 0.4 else 0):
-        wide, high = (int(rng.uniform(0.12, 0.75) * side) for side in size)
-        x, y = int(rng.integers(-wide // 2, width)), int(rng.integers(-high // 2, height))
-        if rng.random() < 0.55:
-            pictures = [*material.others, *(one.pixels for one in material.people)]
-            thing = piece(pictures[rng.integers(len(pictures))], rng, (wide, high))
-        else:
-            thing = np.full((high, wide, 3), rng.uniform(0.02, 1, 3), np.float32)
-        rim = int(rng.integers(1, max(2, wide // 12)))
-        tone = rng.uniform(0.02, 1.0) * rng.uniform(0.85, 1.1, 3)
-        cv2.rectangle(thing, (0, 0), (wide - 1, high - 1), tone.tolist(), rim)
-        over = _overlap(scene, thing, x, y)
-        if over is not None:
-            into, seen = over
-            into[:] = seen
+    for _ in range(int(rng.integers(1, 6)) if rng.random() < FURNISHED else 0):
+        scene = _hung(scene, _thing(material, rng, size), rng)
     if rng.random() < 0.3:
         scene = cv2.GaussianBlur(scene, (0, 0), float(rng.uniform(0.5, 2.5)))
     return scene
 
 
-def _overlap(scene: Picture, thing: Picture, x: int, y: int) -> tuple[Picture, Picture] | None:
-    """The parts of a scene and of a thing at (x, y) that lie over each other."""
-    x0, y0 = max(0, x), max(0, y)
-    x1, y1 = min(scene.shape[1], x + thing.shape[1]), min(scene.shape[0], y + thing.shape[0])
-    if x1 <= x0 or y1 <= y0:
-        return None
-    return scene[y0:y1, x0:x1], thing[y0 - y : y1 - y, x0 - x : x1 - x]
+def _thing(material: Material, rng: np.random.Generator, size: tuple[int, int]) -> Picture:
+    """A flat thing with a rim: a picture, a lit screen, or a plain one such as a door."""
+    width, height = (max(4, int(rng.uniform(0.1, 0.9) * side)) for side in size)
+    kind = rng.random()
+    if kind < 0.6:
+        pictures = material.others
+        if not pictures or rng.random() < 0.4:
+            pictures = tuple(one.pixels for one in material.people)
+        thing = piece(pictures[rng.integers(len(pictures))], rng, (width, height))
+        if kind < 0.2:
+            thing = (thing * rng.uniform(0.8, 2.0) * (0.9, 1.0, 1.1)).astype(np.float32)
+    else:
+        thing = np.full((height, width, 3), rng.uniform(0.02, 1, 3), np.float32)
+    rim = int(rng.uniform(0.0, 0.12) * min(width, height))
+    tone = rng.uniform(0.02, 1.0) * rng.uniform(0.85, 1.1, 3)
+    if rim:
+        cv2.rectangle(thing, (0, 0), (width - 1, height - 1), tone.tolist(), 2 * rim)
+    return thing
+
+
+def _hung(scene: Picture, thing: Picture, rng: np.random.Generator) -> Picture:
+    """A thing seen at an angle, somewhere in a scene or partly beyond it."""
+    height, width = scene.shape[:2]
+    high, wide = thing.shape[:2]
+    corners = np.array([[0, 0], [wide, 0], [wide, high], [0, high]], np.float32)
+    at = rng.uniform(-0.4, 1.0, 2) * (width, height)
+    tilt = rng.normal(0, 0.05, (4, 2)) * max(wide, high) * (rng.random() < 0.6)
+    places = (corners + at + tilt).astype(np.float32)
+    to_scene = cv2.getPerspectiveTransform(corners, places)
+    seen = cv2.warpPerspective(thing, to_scene, (width, height), borderMode=cv2.BORDER_REPLICATE)
+    cover = np.zeros((height, width), np.float32)
+    cv2.fillConvexPoly(cover, np.rint(places * 16).astype(np.int32), 1.0, cv2.LINE_AA, 4)
+    return np.asarray(scene + cover[..., None] * (seen - scene), dtype=np.float32)
 
 
 def shade(picture: Picture, rng: np.random.Generator, strength: float) -> Picture:
