@@ -229,7 +229,7 @@ def cut_photographs(folder: Path, counts: tuple[int, int], rng: np.random.Genera
             raise InputError(f"{path}: missing, or another one than that of {photograph.source}")
         image = read_image(path)
         height, width = image.shape[1:]
-        box = FaceDetector().detect(image)[0] if photograph.face else None
+        box = FaceDetector().largest(image) if photograph.face else None
         for _ in range(counts[0] if photograph.face else counts[1]):
             if box is None:
                 side = int(rng.integers(WINDOWS[0], min(height, width, WINDOWS[1]) + 1))

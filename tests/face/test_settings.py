@@ -22,6 +22,7 @@ NAN, INF = float("nan"), float("inf")
         (lambda **given: CropSpec(8, **given), "border", ("mirror",)),
         (FaceDetector, "longest_side", (10,)),
         (FaceDetector, "min_confidence", (0.0, 1.0, NAN)),
+        (FaceDetector, "threads", (0, 1.5)),
         (Preprocessing, "size", (0,)),
         (lambda **given: Preprocessing(32, **given), "crop_scale", (0.0,)),
         (lambda **given: Preprocessing(32, **given), "border", ("mirror",)),

@@ -321,7 +321,7 @@ def interventions_table(points: Sequence[Point]) -> Table:
         caption="Rates at the detector's own threshold, which a change can shift: the AUC says "
         "whether the cue is needed. 95 % intervals over draws of subjects where they are known, "
         "else over presentations. A cue that is not needed may be used all the same. The face is "
-        "taken to be central in the crop. Pictures like these trained no detector: an AUC that "
+        "taken to be central in the crop. No detector was trained on such pictures: an AUC that "
         "falls may also mean that they are strange to it.",
     )
 

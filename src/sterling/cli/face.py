@@ -462,6 +462,9 @@ def predict(
     ] = Path("compact"),
     boxes: Annotated[Path | None, typer.Option(help="Folder for pictures with boxes.")] = None,
     frames: Annotated[int, typer.Option(min=1, help="Frames read of a video or camera.")] = 8,
+    largest: Annotated[
+        bool, typer.Option("--largest", help="Only the largest face of a picture: faster.")
+    ] = False,
     as_json: JsonFlag = False,
 ) -> int:
     """Bona fide, attack, or cannot tell, with the reason, the score and the threshold."""
@@ -469,7 +472,7 @@ def predict(
     from sterling.face.pad import load_detector
 
     trained = load_detector(detector)
-    answers = predict_sources(trained, sources, frames=frames, boxes=boxes)
+    answers = predict_sources(trained, sources, frames=frames, largest=largest, boxes=boxes)
     threshold, simulated = trained.threshold, trained.provenance.simulated
     advice = (
         f"this threshold comes from simulated captures; choose one for your camera: "

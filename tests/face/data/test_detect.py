@@ -2,19 +2,23 @@
 
 import hashlib
 import json
+import pickle
 import xml.etree.ElementTree as ET
 from dataclasses import FrozenInstanceError
 from importlib.resources import files
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from sterling.errors import InputError
-from sterling.face.data import FaceDetector, read_image
-from sterling.face.data.detect import _best_of_each, _decode
+from sterling.face.data import Face, FaceDetector, read_image
+from sterling.face.data import detect as module
+from sterling.face.data.detect import MODEL, _best_of_each, _decode
 
 Box = tuple[float, float, float, float]
 
@@ -119,6 +123,118 @@ def test_a_face_is_followed_where_it_moved(detector: FaceDetector) -> None:
     assert detector.follow(torch.roll(photograph, 256, dims=2), before) is None
 
 
+def pasted(
+    canvas: tuple[int, int], *faces: tuple[int, int, int], seed: int = 0
+) -> NDArray[np.uint8]:
+    """A noisy picture (3, H, W) with square copies of the astronaut's head at (x, y, side)."""
+    noise = np.random.default_rng(seed).integers(90, 110, (*canvas, 3), dtype=np.uint8)
+    head = read_image(EXAMPLE).numpy()[:, 10:250, 110:350].transpose(1, 2, 0)
+    for x, y, side in faces:
+        shrinks = cv2.INTER_AREA if side < 240 else cv2.INTER_LINEAR
+        noise[y : y + side, x : x + side] = cv2.resize(head, (side, side), interpolation=shrinks)
+    return np.ascontiguousarray(noise.transpose(2, 0, 1))
+
+
+@pytest.fixture
+def searched(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Pixels of each picture that the network is given."""
+    pixels: list[int] = []
+    prepare = module._network_input
+
+    def counted(
+        image: NDArray[np.uint8], longest_side: int
+    ) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
+        prepared, shrink = prepare(image, longest_side)
+        pixels.append(prepared[0].size)
+        return prepared, shrink
+
+    monkeypatch.setattr(module, "_network_input", counted)
+    return pixels
+
+
+@pytest.mark.parametrize("place", [(0, 0, 480), (200, 100, 300), (380, 240, 240), (20, 250, 200)])
+def test_the_largest_face_is_found_at_a_fraction_of_the_cost(
+    detector: FaceDetector, searched: list[int], place: tuple[int, int, int]
+) -> None:
+    picture = pasted((480, 640), place)
+    (whole, *_) = detector.detect(picture)
+    (every,) = searched
+    searched.clear()
+    found = detector.largest(picture)
+    assert found is not None
+    assert sum(searched) * 6 < every
+    assert overlap(found.box, whole.box) > 0.8
+    off = np.array(found.landmarks) - whole.landmarks
+    assert np.abs(off).max() < 0.06 * whole.side
+
+
+def test_the_largest_face_of_the_example_and_of_a_telephone_picture(detector: FaceDetector) -> None:
+    photograph = read_image(EXAMPLE)
+    (whole,) = detector.detect(photograph)
+    found = detector.largest(photograph)
+    assert found is not None
+    assert overlap(found.box, whole.box) > 0.9
+    large = np.repeat(np.repeat(photograph.numpy(), 6, axis=1), 6, axis=2)  # 3072 pixels
+    found = detector.largest(large)
+    assert found is not None
+    assert overlap(found.box, tuple(6 * side for side in whole.box)) > 0.85  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("canvas", "faces"),
+    [
+        ((480, 640), ((100, 100, 60),)),  # a face of two fifths of the square, 24 pixels
+        ((960, 1280), ((900, 500, 90), (100, 600, 100))),  # small ones in a large picture
+        ((480, 640), ((10, 20, 280), (330, 100, 300))),  # two of similar size
+        ((480, 640), ()),
+        ((250, 250), ((20, 20, 200),)),  # a picture that is searched at once
+    ],
+)
+def test_where_the_coarse_search_is_not_sure_the_answer_is_that_of_the_whole_search(
+    detector: FaceDetector, canvas: tuple[int, int], faces: tuple[tuple[int, int, int], ...]
+) -> None:
+    picture = pasted(canvas, *faces)
+    every = detector.detect(picture)
+    assert len(every) == len(faces)
+    assert detector.largest(picture) == (every[0] if every else None)
+
+
+def test_a_face_that_the_second_search_loses_is_found_by_the_whole_search(
+    detector: FaceDetector, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    picture = pasted((480, 640), (200, 100, 300))
+    (whole,) = detector.detect(picture)
+    assert detector.largest(picture) != whole
+    lost: list[Face] = []
+    monkeypatch.setattr(FaceDetector, "_search_around", lambda *_: lost)
+    assert detector.largest(picture) == whole
+
+
+def test_the_largest_of_a_collage_is_that_of_the_whole_search(detector: FaceDetector) -> None:
+    rng = np.random.default_rng(1)
+    refined = 0
+    for seed in range(12):
+        places = [
+            (int(x + rng.integers(0, 200)), int(rng.integers(0, 200)), int(side))
+            for x, side in zip((0, 600), rng.integers(60, 400, 2), strict=True)
+        ]
+        picture = pasted((600, 1200), *places, seed=seed)
+        (whole, *_) = detector.detect(picture)
+        found = detector.largest(picture)
+        assert found is not None
+        assert overlap(found.box, whole.box) > 0.7
+        refined += found != whole
+    assert refined > 2  # some of them took the short way
+
+
+def test_a_detector_travels_to_other_processes_and_threads_change_nothing() -> None:
+    picture = pasted((480, 640), (200, 100, 300))
+    one, two = FaceDetector(threads=1), FaceDetector(threads=2)
+    assert pickle.loads(pickle.dumps(one)) == one
+    (face,), (other,) = one.detect(picture), two.detect(picture)
+    assert other.box == pytest.approx(face.box, abs=1e-3)
+
+
 def test_box_stays_within_the_picture(portrait: Tensor, detector: FaceDetector) -> None:
     half = portrait[:, 60:190, 125:]
     for face in detector.detect(half):
@@ -144,8 +260,9 @@ def test_no_face_in_an_empty_picture_of_any_shape(
     ],
 )
 def test_wrong_image_is_refused(detector: FaceDetector, image: Tensor) -> None:
-    with pytest.raises(InputError, match=r"uint8 \(3, H, W\)"):
-        detector.detect(image)
+    for search in (detector.detect, detector.largest):
+        with pytest.raises(InputError, match=r"uint8 \(3, H, W\)"):
+            search(image)
 
 
 def test_decode_inverts_the_encoding() -> None:
@@ -179,7 +296,18 @@ def test_shipped_network_is_the_one_described() -> None:
     described = json.loads((room / "centerface.json").read_text(encoding="utf-8"))
     weights = (room / "centerface.onnx").read_bytes()
     assert hashlib.sha256(weights).hexdigest() == described["sha256"]
+    assert described["sha256"] != described["published_sha256"]
     assert "MIT License" in (room / "centerface.LICENSE").read_text(encoding="utf-8")
+
+
+def test_the_network_answers_the_same_in_another_runtime() -> None:
+    rng = np.random.default_rng(0)
+    pixels = rng.integers(0, 256, (1, 3, 96, 160)).astype(np.float32)
+    other = cv2.dnn.readNetFromONNX(str(MODEL))
+    other.setInput(pixels)
+    answers = module._network(1).run(module._OUTPUTS, {module._INPUT: pixels})
+    for answer, expected in zip(answers, other.forward(module._OUTPUTS), strict=True):
+        np.testing.assert_allclose(answer, expected, atol=1e-3)
 
 
 def test_name_tells_apart_detectors_that_give_other_boxes() -> None:
@@ -202,4 +330,5 @@ def test_a_face_in_a_panorama_is_found_in_its_place(detector: FaceDetector, tall
     shift = np.array([30, 6000] if tall else [6000, 50])
     box = np.array(face.box) - [*shift, *shift]
     np.testing.assert_allclose(box, alone.box, atol=8)
+    assert detector.largest(turned) == face
     assert detector.shrinking(photograph) == ""

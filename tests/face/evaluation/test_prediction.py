@@ -69,6 +69,24 @@ def test_a_bad_picture_leaves_the_others_answered(
         answered(mixed, mixed / "none")
 
 
+def test_every_face_is_answered_or_only_the_largest(tmp_path: Path) -> None:
+    head = Image.open(ASTRONAUT).crop((110, 10, 350, 250))
+    group = Image.new("RGB", (900, 480), (96, 96, 96))
+    group.paste(head.resize((150, 150)), (0, 100))
+    group.paste(head.resize((420, 420)), (400, 20))
+    group.save(tmp_path / "group.png")
+    source, shipped = str(tmp_path / "group.png"), shipped_detector()
+    both = predict_sources(shipped, [source])
+    (one,) = predict_sources(shipped, [source], largest=True)
+    assert len(both) == 2
+    assert both[0].box is not None
+    assert one.box is not None
+    np.testing.assert_allclose(one.box, both[0].box, atol=15)
+    Image.new("RGB", (640, 480)).save(tmp_path / "empty.png")
+    (none,) = predict_sources(shipped, [str(tmp_path / "empty.png")], largest=True)
+    assert none.decision.reason == "no_face"
+
+
 def test_boxes_never_overwrite_each_other_and_names_may_be_long(tmp_path: Path) -> None:
     deep = Path(tmp_path, *["d" * 60] * 4)
     deep.mkdir(parents=True)

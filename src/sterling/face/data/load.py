@@ -1,7 +1,8 @@
 """Cut face crops from a manifest of pictures and videos, and report the rows without one."""
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Literal
@@ -86,7 +87,7 @@ def load_faces(
             come behind each other along the channels.
         modalities: Modalities to read, in the order of the channels.
         cropped: The pictures are face crops already: only their size is changed.
-        detector: Face detector; None for one with its default settings.
+        detector: Face detector, asked for the largest face; None for one with its default settings.
         progress: Called after each row with the number of rows done and the number of all.
 
     Raises:
@@ -104,7 +105,6 @@ def load_faces(
     crops = torch.zeros((n, len(specs) * channels_of(wanted), size, size), dtype=torch.uint8)
     present = torch.zeros((n, len(wanted)), dtype=torch.bool)
     paths = _anchors(manifest, files, cropped=cropped)
-    pictures = _pictures(manifest, paths, files)
 
     def crop(row: int, place: int) -> None:
         there = {name: column[row] for name, column in files.items() if column[row]}
@@ -112,7 +112,9 @@ def load_faces(
         crops[place] = _stacked(cut, wanted, len(specs), size)
         present[place] = torch.tensor([name in cut for name in wanted])
 
-    found, missing = crop_each(manifest, paths, range(n), crop, progress)
+    # Closed here, and not whenever a traceback that holds it is collected: it owns a process.
+    with closing(_pictures(manifest, paths, files)) as pictures:
+        found, missing = crop_each(manifest, paths, range(n), crop, progress)
     if not found:
         raise NothingMeasuredError(_nothing(manifest, missing))
     shown = present[: len(found)]
@@ -180,7 +182,7 @@ def _anchors(
 
 def _pictures(
     manifest: Manifest, paths: Sequence[str], files: Mapping[Modality, Sequence[str]]
-) -> Iterator[dict[str, Tensor | str]]:
+) -> Generator[dict[str, Tensor | str]]:
     """The pictures of each row by path, or what is wrong with one.
 
     Each video is decoded once; all files are decoded in a child process.
@@ -286,12 +288,11 @@ def cutter(
     """
     if finder is None:
         return lambda image: torch.stack([resize_crop(image, spec.size) for spec in specs])
-    faces = finder.detect(picture)
-    if not faces:
+    face = finder.largest(picture)
+    if face is None:
         searched = finder.shrinking(picture)
         advice = f"show it upright, lit and not cut off{searched and f' ({searched})'}"
         raise NoCropError("no_face", f"{path}: no face found; {advice}")
-    face = faces[0]
     if face.side < SMALLEST_FACE:
         raise NoCropError(
             "too_small",

@@ -155,8 +155,8 @@ def _aligned(
     image: NDArray[np.uint8], detector: FaceDetector, size: int
 ) -> NDArray[np.uint8] | None:
     """A grey square (size, size) of a picture (3, H, W), or None where no face is found."""
-    found = detector.detect(image)
-    if not found:
+    face = detector.largest(image)
+    if face is None:
         return None
     grey = torch.from_numpy(image).float().mean(dim=0).round().to(torch.uint8).numpy()
-    return align_to_template(grey, found[0].landmarks, size)
+    return align_to_template(grey, face.landmarks, size)
