@@ -198,9 +198,12 @@ def test_attack_makes_a_folder_that_trains(photographs: Path, tmp_path: Path) ->
     counts = dict(table["species"].value_counts().iter_rows())
     assert counts == {"bona_fide": 12, "print": 12, "television": 12}
     assert all((made / path).is_file() for path in table["path"])
-    small = ("--size", "32", "--set", "width=4", "--epochs", "1")
+    small = ("--size", "32", "--model", "compact", "--set", "stages=1", "--epochs", "1")
+    wide = ("--crop-scale", "2", "--border", "shift")
     data = ("--data", made / "manifest.csv")
-    assert run("face", "train", *data, "--out", tmp_path / "detector", *small).status == 0
+    assert run("face", "train", *data, "--out", tmp_path / "detector", *small, *wide).status == 0
+    preprocessing = json.loads((tmp_path / "detector" / "config.json").read_text())["preprocessing"]
+    assert (preprocessing["crop_scale"], preprocessing["border"]) == (2, "shift")
 
 
 @pytest.mark.parametrize(

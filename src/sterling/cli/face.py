@@ -181,7 +181,14 @@ def train(
     subject_pattern: PatternOption = None,
     protocol: ProtocolOption = None,
     cropped: CroppedFlag = False,
-    size: Annotated[int, typer.Option(min=32, help="Side of the face crop.")] = 64,
+    size: Annotated[int, typer.Option(min=32, help="Side of the face crop in pixels.")] = 64,
+    crop_scale: Annotated[
+        float, typer.Option(min=0.5, max=10, help="Side of the crop over that of the face box.")
+    ] = 1.3,
+    border: Annotated[
+        Literal["repeat", "shift"],
+        typer.Option(help="Crops that leave the picture: repeat its edge, or shift."),
+    ] = "repeat",
     epochs: Annotated[int, typer.Option(min=1)] = 15,
     learning_rate: Annotated[float, typer.Option()] = 1e-3,
     drop_modality: Annotated[
@@ -210,7 +217,7 @@ def train(
     preprocessing = (
         Preprocessing(size=size)
         if cropped
-        else Preprocessing(size=size, crop_scale=1.3, face_detector=FaceDetector().name)
+        else Preprocessing(size, crop_scale, FaceDetector().name, border=border)
     )
     loaded = crops_of(manifest.where(split=("train", "dev")), network, preprocessing)
     training, development = loaded.faces.split("train"), loaded.faces.split("dev")
@@ -222,7 +229,8 @@ def train(
             network,
             training,
             config,
-            label="constant" if cropped else "ellipsoid",
+            # The ellipsoid is that of a face in a crop of 1.3 times its box.
+            label="constant" if cropped or crop_scale != 1.3 else "ellipsoid",
             checkpoint=out / "training.safetensors",
             progress=lambda _record: advance(),
         )
@@ -565,4 +573,7 @@ def attack(
     live = int(made.manifest.bona_fide.sum())
     typer.echo(f"{out}: {live} bona fide crops, {len(made.manifest) - live} SIMULATED attacks")
     typer.echo(f"not used: {count_reasons(made.non_responses)}")
-    typer.echo(f"next: sterling face train --data {out / 'manifest.csv'} --out detector")
+    typer.echo(
+        f"next: sterling face train --data {out / 'manifest.csv'} --out detector --model compact "
+        f"--size 96 --crop-scale {crop_scale:g} --border shift"
+    )

@@ -11,15 +11,15 @@ import torch
 
 from sterling.cli import main
 from sterling.errors import InputError
-from sterling.face.capture import recapture
-from sterling.face.data import CropSpec, FaceDetector, crop_face, read_image
+from sterling.face.capture.recaptured import Material, capture, portrait_of
+from sterling.face.data import FaceDetector, crop_face, read_image
 from sterling.face.pad import OnnxDetector, Preprocessing, load_detector, shipped_detector
 from sterling.face.pad.detector.pretrained import RECORD, WEIGHTS
 from sterling.measure import Threshold
 
 ASTRONAUT = Path(__file__).resolve().parents[4] / "examples" / "photographs" / "astronaut.jpg"
-LARGEST = 2_000_000  # bytes
-SCALE = 1.2  # of the crops, over the face box
+LARGEST = 5_000_000  # bytes
+SCALE = 2.7  # of the crops, over the face box
 
 
 @pytest.fixture(scope="module")
@@ -43,13 +43,14 @@ def test_the_record_says_where_the_weights_come_from(
     record: dict[str, Any], shipped: OnnxDetector
 ) -> None:
     assert record["licence"] == shipped.provenance.licence
-    photographs = record["trained on"]["photographs"]
-    assert photographs
-    for source in photographs.values():
-        assert "CC0" in source or "public domain" in source
+    assert sum(record["trained on"]["people"].values()) > 100
+    assert "gather_photographs" in record["trained on"]["captures"]
+    notice = WEIGHTS.with_name("compact.NOTICE").read_text("utf-8")
+    assert "EfficientNet-Lite0" in notice
+    assert "Apache License, Version 2.0" in notice
     assert Preprocessing.from_dict(record["card"]["preprocessing"]) == shipped.preprocessing
-    # Trained on the boxes of the search that finds every face, before the one for the largest.
-    assert FaceDetector().name == f"{shipped.preprocessing.face_detector}, coarse to fine"
+    assert FaceDetector().name == shipped.preprocessing.face_detector
+    assert shipped.preprocessing.border == "shift"
     assert record["card"]["provenance"]["simulated"] is True
     assert shipped.preprocessing.crop_scale == SCALE
     assert shipped.threshold is not None
@@ -57,13 +58,16 @@ def test_the_record_says_where_the_weights_come_from(
     assert "SIMULATED" in shipped.threshold.source
     assert {"torch", "onnxruntime"} <= record["versions"].keys()
     assert "tools.build_compact" in record["recipe"]
-    for area in record["measured on held-out simulated captures"]["AUC"].values():
+    for area in record["measured on captures of other people"]["AUC"].values():
         assert len(area) == 3
         assert area[1] <= area[0] <= area[2]
-    assert record["float ONNX against PyTorch"]["largest score difference"] <= 1e-4
+    assert record["float ONNX against PyTorch"]["largest score difference"] <= 1e-3
     changed = record["int8 against float"]
     assert abs(changed["AUC difference, low, high"][0]) <= 0.01
-    assert changed["mean score difference"] <= 0.02
+    assert changed["mean score difference"] <= 0.5  # log odds
+    sizes = record["sizes"]
+    assert len(sizes) == 3
+    assert all(one["milliseconds"] > 0 and one["bytes"] <= LARGEST for one in sizes)
 
 
 def test_scores_do_not_depend_on_the_batch(shipped: OnnxDetector) -> None:
@@ -71,8 +75,7 @@ def test_scores_do_not_depend_on_the_batch(shipped: OnnxDetector) -> None:
     images = torch.randint(0, 256, (5, 3, size, size), dtype=torch.uint8)
     together = shipped.score(images)
     alone = [float(shipped.score(one[None])[0]) for one in images]
-    np.testing.assert_allclose(together, alone, atol=1e-6)
-    assert ((together >= 0) & (together <= 1)).all()
+    np.testing.assert_allclose(together, alone, atol=1e-5)
 
 
 def test_damaged_weights_are_refused_in_one_line(tmp_path: Path) -> None:
@@ -137,13 +140,16 @@ def test_predict_right_after_install(capsys: pytest.CaptureFixture[str]) -> None
 def test_a_photograph_scores_above_what_is_made_of_it(shipped: OnnxDetector) -> None:
     # The astronaut took no part in training. The instruments are simulated.
     photograph = read_image(ASTRONAUT)
-    (face,) = FaceDetector().detect(photograph)
+    face = FaceDetector().largest(photograph)
+    assert face is not None
     own = shipped.preprocessing
-    live = shipped.score(crop_face(photograph, face, CropSpec(own.size, SCALE))[None])
-    wide = crop_face(photograph, face, CropSpec(128, 1.3)).repeat(12, 1, 1, 1)
-    for species in ("print", "poster", "replay"):
-        shown = recapture(wide, species, seed=5)
-        edge = round(128 * (1 - SCALE / 1.3) / 2)
-        inner = shown[..., edge : 128 - edge, edge : 128 - edge].float()
-        seen = torch.nn.functional.interpolate(inner, own.size, mode="area").round().byte()
+    live = shipped.score(crop_face(photograph, face, own.crop_spec())[None])
+    person = portrait_of(photograph.permute(1, 2, 0).numpy(), face.box)
+    material = Material((person,))
+    for species in ("print", "tablet", "television"):
+        shown = [
+            capture(material, person, species, own.size, np.random.default_rng(seed), (2.2, 2.7))
+            for seed in range(12)
+        ]
+        seen = np.ascontiguousarray(np.stack(shown).transpose(0, 3, 1, 2))
         assert (shipped.score(seen) < live[0]).sum() >= 10, species
