@@ -234,7 +234,7 @@ def train(
             checkpoint=out / "training.safetensors",
             progress=lambda _record: advance(),
         )
-    if history.collapsed:
+    if network.has_map and history.collapsed:
         raise TrainingError(
             "training ended with maps of 0, of no use: lower --learning-rate or change --seed"
         )

@@ -106,7 +106,7 @@ class TrainHistory:
 
     @property
     def collapsed(self) -> bool:
-        """Whether the last epoch's scores were zero on bona fide items: the network is of no use.
+        """Whether a network with maps scored bona fide items zero in the last epoch: of no use.
 
         A map's last ReLU passes no gradient where the map is zero, so training cannot recover by
         itself; take a lower learning rate or another seed of the initial weights.
