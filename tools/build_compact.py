@@ -31,10 +31,12 @@ from torch import Tensor
 from sterling.face.capture import recaptured
 from sterling.face.capture.recaptured import read_material, recaptured_faces
 from sterling.face.capture.recaptured.surroundings import SCALES
-from sterling.face.data import FaceDetector, resize_crop
+from sterling.face.data import FaceDetector, Faces, Manifest, resize_crop
+from sterling.face.evaluation.robustness import interventions
 from sterling.face.pad import (
     Compact,
     Detector,
+    DetectorBase,
     OnnxDetector,
     Preprocessing,
     Provenance,
@@ -127,6 +129,23 @@ class Captured:
         items = np.char.add(self.person, numbers)
         live = self.species == "bona_fide"
         return Scores(values, live, item=items, subject=self.person, group=self.species)
+
+    def faces(self, crops: Tensor) -> Faces:
+        """The captures' crops with their labels."""
+        numbers = np.char.mod(", capture %05d", np.arange(len(crops)))
+        live = self.species == "bona_fide"
+        return Faces(
+            Manifest.from_columns(
+                {
+                    "item": np.char.add(self.person, numbers).tolist(),
+                    "label": np.where(live, "bona_fide", "attack").tolist(),
+                    "species": self.species.tolist(),
+                    "subject": self.person.tolist(),
+                },
+                "captures",
+            ),
+            crops,
+        )
 
 
 def captured(
@@ -279,6 +298,18 @@ def estimate(found: Estimate) -> list[float]:
     return [round(x, 4) for x in (found.value, found.interval.low, found.interval.high)]
 
 
+def judged(detector: DetectorBase, faces: Faces) -> dict[str, dict[str, Any]]:
+    """What a detector judges: AUC and error rates with one cue made equal, or one cue left."""
+    return {
+        point.kind: {
+            "AUC": estimate(point.area_by_subject()),
+            "APCER": rate(point.errors.apcer_max),
+            "BPCER": rate(point.errors.bpcer),
+        }
+        for point in interventions(detector, faces)
+    }
+
+
 def milliseconds(detector: OnnxDetector, crops: Tensor) -> float:
     """Median time of one crop, scored alone."""
     times = []
@@ -374,6 +405,7 @@ def build(plan: Plan, photographs: Path, out: Path, work: Path) -> dict[str, Any
         "versions": {name: version(name) for name in ("torch", "numpy", "onnxruntime", "onnx")},
         "measured on captures of other people": figures(scores, threshold),
         "the same in tight crops": figures(tight.scores(int8_onnx.score(tight_crops)), threshold),
+        "what it judges": judged(int8_onnx, test.faces(test_crops)),
         "float ONNX against PyTorch": {"largest score difference": whole.max_difference},
         "int8 against float": {
             "AUC difference, low, high": _paired(scores, exact),

@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from tools.build_compact import figures, rate
+from tools.build_compact import figures, judged, rate
 
 from sterling.face.data import Faces, LoadedFaces, Manifest, degrade, load_faces
 from sterling.face.evaluation.bounded_threshold import Promise
@@ -147,6 +147,7 @@ def on_nuaa(detector: OnnxDetector, root: Path) -> dict[str, Any]:
     for name, change in WORSE.items():
         found[name] = measured(detector, replace(faces, images=change(faces)))
     found[f"crop {TIGHT:g}"] = measured(detector, load(manifest, detector, TIGHT).faces)
+    found["what it judges"] = judged(detector, faces)
     chosen = np.isin(faces.manifest.column("session"), CHOSEN_ON)
     found["calibrated"] = calibrated(detector, faces.select(chosen), faces.select(~chosen))
     return found
