@@ -1,13 +1,12 @@
 """`sterling face …`: liveness detection on the user's own photographs."""
 
-from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import typer
 
 from sterling.cli import face_challenge, face_data
-from sterling.cli._crops import crops_of
+from sterling.cli._crops import crops_of, judged_crops
 from sterling.cli.studies import JsonFlag, show_evidence, show_json, show_metrics
 from sterling.errors import InputError
 
@@ -60,6 +59,20 @@ def _degraded(detector: Any, faces: Any, manifest: Any, seed: int) -> Any:
         for factor in CROP_FACTORS
     }
     return points + recropped(detector, crops)
+
+
+def _shares(rates: Any) -> dict[str, Any]:
+    """Shares of one reason by class, as JSON."""
+    return {
+        label: {
+            "count": rate.errors,
+            "presented": rate.trials,
+            "share": rate.value,
+            "low": rate.interval().low,
+            "high": rate.interval().high,
+        }
+        for label, rate in rates.items()
+    }
 
 
 def _network(model: str, assignments: list[str], size: int, seed: int) -> Any:
@@ -282,16 +295,15 @@ def evaluate(
             "'test'; give a manifest with both"
         )
     identity = {"study": "face-evaluate", "seed": seed, "config": config}
-    crops = partial(crops_of, network=trained.model, preprocessing=trained.preprocessing)
     with open_run(out, identity=identity, seed=seed) as run:
-        loaded = crops(manifest)
+        loaded = judged_crops(manifest, trained)
         development = None
         if has_test and everything.matches(split="train").any():
-            known = crops(everything.where(split=("train", "dev"))).faces
+            known = judged_crops(everything.where(split=("train", "dev")), trained).faces
             development = (known.split("train"), known.split("dev"))
         promise = None
         if wanted:
-            held_out = crops(everything.where(split="dev")).faces
+            held_out = judged_crops(everything.where(split="dev"), trained).faces
             scores = scores_of(
                 trained.score(held_out.images, present=held_out.present), held_out.manifest
             )
@@ -377,7 +389,7 @@ def calibrate(
     from sterling.face.data.source import read_source
     from sterling.face.evaluation.bounded_threshold import Promise
     from sterling.face.evaluation.calibration import calibrate as choose
-    from sterling.face.evaluation.evaluate import count_reasons
+    from sterling.face.evaluation.evaluate import count_reasons, rates_by_reason
     from sterling.face.pad import load_detector
     from sterling.storage import write_atomically
 
@@ -388,10 +400,14 @@ def calibrate(
         if not manifest.matches(split="dev").any():
             raise InputError(f"{data} has splits and none is 'dev', which calibration takes")
         manifest = manifest.where(split="dev")
-    loaded = crops_of(manifest, trained.model, trained.preprocessing)
+    loaded = judged_crops(manifest, trained)
     found = choose(trained, loaded.faces, promise, source=str(data), seed=seed)
-    missing = count_reasons(loaded.non_responses)
-    document = {**found.to_dict(), "not scored": missing}
+    missing = rates_by_reason(loaded.non_responses, loaded.faces.manifest, manifest)
+    document = {
+        **found.to_dict(),
+        "not scored": count_reasons(loaded.non_responses),
+        "not scored by reason": {reason: _shares(rates) for reason, rates in missing.items()},
+    }
     # The record first: no calibrated detector lies there without it.
     write_atomically(out / "calibration.json", json.dumps(document, indent=1) + "\n")
     found.detector.save_pretrained(out)
@@ -400,7 +416,16 @@ def calibrate(
         return
     for line in found.lines():
         typer.echo(line)
-    typer.echo(f"not scored: {missing}")
+    typer.echo(f"not scored: {count_reasons(loaded.non_responses)}")
+    for reason, rates in missing.items():
+        for label, rate in rates.items():
+            low, high = rate.interval().low, rate.interval().high
+            typer.echo(
+                f"  {reason}: {rate.errors} of {rate.trials} {label}, a share of {rate.value:.3f} "
+                f"({low:.3f} … {high:.3f})"
+            )
+    if missing:
+        typer.echo("  the promise holds for presentations that are scored")
     typer.echo(f"next: sterling face predict PHOTOGRAPH --detector {out}")
 
 
@@ -421,30 +446,31 @@ def predict(
     as_json: JsonFlag = False,
 ) -> int:
     """Bona fide, attack, or cannot tell, with the reason, the score and the threshold."""
-    from sterling.face.evaluation.prediction import predict_sources
+    from sterling.face.evaluation.prediction import predict_sources, standing
     from sterling.face.pad import load_detector
 
     trained = load_detector(detector)
     answers = predict_sources(trained, sources, frames=frames, largest=largest, boxes=boxes)
-    threshold, simulated = trained.threshold, trained.provenance.simulated
-    advice = (
-        f"this threshold comes from simulated captures; choose one for your camera: "
-        f"sterling face calibrate {detector} --data RECORDINGS --out calibrated"
-    )
+    threshold, calibrated = trained.threshold, bool(trained.promise)
+    advice = f"choose a threshold for your camera: sterling face calibrate {detector} --data "
+    advice += "RECORDINGS --out calibrated"
     if as_json:
         origin = {} if threshold is None else {"rule": threshold.rule, "source": threshold.source}
         document: dict[str, Any] = {
             "detector": {"name": str(detector), "trained on": trained.provenance.data},
-            "threshold": {**origin, "advice": advice if simulated else None},
+            "calibrated": calibrated,
+            "standing": standing(trained),
+            "threshold": {**origin, "advice": None if calibrated else advice},
             "answers": [answer.to_dict() for answer in answers],
         }
         show_json(document)
     else:
+        typer.echo(standing(trained))
         for answer in answers:
             typer.echo(answer.line())
         if threshold is not None:
             typer.echo(f"threshold: {threshold.value:.4f}, {threshold.rule}, {threshold.source}")
-        if simulated:
+        if not calibrated:
             typer.echo(advice)
     return 0 if any(answer.score is not None for answer in answers) else 3
 

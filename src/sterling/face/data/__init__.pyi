@@ -49,6 +49,7 @@ from .modality import (
     require_modalities,
     stack,
 )
+from .quality import SIZE_ONLY, Cut, Limits, Refusal, check_cut
 from .split import hold_out_dev, split_by_subject
 from .video import VIDEO_SUFFIXES, Frames, read_frame_pixels, read_frames
 
@@ -71,6 +72,7 @@ __all__ = [
     "REPLAY_ATTACK",
     "SIW",
     "SIW_M",
+    "SIZE_ONLY",
     "SMALLEST_FACE",
     "SPLITS",
     "SUHIFIMASK",
@@ -79,6 +81,7 @@ __all__ = [
     "Account",
     "Count",
     "CropSpec",
+    "Cut",
     "Dataset",
     "Degradation",
     "Face",
@@ -86,12 +89,15 @@ __all__ = [
     "Faces",
     "Frames",
     "LabelKind",
+    "Limits",
     "LoadedFaces",
     "Manifest",
     "Modality",
     "NonResponse",
     "Problem",
+    "Refusal",
     "channels_of",
+    "check_cut",
     "check_dataset",
     "clip_of_video",
     "crop_face",

@@ -59,9 +59,11 @@ class Compact(Network):
         """Log odds of bona fide (N, 1) of images (N, C, H, W), and a map while training."""
         self.require(images, present)
         mid = self.mid(self.low(self.stem(images)))
-        logits = self.head(self.high(mid).mean(dim=(2, 3)))
+        embedding = self.high(mid).mean(dim=(2, 3))
         return Output(
-            logits=logits, features=(self.depth(mid).squeeze(1),) if self.training else ()
+            logits=self.head(embedding),
+            features=(self.depth(mid).squeeze(1),) if self.training else (),
+            embedding=embedding,
         )
 
 
