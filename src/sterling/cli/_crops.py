@@ -9,7 +9,6 @@ def crops_of(manifest: Any, network: Any, preprocessing: Any, limits: Any = None
     from sterling.runs import track
 
     cropped = preprocessing.crop_scale is None
-    spec = preprocessing.crop_spec()
     with track("reading faces" if cropped else "finding faces", len(manifest)) as advance:
 
         def step(_done: int, _total: int) -> None:
@@ -18,7 +17,7 @@ def crops_of(manifest: Any, network: Any, preprocessing: Any, limits: Any = None
         if network.frames > 1:
             return load_clips(
                 manifest,
-                spec,
+                preprocessing.crop_spec(),
                 frames=network.frames,
                 modalities=network.modalities,
                 cropped=cropped,
@@ -27,7 +26,7 @@ def crops_of(manifest: Any, network: Any, preprocessing: Any, limits: Any = None
             )
         return load_faces(
             manifest,
-            spec,
+            preprocessing.crop_specs(),
             modalities=network.modalities,
             cropped=cropped,
             limits=limits,

@@ -59,7 +59,8 @@ def detector_findings(
     species = _species_table(main)
     return Findings(
         scope=f"Test data: {data}. Detector trained on: {detector.provenance.data} ({captures}). "
-        "The figures hold for presentations like these, and for no others.",
+        "The figures hold for presentations like these, and for no others."
+        + (f" Caution: {detector.caution}." if detector.caution else ""),
         not_scored=evaluation.not_scored,
         metrics=_metrics(evaluation),
         claims=[bpcer_claim(guarantee, main)] if guarantee else [],
@@ -229,12 +230,20 @@ def _origin_table(detector: DetectorBase) -> Table:
     facts: dict[str, Any] = {
         **card["model"],
         **card["preprocessing"],
-        **{key: card["provenance"][key] for key in ("data", "licence", "items", "digest")},
+        **{
+            key: card["provenance"][key]
+            for key in ("data", "licence", "items", "digest")
+            if key in card["provenance"]
+        },
     }
     if detector.reference is not None:
         alpha, known = detector.reference.alpha, len(detector.reference.distances)
         facts["refused as unfamiliar"] = f"at most {alpha:g} of what is like {known} presentations"
     facts |= {f"limit {name}": value for name, value in (card["limits"] or {}).items()}
+    if "checked" in card:
+        facts["checked on a bona fide photograph"] = card["checked"] or "no"
+    if detector.caution:
+        facts["caution"] = detector.caution
     if detector.threshold is not None:
         facts |= {
             "threshold": detector.threshold.value,

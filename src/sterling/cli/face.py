@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from sterling.cli import face_challenge, face_data
+from sterling.cli import face_card, face_challenge, face_data
 from sterling.cli._crops import crops_of, judged_crops
 from sterling.cli.studies import JsonFlag, show_evidence, show_json, show_metrics
 from sterling.errors import InputError
@@ -15,9 +15,10 @@ app = typer.Typer(
 )
 app.add_typer(face_challenge.app, name="challenge")
 app.add_typer(face_data.app, name="data")
+app.command()(face_card.card)
 
 AnyDetectorArgument = Annotated[
-    Path, typer.Argument(help="Folder of a trained detector, an .onnx file, or compact.")
+    Path, typer.Argument(help="Folder of a trained detector, an .onnx file, a card, or compact.")
 ]
 DataOption = Annotated[
     Path,
@@ -42,8 +43,6 @@ CroppedFlag = Annotated[
 
 def _degraded(detector: Any, faces: Any, manifest: Any, seed: int) -> Any:
     """Error rates on degraded copies of the test pictures, and on wider and narrower crops."""
-    from dataclasses import replace
-
     from sterling.face.evaluation.robustness import CROP_FACTORS, STRENGTHS, recropped, sweep
     from sterling.runs import track
 
@@ -53,9 +52,7 @@ def _degraded(detector: Any, faces: Any, manifest: Any, seed: int) -> Any:
     if own.crop_scale is None:  # pictures that are crops already cannot be cut otherwise
         return points
     crops = {
-        factor: crops_of(
-            manifest, detector.model, replace(own, crop_scale=factor * own.crop_scale)
-        ).faces
+        factor: crops_of(manifest, detector.model, own.scaled(factor)).faces
         for factor in CROP_FACTORS
     }
     return points + recropped(detector, crops)
@@ -360,6 +357,8 @@ def evaluate(
     for claim in evidence.claims:
         verdict = {"holds": "agree", "does not hold": "DISAGREE"}.get(claim.verdict, "undecided")
         typer.echo(f"{claim.claim} Test captures: {verdict}.")
+    if trained.caution:
+        typer.echo(trained.caution)
     typer.echo(f"report: {out / 'report.html'}")
 
 
@@ -407,6 +406,7 @@ def calibrate(
         **found.to_dict(),
         "not scored": count_reasons(loaded.non_responses),
         "not scored by reason": {reason: _shares(rates) for reason, rates in missing.items()},
+        "caution": trained.caution or None,
     }
     # The record first: no calibrated detector lies there without it.
     write_atomically(out / "calibration.json", json.dumps(document, indent=1) + "\n")
@@ -426,6 +426,8 @@ def calibrate(
             )
     if missing:
         typer.echo("  the promise holds for presentations that are scored")
+    if trained.caution:
+        typer.echo(trained.caution)
     typer.echo(f"next: sterling face predict PHOTOGRAPH --detector {out}")
 
 
@@ -436,7 +438,7 @@ def predict(
     ],
     detector: Annotated[
         Path,
-        typer.Option(help="Folder of a trained detector, an .onnx file, or the shipped one."),
+        typer.Option(help="Folder of a trained detector, .onnx file, .yaml card, or compact."),
     ] = Path("compact"),
     boxes: Annotated[Path | None, typer.Option(help="Folder for pictures with boxes.")] = None,
     frames: Annotated[int, typer.Option(min=1, help="Frames read of a video or camera.")] = 8,
@@ -457,7 +459,11 @@ def predict(
     if as_json:
         origin = {} if threshold is None else {"rule": threshold.rule, "source": threshold.source}
         document: dict[str, Any] = {
-            "detector": {"name": str(detector), "trained on": trained.provenance.data},
+            "detector": {
+                "name": str(detector),
+                "trained on": trained.provenance.data,
+                "caution": trained.caution or None,
+            },
             "calibrated": calibrated,
             "standing": standing(trained),
             "threshold": {**origin, "advice": None if calibrated else advice},
@@ -472,6 +478,8 @@ def predict(
             typer.echo(f"threshold: {threshold.value:.4f}, {threshold.rule}, {threshold.source}")
         if not calibrated:
             typer.echo(advice)
+        if trained.caution:
+            typer.echo(trained.caution)
     return 0 if any(answer.score is not None for answer in answers) else 3
 
 

@@ -169,5 +169,5 @@ def _cut(
     finder: FaceDetector | None,
     limits: Limits | None,
 ) -> Tensor:
-    cut = cutter(path, pictures[len(pictures) // 2], spec, finder, limits)
-    return torch.stack([cut(picture) for picture in pictures])
+    cut = cutter(path, pictures[len(pictures) // 2], (spec,), finder, limits)
+    return torch.cat([cut(picture) for picture in pictures])

@@ -27,12 +27,13 @@ class Faces:
     Attributes:
         manifest: N rows.
         images: uint8 (N, C, S, S), or (N, T, C, S, S) for clips of T frames, 0 to 255: the
-            modalities stacked along C (see `stack`).
+            modalities stacked along C (see `stack`), and several crops behind each other.
         depth: float32 (N, [T,] H, W) in [0, 1], the face's relief with 1 nearest to the camera; all
             zeros on attacks and background. A label, not an input. None where there is none.
         mask: bool (N, [T,] H, W), true on the face. None where there is no such label.
         modalities: Recorded modalities, in the order of the channels.
         present: bool (N, M), which of the M modalities there are; None: all.
+        crops: Number of crops of each face, cut at different scales, in the order of the channels.
 
     Raises:
         InputError: When shapes, types or ranges differ from the above.
@@ -44,9 +45,11 @@ class Faces:
     mask: Tensor | None = None
     modalities: tuple[Modality, ...] = ("rgb",)
     present: Tensor | None = None
+    crops: int = 1
 
     def __post_init__(self) -> None:
-        n, channels = len(self.manifest), channels_of(require_modalities(self.modalities))
+        n = len(self.manifest)
+        channels = self.crops * channels_of(require_modalities(self.modalities))
         shape = tuple(self.images.shape)
         fits = len(shape) in (4, 5) and (shape[0], shape[-3]) == (n, channels)
         if self.images.dtype != torch.uint8 or not fits:

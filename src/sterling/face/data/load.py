@@ -4,7 +4,6 @@ from collections import Counter
 from collections.abc import Callable, Collection, Generator, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
-from functools import partial
 from itertools import groupby
 from typing import Literal
 
@@ -70,7 +69,7 @@ class LoadedFaces:
 
 def load_faces(
     manifest: Manifest,
-    spec: CropSpec,
+    spec: CropSpec | Sequence[CropSpec],
     *,
     modalities: Collection[str] = ("rgb",),
     cropped: bool = False,
@@ -87,7 +86,8 @@ def load_faces(
         manifest: The rows; ``path`` names a picture file, or a video file of which ``frame`` is
             the wanted frame; ``depth_path`` and ``ir_path`` name picture files, or nothing where
             that modality is absent. Rows of one video follow each other.
-        spec: Settings of the crop.
+        spec: Settings of the crop; or of several crops of the same face, all of one size, which
+            come behind each other along the channels.
         modalities: Modalities to read, in the order of the channels.
         cropped: The pictures are face crops already: only their size is changed.
         detector: Face detector, asked for the largest face; None for one with its default settings.
@@ -96,15 +96,18 @@ def load_faces(
         progress: Called after each row with the number of rows done and the number of all.
 
     Raises:
-        InputError: The manifest names no picture of a modality, or those of a row differ in size.
+        InputError: The manifest names no picture of a modality, those of a row differ in size, or
+            crops of different sizes are asked for.
         NothingMeasuredError: Not one row gave a crop.
     """
     wanted = require_modalities(modalities)
+    specs = (spec,) if isinstance(spec, CropSpec) else tuple(spec)
+    size = _one_size(specs)
     files = {name: manifest.column(_COLUMN[name]).tolist() for name in wanted}
     _require_files(files, manifest.source)
     finder = None if cropped else (detector or FaceDetector())
     n = len(manifest)
-    crops = torch.zeros((n, channels_of(wanted), spec.size, spec.size), dtype=torch.uint8)
+    crops = torch.zeros((n, len(specs) * channels_of(wanted), size, size), dtype=torch.uint8)
     present = torch.zeros((n, len(wanted)), dtype=torch.bool)
     paths = _anchors(manifest, files, cropped=cropped)
 
@@ -112,8 +115,8 @@ def load_faces(
         there = {name: column[row] for name, column in files.items() if column[row]}
         # A depth or infrared picture that stands in for the colour one has no such limits.
         known = limits if paths[row] == there.get("rgb") else None
-        cut = _crop(paths[row], next(pictures), there, spec, finder, known)
-        crops[place] = _stacked(cut, wanted, spec.size)
+        cut = _crop(paths[row], next(pictures), there, specs, finder, known)
+        crops[place] = _stacked(cut, wanted, len(specs), size)
         present[place] = torch.tensor([name in cut for name in wanted])
 
     # Closed here, and not whenever a traceback that holds it is collected: it owns a process.
@@ -127,8 +130,16 @@ def load_faces(
         crops[: len(found)],
         modalities=wanted,
         present=None if bool(shown.all()) else shown,
+        crops=len(specs),
     )
     return LoadedFaces(faces, missing)
+
+
+def _one_size(specs: Sequence[CropSpec]) -> int:
+    sizes = sorted({spec.size for spec in specs})
+    if len(sizes) != 1:
+        raise InputError(f"crops of sizes {sizes}: crops that go together have one size")
+    return sizes[0]
 
 
 def crop_each(
@@ -236,18 +247,18 @@ def _crop(
     path: str,
     pictures: Mapping[str, Tensor | str],
     files: Mapping[Modality, str],
-    spec: CropSpec,
+    specs: Sequence[CropSpec],
     finder: FaceDetector | None,
     limits: Limits | None,
 ) -> dict[Modality, Tensor]:
-    """The crops of the largest face from all files there are.
+    """The crops of the largest face from all files there are, (crops, 3, S, S) each.
 
     Raises:
         NoCropError: There is none.
         InputError: The pictures differ in size.
     """
     picture = _whole(pictures[path])
-    cut = cutter(path, picture, spec, finder, limits)
+    cut = cutter(path, picture, specs, finder, limits)
     crops: dict[Modality, Tensor] = {}
     for name, file in files.items():
         image = _whole(pictures[file])
@@ -270,16 +281,18 @@ def _whole(picture: Tensor | str) -> Tensor:
 def cutter(
     path: str,
     picture: Tensor,
-    spec: CropSpec,
+    specs: Sequence[CropSpec],
     finder: FaceDetector | None,
     limits: Limits | None,
 ) -> Callable[[Tensor], Tensor]:
     """Find the face in a picture; return what cuts it out of pictures of the same scene.
 
+    It takes uint8 (3, H, W) and returns uint8 (crops, 3, S, S).
+
     Args:
         path: Named in reasons.
         picture: uint8 (3, H, W), in which the face is found.
-        spec: Settings of the crop.
+        specs: Settings of each crop.
         finder: Face detector; None if the picture is a face crop already.
         limits: Limits beyond which the crop is refused; None: faces below `SMALLEST_FACE` are.
 
@@ -291,12 +304,12 @@ def cutter(
         searched = finder.shrinking(picture)
         advice = f"show it upright, lit and not cut off{searched and f' ({searched})'}"
         raise NoCropError("no_face", f"{path}: no face found; {advice}")
-    refusal = check_cut(Cut(picture.numpy(), face, spec), limits or SIZE_ONLY)
+    refusal = check_cut(Cut(picture.numpy(), face, specs[0]), limits or SIZE_ONLY)
     if refusal is not None:
         raise NoCropError(refusal.reason, f"{path}: {refusal.detail}")
     if face is None:
-        return partial(resize_crop, size=spec.size)
-    return partial(crop_face, face=face, spec=spec)
+        return lambda image: torch.stack([resize_crop(image, spec.size) for spec in specs])
+    return lambda image: torch.stack([crop_face(image, face, spec) for spec in specs])
 
 
 def _grey(image: Tensor) -> Tensor:
@@ -304,10 +317,13 @@ def _grey(image: Tensor) -> Tensor:
     return image.float().mean(dim=0, keepdim=True).round().to(torch.uint8).expand(3, -1, -1)
 
 
-def _stacked(crops: Mapping[Modality, Tensor], modalities: Sequence[Modality], size: int) -> Tensor:
+def _stacked(
+    crops: Mapping[Modality, Tensor], modalities: Sequence[Modality], count: int, size: int
+) -> Tensor:
     """The crops of one row behind each other; zeros where there is none."""
-    empty = torch.zeros((3, size, size), dtype=torch.uint8)
-    return torch.cat([crops.get(name, empty)[: CHANNELS[name]] for name in modalities])
+    empty = torch.zeros((count, 3, size, size), dtype=torch.uint8)
+    parts = [crops.get(name, empty)[:, : CHANNELS[name]] for name in modalities]
+    return torch.cat(parts, dim=1).flatten(0, 1)
 
 
 def _nothing(manifest: Manifest, missing: Sequence[NonResponse]) -> str:

@@ -166,10 +166,12 @@ def _judge(
         found = _found(picture, finder, largest=largest)
         if not found:
             return [Prediction(name, None, decide(["no_face"])[0], finder.shrinking(picture))]
-    cuts = [Cut(picture, face, detector.preprocessing.crop_spec()) for face in found]
-    refusals = [check_cut(cut, detector.limits or SIZE_ONLY) for cut in cuts]
+    specs = detector.preprocessing.crop_specs()
+    cuts = [[Cut(picture, face, spec) for spec in specs] for face in found]
+    refusals = [check_cut(first, detector.limits or SIZE_ONLY) for first, *_ in cuts]
     crops = [
-        refusal.reason if refusal else cut.crop for cut, refusal in zip(cuts, refusals, strict=True)
+        refusal.reason if refusal else np.concatenate([cut.crop for cut in each])
+        for each, refusal in zip(cuts, refusals, strict=True)
     ]
     return [
         Prediction(

@@ -1,9 +1,10 @@
 """Robustness: a detector's error rates on degraded pictures, at the threshold that it has."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
+from torch import Tensor
 
 from sterling.errors import InputError
 from sterling.face.data import Degradation, Faces, degrade
@@ -75,8 +76,8 @@ def sweep(
     points = []
     for kind, strengths in STRENGTHS.items():
         for strength in strengths:
-            worse = Faces(test.manifest, degrade(test.images, kind, strength, seed=seed))
-            points.append(_point(detector, kind, strength, worse))
+            worse = degrade(colour_pictures(test), kind, strength, seed=seed)
+            points.append(_point(detector, kind, strength, with_pictures(test, worse)))
             if progress is not None:
                 progress()
     return points
@@ -131,8 +132,18 @@ def patch_points(
     return points
 
 
+def colour_pictures(faces: Faces) -> Tensor:
+    """Return every crop of single colour pictures as a picture, uint8 (N · crops, 3, S, S)."""
+    return faces.images.reshape(-1, 3, *faces.images.shape[-2:])
+
+
+def with_pictures(faces: Faces, pictures: Tensor) -> Faces:
+    """Return the faces with the pictures of `colour_pictures` changed."""
+    return replace(faces, images=pictures.reshape(faces.images.shape), depth=None, mask=None)
+
+
 def _require_single_colour_pictures(detector: DetectorBase) -> None:
-    if detector.model.shape(1)[:-2] != (3,):
+    if detector.model.modalities != ("rgb",) or detector.model.frames > 1:
         raise InputError(
             f"only single colour pictures can be degraded; {detector.model.name} takes "
             f"{', '.join(detector.model.modalities)} of {detector.model.frames} frames"

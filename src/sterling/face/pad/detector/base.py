@@ -105,12 +105,8 @@ class Answers(NamedTuple):
 class DetectorBase(ABC):
     """A presentation attack detector for face crops: pictures or clips, of one modality or more.
 
-    `Detector` runs it under PyTorch and `OnnxDetector` under ONNX Runtime; both are dataclasses.
-
-    Class attributes:
-        format: Name and version of the saved format, whose SHA-256 covers card and weights.
-        former: The format before it, which is still read; its SHA-256 covers the weights alone.
-        file: Name of the file of weights.
+    `Detector` runs it under PyTorch, `OnnxDetector` under ONNX Runtime, and `CardDetector` runs
+    networks of others as their card says; all are dataclasses.
 
     Attributes:
         model: The network, or its description where another runtime holds it.
@@ -125,10 +121,6 @@ class DetectorBase(ABC):
         promise: Guarantee of the threshold on recordings of the user's own camera, a sentence;
             ``""`` while nobody calibrated the detector: its error rates there are unknown.
     """
-
-    format: ClassVar[str]
-    former: ClassVar[str]
-    file: ClassVar[str]
 
     model: Network | Interface
     preprocessing: Preprocessing
@@ -212,60 +204,21 @@ class DetectorBase(ABC):
         return answers.features
 
     @abstractmethod
-    def weights(self) -> bytes:
-        """Content of the file of weights."""
-
-    @classmethod
-    @abstractmethod
-    def from_file(cls, path: Path, card: Mapping[str, Any]) -> Self:
-        """Build from a file of weights and `card`'s object.
-
-        Raises:
-            InputError: One is damaged or malformed.
-        """
-
-    def with_threshold(self, threshold: Threshold) -> Self:
-        """Return the same detector with another threshold, of which nothing is promised."""
-        return replace(self, threshold=threshold, promise="")
-
     def save_pretrained(self, folder: Path | str) -> None:
-        """Write the weights and ``config.json`` into `folder`, made if missing.
-
-        Each file is replaced at once, the weights first. The configuration holds a SHA-256 of
-        itself and the weights, so that a save that was cut short between the two, or a field that
-        was changed by hand, is refused when it is read.
+        """Write the detector into `folder`, made if missing, for `load_detector`.
 
         Raises:
             InputError: The folder cannot be written to.
         """
-        weights = self.weights()
-        config = {"format": self.format, "sha256": "", **self.card()}
-        config["sha256"] = seal(config, weights)
-        write_atomically(Path(folder) / self.file, weights)
-        write_atomically(Path(folder) / CONFIG, (json.dumps(config, indent=2) + "\n").encode())
 
-    @classmethod
-    def from_pretrained(cls, folder: Path | str) -> Self:
-        """Read what `save_pretrained` wrote.
+    @property
+    def caution(self) -> str:
+        """One line that every report of the detector repeats; ``""`` for none."""
+        return ""
 
-        Raises:
-            InputError: A file is missing, damaged, of another format, or the two do not belong
-                together.
-        """
-        path, weights = Path(folder) / CONFIG, Path(folder) / cls.file
-        config = read_config(path)
-        if config["format"] not in (cls.format, cls.former):
-            raise InputError(f"{path}: 'format' is not {cls.format!r}; not a detector of this kind")
-        with open_regular(weights, "file", largest=LARGEST) as file:
-            content = file.read()
-        former = config["format"] == cls.former
-        found = hashlib.sha256(content).hexdigest() if former else seal(config, content)
-        if found != config["sha256"]:
-            raise InputError(
-                f"{weights}: the SHA-256 of it and of {CONFIG} is not the one stated there; save "
-                "or copy both again"
-            )
-        return cls.from_file(weights, config)
+    def with_threshold(self, threshold: Threshold) -> Self:
+        """Return the same detector with another threshold, of which nothing is promised."""
+        return replace(self, threshold=threshold, promise="")
 
     def decide(
         self,
@@ -323,6 +276,73 @@ class DetectorBase(ABC):
         }
 
 
+@dataclass(frozen=True, eq=False)
+class SealedDetector(DetectorBase):
+    """A detector that is saved as one file of weights and a ``config.json`` with their SHA-256.
+
+    Class attributes:
+        format: Name and version of the saved format, whose SHA-256 covers card and weights.
+        former: The format before it, which is still read; its SHA-256 covers the weights alone.
+        file: Name of the file of weights.
+    """
+
+    format: ClassVar[str]
+    former: ClassVar[str]
+    file: ClassVar[str]
+
+    @abstractmethod
+    def weights(self) -> bytes:
+        """Content of the file of weights."""
+
+    @classmethod
+    @abstractmethod
+    def from_file(cls, path: Path, card: Mapping[str, Any]) -> Self:
+        """Build from a file of weights and `card`'s object.
+
+        Raises:
+            InputError: One is damaged or malformed.
+        """
+
+    def save_pretrained(self, folder: Path | str) -> None:
+        """Write the weights and ``config.json`` into `folder`, made if missing.
+
+        Each file is replaced at once, the weights first. The configuration holds a SHA-256 of
+        itself and the weights, so that a save that was cut short between the two, or a field that
+        was changed by hand, is refused when it is read.
+
+        Raises:
+            InputError: The folder cannot be written to.
+        """
+        weights = self.weights()
+        config = {"format": self.format, "sha256": "", **self.card()}
+        config["sha256"] = seal(config, weights)
+        write_atomically(Path(folder) / self.file, weights)
+        write_atomically(Path(folder) / CONFIG, (json.dumps(config, indent=2) + "\n").encode())
+
+    @classmethod
+    def from_pretrained(cls, folder: Path | str) -> Self:
+        """Read what `save_pretrained` wrote.
+
+        Raises:
+            InputError: A file is missing, damaged, of another format, or the two do not belong
+                together.
+        """
+        path, weights = Path(folder) / CONFIG, Path(folder) / cls.file
+        config = read_config(path)
+        if config["format"] not in (cls.format, cls.former):
+            raise InputError(f"{path}: 'format' is not {cls.format!r}; not a detector of this kind")
+        with open_regular(weights, "file", largest=LARGEST) as file:
+            content = file.read()
+        former = config["format"] == cls.former
+        found = hashlib.sha256(content).hexdigest() if former else seal(config, content)
+        if found != config["sha256"]:
+            raise InputError(
+                f"{weights}: the SHA-256 of it and of {CONFIG} is not the one stated there; save "
+                "or copy both again"
+            )
+        return cls.from_file(weights, config)
+
+
 def seal(config: Mapping[str, Any], weights: bytes) -> str:
     """Compute the SHA-256 of a configuration and of the weights that it belongs to.
 
@@ -359,7 +379,7 @@ def read_card(card: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "preprocessing": Preprocessing.from_dict(card["preprocessing"]),
         "provenance": Provenance(**_fields(card["provenance"], _PROVENANCE, "provenance")),
-        "threshold": None if threshold is None else _threshold(threshold),
+        "threshold": None if threshold is None else read_threshold(threshold),
         "margin": float(margin),
         "limits": None if limits is None else Limits.from_dict(limits),
         "reference": None if reference is None else Reference.from_dict(reference),
@@ -367,7 +387,12 @@ def read_card(card: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _threshold(stored: Any) -> Threshold:
+def read_threshold(stored: Any) -> Threshold:
+    """Read a card's threshold, `Threshold.to_json`'s object.
+
+    Raises:
+        InputError: A field is missing, unknown or of another type.
+    """
     fields = _fields(stored, _THRESHOLD, "threshold")
     if fields["direction"] != "up":
         raise InputError(f"threshold: direction is {fields['direction']!r}, a liveness score's up")

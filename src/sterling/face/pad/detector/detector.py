@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from sterling.errors import InputError
-from sterling.face.pad.detector.base import CONFIG, Answers, DetectorBase, read_card
+from sterling.face.pad.detector.base import CONFIG, Answers, SealedDetector, read_card
 from sterling.face.pad.detector.preprocessing import normalise
 from sterling.face.pad.detector.weights import encode, load_weights, read_tensors, require_weights
 from sterling.face.pad.layers.cdc import fold
@@ -22,7 +22,7 @@ _ARGUMENT = 4096  # an integer among a network's arguments, at most
 
 
 @dataclass(frozen=True, eq=False)
-class Detector(DetectorBase):
+class Detector(SealedDetector):
     """A presentation attack detector under PyTorch (see `DetectorBase`).
 
     Its score is 0 or more, higher means bona fide: the mean of the predicted map, the probability
@@ -119,7 +119,7 @@ class Detector(DetectorBase):
 
     @classmethod
     def from_file(cls, path: Path, card: Mapping[str, Any]) -> "Detector":
-        """Build from safetensors; see `DetectorBase`."""
+        """Build from safetensors; see `SealedDetector`."""
         card_path = path.with_name(CONFIG)
         try:
             attributes = read_card(card)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from sterling.errors import InputError
 from sterling.face.data.pixels import as_array
-from sterling.face.pad.detector.base import LARGEST, Answers, DetectorBase, read_card
+from sterling.face.pad.detector.base import LARGEST, Answers, SealedDetector, read_card
 from sterling.face.pad.detector.preprocessing import Preprocessing
 from sterling.face.pad.networks.interface import Interface
 from sterling.files import open_regular
@@ -60,7 +60,7 @@ def _require_input(model: Interface, preprocessing: Preprocessing, shape: list[A
 
 
 @dataclass(frozen=True, eq=False)
-class OnnxDetector(DetectorBase):
+class OnnxDetector(SealedDetector):
     """An exported detector under ONNX Runtime, with the input checks of `Detector`.
 
     Attributes:
@@ -120,7 +120,7 @@ class OnnxDetector(DetectorBase):
 
     @classmethod
     def from_file(cls, path: Path, card: Mapping[str, Any]) -> OnnxDetector:
-        """Build from an ONNX file; see `DetectorBase`."""
+        """Build from an ONNX file; see `SealedDetector`."""
         return cls.from_bytes(path.read_bytes(), path, card)
 
     def weights(self) -> bytes:

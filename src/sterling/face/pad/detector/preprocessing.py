@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
-from typing import TYPE_CHECKING, Annotated, Any
+from dataclasses import asdict, dataclass, fields, replace
+from typing import TYPE_CHECKING, Annotated, Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -66,6 +66,16 @@ class Preprocessing:
         if self.crop_scale is None:
             return CropSpec(self.size)
         return CropSpec(self.size, self.crop_scale, border=self.border)
+
+    def crop_specs(self) -> tuple[CropSpec, ...]:
+        """Return the settings of every crop of a face, which lie behind each other."""
+        return (self.crop_spec(),)
+
+    def scaled(self, factor: float) -> Self:
+        """Return the same with crops that show `factor` times as much around the face."""
+        if self.crop_scale is None:
+            return self
+        return replace(self, crop_scale=factor * self.crop_scale)
 
     def require(self, images: Tensor | NDArray[np.uint8], network: Network | Interface) -> None:
         """Check that `images` is uint8 (N, [T,] C, size, size) as `network` takes it.

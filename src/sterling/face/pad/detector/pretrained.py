@@ -12,6 +12,9 @@ from sterling.errors import InputError
 from sterling.face.pad.detector.base import CONFIG, DetectorBase, read_config
 from sterling.face.pad.detector.onnx import OnnxDetector
 
+CARD_FILE = "card.yaml"
+"""Name of the card in a folder that `CardDetector.save_pretrained` wrote."""
+
 SHIPPED = "compact"
 """The name by which commands know the shipped detector."""
 
@@ -40,11 +43,12 @@ def shipped_detector(weights: Path = WEIGHTS, record: Path = RECORD) -> OnnxDete
 
 
 def load_detector(source: Path | str) -> DetectorBase:
-    """Read a detector: the shipped one by its name, a saved one, or an exported one.
+    """Read a detector: the shipped one, a saved one, an exported one, or one of others.
 
     Args:
-        source: ``"compact"``, a folder that `save_pretrained` wrote, or an ``.onnx`` file that
-            `export_onnx` wrote. Write ``./compact`` for a folder of that name.
+        source: ``"compact"``, a folder that `save_pretrained` wrote, an ``.onnx`` file that
+            `export_onnx` wrote, or a ``.yaml`` card of networks that others trained. Write
+            ``./compact`` for a folder of that name.
 
     Raises:
         InputError: There is no such detector, or it is damaged.
@@ -54,8 +58,20 @@ def load_detector(source: Path | str) -> DetectorBase:
     path = Path(source)
     if path.suffix == ".onnx":
         return OnnxDetector.load(path)
+    if path.suffix in (".yaml", ".yml") or (path / CARD_FILE).exists():
+        return _of_card(path)
     if read_config(path / CONFIG)["format"] == OnnxDetector.format:
         return OnnxDetector.from_pretrained(path)
     from sterling.face.pad.detector.detector import Detector  # needs PyTorch
 
     return Detector.from_pretrained(path)
+
+
+def _of_card(path: Path) -> DetectorBase:
+    from sterling.face.pad.detector.card_detector import CardDetector  # needs PyYAML and SciPy
+
+    if path.suffix in (".yaml", ".yml"):
+        return CardDetector.load(path)
+    if (path / CONFIG).exists():
+        raise InputError(f"{path}: holds {CONFIG} and {CARD_FILE}, two detectors; remove one")
+    return CardDetector.load(path / CARD_FILE)

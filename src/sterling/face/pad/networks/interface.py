@@ -16,12 +16,14 @@ class Interface:
         modalities: Modalities of a picture, in the order of the channels.
         frames: Frames of a presentation; 1 for single pictures, without an axis.
         flexible: Whether the network accepts presentations in which a modality is absent.
+        crops: Number of crops of the face, cut at different scales.
     """
 
     stored: Mapping[str, Any]
     modalities: tuple[Modality, ...]
     frames: int
     flexible: bool
+    crops: int = 1
 
     @classmethod
     def of_graph(cls, stored: Mapping[str, Any], shapes: Mapping[str, list[Any]]) -> "Interface":
@@ -48,8 +50,8 @@ class Interface:
 
     @property
     def channels(self) -> int:
-        """Channels of a picture with all modalities."""
-        return channels_of(self.modalities)
+        """Channels of a picture with all modalities and crops."""
+        return self.crops * channels_of(self.modalities)
 
     def shape(self, size: int) -> tuple[int, ...]:
         """Shape of one presentation whose pictures have sides of `size`."""
