@@ -126,6 +126,7 @@ def test_bad_input_is_named() -> None:
         ({"means": stored["centre"]}, "damaged"),
         ({"alpha": 2}, "alpha"),
         ({"coordinates": 3}, "damaged"),
+        ({"coordinates": float("inf")}, "damaged"),
         ({"more": 1}, "missing or unknown"),
     ):
         with pytest.raises(InputError, match=said):

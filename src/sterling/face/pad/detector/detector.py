@@ -77,11 +77,13 @@ class Detector(SealedDetector):
         """Score presentations and give their features; see `DetectorBase`."""
         images = torch.as_tensor(images)
         present = None if present is None else torch.as_tensor(present)
-        outputs = list(self._outputs(images, present, batch_size))
-        scores = torch.cat([self.model.liveness(_double(output)) for output in outputs])
-        embedded = [output.embedding for output in outputs if output.embedding is not None]
-        features = torch.cat(embedded).double().cpu().numpy() if embedded else None
-        return Answers(scores.cpu().numpy(), features)
+        scores, embedded = [], []
+        for output in self._outputs(images, present, batch_size):
+            scores.append(self.model.liveness(_double(output)))
+            if output.embedding is not None:
+                embedded.append(output.embedding.double())
+        features = torch.cat(embedded).cpu().numpy() if embedded else None
+        return Answers(torch.cat(scores).cpu().numpy(), features)
 
     def score(
         self,
@@ -100,7 +102,7 @@ class Detector(SealedDetector):
             return super().score(images, present=present, batch_size=batch_size)
         images = torch.as_tensor(images)
         seen = (images, images.flip(-1))
-        both = [super(Detector, self).score(one, present=present) for one in seen]
+        both = [self.score(one, present=present, batch_size=batch_size) for one in seen]
         mean: NDArray[np.float64] = np.mean(both, axis=0)
         return mean
 

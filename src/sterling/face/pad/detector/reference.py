@@ -182,7 +182,7 @@ class Reference:
             )
         except InputError:
             raise
-        except (TypeError, ValueError) as error:
+        except (TypeError, ValueError, OverflowError) as error:
             raise InputError(f"reference: damaged ({error}); save the detector again") from error
 
 
