@@ -75,6 +75,29 @@ def test_evaluate_leaves_evidence_and_report(detector: Path, tmp_path: Path) -> 
     assert (out / "report.html").read_text().count("<svg") == 10
 
 
+def test_what_a_detector_judges_is_beside_it_and_in_its_report(
+    detector: Path, tmp_path: Path
+) -> None:
+    beside = json.loads((detector / "interventions.json").read_text())
+    out = tmp_path / "run"
+    shared = ("face", "evaluate", detector, "--data", detector / "manifest.csv", "--out", out)
+    evidence = json.loads(told(*shared, "--interventions", "--json"))
+    (table,) = [one for one in evidence["tables"] if one["name"] == "interventions"]
+    assert table == beside  # the few test captures are all of them
+    assert [row[0] for row in table["rows"]] == [
+        *("none", "grey", "equal contrast", "equal sharpness", "equal spectra", "only spectra"),
+        *("shuffled patches", "no edges", "only edges"),
+    ]
+    unchanged = table["rows"][0]
+    metrics = {metric["name"]: metric["value"] for metric in evidence["metrics"]}
+    assert unchanged[1] == metrics["AUC"]
+    assert unchanged[5] == metrics["BPCER"]
+    assert all(row[2] <= row[1] <= row[3] for row in table["rows"])
+    assert all(row[-1].endswith(".") for row in table["rows"])
+    assert "What the detector judges" in told(*shared, "--interventions")
+    assert "What the detector judges" in (out / "report.html").read_text()
+
+
 def test_a_patch_is_tried_behind_the_switch(
     detector: Path, photographs: Path, tmp_path: Path
 ) -> None:

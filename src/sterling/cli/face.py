@@ -7,7 +7,7 @@ import typer
 
 from sterling.cli import face_card, face_challenge, face_data
 from sterling.cli._crops import crops_of, judged_crops
-from sterling.cli.studies import JsonFlag, show_evidence, show_json, show_metrics
+from sterling.cli.studies import JsonFlag, show_evidence, show_json, show_metrics, show_table
 from sterling.errors import InputError
 
 app = typer.Typer(
@@ -16,6 +16,9 @@ app = typer.Typer(
 app.add_typer(face_challenge.app, name="challenge")
 app.add_typer(face_data.app, name="data")
 app.command()(face_card.card)
+
+JUDGED = 400
+"""Test captures, at most, on which `train` shows what the new detector judges. Our choice."""
 
 AnyDetectorArgument = Annotated[
     Path, typer.Argument(help="Folder of a trained detector, an .onnx file, a card, or compact.")
@@ -70,6 +73,36 @@ def _shares(rates: Any) -> dict[str, Any]:
         }
         for label, rate in rates.items()
     }
+
+
+def _changed(detector: Any, faces: Any, seed: int) -> Any:
+    """Error rates on crops from which one cue is taken."""
+    from sterling.face.evaluation.robustness import interventions, possible
+    from sterling.runs import track
+
+    with track("interventions", len(possible(detector))) as advance:
+        return interventions(detector, faces, seed=seed, progress=advance)
+
+
+def _judges(detector: Any, manifest: Any, out: Path, seed: int) -> None:
+    """Show and write what a new detector judges, on test captures, if it takes single pictures."""
+    from sterling.cli._face_report import interventions_table
+    from sterling.errors import NothingMeasuredError
+    from sterling.face.evaluation.robustness import some_of
+    from sterling.storage import write_atomically
+
+    test = some_of(manifest.where(split="test"), JUDGED)
+    single = detector.model.modalities == ("rgb",) and detector.model.frames == 1
+    if not single or not len(test):
+        return
+    try:
+        faces = crops_of(test, detector.model, detector.preprocessing).faces
+        table = interventions_table(_changed(detector, faces, seed))
+    except NothingMeasuredError as error:  # the detector is there all the same
+        typer.echo(f"what the detector judges: not measured ({error})")
+        return
+    write_atomically(out / "interventions.json", table.model_dump_json(indent=1) + "\n")
+    show_table(table)
 
 
 def _network(model: str, assignments: list[str], size: int, seed: int) -> Any:
@@ -216,8 +249,10 @@ def train(
     threshold = threshold_at_eer(
         scores_of(values, development.manifest), source=f"{data}, development subjects"
     )
-    replace(detector, threshold=threshold).save_pretrained(out)
+    detector = replace(detector, threshold=threshold)
+    detector.save_pretrained(out)
     manifest.write(out / "manifest.csv")
+    _judges(detector, manifest, out, seed)
     typer.echo(f"not scored: {count_reasons(loaded.non_responses)}")
     typer.echo(f"next: sterling face evaluate {out} --data {out / 'manifest.csv'}")
 
@@ -230,6 +265,12 @@ def evaluate(
     protocol: ProtocolOption = None,
     robustness: Annotated[
         bool, typer.Option("--robustness", help="Also on degraded copies and on other crops.")
+    ] = False,
+    interventions: Annotated[
+        bool,
+        typer.Option(
+            "--interventions", help="Also what the detector judges: crops without one cue each."
+        ),
     ] = False,
     patch: Annotated[
         float | None,
@@ -278,6 +319,7 @@ def evaluate(
         "data": str(data),
         "protocol": protocol,
         "robustness": robustness,
+        "interventions": interventions,
         "patch": patch,
         "guarantee": guarantee,
     }
@@ -336,6 +378,7 @@ def evaluate(
             data=manifest.source,
             guarantee=promise,
             degraded=_degraded(trained, loaded.faces, manifest, seed) if robustness else (),
+            changed=_changed(trained, loaded.faces, seed) if interventions else (),
             patched=patched,
         )
         evidence = finish_run(
@@ -345,6 +388,7 @@ def evaluate(
             command=f"sterling face evaluate {detector} --data {data} --seed {seed}"
             + (f" --protocol {protocol}" if protocol else "")
             + (" --robustness" if robustness else "")
+            + (" --interventions" if interventions else "")
             + (f" --patch {patch:g} --research-use" if patch is not None else "")
             + (f" --guarantee {guarantee}" if guarantee else ""),
             config=config,
@@ -357,6 +401,8 @@ def evaluate(
     for claim in evidence.claims:
         verdict = {"holds": "agree", "does not hold": "DISAGREE"}.get(claim.verdict, "undecided")
         typer.echo(f"{claim.claim} Test captures: {verdict}.")
+    if interventions:
+        show_table(next(one for one in evidence.tables if one.name == "interventions"))
     if trained.caution:
         typer.echo(trained.caution)
     typer.echo(f"report: {out / 'report.html'}")

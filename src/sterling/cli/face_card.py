@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from sterling.cli.studies import JsonFlag, show_json
+from sterling.cli.studies import JsonFlag, plain_console, show_json
 from sterling.errors import InputError
 
 
@@ -125,7 +125,6 @@ def _three(text: str | None, name: str) -> tuple[float, ...] | None:
 
 
 def _show(check: Any) -> None:
-    from rich.console import Console
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False)
@@ -139,4 +138,4 @@ def _show(check: Any) -> None:
             " ".join(f"{score:.4f}" for score in one.attacks),
             "yes" if one.accepts else "no",
         )
-    Console().print(table)
+    plain_console().print(table)

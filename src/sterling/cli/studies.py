@@ -19,7 +19,7 @@ from sterling.shown import shown
 
 if TYPE_CHECKING:
     from sterling.runs import Backend
-    from sterling.study import Claim, Evidence, Metric, UntilDecided
+    from sterling.study import Claim, Evidence, Metric, Table, UntilDecided
     from sterling.study.mlflow_log import MlflowLog
 
 JsonFlag = Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")]
@@ -93,6 +93,23 @@ def show_metrics(metrics: "Sequence[Metric]") -> None:
         interval = "" if metric.low is None else f" ({metric.low:.4f} … {metric.high:.4f})"
         value = "-" if metric.value is None else f"{metric.value:.4f}"
         typer.echo(f"{shown(metric.name)}: {value}{interval}, n = {metric.n}")
+
+
+def show_table(table: "Table") -> None:
+    """Write a table of evidence on standard output, in columns, with its caption."""
+    columns = RichTable(box=None, pad_edge=False, title=shown(table.title), title_justify="left")
+    for title in table.columns:
+        columns.add_column(title)
+    for row in table.rows:
+        columns.add_row(*(_cell(cell) for cell in row))
+    plain_console().print(columns)
+    typer.echo(shown(table.caption))
+
+
+def _cell(cell: object) -> str:
+    if cell is None:
+        return "-"
+    return f"{cell:.4f}" if isinstance(cell, float) else shown(str(cell))
 
 
 def list_studies(as_json: JsonFlag = False) -> None:

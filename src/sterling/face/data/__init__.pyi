@@ -38,6 +38,7 @@ from .detect import SMALLEST_FACE, Face, FaceDetector
 from .faces import Faces
 from .folder import read_folder
 from .images import IMAGE_SUFFIXES, read_image, read_pixels
+from .intervention import INTERVENTIONS, Intervention, intervene
 from .labels import LabelKind, label_maps
 from .load import LoadedFaces, NonResponse, load_faces
 from .manifest import ATTACK, BONA_FIDE, SPLITS, Manifest
@@ -64,6 +65,7 @@ __all__ = [
     "DATASETS",
     "HIFIMASK",
     "IMAGE_SUFFIXES",
+    "INTERVENTIONS",
     "MSU_MFSD",
     "NUAA",
     "OCIM",
@@ -88,6 +90,7 @@ __all__ = [
     "FaceDetector",
     "Faces",
     "Frames",
+    "Intervention",
     "LabelKind",
     "Limits",
     "LoadedFaces",
@@ -105,6 +108,7 @@ __all__ = [
     "degrade",
     "depth_picture",
     "hold_out_dev",
+    "intervene",
     "label_maps",
     "landmark_places",
     "leave_one_out",

@@ -299,9 +299,9 @@ def _crops(detector: CardDetector, path: Path, finder: FaceDetector) -> NDArray[
     picture, own = read_pixels(path), detector.preprocessing
     if own.crop_scale is None:
         return resize_pixels(picture, own.size)
-    faces = finder.detect(picture)
-    if not faces or faces[0].side < SMALLEST_FACE:
+    face = finder.largest(picture)
+    if face is None or face.side < SMALLEST_FACE:
         raise InputError(
             f"{path}: no face of {SMALLEST_FACE} pixels or more; give a photograph of one"
         )
-    return np.concatenate([crop_pixels(picture, faces[0], spec) for spec in own.crop_specs()])
+    return np.concatenate([crop_pixels(picture, face, spec) for spec in own.crop_specs()])

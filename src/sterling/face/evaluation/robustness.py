@@ -1,17 +1,38 @@
-"""Robustness: a detector's error rates on degraded pictures, at the threshold that it has."""
+"""A detector's error rates on degraded pictures, and on pictures from which one cue is taken.
+
+`sweep` asks what a detector stands, `interventions` what it judges; both keep its threshold.
+"""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from sterling.errors import InputError
-from sterling.face.data import Degradation, Faces, degrade
+from sterling.errors import InputError, NothingMeasuredError
+from sterling.face.data import (
+    INTERVENTIONS,
+    Degradation,
+    Faces,
+    Intervention,
+    Manifest,
+    degrade,
+    intervene,
+)
+from sterling.face.data.intervention import NEED_A_FACE
 from sterling.face.evaluation.evaluate import scores_of
 from sterling.face.pad import Detector, DetectorBase
 from sterling.face.pad.baselines.adversarial_patch import adversarial_patch, paste
-from sterling.measure import Estimate, PadErrors, Scores, auc, evaluate
+from sterling.measure import (
+    Estimate,
+    PadErrors,
+    Scores,
+    auc,
+    bootstrap_by_subject,
+    evaluate,
+)
+from sterling.measure.rate import clopper_pearson
 
 STRENGTHS: Mapping[Degradation, tuple[float, ...]] = {
     "low_resolution": (0, 0.5, 1, 2, 3),
@@ -29,6 +50,12 @@ CROP_FACTORS = (0.7, 0.85, 1.0, 1.2, 1.5)
 
 CROP = "crop scale"
 """`Point.kind` of crops that show more or less around the face."""
+
+UNCHANGED = "none"
+"""`Point.kind` of crops that are not changed."""
+
+DRAWS = 400
+"""Draws of subjects for the interval of an area. Our choice."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +78,27 @@ class Point:
     def area(self) -> Estimate:
         """AUC."""
         return auc(self.scores)
+
+    def area_by_subject(self, *, seed: int = 0) -> Estimate:
+        """AUC with an interval over draws of subjects, where they are known.
+
+        Where every draw has the same area the bootstrap sees no spread: the interval is then
+        Clopper and Pearson's with one trial per subject. Unknown subjects, or one alone, leave
+        `area`'s interval.
+        """
+        plain, subjects = self.area, len(set(self.scores.subject.tolist()))
+        if subjects < 2 or (self.scores.subject == "").any():
+            return plain
+        try:
+            drawn = bootstrap_by_subject(
+                self.scores, lambda one: auc(one).value, seed=seed, repetitions=DRAWS
+            )
+        except NothingMeasuredError:  # each class has subjects of its own, and few
+            return plain
+        if drawn.interval.low < drawn.interval.high:
+            return drawn
+        interval = clopper_pearson(plain.value * subjects, subjects, plain.level)
+        return replace(plain, interval=interval, method="Clopper–Pearson on subjects")
 
 
 def sweep(
@@ -81,6 +129,72 @@ def sweep(
             if progress is not None:
                 progress()
     return points
+
+
+def interventions(
+    detector: DetectorBase,
+    test: Faces,
+    *,
+    seed: int = 0,
+    progress: Callable[[], None] | None = None,
+) -> list[Point]:
+    """Score the same presentations with one cue made equal, or with one cue left.
+
+    Args:
+        detector: A detector of single colour pictures, with a threshold chosen on other items.
+        test: Crops of both classes. Those that need the place of the face are left out where the
+            crops were not cut from a face box, or show nothing around it.
+        seed: Seed of what is drawn.
+        progress: Called after each copy.
+
+    Returns:
+        A point for the crops as they are (`UNCHANGED`), then one for each of `possible`.
+
+    Raises:
+        InputError: As `sweep`.
+    """
+    _require_single_colour_pictures(detector)
+    points = [_point(detector, UNCHANGED, 0, test)]
+    for kind in possible(detector):
+        changed = _changed_crops(detector, test, kind, seed)
+        points.append(_point(detector, kind, 0, with_pictures(test, changed)))
+        if progress is not None:
+            progress()
+    return points
+
+
+def possible(detector: DetectorBase) -> tuple[Intervention, ...]:
+    """Interventions that suit a detector's crops."""
+    size = detector.preprocessing.size
+    frame = all(round(share * size) <= size - 2 for share in _face_shares(detector))
+    return tuple(kind for kind in INTERVENTIONS if frame or kind not in NEED_A_FACE)
+
+
+def some_of(manifest: Manifest, most: int) -> Manifest:
+    """Return at most so many rows of a manifest, evenly spread over it."""
+    count = min(len(manifest), most)
+    return manifest.select(np.linspace(0, len(manifest) - 1, count).astype(np.int64))
+
+
+def _face_shares(detector: DetectorBase) -> list[float]:
+    """Side of the face box over that of each crop; 1 where it is not known."""
+    own = detector.preprocessing
+    if own.crop_scale is None:
+        return [1.0]
+    return [min(1.0, 1 / spec.scale) for spec in own.crop_specs()]
+
+
+def _changed_crops(detector: DetectorBase, test: Faces, kind: Intervention, seed: int) -> Tensor:
+    """The crops of each scale changed as a set of their own, (N, 3 · crops, S, S)."""
+    crops = torch.split(test.images, 3, dim=1)
+    shares = _face_shares(detector)
+    return torch.cat(
+        [
+            intervene(crop, kind, face_share=share, seed=seed)
+            for crop, share in zip(crops, shares, strict=True)
+        ],
+        dim=1,
+    )
 
 
 def patch_points(
@@ -145,7 +259,7 @@ def with_pictures(faces: Faces, pictures: Tensor) -> Faces:
 def _require_single_colour_pictures(detector: DetectorBase) -> None:
     if detector.model.modalities != ("rgb",) or detector.model.frames > 1:
         raise InputError(
-            f"only single colour pictures can be degraded; {detector.model.name} takes "
+            f"only single colour pictures can be degraded or changed; {detector.model.name} takes "
             f"{', '.join(detector.model.modalities)} of {detector.model.frames} frames"
         )
 

@@ -27,6 +27,7 @@ from sterling.face.data import (
     crop_pixels,
     load_faces,
 )
+from sterling.face.evaluation.prediction import predict_sources
 from sterling.face.evaluation.robustness import STRENGTHS, recropped, sweep
 from sterling.face.pad import DetectorBase, load_detector
 from sterling.face.pad.detector.card import LARGEST_CARD, parse_card, templates
@@ -36,6 +37,7 @@ from sterling.testing import check_detector
 
 Build = Callable[..., Path]
 RED = [[1, 0, 0]]
+ASTRONAUT = Path(__file__).parents[4] / "examples" / "photographs" / "astronaut.jpg"
 PIXELS: NDArray[np.uint8] = np.arange(2 * 3 * 8 * 8, dtype=np.uint8).reshape(2, 3, 8, 8)
 MEANS = PIXELS.mean(axis=(2, 3), dtype=np.float64)  # (2, 3): red, green, blue
 
@@ -157,9 +159,9 @@ def test_large_logits_are_finite_probabilities(build: Build, tmp_path: Path) -> 
 class Corner(FaceDetector):
     """A face in the upper left corner, wherever one looks."""
 
-    def detect(self, image: Any) -> tuple[Face, ...]:
+    def largest(self, image: Any) -> Face:
         del image
-        return (Face((0, 0, 40, 30), ((0, 0),) * 5, 1.0),)
+        return Face((0, 0, 40, 30), ((0, 0),) * 5, 1.0)
 
 
 def test_networks_of_two_scales_see_two_windows_and_are_averaged(
@@ -193,6 +195,23 @@ def test_networks_of_two_scales_see_two_windows_and_are_averaged(
     expected = expit([0.01 * near[0].mean(), 0.03 * wide[2].mean(), 0.01 * near[2].mean()]).mean()
     assert detector.score(faces.images) == pytest.approx([expected], rel=1e-5)
     assert [spec.scale for spec in own.scaled(1.5).crop_specs()] == [3, 6]
+
+
+def test_predictions_see_the_same_crops_as_evaluations(build: Build, tmp_path: Path) -> None:
+    networks = [means_network(tmp_path / f"{i}.onnx", [[0.01, 0, -0.01 * i]]) for i in range(2)]
+    detector = load_detector(
+        build(
+            entry(networks[0], crop_scale=2.7, kind="log odds"),
+            entry(networks[1], crop_scale=4.0, kind="log odds"),
+            threshold={"value": 0.5, "source": "the maker"},
+        )
+    )
+    columns = {"item": ["i"], "path": [str(ASTRONAUT)], "label": ["bona_fide"]}
+    manifest = Manifest.from_columns({**columns, "species": ["bona_fide"]})
+    faces = load_faces(manifest, detector.preprocessing.crop_specs()).faces
+    (answer,) = predict_sources(detector, [str(ASTRONAUT)], largest=True)
+    assert answer.score == detector.score(faces.images)[0]
+    assert not np.array_equal(faces.images[0, :3], faces.images[0, 3:])
 
 
 def detector_of_red(build: Build, red: Path, **changes: Any) -> DetectorBase:

@@ -132,15 +132,6 @@ class DetectorBase(ABC):
     promise: str = ""
 
     @abstractmethod
-    def answer(
-        self,
-        images: Tensor | NDArray[np.uint8],
-        *,
-        present: Tensor | NDArray[np.bool_] | None = None,
-        batch_size: int = 16,
-    ) -> Answers:
-        """Score presentations and give their features; see `score`."""
-
     def score(
         self,
         images: Tensor | NDArray[np.uint8],
@@ -162,7 +153,19 @@ class DetectorBase(ABC):
             InputError: Images of another type, size or number of channels, or an absent modality
                 that is needed.
         """
-        return self.answer(images, present=present, batch_size=batch_size).scores
+
+    def answer(
+        self,
+        images: Tensor | NDArray[np.uint8],
+        *,
+        present: Tensor | NDArray[np.bool_] | None = None,
+        batch_size: int = 16,
+    ) -> Answers:
+        """Score presentations and give their features at once; see `score`.
+
+        Without an own implementation a detector gives no features.
+        """
+        return Answers(self.score(images, present=present, batch_size=batch_size), None)
 
     def features(
         self,

@@ -17,7 +17,7 @@ from sterling.errors import InputError
 from sterling.face.data.align import CropSpec
 from sterling.face.data.pixels import as_array
 from sterling.face.data.quality import Limits
-from sterling.face.pad.detector.base import Answers, DetectorBase, Provenance
+from sterling.face.pad.detector.base import DetectorBase, Provenance
 from sterling.face.pad.detector.card import (
     Card,
     NetworkCard,
@@ -233,25 +233,26 @@ class CardDetector(DetectorBase):
                 raise InputError(f"{source}: networks.{number}: {error}") from error
         return detector
 
-    def answer(
+    def score(
         self,
         images: Tensor | NDArray[np.uint8],
         *,
         present: Tensor | NDArray[np.bool_] | None = None,
         batch_size: int = 16,
-    ) -> Answers:
-        """Score presentations; see `DetectorBase`. There are no features."""
+    ) -> NDArray[np.float64]:
+        """Score presentations; see `DetectorBase`."""
         self.preprocessing.require(images, self.model)
         if present is not None and not as_array(present).all():
             raise InputError("present: this detector needs rgb")
         pixels, scales = as_array(images), scales_of(self.described)
         if not len(pixels):
-            return Answers(np.zeros(0), None)
+            return np.zeros(0)
         answers = []
         for network, graph in zip(self.described.networks, self.graphs, strict=True):
             place = 3 * scales.index(network.crop_scale)
             answers.append(_bona_fide(network, graph, pixels[:, place : place + 3], batch_size))
-        return Answers(np.mean(answers, axis=0), None)
+        mean: NDArray[np.float64] = np.mean(answers, axis=0)
+        return mean
 
     @property
     def caution(self) -> str:

@@ -99,7 +99,7 @@ class Detector(SealedDetector):
         augmentation), which takes twice as long.
         """
         if not flip:
-            return super().score(images, present=present, batch_size=batch_size)
+            return self.answer(images, present=present, batch_size=batch_size).scores
         images = torch.as_tensor(images)
         seen = (images, images.flip(-1))
         both = [self.score(one, present=present, batch_size=batch_size) for one in seen]

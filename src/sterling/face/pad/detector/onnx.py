@@ -127,6 +127,16 @@ class OnnxDetector(SealedDetector):
         """The ONNX file."""
         return self.content
 
+    def score(
+        self,
+        images: Tensor | NDArray[np.uint8],
+        *,
+        present: Tensor | NDArray[np.bool_] | None = None,
+        batch_size: int = 16,
+    ) -> NDArray[np.float64]:
+        """Score presentations; see `DetectorBase`."""
+        return self.answer(images, present=present, batch_size=batch_size).scores
+
     def answer(
         self,
         images: Tensor | NDArray[np.uint8],
