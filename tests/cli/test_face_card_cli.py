@@ -64,6 +64,8 @@ def test_a_card_is_written_checked_evaluated_calibrated_and_predicts(
     )
     assert answer["threshold"]["source"] == str(recordings)
     assert "2 photographs" in answer["detector"]["caution"]
+    assert answer["calibrated"] is True
+    assert "at most 0.5" in answer["standing"]
 
 
 def test_refusals_name_the_option(tmp_path: Path) -> None:

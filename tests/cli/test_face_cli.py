@@ -1,6 +1,8 @@
 """The whole way on photographs: train, evaluate, predict, export, and what can go wrong."""
 
 import json
+import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +11,8 @@ import pytest
 from PIL import Image, ImageEnhance, ImageFilter
 from tests.cli.command import refused, run, told
 
-from sterling.face.pad import TrainHistory
+from sterling.face.data import Limits
+from sterling.face.pad import TrainHistory, shipped_detector
 
 ASTRONAUT = Path(__file__).resolve().parents[2] / "examples" / "photographs" / "astronaut.jpg"
 
@@ -279,6 +282,57 @@ def test_the_shipped_detector_is_evaluated_and_calibrated(
     assert run("face", "calibrate", "compact", *data, "--out", out, *loose).status == 0
     document = json.loads(told("face", "predict", ASTRONAUT, "--detector", out, "--json"))
     assert document["threshold"]["source"] == str(photographs)
+    assert document["calibrated"] is True
+    assert "the BPCER at this threshold is at most 0.3" in document["standing"]
+    assert document["threshold"]["advice"] is None
+    first, *_, last = told("face", "predict", ASTRONAUT, "--detector", out).splitlines()
+    assert first.startswith(f"calibrated on {photographs}: With confidence 0.9")
+    assert last.startswith("threshold: ")
+
+
+def test_an_uncalibrated_detector_says_so_first() -> None:
+    first, answer, *_, last = told("face", "predict", ASTRONAUT, "--largest").splitlines()
+    assert first == "not calibrated on your camera: error rates unknown"
+    assert "astronaut.jpg: " in answer
+    assert "sterling face calibrate compact --data RECORDINGS" in last
+    document = json.loads(told("face", "predict", ASTRONAUT, "--json"))
+    assert document["calibrated"] is False
+    assert document["standing"] == first
+    assert "calibrate" in document["threshold"]["advice"]
+
+
+def test_what_the_limits_refuse_is_counted(photographs: Path, tmp_path: Path) -> None:
+    """The prints are blurred, and one bona fide is grey."""
+    data, grey = tmp_path / "photographs", tmp_path / "photographs" / "live" / "subject9"
+    shutil.copytree(photographs, data)
+    grey.mkdir()
+    Image.open(ASTRONAUT).convert("L").save(grey / "a.png")
+    limited = tmp_path / "limited"
+    limits = Limits(smallest_face=None)
+    replace(shipped_detector(), limits=limits).save_pretrained(limited)
+    given = ("face", "calibrate", limited, "--data", data, "--bpcer", "0.5", "--confidence", "0.6")
+    said = told(*given, "--out", tmp_path / "mine")
+    assert "no attack presentation" in said
+    assert "not scored: 12 blurred, 1 grey" in said
+    assert "blurred: 12 of 12 attack, a share of 1.000 (0.735 … 1.000)" in said
+    assert "grey: 1 of 13 bona_fide, a share of 0.077 (0.002 … 0.360)" in said
+    document = json.loads((tmp_path / "mine" / "calibration.json").read_text())
+    assert document["guarantee"]["n"] == 12
+    assert document["not scored by reason"]["grey"]["bona_fide"]["count"] == 1
+    card = json.loads((tmp_path / "mine" / "config.json").read_text())
+    assert card["limits"] == limits.to_dict()
+    assert "at most 0.5" in card["promise"]
+
+    blurred = replace(limits, least_detail=None)
+    replace(shipped_detector(), limits=blurred).save_pretrained(limited)
+    told("face", "evaluate", limited, "--data", data, "--out", tmp_path / "run")
+    evidence = json.loads((tmp_path / "run" / "evidence.json").read_text())
+    (table,) = [table for table in evidence["tables"] if table["name"] == "reasons"]
+    assert [row[:4] for row in table["rows"]] == [
+        ["grey", "bona_fide", 1, 13],
+        ["grey", "attack", 0, 12],
+    ]
+    assert evidence["not_scored"] == 1
 
 
 def test_a_guarantee_needs_calibration_captures(

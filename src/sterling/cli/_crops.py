@@ -3,7 +3,7 @@
 from typing import Any
 
 
-def crops_of(manifest: Any, network: Any, preprocessing: Any) -> Any:
+def crops_of(manifest: Any, network: Any, preprocessing: Any, limits: Any = None) -> Any:
     """Read the input of a network from a manifest: crops of its modalities, or clips."""
     from sterling.face.data import load_clips, load_faces
     from sterling.runs import track
@@ -21,6 +21,7 @@ def crops_of(manifest: Any, network: Any, preprocessing: Any) -> Any:
                 frames=network.frames,
                 modalities=network.modalities,
                 cropped=cropped,
+                limits=limits,
                 progress=step,
             )
         return load_faces(
@@ -28,5 +29,14 @@ def crops_of(manifest: Any, network: Any, preprocessing: Any) -> Any:
             preprocessing.crop_specs(),
             modalities=network.modalities,
             cropped=cropped,
+            limits=limits,
             progress=step,
         )
+
+
+def judged_crops(manifest: Any, detector: Any) -> Any:
+    """Read the crops that a detector judges: within its limits, and familiar to its reference."""
+    from sterling.face.evaluation.evaluate import familiar
+
+    loaded = crops_of(manifest, detector.model, detector.preprocessing, detector.limits)
+    return familiar(detector, loaded)

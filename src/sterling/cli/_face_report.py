@@ -7,7 +7,7 @@ from sterling.face.evaluation.evaluate import SCORES_FILE, Evaluation, SystemSco
 from sterling.face.evaluation.robustness import CROP, UNCHANGED, Point
 from sterling.face.pad import DetectorBase
 from sterling.guarantee import Guarantee
-from sterling.measure import BONA_FIDE, Estimate, Interval, clustered_interval
+from sterling.measure import BONA_FIDE, Estimate, Interval, Rate, clustered_interval
 from sterling.study import (
     Claim,
     Figure,
@@ -83,6 +83,7 @@ def detector_findings(
         tables=[
             species,
             _systems_table(evaluation.systems),
+            *([reasons_table(evaluation.reasons)] if evaluation.reasons else []),
             *([subject_table(main)] if main.errors.subjects else []),
             *([_guarantee_table(guarantee)] if guarantee else []),
             _origin_table(detector),
@@ -147,6 +148,27 @@ def _species_table(system: SystemScores) -> Table:
         caption="Exact 95 % intervals for independent presentations; several presentations of one "
         "subject are not independent.",
     )
+
+
+def reasons_table(reasons: Mapping[str, Mapping[str, Rate]]) -> Table:
+    """Tabulate the shares of items without a score, by reason and class."""
+    rows: list[TableRow] = [
+        [reason, label, rate.errors, rate.trials, rate.value, *_ends(rate.interval())]
+        for reason, rates in reasons.items()
+        for label, rate in rates.items()
+    ]
+    return Table(
+        name="reasons",
+        title="Presentations without a score, by reason",
+        columns=["reason", "class", "without", "presented", "share", "low", "high"],
+        rows=rows,
+        caption="Pictures, frames or clips; exact 95 % intervals. The error rates hold for those "
+        "that are scored.",
+    )
+
+
+def _ends(interval: Interval) -> tuple[float, float]:
+    return interval.low, interval.high
 
 
 def subject_table(system: SystemScores) -> Table:
@@ -231,6 +253,10 @@ def _origin_table(detector: DetectorBase) -> Table:
             if key in card["provenance"]
         },
     }
+    if detector.reference is not None:
+        alpha, known = detector.reference.alpha, len(detector.reference.distances)
+        facts["refused as unfamiliar"] = f"at most {alpha:g} of what is like {known} presentations"
+    facts |= {f"limit {name}": value for name, value in (card["limits"] or {}).items()}
     if "checked" in card:
         facts["checked on a bona fide photograph"] = card["checked"] or "no"
     if detector.caution:

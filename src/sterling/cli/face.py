@@ -1,13 +1,12 @@
 """`sterling face …`: liveness detection on the user's own photographs."""
 
-from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import typer
 
 from sterling.cli import face_card, face_challenge, face_data
-from sterling.cli._crops import crops_of
+from sterling.cli._crops import crops_of, judged_crops
 from sterling.cli.studies import JsonFlag, show_evidence, show_json, show_metrics, show_table
 from sterling.errors import InputError
 
@@ -60,6 +59,20 @@ def _degraded(detector: Any, faces: Any, manifest: Any, seed: int) -> Any:
         for factor in CROP_FACTORS
     }
     return points + recropped(detector, crops)
+
+
+def _shares(rates: Any) -> dict[str, Any]:
+    """Shares of one reason by class, as JSON."""
+    return {
+        label: {
+            "count": rate.errors,
+            "presented": rate.trials,
+            "share": rate.value,
+            "low": rate.interval().low,
+            "high": rate.interval().high,
+        }
+        for label, rate in rates.items()
+    }
 
 
 def _changed(detector: Any, faces: Any, seed: int) -> Any:
@@ -329,16 +342,15 @@ def evaluate(
             "'test'; give a manifest with both"
         )
     identity = {"study": "face-evaluate", "seed": seed, "config": config}
-    crops = partial(crops_of, network=trained.model, preprocessing=trained.preprocessing)
     with open_run(out, identity=identity, seed=seed) as run:
-        loaded = crops(manifest)
+        loaded = judged_crops(manifest, trained)
         development = None
         if has_test and everything.matches(split="train").any():
-            known = crops(everything.where(split=("train", "dev"))).faces
+            known = judged_crops(everything.where(split=("train", "dev")), trained).faces
             development = (known.split("train"), known.split("dev"))
         promise = None
         if wanted:
-            held_out = crops(everything.where(split="dev")).faces
+            held_out = judged_crops(everything.where(split="dev"), trained).faces
             scores = scores_of(
                 trained.score(held_out.images, present=held_out.present), held_out.manifest
             )
@@ -430,7 +442,7 @@ def calibrate(
     from sterling.face.data.source import read_source
     from sterling.face.evaluation.bounded_threshold import Promise
     from sterling.face.evaluation.calibration import calibrate as choose
-    from sterling.face.evaluation.evaluate import count_reasons
+    from sterling.face.evaluation.evaluate import count_reasons, rates_by_reason
     from sterling.face.pad import load_detector
     from sterling.storage import write_atomically
 
@@ -441,10 +453,15 @@ def calibrate(
         if not manifest.matches(split="dev").any():
             raise InputError(f"{data} has splits and none is 'dev', which calibration takes")
         manifest = manifest.where(split="dev")
-    loaded = crops_of(manifest, trained.model, trained.preprocessing)
+    loaded = judged_crops(manifest, trained)
     found = choose(trained, loaded.faces, promise, source=str(data), seed=seed)
-    missing = count_reasons(loaded.non_responses)
-    document = {**found.to_dict(), "not scored": missing, "caution": trained.caution or None}
+    missing = rates_by_reason(loaded.non_responses, loaded.faces.manifest, manifest)
+    document = {
+        **found.to_dict(),
+        "not scored": count_reasons(loaded.non_responses),
+        "not scored by reason": {reason: _shares(rates) for reason, rates in missing.items()},
+        "caution": trained.caution or None,
+    }
     # The record first: no calibrated detector lies there without it.
     write_atomically(out / "calibration.json", json.dumps(document, indent=1) + "\n")
     found.detector.save_pretrained(out)
@@ -453,7 +470,16 @@ def calibrate(
         return
     for line in found.lines():
         typer.echo(line)
-    typer.echo(f"not scored: {missing}")
+    typer.echo(f"not scored: {count_reasons(loaded.non_responses)}")
+    for reason, rates in missing.items():
+        for label, rate in rates.items():
+            low, high = rate.interval().low, rate.interval().high
+            typer.echo(
+                f"  {reason}: {rate.errors} of {rate.trials} {label}, a share of {rate.value:.3f} "
+                f"({low:.3f} … {high:.3f})"
+            )
+    if missing:
+        typer.echo("  the promise holds for presentations that are scored")
     if trained.caution:
         typer.echo(trained.caution)
     typer.echo(f"next: sterling face predict PHOTOGRAPH --detector {out}")
@@ -476,16 +502,14 @@ def predict(
     as_json: JsonFlag = False,
 ) -> int:
     """Bona fide, attack, or cannot tell, with the reason, the score and the threshold."""
-    from sterling.face.evaluation.prediction import predict_sources
+    from sterling.face.evaluation.prediction import predict_sources, standing
     from sterling.face.pad import load_detector
 
     trained = load_detector(detector)
     answers = predict_sources(trained, sources, frames=frames, largest=largest, boxes=boxes)
-    threshold, simulated = trained.threshold, trained.provenance.simulated
-    advice = (
-        f"this threshold comes from simulated captures; choose one for your camera: "
-        f"sterling face calibrate {detector} --data RECORDINGS --out calibrated"
-    )
+    threshold, calibrated = trained.threshold, bool(trained.promise)
+    advice = f"choose a threshold for your camera: sterling face calibrate {detector} --data "
+    advice += "RECORDINGS --out calibrated"
     if as_json:
         origin = {} if threshold is None else {"rule": threshold.rule, "source": threshold.source}
         document: dict[str, Any] = {
@@ -494,16 +518,19 @@ def predict(
                 "trained on": trained.provenance.data,
                 "caution": trained.caution or None,
             },
-            "threshold": {**origin, "advice": advice if simulated else None},
+            "calibrated": calibrated,
+            "standing": standing(trained),
+            "threshold": {**origin, "advice": None if calibrated else advice},
             "answers": [answer.to_dict() for answer in answers],
         }
         show_json(document)
     else:
+        typer.echo(standing(trained))
         for answer in answers:
             typer.echo(answer.line())
         if threshold is not None:
             typer.echo(f"threshold: {threshold.value:.4f}, {threshold.rule}, {threshold.source}")
-        if simulated:
+        if not calibrated:
             typer.echo(advice)
         if trained.caution:
             typer.echo(trained.caution)

@@ -1,4 +1,5 @@
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -6,7 +7,8 @@ import pytest
 from PIL import Image
 
 from sterling.errors import InputError
-from sterling.face.evaluation.prediction import Prediction, predict_sources
+from sterling.face.data import Limits
+from sterling.face.evaluation.prediction import Prediction, predict_sources, standing
 from sterling.face.pad import shipped_detector
 from sterling.face.pad.detector.decision import Decision, Outcome
 
@@ -67,6 +69,37 @@ def test_a_bad_picture_leaves_the_others_answered(
         answered(mixed / "b.jpg")
     with pytest.raises(InputError, match="none: no such file"):
         answered(mixed, mixed / "none")
+
+
+def test_what_lies_beyond_a_limit_is_answered_with_its_reason(tmp_path: Path) -> None:
+    Image.open(ASTRONAUT).convert("L").save(tmp_path / "grey.png")
+    source = str(tmp_path / "grey.png")
+    shipped = shipped_detector()
+    (judged,) = predict_sources(shipped, [source])
+    assert judged.decision.reason == "score"
+    limited = replace(shipped, limits=Limits())
+    (refused,) = predict_sources(limited, [source])
+    assert (refused.decision.outcome, refused.decision.reason) == ("cannot tell", "grey")
+    assert refused.score is None
+    assert refused.box == judged.box
+    assert refused.note == "colour 0.0, less than 3; this detector needs a colour camera"
+    (coloured,) = predict_sources(limited, [str(ASTRONAUT)])
+    assert coloured.decision.reason == "score"
+
+
+def test_an_answer_says_what_is_known_of_its_error_rates() -> None:
+    shipped = shipped_detector()
+    assert standing(shipped) == "not calibrated on your camera: error rates unknown"
+    assert shipped.threshold is not None
+    calibrated = replace(
+        shipped,
+        threshold=replace(shipped.threshold, source="desk\nforged"),
+        promise="With confidence 0.95 the BPCER is at most 0.05.",
+    )
+    assert standing(calibrated) == (
+        "calibrated on desk\\nforged: With confidence 0.95 the BPCER is at most 0.05. "
+        "The APCER has no bound."
+    )
 
 
 def test_every_face_is_answered_or_only_the_largest(tmp_path: Path) -> None:

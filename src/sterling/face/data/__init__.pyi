@@ -50,6 +50,7 @@ from .modality import (
     require_modalities,
     stack,
 )
+from .quality import SIZE_ONLY, Cut, Limits, Refusal, check_cut
 from .split import hold_out_dev, split_by_subject
 from .video import VIDEO_SUFFIXES, Frames, read_frame_pixels, read_frames
 
@@ -73,6 +74,7 @@ __all__ = [
     "REPLAY_ATTACK",
     "SIW",
     "SIW_M",
+    "SIZE_ONLY",
     "SMALLEST_FACE",
     "SPLITS",
     "SUHIFIMASK",
@@ -81,6 +83,7 @@ __all__ = [
     "Account",
     "Count",
     "CropSpec",
+    "Cut",
     "Dataset",
     "Degradation",
     "Face",
@@ -89,12 +92,15 @@ __all__ = [
     "Frames",
     "Intervention",
     "LabelKind",
+    "Limits",
     "LoadedFaces",
     "Manifest",
     "Modality",
     "NonResponse",
     "Problem",
+    "Refusal",
     "channels_of",
+    "check_cut",
     "check_dataset",
     "clip_of_video",
     "crop_face",

@@ -136,7 +136,18 @@ def _resized(pixels: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
 
 def _upright(image: NDArray[np.uint8], face: Face, spec: CropSpec) -> NDArray[np.uint8]:
     """The square around the box, (side, side, 3), at the picture's own resolution."""
-    height, width = image.shape[1:]
+    return _window(image, *crop_window(image.shape, face, spec))
+
+
+def crop_window(shape: tuple[int, ...], face: Face, spec: CropSpec) -> tuple[int, int, int]:
+    """Return column, row and side of the square that is cut around an upright face.
+
+    Args:
+        shape: (3, H, W) of the picture, which the square may leave.
+        face: Place of the face.
+        spec: Settings of the crop.
+    """
+    height, width = shape[-2:]
     left, top, right, bottom = face.box
     side = max(1, round(spec.scale * face.side))
     if spec.border == "shift":
@@ -144,7 +155,7 @@ def _upright(image: NDArray[np.uint8], face: Face, spec: CropSpec) -> NDArray[np
     column, row = round((left + right - side) / 2), round((top + bottom - side) / 2)
     if spec.border == "shift":
         column, row = min(max(column, 0), width - side), min(max(row, 0), height - side)
-    return _window(image, column, row, side)
+    return column, row, side
 
 
 def _level(image: NDArray[np.uint8], face: Face, scale: float) -> NDArray[np.uint8]:

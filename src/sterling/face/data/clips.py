@@ -15,6 +15,7 @@ from sterling.face.data.images import call_picture
 from sterling.face.data.load import LoadedFaces, NoCropError, Reason, crop_each, cutter
 from sterling.face.data.manifest import Manifest
 from sterling.face.data.modality import require_modalities
+from sterling.face.data.quality import Limits
 from sterling.face.data.video import call_count, call_numbered, is_video
 from sterling.sandbox import Call, sandbox
 
@@ -30,6 +31,7 @@ def load_clips(
     modalities: Collection[str] = ("rgb",),
     cropped: bool = False,
     detector: FaceDetector | None = None,
+    limits: Limits | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> LoadedFaces:
     """Read one clip of every video of a manifest; its first row stands for it.
@@ -46,6 +48,7 @@ def load_clips(
         modalities: Only colour: depth and infrared videos have no reader.
         cropped: The frames are face crops already: only their size is changed.
         detector: Face detector; None for one with its default settings.
+        limits: Limits beyond which the middle frame's crop is refused, see `load_faces`.
         progress: Called after each video with the number done and the number of all.
 
     Raises:
@@ -69,7 +72,7 @@ def load_clips(
 
     def crop(row: int, _place: int) -> None:
         pictures = _frames([paths[place] for place in videos[row]], frames)
-        clips.append(_cut(paths[row], pictures, spec, finder))
+        clips.append(_cut(paths[row], pictures, spec, finder, limits))
 
     found, missing = crop_each(manifest, paths, list(videos), crop, progress)
     if not clips:
@@ -80,7 +83,12 @@ def load_clips(
 
 
 def clip_of_video(
-    path: str | Path, spec: CropSpec, frames: int, *, detector: FaceDetector | None
+    path: str | Path,
+    spec: CropSpec,
+    frames: int,
+    *,
+    detector: FaceDetector | None,
+    limits: Limits | None = None,
 ) -> Tensor | tuple[Reason, str]:
     """The clip of one video file, uint8 (T, 3, size, size), or why there is none.
 
@@ -89,12 +97,13 @@ def clip_of_video(
         spec: Settings of the crop.
         frames: Frames of the clip.
         detector: Face detector; None if the frames are face crops already.
+        limits: Limits beyond which the middle frame's crop is refused, see `load_faces`.
 
     Raises:
         InputError: The file is missing or no video.
     """
     try:
-        return _cut(str(path), _of_file(str(path), frames), spec, detector)
+        return _cut(str(path), _of_file(str(path), frames), spec, detector, limits)
     except NoCropError as problem:
         return problem.reason, problem.detail
 
@@ -153,6 +162,12 @@ def _middle(available: int, frames: int, step: int, path: str) -> list[int]:
     return list(range(start, start + span, step))
 
 
-def _cut(path: str, pictures: list[Tensor], spec: CropSpec, finder: FaceDetector | None) -> Tensor:
-    cut = cutter(path, pictures[len(pictures) // 2], (spec,), finder)
+def _cut(
+    path: str,
+    pictures: list[Tensor],
+    spec: CropSpec,
+    finder: FaceDetector | None,
+    limits: Limits | None,
+) -> Tensor:
+    cut = cutter(path, pictures[len(pictures) // 2], (spec,), finder, limits)
     return torch.cat([cut(picture) for picture in pictures])

@@ -14,15 +14,16 @@ from torch import Tensor
 
 from sterling.errors import InputError, NothingMeasuredError
 from sterling.face.data.align import CropSpec, crop_face, resize_crop
-from sterling.face.data.detect import SMALLEST_FACE, Face, FaceDetector
+from sterling.face.data.detect import Face, FaceDetector
 from sterling.face.data.faces import Faces
 from sterling.face.data.images import call_picture
 from sterling.face.data.manifest import Manifest
 from sterling.face.data.modality import CHANNELS, Modality, channels_of, require_modalities
+from sterling.face.data.quality import SIZE_ONLY, Cut, Limits, QualityReason, check_cut
 from sterling.face.data.video import call_numbered, is_video
 from sterling.sandbox import Arrays, Call, sandbox
 
-Reason = Literal["unreadable", "no_face", "too_small", "too_short"]
+Reason = Literal["unreadable", "no_face", "too_short", "unfamiliar"] | QualityReason
 
 _COLUMN: dict[Modality, str] = {"rgb": "path", "depth": "depth_path", "ir": "ir_path"}
 
@@ -42,7 +43,8 @@ class NonResponse:
     Attributes:
         item: Its id in the manifest.
         path: The file.
-        reason: ``"unreadable"``, ``"no_face"``, ``"too_small"`` or, for clips, ``"too_short"``.
+        reason: ``"unreadable"``, ``"no_face"``, for clips ``"too_short"``, a reason of `Limits`,
+            or ``"unfamiliar"``, which a detector with a reference answers.
         detail: One line for people: what is wrong with it.
     """
 
@@ -73,6 +75,7 @@ def load_faces(
     modalities: Collection[str] = ("rgb",),
     cropped: bool = False,
     detector: FaceDetector | None = None,
+    limits: Limits | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> LoadedFaces:
     """Read every picture or frame of a manifest and cut out its largest face.
@@ -89,6 +92,8 @@ def load_faces(
         modalities: Modalities to read, in the order of the channels.
         cropped: The pictures are face crops already: only their size is changed.
         detector: Face detector, asked for the largest face; None for one with its default settings.
+        limits: Limits beyond which the colour picture's crop is refused, with a reason; None:
+            only faces below `SMALLEST_FACE` are.
         progress: Called after each row with the number of rows done and the number of all.
 
     Raises:
@@ -109,7 +114,9 @@ def load_faces(
 
     def crop(row: int, place: int) -> None:
         there = {name: column[row] for name, column in files.items() if column[row]}
-        cut = _crop(paths[row], next(pictures), there, specs, finder)
+        # A depth or infrared picture that stands in for the colour one has no such limits.
+        known = limits if paths[row] == there.get("rgb") else None
+        cut = _crop(paths[row], next(pictures), there, specs, finder, known)
         crops[place] = _stacked(cut, wanted, len(specs), size)
         present[place] = torch.tensor([name in cut for name in wanted])
 
@@ -163,7 +170,9 @@ def visit_faces(
 
         def look(row: int, _place: int) -> None:
             picture = _whole(next(pictures)[paths[row]])
-            visit(picture.numpy(), _largest_face(paths[row], picture, finder))
+            face = _largest_face(paths[row], picture, finder)
+            _require_quality(paths[row], Cut(picture.numpy(), face, CropSpec(1)), SIZE_ONLY)
+            visit(picture.numpy(), face)
 
         found, missing = crop_each(manifest, paths, range(len(manifest)), look, progress)
     if not found:
@@ -278,6 +287,7 @@ def _crop(
     files: Mapping[Modality, str],
     specs: Sequence[CropSpec],
     finder: FaceDetector | None,
+    limits: Limits | None,
 ) -> dict[Modality, Tensor]:
     """The crops of the largest face from all files there are, (crops, 3, S, S) each.
 
@@ -286,7 +296,7 @@ def _crop(
         InputError: The pictures differ in size.
     """
     picture = _whole(pictures[path])
-    cut = cutter(path, picture, specs, finder)
+    cut = cutter(path, picture, specs, finder, limits)
     crops: dict[Modality, Tensor] = {}
     for name, file in files.items():
         image = _whole(pictures[file])
@@ -307,7 +317,11 @@ def _whole(picture: Tensor | str) -> Tensor:
 
 
 def cutter(
-    path: str, picture: Tensor, specs: Sequence[CropSpec], finder: FaceDetector | None
+    path: str,
+    picture: Tensor,
+    specs: Sequence[CropSpec],
+    finder: FaceDetector | None,
+    limits: Limits | None,
 ) -> Callable[[Tensor], Tensor]:
     """Find the face in a picture; return what cuts it out of pictures of the same scene.
 
@@ -318,13 +332,15 @@ def cutter(
         picture: uint8 (3, H, W), in which the face is found.
         specs: Settings of each crop.
         finder: Face detector; None if the picture is a face crop already.
+        limits: Limits beyond which the crop is refused; None: faces below `SMALLEST_FACE` are.
 
     Raises:
-        NoCropError: There is no face, or it is too small.
+        NoCropError: There is no face, or its crop lies beyond a limit.
     """
-    if finder is None:
+    face = None if finder is None else _largest_face(path, picture, finder)
+    _require_quality(path, Cut(picture.numpy(), face, specs[0]), limits or SIZE_ONLY)
+    if face is None:
         return lambda image: torch.stack([resize_crop(image, spec.size) for spec in specs])
-    face = _largest_face(path, picture, finder)
     return lambda image: torch.stack([crop_face(image, face, spec) for spec in specs])
 
 
@@ -334,13 +350,13 @@ def _largest_face(path: str, picture: Tensor, finder: FaceDetector) -> Face:
         searched = finder.shrinking(picture)
         advice = f"show it upright, lit and not cut off{searched and f' ({searched})'}"
         raise NoCropError("no_face", f"{path}: no face found; {advice}")
-    if face.side < SMALLEST_FACE:
-        raise NoCropError(
-            "too_small",
-            f"{path}: the face is {face.side:.0f} pixels large, less than {SMALLEST_FACE};"
-            " take the picture nearer or at a higher resolution",
-        )
     return face
+
+
+def _require_quality(path: str, cut: Cut, limits: Limits) -> None:
+    refusal = check_cut(cut, limits)
+    if refusal is not None:
+        raise NoCropError(refusal.reason, f"{path}: {refusal.detail}")
 
 
 def _grey(image: Tensor) -> Tensor:

@@ -5,7 +5,7 @@ where it will be used does. Only bona fides choose it, so that the attack presen
 set and their exact intervals hold.
 """
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -91,7 +91,7 @@ def calibrate(
     """Choose the strictest threshold that bounds the BPCER with confidence.
 
     Args:
-        detector: Detector with or without a threshold.
+        detector: Detector with or without a threshold; the one returned carries the promise.
         faces: Presentations recorded as the detector will be used, none of which trained it; a
             video counts once, by its mean score. Attack presentations may be missing.
         promise: Error rate to bound.
@@ -106,7 +106,7 @@ def calibrate(
         raise InputError(f"{source}: no bona fide presentation, and those choose the threshold")
     scores = scores_of(detector.score(faces.images, present=faces.present), faces.manifest)
     threshold, guarantee = bounded_threshold(scores, promise, source=source, seed=seed)
-    calibrated = detector.with_threshold(threshold)
+    calibrated = replace(detector, threshold=threshold, promise=guarantee.statement)
     low, high = np.quantile(scores.values, (0.05, 0.95))
     return Calibration(
         calibrated,

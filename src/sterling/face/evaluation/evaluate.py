@@ -10,8 +10,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from sterling.errors import InputError
-from sterling.face.data import Faces, Manifest, NonResponse
+from sterling.errors import InputError, NothingMeasuredError
+from sterling.face.data import ATTACK, BONA_FIDE, Faces, LoadedFaces, Manifest, NonResponse
 from sterling.face.pad import DetectorBase, score_thumbnails
 from sterling.measure import (
     Estimate,
@@ -73,11 +73,13 @@ class Evaluation:
         systems: The detector first, then the baseline where it could be fitted.
         non_responses: Share of presentations without a score, per species and for bona fides.
         not_scored: Number of items without a score.
+        reasons: Shares of items without a score by reason and class, see `rates_by_reason`.
     """
 
     systems: tuple[SystemScores, ...]
     non_responses: Mapping[str, Rate]
     not_scored: int
+    reasons: Mapping[str, Mapping[str, Rate]]
 
     def table(self) -> pl.DataFrame:
         """Per-item scores of all systems, see `score_table`."""
@@ -85,6 +87,30 @@ class Evaluation:
             score_table(one.scores, one.errors.threshold, system=one.name) for one in self.systems
         ]
         return pl.concat(each)
+
+
+def familiar(detector: DetectorBase, loaded: LoadedFaces) -> LoadedFaces:
+    """Move the crops that a detector's reference refuses to the non-responses, as "unfamiliar".
+
+    Raises:
+        NothingMeasuredError: It refuses all.
+    """
+    faces = loaded.faces
+    strange = detector.unfamiliar(faces.images, present=faces.present)
+    if not strange.any():
+        return loaded
+    if strange.all():
+        raise NothingMeasuredError(
+            f"{faces.manifest.source}: all {len(faces)} crops are unlike the presentations that "
+            "the detector was made for"
+        )
+    refused = faces.manifest.select(strange)
+    items, paths = refused.column("item").tolist(), refused.column("path").tolist()
+    missing = [
+        NonResponse(item, path, "unfamiliar", f"{path}: unlike what the detector was made for")
+        for item, path in zip(items, paths, strict=True)
+    ]
+    return LoadedFaces(faces.select(~strange), (*loaded.non_responses, *missing))
 
 
 def evaluate_detector(
@@ -116,7 +142,10 @@ def evaluate_detector(
     if development is not None:
         systems.append(_baseline(*development, test))
     return Evaluation(
-        tuple(systems), _non_response_rates(non_responses, manifest), len(non_responses)
+        tuple(systems),
+        _non_response_rates(non_responses, manifest),
+        len(non_responses),
+        rates_by_reason(non_responses, test.manifest, manifest),
     )
 
 
@@ -136,6 +165,35 @@ def _non_response_rates(missing: Sequence[NonResponse], manifest: Manifest) -> d
     presented, first = np.unique(manifest.presentation, return_index=True)
     responded = np.isin(presented, manifest.presentation[scored])
     return non_response_rates(manifest.column("species")[first], responded)
+
+
+def rates_by_reason(
+    missing: Sequence[NonResponse], scored: Manifest, manifest: Manifest
+) -> dict[str, dict[str, Rate]]:
+    """Shares of items without a score, by reason (the most frequent first) and by class.
+
+    Counted are pictures, frames of videos, or the clips of a network of clips. A class without
+    items is left out.
+
+    Args:
+        missing: The items without a score.
+        scored: The items with one.
+        manifest: All items.
+    """
+    refused = manifest.where(item={entry.item for entry in missing})
+    labels = dict(
+        zip(refused.column("item").tolist(), refused.column("label").tolist(), strict=True)
+    )
+    counts = Counter((entry.reason, labels[entry.item]) for entry in missing)
+    trials = Counter([*scored.column("label").tolist(), *labels.values()])
+    return {
+        reason: {
+            label: Rate(counts[reason, label], trials[label])
+            for label in (BONA_FIDE, ATTACK)
+            if trials[label]
+        }
+        for reason, _ in Counter(entry.reason for entry in missing).most_common()
+    }
 
 
 def score_table(

@@ -18,13 +18,13 @@ from PIL import Image, ImageDraw
 from sterling.errors import InputError
 from sterling.face.data import (
     CHANNELS,
-    SMALLEST_FACE,
+    SIZE_ONLY,
+    Cut,
     Face,
     FaceDetector,
-    crop_pixels,
+    check_cut,
     read_frame_pixels,
     read_pixels,
-    resize_pixels,
 )
 from sterling.face.data.images import call_picture
 from sterling.face.data.media import MEDIA_SUFFIXES, files_below, warn_of_others
@@ -39,6 +39,11 @@ logger = logging.getLogger("sterling")
 Pixels = NDArray[np.uint8]  # (3, H, W), RGB
 
 COLOURS = {Outcome.BONA_FIDE: "#12a150", Outcome.ATTACK: "#d33a2c", Outcome.CANNOT_TELL: "#c99a00"}
+
+NOTES = {
+    "unfamiliar": "unlike the presentations that the detector was made for, bona fide and attack"
+}
+"""Explanation of reasons that the detector itself gives, for people."""
 
 
 @dataclass(frozen=True)
@@ -84,6 +89,19 @@ class Prediction:
         if self.note:
             said += f"; {self.note}"
         return shown(f"{self.source}: {self.decision.outcome.value} ({said})")
+
+
+def standing(detector: DetectorBase) -> str:
+    """Say in one line what is known about a detector's error rates where it is used.
+
+    Either nothing, or what its calibration promises. Nothing ever bounds the share of attacks that
+    are accepted: instruments that nobody tried may be accepted more often.
+    """
+    if not detector.promise:
+        return "not calibrated on your camera: error rates unknown"
+    threshold = detector.threshold
+    source = "" if threshold is None else f"calibrated on {threshold.source}: "
+    return shown(f"{source}{detector.promise} The APCER has no bound.")
 
 
 def predict_sources(
@@ -143,23 +161,26 @@ def _judge(
 
     if isinstance(picture, str):
         return [Prediction(name, None, decide([picture])[0])]
-    preprocessing = detector.preprocessing
-    if finder is None:
-        crop = resize_pixels(picture, preprocessing.size)
-        return [Prediction(name, None, decide([crop])[0])]
-    found = _found(picture, finder, largest=largest)
-    if not found:
-        return [Prediction(name, None, decide(["no_face"])[0], finder.shrinking(picture))]
-    specs = preprocessing.crop_specs()
-    crops: list[Pixels | str] = [
-        "too_small"
-        if face.side < SMALLEST_FACE
-        else np.concatenate([crop_pixels(picture, face, spec) for spec in specs])
-        for face in found
+    found: Sequence[Face | None] = (None,)
+    if finder is not None:
+        found = _found(picture, finder, largest=largest)
+        if not found:
+            return [Prediction(name, None, decide(["no_face"])[0], finder.shrinking(picture))]
+    specs = detector.preprocessing.crop_specs()
+    cuts = [[Cut(picture, face, spec) for spec in specs] for face in found]
+    refusals = [check_cut(first, detector.limits or SIZE_ONLY) for first, *_ in cuts]
+    crops = [
+        refusal.reason if refusal else np.concatenate([cut.crop for cut in each])
+        for each, refusal in zip(cuts, refusals, strict=True)
     ]
     return [
-        Prediction(name, face.box, decision)
-        for face, decision in zip(found, decide(crops), strict=True)
+        Prediction(
+            name,
+            None if face is None else face.box,
+            decision,
+            refusal.detail if refusal else NOTES.get(decision.reason, ""),
+        )
+        for face, refusal, decision in zip(found, refusals, decide(crops), strict=True)
     ]
 
 
@@ -174,9 +195,12 @@ def _judge_clip(detector: DetectorBase, path: Path, finder: FaceDetector | None)
     from sterling.face.data import clip_of_video  # needs PyTorch
 
     spec = detector.preprocessing.crop_spec()
-    clip = clip_of_video(path, spec, detector.model.frames, detector=finder)
-    crop = clip[0] if isinstance(clip, tuple) else clip
-    return Prediction(str(path), None, detector.decide([crop])[0])
+    clip = clip_of_video(path, spec, detector.model.frames, detector=finder, limits=detector.limits)
+    if isinstance(clip, tuple):
+        reason, detail = clip
+        return Prediction(str(path), None, detector.decide([reason])[0], detail)
+    decision = detector.decide([clip])[0]
+    return Prediction(str(path), None, decision, NOTES.get(decision.reason, ""))
 
 
 def _padded(crop: Pixels | str, detector: DetectorBase) -> Pixels | str:

@@ -1,11 +1,12 @@
 from .baselines.simple import score_thumbnails
-from .detector.base import DetectorBase, Provenance
+from .detector.base import Answers, DetectorBase, Provenance
 from .detector.decision import Decision, Outcome, decide, margin_for
 from .detector.detector import Detector
-from .detector.export import ExportReport, export_onnx
+from .detector.export import ExportReport, export_onnx, rewrite_card
 from .detector.onnx import OnnxDetector
 from .detector.preprocessing import Preprocessing, normalise
 from .detector.pretrained import SHIPPED, load_detector, shipped_detector
+from .detector.reference import Reference
 from .few_shot.aim_fas import adaptive_inner_update
 from .layers.cdc import CentralDifferenceConv2d, fold, two_path
 from .layers.spatio_temporal import SpatialGradientBlock
@@ -28,6 +29,7 @@ __all__ = [
     "MODELS",
     "SGTD",
     "SHIPPED",
+    "Answers",
     "Batch",
     "CentralDifferenceConv2d",
     "Compact",
@@ -47,6 +49,7 @@ __all__ = [
     "Output",
     "Preprocessing",
     "Provenance",
+    "Reference",
     "SpatialGradientBlock",
     "StreamState",
     "TemporalDepth",
@@ -62,6 +65,7 @@ __all__ = [
     "load_detector",
     "margin_for",
     "normalise",
+    "rewrite_card",
     "score_thumbnails",
     "shipped_detector",
     "small_arguments",

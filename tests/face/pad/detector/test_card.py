@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from sterling.face.data import (
     Face,
     FaceDetector,
     Faces,
+    Limits,
     Manifest,
     crop_pixels,
     load_faces,
@@ -251,11 +253,14 @@ def test_a_calibrated_card_is_written_with_its_networks(
     build: Build, red: Path, tmp_path: Path
 ) -> None:
     threshold = Threshold(99.5, rule="calibrated", source="door", n=20, items=frozenset({"ab"}))
-    detector = detector_of_red(build, red).with_threshold(threshold)
+    plain = detector_of_red(build, red)
+    assert (plain.limits, plain.promise) == (None, "")  # the card has neither field
+    detector = replace(plain, threshold=threshold, limits=Limits(), promise="At most 5 %.")
     detector.save_pretrained(tmp_path / "out")
     again = load_detector(tmp_path / "out")
     assert isinstance(again, CardDetector)
     assert again.threshold == threshold
+    assert (again.limits, again.promise) == (Limits(), "At most 5 %.")
     assert np.array_equal(again.score(PIXELS), detector.score(PIXELS))
     assert again.card() == detector.card()
     again.save_pretrained(tmp_path / "twice")

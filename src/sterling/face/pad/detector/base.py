@@ -11,15 +11,17 @@ from dataclasses import asdict, dataclass, field, replace
 from importlib.metadata import version
 from math import inf
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sterling.errors import InputError
 from sterling.face.data.pixels import as_array
+from sterling.face.data.quality import Limits
 from sterling.face.pad.detector.decision import Decision, decide
 from sterling.face.pad.detector.preprocessing import Preprocessing
+from sterling.face.pad.detector.reference import Reference
 from sterling.files import open_regular
 from sterling.measure import Threshold
 from sterling.storage import write_atomically
@@ -86,6 +88,19 @@ class Provenance:
     versions: Mapping[str, str] = field(default_factory=_versions)
 
 
+class Answers(NamedTuple):
+    """A detector's answers for N presentations.
+
+    Attributes:
+        scores: (N,), 0 or more, higher means bona fide.
+        features: (N, D), what the last layer turns into the score; None from a network or a file
+            that does not give them.
+    """
+
+    scores: NDArray[np.float64]
+    features: NDArray[np.float64] | None
+
+
 @dataclass(frozen=True, eq=False)
 class DetectorBase(ABC):
     """A presentation attack detector for face crops: pictures or clips, of one modality or more.
@@ -99,6 +114,12 @@ class DetectorBase(ABC):
         provenance: Training data and licence.
         threshold: Decision threshold with its origin; None while there is none.
         margin: Scores nearer to the threshold than this are answered "cannot tell".
+        limits: Limits beyond which a crop is answered "cannot tell"; None: only faces below
+            `SMALLEST_FACE` are.
+        reference: Test of whether a presentation is like those that the detector was made for;
+            None: not tested.
+        promise: Guarantee of the threshold on recordings of the user's own camera, a sentence;
+            ``""`` while nobody calibrated the detector: its error rates there are unknown.
     """
 
     model: Network | Interface
@@ -106,6 +127,9 @@ class DetectorBase(ABC):
     provenance: Provenance
     threshold: Threshold | None = None
     margin: float = 0.0
+    limits: Limits | None = None
+    reference: Reference | None = None
+    promise: str = ""
 
     @abstractmethod
     def score(
@@ -130,6 +154,58 @@ class DetectorBase(ABC):
                 that is needed.
         """
 
+    def answer(
+        self,
+        images: Tensor | NDArray[np.uint8],
+        *,
+        present: Tensor | NDArray[np.bool_] | None = None,
+        batch_size: int = 16,
+    ) -> Answers:
+        """Score presentations and give their features at once; see `score`.
+
+        Without an own implementation a detector gives no features.
+        """
+        return Answers(self.score(images, present=present, batch_size=batch_size), None)
+
+    def features(
+        self,
+        images: Tensor | NDArray[np.uint8],
+        *,
+        present: Tensor | NDArray[np.bool_] | None = None,
+        batch_size: int = 16,
+    ) -> NDArray[np.float64]:
+        """Features (N, D) of presentations, to fit a `Reference` on; arguments as for `score`.
+
+        Raises:
+            InputError: As `score`, or the detector gives no features.
+        """
+        return self._features(self.answer(images, present=present, batch_size=batch_size))
+
+    def unfamiliar(
+        self,
+        images: Tensor | NDArray[np.uint8],
+        *,
+        present: Tensor | NDArray[np.bool_] | None = None,
+    ) -> NDArray[np.bool_]:
+        """Whether each presentation is unlike those that the detector was made for, bool (N,).
+
+        Without a reference none is.
+
+        Raises:
+            InputError: As `score`, or there is a reference and the detector gives no features.
+        """
+        if self.reference is None or not len(images):
+            return np.zeros(len(images), dtype=np.bool_)
+        return self.reference.unfamiliar(self.features(images, present=present))
+
+    def _features(self, answers: Answers) -> NDArray[np.float64]:
+        if answers.features is None:
+            raise InputError(
+                f"{self.model.name}: gives no features to tell what is unfamiliar; take a network "
+                "with an embedding, such as compact, and export it with features"
+            )
+        return answers.features
+
     @abstractmethod
     def save_pretrained(self, folder: Path | str) -> None:
         """Write the detector into `folder`, made if missing, for `load_detector`.
@@ -144,8 +220,8 @@ class DetectorBase(ABC):
         return ""
 
     def with_threshold(self, threshold: Threshold) -> Self:
-        """Return the same detector with another threshold."""
-        return replace(self, threshold=threshold)
+        """Return the same detector with another threshold, of which nothing is promised."""
+        return replace(self, threshold=threshold, promise="")
 
     def decide(
         self,
@@ -157,7 +233,8 @@ class DetectorBase(ABC):
 
         Args:
             crops: Per presentation a crop uint8 ([T,] C, S, S), or the reason there is none
-                ("unreadable", "no_face", "too_small", ...), which is answered "cannot tell".
+                ("unreadable", "no_face", "too_small", ...), which is answered "cannot tell". With a
+                `reference`, so is a crop that is "unfamiliar".
             there: Modalities that the crops hold; None: all.
 
         Raises:
@@ -173,11 +250,20 @@ class DetectorBase(ABC):
         if there is not None:
             row = [name in there for name in self.model.modalities]
             present = np.tile(row, (len(crops_only), 1))
-        scored = iter(
-            self.score(np.stack(crops_only), present=present).tolist() if crops_only else []
-        )
-        answers = [crop if isinstance(crop, str) else next(scored) for crop in crops]
+        judged = iter(self._judged(np.stack(crops_only), present) if crops_only else [])
+        answers = [crop if isinstance(crop, str) else next(judged) for crop in crops]
         return decide(answers, self.threshold, margin=self.margin)
+
+    def _judged(
+        self, crops: NDArray[np.uint8], present: NDArray[np.bool_] | None
+    ) -> list[float | str]:
+        """The score of each crop, or why it has none."""
+        answers = self.answer(crops, present=present)
+        scores: list[float | str] = answers.scores.tolist()
+        if self.reference is None:
+            return scores
+        strange = self.reference.unfamiliar(self._features(answers)).tolist()
+        return ["unfamiliar" if odd else score for odd, score in zip(strange, scores, strict=True)]
 
     def card(self) -> dict[str, Any]:
         """Return everything but the weights as one JSON object."""
@@ -187,6 +273,9 @@ class DetectorBase(ABC):
             "provenance": asdict(self.provenance),
             "threshold": None if self.threshold is None else json.loads(self.threshold.to_json()),
             "margin": self.margin,
+            "limits": None if self.limits is None else self.limits.to_dict(),
+            "reference": None if self.reference is None else self.reference.to_dict(),
+            "promise": self.promise,
         }
 
 
@@ -274,7 +363,8 @@ def read_card(card: Mapping[str, Any]) -> dict[str, Any]:
     """Turn `DetectorBase.card`'s object back into the attributes, all but the network.
 
     Nothing is filled in: a field that is left out, such as the scale of the crop, would change the
-    answers. What else the object holds is left alone.
+    answers. Only limits, reference and promise are absent in older cards, which means there are
+    none. What else the object holds is left alone.
 
     Raises:
         InputError: A field is missing, unknown, of another type or out of range.
@@ -283,6 +373,10 @@ def read_card(card: Mapping[str, Any]) -> dict[str, Any]:
         if name not in card:
             raise InputError(f"field {name!r} is missing; save the detector again")
     threshold, margin = card["threshold"], card["margin"]
+    limits, reference = card.get("limits"), card.get("reference")
+    promise = card.get("promise", "")
+    if not isinstance(promise, str):
+        raise InputError(f"promise is {promise!r}: it is a sentence, or empty")
     if isinstance(margin, bool) or not isinstance(margin, (int, float)) or not 0 <= margin < inf:
         raise InputError(f"margin is {margin!r}: it is a number of 0 or more")
     return {
@@ -290,6 +384,9 @@ def read_card(card: Mapping[str, Any]) -> dict[str, Any]:
         "provenance": Provenance(**_fields(card["provenance"], _PROVENANCE, "provenance")),
         "threshold": None if threshold is None else read_threshold(threshold),
         "margin": float(margin),
+        "limits": None if limits is None else Limits.from_dict(limits),
+        "reference": None if reference is None else Reference.from_dict(reference),
+        "promise": promise,
     }
 
 

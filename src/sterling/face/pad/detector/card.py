@@ -18,6 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from sterling.errors import InputError, unknown_name
 from sterling.face.data.align import Border
+from sterling.face.data.quality import Limits
 from sterling.face.pad.detector.base import read_threshold
 from sterling.files import open_regular
 from sterling.measure import Threshold
@@ -141,6 +142,9 @@ class Card(_Strict):
             writes it, or None.
         margin: Scores nearer to the threshold than this are answered "cannot tell".
         checked: Check on a photograph; None if there was none.
+        limits: Limits beyond which crops are not judged, as `Limits.to_dict` writes them; None, and
+            absent in older cards: only small faces are not.
+        promise: See `DetectorBase.promise`; absent in older cards.
     """
 
     format: Literal["sterling-card-1"]
@@ -152,6 +156,8 @@ class Card(_Strict):
     threshold: dict[str, Any] | None
     margin: Annotated[float, Field(ge=0, allow_inf_nan=False)]
     checked: Checked | None
+    limits: dict[str, Any] | None = None
+    promise: str = ""
 
     @field_validator("networks")
     @classmethod
@@ -213,6 +219,8 @@ def parse_card(stored: Any, source: str) -> Card:
         raise InputError(f"{source}: {_first(error)}") from error
     try:
         card.parsed_threshold()
+        if card.limits is not None:
+            Limits.from_dict(card.limits)
     except InputError as error:
         raise InputError(f"{source}: {error}") from error
     return card

@@ -16,6 +16,7 @@ from scipy.special import expit, softmax
 from sterling.errors import InputError
 from sterling.face.data.align import CropSpec
 from sterling.face.data.pixels import as_array
+from sterling.face.data.quality import Limits
 from sterling.face.pad.detector.base import DetectorBase, Provenance
 from sterling.face.pad.detector.card import (
     Card,
@@ -217,6 +218,8 @@ class CardDetector(DetectorBase):
             provenance=Provenance(card.data, False, card.licence, 0, 0, "", {}),
             threshold=card.parsed_threshold(),
             margin=card.margin,
+            limits=None if card.limits is None else Limits.from_dict(card.limits),
+            promise=card.promise,
             described=card,
             graphs=tuple(graphs),
         )
@@ -273,12 +276,18 @@ class CardDetector(DetectorBase):
         return ""
 
     def to_card(self) -> Card:
-        """Return the card with the detector's threshold and margin."""
+        """Return the card with the detector's threshold, margin, limits and promise."""
         threshold = self.threshold
         stored = self.described.threshold
         if threshold is not None and threshold != self.described.parsed_threshold():
             stored = json.loads(threshold.to_json())
-        return self.described.model_copy(update={"threshold": stored, "margin": self.margin})
+        changed = {
+            "threshold": stored,
+            "margin": self.margin,
+            "limits": None if self.limits is None else self.limits.to_dict(),
+            "promise": self.promise,
+        }
+        return self.described.model_copy(update=changed)
 
     def save_pretrained(self, folder: Path | str) -> None:
         """Write ``card.yaml`` and the networks into `folder`; see `DetectorBase`."""

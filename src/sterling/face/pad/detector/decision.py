@@ -27,8 +27,8 @@ class Decision:
     Attributes:
         outcome: Bona fide, attack, or cannot tell.
         reason: "score" when the score decided; "near_threshold" or "not_finite" when it could not;
-            otherwise why there is no score, as the caller named it ("unreadable", "no_face",
-            "too_small", ...).
+            "unfamiliar" when the detector's reference refused the crop; otherwise why there is no
+            score, as the caller named it ("unreadable", "no_face", a reason of `Limits`, ...).
         score: Higher means bona fide; None without one.
         threshold: Threshold that the score was compared with.
     """

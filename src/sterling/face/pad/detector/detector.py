@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from sterling.errors import InputError
-from sterling.face.pad.detector.base import CONFIG, SealedDetector, read_card
+from sterling.face.pad.detector.base import CONFIG, Answers, SealedDetector, read_card
 from sterling.face.pad.detector.preprocessing import normalise
 from sterling.face.pad.detector.weights import encode, load_weights, read_tensors, require_weights
 from sterling.face.pad.layers.cdc import fold
@@ -67,6 +67,24 @@ class Detector(SealedDetector):
         parts = [output.maps for output in self._outputs(images, present, batch_size)]
         return torch.cat([part for part in parts if part is not None]).float().cpu().numpy()
 
+    def answer(
+        self,
+        images: Tensor | NDArray[np.uint8],
+        *,
+        present: Tensor | NDArray[np.bool_] | None = None,
+        batch_size: int = 16,
+    ) -> Answers:
+        """Score presentations and give their features; see `DetectorBase`."""
+        images = torch.as_tensor(images)
+        present = None if present is None else torch.as_tensor(present)
+        scores, embedded = [], []
+        for output in self._outputs(images, present, batch_size):
+            scores.append(self.model.liveness(_double(output)))
+            if output.embedding is not None:
+                embedded.append(output.embedding.double())
+        features = torch.cat(embedded).cpu().numpy() if embedded else None
+        return Answers(torch.cat(scores).cpu().numpy(), features)
+
     def score(
         self,
         images: Tensor | NDArray[np.uint8],
@@ -80,16 +98,13 @@ class Detector(SealedDetector):
         With `flip` the score is the mean over a presentation and its mirror image (test-time
         augmentation), which takes twice as long.
         """
+        if not flip:
+            return self.answer(images, present=present, batch_size=batch_size).scores
         images = torch.as_tensor(images)
-        present = None if present is None else torch.as_tensor(present)
-        if flip:
-            seen = (images, images.flip(-1))
-            both = [self.score(one, present=present, batch_size=batch_size) for one in seen]
-            mean: NDArray[np.float64] = np.mean(both, axis=0)
-            return mean
-        outputs = self._outputs(images, present, batch_size)
-        scores = torch.cat([self.model.liveness(_double(output)) for output in outputs])
-        return scores.cpu().numpy()
+        seen = (images, images.flip(-1))
+        both = [self.score(one, present=present, batch_size=batch_size) for one in seen]
+        mean: NDArray[np.float64] = np.mean(both, axis=0)
+        return mean
 
     def _outputs(self, images: Tensor, present: Tensor | None, batch_size: int) -> Iterator[Output]:
         self.preprocessing.require(images, self.model)

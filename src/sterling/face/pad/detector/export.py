@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from sterling.errors import InputError
+from sterling.face.pad.detector.base import DetectorBase
 from sterling.face.pad.detector.detector import Detector
 from sterling.face.pad.detector.onnx import CARD, SEAL, UNSEALED, OnnxDetector, sealed
 from sterling.face.pad.layers.cdc import fold
@@ -46,16 +47,19 @@ class ExportReport:
 
 
 class _Graph(nn.Module):
-    """Pixels in, and for flexible networks which modalities there are; score out, and the map."""
+    """Pixels in, and for flexible networks which modalities there are; score, map, features out."""
 
-    def __init__(self, network: Network) -> None:
+    def __init__(self, network: Network, *, features: bool) -> None:
         super().__init__()
         self.network = network
+        self.features = features
 
     def forward(self, images: Tensor, present: Tensor | None = None) -> tuple[Tensor, ...]:
         output = self.network((images.float() - 127.5) / 128, present)
         score = self.network.liveness(output)
-        return (score,) if output.maps is None else (score, output.maps)
+        maps = () if output.maps is None else (output.maps,)
+        features = (output.embedding,) if self.features and output.embedding is not None else ()
+        return (score, *maps, *features)
 
 
 def export_onnx(
@@ -65,12 +69,14 @@ def export_onnx(
     int8: bool = False,
     calibration: Tensor | None = None,
     tolerance: float | None = None,
+    features: bool = False,
 ) -> ExportReport:
     """Write `detector` as one ONNX file: ``images`` uint8 (N, [T,] C, S, S) to ``score``, ``map``.
 
     A flexible-modal network has a second input, ``present`` bool (N, M); a network without maps has
-    no output ``map``. The convolutions are folded and batch norm is fused. Normalisation is part of
-    the graph, so nothing is left to guess; threshold, preprocessing and provenance travel in the
+    no output ``map``; a detector with a reference has a further output, ``features`` (N, D). The
+    convolutions are folded and batch norm is fused. Normalisation is part of the graph, so nothing
+    is left to guess; threshold, preprocessing, provenance, limits and reference travel in the
     file's metadata under ``sterling.card``. Before the file appears its scores are compared with
     PyTorch's, on random pixels and on `calibration`, for a flexible network also with each modality
     alone.
@@ -83,10 +89,15 @@ def export_onnx(
             the activations, and otherwise only compared.
         tolerance: Largest difference allowed between a score here and in PyTorch. By default 1e-4,
             and 0.05 with `int8`.
+        features: Write the output ``features`` without a reference, too. Features in 8 bits differ:
+            export with them, fit a `Reference` on those of the exported detector, and give it that
+            reference by `rewrite_card`. Activations beyond those of `calibration` are cut off, so
+            that what is unfamiliar may look less so.
 
     Raises:
-        InputError: `int8` without calibration images, images that do not fit, or scores that differ
-            by more than `tolerance`; no file is written then.
+        InputError: Features of a network that has none, `int8` without calibration images, images
+            that do not fit, or scores that differ by more than `tolerance`; no file is written
+            then.
     """
     path = Path(path)
     shape = detector.model.shape(detector.preprocessing.size)
@@ -102,7 +113,10 @@ def export_onnx(
     if calibration is not None:
         # Quantisation ranges come from real crops; noise lies outside them and says nothing.
         compared = calibration if int8 else torch.cat([compared, calibration.cpu()])
-    content = _graph_bytes(detector, compared[:2].cpu())
+    features = features or detector.reference is not None
+    if features:
+        detector.features(compared[:1])  # refused here where there are none
+    content = _graph_bytes(detector, compared[:2].cpu(), features=features)
     if int8 and calibration is not None:
         modalities = len(detector.model.modalities) if detector.model.flexible else 0
         content = _quantised(content, calibration, modalities)
@@ -126,6 +140,20 @@ def export_onnx(
     return ExportReport(path, len(content), digest, difference, len(compared))
 
 
+def rewrite_card(detector: OnnxDetector, path: Path | str) -> None:
+    """Write an exported detector as one ONNX file again, with its present threshold and reference.
+
+    Args:
+        detector: Exported detector, of which `dataclasses.replace` may have changed threshold,
+            margin, limits, reference or promise.
+        path: The file to write.
+
+    Raises:
+        InputError: The file cannot be written.
+    """
+    write_atomically(Path(path), _with_card(detector.content, detector))
+
+
 def _presences(network: Network, count: int) -> list[Tensor | None]:
     """List sets of present modalities: all, and for a flexible network each alone."""
     if not network.flexible:
@@ -134,9 +162,9 @@ def _presences(network: Network, count: int) -> list[Tensor | None]:
     return [None, *(row.expand(count, -1) for row in alone)]
 
 
-def _graph_bytes(detector: Detector, example: Tensor) -> bytes:
+def _graph_bytes(detector: Detector, example: Tensor, *, features: bool) -> bytes:
     folded = fold(detector.model).cpu()
-    graph = _Graph(folded).eval()
+    graph = _Graph(folded, features=features).eval()
     batch = torch.export.Dim("N")
     given: tuple[Tensor, ...] = (example,)
     if folded.flexible:
@@ -147,7 +175,7 @@ def _graph_bytes(detector: Detector, example: Tensor) -> bytes:
             graph,
             given,
             input_names=names,
-            output_names=["score", "map"][: 1 + folded.has_map],
+            output_names=["score", *(["map"] * folded.has_map), *(["features"] * features)],
             dynamic_shapes={name: {0: batch} for name in names},
             opset_version=_OPSET,
             dynamo=True,
@@ -220,7 +248,7 @@ def _quantised(content: bytes, calibration: Tensor, modalities: int) -> bytes:
         return small.read_bytes()
 
 
-def _with_card(content: bytes, detector: Detector) -> bytes:
+def _with_card(content: bytes, detector: DetectorBase) -> bytes:
     import onnx
 
     model = onnx.load_from_string(content)

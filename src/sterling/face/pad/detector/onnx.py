@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from sterling.errors import InputError
 from sterling.face.data.pixels import as_array
-from sterling.face.pad.detector.base import LARGEST, SealedDetector, read_card
+from sterling.face.pad.detector.base import LARGEST, Answers, SealedDetector, read_card
 from sterling.face.pad.detector.preprocessing import Preprocessing
 from sterling.face.pad.networks.interface import Interface
 from sterling.files import open_regular
@@ -135,6 +135,16 @@ class OnnxDetector(SealedDetector):
         batch_size: int = 16,
     ) -> NDArray[np.float64]:
         """Score presentations; see `DetectorBase`."""
+        return self.answer(images, present=present, batch_size=batch_size).scores
+
+    def answer(
+        self,
+        images: Tensor | NDArray[np.uint8],
+        *,
+        present: Tensor | NDArray[np.bool_] | None = None,
+        batch_size: int = 16,
+    ) -> Answers:
+        """Score presentations and give their features; see `DetectorBase`."""
         self.preprocessing.require(images, self.model)
         count, modalities = len(images), self.model.modalities
         there = (
@@ -142,11 +152,15 @@ class OnnxDetector(SealedDetector):
         )
         if not self.model.flexible and not there.all():
             raise InputError(f"present: this detector needs {', '.join(modalities)}")
-        scores = []
+        given_out = {one.name for one in self.session.get_outputs()}
+        names = ["score", *({"features"} & given_out)]
+        parts = []
         for start in range(0, count, batch_size):
             rows = slice(start, start + batch_size)
             given = {"images": as_array(images[rows])}
             if self.model.flexible:
                 given["present"] = there[rows]
-            scores.append(self.session.run(["score"], given)[0])
-        return np.concatenate(scores).astype(np.float64)
+            parts.append(self.session.run(names, given))
+        columns = zip(*parts, strict=True)
+        scores, *features = (np.concatenate(part).astype(np.float64) for part in columns)
+        return Answers(scores, features[0] if features else None)

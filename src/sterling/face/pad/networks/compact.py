@@ -76,7 +76,8 @@ class Compact(Network):
     def forward(self, images: Tensor, present: Tensor | None = None) -> Output:
         """Log odds of bona fide (N, 1) of images (N, C, H, W)."""
         self.require(images, present)
-        return Output(logits=self.head(self.features(images)))
+        embedding = self.features(images)
+        return Output(logits=self.head(embedding), embedding=embedding)
 
     def liveness(self, output: Output) -> Tensor:
         """Return the log odds (N,) of an output; higher means bona fide."""

@@ -26,12 +26,15 @@ class Output(NamedTuple):
             does not. The last one always counts. None: all do.
         features: Further outputs that the network's own training objective uses; only while
             training.
+        embedding: Features (N, D) that the last layer turns into the answer, by which a
+            `Reference` tells what is unfamiliar. None for a network without.
     """
 
     maps: Tensor | None = None
     logits: Tensor | None = None
     heads: Tensor | None = None
     features: tuple[Tensor, ...] = ()
+    embedding: Tensor | None = None
 
 
 class Network(nn.Module, ABC):
