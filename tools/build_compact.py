@@ -31,7 +31,8 @@ from torch import Tensor
 from sterling.face.capture import recaptured
 from sterling.face.capture.recaptured import read_material, recaptured_faces
 from sterling.face.capture.recaptured.surroundings import SCALES
-from sterling.face.data import FaceDetector, Faces, Manifest, resize_crop
+from sterling.face.data import FaceDetector, Faces, Limits, Manifest, resize_crop
+from sterling.face.evaluation.evaluate import scores_of
 from sterling.face.evaluation.robustness import interventions
 from sterling.face.pad import (
     Compact,
@@ -40,10 +41,12 @@ from sterling.face.pad import (
     OnnxDetector,
     Preprocessing,
     Provenance,
+    Reference,
     TrainConfig,
     export_onnx,
     train,
 )
+from sterling.face.pad.detector.export import rewrite_card
 from sterling.face.pad.detector.preprocessing import normalise
 from sterling.face.pad.detector.weights import digest
 from sterling.face.pad.training.compact_training import CompactObjective, load_trunk
@@ -62,6 +65,8 @@ from sterling.storage import write_atomically
 LICENCE = "Apache-2.0"
 PARTS = ("train", "dev", "test")
 SHARES = (0.7, 0.15, 0.15)  # of the people and of the backgrounds, to train, choose and measure
+TIGHT = (1.1, 1.4)  # side of a crop over that of the face, that shows no edge of most instruments
+LIMITS = Limits(least_colour=None)  # a third of the captures is grey
 CALIBRATION = 256  # crops that set the ranges of 8-bit activations
 NORMS = 2048  # captures that set the statistics of averaged batch norms
 TIMED = 200  # crops scored one by one
@@ -98,7 +103,7 @@ class Plan:
 
 FULL = Plan((20000, 3000, 3000))
 SMOKE = Plan(
-    (24, 48, 48),
+    (24, 208, 48),
     pixels=64,
     size=32,
     stages=2,
@@ -123,29 +128,21 @@ class Captured:
     species: NDArray[np.str_]
     person: NDArray[np.str_]
 
-    def scores(self, values: NDArray[np.float64]) -> Scores:
-        """The captures' scores, with people as subjects."""
-        numbers = np.char.mod(", capture %05d", np.arange(len(values)))
-        items = np.char.add(self.person, numbers)
-        live = self.species == "bona_fide"
-        return Scores(values, live, item=items, subject=self.person, group=self.species)
-
     def faces(self, crops: Tensor) -> Faces:
-        """The captures' crops with their labels."""
+        """The captures' crops with their labels, people as subjects."""
         numbers = np.char.mod(", capture %05d", np.arange(len(crops)))
         live = self.species == "bona_fide"
-        return Faces(
-            Manifest.from_columns(
-                {
-                    "item": np.char.add(self.person, numbers).tolist(),
-                    "label": np.where(live, "bona_fide", "attack").tolist(),
-                    "species": self.species.tolist(),
-                    "subject": self.person.tolist(),
-                },
-                "captures",
-            ),
-            crops,
-        )
+        columns = {
+            "item": np.char.add(self.person, numbers).tolist(),
+            "label": np.where(live, "bona_fide", "attack").tolist(),
+            "species": self.species.tolist(),
+            "subject": self.person.tolist(),
+        }
+        return Faces(Manifest.from_columns(columns, "captures"), crops)
+
+    def scores(self, values: NDArray[np.float64]) -> Scores:
+        """The captures' scores."""
+        return scores_of(values, self.faces(self.images).manifest)
 
 
 def captured(
@@ -320,6 +317,76 @@ def milliseconds(detector: OnnxDetector, crops: Tensor) -> float:
     return statistics.median(times)
 
 
+@dataclass(frozen=True, eq=False)
+class Sets:
+    """Captures on which nothing is trained.
+
+    Attributes:
+        dev: They choose the threshold; wide, as deployed.
+        known: They describe what is familiar; of all scales, people of `dev`.
+        test: They are measured; wide.
+        tight: They are measured; no edge of most instruments is in sight.
+    """
+
+    dev: Captured
+    known: Captured
+    test: Captured
+    tight: Captured
+
+    @classmethod
+    def made(cls, photographs: Path, plan: Plan, work: Path) -> "Sets":
+        """Capture the people of the second and third part."""
+        wide = (0.85 * plan.crop_scale, plan.crop_scale)  # shrunk where the frame is too small
+        return cls(
+            captured(photographs, plan, "dev", work, scales=wide),
+            captured(photographs, plan, "dev", work, draw=1),
+            captured(photographs, plan, "test", work, scales=wide),
+            captured(photographs, plan, "test", work, scales=TIGHT, draw=1),
+        )
+
+
+def quantised(detector: Detector, typical: Tensor, sets: Sets, path: Path) -> OnnxDetector:
+    """Export in 8 bits, choose the threshold, and describe what is familiar."""
+    report = export_onnx(
+        detector, path, int8=True, calibration=typical, features=True, tolerance=np.inf
+    )
+    exported = OnnxDetector.load(report.path)
+    size = detector.preprocessing.size
+    threshold = threshold_at_eer(
+        sets.dev.scores(exported.score(as_seen(sets.dev.images, size))),
+        source=f"{len(sets.dev.images)} captures made of photographs of other people (SIMULATED)",
+    )
+    features = exported.features(as_seen(sets.known.images, size))
+    live = sets.known.species == "bona_fide"
+    even = np.arange(len(features)) // 2 % 2 == 0  # of each class one half, as they alternate
+    reference = Reference.fit(features[even], live[even], features[~even])
+    whole = replace(exported, threshold=threshold, limits=LIMITS, reference=reference)
+    rewrite_card(whole, path)
+    return OnnxDetector.load(path)
+
+
+def compared(plan: Plan, detector: OnnxDetector, test: Captured) -> dict[str, Any]:
+    """Accuracy of one size against its time."""
+    crops = as_seen(test.images, plan.size)
+    return {
+        "stages": plan.stages,
+        "size": plan.size,
+        "bytes": len(detector.content),
+        "AUC": estimate(auc(test.scores(detector.score(crops)))),
+        "milliseconds": round(milliseconds(detector, crops), 2),
+    }
+
+
+def other_size(plan: Plan, photographs: Path, test: Captured, work: Path) -> dict[str, Any]:
+    """Train another size once, and compare it."""
+    items = captured(photographs, plan, "train", work)
+    alone = Detector(trained(photographs, plan, work), preprocessing(plan), provenance(plan, items))
+    typical = as_seen(items.images[:CALIBRATION], plan.size)
+    path = work / "other.onnx"
+    export_onnx(alone, path, int8=True, calibration=typical, tolerance=np.inf)
+    return compared(plan, OnnxDetector.load(path), test)
+
+
 def build(plan: Plan, photographs: Path, out: Path, work: Path) -> dict[str, Any]:
     """Train, quantise, measure, and write ``compact.onnx`` and ``compact.json`` into `out`.
 
@@ -327,133 +394,105 @@ def build(plan: Plan, photographs: Path, out: Path, work: Path) -> dict[str, Any
         plan: How much and how long.
         photographs: Folder that ``tools/gather_photographs.py`` wrote.
         out: Receives the two files.
-        work: Receives checkpoints, from which an interrupted run resumes.
+        work: Receives captures and checkpoints, from which an interrupted run resumes.
 
     Returns:
         The record, as written.
     """
-    deployed = (0.85 * plan.crop_scale, plan.crop_scale)  # shrunk where the frame is too small
+    sets = Sets.made(photographs, plan, work)
     items = captured(photographs, plan, "train", work)
-    dev = captured(photographs, plan, "dev", work, scales=deployed)
-    test = captured(photographs, plan, "test", work, scales=deployed)
-    tight = captured(photographs, plan, "test", work, scales=(1.1, 1.4), draw=1)
-
     networks = [trained(photographs, plan, work, k) for k in range(plan.trainings)]
     typical = as_seen(items.images[:NORMS], plan.size)
-    detector = Detector(averaged(networks, typical), preprocessing(plan), provenance(plan, items))
+    exact = Detector(averaged(networks, typical), preprocessing(plan), provenance(plan, items))
     path = work / "compact.onnx"
-    dev_crops, test_crops, tight_crops = (
-        as_seen(one.images, plan.size) for one in (dev, test, tight)
-    )
-
-    def exported(one: Detector, int8: bool) -> tuple[Any, OnnxDetector]:
-        report = export_onnx(
-            one,
-            path,
-            int8=int8,
-            calibration=typical[:CALIBRATION],
-            tolerance=np.inf if int8 else 1e-3,
-        )
-        return report, OnnxDetector.load(path)
-
-    whole, _ = exported(detector, False)
-    _, int8_onnx = exported(detector, True)
-    threshold = threshold_at_eer(
-        dev.scores(int8_onnx.score(dev_crops)),
-        source=f"{len(dev.images)} captures made of photographs of other people (SIMULATED)",
-    )
-    small, int8_onnx = exported(detector.with_threshold(threshold), True)
-    scores = test.scores(int8_onnx.score(test_crops))
-    exact = test.scores(detector.score(test_crops))
-    changed = np.abs(scores.values - exact.values)
-
-    sizes = [_compared(plan, int8_onnx, scores, test_crops)]
-    for stages, size in plan.others:
-        other = replace(plan, stages=stages, size=size)
-        network = trained(photographs, other, work)
-        alone = Detector(network, preprocessing(other), provenance(other, items))
-        crops = as_seen(test.images, size)
-        other_typical = as_seen(items.images[:CALIBRATION], size)
-        export_onnx(
-            alone, work / "other.onnx", int8=True, calibration=other_typical, tolerance=np.inf
-        )
-        other_onnx = OnnxDetector.load(work / "other.onnx")
-        sizes.append(_compared(other, other_onnx, test.scores(other_onnx.score(crops)), crops))
-
-    shares = read_material(photographs).parts(SHARES, plan.seed)
-    parts = dict(zip(PARTS, shares, strict=True))
+    whole = export_onnx(exact, work / "float.onnx", calibration=typical[:32], tolerance=1e-3)
+    detector = quantised(exact, typical[:CALIBRATION], sets, path)
+    content, crops = path.read_bytes(), as_seen(sets.test.images, plan.size)
     record: dict[str, Any] = {
         "name": "compact",
         "purpose": "tells bona fide faces from prints and replays in one colour crop",
         "file": "compact.onnx",
-        "sha256": small.sha256,
-        "bytes": small.size,
+        "sha256": hashlib.sha256(content).hexdigest(),
+        "bytes": len(content),
         "licence": LICENCE,
-        "parameters": sum(p.numel() for p in detector.model.parameters()),
-        "trained on": {
-            "captures": "sterling.face.capture.recaptured of photographs in open packages, which "
-            "tools/gather_photographs.py names with their SHA-256",
-            "people": {name: len(part.people) for name, part in parts.items()},
-            "other photographs": {name: len(part.others) for name, part in parts.items()},
-            "photographs": hashlib.sha256((photographs / "material.json").read_bytes()).hexdigest(),
-            "trunk": hashlib.sha256((photographs / "trunk.pth").read_bytes()).hexdigest(),
-            "captures of each training": len(items.images),
-        },
+        "parameters": sum(p.numel() for p in exact.model.parameters()),
+        "trained on": origin(plan, photographs),
         "recipe": "python -m tools.build_compact --photographs FOLDER --out FOLDER",
         "plan": asdict(plan),
-        "card": int8_onnx.card() | {"threshold": _spoken(threshold)},
+        "card": spoken(detector),
         "versions": {name: version(name) for name in ("torch", "numpy", "onnxruntime", "onnx")},
-        "measured on captures of other people": figures(scores, threshold),
-        "the same in tight crops": figures(tight.scores(int8_onnx.score(tight_crops)), threshold),
-        "what it judges": judged(int8_onnx, test.faces(test_crops)),
+        **measured(detector, exact, sets),
         "float ONNX against PyTorch": {"largest score difference": whole.max_difference},
-        "int8 against float": {
-            "AUC difference, low, high": _paired(scores, exact),
-            "mean score difference": round(float(changed.mean()), 4),
-            "largest score difference": round(float(changed.max()), 4),
-        },
-        "averaging": {
-            "AUC of each training": [
-                estimate(
-                    auc(
-                        test.scores(
-                            Detector(one, detector.preprocessing, detector.provenance).score(
-                                test_crops
-                            )
-                        )
-                    )
-                )
-                for one in networks
-            ],
-            "AUC averaged": estimate(auc(exact)),
-        },
-        "sizes": sizes,
+        "AUC of each training": [
+            estimate(auc(sets.test.scores(replace(exact, model=one).score(crops))))
+            for one in networks
+        ],
+        "sizes": [
+            compared(plan, detector, sets.test),
+            *(
+                other_size(replace(plan, stages=stages, size=size), photographs, sets.test, work)
+                for stages, size in plan.others
+            ),
+        ],
     }
-    write_atomically(out / "compact.onnx", path.read_bytes())
+    write_atomically(out / "compact.onnx", content)
     write_atomically(out / "compact.json", (json.dumps(record, indent=1) + "\n").encode())
     return record
 
 
-def _compared(plan: Plan, detector: OnnxDetector, scores: Scores, crops: Tensor) -> dict[str, Any]:
-    """Accuracy of one size against its time."""
+def origin(plan: Plan, photographs: Path) -> dict[str, Any]:
+    """Photographs and trunk that the weights come from."""
+    parts = dict(zip(PARTS, read_material(photographs).parts(SHARES, plan.seed), strict=True))
     return {
-        "stages": plan.stages,
-        "size": plan.size,
-        "bytes": len(detector.content),
-        "AUC": estimate(auc(scores)),
-        "milliseconds": round(milliseconds(detector, crops), 2),
+        "captures": "sterling.face.capture.recaptured of photographs in open packages, which "
+        "tools/gather_photographs.py names with their SHA-256",
+        "people": {name: len(part.people) for name, part in parts.items()},
+        "other photographs": {name: len(part.others) for name, part in parts.items()},
+        "photographs": hashlib.sha256((photographs / "material.json").read_bytes()).hexdigest(),
+        "trunk": hashlib.sha256((photographs / "trunk.pth").read_bytes()).hexdigest(),
+        "captures of each training": plan.captures[0],
     }
+
+
+def measured(detector: OnnxDetector, exact: Detector, sets: Sets) -> dict[str, Any]:
+    """Figures of the shipped file on captures of people that chose nothing."""
+    size, threshold = detector.preprocessing.size, detector.threshold
+    if threshold is None:
+        raise AssertionError
+    crops = as_seen(sets.test.images, size)
+    scores, floats = (sets.test.scores(one.score(crops)) for one in (detector, exact))
+    tight = sets.tight.scores(detector.score(as_seen(sets.tight.images, size)))
+    changed = np.abs(scores.values - floats.values)
+    grey = np.ptp(crops.numpy(), axis=1).max((1, 2)) == 0
+    refused = scores.values < threshold.value
+    live = scores.label
+    return {
+        "measured on captures of other people": figures(scores, threshold),
+        "the same in tight crops": figures(tight, threshold),
+        "BPCER of grey and of colour": [
+            rate(Rate(int((refused & live & kind).sum()), int((live & kind).sum())))
+            for kind in (grey, ~grey)
+        ],
+        "unfamiliar": rate(Rate(int(detector.unfamiliar(crops).sum()), len(crops))),
+        "what it judges": judged(detector, sets.test.faces(crops)),
+        "int8 against float": {
+            "AUC difference, low, high": _paired(scores, floats),
+            "mean score difference": round(float(changed.mean()), 4),
+            "largest score difference": round(float(changed.max()), 4),
+        },
+    }
+
+
+def spoken(detector: OnnxDetector) -> dict[str, Any]:
+    """The card without the names of the captures that chose the threshold, or the reference."""
+    card = detector.card()
+    kept = ("value", "direction", "rule", "source", "n")
+    threshold = {name: card["threshold"][name] for name in kept}
+    return {name: card[name] for name in card if name != "reference"} | {"threshold": threshold}
 
 
 def _paired(first: Scores, second: Scores) -> list[float]:
     return estimate(compare_paired(first, second, lambda one: auc(one).value, seed=0))
-
-
-def _spoken(threshold: Threshold) -> dict[str, Any]:
-    """The threshold without the names of the captures that chose it."""
-    return {
-        name: getattr(threshold, name) for name in ("value", "direction", "rule", "source", "n")
-    }
 
 
 def jobs(plan: Plan, work: Path) -> list[tuple[Plan, Path, int]]:
