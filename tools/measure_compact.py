@@ -93,7 +93,7 @@ def load(manifest: Manifest, detector: OnnxDetector, scale: float | None = None)
 
 
 def measured(detector: OnnxDetector, faces: Faces) -> dict[str, Any]:
-    """Figures of both classes, with intervals by presentation and by subject."""
+    """Figures of both classes where every crop is decided, by presentation and by subject."""
     threshold = threshold_of(detector)
     scores = scores_of(detector.score(faces.images), faces.manifest)
     wrong = (scores.values >= threshold.value) != scores.label
@@ -103,7 +103,6 @@ def measured(detector: OnnxDetector, faces: Faces) -> dict[str, Any]:
             name: by_subject(wrong, scores, kind)
             for name, kind in (("APCER", ~scores.label), ("BPCER", scores.label))
         },
-        "answers": answers(detector, faces),
     }
 
 
@@ -121,15 +120,30 @@ def by_subject(
     return [round(found.low, 4), round(found.high, 4)]
 
 
-def answers(detector: OnnxDetector, faces: Faces) -> dict[str, dict[str, int]]:
-    """What is answered to bona fides and to attacks, with the reasons of "cannot tell"."""
-    decisions = detector.decide(list(faces.images))
-    found: dict[str, Counter[str]] = {}
-    for decision, live in zip(decisions, faces.manifest.bona_fide.tolist(), strict=True):
-        unsure = decision.outcome is Outcome.CANNOT_TELL
-        answer = f"cannot tell: {decision.reason}" if unsure else decision.outcome.value
-        found.setdefault("bona fide" if live else "attack", Counter())[answer] += 1
-    return {name: dict(sorted(counted.items())) for name, counted in found.items()}
+def deployed(detector: OnnxDetector, manifest: Manifest) -> dict[str, Any]:
+    """What is answered to whom, with the limits and the reference of the detector."""
+    loaded = load_faces(manifest, detector.preprocessing.crop_spec(), limits=detector.limits)
+    unsure = {one.item: f"cannot tell: {one.reason}" for one in loaded.non_responses}
+    faces = loaded.faces
+    for item, one in zip(
+        faces.manifest.column("item").tolist(), detector.decide(list(faces.images)), strict=True
+    ):
+        undecided = one.outcome is Outcome.CANNOT_TELL
+        unsure[item] = f"cannot tell: {one.reason}" if undecided else one.outcome.value
+    found: dict[str, Any] = {}
+    for kind, label, wrong in (("bona fide", True, "attack"), ("attack", False, "bona fide")):
+        items = manifest.column("item")[manifest.bona_fide == label].tolist()
+        counts = Counter(unsure[item] for item in items)
+        decided = counts["attack"] + counts["bona fide"]
+        if decided:
+            found[kind] = {
+                "answers": dict(sorted(counts.items())),
+                "wrong, of those decided": rate(Rate(counts[wrong], decided)),
+                "undecided": rate(Rate(len(items) - decided, len(items))),
+            }
+        elif items:
+            found[kind] = {"answers": dict(sorted(counts.items()))}
+    return found
 
 
 def on_nuaa(detector: OnnxDetector, root: Path) -> dict[str, Any]:
@@ -143,6 +157,7 @@ def on_nuaa(detector: OnnxDetector, root: Path) -> dict[str, Any]:
     found: dict[str, Any] = {
         "not scored": count_reasons(loaded.non_responses),
         "all": measured(detector, faces),
+        "as deployed": deployed(detector, manifest),
     }
     for name, change in WORSE.items():
         found[name] = measured(detector, replace(faces, images=change(faces)))
@@ -178,7 +193,7 @@ def on_replays(detector: OnnxDetector, root: Path) -> dict[str, Any]:
     return {
         "not scored": count_reasons(loaded.non_responses),
         "AUC": [round(x, 4) for x in (area.value, area.interval.low, area.interval.high)],
-        "answers": answers(detector, loaded.faces),
+        "as deployed": deployed(detector, manifest),
     }
 
 
@@ -186,30 +201,26 @@ def on_portraits(detector: OnnxDetector, manifest: Manifest) -> dict[str, Any]:
     """How many bona fides are refused."""
     loaded = load(manifest, detector)
     scores = detector.score(loaded.faces.images)
-    threshold = threshold_of(detector).value
-    decided = [one.outcome for one in detector.decide(list(loaded.faces.images))]
-    refused = sum(one is Outcome.ATTACK for one in decided)
+    refused = int((scores < threshold_of(detector).value).sum())
     return {
         "not scored": count_reasons(loaded.non_responses),
-        "BPCER, everybody decided": rate(Rate(int((scores < threshold).sum()), len(scores))),
-        "refused": rate(Rate(refused, len(scores))),
-        "answers": answers(detector, loaded.faces),
+        "BPCER, everybody decided": rate(Rate(refused, len(scores))),
+        "as deployed": deployed(detector, manifest),
         "scores, 5th, 50th and 95th percentile": np.quantile(scores, [0.05, 0.5, 0.95])
         .round(4)
         .tolist(),
     }
 
 
-def on_phone(detector: OnnxDetector, root: Path) -> dict[str, list[float | str]]:
+def on_phone(detector: OnnxDetector, root: Path) -> dict[str, Any]:
     """Score and answer of each of three photographs: T is bona fide, F an attack."""
-    loaded = load(listed(root, "*.jpg", live=True), detector)
-    names = loaded.faces.manifest.column("item").tolist()
-    decisions = detector.decide(list(loaded.faces.images))
-    scores = detector.score(loaded.faces.images).round(4).tolist()
-    return {
-        name: [score, decision.outcome.value]
-        for name, score, decision in zip(names, scores, decisions, strict=True)
-    }
+    found = {}
+    for path in sorted(root.glob("*.jpg")):
+        manifest = listed(root, path.name, live="_T" in path.name)
+        (score,) = detector.score(load(manifest, detector).faces.images)
+        answer = next(iter(deployed(detector, manifest).values()))["answers"]
+        found[path.name] = [round(float(score), 4), next(iter(answer))]
+    return found
 
 
 def measure(detector: OnnxDetector, data: Path) -> dict[str, Any]:
