@@ -216,7 +216,7 @@ def on_phone(detector: OnnxDetector, root: Path) -> dict[str, Any]:
     """Score and answer of each of three photographs: T is bona fide, F an attack."""
     found = {}
     for path in sorted(root.glob("*.jpg")):
-        manifest = listed(root, path.name, live="_T" in path.name)
+        manifest = listed(root, path.name, live="_T" in path.name, species="phone")
         (score,) = detector.score(load(manifest, detector).faces.images)
         answer = next(iter(deployed(detector, manifest).values()))["answers"]
         found[path.name] = [round(float(score), 4), next(iter(answer))]
