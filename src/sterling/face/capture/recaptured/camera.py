@@ -46,7 +46,8 @@ def take(scene: Picture, size: int, rng: np.random.Generator) -> NDArray[np.uint
 
 def _developed(scene: Picture, rng: np.random.Generator) -> Picture:
     """Exposure, stray light, white balance, saturation and tone."""
-    seen = scene.clip(0, 2.5) * np.float32(np.exp(rng.normal(0, 0.22)))
+    metered = (0.42 / (float(scene.mean()) + 0.02)) ** rng.uniform(0.3, 1.0)  # more or less
+    seen = scene.clip(0, 2.5) * np.float32(metered * np.exp(rng.normal(0, 0.25)))
     seen = seen * np.exp(rng.normal(0, 0.09, 3)).astype(np.float32)
     seen = np.where(seen > 0.9, 0.9 + 0.1 * np.tanh((seen - 0.9) * 3), seen)
     if rng.random() < 0.35:

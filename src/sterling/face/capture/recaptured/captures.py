@@ -184,7 +184,7 @@ def _person(
         cv2.getRotationMatrix2D(middle.tolist(), rng.normal(0, 4), scale), dtype=np.float64
     )
     turn[:, 2] += side / 2 - middle
-    scene, _ = see(portrait, turn, (side, side), behind)
+    scene, _ = see(portrait, turn, (side, side), behind, rng)
     if rng.random() < 0.5:
         scene, framing = scene[:, ::-1], Framing(framing.scale, 1 - framing.x, framing.y)
     return np.ascontiguousarray(scene), framing
@@ -253,6 +253,8 @@ def _lit(seen: Picture, screen: bool, material: Material, rng: np.random.Generat
     """Light of the room on an instrument: a gradient, highlights, and what a glass mirrors."""
     side = seen.shape[0]
     seen = shade(seen, rng, 0.15 if screen else 0.5)
+    if not screen and rng.random() < 0.5:
+        seen = seen * np.float32(rng.uniform(0.45, 1.2))
     if rng.random() < (0.5 if screen else 0.3):
         seen = seen + _highlight(side, rng)
     if screen and rng.random() < 0.5:

@@ -134,7 +134,7 @@ def _picture(
             if rng.random() < 0.3
             else room(material, rng, size)
         )
-    shown, person = see(portrait, to_area, size, behind)
+    shown, person = see(portrait, to_area, size, behind, rng)
     x, y = portrait.centre
     face = ((x - left) * scale, (y - top) * scale, portrait.side * scale)
     if kind.screen and not upright and rng.random() < 0.3:

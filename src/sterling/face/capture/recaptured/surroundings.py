@@ -15,6 +15,7 @@ SCALES = (1.1, 3.2)  # side of the crop over that of the face
 FACE_IN_FRAME = (0.12, 0.95)  # side of the face over the frame's shorter side
 FRAMES = (4 / 3, 4 / 3, 16 / 9, 3 / 4)  # width over height
 TRIES = 16  # crops drawn until one can be filled
+RELIT = 0.65  # share of people in another light than the photograph's
 FURNISHED = 0.75  # share of rooms with something in them
 FREE = 0.08  # share of a picture's edge that may show the person where the picture is extended
 
@@ -113,14 +114,16 @@ def see(
     to_canvas: NDArray[np.float64],
     size: tuple[int, int],
     background: Picture | None,
+    rng: np.random.Generator,
 ) -> tuple[Picture, Picture]:
-    """A person as an affine map shows them, before a background.
+    """A person as an affine map shows them, before a background, in a light of their own.
 
     Args:
         portrait: The photograph.
         to_canvas: Pixels of the photograph to those of the canvas (2, 3).
         size: Width and height of the canvas.
         background: sRGB (height, width, 3) behind the person; None keeps the photograph's own.
+        rng: Source of the light.
 
     Returns:
         sRGB (height, width, 3), and the person's mask (height, width).
@@ -137,11 +140,29 @@ def see(
     if mask is None:
         return seen, np.zeros(size[::-1], np.float32)
     person = from_bytes(cv2.warpAffine(mask, to_canvas, size, flags=cv2.INTER_LINEAR))
-    if background is None:
-        return seen, person
     soft = cv2.GaussianBlur(person, (0, 0), 0.8)
     share = ((soft - 0.3) / 0.45).clip(0, 1)[..., None]
-    return background + share * (seen - background), person
+    behind = seen if background is None else background
+    if rng.random() < RELIT:
+        seen = relit(seen, rng)
+    return np.asarray(behind + share * (seen - behind), dtype=np.float32), person
+
+
+def relit(person: Picture, rng: np.random.Generator) -> Picture:
+    """Put a person into another light than the room's: against a window, before a lit screen.
+
+    Photographs that are published are well lit. Without this, a face that is darker, paler or
+    bluer than its surroundings would be an attack's alone.
+    """
+    seen = person * np.float32(np.exp(rng.normal(-0.1, 0.4)))
+    seen = seen * np.exp(rng.normal(0, 0.09, 3)).astype(np.float32)
+    grey = seen.mean(-1, keepdims=True)
+    seen = grey + np.float32(rng.uniform(0.5, 1.15)) * (seen - grey)
+    seen = seen.clip(0, None) ** np.float32(rng.uniform(0.7, 1.5))
+    if rng.random() < 0.3:
+        veil = np.float32(rng.uniform(0.02, 0.18))
+        seen = veil + (1 - veil) * seen
+    return shade(seen, rng, 0.6)
 
 
 def from_bytes(stored: NDArray[Any]) -> Picture:
