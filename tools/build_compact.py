@@ -93,7 +93,7 @@ class Plan:
     size: int = 96
     stages: int = 7
     crop_scale: float = 2.7
-    epochs: int = 4
+    epochs: int = 3
     batch_size: int = 64
     learning_rate: float = 6e-4
     trainings: int = 2

@@ -50,9 +50,8 @@ def _developed(scene: Picture, rng: np.random.Generator) -> Picture:
     seen = scene.clip(0, 2.5) * np.float32(metered * np.exp(rng.normal(0, 0.25)))
     seen = seen * np.exp(rng.normal(0, 0.09, 3)).astype(np.float32)
     seen = np.where(seen > 0.9, 0.9 + 0.1 * np.tanh((seen - 0.9) * 3), seen)
-    if rng.random() < 0.35:
-        veil = np.float32(rng.uniform(0.02, 0.2))
-        seen = veil + (1 - veil) * seen
+    if rng.random() < 0.6:
+        seen = _flared(seen, rng)
     grey = seen.mean(-1, keepdims=True)
     seen = grey + np.float32(rng.uniform(0.5, 1.25)) * (seen - grey)
     seen = seen.clip(0, 1) ** np.float32(rng.uniform(0.65, 1.6))
@@ -60,6 +59,17 @@ def _developed(scene: Picture, rng: np.random.Generator) -> Picture:
         curve = seen * seen * (3 - 2 * seen)
         seen = seen + np.float32(rng.uniform(0, 0.5)) * (curve - seen)
     return np.asarray(seen, dtype=np.float32)
+
+
+def _flared(seen: Picture, rng: np.random.Generator) -> Picture:
+    """Light of a lamp or a window that strays in the lens: a veil, stronger to one side."""
+    height, width = seen.shape[:2]
+    turn = rng.uniform(0, 2 * np.pi)
+    x = np.linspace(-1, 1, width, dtype=np.float32) * np.float32(np.cos(turn))
+    y = np.linspace(-1, 1, height, dtype=np.float32) * np.float32(np.sin(turn))
+    veil = np.float32(rng.uniform(0.02, 0.3)) * (1 + rng.uniform(0, 1) * (x + y[:, None]) / 1.5)
+    veil = veil.clip(0, 0.6)[..., None].astype(np.float32)
+    return np.asarray(veil + (1 - veil) * seen, dtype=np.float32)
 
 
 def _focused(seen: Picture, rng: np.random.Generator) -> Picture:

@@ -6,7 +6,7 @@ All pictures are sRGB, float32 (H, W, 3), nominally in [0, 1].
 import cv2
 import numpy as np
 
-from sterling.face.capture.sensor import Picture
+from sterling.face.capture.sensor import Picture, jpeg
 
 
 def printed(picture: Picture, rng: np.random.Generator) -> Picture:
@@ -33,7 +33,11 @@ def glossy(picture: Picture, rng: np.random.Generator) -> Picture:
 
 
 def emitted(picture: Picture, rng: np.random.Generator) -> Picture:
-    """Show a picture on a screen: dimmed or too bright, bluish, veiled, with moiré and bands."""
+    """Show a picture on a screen: dimmed or too bright, vivid, veiled, with moiré and bands."""
+    if rng.random() < 0.4:
+        picture = _compressed(picture, rng)
+    grey = picture.mean(-1, keepdims=True)
+    picture = grey + np.float32(rng.uniform(0.8, 1.6)) * (picture - grey)
     black = rng.uniform(0.0, 0.16)
     seen = black + (1 - black) * picture.clip(0, 1) ** np.float32(rng.uniform(0.65, 1.3))
     tint = np.array([rng.uniform(0.84, 1.03), 1.0, rng.uniform(0.98, 1.22)], np.float32)
@@ -55,6 +59,12 @@ def emitted(picture: Picture, rng: np.random.Generator) -> Picture:
         glow = cv2.GaussianBlur(seen, (0, 0), max(1.0, 0.04 * seen.shape[0]))
         seen = seen + np.float32(rng.uniform(0.05, 0.5)) * (glow - 0.35).clip(0)
     return seen.astype(np.float32)
+
+
+def _compressed(picture: Picture, rng: np.random.Generator) -> Picture:
+    """What the compression of a video leaves."""
+    pixels = np.asarray(np.rint(picture.clip(0, 1) * 255), dtype=np.uint8)
+    return jpeg(pixels, int(rng.integers(12, 70))).astype(np.float32) / np.float32(255)
 
 
 def waves(

@@ -227,6 +227,8 @@ def room(material: Material, rng: np.random.Generator, size: tuple[int, int]) ->
     scene = backdrop(material, rng, size)
     for _ in range(int(rng.integers(1, 6)) if rng.random() < FURNISHED else 0):
         scene = _hung(scene, _thing(material, rng, size), rng)
+    if rng.random() < 0.25:  # a window
+        scene = scene * np.float32(rng.uniform(1.2, 2.5))
     if rng.random() < 0.3:
         scene = cv2.GaussianBlur(scene, (0, 0), float(rng.uniform(0.5, 2.5)))
     return scene
