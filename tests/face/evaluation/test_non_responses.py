@@ -34,7 +34,7 @@ def pictures(count: int, seed: int) -> torch.Tensor:
 @pytest.fixture(scope="module")
 def detector() -> Detector:
     plain = Detector(
-        Compact(width=4, seed=1).eval(),
+        Compact(stages=1, seed=1).eval(),
         Preprocessing(32),
         Provenance("noise", True, "Apache-2.0", 0, 1, ""),
         Threshold(0.5, "up", "none", "noise", 1),

@@ -162,9 +162,8 @@ def test_it_teaches_in_the_one_loop(case: str) -> None:
         ("consistency", {"labelled": ~EVERY}, "labelled: bool"),
         ("consistency", {"predict_weight": -1}, "predict_weight is -1"),
         ("consistency", {"dense": "none"}, "unknown dense"),
-        ("distillation", {"share": 1.2}, "share is 1.2"),
-        ("distillation", {"temperature": 0.0}, "temperature is 0.0"),
-        ("distillation", {"depth_weight": -1.0}, "depth_weight is -1"),
+        ("reframed", {"size": 0}, "size is 0"),
+        ("reframed", {"smoothing": 1.2}, "smoothing is 1.2"),
     ],
 )
 def test_settings_that_are_not_allowed_are_named(
