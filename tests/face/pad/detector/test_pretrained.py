@@ -121,6 +121,19 @@ def test_detectors_by_name_file_and_folder(tmp_path: Path) -> None:
         load_detector(tmp_path)
 
 
+def test_a_folder_of_the_former_exported_format_is_read(
+    shipped: OnnxDetector, tmp_path: Path
+) -> None:
+    shipped.save_pretrained(tmp_path)
+    path = tmp_path / "config.json"
+    digest = hashlib.sha256((tmp_path / "model.onnx").read_bytes()).hexdigest()
+    stored = {**json.loads(path.read_text()), "format": "sterling-pad-onnx-1", "sha256": digest}
+    path.write_text(json.dumps(stored))
+    read = load_detector(tmp_path)
+    assert isinstance(read, OnnxDetector)
+    assert read.threshold == shipped.threshold
+
+
 @pytest.mark.smoke
 def test_predict_right_after_install(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as stopped:

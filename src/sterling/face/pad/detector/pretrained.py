@@ -60,7 +60,7 @@ def load_detector(source: Path | str) -> DetectorBase:
         return OnnxDetector.load(path)
     if path.suffix in (".yaml", ".yml") or (path / CARD_FILE).exists():
         return _of_card(path)
-    if read_config(path / CONFIG)["format"] == OnnxDetector.format:
+    if read_config(path / CONFIG)["format"] in (OnnxDetector.format, OnnxDetector.former):
         return OnnxDetector.from_pretrained(path)
     from sterling.face.pad.detector.detector import Detector  # needs PyTorch
 
