@@ -14,7 +14,7 @@ from tests.face.challenge.test_challenge import LISTS, scored
 
 from sterling.face.challenge.challenge import read_submission, write_submission
 from sterling.face.data import Manifest
-from sterling.face.pad import Detector, Preprocessing, Provenance
+from sterling.face.pad import Compact, Detector, Preprocessing, Provenance
 from sterling.face.pad.networks.part_crops import PartCrops
 
 refused = partial(command.refused, "face", "challenge")
@@ -74,3 +74,19 @@ def test_a_detector_scores_the_lists_and_an_unreadable_picture_is_an_attack(tmp_
     assert values[-1] == 0
     first = torch.from_numpy(np.array(Image.open(paths[0]))).permute(2, 0, 1)[None]
     assert values[0] == pytest.approx(detector.score(first)[0], abs=1e-6)
+
+
+def test_a_detector_whose_scores_are_log_odds_is_refused(tmp_path: Path) -> None:
+    Image.new("RGB", (32, 32), (90, 60, 30)).save(tmp_path / "a.png")
+    manifest = Manifest(LISTS.table.with_columns(path=pl.lit(str(tmp_path / "a.png"))), "lists")
+    manifest.write(tmp_path / "lists.csv")
+    network = Compact(stages=1)
+    with torch.no_grad():
+        network.head.weight.zero_()
+        network.head.bias.fill_(-2)
+    provenance = Provenance("noise", True, "Apache-2.0", 0, 1, "")
+    Detector(network.eval(), Preprocessing(32), provenance).save_pretrained(tmp_path / "detector")
+    out = tmp_path / "scores.txt"
+    said = refused("score", tmp_path / "detector", "--lists", tmp_path / "lists.csv", "--out", out)
+    assert "scores from -2 to -2, and a submission's lie from 0 to 1" in said
+    assert not out.exists()

@@ -78,9 +78,10 @@ def score(
     wanted = require_lists(Manifest.read(lists))
     loaded = crops_of(wanted, trained.model, trained.preprocessing)
     scores = trained.score(loaded.faces.images, present=loaded.faces.present)
-    if scores.max() > 1:
+    low, high = scores.min(), scores.max()
+    if low < 0 or high > 1:
         raise InputError(
-            f"{detector}: scores up to {scores.max():.3g}, and a submission's lie from 0 to 1; "
+            f"{detector}: scores from {low:.3g} to {high:.3g}, and a submission's lie from 0 to 1; "
             "take a network that answers with a probability"
         )
     values = np.zeros(len(wanted))
