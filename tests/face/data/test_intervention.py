@@ -8,7 +8,8 @@ from torch import Tensor
 
 from sterling.errors import InputError
 from sterling.face.data import INTERVENTIONS, Intervention, intervene
-from sterling.face.data.intervention import LUMA, SHARPNESS_QUANTILE, luminance, sharpness
+from sterling.face.data.intervention import SHARPNESS_QUANTILE, sharpness
+from sterling.face.data.quality import LUMA, luminance
 
 
 def pictures(n: int = 6, size: int = 32, contrast: float = 8) -> Tensor:

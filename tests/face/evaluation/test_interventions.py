@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from sterling.errors import InputError
 from sterling.face.data import INTERVENTIONS, Faces, Manifest
-from sterling.face.data.intervention import luminance
 from sterling.face.data.pixels import as_array
+from sterling.face.data.quality import luminance
 from sterling.face.evaluation.robustness import UNCHANGED, Point, interventions, possible, some_of
 from sterling.face.pad import DetectorBase, Preprocessing, Provenance
 from sterling.face.pad.networks.interface import Interface

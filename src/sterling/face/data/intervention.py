@@ -1,4 +1,4 @@
-"""Crops from which one cue is taken, or of which one is left: what does a detector judge?
+"""Interventions on crops: take one cue from all of them, or leave one, and see what is judged.
 
 A detector whose error rates stay when a cue is the same in all crops does not need that cue; one
 whose error rates stay when nothing else is left can do with it alone. Unlike a `degradation`, an
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from sterling.errors import InputError, unknown_name
+from sterling.face.data.quality import luminance
 
 Intervention = Literal[
     "grey",
@@ -37,9 +38,6 @@ PATCHES = 4
 
 SHARPNESS_QUANTILE = 0.05
 """Share of the crops that are blurrier than the common sharpness, and stay so. Our choice."""
-
-LUMA = np.array([0.299, 0.587, 0.114])
-"""Weights of red, green and blue in luminance (ITU-R BT.601)."""
 
 _HALVINGS = 8
 _WIDEST = 1 / 16  # of the side: the strongest blur that is tried
@@ -65,7 +63,7 @@ def intervene(
             ``"only spectra"``: the luminance keeps its amplitude and gets the phase of one picture
             of noise; no colour. ``"shuffled patches"``: 4 × 4 patches change places, in all crops
             alike. ``"no edges"``: everything outside the face box becomes the mean colour of what
-            is within. ``"only edges"``: the other way about.
+            is within. ``"only edges"``: everything within becomes the mean colour outside.
         face_share: Side of the face box, taken to be central, over the crop's, in (0, 1); needed
             by ``"no edges"`` and ``"only edges"`` alone.
         seed: Seed of the order of patches and of the noise.
@@ -74,8 +72,8 @@ def intervene(
         uint8 (N, 3, S, S). What leaves 0 to 255 is clipped.
 
     Raises:
-        InputError: The kind is unknown, the images are of another type or shape, or smaller than a
-            patch per pixel, or the share is needed and missing or leaves no frame.
+        InputError: The kind is unknown; the images are of another type or shape, or have fewer
+            pixels than patches a side; or the share is needed and is missing or leaves no frame.
 
     Example:
         >>> intervene(torch.zeros(2, 3, 32, 32, dtype=torch.uint8), "grey").shape
@@ -120,11 +118,6 @@ def _change(
     face = _central(size, face_share)
     place = ~face if kind == "no edges" else face
     return lambda one: _filled(one, place, ~place)
-
-
-def luminance(pixels: _Pixels | _Floats) -> _Floats:
-    """Luminance of a picture (3, S, S), as (S, S), 0 to 255."""
-    return np.tensordot(LUMA, pixels, axes=1)
 
 
 def sharpness(pixels: _Pixels | _Floats) -> float:

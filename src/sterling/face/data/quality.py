@@ -31,7 +31,9 @@ QualityReason = Literal[
     "too_small", "cut_off", "uniform_border", "dark", "overexposed", "grey", "blurred"
 ]
 
-_LUMA = np.array([0.299, 0.587, 0.114])  # ITU-R BT.601
+LUMA = np.array([0.299, 0.587, 0.114])
+"""Weights of red, green and blue in luminance (ITU-R BT.601)."""
+
 _SAMPLED = 160  # pixels of a region's longer side that are looked at, at most
 _SAME_COLOUR = 1  # levels by which a filled area may differ from its corner in each channel
 _NEARLY_ALL = 0.9  # share of the face's pixels
@@ -91,7 +93,7 @@ class Limits:
 
 
 SIZE_ONLY = Limits(float(SMALLEST_FACE), None, None, None, None, None, None)
-"""What is checked for a detector without limits, as those saved before there were any."""
+"""Limits of a detector that has none, such as one saved before there were any."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -166,7 +168,7 @@ def check_cut(cut: Cut, limits: Limits) -> Refusal | None:
 
 
 def _refusals(cut: Cut, limits: Limits) -> Iterator[Refusal]:
-    """The reasons, each measured when the former ones hold no more."""
+    """Yield the reasons; one is measured only when the next is asked for."""
     face, picture = cut.face, cut.picture
     if face is not None:
         yield from _below("too_small", face.side, limits.smallest_face)
@@ -235,8 +237,8 @@ def filled(region: NDArray[np.uint8]) -> float:
 
 
 def luminance_range(pixels: NDArray[np.uint8]) -> tuple[float, float]:
-    """Luminances, 0 to 255, that nine tenths of the pixels (3, H, W) exceed, and stay below."""
-    low, high = np.quantile(_luminance(_sampled(pixels)), (1 - _NEARLY_ALL, _NEARLY_ALL))
+    """Return two luminances, 0 to 255: nine tenths of (3, H, W) exceed one, and are below one."""
+    low, high = np.quantile(luminance(_sampled(pixels)), (1 - _NEARLY_ALL, _NEARLY_ALL))
     return float(low), float(high)
 
 
@@ -247,17 +249,18 @@ def colour(pixels: NDArray[np.uint8]) -> float:
 
 def detail(pixels: NDArray[np.uint8]) -> float:
     """Root mean square of the luminance of (3, H, W) less its 3×3 binomial mean, 0 to 255."""
-    light = _luminance(pixels)
+    light = luminance(pixels)
     smooth = cv2.sepFilter2D(light, -1, _FILTER, _FILTER, borderType=cv2.BORDER_REFLECT_101)
     return float(np.sqrt(np.mean((light - smooth) ** 2)))
 
 
-def _luminance(pixels: NDArray[np.uint8]) -> NDArray[np.float64]:
-    return np.tensordot(_LUMA, pixels, axes=1)
+def luminance(pixels: NDArray[np.uint8] | NDArray[np.float64]) -> NDArray[np.float64]:
+    """Luminance of a picture (3, H, W), as (H, W), 0 to 255."""
+    return np.tensordot(LUMA, pixels, axes=1)
 
 
 def _sampled(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Every how many-th pixel, so that values stay as they are and few are looked at."""
+    """Every n-th pixel, at most `_SAMPLED` a side: values stay as they are."""
     step = max(1, ceil(max(pixels.shape[-2:]) / _SAMPLED))
     return pixels[:, ::step, ::step]
 
