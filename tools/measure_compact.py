@@ -121,19 +121,19 @@ def by_subject(
 
 
 def deployed(detector: OnnxDetector, manifest: Manifest) -> dict[str, Any]:
-    """What is answered to whom, with the limits and the reference of the detector."""
+    """Counts of answers by class, with the limits and the reference of the detector."""
     loaded = load_faces(manifest, detector.preprocessing.crop_spec(), limits=detector.limits)
-    unsure = {one.item: f"cannot tell: {one.reason}" for one in loaded.non_responses}
+    answers = {one.item: f"cannot tell: {one.reason}" for one in loaded.non_responses}
     faces = loaded.faces
     for item, one in zip(
         faces.manifest.column("item").tolist(), detector.decide(list(faces.images)), strict=True
     ):
         undecided = one.outcome is Outcome.CANNOT_TELL
-        unsure[item] = f"cannot tell: {one.reason}" if undecided else one.outcome.value
+        answers[item] = f"cannot tell: {one.reason}" if undecided else one.outcome.value
     found: dict[str, Any] = {}
     for kind, label, wrong in (("bona fide", True, "attack"), ("attack", False, "bona fide")):
         items = manifest.column("item")[manifest.bona_fide == label].tolist()
-        counts = Counter(unsure[item] for item in items)
+        counts = Counter(answers[item] for item in items)
         decided = counts["attack"] + counts["bona fide"]
         if decided:
             found[kind] = {

@@ -69,7 +69,7 @@ def card(
         **{"size": size, "crop_scale": crop_scale or None, "border": border, "colour": colour},
         **{"range": values, "mean": _three(mean, "mean"), "kind": kind, "output": output},
         **{"deviation": _three(deviation, "deviation"), "layout": layout},
-        "bona_fide": int(bona_fide) if bona_fide and bona_fide.isdigit() else bona_fide,
+        "bona_fide": int(bona_fide) if bona_fide and bona_fide.isdecimal() else bona_fide,
     }
     details: dict[str, Any] = {} if licence is None else {"licence": licence}
     if threshold is not None:

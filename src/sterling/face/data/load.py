@@ -160,11 +160,13 @@ def visit_faces(
         The rows with a face, and the others.
 
     Raises:
-        InputError: The manifest names no picture.
         NothingMeasuredError: Not one row has a face.
+
+    Example:
+        >>> sides = []
+        >>> visit_faces(manifest, lambda picture, face: sides.append(face.side))
     """
     files: dict[Modality, list[str]] = {"rgb": manifest.column("path").tolist()}
-    _require_files(files, manifest.source)
     paths, finder = files["rgb"], FaceDetector()
     with closing(_pictures(manifest, paths, files)) as pictures:
 

@@ -64,6 +64,9 @@ def make_attacks(
         InputError: No bona fide photograph, an unknown or repeated species, or a folder that is
             not empty or cannot be written.
         NothingMeasuredError: No face in any photograph.
+
+    Example:
+        >>> made = make_attacks(read_source("photos"), ["print", "phone"], Path("attacks"))
     """
     live = photographs.select(photographs.bona_fide)
     if len(live) == 0:

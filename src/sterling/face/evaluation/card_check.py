@@ -76,10 +76,8 @@ def draft_card(
         InputError: A file is no network, lies elsewhere, or its graph does not tell the size.
     """
     known = [] if like is None else list(like["networks"])
-    if known and len(known) != len(files):
-        raise InputError(
-            f"{len(files)} networks are given: {like and like['name']} has {len(known)}"
-        )
+    if like is not None and len(known) != len(files):
+        raise InputError(f"{len(files)} networks are given: {like['name']} has {len(known)}")
     assumed: dict[str, Any] = {}
     networks = []
     for number, file in enumerate(files):
@@ -176,7 +174,7 @@ class Combination:
 
 @dataclass(frozen=True)
 class Check:
-    """What a photograph says about a card.
+    """Scores of photographs under a card, and under other settings that may be the right ones.
 
     Attributes:
         card: The card, with the record of the check if it passed.
@@ -198,7 +196,7 @@ class Check:
         return tuple(sorted(passing, key=lambda one: (len(one.changes), -one.live)))
 
     def line(self, photo: Path) -> str:
-        """For people."""
+        """Return one line for people."""
         own = self.combinations[0]
         if not self.passed:
             wrong = f"{photo} scores {own.live:.4f}, an attack"

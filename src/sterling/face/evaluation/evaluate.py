@@ -92,6 +92,8 @@ class Evaluation:
 def familiar(detector: DetectorBase, loaded: LoadedFaces) -> LoadedFaces:
     """Move the crops that a detector's reference refuses to the non-responses, as "unfamiliar".
 
+    They follow the other non-responses.
+
     Raises:
         NothingMeasuredError: It refuses all.
     """

@@ -1,6 +1,10 @@
 """A detector's error rates on degraded pictures, and on pictures from which one cue is taken.
 
-`sweep` asks what a detector stands, `interventions` what it judges; both keep its threshold.
+`sweep` shows how much degradation a detector withstands, `interventions` which cues it needs; both
+keep its threshold::
+
+    for point in interventions(detector, test):
+        print(point.kind, point.area.value, point.errors.bpcer.value)
 """
 
 from collections.abc import Callable, Mapping
@@ -142,8 +146,8 @@ def interventions(
 
     Args:
         detector: A detector of single colour pictures, with a threshold chosen on other items.
-        test: Crops of both classes. Those that need the place of the face are left out where the
-            crops were not cut from a face box, or show nothing around it.
+        test: Crops of both classes. Interventions that need the place of the face are left out
+            where the crops were not cut from a face box, or show nothing around it.
         seed: Seed of what is drawn.
         progress: Called after each copy.
 
@@ -171,7 +175,7 @@ def possible(detector: DetectorBase) -> tuple[Intervention, ...]:
 
 
 def some_of(manifest: Manifest, most: int) -> Manifest:
-    """Return at most so many rows of a manifest, evenly spread over it."""
+    """Return at most `most` rows of a manifest, evenly spread over it."""
     count = min(len(manifest), most)
     return manifest.select(np.linspace(0, len(manifest) - 1, count).astype(np.int64))
 

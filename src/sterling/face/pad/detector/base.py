@@ -92,9 +92,9 @@ class Answers(NamedTuple):
     """A detector's answers for N presentations.
 
     Attributes:
-        scores: (N,), 0 or more, higher means bona fide.
-        features: (N, D), what the last layer turns into the score; None from a network or a file
-            that does not give them.
+        scores: (N,), higher means bona fide.
+        features: (N, D), inputs of the last layer, which turns them into the score; None from a
+            network or a file that does not give them.
     """
 
     scores: NDArray[np.float64]
@@ -163,7 +163,7 @@ class DetectorBase(ABC):
     ) -> Answers:
         """Score presentations and give their features at once; see `score`.
 
-        Without an own implementation a detector gives no features.
+        A detector without its own implementation gives no features.
         """
         return Answers(self.score(images, present=present, batch_size=batch_size), None)
 

@@ -95,7 +95,7 @@ class NetworkCard(_Strict):
         return file
 
     def line(self) -> str:
-        """For people."""
+        """Return one line for people."""
         crop = "no face box" if self.crop_scale is None else f"{self.crop_scale:g} × face box"
         answer = f"class {self.bona_fide}" if isinstance(self.bona_fide, int) else self.bona_fide
         return (
@@ -263,9 +263,9 @@ TEMPLATES_FILE = Path(__file__).with_name("card_templates.yaml")
 
 
 def templates() -> Mapping[str, Mapping[str, Any]]:
-    """Return what is known of published networks, by name: a card without files and digests.
+    """Return cards of published networks by name, without files and digests.
 
-    The package holds no such weights.
+    The package holds none of their weights.
     """
     found: Mapping[str, Mapping[str, Any]] = yaml.safe_load(TEMPLATES_FILE.read_text("utf-8"))
     return found

@@ -36,7 +36,8 @@ if TYPE_CHECKING:
 NOWHERE = "/nonexistent/sterling"
 """Folder of weights outside an ONNX file, so that there are none."""
 
-_ABOUT_1 = 1e-3  # by which probabilities in float16 may miss their sum
+_BEYOND = 1e-3  # by which a probability may leave [0, 1], as rounding in float16 makes it
+_OFF_1 = 0.01  # by which the sum of probabilities may miss 1
 
 
 @dataclass(frozen=True)
@@ -151,8 +152,11 @@ class Graph:
                 raise InputError(
                     f"{self.path}: cannot take {given.shape} ({_line(error)})"
                 ) from error
-            if answer.shape[:1] != (len(given),) or answer.size != len(given) * answer[0].size:
-                raise InputError(f"{self.path}: output {output} is {answer.shape}")
+            if answer.shape[:1] != (len(given),):
+                raise InputError(
+                    f"{self.path}: output {output} is {answer.shape} for {len(given)} pictures; "
+                    "choose one with a row per picture"
+                )
             if sum(side > 1 for side in answer.shape[1:]) > 1:
                 raise InputError(
                     f"{self.path}: output {output} is {answer.shape}, a map; choose one of numbers"
@@ -256,7 +260,7 @@ class CardDetector(DetectorBase):
 
     @property
     def caution(self) -> str:
-        """What is missing of the check on photographs."""
+        """Say what the check on photographs lacks; ``""`` for nothing."""
         checked = self.described.checked
         if checked is None:
             return (
@@ -388,7 +392,8 @@ def _class(place: int | str) -> int:
 def _require_probabilities(answer: NDArray[np.float64]) -> None:
     known = answer[np.isfinite(answer).all(axis=1)]
     total = known.sum(axis=1) if answer.shape[1] > 1 else np.ones(len(known))
-    if (known < -_ABOUT_1).any() or (known > 1 + _ABOUT_1).any() or (abs(total - 1) > 0.01).any():
+    outside = (known < -_BEYOND) | (known > 1 + _BEYOND)
+    if outside.any() or (abs(total - 1) > _OFF_1).any():
         raise InputError(
             "kind is probabilities, but the network answers numbers that are none; state logits, "
             "log odds or score"
@@ -396,6 +401,6 @@ def _require_probabilities(answer: NDArray[np.float64]) -> None:
 
 
 def with_settings(detector: CardDetector, **settings: Any) -> CardDetector:
-    """Return the same networks with other settings, the same for all."""
+    """Return the same networks with another colour, range or class, the same for all."""
     networks = [network.model_copy(update=settings) for network in detector.described.networks]
     return replace(detector, described=detector.described.model_copy(update={"networks": networks}))

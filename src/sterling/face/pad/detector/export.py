@@ -150,6 +150,10 @@ def rewrite_card(detector: OnnxDetector, path: Path | str) -> None:
 
     Raises:
         InputError: The file cannot be written.
+
+    Example:
+        >>> exported = OnnxDetector.load("small.onnx")
+        >>> rewrite_card(replace(exported, margin=0.5), "small.onnx")
     """
     write_atomically(Path(path), _with_card(detector.content, detector))
 

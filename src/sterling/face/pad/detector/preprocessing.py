@@ -62,7 +62,7 @@ class Preprocessing:
         check_fields(self)
 
     def crop_spec(self) -> CropSpec:
-        """Return the settings that cut such crops; of pictures that are crops, the size alone."""
+        """Return the settings of the crop; of pictures that are crops already the size alone."""
         if self.crop_scale is None:
             return CropSpec(self.size)
         return CropSpec(self.size, self.crop_scale, border=self.border)
