@@ -129,9 +129,9 @@ def test_sharpness_brightness_and_colour_tell_nothing_of_the_class(material: Mat
     made = recaptured_faces(
         material, 600, size=64, species=("print", "photograph", "tablet", "monitor"), seed=1
     )
-    # 300 against 300: a standard error of 0.024, and instruments do add edges of their own.
+    # 300 against 300: a standard error of 0.024, and four of them are allowed.
     for name, values in statistics(made.images).items():
-        assert abs(roc_auc_score(made.bona_fide, values) - 0.5) < 0.2, name
+        assert abs(roc_auc_score(made.bona_fide, values) - 0.5) < 0.1, name
     # The control: a camera that blurs attacks alone, as simulators are wont to.
     soft = made.images.copy()
     for index in np.flatnonzero(~made.bona_fide):
