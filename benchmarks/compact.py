@@ -93,7 +93,7 @@ class OpenCv:
 
 
 def ways(threads: int) -> dict[str, Find]:
-    """How the face of a frame is found, given the frame's number and pixels."""
+    """Return the functions that find the face of a frame, given its number and pixels, by name."""
     finder, opencv = FaceDetector(threads=threads), OpenCv()
     before: list[Face] = []
 

@@ -170,7 +170,7 @@ class Segmenter:
         self._answer = self._network.get_output_details()[0]["index"]
 
     def mask(self, pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """Where a person is, uint8 (H, W), of a picture (H, W, 3), BGR."""
+        """Mask of the person in a picture (H, W, 3), BGR: uint8 (H, W), 255 on the person."""
         small = cv2.resize(pixels[..., ::-1], (256, 256), interpolation=cv2.INTER_AREA)
         self._network.set_tensor(self._given, (small[None] / 255).astype(np.float32))
         self._network.invoke()

@@ -198,7 +198,7 @@ def on_replays(detector: OnnxDetector, root: Path) -> dict[str, Any]:
 
 
 def on_portraits(detector: OnnxDetector, manifest: Manifest) -> dict[str, Any]:
-    """How many bona fides are refused."""
+    """Share of bona fides that are refused, and percentiles of their scores."""
     loaded = load(manifest, detector)
     scores = detector.score(loaded.faces.images)
     refused = int((scores < threshold_of(detector).value).sum())

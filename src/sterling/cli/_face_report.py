@@ -44,7 +44,7 @@ _READINGS: Mapping[str, str] = {
     "no edges": "AUC stays: it does not need the edges of an instrument, or the room.",
     "only edges": "AUC stays: what surrounds the face is enough; the face is not needed.",
 }
-"""How to read each row of `interventions_table`."""
+"""Reading of each row of `interventions_table`, for people."""
 
 
 def detector_findings(

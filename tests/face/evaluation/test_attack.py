@@ -1,10 +1,12 @@
 """A folder of attacks is written whole or not at all."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
 
+from sterling.errors import InputError
 from sterling.face.data import Manifest
 from sterling.face.evaluation import attack
 
@@ -49,6 +51,22 @@ def test_everybody_is_captured_bona_fide_and_on_each_instrument(tmp_path: Path) 
     assert len({*pictures(first)}) == 3
     with Image.open(first.manifest.column("path")[0]) as picture:
         assert (picture.size, picture.mode) == ((64, 64), "RGB")
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"size": 31}, "size: 31 pixels"),
+        ({"crop_scale": 1.0}, "crop scale is 1"),
+        ({"crop_scale": float("nan")}, "crop scale is nan"),
+    ],
+)
+def test_sizes_out_of_range_are_refused(
+    tmp_path: Path, given: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(InputError, match=message):
+        attack.make_attacks(photographs(), ["print"], tmp_path / "attacks", **given)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_full_disk_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -138,7 +138,7 @@ class Refusal:
 
     @property
     def detail(self) -> str:
-        """What was measured and what to do, for people."""
+        """Say in one line what was measured and what to do."""
         return _ADVICE[self.reason].format(measured=self.measured, limit=self.limit)
 
 

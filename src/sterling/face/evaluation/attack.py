@@ -5,6 +5,7 @@ import io
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from math import inf
 from pathlib import Path
 
 import numpy as np
@@ -61,8 +62,8 @@ def make_attacks(
         progress: Called once per bona fide photograph that was read, and once per species.
 
     Raises:
-        InputError: No bona fide photograph, an unknown or repeated species, or a folder that is
-            not empty or cannot be written.
+        InputError: No bona fide photograph, an unknown or repeated species, a size or crop scale
+            out of range, or a folder that is not empty or cannot be written.
         NothingMeasuredError: No face in any photograph.
 
     Example:
@@ -76,7 +77,9 @@ def make_attacks(
     for name in species:
         if name not in KINDS:
             raise unknown_name("species", name, tuple(KINDS))
-    if crop_scale < 1.1:
+    if size < 32:
+        raise InputError(f"size: {size} pixels a side; use at least 32")
+    if not 1.1 <= crop_scale < inf:
         raise InputError(f"crop scale is {crop_scale:g}: give 1.1 or more times the face")
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise InputError(f"{out}: not an empty folder; choose a new one for the attacks")

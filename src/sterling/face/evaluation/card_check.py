@@ -227,7 +227,7 @@ def check_card(card: Card, place: Path, live: Path, attacks: Sequence[Path] = ()
 
     Args:
         card: The card.
-        place: Where it is, or will be written.
+        place: File of the card, written already or not; networks lie in its folder.
         live: Photograph that is known to be bona fide.
         attacks: Photographs that are known to be attacks.
 
