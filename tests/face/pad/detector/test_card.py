@@ -11,10 +11,9 @@ import pytest
 import torch
 import yaml
 from numpy.typing import NDArray
-from onnx import TensorProto, helper
 from PIL import Image
 from scipy.special import expit, softmax
-from tests.face.pad.detector.tiny import means_network, write
+from tests.face.pad.detector.tiny import TensorProto, helper, means_network, write
 
 from sterling.errors import InputError
 from sterling.face.data import (

@@ -2,10 +2,13 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-import onnx
-from onnx import TensorProto, helper, numpy_helper
+import pytest
+
+onnx: Any = pytest.importorskip("onnx")
+TensorProto, helper = onnx.TensorProto, onnx.helper
 
 
 def means_network(
@@ -29,7 +32,7 @@ def means_network(
     """
     axes = [2, 3] if layout == "NCHW" else [1, 2]
     sides = [3, size, size] if layout == "NCHW" else [size, size, 3]
-    matrix = numpy_helper.from_array(np.array(weights, np.float32).T, "weights")
+    matrix = onnx.numpy_helper.from_array(np.array(weights, np.float32).T, "weights")
     nodes = [
         helper.make_node("ReduceMean", ["images"], ["means"], axes=axes, keepdims=0),
         helper.make_node("MatMul", ["means", "weights"], ["sums"]),
@@ -46,6 +49,7 @@ def means_network(
     return path
 
 
-def write(graph: onnx.GraphProto, path: Path) -> None:
+def write(graph: Any, path: Path) -> None:
+    """Write a graph as a model of opset 13."""
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)
     path.write_bytes(model.SerializeToString())
