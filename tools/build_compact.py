@@ -67,6 +67,7 @@ PARTS = ("train", "dev", "test")
 SHARES = (0.7, 0.15, 0.15)  # of the people and of the backgrounds, to train, choose and measure
 TIGHT = (1.1, 1.4)  # side of a crop over that of the face, that shows no edge of most instruments
 LIMITS = Limits(least_colour=None)  # a third of the captures is grey
+EXACT = 12  # convolutions in floating point: the stem and the blocks down to an eighth of the side
 CALIBRATION = 256  # crops that set the ranges of 8-bit activations
 NORMS = 2048  # captures that set the statistics of averaged batch norms
 TIMED = 200  # crops scored one by one
@@ -348,7 +349,13 @@ class Sets:
 def quantised(detector: Detector, typical: Tensor, sets: Sets, path: Path) -> OnnxDetector:
     """Export in 8 bits, choose the threshold, and describe what is familiar."""
     report = export_onnx(
-        detector, path, int8=True, calibration=typical, features=True, tolerance=np.inf
+        detector,
+        path,
+        int8=True,
+        exact=EXACT,
+        calibration=typical,
+        features=True,
+        tolerance=np.inf,
     )
     exported = OnnxDetector.load(report.path)
     size = detector.preprocessing.size
@@ -385,7 +392,7 @@ def other_size(plan: Plan, photographs: Path, test: Captured, work: Path) -> dic
     alone = Detector(trained(photographs, plan, work), preprocessing(plan), provenance(plan, items))
     typical = as_seen(items.images[:CALIBRATION], plan.size)
     path = work / "other.onnx"
-    export_onnx(alone, path, int8=True, calibration=typical, tolerance=np.inf)
+    export_onnx(alone, path, int8=True, exact=EXACT, calibration=typical, tolerance=np.inf)
     return compared(plan, OnnxDetector.load(path), test)
 
 

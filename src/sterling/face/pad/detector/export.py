@@ -67,6 +67,7 @@ def export_onnx(
     path: Path | str,
     *,
     int8: bool = False,
+    exact: int = 0,
     calibration: Tensor | None = None,
     tolerance: float | None = None,
     features: bool = False,
@@ -85,6 +86,8 @@ def export_onnx(
         detector: Detector to export.
         path: The file to write.
         int8: Quantise weights (per channel) and activations to 8 bits, statically.
+        exact: Number of convolutions, from the input on, that `int8` leaves in floating point.
+            They hold few of the weights, and in small networks most of what 8 bits cost.
         calibration: uint8 (N, [T,] C, S, S), typical crops: needed with `int8` for the ranges of
             the activations, and otherwise only compared.
         tolerance: Largest difference allowed between a score here and in PyTorch. By default 1e-4,
@@ -119,7 +122,7 @@ def export_onnx(
     content = _graph_bytes(detector, compared[:2].cpu(), features=features)
     if int8 and calibration is not None:
         modalities = len(detector.model.modalities) if detector.model.flexible else 0
-        content = _quantised(content, calibration, modalities)
+        content = _quantised(content, calibration, modalities, exact)
     content = _with_card(content, detector)
 
     exported = OnnxDetector.from_bytes(content, path)
@@ -211,8 +214,9 @@ def _quiet(*names: str | None) -> Iterator[None]:
             logger.setLevel(level)
 
 
-def _quantised(content: bytes, calibration: Tensor, modalities: int) -> bytes:
+def _quantised(content: bytes, calibration: Tensor, modalities: int, exact: int) -> bytes:
     """The graph in 8 bits; `modalities` is M where it has the input ``present``, else 0."""
+    import onnx
     from onnxruntime.quantization import (
         CalibrationDataReader,
         QuantFormat,
@@ -236,6 +240,8 @@ def _quantised(content: bytes, calibration: Tensor, modalities: int) -> bytes:
         plain, ready, small = (Path(folder) / f"{name}.onnx" for name in ("plain", "ready", "int8"))
         plain.write_bytes(content)
         quant_pre_process(str(plain), str(ready), skip_symbolic_shape=True)
+        nodes = onnx.load(ready).graph.node
+        convolutions = [node.name for node in nodes if node.op_type == "Conv"]
         quantize_static(
             str(ready),
             str(small),
@@ -247,6 +253,7 @@ def _quantised(content: bytes, calibration: Tensor, modalities: int) -> bytes:
             # Seven bits of weight: processors without VNNI add pairs of 8-bit products in 16 bits,
             # which overflow silently, so that one file would score differently on two machines.
             reduce_range=True,
+            nodes_to_exclude=convolutions[:exact],
             op_types_to_quantize=["Conv", "Gemm", "MatMul", "MaxPool", "Concat", "Resize"],
         )
         return small.read_bytes()
