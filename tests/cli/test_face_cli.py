@@ -309,7 +309,10 @@ def test_what_the_limits_refuse_is_counted(photographs: Path, tmp_path: Path) ->
     Image.open(ASTRONAUT).convert("L").save(grey / "a.png")
     limited = tmp_path / "limited"
     limits = Limits(smallest_face=None)
-    replace(shipped_detector(), limits=limits).save_pretrained(limited)
+    shipped = shipped_detector()
+    tight = replace(shipped.preprocessing, crop_scale=1.3, border="repeat")
+    judge = replace(shipped, preprocessing=tight, reference=None)
+    replace(judge, limits=limits).save_pretrained(limited)
     given = ("face", "calibrate", limited, "--data", data, "--bpcer", "0.5", "--confidence", "0.6")
     said = told(*given, "--out", tmp_path / "mine")
     assert "no attack presentation" in said
@@ -324,7 +327,7 @@ def test_what_the_limits_refuse_is_counted(photographs: Path, tmp_path: Path) ->
     assert "at most 0.5" in card["promise"]
 
     blurred = replace(limits, least_detail=None)
-    replace(shipped_detector(), limits=blurred).save_pretrained(limited)
+    replace(judge, limits=blurred).save_pretrained(limited)
     told("face", "evaluate", limited, "--data", data, "--out", tmp_path / "run")
     evidence = json.loads((tmp_path / "run" / "evidence.json").read_text())
     (table,) = [table for table in evidence["tables"] if table["name"] == "reasons"]

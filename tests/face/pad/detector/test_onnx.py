@@ -56,6 +56,26 @@ def test_int8_is_smaller_and_keeps_every_decision(
 
 
 @pytest.mark.no_cover
+def test_exact_convolutions_stay_in_floats(
+    detector: Detector, tmp_path: Path, texture_task: Task
+) -> None:
+    calibration, _ = texture_task(32, 7)
+    quantised = {}
+    for exact in (0, 5, 99):
+        path = tmp_path / f"{exact}.onnx"
+        report = export_onnx(detector, path, int8=True, exact=exact, calibration=calibration)
+        graph = onnx.load(path).graph
+        made = {name: node.op_type for node in graph.node for name in node.output}
+        weights = [node.input[1] for node in graph.node if node.op_type == "Conv"]
+        quantised[exact] = [made.get(name) == "DequantizeLinear" for name in weights]
+        if exact == 99:  # the head is still in 8 bits
+            assert report.max_difference < 0.002
+    assert quantised[0] == [True] * 13
+    assert quantised[5] == [False] * 5 + [True] * 8
+    assert quantised[99] == [False] * 13
+
+
+@pytest.mark.no_cover
 def test_a_difference_above_the_tolerance_writes_nothing(
     detector: Detector, tmp_path: Path, texture_task: Task
 ) -> None:
