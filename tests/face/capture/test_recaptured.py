@@ -15,6 +15,7 @@ from sterling.face.capture.recaptured import (
     KINDS,
     Material,
     Portrait,
+    portrait_of,
     read_material,
     recaptured_faces,
 )
@@ -181,3 +182,11 @@ def test_odd_requests_are_refused(material: Material) -> None:
         recaptured_faces(material, 2, size=16)
     with pytest.raises(InputError, match="no photograph of a person"):
         Material(())
+    with pytest.raises(InputError, match="name at least one of print"):
+        recaptured_faces(material, 2, species=())
+    with pytest.raises(InputError, match="seed"):
+        recaptured_faces(material, 2, seed=-1)
+    with pytest.raises(InputError, match="give the smaller first"):
+        recaptured_faces(material, 2, scales=(3.0, 2.0))
+    with pytest.raises(InputError, match="face box .* is empty"):
+        portrait_of(np.zeros((80, 80, 3), np.uint8), (40.0, 20.0, 40.0, 60.0))

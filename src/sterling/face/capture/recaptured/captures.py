@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from sterling.checks import check_numbers
 from sterling.errors import InputError, unknown_name
 from sterling.face.capture.plan import stream
 from sterling.face.capture.recaptured.camera import take
@@ -80,7 +81,8 @@ def recaptured_faces(
         seed: Seed, not negative.
 
     Raises:
-        InputError: On an unknown species, or a size below 32.
+        InputError: On no or an unknown species, a size below 32, a negative seed or count, or
+            scales that do not ascend from 1 or more.
 
     Example:
         >>> material = read_material("photographs")
@@ -88,6 +90,11 @@ def recaptured_faces(
     """
     if size < 32:
         raise InputError(f"size: {size} pixels a side; use at least 32")
+    check_numbers(at_least=0, count=count, seed=seed)
+    if not 1 <= scales[0] <= scales[1]:
+        raise InputError(f"scales: {scales}; give the smaller first, of 1 or more")
+    if not species:
+        raise InputError(f"species: none; name at least one of {', '.join(KINDS)}")
     for name in species:
         if name not in KINDS:
             raise unknown_name("species", name, tuple(KINDS))
@@ -117,7 +124,21 @@ def capture(
     rng: np.random.Generator,
     scales: tuple[float, float] = SCALES,
 ) -> NDArray[np.uint8]:
-    """One capture, uint8 (size, size, 3), of a person or of an instrument that shows the person."""
+    """Capture a person, or an instrument that shows the person; uint8 (size, size, 3).
+
+    Args:
+        material: Photographs for backgrounds, and for other people.
+        portrait: The person.
+        species: "bona_fide", or one of `KINDS`.
+        size: Side of the capture in pixels.
+        rng: Source of randomness.
+        scales: Range of the crop's side over the face's.
+
+    Example:
+        >>> rng = np.random.default_rng(0)
+        >>> capture(material, material.people[0], "tablet", 128, rng).shape
+        (128, 128, 3)
+    """
     side = round(SUPERSAMPLING * size)
     if species == "bona_fide":
         scene = bona_fide(material, portrait, side, rng, scales)
@@ -250,7 +271,7 @@ def _pose(
 
 
 def _lit(seen: Picture, screen: bool, material: Material, rng: np.random.Generator) -> Picture:
-    """Light of the room on an instrument: a gradient, highlights, and what a glass mirrors."""
+    """Light of the room on an instrument: a gradient, highlights, reflections in the glass."""
     side = seen.shape[0]
     seen = shade(seen, rng, 0.15 if screen else 0.5)
     if not screen and rng.random() < 0.5:
@@ -276,7 +297,7 @@ def _highlight(side: int, rng: np.random.Generator) -> Picture:
 
 
 def _shadowed(scene: Picture, alpha: Picture, rng: np.random.Generator) -> Picture:
-    """What a sheet takes of the light on the scene behind it."""
+    """Shadow of a sheet on the scene behind it."""
     soft = cv2.GaussianBlur(alpha, (0, 0), float(rng.uniform(1, 9)) * alpha.shape[0] / 176)
     shift = np.array([[1, 0, rng.uniform(-5, 5)], [0, 1, rng.uniform(-5, 5)]])
     moved = cv2.warpAffine(soft, shift, alpha.shape[::-1], borderMode=cv2.BORDER_REPLICATE)
@@ -305,7 +326,7 @@ def _any_picture(material: Material, rng: np.random.Generator) -> NDArray[np.uin
 
 
 def _padded(scene: Picture, rng: np.random.Generator) -> Picture:
-    """A picture that some program turned, shrunk and padded."""
+    """Turn, shrink and pad a scene, as programs do to pictures."""
     side = scene.shape[0]
     turn = cv2.getRotationMatrix2D((side / 2, side / 2), rng.normal(0, 7), rng.uniform(0.88, 1.0))
     tone = 0.0 if rng.random() < 0.75 else float(rng.uniform(0, 1))

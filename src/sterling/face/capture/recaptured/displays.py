@@ -1,4 +1,4 @@
-"""What paper and screens leave of a picture: ink and its dots, emitted light, bands, interfaces.
+"""Pictures as paper and screens show them: ink and grain, emitted light, bands, interfaces.
 
 All pictures are sRGB, float32 (H, W, 3), nominally in [0, 1].
 """
@@ -62,7 +62,7 @@ def emitted(picture: Picture, rng: np.random.Generator) -> Picture:
 
 
 def _compressed(picture: Picture, rng: np.random.Generator) -> Picture:
-    """What the compression of a video leaves."""
+    """JPEG artefacts, as a compressed video has them."""
     pixels = np.asarray(np.rint(picture.clip(0, 1) * 255), dtype=np.uint8)
     return jpeg(pixels, int(rng.integers(12, 70))).astype(np.float32) / np.float32(255)
 
@@ -99,7 +99,7 @@ def grain(shape: tuple[int, ...], rng: np.random.Generator, depth: float, size: 
 
 
 def interface(picture: Picture, rng: np.random.Generator) -> Picture:
-    """Draw what players and apps put over a video: bars, a progress line, buttons, text."""
+    """Draw the controls of a player over a video: bars, a progress line, buttons, text."""
     seen = np.ascontiguousarray(picture)
     height, width = seen.shape[:2]
     if rng.random() < 0.5:

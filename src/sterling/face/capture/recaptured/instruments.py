@@ -62,7 +62,7 @@ class Sheet:
 
     Attributes:
         pixels: sRGB, float32 (H, W, 3).
-        alpha: Where the sheet is, in [0, 1], float32 (H, W).
+        alpha: Cover of the sheet, in [0, 1], float32 (H, W).
         face: Centre of the face (x, y) and its side, in pixels of the sheet.
         screen: Whether it emits light.
     """
@@ -85,8 +85,7 @@ def make_sheet(
         rng: Source of randomness.
     """
     kind = KINDS[species]
-    area = _picture(kind, portrait, material, rng)
-    shown, person, face = area
+    shown, person, face = _picture(kind, portrait, material, rng)
     if rng.random() < 0.5:
         shown, person = shown[:, ::-1], person[:, ::-1]
         face = (shown.shape[1] - face[0], face[1], face[2])
@@ -219,7 +218,6 @@ def _stand(shown: Picture, alpha: Picture, rng: np.random.Generator) -> tuple[Pi
 
 def _cut_out(species: str, sheet: Sheet, person: Picture, rng: np.random.Generator) -> Sheet:
     """Cut along the person, or around the face, with scissors: the edge is white and smooth."""
-    height, width = sheet.alpha.shape
     x, y, side = sheet.face
     if species == "cut_print" and person.max() > 0.5 and rng.random() < 0.7:
         margin = side * rng.uniform(0.02, 0.14)
@@ -241,7 +239,7 @@ def _cut_out(species: str, sheet: Sheet, person: Picture, rng: np.random.Generat
             hole = (round(x + dx * side), round(y - 0.1 * side))
             axes = (max(1, round(0.09 * side)), max(1, round(rng.uniform(0.03, 0.06) * side)))
             cv2.ellipse(alpha, hole, axes, 0, 0, 360, 0.0, -1, cv2.LINE_AA)
-    return Sheet(pixels.astype(np.float32), alpha[:height, :width], sheet.face, False)
+    return Sheet(pixels.astype(np.float32), alpha, sheet.face, False)
 
 
 def _bent(sheet: Sheet, rng: np.random.Generator) -> Sheet:

@@ -98,7 +98,16 @@ def portrait_of(
         pixels: uint8 (H, W, 3), RGB.
         box: Left, top, right, bottom of the face, in pixels.
         source: Origin of the picture.
+
+    Raises:
+        InputError: The box is empty.
+
+    Example:
+        >>> portrait_of(np.zeros((480, 640, 3), np.uint8), (300, 200, 400, 320)).pixels.shape
+        (480, 624, 3)
     """
+    if not (box[0] < box[2] and box[1] < box[3]):
+        raise InputError(f"face box {box} is empty: it is left, top, right, bottom in pixels")
     left, top, right, bottom = box
     x, y, reach = (left + right) / 2, (top + bottom) / 2, REACH * max(right - left, bottom - top)
     height, width = pixels.shape[:2]
@@ -120,6 +129,10 @@ def read_material(folder: Path | str) -> Material:
 
     Raises:
         InputError: The listing or a picture is missing or malformed.
+
+    Example:
+        >>> material = read_material("photographs")
+        >>> train, dev = material.parts((0.8, 0.2), seed=0)
     """
     folder = Path(folder)
     path = folder / LISTING
@@ -127,6 +140,8 @@ def read_material(folder: Path | str) -> Material:
         listed = json.loads(path.read_text("utf-8"))
         people = tuple(_portrait(folder, row) for row in listed["people"])
         others = tuple(_pixels(folder / row["file"])[0] for row in listed["others"])
+    except InputError:
+        raise
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(
             f"{path}: not a listing of photographs ({error}); gather them again"

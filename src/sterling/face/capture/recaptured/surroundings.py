@@ -1,4 +1,4 @@
-"""What surrounds a face: where a detector's crop lies in the frame, and what is behind a person."""
+"""Surroundings of a face: place of a detector's crop in the frame, and backgrounds of people."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -171,7 +171,7 @@ def from_bytes(stored: NDArray[Any]) -> Picture:
 
 
 def backdrop(material: Material, rng: np.random.Generator, size: tuple[int, int]) -> Picture:
-    """Draw something to be behind people and instruments: a piece of a photograph, or plain.
+    """Draw a background of people and instruments: a piece of a photograph, or a plain wall.
 
     Args:
         material: Photographs to cut from; clothes of people are among the pieces.
@@ -219,10 +219,10 @@ def piece(picture: NDArray[np.uint8], rng: np.random.Generator, size: tuple[int,
 
 
 def room(material: Material, rng: np.random.Generator, size: tuple[int, int]) -> Picture:
-    """A backdrop with what hangs or stands in rooms: posters, monitors, picture frames, doors.
+    """Draw a backdrop with posters, monitors, picture frames and doors.
 
-    Bona fides have as many straight edges around them as attacks: what tells the two apart is
-    whether the face lies within them.
+    Bona fides have as many straight edges around them as attacks; the two differ in whether the
+    face lies within such edges.
     """
     scene = backdrop(material, rng, size)
     for _ in range(int(rng.integers(1, 6)) if rng.random() < FURNISHED else 0):
