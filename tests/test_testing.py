@@ -225,7 +225,7 @@ class Grey(Network):
         if self.fault == "batch":
             images = images - images.mean(dim=0)
         maps = nn.functional.avg_pool2d(self.mix(images), 8).sigmoid()[:, 0]
-        return Output(maps=maps - 5 if self.fault == "negative" else maps)
+        return Output(maps=maps + torch.inf if self.fault == "infinite" else maps)
 
 
 @pytest.mark.parametrize(
@@ -235,7 +235,7 @@ class Grey(Network):
         ("one seed", "every seed gives the same weights"),
         ("no seed", "other weights the second time"),
         ("batch", "depends on its batch"),
-        ("negative", "from 0 up"),
+        ("infinite", "not a finite number"),
         ("idle", "no gradient reaches idle.weight, idle.bias"),
     ],
 )
