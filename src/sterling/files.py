@@ -46,7 +46,7 @@ def open_regular(path: Path, kind: str, *, largest: int | None = MAX_BYTES) -> i
 
     Args:
         path: The file.
-        kind: What it should be, for messages.
+        kind: Name of its kind in messages, such as "manifest".
         largest: Bytes of the largest file; None for any.
 
     Raises:

@@ -1,6 +1,12 @@
 """Crops or clips that a network takes of a manifest, with progress on standard error."""
 
-from typing import Any
+from typing import Annotated, Any
+
+import typer
+
+PatternOption = Annotated[
+    str | None, typer.Option(help="Regular expression on the path, with a group named 'subject'.")
+]
 
 
 def crops_of(manifest: Any, network: Any, preprocessing: Any, limits: Any = None) -> Any:

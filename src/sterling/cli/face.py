@@ -5,8 +5,8 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from sterling.cli import face_card, face_challenge, face_data
-from sterling.cli._crops import crops_of, judged_crops
+from sterling.cli import face_attack, face_card, face_challenge, face_data
+from sterling.cli._crops import PatternOption, crops_of, judged_crops
 from sterling.cli.studies import JsonFlag, show_evidence, show_json, show_metrics, show_table
 from sterling.errors import InputError
 
@@ -16,6 +16,7 @@ app = typer.Typer(
 app.add_typer(face_challenge.app, name="challenge")
 app.add_typer(face_data.app, name="data")
 app.command()(face_card.card)
+app.command()(face_attack.attack)
 
 JUDGED = 400
 """Test captures, at most, on which `train` shows what the new detector judges. Our choice."""
@@ -32,9 +33,6 @@ DataOption = Annotated[
 ]
 ProtocolOption = Annotated[
     str | None, typer.Option(help="Official protocol of the public data set in --data, as 4.1.")
-]
-PatternOption = Annotated[
-    str | None, typer.Option(help="Regular expression on the path, with a group named 'subject'.")
 ]
 ResearchFlag = Annotated[
     bool, typer.Option("--research-use", help="Attack a detector that you trained yourself.")
@@ -562,45 +560,4 @@ def export(
     typer.echo(
         f"{report.path}: {report.size / 1e6:.2f} MB, largest score difference to PyTorch "
         f"{report.max_difference:.2g} on {report.compared} images"
-    )
-
-
-@app.command()
-def attack(
-    photographs: Annotated[
-        Path, typer.Argument(help="Folder with live/, or a manifest; only bona fide rows are used.")
-    ],
-    out: Annotated[Path, typer.Option(help="New folder that receives crops and attacks.")],
-    species: Annotated[
-        str,
-        typer.Option(
-            help="Instruments, comma-separated: print, photograph, cut_print, paper_mask, phone, "
-            "tablet, monitor, television."
-        ),
-    ] = "print,phone,tablet,monitor",
-    subject_pattern: PatternOption = None,
-    size: Annotated[int, typer.Option(min=32, help="Side of the written crops in pixels.")] = 256,
-    crop_scale: Annotated[
-        float, typer.Option(min=1.1, help="Side of the crops over that of the face.")
-    ] = 2.7,
-    seed: Annotated[int, typer.Option(min=0)] = 0,
-) -> None:
-    """Simulate prints and replays of your own bona fide photographs, ready to train on."""
-    from sterling.face.data.source import read_source
-    from sterling.face.evaluation.attack import make_attacks
-    from sterling.face.evaluation.evaluate import count_reasons
-    from sterling.runs import track
-
-    manifest = read_source(photographs, subject_pattern=subject_pattern)
-    names = [name.strip() for name in species.split(",")]
-    with track("faces, then instruments", int(manifest.bona_fide.sum()) + len(names)) as advance:
-        made = make_attacks(
-            manifest, names, out, size=size, crop_scale=crop_scale, seed=seed, progress=advance
-        )
-    live = int(made.manifest.bona_fide.sum())
-    typer.echo(f"{out}: {live} bona fide crops, {len(made.manifest) - live} SIMULATED attacks")
-    typer.echo(f"not used: {count_reasons(made.non_responses)}")
-    typer.echo(
-        f"next: sterling face train --data {out / 'manifest.csv'} --out detector --model compact "
-        f"--size 96 --crop-scale {crop_scale:g} --border shift"
     )

@@ -221,8 +221,8 @@ def piece(picture: NDArray[np.uint8], rng: np.random.Generator, size: tuple[int,
 def room(material: Material, rng: np.random.Generator, size: tuple[int, int]) -> Picture:
     """Draw a backdrop with posters, monitors, picture frames and doors.
 
-    Bona fides have as many straight edges around them as attacks; the two differ in whether the
-    face lies within such edges.
+    Rooms are furnished alike behind people and behind instruments, so that a straight edge near a
+    face is no attack's alone.
     """
     scene = backdrop(material, rng, size)
     for _ in range(int(rng.integers(1, 6)) if rng.random() < FURNISHED else 0):

@@ -16,6 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from sterling.checks import check_numbers
 from sterling.errors import InputError
 from sterling.face.pad.detector.base import DetectorBase
 from sterling.face.pad.detector.detector import Detector
@@ -98,10 +99,11 @@ def export_onnx(
             that what is unfamiliar may look less so.
 
     Raises:
-        InputError: Features of a network that has none, `int8` without calibration images, images
-            that do not fit, or scores that differ by more than `tolerance`; no file is written
-            then.
+        InputError: `exact` is negative, features of a network that has none, `int8` without
+            calibration images, images that do not fit, or scores that differ by more than
+            `tolerance`; no file is written then.
     """
+    check_numbers(at_least=0, exact=exact)
     path = Path(path)
     shape = detector.model.shape(detector.preprocessing.size)
     if calibration is not None:
