@@ -188,5 +188,5 @@ def test_odd_requests_are_refused(material: Material) -> None:
         recaptured_faces(material, 2, seed=-1)
     with pytest.raises(InputError, match="give the smaller first"):
         recaptured_faces(material, 2, scales=(3.0, 2.0))
-    with pytest.raises(InputError, match="face box .* is empty"):
+    with pytest.raises(InputError, match=r"face box .* is empty"):
         portrait_of(np.zeros((80, 80, 3), np.uint8), (40.0, 20.0, 40.0, 60.0))
