@@ -6,7 +6,13 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from sterling.errors import InputError, NothingMeasuredError
-from sterling.measure import Interval, Rate, clustered_interval
+from sterling.measure import (
+    Interval,
+    Rate,
+    clustered_interval,
+    crossed_interval,
+    mean_interval,
+)
 
 RUNS = 500
 Drawn = tuple[NDArray[np.int64], NDArray[np.int64]]
@@ -127,3 +133,39 @@ def test_too_few_subjects_and_unknown_methods() -> None:
         clustered_interval([1], [9])
     with pytest.raises(InputError, match="use robust or worst case"):
         clustered_interval([1], [9], method="best")  # type: ignore[arg-type]
+
+
+def crossed(rng: np.random.Generator, images: int, viewers: int) -> NDArray[np.float64]:
+    """Values about 0 that share an image or a viewer, (images, viewers)."""
+    return (
+        rng.normal(0, 1, (images, 1))
+        + rng.normal(0, 0.7, (1, viewers))
+        + rng.normal(0, 1, (images, viewers))
+    )
+
+
+def test_a_mean_over_images_and_viewers_is_covered_and_one_way_is_not() -> None:
+    rng, worlds = np.random.default_rng(0), 400
+    image, viewer = (index.ravel() for index in np.indices((30, 12)))
+    both, image_alone = 0, 0
+    for _ in range(worlds):
+        values = crossed(rng, 30, 12).ravel()
+        both += crossed_interval(values, image, viewer).contains(0)
+        # A viewer for each value: dependence between a viewer's values is not seen.
+        image_alone += crossed_interval(values, image, np.arange(360)).contains(0)
+    assert stats.binom.cdf(both, worlds, 0.93) > 0.01  # no worse than 93 %
+    assert stats.binom.cdf(image_alone, worlds, 0.93) < 0.01
+
+
+def test_crossed_clusters_of_one_value_each_are_student_t() -> None:
+    values = np.random.default_rng(1).normal(size=25)
+    found = crossed_interval(values, np.arange(25), np.arange(25))
+    expected = mean_interval(values)
+    assert (found.low, found.high) == pytest.approx((expected.low, expected.high))
+
+
+def test_crossed_interval_refuses_what_it_cannot_measure() -> None:
+    with pytest.raises(NothingMeasuredError, match="1 and 3 clusters"):
+        crossed_interval([1.0, 2.0, 3.0], [0, 0, 0], [0, 1, 2])
+    with pytest.raises(InputError, match="give one each"):
+        crossed_interval([1.0, 2.0], [0, 1, 2], [0, 1])

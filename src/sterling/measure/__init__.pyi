@@ -5,7 +5,7 @@ from .calibration import (
     classwise_calibration_error,
     negative_log_likelihood,
 )
-from .clustered import clustered_interval
+from .clustered import clustered_interval, crossed_interval
 from .curves import ErrorCurve, auc, eer, error_curve
 from .interval import Estimate, Interval, mean_interval
 from .operating_point import OperatingPoint, tpr_at_fpr
@@ -56,6 +56,7 @@ __all__ = [
     "classwise_calibration_error",
     "clustered_interval",
     "compare_paired",
+    "crossed_interval",
     "eer",
     "error_curve",
     "evaluate",
