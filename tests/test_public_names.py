@@ -41,6 +41,7 @@ def test_contract_names() -> None:
     from sterling.lm import load, token_stats
     from sterling.measure import Rate, Scores, Threshold
     from sterling.privacy import MembershipFDR
+    from sterling.reasoning import ReasoningTemplate, reward_gaming
     from sterling.scale import partial_sgd
     from sterling.study import Claim, Evidence, Study
     from sterling.text import TripleSetWatermark
@@ -50,11 +51,12 @@ def test_contract_names() -> None:
     assert all(map(callable, (SplitConformalClassifier, benjamini_hochberg, conformal_p_values)))
     assert all(map(callable, (MembershipFDR, ArcFace, verification_accuracy)))
     assert all(map(callable, (TripleSetWatermark, load, token_stats)))
+    assert all(map(callable, (ReasoningTemplate, reward_gaming)))
     assert all(map(callable, (Episodes, LearnedRates, fit_meta, inner_loop, partial_sgd)))
     assert Rate(0, 150).interval(0.95).high == pytest.approx(0.0243, abs=5e-5)
 
 
-@pytest.mark.parametrize("room", ["measure", "guarantee"])
+@pytest.mark.parametrize("room", ["measure", "guarantee", "policy"])
 def test_rooms_of_arrays_do_not_load_torch(room: str) -> None:
     import subprocess
     import sys

@@ -1,5 +1,6 @@
 """Every command of the README runs, in its order, in one folder, and so do its Python lines."""
 
+import json
 import re
 import shlex
 from pathlib import Path
@@ -59,8 +60,30 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (tmp_path / kind).mkdir()
         for number, passage in enumerate(some):
             (tmp_path / kind / f"{number}.txt").write_text(passage.text)
+    _reasoning_policy_gaze(tmp_path, rng)
     monkeypatch.chdir(tmp_path)
     return tmp_path
+
+
+def _reasoning_policy_gaze(folder: Path, rng: np.random.Generator) -> None:
+    """Sampled sums, rewards of groups, and fixations with maps."""
+    lines = []
+    for _ in range(60):
+        a, b = rng.integers(2, 60, 2).tolist()
+        sums = (a + b + (rng.random(6) < 0.2)).tolist()
+        traces = [f"{a} + {b} = {one}" for one in sums]
+        lines.append(json.dumps({"question": f"{a} + {b}?", "gold": a + b, "traces": traces}))
+    (folder / "samples.jsonl").write_text("\n".join(lines))
+    rewards = {"step": np.repeat([1, 2], 32), "group": np.repeat(np.arange(8), 8)}
+    values = {"reward": rng.integers(0, 2, 64).astype(float)}
+    pl.DataFrame(rewards | values).write_csv(folder / "rewards.csv")
+    (folder / "maps").mkdir()
+    rows = []
+    for name in ("one", "two"):
+        np.save(folder / "maps" / f"{name}.npy", rng.random((60, 80)))
+        rows += [(f"v{i % 3}", name, *rng.uniform(5, 55, 2).tolist()) for i in range(30)]
+    frame = pl.DataFrame(rows, ["viewer", "stimulus", "x", "y"], orient="row")
+    frame.write_csv(folder / "fixations.csv")
 
 
 @pytest.mark.no_cover

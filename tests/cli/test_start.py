@@ -35,7 +35,7 @@ def start(absent: tuple[str, ...], *arguments: str) -> subprocess.CompletedProce
         ("list",),
         ("list", "--json"),
         ("cite", "cdcn"),
-        *((verb, "--help") for verb in ("face", "text", "privacy", "agent", "run")),
+        *((verb, "--help") for verb in ("face", "text", "privacy", "agent", "policy", "run")),
     ],
     ids=" ".join,
 )

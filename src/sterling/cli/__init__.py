@@ -20,7 +20,19 @@ from rich.console import Console
 from rich.text import Text
 from typer.exceptions import TyperException
 
-from sterling.cli import agent, demo, doctor, face, privacy, runs, studies, text
+from sterling.cli import (
+    agent,
+    demo,
+    doctor,
+    face,
+    gaze,
+    policy,
+    privacy,
+    reasoning,
+    runs,
+    studies,
+    text,
+)
 from sterling.errors import InputError
 from sterling.plugins import name_modules
 from sterling.shown import shown
@@ -55,6 +67,9 @@ app.add_typer(face.app, name="face")
 app.add_typer(privacy.app, name="privacy")
 app.add_typer(agent.app, name="agent")
 app.add_typer(text.app, name="text")
+app.add_typer(gaze.app, name="gaze")
+app.add_typer(reasoning.app, name="reasoning")
+app.add_typer(policy.app, name="policy")
 
 
 def main(arguments: list[str] | None = None) -> None:

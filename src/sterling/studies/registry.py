@@ -28,6 +28,13 @@ _OWN = (
         "sterling.studies.face.aim_fas.study",
     ),
     StudyEntry(
+        "cardiacmind",
+        "Process rewards for clinical reasoning, and what exploits earn from them.",
+        "reasoning",
+        "cardiacmind2026",
+        "sterling.studies.reasoning.cardiacmind.study",
+    ),
+    StudyEntry(
         "casia_surf",
         "Squeeze-and-excitation fusion of colour, depth and infrared, step by step.",
         "face",
@@ -112,11 +119,25 @@ _OWN = (
         "sterling.studies.face.hifimask_challenge.study",
     ),
     StudyEntry(
+        "hmllm",
+        "Responses of groups of viewers to videos, by a hypergraph of EEG and gaze records.",
+        "gaze",
+        "wu2024hypergraph",
+        "sterling.studies.gaze.hmllm.study",
+    ),
+    StudyEntry(
         "kv_cloak",
         "What a key-value cache gives away of a prompt, and what KV-Cloak hides of it.",
         "privacy",
         "luo2026shadow",
         "sterling.studies.privacy.kv_cloak.study",
+    ),
+    StudyEntry(
+        "lrm_conformal",
+        "Sets of reasoning and answer with a bounded risk; Shapley values of examples and steps.",
+        "reasoning",
+        "corap2026",
+        "sterling.studies.reasoning.lrm_conformal.study",
     ),
     StudyEntry(
         "lwau",
@@ -182,6 +203,13 @@ _OWN = (
         "sterling.studies.image.pkaml",
     ),
     StudyEntry(
+        "pre_map",
+        "Gaze points for a kind of viewer: rewards for format, place, spread and profile.",
+        "gaze",
+        "premap2025",
+        "sterling.studies.gaze.pre_map.study",
+    ),
+    StudyEntry(
         "raml",
         "What attention and a frozen representation each add to meta-learning.",
         "image",
@@ -208,6 +236,13 @@ _OWN = (
         "face",
         "wang2020deep",
         "sterling.studies.face.sgtd",
+    ),
+    StudyEntry(
+        "smooth_reward",
+        "Smooth rewards for numeric answers, and advantages that keep their level.",
+        "policy",
+        "jiao2026smooth",
+        "sterling.studies.policy.smooth_reward.study",
     ),
     StudyEntry(
         "temporal_depth",

@@ -1,0 +1,1 @@
+"""HMLLM: how groups of viewers respond to an advertisement."""

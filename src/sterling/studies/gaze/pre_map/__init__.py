@@ -1,0 +1,1 @@
+"""Gaze points for a kind of viewer, trained by rewards."""

@@ -1,0 +1,1 @@
+"""Process rewards for clinical reasoning, and what exploits earn from them."""
