@@ -60,10 +60,15 @@ class SmallTransformer(nn.Module):
 
     def forward(self, tokens: Tensor) -> Tensor:
         """Return logits (N, T, V); token t sees tokens up to t only."""
+        logits: Tensor = self.head(self.hidden(tokens))
+        return logits
+
+    def hidden(self, tokens: Tensor) -> Tensor:
+        """Return the inputs of the last layer, (N, T, width)."""
         if tokens.shape[1] > self.context:
             raise InputError(f"{tokens.shape[1]} tokens: the context holds {self.context}")
         x = self.tokens(tokens) + self.positions.weight[: tokens.shape[1]]
         for block in self.blocks:
             x = block(x)
-        logits: Tensor = self.head(self.norm(x))
-        return logits
+        result: Tensor = self.norm(x)
+        return result

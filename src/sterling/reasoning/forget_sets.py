@@ -21,6 +21,8 @@ from sterling.checks import check_numbers
 from sterling.errors import InputError
 from sterling.research_use import require_research_use
 
+RELAXED_TOLERANCE = 1e-4  # of slopes that only say which way an indicator moves
+RELAXED_STEPS = 20  # of a layer that starts near its minimum
 Loss = Callable[[Tensor], Tensor]
 """From the last layer's weights (V, D) to a number, differentiable."""
 
@@ -68,7 +70,13 @@ class TokenFeatures:
 
 
 def fit_last_layer(
-    tokens: TokenFeatures, kept: Tensor, l2: float, start: Tensor, *, steps: int = 200
+    tokens: TokenFeatures,
+    kept: Tensor,
+    l2: float,
+    start: Tensor,
+    *,
+    guess: Tensor | None = None,
+    steps: int = 200,
 ) -> Tensor:
     """Train the last layer exactly on weighted examples.
 
@@ -79,13 +87,14 @@ def fit_last_layer(
         kept: Weight of each example in [0, 1], (n,).
         l2: Pull towards `start`, above 0.
         start: Weights before, (V, D).
+        guess: Weights from which the search begins; `start` by default.
         steps: Iterations at most.
 
     Returns:
         Weights (V, D).
     """
     check_numbers(above=0, l2=l2)
-    weights = start.detach().clone().requires_grad_()
+    weights = (start if guess is None else guess).detach().clone().requires_grad_()
     optimizer = torch.optim.LBFGS(
         [weights],
         max_iter=steps,
@@ -240,12 +249,16 @@ def relaxed_forget_set(
         loss = upper(wanted)
         (gradient,) = torch.autograd.grad(loss, wanted)
         losses.append(float(loss.detach()))
-        slope = hyper_gradient(tokens, weights, 1 - forgotten, l2, gradient)
+        slope = hyper_gradient(
+            tokens, weights, 1 - forgotten, l2, gradient, tolerance=RELAXED_TOLERANCE
+        )
         slope = torch.where(allowed, slope, slope.new_tensor(torch.inf))
         largest = slope[allowed].abs().max().clamp(min=1e-30)
         moved = torch.where(allowed, forgotten - rate * slope / largest, 0.0)
         forgotten = capped_simplex(moved, budget) if steps > 1 else _top(-slope, budget)
-        weights = fit_last_layer(tokens, 1 - forgotten, l2, start)
+        weights = fit_last_layer(
+            tokens, 1 - forgotten, l2, start, guess=weights, steps=RELAXED_STEPS
+        )
     order = torch.argsort(torch.where(allowed, forgotten, -1.0), descending=True, stable=True)
     chosen = np.sort(order[:budget].numpy()).astype(np.intp)
     return ForgetSet(chosen, forgotten.double().numpy(), tuple(losses))

@@ -140,6 +140,13 @@ _OWN = (
         "sterling.studies.reasoning.lrm_conformal.study",
     ),
     StudyEntry(
+        "lrm_unlearning",
+        "Deletion requests that make a reasoning model err with a convincing trace; defences.",
+        "reasoning",
+        "chen2026unveiling",
+        "sterling.studies.reasoning.lrm_unlearning.study",
+    ),
+    StudyEntry(
         "lwau",
         "Inner rates by layer in meta-learning, and which layers need to adapt.",
         "image",

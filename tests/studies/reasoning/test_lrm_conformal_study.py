@@ -11,8 +11,7 @@ from sterling.runs import Cell
 from sterling.studies.reasoning.lrm_conformal import _cells as cells
 from sterling.studies.reasoning.lrm_conformal._planted import TEACHERS, World, attribute
 from sterling.studies.reasoning.lrm_conformal._solver import (
-    LENGTH,
-    encode,
+    LETTERS,
     follows,
     problem,
     solve,
@@ -28,7 +27,7 @@ def test_solutions_of_problems_are_valid_and_follow_their_question() -> None:
         assert follows(text, solution)
         assert solution.endswith(f"={answer}")
         assert level in ("small", "large")
-        assert encode(text + solution).shape == (LENGTH,)
+        assert LETTERS.encode([text + solution]).shape == (1, LETTERS.length)
     assert not follows("2+3*4?", "2*3=6 4+6=10")
     assert not follows("2+3*4?", "3*4=12 2+13=15")
     assert follows("2+3*4?", "3*4=13 2+13=15")  # it follows, and its arithmetic is wrong

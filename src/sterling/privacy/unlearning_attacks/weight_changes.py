@@ -9,6 +9,7 @@ scale, which a learning rate makes up for.
 
 import copy
 from collections.abc import Callable
+from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -18,6 +19,8 @@ from sterling.checks import check_numbers
 from sterling.errors import InputError
 from sterling.privacy.unlearning.descent import Descent, draw_seed, learn
 from sterling.privacy.unlearning.examples import Examples
+
+M = TypeVar("M", bound=nn.Module)
 
 
 def relearning_curve(
@@ -53,7 +56,7 @@ def relearning_curve(
     return curve
 
 
-def round_to_nearest(model: nn.Module, bits: int) -> nn.Module:
+def round_to_nearest(model: M, bits: int) -> M:
     """Copy a model with its matrices rounded to integers of `bits` bits times one step per row.
 
     Symmetric: a row's largest entry becomes ±(2^(bits−1) − 1). Vectors (biases, norms) stay.

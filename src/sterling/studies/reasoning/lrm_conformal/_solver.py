@@ -4,19 +4,15 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
 from sterling.lm.small_transformer import SmallTransformer
 from sterling.reasoning import Question
+from sterling.studies.reasoning._letters import Letters
 
-LETTERS = "0123456789+*=? \n"
-"""Letters of the texts; a line feed ends one and fills the rest."""
-
-END = LETTERS.index("\n")
+LETTERS = Letters("0123456789+*=? \n", length=32)
 LARGEST = 12  # of the numbers
-LENGTH = 32  # letters of question and solution
 LEVELS = ("small", "large")
 
 
@@ -28,26 +24,11 @@ def problem(rng: np.random.Generator) -> tuple[str, str, str, str]:
     return f"{a}+{b}*{c}?", solution, str(a + product), LEVELS[int(product > LARGEST**2 / 4)]
 
 
-def train_solver(
-    examples: int, steps: int, width: int, seed: int, *, batch: int = 64
-) -> SmallTransformer:
+def train_solver(examples: int, steps: int, width: int, seed: int) -> SmallTransformer:
     """Train a transformer on problems that are all solved rightly."""
     rng = np.random.default_rng([seed, 0])
-    tokens = torch.stack([encode("".join(problem(rng)[:2])) for _ in range(examples)])
-    torch.manual_seed(seed)
-    network = SmallTransformer(len(LETTERS), context=LENGTH, width=width, layers=2)
-    optimizer = torch.optim.AdamW(network.parameters(), lr=3e-3)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 3e-3, total_steps=steps)
-    draws = torch.Generator().manual_seed(seed)
-    for _ in range(steps):
-        rows = tokens[torch.randint(len(tokens), (batch,), generator=draws)]
-        logits = network(rows[:, :-1])
-        loss = F.cross_entropy(logits.flatten(0, 1), rows[:, 1:].flatten())
-        optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
-        optimizer.step()
-        schedule.step()
-    return network.eval()
+    texts = ["".join(problem(rng)[:2]) for _ in range(examples)]
+    return LETTERS.train(texts, steps=steps, width=width, seed=seed)
 
 
 @torch.no_grad()
@@ -70,31 +51,23 @@ def _continued(
     network: SmallTransformer, text: str, solutions: int, temperature: float, draws: torch.Generator
 ) -> tuple[list[str], list[float]]:
     """Solutions of one problem, and their mean log-probabilities a letter."""
-    start = [LETTERS.index(one) for one in text]
-    rows = torch.tensor(start).repeat(solutions, 1)
+    rows = LETTERS.encode([text] * solutions)[:, : len(text)]
     scores: list[Tensor] = []
     ended = torch.zeros(solutions, dtype=torch.bool)
     counted = []
-    for _ in range(LENGTH - len(start)):
+    for _ in range(LETTERS.length - len(text)):
         logits = network(rows)[:, -1]
         drawn = torch.multinomial((logits / temperature).softmax(-1), 1, generator=draws)
         scores.append(logits.log_softmax(-1).gather(1, drawn)[:, 0])
         counted.append(~ended)
-        drawn = torch.where(ended[:, None], END, drawn)
+        drawn = torch.where(ended[:, None], LETTERS.end, drawn)
         rows = torch.cat([rows, drawn], dim=1)
-        ended |= drawn[:, 0] == END
+        ended |= drawn[:, 0] == LETTERS.end
         if ended.all():
             break
     kept = torch.stack(counted).float()
     mean = (torch.stack(scores) * kept).sum(0) / kept.sum(0)
-    texts = ["".join(LETTERS[i] for i in row[len(start) :]).split("\n")[0] for row in rows.tolist()]
-    return texts, mean.tolist()
-
-
-def encode(text: str) -> Tensor:
-    """A text as numbers of letters, (LENGTH,), filled with ends."""
-    numbers = [LETTERS.index(one) for one in text]
-    return torch.tensor(numbers + [END] * (LENGTH - len(numbers)))
+    return LETTERS.decode(rows[:, len(text) :]), mean.tolist()
 
 
 def follows(question: str, trace: str) -> bool:
