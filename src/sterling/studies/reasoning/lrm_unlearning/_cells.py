@@ -63,7 +63,7 @@ def attack(config: LrmUnlearningConfig, cell: Cell) -> list[Row]:
     rng = np.random.default_rng([cell.seed, 4])
     for share in config.budgets:
         compared = share == config.budget
-        for system in (name for name in SYSTEMS if compared or name in (BILEVEL, RANDOM)):
+        for system in SYSTEMS if compared else _followed(config, share):
             if system == SURROGATES:
                 gone = _by_surrogates(world, config.deletions(share))
             else:
@@ -76,6 +76,11 @@ def attack(config: LrmUnlearningConfig, cell: Cell) -> list[Row]:
     if cell.repetition < config.transfer:
         rows += _transfer(world)
     return rows
+
+
+def _followed(config: LrmUnlearningConfig, share: float) -> tuple[str, ...]:
+    """Systems at budgets other than that of the comparison."""
+    return (BILEVEL, RANDOM) if share == config.budgets[-1] else (BILEVEL,)
 
 
 def _effects(

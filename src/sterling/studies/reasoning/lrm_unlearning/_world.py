@@ -57,7 +57,7 @@ class LrmUnlearningConfig(Config):
     budget: Annotated[float, Field(gt=0, lt=1)] = 0.02
     queries: Annotated[int, Field(ge=2)] = 100
     tests: Annotated[int, Field(ge=10)] = 200
-    transfer: Annotated[int, Field(ge=0)] = 4
+    transfer: Annotated[int, Field(ge=0)] = 3
     research_use: bool = False
 
     def deletions(self, share: float) -> int:

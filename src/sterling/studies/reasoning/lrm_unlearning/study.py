@@ -150,10 +150,10 @@ def views(results: Results, config: LrmUnlearningConfig) -> Views:
             [*outcomes, Column("accuracy elsewhere", "accuracy elsewhere", at)],
             order=SYSTEMS,
             caption="Shares of the questions about the rule that the model answered rightly "
-            "before; the model is trained anew without the forget set. Joint success: the answer is "
-            "wrong and its trace coherent arithmetic. Share of the rule's support: right examples of the "
-            "rule in the forget set. Known readings: an adversary who knows which examples these "
-            "are, a bound.",
+            "before; the model is trained anew without the forget set. Joint success: the answer "
+            "is wrong and its trace coherent arithmetic. Share of the rule's support: right "
+            "examples of the rule in the forget set. Known readings: an adversary who knows which "
+            "examples these are, a bound.",
         ),
         results.table(
             "defences",
@@ -225,10 +225,11 @@ def _transfer(results: Results) -> Figure:
 
 def scope(config: LrmUnlearningConfig) -> str:
     """What the figures hold for."""
+    of_rule = config.right + config.misread
     return (
-        f"SIMULATED task: arithmetic modulo 10 in two written steps, {config.examples:,} examples, "
-        f"{config.misread} of {config.right + config.misread} of each rule's misread; a "
-        "transformer of two layers trained here, whose last layer the adversary retrains in thought."
+        f"SIMULATED task: arithmetic modulo 10 in two written steps, {config.examples:,} examples; "
+        f"{config.misread} of each rule's {of_rule} examples misread it. A transformer of two "
+        "layers trained here, whose last layer the adversary retrains in thought."
     )
 
 
