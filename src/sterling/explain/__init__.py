@@ -33,6 +33,7 @@ from sterling.explain.label_transfer import (
     lp_labels,
     pgd_labels,
 )
+from sterling.explain.neurons.explanation import NeuronExplanation, explain_units
 from sterling.explain.prototypes import Prototypes, fit_prototypes
 from sterling.explain.repaired_labels import RepairedRule, calibrate_repair, shortfalls
 
@@ -42,6 +43,7 @@ __all__ = [
     "ConceptScore",
     "ConceptSetRule",
     "Explained",
+    "NeuronExplanation",
     "Prototypes",
     "RepairedRule",
     "all_vectors",
@@ -53,6 +55,7 @@ __all__ = [
     "concept_importance",
     "draw_shapes",
     "explain",
+    "explain_units",
     "fit_concepts",
     "fit_head",
     "fit_prototypes",

@@ -231,6 +231,13 @@ _OWN = (
         "sterling.studies.explain.senn_conformal.study",
     ),
     StudyEntry(
+        "neuron_explanation",
+        "Names for units of vision networks, with evidence, and none without.",
+        "explain",
+        "zhao2024automated",
+        "sterling.studies.explain.neuron_explanation.study",
+    ),
+    StudyEntry(
         "partial_sgd",
         "Training that drops the results of slow machines in each iteration.",
         "scale",

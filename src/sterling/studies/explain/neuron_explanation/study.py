@@ -1,0 +1,177 @@
+"""Names for units of vision networks: do they get the words of what they detect, and no others?
+
+"Automated Natural Language Explanation of Deep Visual Neurons with Large Models" (arXiv
+2310.10708). Its language model, encoder and networks are large; here scenes, an image-text encoder,
+a CNN with planted detectors and a vision transformer are made and trained in seconds, so that the
+right names are known. Scores, tests and checks are our choice.
+"""
+
+from sterling.explain.neurons.verification import METRICS
+from sterling.runs import Run
+from sterling.studies.explain.neuron_explanation._cells import (
+    CHANCE,
+    FOUND,
+    KINDS,
+    LEARNED_UNITS,
+    MEAN_DIFFERENCE,
+    PLANTED_UNITS,
+    RANDOM,
+    SCORES,
+    SOFT,
+    NeuronExplanationConfig,
+    explain,
+)
+from sterling.studies.explain.neuron_explanation._scenes import DEPICTION
+from sterling.studies.registry import ENTRIES
+from sterling.study import (
+    Claim,
+    Column,
+    Figure,
+    Results,
+    Study,
+    Views,
+    at_least,
+    at_most,
+    positive,
+)
+
+NAMED = 7 / 8
+AGREED = 0.8
+
+
+def measure(config: NeuronExplanationConfig, run: Run) -> Results:
+    """Train, name and check in every repetition."""
+    grid = [{"repetition": index} for index in range(config.seeds)]
+    return Results.of(run.map(explain, grid, config, seed="neuron_explanation/{repetition}"))
+
+
+def claims(results: Results, config: NeuronExplanationConfig) -> list[Claim]:
+    """Planted units are named, random ones are not, and names hold up."""
+    by_metric = [
+        results.series(metric, by="description").gain(FOUND, DEPICTION) for metric in METRICS
+    ]
+    return [
+        at_least(
+            "planted_units_named",
+            "Seven in eight planted detectors get their own word as their name.",
+            results.values("planted word first", score=MEAN_DIFFERENCE),
+            NAMED,
+        ),
+        at_most(
+            "random_units_unnamed",
+            f"At most {100 * config.alpha:g} % of units with random patches get a name.",
+            results.rate("named", units=RANDOM) or (),
+            config.alpha,
+        ),
+        at_least(
+            "scores_agree",
+            "Soft-WPMI and the mean difference put the same phrase first for eight in ten planted "
+            "detectors.",
+            results.values("agreement", score=SOFT),
+            AGREED,
+        ),
+        results.series("selectivity", by="units").higher(
+            "ablation_is_selective",
+            "Zeroing a planted detector costs the classes of its word more, beyond the other "
+            "classes, than zeroing a learned channel does.",
+            PLANTED_UNITS,
+            than=LEARNED_UNITS,
+            paper="zeroing one unit lowers one category's accuracy",
+        ),
+        positive(
+            "constant_description_loses",
+            "By every metric, names describe responses to other scenes better than the word "
+            f"{DEPICTION!r}, which is true of all (least difference of {len(METRICS)} metrics).",
+            [min(each) for each in zip(*by_metric, strict=True)],
+        ),
+    ]
+
+
+def views(results: Results, _config: NeuronExplanationConfig) -> Views:
+    """Encoder, kinds of units, scores, checks and patches."""
+    tables = [
+        results.table(
+            "encoder",
+            "The encoder, before any unit is named",
+            "words",
+            [Column("zero-shot accuracy", "zero-shot accuracy")],
+            caption="Share of new scenes whose most similar word of its kind is the true one: no "
+            "name can be better than the encoder that gives it.",
+        ),
+        results.table(
+            "kinds",
+            "Units that get a name",
+            "units",
+            [Column("named", "named", show="counts"), Column("dead", "dead", show="rate")],
+            order=KINDS,
+            caption="Of units that respond at all. Channels of an untrained CNN see brightness and "
+            "colour, so that names for them can be true; units of random patches have none.",
+        ),
+        results.table(
+            "scores",
+            "Planted detectors, by score",
+            "score",
+            [
+                Column("planted word first", "own word first", show="counts"),
+                Column("agreement", "agrees with the mean difference", show="rate"),
+            ],
+            order=(MEAN_DIFFERENCE, *SCORES),
+            caption="The mean difference reads patches, the others whole scenes.",
+        ),
+        results.table(
+            "descriptions",
+            "How well descriptions fit responses to other scenes",
+            "description",
+            [Column(metric, metric) for metric in METRICS],
+            order=(FOUND, CHANCE, DEPICTION),
+            caption="All named channels and detectors of the CNN; 1 is best.",
+        ),
+        results.table(
+            "ablation",
+            "Loss of accuracy on a word's classes beyond the other classes",
+            "units",
+            [Column("selectivity", "selectivity")],
+            order=(PLANTED_UNITS, LEARNED_UNITS),
+        ),
+    ]
+    patches = Figure(
+        name="patches",
+        title="Patches that excite each unit most, and its names",
+        kind="gallery",
+        caption="First repetition; units from 16 on are planted.",
+        data={"items": "patches.json"},
+    )
+    metrics = [
+        results.counted("random units named", "named", units=RANDOM),
+        results.counted("detectors above the 95th percentile", "above the 95th percentile"),
+        results.metric("simulation score", "simulation", "correlation"),
+        results.metric("accuracy of the CNN", "accuracy", "share"),
+    ]
+    return Views(metrics, tables, [patches])
+
+
+def scope(config: NeuronExplanationConfig) -> str:
+    """What the figures hold for."""
+    return (
+        f"SIMULATED scenes of one shape, {config.scenes:,} to name units on and as many to check; "
+        "an encoder, a CNN and a transformer trained here. Nothing is said of large networks."
+    )
+
+
+STUDY = Study(
+    ENTRIES["neuron_explanation"],
+    presets={
+        "smoke": NeuronExplanationConfig(
+            seeds=2, scenes=120, encoder_steps=5, network_steps=5, random_units=10, draws=1000
+        ),
+        "quick": NeuronExplanationConfig(),
+        "paper": NeuronExplanationConfig(
+            seeds=20, scenes=5000, encoder_steps=2000, network_steps=2000, top=50, draws=20_000
+        ),
+    },
+    measure=measure,
+    claims=claims,
+    views=views,
+    scope=scope,
+    repetitions="seeds",
+)
