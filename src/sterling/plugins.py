@@ -21,9 +21,9 @@ from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
 from importlib.util import find_spec
 from multiprocessing import parent_process
-from typing import TypeVar
+from typing import Any, TypeVar
 
-from sterling.errors import InputError
+from sterling.errors import InputError, unknown_name
 
 logger = logging.getLogger("sterling.plugins")
 
@@ -151,8 +151,7 @@ def name_modules(names: tuple[str, ...]) -> None:
     Raises:
         InputError: There is no module of that name.
     """
-    if "" not in sys.path and os.getcwd() not in sys.path:  # noqa: PTH109  # a string is compared
-        sys.path.append(os.getcwd())  # noqa: PTH109
+    _look_in_working_directory()
     for name in names:
         if not _exists(name):
             raise InputError(
@@ -160,6 +159,40 @@ def name_modules(names: tuple[str, ...]) -> None:
                 "of one in the working directory"
             )
     os.environ[_MODULES] = ",".join(dict.fromkeys((*named_modules(), *names)))
+
+
+def named_object(spec: str, option: str) -> Any:
+    """Import what ``package.module:name`` names; modules of the working directory count too.
+
+    Args:
+        spec: Module and name.
+        option: Option that it was given with, for messages.
+
+    Raises:
+        InputError: There is no such module or name, or importing the module fails.
+    """
+    module, colon, name = spec.partition(":")
+    if not colon or not name.isidentifier():
+        raise InputError(f"{option} {spec}: give a module and a name, as package.module:name")
+    _look_in_working_directory()
+    if not _exists(module):
+        raise InputError(
+            f"{option} {spec}: no module {module}; give one that is installed or in the working "
+            "directory"
+        )
+    try:
+        found = import_module(module)
+    except Exception as error:  # foreign code raises anything
+        reason = " ".join(f"{type(error).__name__}: {error}".split())
+        raise InputError(f"{option} {spec}: importing {module} failed: {reason}") from error
+    if not hasattr(found, name):
+        raise unknown_name(f"name in {module}", name, [n for n in vars(found) if n[0] != "_"])
+    return getattr(found, name)
+
+
+def _look_in_working_directory() -> None:
+    if "" not in sys.path and os.getcwd() not in sys.path:  # noqa: PTH109  # a string is compared
+        sys.path.append(os.getcwd())  # noqa: PTH109
 
 
 def _exists(name: str) -> bool:

@@ -24,6 +24,7 @@ from sterling.cli import (
     agent,
     demo,
     doctor,
+    explain,
     face,
     gaze,
     policy,
@@ -68,6 +69,7 @@ app.add_typer(privacy.app, name="privacy")
 app.add_typer(agent.app, name="agent")
 app.add_typer(text.app, name="text")
 app.add_typer(gaze.app, name="gaze")
+app.add_typer(explain.app, name="explain")
 app.add_typer(reasoning.app, name="reasoning")
 app.add_typer(policy.app, name="policy")
 
