@@ -29,8 +29,11 @@ def neurons(
     ],
     images: Annotated[Path, typer.Option(help="Folder of pictures.")],
     layer: Annotated[str, typer.Option(help="Name of the module whose units are named.")],
-    encoder: Annotated[Path, typer.Option(help="Folder of a CLIP or SigLIP model.")],
     phrases: Annotated[Path, typer.Option(help="Vocabulary: text file, one phrase a line.")],
+    encoder: Annotated[
+        Path | None,
+        typer.Option(help="Folder of a CLIP or SigLIP model; without one, ImageNet's names."),
+    ] = None,
     weights: Annotated[
         Path | None, typer.Option(help="Weights of the network, .safetensors.")
     ] = None,
@@ -56,6 +59,7 @@ def neurons(
 
     from sterling.cli._explain_report import neuron_findings
     from sterling.explain import explain_units
+    from sterling.explain.neurons.class_name_encoder import ClassNameEncoder
     from sterling.explain.neurons.encoders import PretrainedEncoder
     from sterling.explain.neurons.phrases import read_phrases
     from sterling.explain.neurons.picture_folder import read_pictures
@@ -69,7 +73,7 @@ def neurons(
     vocabulary = read_phrases(phrases)
     chosen = None if units is None else _numbers(units)
     network = _network(model, weights)
-    embeds = PretrainedEncoder(encoder)
+    embeds = ClassNameEncoder() if encoder is None else PretrainedEncoder(encoder)
     pictures, names, refused = read_pictures(images, size)
     for line in refused:
         typer.echo(f"not read: {shown(line)}", err=True)
