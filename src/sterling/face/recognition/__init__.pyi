@@ -1,8 +1,20 @@
 from .chip import CHIP_SIDE, CHIP_TEMPLATE, face_chip, head_turn
 from .embedding import Embedding, Quality, embed, embed_chips
+from .embeddings_file import read_embeddings, write_embeddings
 from .encoder import FaceEncoder
+from .gallery import DLIB_THRESHOLD, Candidate, Gallery, Identification, identify, people_of
 from .heads import AdaFace, ArcFace, Classification, CosFace
 from .identities import Identities, read_identity_folders
+from .match_threshold import (
+    DLIB,
+    MatchRates,
+    MatchThreshold,
+    choose_threshold,
+    held_out_fmr,
+    measure_rates,
+    read_threshold,
+    write_threshold,
+)
 from .mfr import (
     MFR,
     DomainAggregation,
@@ -22,10 +34,13 @@ from .verification import GalleryProbe, verification_accuracy
 __all__ = [
     "CHIP_SIDE",
     "CHIP_TEMPLATE",
+    "DLIB",
+    "DLIB_THRESHOLD",
     "MFR",
     "TEMPLATE",
     "AdaFace",
     "ArcFace",
+    "Candidate",
     "Classification",
     "CosFace",
     "DomainAggregation",
@@ -33,22 +48,35 @@ __all__ = [
     "DomainSplit",
     "Embedding",
     "FaceEncoder",
+    "Gallery",
     "GalleryProbe",
+    "Identification",
     "Identities",
+    "MatchRates",
+    "MatchThreshold",
     "PairCriterion",
     "Pairs",
     "Quality",
     "ResNet29",
     "align_to_template",
+    "choose_threshold",
     "domain_alignment_loss",
     "embed",
     "embed_chips",
     "face_chip",
     "hard_pair_loss",
     "head_turn",
+    "held_out_fmr",
+    "identify",
+    "measure_rates",
+    "people_of",
     "procedural_domains",
+    "read_embeddings",
     "read_identity_folders",
+    "read_threshold",
     "similarity_transform",
     "soft_classification_loss",
     "verification_accuracy",
+    "write_embeddings",
+    "write_threshold",
 ]
