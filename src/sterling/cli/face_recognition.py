@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from sterling.cli.studies import JsonFlag, show_evidence, show_json, show_table
+from sterling.cli.studies import JsonFlag, show_evidence, show_json
 from sterling.errors import InputError
 from sterling.shown import shown
 
@@ -221,8 +221,12 @@ def threshold(
     if as_json:
         show_evidence(evidence)
         return
-    for table in evidence.tables:
-        show_table(table)
+    for one in measured:
+        typer.echo(shown(one.line()))
+        if one.rates is not None:
+            named = {"FPIR": one.rates.fpir, "TPIR": one.rates.tpir}
+            rates = [f"{name} {percent(rate)}" for name, rate in named.items() if rate]
+            typer.echo(f"  in a gallery of these people: {', '.join(rates)}")
     if checked is not None:
         typer.echo(f"FMR on people held out: {percent(checked)}, chosen for {fmr:g}")
     elif fmr is not None:

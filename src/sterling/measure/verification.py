@@ -149,7 +149,7 @@ class Comparisons:
         identity: Identity of each item, (N,).
 
     Raises:
-        InputError: Shapes differ, or a similarity is not finite.
+        InputError: Shapes differ, or similarities are not finite or not symmetric.
 
     Example:
         >>> import numpy as np
@@ -168,6 +168,8 @@ class Comparisons:
             raise InputError(
                 f"similarity {self.similarity.shape}: finite, {shape} for {shape[0]} identities"
             )
+        if not np.array_equal(self.similarity, self.similarity.T):
+            raise InputError("similarity: not symmetric; give that of (a, b) for (b, a), too")
 
     @cached_property
     def number(self) -> NDArray[np.int64]:

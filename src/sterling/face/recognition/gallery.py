@@ -232,7 +232,9 @@ class Gallery:
                 f"gallery: {len(self.person):,} pictures; all pairs are compared of at most "
                 f"{MOST_COMPARED:,}: give fewer people, or fewer pictures of each"
             )
-        return Comparisons(-self.distances(self.vectors), self.person)
+        distances = self.distances(self.vectors)
+        # A product's last digits depend on the place within it.
+        return Comparisons(-np.minimum(distances, distances.T), self.person)
 
     def doubles(self, distance: float = 0.35) -> list[tuple[str, str, float]]:
         """List people who may be one person under two names, with their distance, nearest first.

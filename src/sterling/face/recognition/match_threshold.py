@@ -153,19 +153,25 @@ def choose_threshold(
                 f"fpir {rate:g}: takes {math.ceil(SEEN / rate):,} pictures, and there are "
                 f"{len(strangers):,}, which show rates from {_least(len(strangers)):g}"
             )
-        value = -tar_at_far([0.0], -strangers, rate).threshold
+        value = _at(np.array([]), -strangers, rate)
         return Threshold(value, "down", f"FPIR at most {rate:g}", source, len(strangers), items)
     pairs = gallery.comparisons()
     count = len(pairs.impostor)
     if count * rate < SEEN:
         raise InputError(_too_few(gallery, rate, count))
-    return Threshold(_at(pairs, rate), "down", f"FMR at most {rate:g}", source, count, items)
+    value = _at(pairs.genuine, pairs.impostor, rate)
+    return Threshold(value, "down", f"FMR at most {rate:g}", source, count, items)
 
 
-def _at(pairs: Comparisons, fmr: float) -> float:
-    impostor = pairs.impostor
-    genuine = pairs.genuine if len(pairs.genuine) else impostor.min(keepdims=True)
-    return -tar_at_far(genuine, impostor, fmr).threshold
+def _at(genuine: NDArray[np.floating], impostor: NDArray[np.floating], rate: float) -> float:
+    """Distance halfway between the last match that is allowed and the first that is not.
+
+    There the rounding of distances decides nothing.
+    """
+    some = genuine if len(genuine) else impostor.min(keepdims=True)
+    least = tar_at_far(some, impostor, rate).threshold
+    blocked = impostor[impostor < least]
+    return -(least + float(blocked.max())) / 2 if len(blocked) else -least
 
 
 def _too_few(gallery: Gallery, fmr: float, pairs: int) -> str:
@@ -236,7 +242,8 @@ def held_out_fmr(gallery: Gallery, fmr: float, *, seed: int = 0) -> Estimate | N
     if any(len(half.impostor) * fmr < SEEN or len(np.unique(half.number)) < 3 for half in halves):
         return None
     counts = [
-        own.matches(-_at(other, fmr)) for own, other in zip(halves, halves[::-1], strict=True)
+        own.matches(-_at(other.genuine, other.impostor, fmr))
+        for own, other in zip(halves, halves[::-1], strict=True)
     ]
     wrong, total = (_diagonal([one[part] for one in counts]) for part in (0, 1))
     value = (wrong.sum() - np.trace(wrong)) / (total.sum() - np.trace(total))
