@@ -46,7 +46,7 @@ def test_an_fpir_bounds_the_pictures_taken_for_somebody_else() -> None:
 
 def test_rates_are_those_of_loops() -> None:
     gallery = gallery_of(12, 3, spread=0.06)
-    limit = Threshold(0.9, "down")
+    limit = Threshold(1.15, "down")
     rates = measure_rates(gallery, limit)
     wrong = missed = pairs = own = 0
     named = found = 0
@@ -56,11 +56,11 @@ def test_rates_are_those_of_loops() -> None:
         mate = gallery.person == gallery.person[one]
         own += int(mate.sum()) - 1
         pairs += int((~mate).sum())
-        missed += sum(near[j] > 0.9 for j in np.flatnonzero(mate) if j != one)
-        wrong += sum(near[j] <= 0.9 for j in np.flatnonzero(~mate))
-        named += min(near[j] for j in np.flatnonzero(~mate)) <= 0.9
+        missed += sum(near[j] > 1.15 for j in np.flatnonzero(mate) if j != one)
+        wrong += sum(near[j] <= 1.15 for j in np.flatnonzero(~mate))
+        named += min(near[j] for j in np.flatnonzero(~mate)) <= 1.15
         nearest = int(np.argmin(near))
-        found += bool(mate[nearest]) and near[nearest] <= 0.9
+        found += bool(mate[nearest]) and near[nearest] <= 1.15
     assert rates.fnmr is not None
     assert rates.tpir is not None
     assert rates.fmr.value == pytest.approx(wrong / pairs)
@@ -101,14 +101,14 @@ def test_the_check_on_people_held_out_sees_that_a_threshold_was_chosen() -> None
     """Over many galleries the FMR held out is the one asked for; in-sample it is never above."""
     found, inside = [], []
     for seed in range(30):
-        gallery = gallery_of(24, 2, seed=seed)
+        gallery = gallery_of(60, 1, seed=seed)
         checked = held_out_fmr(gallery, 0.05, seed=seed)
         assert checked is not None
         found.append(checked.value)
         chosen = choose_threshold(gallery, fmr=0.05)
         inside.append(measure_rates(gallery, chosen).fmr.value)
     assert max(inside) <= 0.05
-    assert np.mean(found) == pytest.approx(0.05, abs=0.012)
+    assert np.mean(found) == pytest.approx(0.05, abs=0.006)
     assert max(found) > 0.05
     assert held_out_fmr(gallery_of(8, 1), 0.5) is None
 
