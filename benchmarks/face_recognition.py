@@ -48,7 +48,7 @@ def chips(count: int) -> NDArray[np.uint8]:
         raise SystemExit(f"{PHOTOGRAPH}: no face")
     points = np.array(face.landmarks)
     return np.stack(
-        [face_chip(picture, points + [number % 5, number // 5]) for number in range(count)]
+        [face_chip(picture, points + np.array(divmod(number, 5))) for number in range(count)]
     )
 
 
