@@ -110,6 +110,20 @@ def test_a_threshold_is_chosen_and_then_used(photographs: Path, tmp_path: Path) 
     )
 
 
+def test_groups_of_people_are_measured(tmp_path: Path) -> None:
+    people = write_people(tmp_path / "people.parquet", 30, 2)
+    rows = [f"p{number:03},{'old' if number < 12 else 'young'}" for number in range(30)]
+    (tmp_path / "groups.csv").write_text("\n".join(["person,group", *rows]))
+    given = ["threshold", people, "--out", tmp_path / "run", "--groups"]
+    shown = told(*given, tmp_path / "groups.csv")
+    assert "  old (12 people): FMR 0 % (" in shown
+    assert "  young (18 people): FMR 0 % (" in shown
+    (tmp_path / "short.csv").write_text("\n".join(["person,group", *rows[1:]]))
+    assert "no group of p000 (1 people have none)" in refused(*given, tmp_path / "short.csv")
+    (tmp_path / "other.csv").write_text("name,group\na,b\n")
+    assert "person" in refused(*given, tmp_path / "other.csv")
+
+
 def test_one_picture_each_leaves_the_fnmr_out(tmp_path: Path) -> None:
     people = write_people(tmp_path / "people.parquet", 50, 1)
     shown = told("threshold", people, "--fmr", "0.1", "--out", tmp_path / "run")

@@ -178,7 +178,7 @@ def ordinary(rng: np.random.Generator, n: int, rate: float) -> NDArray[np.int64]
     place = rng.normal(size=n)
     shift = stats.norm.ppf(rate) * np.sqrt(3)  # of the sum of three standard normals
     noise = np.triu(rng.normal(size=(n, n)), 1)
-    wrong = (place[:, None] + place + noise + noise.T < shift).astype(np.int64)
+    wrong: NDArray[np.int64] = np.array(place[:, None] + place + noise + noise.T < shift, np.int64)
     np.fill_diagonal(wrong, 0)
     return wrong
 

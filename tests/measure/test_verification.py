@@ -93,7 +93,8 @@ def test_pairs_are_counted_as_a_loop_counts_them(seed: int, people: int, items: 
     threshold = 1.2
     wrong, total = pairs.matches(threshold)
     names = np.unique(pairs.identity)
-    genuine, impostor = [], []
+    genuine: list[float] = []
+    impostor: list[float] = []
     counts = np.zeros((2, people, people), int)
     for first in range(people * items):
         for second in range(people * items):

@@ -13,6 +13,7 @@ from sterling.face.data import FaceDetector
 from sterling.face.recognition import (
     Embedding,
     Gallery,
+    GroupRates,
     Identification,
     MatchThreshold,
 )
@@ -35,6 +36,7 @@ def write_rates(
     out: Path,
     gallery: Gallery,
     measured: Sequence[MatchThreshold],
+    groups: Sequence[GroupRates],
     checked: Estimate | None,
     *,
     seed: int,
@@ -46,6 +48,7 @@ def write_rates(
         out: Run folder.
         gallery: Faces that were compared.
         measured: Thresholds with their rates.
+        groups: Rates of the first one by group.
         checked: FMR on people held out.
         seed: Seed of their choice.
         command: Command that repeats it.
@@ -60,7 +63,7 @@ def write_rates(
             not_scored=len(gallery.refused),
             metrics=_metrics(measured, checked),
             claims=[],
-            tables=[_table(measured)],
+            tables=[_table(measured), *_groups_table(groups)],
             figures=figures,
         )
         evidence = finish_run(run, findings, study="face-threshold", command=command, config=config)
@@ -158,6 +161,29 @@ def _table(measured: Sequence[MatchThreshold]) -> Table:
         "somebody else of the gallery. TPIR: pictures whose nearest other picture is of the same "
         "person and matches. 95 % intervals over people.",
     )
+
+
+def _groups_table(groups: Sequence[GroupRates]) -> list[Table]:
+    rows: list[TableRow] = [
+        [
+            one.group,
+            one.people,
+            one.pictures,
+            *("-" if rate is None else percent(rate) for rate in (one.fmr, one.fnmr)),
+        ]
+        for one in groups
+    ]
+    if not rows:
+        return []
+    return [
+        Table(
+            name="groups",
+            title="Error rates by group",
+            columns=["group", "people", "pictures", "FMR", "FNMR"],
+            rows=rows,
+            caption="At the first threshold above; both pictures of a pair are in the group.",
+        )
+    ]
 
 
 def _curve(gallery: Gallery) -> Figure:

@@ -182,6 +182,10 @@ def threshold(
         float | None,
         typer.Option(help="Share of strangers who may be named, for identify in this gallery."),
     ] = None,
+    groups: Annotated[
+        Path | None,
+        typer.Option(help="CSV with the columns person and group: also measure each group."),
+    ] = None,
     largest: LargestFlag = False,
     out: Annotated[Path, typer.Option(help="Run folder for threshold.json and the report.")] = Path(
         "runs/face-threshold"
@@ -199,13 +203,16 @@ def threshold(
         DLIB_THRESHOLD,
         MatchThreshold,
         choose_threshold,
+        group_rates,
         held_out_fmr,
         measure_rates,
+        turn_groups,
         write_threshold,
     )
     from sterling.face.recognition.match_threshold import FILE, percent
 
     known = _gallery(gallery, largest=largest)
+    listed = None if groups is None else _groups(groups, known)
     measured = [MatchThreshold(DLIB_THRESHOLD, measure_rates(known, DLIB_THRESHOLD))]
     checked = None
     rated = fmr is not None or fpir is not None
@@ -214,8 +221,12 @@ def threshold(
         measured.insert(0, MatchThreshold(chosen, measure_rates(known, chosen)))
     if fmr is not None:
         checked = held_out_fmr(known, fmr, seed=seed)
-    command = _command("threshold", str(gallery), fmr=fmr, fpir=fpir, out=out)
-    evidence = write_rates(out, known, measured, checked, seed=seed, command=command)
+    limit = measured[0].threshold
+    parts = group_rates(known, limit, turn_groups(known))
+    if listed is not None:
+        parts += group_rates(known, limit, listed)
+    command = _command("threshold", str(gallery), fmr=fmr, fpir=fpir, groups=groups, out=out)
+    evidence = write_rates(out, known, measured, parts, checked, seed=seed, command=command)
     if rated:
         write_threshold(out / FILE, measured[0])
     if as_json:
@@ -227,6 +238,12 @@ def threshold(
             named = {"FPIR": one.rates.fpir, "TPIR": one.rates.tpir}
             rates = [f"{name} {percent(rate)}" for name, rate in named.items() if rate]
             typer.echo(f"  in a gallery of these people: {', '.join(rates)}")
+    for part in parts:
+        named = {"FMR": part.fmr, "FNMR": part.fnmr}
+        rates = [f"{name} {percent(rate)}" for name, rate in named.items() if rate]
+        typer.echo(
+            shown(f"  {part.group} ({part.people} people): {', '.join(rates) or 'too few people'}")
+        )
     if checked is not None:
         typer.echo(f"FMR on people held out: {percent(checked)}, chosen for {fmr:g}")
     elif fmr is not None:
@@ -255,6 +272,19 @@ def _gallery(path: Path, *, largest: bool) -> "Gallery":
         return Gallery.read(path)
     with track("gallery", len(people_of([path])[1])) as advance:
         return Gallery.read(path, largest=largest, progress=advance)
+
+
+def _groups(path: Path, gallery: "Gallery") -> Any:
+    """Group of each picture of a gallery, from a table of people."""
+    import numpy as np
+
+    from sterling.tables import read_table
+
+    table = read_table(path)
+    known = dict(zip(table.texts("person"), table.texts("group"), strict=True))
+    if absent := sorted(set(gallery.people.tolist()) - set(known)):
+        raise InputError(f"{path}: no group of {absent[0]} ({len(absent)} people have none)")
+    return np.array([known[str(person)] for person in gallery.person])
 
 
 def _limit(path: Path | None) -> "MatchThreshold":

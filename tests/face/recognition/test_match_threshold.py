@@ -14,9 +14,11 @@ from sterling.face.recognition import (
     Gallery,
     MatchThreshold,
     choose_threshold,
+    group_rates,
     held_out_fmr,
     measure_rates,
     read_threshold,
+    turn_groups,
     write_threshold,
 )
 from sterling.measure import Threshold
@@ -81,9 +83,9 @@ def test_what_the_gallery_cannot_show_is_refused_with_what_would_do() -> None:
     assert choose_threshold(gallery_of(72, 2), fmr=0.001).n == 10_224  # and it does
     with pytest.raises(InputError, match=r"takes 100 pictures, and there are 20"):
         choose_threshold(gallery, fpir=0.1)
-    for wrong in ({}, {"fmr": 0.0}, {"fmr": 1.0}, {"fmr": 0.1, "fpir": 0.1}):
+    for fmr, fpir in ((None, None), (0.0, None), (1.0, None), (0.1, 0.1)):
         with pytest.raises(InputError, match="give one of them"):
-            choose_threshold(gallery, **wrong)
+            choose_threshold(gallery, fmr=fmr, fpir=fpir)
     with pytest.raises(InputError, match=r"fmr 0\.5: takes 20 pairs of two people"):
         choose_threshold(gallery_of(1, 2), fmr=0.5)
 
@@ -140,6 +142,36 @@ def test_thresholds_of_similarities_are_refused(tmp_path: Path) -> None:
         read_threshold(tmp_path)
     with pytest.raises(InputError, match="no such threshold"):
         read_threshold(tmp_path / "none.json")
+
+
+def test_groups_are_measured_at_one_threshold() -> None:
+    gallery = gallery_of(20, 2, spread=0.06)
+    groups = np.where(np.arange(40) < 24, "a", "b")
+    groups[38:] = ""
+    limit = Threshold(1.15, "down")
+    found = {one.group: one for one in group_rates(gallery, limit, groups)}
+    assert {name: (one.people, one.pictures) for name, one in found.items()} == {
+        "a": (12, 24),
+        "b": (7, 14),
+    }
+    own = gallery_of(20, 2, spread=0.06)
+    alone = Gallery.of(own.vectors[:24], own.person[:24].tolist(), own.source[:24].tolist())
+    rates = measure_rates(alone, limit)
+    assert (found["a"].fmr, found["a"].fnmr) == (rates.fmr, rates.fnmr)
+    (small,) = group_rates(gallery, limit, np.array(["one"] * 2 + [""] * 38))
+    assert (small.fmr, small.fnmr) == (None, None)
+
+
+def test_turns_of_heads_are_groups() -> None:
+    vectors, names = vectors_of(5, 1)
+    gallery = Gallery.of(vectors, names, names, turn=[0.1, -0.2, 0.5, -0.6, np.nan])
+    assert turn_groups(gallery).tolist() == [
+        "from the front",
+        "turned by 17° and more",
+        "turned by 35° and more",
+        "turned by 35° and more",
+        "",
+    ]
 
 
 def test_a_gallery_too_large_for_all_pairs_says_so(monkeypatch: pytest.MonkeyPatch) -> None:

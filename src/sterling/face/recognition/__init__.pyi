@@ -7,12 +7,15 @@ from .heads import AdaFace, ArcFace, Classification, CosFace
 from .identities import Identities, read_identity_folders
 from .match_threshold import (
     DLIB,
+    GroupRates,
     MatchRates,
     MatchThreshold,
     choose_threshold,
+    group_rates,
     held_out_fmr,
     measure_rates,
     read_threshold,
+    turn_groups,
     write_threshold,
 )
 from .mfr import (
@@ -50,6 +53,7 @@ __all__ = [
     "FaceEncoder",
     "Gallery",
     "GalleryProbe",
+    "GroupRates",
     "Identification",
     "Identities",
     "MatchRates",
@@ -64,6 +68,7 @@ __all__ = [
     "embed",
     "embed_chips",
     "face_chip",
+    "group_rates",
     "hard_pair_loss",
     "head_turn",
     "held_out_fmr",
@@ -76,6 +81,7 @@ __all__ = [
     "read_threshold",
     "similarity_transform",
     "soft_classification_loss",
+    "turn_groups",
     "verification_accuracy",
     "write_embeddings",
     "write_threshold",

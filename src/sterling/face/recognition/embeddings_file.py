@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 
 from sterling.errors import InputError
 from sterling.face.recognition.chip import DIMENSION
-from sterling.face.recognition.embedding import Embedding
+from sterling.face.recognition.embedding import Embedding, Quality
 from sterling.storage import write_parquet
+from sterling.tables import read_parquet
 
 MODEL = "dlib ResNet-29"
 """Name of the network in the file; vectors of another one are refused."""
@@ -50,29 +51,35 @@ def write_embeddings(path: Path, person: Sequence[str], found: Sequence[Embeddin
 
 
 def read_embeddings(path: Path) -> tuple[list[str], list[Embedding]]:
-    """Read person, source, reason, note and vector of what `write_embeddings` wrote.
+    """Read what `write_embeddings` wrote, without the faces' places.
 
     Raises:
         InputError: The file is missing, or is no such file.
     """
-    if not path.is_file():
-        raise InputError(f"{path}: no such file; write one with sterling face embed")
-    names = ["person", "source", "reason", "note", "model", "vector"]
+    frame = read_parquet(path)
+    names = ["person", "source", "reason", "note", "model", "vector", *_MEASURES]
     try:
-        frame = pl.read_parquet(path, columns=names)
+        frame = frame.select(names)
         if set(frame["model"].unique()) != {MODEL}:
             raise InputError(f"{path}: vectors of another network; embed the pictures again")
         vectors = frame["vector"].cast(pl.Array(pl.Float32, DIMENSION))
         text = frame.select(names[:4]).cast(pl.String)
-    except (pl.exceptions.PolarsError, OSError) as error:
+        measures = frame.select(_MEASURES).cast(pl.Float64)
+    except pl.exceptions.PolarsError as error:
         detail = str(error).splitlines()[0]
         raise InputError(f"{path}: not written by sterling face embed ({detail})") from error
     if text.null_count().sum_horizontal().item():
         raise InputError(f"{path}: empty names or sources; embed the pictures again")
     found = [
-        Embedding(source, _vector(path, values), reason=reason, note=note)
-        for (source, reason, note), values in zip(
-            text.select("source", "reason", "note").iter_rows(), vectors, strict=True
+        Embedding(
+            source,
+            _vector(path, values),
+            quality=None if None in own else Quality(*own),
+            reason=reason,
+            note=note,
+        )
+        for (_, source, reason, note), own, values in zip(
+            text.iter_rows(), measures.iter_rows(), vectors, strict=True
         )
     ]
     return text["person"].to_list(), found

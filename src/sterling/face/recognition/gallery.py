@@ -50,6 +50,7 @@ class Gallery:
         vectors: float32 (N, 128).
         person: Name of the person of each, (N,).
         source: Picture of each, (N,).
+        turn: `head_turn` of each, (N,); NaN where it is unknown.
         refused: Pictures without a vector, with the reasons.
 
     Raises:
@@ -65,12 +66,12 @@ class Gallery:
     vectors: NDArray[np.float32]
     person: NDArray[np.str_]
     source: NDArray[np.str_]
+    turn: NDArray[np.float64]
     refused: tuple[Embedding, ...] = ()
 
     def __post_init__(self) -> None:
-        if self.vectors.shape != (len(self.person), DIMENSION) or len(self.source) != len(
-            self.person
-        ):
+        lengths = {len(self.vectors), len(self.person), len(self.source), len(self.turn)}
+        if len(lengths) > 1 or self.vectors.shape[1:] != (DIMENSION,):
             raise InputError(
                 f"gallery: vectors {self.vectors.shape}, {len(self.person)} people and "
                 f"{len(self.source)} sources; give float32 (N, {DIMENSION}) and one of each"
@@ -86,14 +87,18 @@ class Gallery:
         vectors: NDArray[np.float32],
         person: Sequence[str],
         source: Sequence[str],
+        *,
+        turn: Sequence[float] | None = None,
         refused: Sequence[Embedding] = (),
     ) -> Gallery:
         """Build from vectors in any order."""
-        order = np.argsort(np.array(person), kind="stable")
         names, files = np.array(person, dtype=np.str_), np.array(source, dtype=np.str_)
-        if vectors.shape != (len(names), DIMENSION) or len(files) != len(names):
-            return cls(vectors, names, files, tuple(refused))  # refuses
-        return cls(vectors[order].astype(np.float32), names[order], files[order], tuple(refused))
+        turned = np.full(len(names), np.nan) if turn is None else np.array(turn, dtype=float)
+        arrays = (np.asarray(vectors, np.float32), names, files, turned)
+        if len({*map(len, arrays)}) == 1:
+            order = np.argsort(names, kind="stable")
+            arrays = (arrays[0][order], names[order], files[order], turned[order])
+        return cls(*arrays, tuple(refused))
 
     @classmethod
     def read(
@@ -129,9 +134,14 @@ class Gallery:
                 f"{path}: none of {len(found)} pictures has a face that is taken; "
                 f"the first one: {refused[0].reason.replace('_', ' ')}"
             )
-        vectors = np.stack([found[row].require() for row in kept])
-        names = [person[row] for row in kept]
-        return cls.of(vectors, names, [found[row].source for row in kept], refused)
+        own = [found[row] for row in kept]
+        return cls.of(
+            np.stack([one.require() for one in own]),
+            [person[row] for row in kept],
+            [one.source for one in own],
+            turn=[np.nan if one.quality is None else one.quality.turn for one in own],
+            refused=refused,
+        )
 
     @cached_property
     def starts(self) -> NDArray[np.int64]:

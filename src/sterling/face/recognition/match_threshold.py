@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sterling.errors import InputError
+from sterling.errors import InputError, NothingMeasuredError
 from sterling.face.recognition.gallery import DLIB_THRESHOLD, Gallery
 from sterling.files import open_regular
 from sterling.measure import (
@@ -213,6 +213,65 @@ def measure_rates(gallery: Gallery, threshold: Threshold) -> MatchRates:
         clustered_rate(strangers <= threshold.value, gallery.person),
         clustered_rate(found[repeated], gallery.person[repeated]) if several else None,
     )
+
+
+@dataclass(frozen=True)
+class GroupRates:
+    """Error rates within one group of pictures: both of a pair are in it.
+
+    Attributes:
+        group: Name of the group.
+        people: Number of people.
+        pictures: Number of pictures.
+        fmr: As of `MatchRates`; None for fewer than three people.
+        fnmr: As of `MatchRates`; None where fewer than two people have two pictures.
+    """
+
+    group: str
+    people: int
+    pictures: int
+    fmr: Estimate | None
+    fnmr: Estimate | None
+
+
+def group_rates(
+    gallery: Gallery, threshold: Threshold, groups: NDArray[np.str_]
+) -> list[GroupRates]:
+    """Measure the error rates of one threshold within each group of pictures.
+
+    Args:
+        gallery: The gallery.
+        threshold: Largest distance that matches, the same for all groups.
+        groups: Group of each picture, (N,), such as people's age or `turn_groups`; "" is left out.
+    """
+
+    def measured(rate: Callable[[float], Estimate]) -> Estimate | None:
+        try:
+            return rate(-threshold.value)
+        except NothingMeasuredError:
+            return None
+
+    return [
+        GroupRates(
+            str(name),
+            len(np.unique(own.number)),
+            len(own.number),
+            measured(own.false_match),
+            measured(own.false_non_match),
+        )
+        for name, own in gallery.comparisons().by_group(groups).items()
+        if name
+    ]
+
+
+def turn_groups(gallery: Gallery) -> NDArray[np.str_]:
+    """Group of each picture by how far the head is turned; "" where it is unknown.
+
+    The limits of `head_turn`, 0.15 and 0.35, are yaws of about 17° and 35°.
+    """
+    names = np.array(["from the front", "turned by 17° and more", "turned by 35° and more", ""])
+    bins = np.digitize(np.abs(gallery.turn), [0.15, 0.35])  # NaN is behind all
+    return np.asarray(names[np.where(np.isnan(gallery.turn), 3, bins)])
 
 
 def _mates(pairs: Comparisons) -> tuple[NDArray[np.floating], NDArray[np.bool_]]:
