@@ -113,8 +113,13 @@ def percent(estimate: Estimate) -> str:
         '1.2 % (0.99 … 2.34)'
     """
     numbers = (estimate.value, estimate.interval.low, estimate.interval.high)
-    value, low, high = (f"{round(100 * one, 2):g}" for one in numbers)
+    value, low, high = (_hundredth(one) for one in numbers)
     return f"{value} % ({low} … {high})"
+
+
+def _hundredth(rate: float) -> str:
+    """A rate in percent, to two decimals, or to two digits where these come later."""
+    return f"{100 * rate:.2g}" if rate < 0.001 else f"{round(100 * rate, 2):g}"
 
 
 def choose_threshold(
