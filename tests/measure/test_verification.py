@@ -178,7 +178,7 @@ def test_groups_hold_pairs_within_them_at_one_threshold() -> None:
         expected = [pairs.similarity[a, b] for i, a in enumerate(rows) for b in rows[i + 1 :]]
         np.testing.assert_array_equal(own.impostor, expected)  # one item each: all are impostors
         assert own.false_match(0.5).value == np.mean(np.array(expected) >= 0.5)
-        with pytest.raises(NothingMeasuredError, match="nobody has two pictures"):
+        with pytest.raises(NothingMeasuredError, match="no identity has two items"):
             own.false_non_match(0.5)
 
 

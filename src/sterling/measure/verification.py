@@ -224,7 +224,7 @@ class Comparisons:
         first, _, same = self._pairs
         if not same.any():
             raise NothingMeasuredError(
-                "nobody has two pictures, and a false non-match rate compares two of one person"
+                "no identity has two items, and a false non-match rate compares two of one"
             )
         return clustered_rate(self.genuine < threshold, self.number[first[same]], level)
 

@@ -93,7 +93,7 @@ def test_what_the_gallery_cannot_show_is_refused_with_what_would_do() -> None:
 def test_one_picture_each_has_a_false_match_rate_and_no_other() -> None:
     rates = measure_rates(gallery_of(30, 1), DLIB_THRESHOLD)
     assert (rates.fnmr, rates.tpir) == (None, None)
-    with pytest.raises(NothingMeasuredError, match="nobody has two pictures"):
+    with pytest.raises(NothingMeasuredError, match="no identity has two items"):
         gallery_of(30, 1).comparisons().false_non_match(-0.6)
     with pytest.raises(NothingMeasuredError, match="2 subjects"):
         measure_rates(gallery_of(2, 2), DLIB_THRESHOLD)

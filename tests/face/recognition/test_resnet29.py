@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from safetensors.torch import load_file
 
 import sterling.face.recognition as room
-from sterling.face.recognition import ResNet29, embed_chips
+from sterling.face.recognition import ResNet29, embed_chips, embedding
 from sterling.face.recognition.resnet29 import WEIGHTS, dequantised
 from sterling.pictures import read_pixels
 
@@ -50,6 +50,19 @@ def test_a_batch_changes_nothing(crop: NDArray[np.uint8]) -> None:
     chips = np.stack([np.roll(crop, shift, axis=1) for shift in range(20)])
     alone = np.concatenate([embed_chips(chips[[row]]) for row in range(20)])
     np.testing.assert_allclose(embed_chips(chips), alone, atol=2e-5)
+
+
+def test_files_may_be_links(
+    crop: NDArray[np.uint8], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected = embed_chips(crop[None])
+    for folder, suffix in (("a", ".onnx"), ("b", ".safetensors")):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "file").write_bytes(WEIGHTS.with_suffix(suffix).read_bytes())
+        (tmp_path / f"linked{suffix}").symlink_to(tmp_path / folder / "file")
+    monkeypatch.setattr(embedding, "GRAPH", tmp_path / "linked.onnx")
+    network = embedding._network.__wrapped__()
+    np.testing.assert_array_equal(network.run(None, {"crops": crop[None]})[0], expected)
 
 
 def test_gradients_reach_the_pixels(crop: NDArray[np.uint8], network: ResNet29) -> None:

@@ -36,7 +36,7 @@ from sterling.pictures import read_pixels
 from sterling.sandbox import Arrays, sandbox
 
 GRAPH = Path(__file__).with_name("resnet29.onnx")
-"""The network; it reads its weights from ``resnet29.safetensors``."""
+"""The network without its weights, which are in ``resnet29.safetensors``."""
 
 LIMITS = Limits(
     smallest_face=40.0,
@@ -205,12 +205,19 @@ def embed_chips(chips: NDArray[np.uint8]) -> NDArray[np.float32]:
 def _network() -> Any:
     """The network, read once per process."""
     import onnxruntime
+    from safetensors.numpy import load_file
 
+    weights = load_file(GRAPH.with_suffix(".safetensors"))
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     # Weights become floats once, when the file is read, and not with every picture.
     options.add_session_config_entry("session.disable_quant_qdq", "1")
-    return onnxruntime.InferenceSession(GRAPH, options, providers=["CPUExecutionProvider"])
+    # By name, as ONNX Runtime follows no links, of which some installers make packages.
+    values = [onnxruntime.OrtValue.ortvalue_from_numpy(one) for one in weights.values()]
+    options.add_external_initializers(list(weights), values)
+    return onnxruntime.InferenceSession(
+        GRAPH.read_bytes(), options, providers=["CPUExecutionProvider"]
+    )
 
 
 def _require_picture(picture: Picture) -> None:
