@@ -213,14 +213,12 @@ def threshold(
 
     known = _gallery(gallery, largest=largest)
     listed = None if groups is None else _groups(groups, known)
-    measured = [MatchThreshold(DLIB_THRESHOLD, measure_rates(known, DLIB_THRESHOLD))]
-    checked = None
+    limits = [DLIB_THRESHOLD]
     rated = fmr is not None or fpir is not None
     if rated:
-        chosen = choose_threshold(known, fmr=fmr, fpir=fpir, source=str(gallery))
-        measured.insert(0, MatchThreshold(chosen, measure_rates(known, chosen)))
-    if fmr is not None:
-        checked = held_out_fmr(known, fmr, seed=seed)
+        limits.insert(0, choose_threshold(known, fmr=fmr, fpir=fpir, source=str(gallery)))
+    measured = [MatchThreshold(one, measure_rates(known, one)) for one in limits]
+    checked = None if fmr is None else held_out_fmr(known, fmr, seed=seed)
     limit = measured[0].threshold
     parts = group_rates(known, limit, turn_groups(known))
     if listed is not None:

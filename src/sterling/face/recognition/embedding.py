@@ -92,8 +92,8 @@ class Embedding:
         face: The face, in pixels of the picture; None where none was taken.
         quality: Measures of the face; None where none was taken.
         faces: Number of faces seen; at most 1 with ``largest``.
-        reason: Why there is no vector: "no_face", "several_faces", "too_small", "cut_off", "dark",
-            "overexposed", "blurred", "profile", "unreadable"; ``""`` if there is one.
+        reason: Reason for the missing vector: "no_face", "several_faces", "too_small", "cut_off",
+            "dark", "overexposed", "blurred", "profile", "unreadable"; ``""`` if there is one.
         note: Explanation for people; ``""`` if there is a vector.
     """
 
@@ -185,6 +185,11 @@ def embed_chips(chips: NDArray[np.uint8]) -> NDArray[np.float32]:
 
     Raises:
         InputError: The chips have another type or shape.
+
+    Example:
+        >>> import numpy as np
+        >>> embed_chips(np.zeros((2, 3, 150, 150), np.uint8)).shape
+        (2, 128)
     """
     if not len(chips):
         return np.zeros((0, 128), np.float32)
@@ -270,7 +275,7 @@ def _seen(
     name: str, picture: Pixels, finder: FaceDetector, *, largest: bool
 ) -> tuple[Embedding, Pixels | None]:
     found = (finder.largest(picture),) if largest else finder.detect(picture)
-    faces = [face for face in found if face is not None]
+    faces = [face for face in found if face is not None and _has_area(face)]
     if not faces:
         note = finder.shrinking(picture) or "nobody is seen; give an upright picture of one face"
         return Embedding(name, reason="no_face", note=note), None
@@ -288,6 +293,12 @@ def _seen(
         note = f"the head is turned by about {degrees:.0f}°; give a picture from nearer the front"
     answer = Embedding(name, None, face, quality, 1, reason, note)
     return answer, None if reason else face_pixels(picture, face.landmarks)
+
+
+def _has_area(face: Face) -> bool:
+    """Whether a box has a pixel within its picture."""
+    left, top, right, bottom = face.box
+    return right - left >= 1 and bottom - top >= 1
 
 
 def _quality(cut: Cut, face: Face) -> Quality:

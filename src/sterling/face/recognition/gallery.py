@@ -270,7 +270,7 @@ class Candidate:
     Attributes:
         person: Name.
         distance: Distance to their nearest picture; smaller is more alike.
-        source: That picture.
+        source: Path of that picture.
     """
 
     person: str
@@ -329,6 +329,13 @@ def identify(
 
     Raises:
         InputError: The threshold has another direction, or `rank` is below 1.
+
+    Example:
+        >>> vectors = np.eye(2, 128, dtype=np.float32)
+        >>> gallery = Gallery.of(vectors, ["ann", "bob"], ["a.jpg", "b.jpg"])
+        >>> near, far = Embedding("x.jpg", 0.9 * vectors[1]), Embedding("y.jpg", -vectors[1])
+        >>> [one.person for one in identify([near, far], gallery)]
+        ['bob', None]
     """
     if threshold.direction != "down" or rank < 1:
         raise InputError(

@@ -199,9 +199,20 @@ def _least(trials: int) -> float:
 def measure_rates(gallery: Gallery, threshold: Threshold) -> MatchRates:
     """Measure the error rates of a threshold on a gallery.
 
+    Args:
+        gallery: Faces whose pairs are compared.
+        threshold: Largest distance that matches.
+
     Raises:
         NothingMeasuredError: There are fewer than three people.
         InputError: There are more than `MOST_COMPARED` pictures.
+
+    Example:
+        >>> vectors = np.repeat(np.eye(5, 128, dtype=np.float32), 2, axis=0)
+        >>> names = [name for name in "abcde" for _ in range(2)]
+        >>> rates = measure_rates(Gallery.of(vectors, names, names), DLIB_THRESHOLD)
+        >>> rates.fmr.value, round(rates.fmr_limit.high, 2)  # of two independent pairs
+        (0.0, 0.84)
     """
     pairs = gallery.comparisons()
     least = -threshold.value

@@ -47,8 +47,8 @@ BLOCKS = (
 class Block(nn.Module):
     """Two 3 × 3 convolutions with a path around them.
 
-    Where the sides are halved, the path around averages 2 × 2 pixels, missing channels are zero,
-    and the convolutions' output is padded with zeros where it is smaller, as dlib does.
+    In a block that halves the sides, the path around averages 2 × 2 pixels, missing channels are
+    zero, and the convolutions' output is padded with zeros to the same sides, as dlib does.
 
     Args:
         inputs: Input channels.
