@@ -64,16 +64,27 @@ class MatchRates:
 
     @classmethod
     def from_dict(cls, stored: Mapping[str, Any]) -> MatchRates:
-        """Build from ``dataclasses.asdict`` of one."""
+        """Build from ``dataclasses.asdict`` of one.
+
+        Raises:
+            KeyError, TypeError, ValueError, InputError: It is no such object.
+        """
+
+        def interval(one: Any) -> Interval:
+            return Interval(float(one["low"]), float(one["high"]))
 
         def estimate(one: Any) -> Estimate:
-            return Estimate(**{**one, "interval": Interval(**one["interval"])})
+            level, method = float(one["level"]), str(one["method"])
+            return Estimate(float(one["value"]), interval(one["interval"]), level, method)
 
-        names = ("fmr", "fnmr", "fpir", "tpir")
-        read = {name: stored[name] and estimate(stored[name]) for name in names}
-        limit = Interval(**stored["fmr_limit"])
         return cls(
-            people=int(stored["people"]), pictures=int(stored["pictures"]), fmr_limit=limit, **read
+            int(stored["people"]),
+            int(stored["pictures"]),
+            estimate(stored["fmr"]),
+            interval(stored["fmr_limit"]),
+            None if stored["fnmr"] is None else estimate(stored["fnmr"]),
+            estimate(stored["fpir"]),
+            None if stored["tpir"] is None else estimate(stored["tpir"]),
         )
 
 
