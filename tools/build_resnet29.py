@@ -27,7 +27,12 @@ from sterling.face.recognition.resnet29 import BLOCKS, MEAN, WEIGHTS
 from sterling.storage import write_atomically
 
 PACKAGE = "@vladmandic/face-api@1.7.15"
-PUBLISHED = "b413e420d6840b2775fba32008db6f3cddb07d485967fb42cfcf379c16a8c589"
+PUBLISHED = {
+    ".bin": "b413e420d6840b2775fba32008db6f3cddb07d485967fb42cfcf379c16a8c589",
+    "-weights_manifest.json": "cbaffa501b0b9275a12b63357a6843e7e30c054e1c9151e1a5f879b26e32986b",
+}
+"""SHA-256 of the weights, and of the file that holds their shapes and scales."""
+
 MODEL = "package/model/face_recognition_model"
 
 Array = NDArray[Any]
@@ -61,10 +66,12 @@ def read(package: Path) -> tuple[dict[str, dict[str, Any]], bytes, bytes]:
                 raise SystemExit(f"{package}: no {name}")
             return file.read()
 
-        manifest = json.loads(content(f"{MODEL}-weights_manifest.json"))
-        weights, licence = content(f"{MODEL}.bin"), content("package/LICENSE")
-    if hashlib.sha256(weights).hexdigest() != PUBLISHED:
-        raise SystemExit(f"{package}: not the published weights, their SHA-256 is another")
+        parts = {suffix: content(f"{MODEL}{suffix}") for suffix in PUBLISHED}
+        licence = content("package/LICENSE")
+    for suffix, part in parts.items():
+        if hashlib.sha256(part).hexdigest() != PUBLISHED[suffix]:
+            raise SystemExit(f"{package}: {MODEL}{suffix} is another, by its SHA-256")
+    weights, manifest = parts[".bin"], json.loads(parts["-weights_manifest.json"])
     return {one["name"]: one for group in manifest for one in group["weights"]}, weights, licence
 
 
