@@ -7,6 +7,7 @@ import gzip
 import io
 import os
 import random
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -19,6 +20,17 @@ from sterling.agent.prompts.labelled import read_task
 from sterling.errors import InputError
 from sterling.face.challenge.challenge import read_submission
 from sterling.face.data.manifest import Manifest
+from sterling.face.recognition import (
+    DLIB_THRESHOLD,
+    Embedding,
+    Gallery,
+    MatchThreshold,
+    measure_rates,
+    read_embeddings,
+    read_threshold,
+    write_embeddings,
+    write_threshold,
+)
 from sterling.privacy.data.records import read_records
 from sterling.privacy.membership.score_file import read_record_ids, read_score_file
 from sterling.privacy.unlearning_attacks.signals import read_signals
@@ -61,6 +73,24 @@ def parquet(content: bytes) -> bytes:
     written = io.BytesIO()
     pl.read_csv(io.BytesIO(content)).write_parquet(written)
     return written.getvalue()
+
+
+def written_by(write: Callable[[Path], None]) -> bytes:
+    with tempfile.TemporaryDirectory() as folder:
+        write(Path(folder) / "file")
+        return (Path(folder) / "file").read_bytes()
+
+
+def embeddings(path: Path) -> None:
+    found = [Embedding("a.jpg", np.ones(128, np.float32)), Embedding("b.jpg", reason="no_face")]
+    write_embeddings(path, ["ann", "bob"], found)
+
+
+PLACES = np.eye(3, 128, dtype=np.float32)
+MEASURED = MatchThreshold(
+    DLIB_THRESHOLD,
+    measure_rates(Gallery.of(PLACES, ["a", "b", "c"], ["1", "2", "3"]), DLIB_THRESHOLD),
+)
 
 
 def arrays() -> bytes:
@@ -114,6 +144,12 @@ READERS: list[tuple[str, bytes, Callable[[Path], object]]] = [
         pairs_beside,
     ),
     ("submission.txt", SUBMISSION, submission),
+    ("embeddings.parquet", written_by(embeddings), read_embeddings),
+    (
+        "threshold.json",
+        written_by(lambda path: write_threshold(path, MEASURED)),
+        lambda path: read_threshold(path).line(),
+    ),
     ("lines.txt", TEXTS, read_lines),
     ("any.csv", RECORDS, read_all_columns),
     ("any.parquet", parquet(RECORDS), read_all_columns),

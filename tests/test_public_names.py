@@ -32,7 +32,7 @@ def test_contract_names() -> None:
     from sterling.adapt import Episodes, LearnedRates, fit_meta, inner_loop
     from sterling.face.capture import simulate
     from sterling.face.pad import CDCN, CentralDifferenceConv2d
-    from sterling.face.recognition import ArcFace, verification_accuracy
+    from sterling.face.recognition import ArcFace, Gallery, embed, identify, verification_accuracy
     from sterling.guarantee import (
         SplitConformalClassifier,
         benjamini_hochberg,
@@ -49,7 +49,9 @@ def test_contract_names() -> None:
     everything = (simulate, CDCN, CentralDifferenceConv2d, Rate, Scores, Threshold)
     assert all(callable(entry) for entry in (*everything, Claim, Evidence, Study))
     assert all(map(callable, (SplitConformalClassifier, benjamini_hochberg, conformal_p_values)))
-    assert all(map(callable, (MembershipFDR, ArcFace, verification_accuracy)))
+    assert all(
+        map(callable, (MembershipFDR, ArcFace, verification_accuracy, embed, Gallery, identify))
+    )
     assert all(map(callable, (TripleSetWatermark, load, token_stats)))
     assert all(map(callable, (ReasoningTemplate, reward_gaming)))
     assert all(map(callable, (Episodes, LearnedRates, fit_meta, inner_loop, partial_sgd)))

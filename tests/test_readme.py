@@ -47,6 +47,14 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (desk / kind).mkdir(parents=True, exist_ok=True)
         shown = ImageEnhance.Brightness(face.resize((256, 256))).enhance(brightness + index / 200)
         shown.save(desk / kind / f"{index}.png")
+    for name in ("passport.jpg", "selfie.jpg", "visitors/a.jpg"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        face.save(tmp_path / name)
+    for index in range(46):  # an FMR of 0.01 needs 1,000 pairs
+        place = tmp_path / "staff" / f"person{index}"
+        place.mkdir(parents=True)
+        lit = ImageEnhance.Brightness(face.resize((256, 256))).enhance(0.6 + index / 100)
+        lit.save(place / "a.png")
     rng = np.random.default_rng(0)
     for name, shift in (("scores", 2.0), ("nonmembers", 0.0)):
         table = {"record": [f"{name}{i}" for i in range(200)], "score": rng.normal(shift, 1, 200)}

@@ -70,6 +70,17 @@ def test_the_shipped_detector_predicts_without_pytorch(tmp_path: Path) -> None:
     assert "astronaut.jpg: bona fide" in done.stdout
 
 
+def test_faces_are_verified_and_named_without_pytorch(tmp_path: Path) -> None:
+    photograph = Path(__file__).parents[2] / "examples" / "photographs" / "astronaut.jpg"
+    (tmp_path / "eileen.jpg").write_bytes(photograph.read_bytes())
+    done = start(("torch", "polars", "sklearn"), "face", "verify", *[str(photograph)] * 2)
+    assert done.stdout.startswith("same person"), done.stderr
+    given = ("face", "identify", str(photograph), "--gallery", str(tmp_path))
+    done = start(("torch", "polars", "sklearn"), *given)
+    assert "astronaut.jpg: eileen" in done.stdout, done.stderr
+    assert done.returncode == 0, done.stderr
+
+
 def test_the_control_loads_pytorch() -> None:
     done = start(("torch",), "doctor", "--json")
     assert "loaded ['torch']" in done.stderr
@@ -87,7 +98,14 @@ def test_entries_show_what_the_studies_hold() -> None:
 
 
 @pytest.mark.parametrize(
-    "package", ["sterling.study", "sterling.measure", "sterling.face.data", "sterling.face.pad"]
+    "package",
+    [
+        "sterling.study",
+        "sterling.measure",
+        "sterling.face.data",
+        "sterling.face.pad",
+        "sterling.face.recognition",
+    ],
 )
 def test_no_lazy_name_is_that_of_a_submodule(package: str) -> None:
     """The import of a submodule would replace the name in the package."""

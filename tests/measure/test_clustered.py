@@ -10,8 +10,10 @@ from sterling.measure import (
     Interval,
     Rate,
     clustered_interval,
+    clustered_rate,
     crossed_interval,
     mean_interval,
+    pair_interval,
 )
 
 RUNS = 500
@@ -169,3 +171,85 @@ def test_crossed_interval_refuses_what_it_cannot_measure() -> None:
         crossed_interval([1.0, 2.0, 3.0], [0, 0, 0], [0, 1, 2])
     with pytest.raises(InputError, match="give one each"):
         crossed_interval([1.0, 2.0], [0, 1, 2], [0, 1])
+
+
+def ordinary(rng: np.random.Generator, n: int, rate: float) -> NDArray[np.int64]:
+    """Symmetric errors of one trial a pair; subjects differ in how often they are mistaken."""
+    place = rng.normal(size=n)
+    shift = stats.norm.ppf(rate) * np.sqrt(3)  # of the sum of three standard normals
+    noise = np.triu(rng.normal(size=(n, n)), 1)
+    wrong: NDArray[np.int64] = np.array(place[:, None] + place + noise + noise.T < shift, np.int64)
+    np.fill_diagonal(wrong, 0)
+    return wrong
+
+
+@pytest.mark.parametrize("rate", [0.05, 0.3])
+def test_pairs_that_share_subjects_are_covered_and_independent_ones_are_not(rate: float) -> None:
+    rng, worlds, n = np.random.default_rng(0), 300, 40
+    trials = np.ones((n, n), np.int64)
+    robust = worst = independent = 0
+    for _ in range(worlds):
+        wrong = ordinary(rng, n, rate)
+        robust += pair_interval(wrong, trials).contains(rate)
+        worst += pair_interval(wrong, trials, method="worst case").contains(rate)
+        independent += Rate(int(wrong.sum()) // 2, n * (n - 1) // 2).interval().contains(rate)
+    assert stats.binom.cdf(robust, worlds, 0.92) > 0.01  # no worse than 92 %
+    assert worst >= 0.99 * worlds
+    assert stats.binom.cdf(independent, worlds, 0.8) < 0.01  # the control
+
+
+def test_pairs_without_errors_count_as_many_as_have_nobody_in_common() -> None:
+    none, trials = np.zeros((21, 21), int), np.full((21, 21), 6)
+    assert pair_interval(none, trials) == Rate(0, 10).interval()
+    assert pair_interval(trials, trials) == Rate(10, 10).interval()
+    worst = pair_interval(none, trials, method="worst case")
+    assert (worst.low, worst.high) == pytest.approx((0.0, 1 - 0.025 ** (1 / 10)))
+
+
+def test_the_jackknife_over_pairs_by_hand() -> None:
+    rng = np.random.default_rng(2)
+    wrong, trials = ordinary(rng, 9, 0.4), np.ones((9, 9), np.int64)
+    rate = wrong.sum() / 72
+    without = []
+    for left_out in range(9):
+        kept = np.delete(np.delete(wrong, left_out, 0), left_out, 1)
+        without.append(kept.sum() / 56)
+    variance = 8 / 9 * sum((one - rate) ** 2 for one in without)
+    ratio = stats.t.ppf(0.975, 35) / stats.t.ppf(0.975, 8)
+    effective = min(36, rate * (1 - rate) / variance * ratio**2)
+    expected = stats.beta.ppf([0.025], rate * effective, effective - rate * effective + 1)[0]
+    assert pair_interval(wrong, trials).low == pytest.approx(expected)
+    np.fill_diagonal(wrong, 1)  # which is not read
+    assert pair_interval(wrong, trials).low == pytest.approx(expected)
+
+
+def test_pairs_that_do_not_fit_are_refused() -> None:
+    ones = np.ones((4, 4), int)
+    with pytest.raises(InputError, match=r"give both as \(n, n\)"):
+        pair_interval(ones[:2], ones[:2])
+    with pytest.raises(InputError, match="symmetric, from 0"):
+        pair_interval(2 * ones, ones)
+    with pytest.raises(InputError, match="symmetric, from 0"):
+        pair_interval(np.triu(ones), 2 * ones)
+    with pytest.raises(NothingMeasuredError, match="2 subjects"):
+        pair_interval(ones[:2, :2], ones[:2, :2])
+    with pytest.raises(NothingMeasuredError, match="4 subjects"):
+        pair_interval(0 * ones, 0 * ones)
+    missing = ones.copy()
+    missing[0, 1] = missing[1, 0] = 0
+    assert pair_interval(0 * ones, missing).high < 1
+    with pytest.raises(InputError, match="every pair of subjects needs a trial"):
+        pair_interval(0 * ones, missing, method="worst case")
+    with pytest.raises(InputError, match="use robust or worst case"):
+        pair_interval(0 * ones, ones, method="best")  # type: ignore[arg-type]
+
+
+def test_a_clustered_rate_counts_rows_by_cluster() -> None:
+    events, cluster = [True, False, True, False, False, True], ["b", "a", "b", "a", "c", "c"]
+    found = clustered_rate(events, cluster)
+    assert found.value == 0.5
+    assert found.interval == clustered_interval([0, 2, 1], [2, 2, 2])
+    with pytest.raises(InputError, match="give one each"):
+        clustered_rate(events, cluster[:3])
+    with pytest.raises(NothingMeasuredError, match="0 subjects"):
+        clustered_rate([], [])

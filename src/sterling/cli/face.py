@@ -1,22 +1,30 @@
-"""`sterling face …`: liveness detection on the user's own photographs."""
+"""`sterling face …`: liveness and recognition on the user's own photographs."""
 
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import typer
 
-from sterling.cli import face_attack, face_card, face_challenge, face_data
+from sterling.cli import face_attack, face_card, face_challenge, face_data, face_recognition
 from sterling.cli._crops import PatternOption, crops_of, judged_crops
 from sterling.cli.studies import JsonFlag, show_evidence, show_json, show_metrics, show_table
 from sterling.errors import InputError
 
 app = typer.Typer(
-    no_args_is_help=True, help="Liveness of faces: train, evaluate, predict, export, attack."
+    no_args_is_help=True,
+    help="Faces: liveness (train, evaluate, predict, ...) and recognition (verify, identify, ...).",
 )
 app.add_typer(face_challenge.app, name="challenge")
 app.add_typer(face_data.app, name="data")
 app.command()(face_card.card)
 app.command()(face_attack.attack)
+for verb in (
+    face_recognition.embed,
+    face_recognition.verify,
+    face_recognition.identify,
+    face_recognition.threshold,
+):
+    app.command()(verb)
 
 JUDGED = 400
 """Test captures, at most, on which `train` shows what the new detector judges. Our choice."""

@@ -5,7 +5,7 @@ from .calibration import (
     classwise_calibration_error,
     negative_log_likelihood,
 )
-from .clustered import clustered_interval, crossed_interval
+from .clustered import clustered_interval, clustered_rate, crossed_interval, pair_interval
 from .curves import ErrorCurve, auc, eer, error_curve
 from .interval import Estimate, Interval, mean_interval
 from .operating_point import OperatingPoint, tpr_at_fpr
@@ -26,15 +26,19 @@ from .scores import Scores, aggregate
 from .sequence import mean_sequence, rate_sequence
 from .threshold import Threshold
 from .verification import (
+    Comparisons,
     FoldAccuracy,
     VerificationPoint,
     fold_accuracy,
+    identification_ranks,
     tar_at_far,
+    tpir_at_fpir,
 )
 
 __all__ = [
     "BONA_FIDE",
     "BradleyTerry",
+    "Comparisons",
     "ErrorCurve",
     "Estimate",
     "FoldAccuracy",
@@ -55,6 +59,7 @@ __all__ = [
     "calibration_error",
     "classwise_calibration_error",
     "clustered_interval",
+    "clustered_rate",
     "compare_paired",
     "crossed_interval",
     "eer",
@@ -62,15 +67,18 @@ __all__ = [
     "evaluate",
     "fit_bradley_terry",
     "fold_accuracy",
+    "identification_ranks",
     "mcnemar",
     "mean_interval",
     "mean_sequence",
     "negative_log_likelihood",
     "non_response_rates",
+    "pair_interval",
     "rate_sequence",
     "tar_at_far",
     "threshold_at_apcer",
     "threshold_at_bpcer",
     "threshold_at_eer",
+    "tpir_at_fpir",
     "tpr_at_fpr",
 ]

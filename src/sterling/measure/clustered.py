@@ -5,12 +5,12 @@ from collections.abc import Sequence
 from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 from scipy.special import xlogy
 
 from sterling.errors import InputError, NothingMeasuredError
-from sterling.measure.interval import Interval, check_level, finite_values
+from sterling.measure.interval import Estimate, Interval, check_level, finite_values
 from sterling.measure.rate import clopper_pearson
 from sterling.measure.sequence import likelihood_interval
 
@@ -64,7 +64,7 @@ def clustered_interval(
     check_level(level)
     wrong, total = _counts(errors, trials)
     if method == "worst case":
-        return _worst_case(wrong / total, level)
+        return _worst_case(wrong / total, level, len(total))
     if method != "robust":
         raise InputError(f"method {method!r} unknown; use robust or worst case")
     n, all_trials = len(total), float(total.sum())
@@ -77,17 +77,114 @@ def clustered_interval(
     moved = (wrong - rate * total) / (all_trials - total)
     variance = (n - 1) / n * float((moved**2).sum())
     degrees = all_trials**2 / float((total**2).sum()) - 1
+    return _effective(rate, variance, all_trials, degrees, level)
+
+
+def clustered_rate(events: ArrayLike, cluster: ArrayLike, level: float = 0.95) -> Estimate:
+    """Return the rate of events with `clustered_interval`, from one row per trial.
+
+    Args:
+        events: Whether each trial showed the event, bool (N,).
+        cluster: Cluster of each trial, such as the person shown, (N,).
+        level: Confidence in (0, 1).
+
+    Raises:
+        NothingMeasuredError: Fewer than two clusters.
+        InputError: Lengths differ.
+
+    Example:
+        >>> clustered_rate([True, False, False, False], ["ann", "ann", "bob", "cem"]).value
+        0.25
+    """
+    happened, groups = np.asarray(events, dtype=bool), np.asarray(cluster)
+    if happened.ndim != 1 or happened.shape != groups.shape:
+        raise InputError(f"events {happened.shape}, clusters {groups.shape}: give one each")
+    number = np.unique(groups, return_inverse=True)[1]
+    trials = np.bincount(number)
+    errors = np.bincount(number[happened], minlength=len(trials))
+    interval = clustered_interval(errors, trials, level)
+    return Estimate(float(happened.mean()), interval, level, "clustered")
+
+
+def pair_interval(
+    errors: NDArray[np.integer],
+    trials: NDArray[np.integer],
+    level: float = 0.95,
+    method: Literal["robust", "worst case"] = "robust",
+) -> Interval:
+    """Return an interval of a rate over pairs of different subjects, who are in many pairs each.
+
+    Two pairs are dependent if they have a subject in common: one subject whom many resemble makes
+    many errors. Both methods assume independent subjects:
+
+    - "robust", approximate: as of `clustered_interval`, with the jackknife variance of leaving one
+      subject out of all its pairs. With no errors, or nothing else, half as many trials as there
+      are subjects are counted, for so many pairs have nobody in common.
+    - "worst case", exact for any number of subjects: the mean over pairs of subjects of their
+      expected rates. Every pair of subjects must have been tried. It inverts Hoeffding's bound for
+      U-statistics, which is that of half as many independent trials as there are subjects.
+
+    Args:
+        errors: Number of errors of each pair, symmetric (n, n); the diagonal is not read.
+        trials: Number of trials of each pair, symmetric (n, n).
+        level: Confidence in (0, 1).
+        method: "robust" or "worst case".
+
+    Raises:
+        NothingMeasuredError: Fewer than three subjects, or no trial.
+        InputError: On shapes or counts that do not fit, an unknown method, or a pair without trial
+            for "worst case".
+
+    Source: Hoeffding, Journal of the American Statistical Association 58 (1963), section 5a;
+    jackknife of U-statistics: Arvesen, Annals of Mathematical Statistics 40 (1969); the effective
+    number is ours.
+
+    Example:
+        >>> import numpy as np
+        >>> none, once = np.zeros((40, 40), int), np.ones((40, 40), int)
+        >>> round(pair_interval(none, once, method="worst case").high, 2)  # of 20 trials
+        0.17
+    """
+    check_level(level)
+    if errors.ndim != 2 or errors.shape != trials.shape or len(errors) != len(errors.T):
+        raise InputError(f"errors {errors.shape}, trials {trials.shape}: give both as (n, n)")
+    n = len(errors)
+    wrong, total = (np.array(one, dtype=np.float64) for one in (errors, trials))
+    for matrix in (wrong, total):
+        np.fill_diagonal(matrix, 0)
+    if (wrong < 0).any() or (wrong > total).any() or not np.array_equal(wrong, wrong.T):
+        raise InputError("errors: symmetric, from 0 to the number of trials of each pair")
+    if n < 3 or not total.any():
+        raise NothingMeasuredError(f"{n} subjects: how much pairs differ takes three or more")
+    if method == "worst case":
+        above = np.triu_indices(n, 1)
+        if not (total[above] > 0).all():
+            raise InputError("worst case: every pair of subjects needs a trial; use robust")
+        return _worst_case(wrong[above] / total[above], level, n // 2)
+    if method != "robust":
+        raise InputError(f"method {method!r} unknown; use robust or worst case")
+    rate = float(wrong.sum() / total.sum())
+    if rate in (0.0, 1.0):
+        return clopper_pearson(rate * (n // 2), n // 2, level)
+    without = (wrong.sum() / 2 - wrong.sum(axis=0)) / (total.sum() / 2 - total.sum(axis=0))
+    variance = (n - 1) / n * float(((without - rate) ** 2).sum())
+    return _effective(rate, variance, float(total.sum()) / 2, n - 1, level)
+
+
+def _effective(
+    rate: float, variance: float, trials: float, degrees: float, level: float
+) -> Interval:
+    """Clopper and Pearson's interval of as many trials as have this variance, `trials` at most."""
     tail = (1 + level) / 2
-    few = float(stats.t.ppf(tail, all_trials - 1) / stats.t.ppf(tail, degrees)) ** 2
+    few = float(stats.t.ppf(tail, trials - 1) / stats.t.ppf(tail, degrees)) ** 2
     binomial = rate * (1 - rate)
-    effective = all_trials
-    if variance > 0:
-        effective = min(all_trials, few * binomial / variance)
+    effective = min(trials, few * binomial / variance) if variance > 0 else trials
     return clopper_pearson(rate * effective, effective, level)
 
 
-def _worst_case(rates: NDArray[np.float64], level: float) -> Interval:
-    n, mean = len(rates), float(rates.mean())
+def _worst_case(rates: NDArray[np.float64], level: float, n: int) -> Interval:
+    """Invert Hoeffding's bound of the mean of rates, which is one of `n` independent trials."""
+    mean = float(rates.mean())
     largest = n * float(xlogy(mean, mean) + xlogy(1 - mean, 1 - mean))
     return likelihood_interval(n * mean, n, largest + math.log((1 - level) / 2))
 

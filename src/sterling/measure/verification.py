@@ -1,11 +1,21 @@
-"""Verification, whether two things are the same one: rates and accuracies by counting."""
+"""Verification, whether two things are the same one, and identification among many, by counting.
 
+`Comparisons` holds the similarities of all pairs of items and whom they show, and gives rates with
+intervals that know which pairs have an identity in common. `identification_ranks` and
+`tpir_at_fpir` take probes against a gallery.
+"""
+
+from collections.abc import Hashable
 from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from sterling.errors import InputError
+from sterling.errors import InputError, NothingMeasuredError
+from sterling.measure.clustered import clustered_rate, pair_interval
+from sterling.measure.interval import Estimate, Interval, check_level
 from sterling.measure.rate import Rate
 
 SEEN = 10  # impostor comparisons that must be accepted for a rate to mean anything
@@ -128,3 +138,222 @@ def _best(distances: NDArray[np.float64], same: NDArray[np.bool_]) -> float:
     right = np.searchsorted(own, cuts, "left") + len(other) - np.searchsorted(other, cuts, "left")
     best = np.flatnonzero(right == right.max())
     return float(cuts[best[len(best) // 2]])
+
+
+@dataclass(frozen=True, eq=False)
+class Comparisons:
+    """All pairs of some items.
+
+    Attributes:
+        similarity: Symmetric (N, N), larger is more alike; the diagonal is not read.
+        identity: Identity of each item, (N,).
+
+    Raises:
+        InputError: Shapes differ, or similarities are not finite or not symmetric.
+
+    Example:
+        >>> import numpy as np
+        >>> place = np.array([0.0, 0.1, 1.0, 1.1, 2.0, 2.1])  # pairs of one identity are 0.1 apart
+        >>> pairs = Comparisons(-abs(place[:, None] - place), np.repeat(["ann", "bob", "cem"], 2))
+        >>> pairs.false_match(-0.5).value, pairs.false_non_match(-0.5).value
+        (0.0, 0.0)
+    """
+
+    similarity: NDArray[np.floating]
+    identity: NDArray[Any]
+
+    def __post_init__(self) -> None:
+        shape = (len(self.identity),) * 2
+        if self.similarity.shape != shape or not np.isfinite(self.similarity).all():
+            raise InputError(
+                f"similarity {self.similarity.shape}: finite, {shape} for {shape[0]} identities"
+            )
+        if not np.array_equal(self.similarity, self.similarity.T):
+            raise InputError("similarity: not symmetric; give that of (a, b) for (b, a), too")
+
+    @cached_property
+    def number(self) -> NDArray[np.int64]:
+        """Number of each item's identity, from 0."""
+        return np.unique(self.identity, return_inverse=True)[1].astype(np.int64)
+
+    @cached_property
+    def _pairs(self) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.bool_]]:
+        first, second = np.triu_indices(len(self.number), 1)
+        return first, second, self.number[first] == self.number[second]
+
+    @property
+    def genuine(self) -> NDArray[np.floating]:
+        """Similarities of pairs of one identity."""
+        first, second, same = self._pairs
+        return self.similarity[first[same], second[same]]
+
+    @property
+    def impostor(self) -> NDArray[np.floating]:
+        """Similarities of pairs of two identities."""
+        first, second, same = self._pairs
+        return self.similarity[first[~same], second[~same]]
+
+    def where(self, rows: NDArray[np.bool_]) -> "Comparisons":
+        """Return the pairs among some items, such as those of one group or range of yaw."""
+        return Comparisons(self.similarity[np.ix_(rows, rows)], self.identity[rows])
+
+    def by_group(self, groups: NDArray[Any]) -> dict[Hashable, "Comparisons"]:
+        """Return the pairs within each group of items, (N,), such as a range of yaw."""
+        return {one: self.where(groups == one) for one in np.unique(groups).tolist()}
+
+    def false_match(self, threshold: float, level: float = 0.95) -> Estimate:
+        """Return the rate of impostor pairs at or above a threshold (FMR), with `pair_interval`.
+
+        Raises:
+            NothingMeasuredError: Fewer than three identities.
+        """
+        wrong, total = self.matches(threshold)
+        value = (wrong.sum() - np.trace(wrong)) / max(1, total.sum() - np.trace(total))
+        return Estimate(float(value), pair_interval(wrong, total, level), level, "jackknife")
+
+    def false_match_limit(self, threshold: float, level: float = 0.95) -> Interval:
+        """Return `pair_interval` of "worst case": exact whatever the identities' resemblance."""
+        return pair_interval(*self.matches(threshold), level, "worst case")
+
+    def false_non_match(self, threshold: float, level: float = 0.95) -> Estimate:
+        """Return the rate of genuine pairs below a threshold (FNMR), clustered by identity.
+
+        Raises:
+            NothingMeasuredError: Fewer than two identities have two items.
+        """
+        first, _, same = self._pairs
+        if not same.any():
+            raise NothingMeasuredError(
+                "no identity has two items, and a false non-match rate compares two of one"
+            )
+        return clustered_rate(self.genuine < threshold, self.number[first[same]], level)
+
+    def matches(self, threshold: float) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Return pairs at or above a threshold, and all pairs, of each two identities: (n, n)."""
+        order = np.argsort(self.number, kind="stable")
+        starts = np.flatnonzero(np.diff(self.number[order], prepend=-1))
+        accepted = (self.similarity >= threshold)[np.ix_(order, order)]
+        np.fill_diagonal(accepted, False)
+        rows = np.add.reduceat(accepted, starts, axis=0, dtype=np.int64)
+        count = np.bincount(self.number)
+        total = np.outer(count, count) - np.diag(count)
+        return np.add.reduceat(rows, starts, axis=1), total
+
+    def tar(
+        self, far: float, *, seed: int = 0, repetitions: int = 200, level: float = 0.95
+    ) -> Estimate:
+        """Return `tar_at_far` with a percentile interval from identities drawn with replacement.
+
+        Each repetition chooses its own threshold, so that the interval knows the threshold's
+        uncertainty. A pair counts as often as both its identities were drawn, together.
+
+        Args:
+            far: False acceptance rate, at least 10 / the number of impostor pairs.
+            seed: Seed of the draws.
+            repetitions: Number of draws.
+            level: Confidence in (0, 1).
+
+        Raises:
+            InputError: There are too few impostor pairs for so small a rate, or no genuine pair.
+        """
+        check_level(level)
+        point = tar_at_far(self.genuine, self.impostor, far)
+        first, second, same = self._pairs
+        own = self.number[first[same]]
+        one, other = self.number[first[~same]], self.number[second[~same]]
+        order = np.argsort(-self.impostor, kind="stable")
+        # The strictest threshold lies among the most similar pairs, of which a part is enough.
+        order = order[: int(20 * far * len(order)) + 1000]
+        scores, one, other = self.impostor[order], one[order], other[order]
+        last = np.append(scores[1:] != scores[:-1], True)  # of those that are tied
+        items = np.bincount(self.number)
+        draw, n = np.random.default_rng(seed), len(items)
+        values = []
+        for _ in range(repetitions):
+            drawn = draw.multinomial(n, np.full(n, 1 / n))
+            every = (float(drawn @ items) ** 2 - float(drawn**2 @ items**2)) / 2
+            allowed = np.flatnonzero(last & (np.cumsum(drawn[one] * drawn[other]) <= far * every))
+            blocked = allowed[-1] + 1 if len(allowed) else 0
+            least = scores[min(blocked, len(scores) - 1)]
+            weight = drawn[own]
+            if weight.any() and every:
+                values.append(float(weight @ (self.genuine > least)) / float(weight.sum()))
+        low, high = np.quantile(values, [(1 - level) / 2, (1 + level) / 2])
+        interval = Interval(float(low), float(high))
+        return Estimate(point.tar.value, interval, level, "bootstrap over identities")
+
+
+def identification_ranks(
+    similarity: ArrayLike, probe: ArrayLike, gallery: ArrayLike
+) -> NDArray[np.int64]:
+    """Return the rank of each probe's own identity among those of a gallery; 0 without a mate.
+
+    An identity is as similar as its most similar item. Ties count against: an identity as similar
+    as the probe's own comes before it.
+
+    Args:
+        similarity: (P, G), larger is more alike.
+        probe: Identity of each probe, (P,).
+        gallery: Identity of each gallery item, (G,).
+
+    Raises:
+        InputError: Shapes differ, or a similarity is not finite.
+
+    Example:
+        >>> ranks = identification_ranks([[0.9, 0.2], [0.7, 0.3]], ["ann", "bob"], ["ann", "bob"])
+        >>> ranks.tolist()
+        [1, 2]
+    """
+    best, own = _by_identity(similarity, probe, gallery)
+    mate = np.where(own, best, -np.inf).max(axis=1)
+    return np.where(own.any(axis=1), (best >= mate[:, None]).sum(axis=1), 0).astype(np.int64)
+
+
+def tpir_at_fpir(
+    similarity: ArrayLike, probe: ArrayLike, gallery: ArrayLike, fpir: float
+) -> VerificationPoint:
+    """Return the true positive identification rate at a bound on the false positive one.
+
+    A probe without a mate in the gallery is a false positive when any item reaches the threshold; a
+    probe with one is a true positive when its own identity has rank 1 and reaches it.
+
+    Args:
+        similarity: (P, G), larger is more alike.
+        probe: Identity of each probe, (P,); some are not in the gallery.
+        gallery: Identity of each gallery item, (G,).
+        fpir: Bound in (0, 1), at least 10 / the number of probes without a mate.
+
+    Returns:
+        The point; its ``far`` is the FPIR, its ``tar`` the TPIR.
+
+    Raises:
+        InputError: As `tar_at_far`.
+    """
+    best, own = _by_identity(similarity, probe, gallery)
+    top, mated = best.max(axis=1), own.any(axis=1)
+    mate = np.where(own, best, -np.inf).max(axis=1)
+    first = identification_ranks(similarity, probe, gallery) == 1
+    never = best.min() - 1  # below every threshold
+    return tar_at_far(np.where(first, mate, never)[mated], top[~mated], fpir)
+
+
+def _by_identity(
+    similarity: ArrayLike, probe: ArrayLike, gallery: ArrayLike
+) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """Similarity of each probe and gallery identity, (P, n), and whether they are the same."""
+    values = np.asarray(similarity, dtype=float)
+    probes, items = np.asarray(probe), np.asarray(gallery)
+    if (
+        values.shape != (len(probes), len(items))
+        or not np.isfinite(values).all()
+        or not values.size
+    ):
+        raise InputError(
+            f"similarity {values.shape}: finite, one for each of {len(probes)} probes and "
+            f"{len(items)} gallery items"
+        )
+    identities, number = np.unique(items, return_inverse=True)
+    order = np.argsort(number, kind="stable")
+    starts = np.flatnonzero(np.diff(number[order], prepend=-1))
+    best = np.maximum.reduceat(values[:, order], starts, axis=1)
+    return best, probes[:, None] == identities

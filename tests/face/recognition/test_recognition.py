@@ -59,6 +59,20 @@ def test_arcface_adds_the_margin_to_the_angle_and_falls_throughout() -> None:
     assert bool((logits.diff() < 0).all())
 
 
+@pytest.mark.parametrize("margin", [0.3, 0.5])
+def test_the_gradient_is_the_closed_form_on_both_sides_of_the_edge(margin: float) -> None:
+    """-sin(θ + m) before π - m, and -sin θ behind it, where the logit is cos θ less a constant."""
+    edge = math.pi - margin
+    angle = torch.tensor([edge - 0.02, edge - 0.002, edge + 0.002, edge + 0.02])
+    angle.requires_grad_(True)
+    arc(angle, margin).sum().backward()  # type: ignore[no-untyped-call]
+    inside = torch.tensor([True, True, False, False])
+    with torch.no_grad():
+        expected = torch.where(inside, -(angle + margin).sin(), -angle.sin())
+    assert angle.grad is not None
+    torch.testing.assert_close(angle.grad, expected, atol=1e-3, rtol=1e-3)
+
+
 def test_gradients_are_finite_at_the_edges() -> None:
     angle = torch.tensor([0.0, math.pi - 0.5, math.pi], requires_grad=True)
     arc(angle, 0.5).sum().backward()  # type: ignore[no-untyped-call]

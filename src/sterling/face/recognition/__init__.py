@@ -1,44 +1,10 @@
-"""Face recognition: margins, meta-learning over domains, alignment, verification."""
+"""Face recognition: photographs to embeddings, verification, identification; training and margins.
 
-from sterling.face.recognition.encoder import FaceEncoder
-from sterling.face.recognition.heads import AdaFace, ArcFace, Classification, CosFace
-from sterling.face.recognition.identities import Identities, read_identity_folders
-from sterling.face.recognition.mfr import (
-    MFR,
-    DomainAggregation,
-    DomainSampling,
-    DomainSplit,
-    PairCriterion,
-    Pairs,
-    domain_alignment_loss,
-    hard_pair_loss,
-    soft_classification_loss,
-)
-from sterling.face.recognition.procedural_faces import procedural_domains
-from sterling.face.recognition.template import TEMPLATE, align_to_template, similarity_transform
-from sterling.face.recognition.verification import GalleryProbe, verification_accuracy
+Recognising people after the install: `embed`, `Gallery`, `identify`, `choose_threshold`, with the
+network `ResNet29`. Learning: margin heads (`ArcFace`, ...), meta-learning over domains (`MFR`).
+"""
 
-__all__ = [
-    "MFR",
-    "TEMPLATE",
-    "AdaFace",
-    "ArcFace",
-    "Classification",
-    "CosFace",
-    "DomainAggregation",
-    "DomainSampling",
-    "DomainSplit",
-    "FaceEncoder",
-    "GalleryProbe",
-    "Identities",
-    "PairCriterion",
-    "Pairs",
-    "align_to_template",
-    "domain_alignment_loss",
-    "hard_pair_loss",
-    "procedural_domains",
-    "read_identity_folders",
-    "similarity_transform",
-    "soft_classification_loss",
-    "verification_accuracy",
-]
+from lazy_loader import attach_stub
+
+# Names are in __init__.pyi; each is imported on first use, as recognising needs no PyTorch.
+__getattr__, __dir__, __all__ = attach_stub(__name__, __file__)

@@ -70,5 +70,20 @@ def align_to_template(
     points = np.asarray(landmarks, dtype=float)
     if points.shape != (5, 2):
         raise InputError(f"landmarks {points.shape}: give five points, x and y")
-    matrix = similarity_transform(points, TEMPLATE * size / SIDE)
-    return np.asarray(cv2.warpAffine(image, matrix, (size, size)), dtype=np.uint8)
+    return warp(image, similarity_transform(points, TEMPLATE * size / SIDE), size)
+
+
+def warp(image: NDArray[np.uint8], matrix: NDArray[np.float64], size: int) -> NDArray[np.uint8]:
+    """Apply a similarity to a picture, and average pixels where it shrinks to half or less.
+
+    Args:
+        image: uint8 (H, W) or (H, W, channels).
+        matrix: (2, 3), from the picture to the crop, as of `similarity_transform`.
+        size: Side of the crop; black beyond the picture.
+    """
+    times = max(1, int(1 / np.hypot(*matrix[:, 0])))
+    finer = times * matrix + [0, 0, (times - 1) / 2]  # pixels are counted at their centres
+    crop = cv2.warpAffine(image, finer, (times * size, times * size))
+    if times > 1:
+        crop = cv2.resize(crop, (size, size), interpolation=cv2.INTER_AREA)
+    return np.asarray(crop, dtype=np.uint8)
