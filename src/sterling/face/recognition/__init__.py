@@ -1,5 +1,17 @@
 """Face recognition: margins, meta-learning over domains, alignment, verification."""
 
+from sterling.face.recognition.alignment import AlignmentCanvas, AlignmentTemplate, template_grid
+from sterling.face.recognition.alignment_search import (
+    CanvasFaces,
+    SearchTraining,
+    TemplateSearch,
+    pair_auc,
+    population_search,
+    search_templates,
+    shared_scores,
+    template_scores,
+    train_at,
+)
 from sterling.face.recognition.encoder import FaceEncoder
 from sterling.face.recognition.heads import AdaFace, ArcFace, Classification, CosFace
 from sterling.face.recognition.identities import Identities, read_identity_folders
@@ -14,7 +26,16 @@ from sterling.face.recognition.mfr import (
     hard_pair_loss,
     soft_classification_loss,
 )
+from sterling.face.recognition.pose_face import (
+    LandmarkAutoencoder,
+    PosedBatch,
+    PoseFace,
+    PoseFaceTraining,
+    fit_landmark_autoencoder,
+)
+from sterling.face.recognition.pose_margin import PoseAdaptiveArcFace, pose_ratio, yaw_ratio
 from sterling.face.recognition.procedural_faces import procedural_domains
+from sterling.face.recognition.rendered_heads import RenderedHeads, draw_yaws, render_heads
 from sterling.face.recognition.template import TEMPLATE, align_to_template, similarity_transform
 from sterling.face.recognition.verification import GalleryProbe, verification_accuracy
 
@@ -22,7 +43,10 @@ __all__ = [
     "MFR",
     "TEMPLATE",
     "AdaFace",
+    "AlignmentCanvas",
+    "AlignmentTemplate",
     "ArcFace",
+    "CanvasFaces",
     "Classification",
     "CosFace",
     "DomainAggregation",
@@ -31,14 +55,34 @@ __all__ = [
     "FaceEncoder",
     "GalleryProbe",
     "Identities",
+    "LandmarkAutoencoder",
     "PairCriterion",
     "Pairs",
+    "PoseAdaptiveArcFace",
+    "PoseFace",
+    "PoseFaceTraining",
+    "PosedBatch",
+    "RenderedHeads",
+    "SearchTraining",
+    "TemplateSearch",
     "align_to_template",
     "domain_alignment_loss",
+    "draw_yaws",
+    "fit_landmark_autoencoder",
     "hard_pair_loss",
+    "pair_auc",
+    "population_search",
+    "pose_ratio",
     "procedural_domains",
     "read_identity_folders",
+    "render_heads",
+    "search_templates",
+    "shared_scores",
     "similarity_transform",
     "soft_classification_loss",
+    "template_grid",
+    "template_scores",
+    "train_at",
     "verification_accuracy",
+    "yaw_ratio",
 ]
