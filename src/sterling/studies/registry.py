@@ -203,6 +203,13 @@ _OWN = (
         "sterling.studies.image.pkaml",
     ),
     StudyEntry(
+        "poseface",
+        "Faces recognised over pose: orthogonal subspaces, and a margin that grows with yaw.",
+        "face",
+        "poseface2021",
+        "sterling.studies.face.poseface.study",
+    ),
+    StudyEntry(
         "pre_map",
         "Gaze points for a kind of viewer: rewards for format, place, spread and profile.",
         "gaze",

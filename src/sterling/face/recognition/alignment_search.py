@@ -6,7 +6,8 @@ best few are trained anew, and the best of these by the same people is the answe
 abstract names the search space, crop size and vertical shift. Which search it uses is not
 established, so there are two: `search_templates`, with shared weights, and `population_search`.
 
-    outcome = search_templates(make_recogniser, train, validation, template_grid(crops, shifts, 112))
+    candidates = template_grid([96, 112, 128, 144], [-8, 0, 8])
+    outcome = search_templates(make_recogniser, train, validation, candidates)
     outcome.template, outcome.shared, outcome.retrained
 
 `template_scores` scores templates for any fixed network, and so finds the one it was made for.

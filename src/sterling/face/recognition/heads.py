@@ -8,6 +8,7 @@ float32 whatever the embeddings' type.
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -165,6 +166,20 @@ class AdaFace(_Identities):
         return quality
 
 
+class Labelled(Protocol):
+    """A batch with pictures (B, C, S, S) and whom they show, int64 (B,)."""
+
+    @property
+    def images(self) -> Tensor:
+        """Pictures."""
+        ...
+
+    @property
+    def labels(self) -> Tensor:
+        """Identities."""
+        ...
+
+
 @dataclass(frozen=True, eq=False)
 class LabelledBatch:
     """Pictures (B, C, S, S) and whom they show, int64 (B,)."""
@@ -189,7 +204,7 @@ class Classification:
         """Encoder and head."""
         return {"encoder": self.encoder, "head": self.head}
 
-    def outer_loss(self, task: LabelledBatch) -> Tensor:
+    def outer_loss(self, task: Labelled) -> Tensor:
         """Loss of one batch."""
         return F.cross_entropy(self.head(self.encoder(task.images), task.labels), task.labels)
 

@@ -113,11 +113,29 @@ def read_identity_folders(
     return [domain for domain, _ in read], sum(missed for _, missed in read)
 
 
+def read_people(folder: Path, *, size: int = 32, pictures: int = 10) -> tuple[Identities, int]:
+    """Read ``<person>/<picture>`` and bring every face to the template, in grey.
+
+    Args:
+        folder: Holds a folder for each person.
+        size: Side of the aligned faces, pixels.
+        pictures: At most so many of each person, in the order of their names.
+
+    Returns:
+        The people with two faces or more, and the number of pictures that cannot be read or show
+        no face.
+
+    Raises:
+        InputError: The folder is missing, or has fewer than four people with two faces.
+    """
+    return _domain(folder, FaceDetector(longest_side=SEARCHED_SIDE), size, pictures)
+
+
 def _domain(
     folder: Path, detector: FaceDetector, size: int, pictures: int
 ) -> tuple[Identities, int]:
     if not folder.is_dir():
-        raise InputError(f"{folder}: no such domain; name folders that are there")
+        raise InputError(f"{folder}: no such folder; name one that is there")
     faces: list[NDArray[np.uint8]] = []
     person: list[int] = []
     missed = 0
@@ -143,8 +161,8 @@ def _domain(
     kept = [row for row, one in enumerate(person) if counts[one] > 1]
     if len({person[row] for row in kept}) < 4:
         raise InputError(
-            f"{folder}: fewer than four people with two faces each; the layout is "
-            "<domain>/<person>/<picture>, and --set domains=[...] names the domains"
+            f"{folder}: fewer than four people with two faces each; a folder for each person holds "
+            "that person's pictures"
         )
     stacked = torch.from_numpy(np.stack([faces[row] for row in kept])).float()
     images = stacked[:, None] / 127.5 - 1

@@ -203,6 +203,11 @@ class PosedBatch:
         """Batch of some rows."""
         return PosedBatch(self.images[rows], self.labels[rows], self.codes[rows], self.ratio[rows])
 
+    def to(self, device: str) -> "PosedBatch":
+        """Batch on a device."""
+        parts = (self.images, self.labels, self.codes, self.ratio)
+        return PosedBatch(*(part.to(device) for part in parts))
+
 
 @dataclass(frozen=True, eq=False)
 class PoseFaceTraining:

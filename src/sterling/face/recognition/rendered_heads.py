@@ -40,6 +40,8 @@ from sterling.face.capture.studio import (
     sit,
 )
 from sterling.face.data import Manifest
+from sterling.face.recognition.alignment import AlignmentTemplate
+from sterling.face.recognition.template import similarity_transform
 from sterling.storage import write_atomically, write_parquet
 
 NEAR = 30.0  # degrees of yaw up to which a pose counts as near-frontal
@@ -115,6 +117,22 @@ class RenderedHeads:
         OpenCV and detectors count so.
         """
         return self.landmarks[:, :5] - 0.5
+
+    def align(self, template: AlignmentTemplate) -> "RenderedHeads":
+        """Bring every picture and its landmarks to an alignment template, by the exact landmarks.
+
+        Args:
+            template: Template; render with a `crop` that shows what it shows.
+        """
+        images, landmarks = [], []
+        for picture, five, points in zip(self.images, self.five, self.landmarks, strict=True):
+            pixels = np.ascontiguousarray(picture.numpy().transpose(1, 2, 0))
+            images.append(template.align(pixels, five).transpose(2, 0, 1))
+            matrix = similarity_transform(five, template.points)
+            landmarks.append((points - 0.5) @ matrix[:, :2].T + matrix[:, 2] + 0.5)
+        return replace(
+            self, images=torch.from_numpy(np.stack(images)), landmarks=np.stack(landmarks)
+        )
 
     def table(self) -> pl.DataFrame:
         """One row for each picture: person, pose, light, angles, expressions, landmarks."""
