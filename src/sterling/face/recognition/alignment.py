@@ -169,21 +169,25 @@ class AlignmentCanvas:
             )
         scale = own.size / own.crop
         left = (own.crop - template.crop) / 2 * scale
-        across = _resampling(left, template.crop * scale, own.size, template.size)
         top = left + template.shift * scale
-        down = _resampling(top, template.crop * scale, own.size, template.size)
-        return down @ canvases.float() @ across.T
+        columns, across = _resampling(left, template.crop * scale, own.size, template.size)
+        rows, down = _resampling(top, template.crop * scale, own.size, template.size)
+        return down @ canvases[..., rows, columns].float() @ across.T
 
 
 @cache
-def _resampling(start: float, length: float, pixels: int, size: int) -> Tensor:
-    """Weights (size, pixels) that resize a stretch of a row of pixels, bilinear and anti-aliased.
+def _resampling(start: float, length: float, pixels: int, size: int) -> tuple[slice, Tensor]:
+    """Pixels of a row that a stretch of it needs, and weights (size, needed) that resize it.
 
-    The kernel is a triangle as wide as a new pixel, or as an old one where that is wider. Pixels
-    have their centres at integers, as landmarks and `AlignmentTemplate.points` count them.
+    The resampling is bilinear and anti-aliased: its kernel is a triangle as wide as a new pixel, or
+    as an old one where that is wider. Pixels have their centres at integers, as landmarks and
+    `AlignmentTemplate.points` count them.
     """
     step = length / size
     centres = start + np.arange(size) * step
     apart = np.abs(np.arange(pixels) - centres[:, None]) / max(step, 1.0)
     weights = np.clip(1 - apart, 0, None)
-    return torch.from_numpy((weights / weights.sum(1, keepdims=True)).astype(np.float32))
+    weights /= weights.sum(1, keepdims=True)
+    used = np.flatnonzero(weights.any(0))
+    needed = slice(int(used[0]), int(used[-1]) + 1)
+    return needed, torch.from_numpy(weights[:, needed].astype(np.float32))

@@ -77,7 +77,7 @@ class PoseFaceConfig(Config):
     pictures: int = Field(default=10, ge=2)
     size: int = Field(default=32, ge=16, multiple_of=8)
     width: int = Field(default=16, ge=4, multiple_of=4)
-    features: int = Field(default=128, ge=8)
+    features: int = Field(default=72, ge=8)
     dimension: int = Field(default=64, ge=2)
     code: int = Field(default=8, ge=1)
     iterations: int = Field(default=600, ge=1)
