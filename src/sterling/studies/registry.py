@@ -84,6 +84,13 @@ _OWN = (
         "sterling.studies.face.epcr.study",
     ),
     StudyEntry(
+        "faps",
+        "Search for the alignment template: crop size and vertical shift of the face.",
+        "face",
+        "faps2021",
+        "sterling.studies.face.faps.study",
+    ),
+    StudyEntry(
         "flexible_modal",
         "One face detector for any set of cameras: backbones, fusions, modality dropout.",
         "face",

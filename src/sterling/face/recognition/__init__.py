@@ -1,8 +1,12 @@
 """Face recognition: margins, meta-learning over domains, alignment, verification."""
 
-from sterling.face.recognition.alignment import AlignmentCanvas, AlignmentTemplate, template_grid
-from sterling.face.recognition.alignment_search import (
+from sterling.face.recognition.alignment import (
+    AlignmentCanvas,
+    AlignmentTemplate,
     CanvasFaces,
+    template_grid,
+)
+from sterling.face.recognition.alignment_search import (
     SearchTraining,
     TemplateSearch,
     pair_auc,
@@ -14,7 +18,12 @@ from sterling.face.recognition.alignment_search import (
 )
 from sterling.face.recognition.encoder import FaceEncoder
 from sterling.face.recognition.heads import AdaFace, ArcFace, Classification, CosFace
-from sterling.face.recognition.identities import Identities, read_identity_folders
+from sterling.face.recognition.identities import (
+    Identities,
+    read_canvases,
+    read_identity_folders,
+    read_people,
+)
 from sterling.face.recognition.mfr import (
     MFR,
     DomainAggregation,
@@ -74,7 +83,9 @@ __all__ = [
     "population_search",
     "pose_ratio",
     "procedural_domains",
+    "read_canvases",
     "read_identity_folders",
+    "read_people",
     "render_heads",
     "search_templates",
     "shared_scores",

@@ -175,6 +175,40 @@ class AlignmentCanvas:
         return down @ canvases[..., rows, columns].float() @ across.T
 
 
+@dataclass(frozen=True, eq=False)
+class CanvasFaces:
+    """Aligned canvases of people.
+
+    Attributes:
+        canvas: Canvas that the pictures are on.
+        images: uint8 (N, channels, K, K).
+        person: Person in each, int64 (N,).
+
+    Raises:
+        InputError: Pictures and people differ in number.
+    """
+
+    canvas: AlignmentCanvas
+    images: Tensor
+    person: NDArray[np.int64]
+
+    def __post_init__(self) -> None:
+        if len(self.images) != len(self.person):
+            raise InputError(
+                f"{len(self.images)} canvases of {len(self.person)} people named: name one for each"
+            )
+
+    def cut(self, template: AlignmentTemplate, rows: Tensor | None = None) -> Tensor:
+        """Faces at a template, float32 (N, channels, S, S) in [-1, 1]; of some rows, or of all."""
+        images = self.images if rows is None else self.images[rows]
+        return self.canvas.cut(images, template) / 127.5 - 1
+
+    def of(self, people: NDArray[np.int64]) -> "CanvasFaces":
+        """Faces of some people."""
+        rows = np.isin(self.person, people)
+        return CanvasFaces(self.canvas, self.images[torch.from_numpy(rows)], self.person[rows])
+
+
 @cache
 def _resampling(start: float, length: float, pixels: int, size: int) -> tuple[slice, Tensor]:
     """Pixels of a row that a stretch of it needs, and weights (size, needed) that resize it.

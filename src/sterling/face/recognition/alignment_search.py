@@ -29,45 +29,11 @@ from torch import Tensor, nn
 from sterling.adapt import with_batch_statistics, with_running_statistics
 from sterling.checks import Count, Positive, Range, Weight, check_fields
 from sterling.errors import InputError
-from sterling.face.recognition.alignment import AlignmentCanvas, AlignmentTemplate
+from sterling.face.recognition.alignment import AlignmentTemplate, CanvasFaces
 from sterling.face.recognition.heads import Classification, CosFace, LabelledBatch
 from sterling.runs import derive_seed
 
 Scored = Mapping[AlignmentTemplate, float]
-
-
-@dataclass(frozen=True, eq=False)
-class CanvasFaces:
-    """Aligned canvases of people.
-
-    Attributes:
-        canvas: Canvas that the pictures are on.
-        images: uint8 (N, channels, K, K).
-        person: Person in each, int64 (N,).
-
-    Raises:
-        InputError: Pictures and people differ in number.
-    """
-
-    canvas: AlignmentCanvas
-    images: Tensor
-    person: NDArray[np.int64]
-
-    def __post_init__(self) -> None:
-        if len(self.images) != len(self.person):
-            raise InputError(
-                f"{len(self.images)} canvases of {len(self.person)} people named: name one for each"
-            )
-
-    def cut(self, template: AlignmentTemplate, rows: Tensor | None = None) -> Tensor:
-        """Faces at a template, float32 (N, channels, S, S) in [-1, 1]; of some rows, or of all."""
-        images = self.images if rows is None else self.images[rows]
-        return self.canvas.cut(images, template) / 127.5 - 1
-
-    def of(self, people: NDArray[np.int64]) -> "CanvasFaces":
-        """Faces of some people."""
-        rows = np.isin(self.person, people)
-        return CanvasFaces(self.canvas, self.images[torch.from_numpy(rows)], self.person[rows])
 
 
 @dataclass(frozen=True)
@@ -75,9 +41,10 @@ class SearchTraining:
     """Settings of training; ours.
 
     Attributes:
-        iterations: Steps of one network.
+        iterations: Steps of a network at one template.
+        shared: Steps of the network that is trained at every template; it has as many to learn.
         batch: Faces of a step.
-        rate: Learning rate of SGD with momentum 0.9, which falls to 0 along half a cosine.
+        rate: Learning rate of Adam, which falls to 0 along half a cosine.
         scale: Scale of CosFace's logits.
         margin: Margin of CosFace.
         statistics: Batches that batch normalisation is re-estimated on.
@@ -87,8 +54,9 @@ class SearchTraining:
     """
 
     iterations: Count = 400
+    shared: Count = 1600
     batch: Annotated[int, Range(2)] = 64
-    rate: Positive = 0.1
+    rate: Positive = 3e-3
     scale: Positive = 16.0
     margin: Weight = 0.2
     statistics: Count = 4
@@ -122,9 +90,7 @@ class _Learner:
                 dimension, len(people), scale=training.scale, margin=training.margin
             )
         parts = nn.ModuleList([self.network, self.head])
-        self.steps = torch.optim.SGD(
-            parts.parameters(), training.rate, momentum=0.9, weight_decay=5e-4
-        )
+        self.steps = torch.optim.Adam(parts.parameters(), training.rate)
         self.done = 0
 
     def faces_of(self, number: int, template: AlignmentTemplate) -> LabelledBatch:
@@ -134,9 +100,11 @@ class _Learner:
         rows = torch.from_numpy(draw.choice(len(self.labels), size, replace=False))
         return LabelledBatch(self.faces.cut(template, rows), self.labels[rows])
 
-    def fit(self, candidates: Sequence[AlignmentTemplate], until: int) -> None:
-        """Train up to a number of steps, with a template drawn for each."""
-        whole = self.training.iterations
+    def fit(
+        self, candidates: Sequence[AlignmentTemplate], until: int, whole: int | None = None
+    ) -> None:
+        """Train up to a number of steps, of `whole` in all, with a template drawn for each."""
+        whole = until if whole is None else whole
         learner = Classification(self.network, self.head)
         for number in range(self.done, until):
             draw = np.random.default_rng(derive_seed(self.seed, "template", number))
@@ -149,7 +117,7 @@ class _Learner:
         self.done = until
 
     def take_over(self, other: "_Learner") -> None:
-        """Copy weights and momentum of another learner."""
+        """Copy weights and optimiser of another learner."""
         self.network.load_state_dict(other.network.state_dict())
         self.head.load_state_dict(other.head.state_dict())
         self.steps.load_state_dict(deepcopy(other.steps.state_dict()))
@@ -233,7 +201,7 @@ def shared_scores(
     """
     _require(train, validation, candidates)
     learner = _Learner(make, train, training, seed)
-    learner.fit(candidates, training.iterations)
+    learner.fit(candidates, training.shared)
     return {one: template_scores(learner.at(one), validation, [one])[one] for one in candidates}
 
 
@@ -351,9 +319,10 @@ def population_search(
     learners = [_Learner(make, train, training, derive_seed(seed, k)) for k in range(workers)]
     held = [candidates[index] for index in start]
     scores: list[float] = []
+    whole = training.iterations
     for number in range(rounds):
         for learner, template in zip(learners, held, strict=True):
-            learner.fit([template], training.iterations * (number + 1) // rounds)
+            learner.fit([template], whole * (number + 1) // rounds, whole)
         scores = [
             template_scores(learner.at(template), validation, [template])[template]
             for learner, template in zip(learners, held, strict=True)
