@@ -11,7 +11,7 @@ from sterling.face.recognition import CanvasFaces
 from sterling.face.recognition.template import SIDE
 from sterling.runs import derive_seed
 
-STRENGTH = 0.6  # share of the planted pattern where it is
+STRENGTH = 0.7  # share of the planted pattern where it is
 PATTERNS = 6  # patterns that the invented people of one repetition mix
 
 
@@ -40,8 +40,8 @@ class Region:
 REGIONS: Mapping[str, Region] = {
     "outer ring": Region(-28, -28, 140, 140, hole=66, cell=12, crop=1, shift=0),
     "around the eyes": Region(20, 40, 92, 64, hole=0, cell=5, crop=-1, shift=0),
-    "below the chin": Region(16, 118, 96, 140, hole=0, cell=6, crop=0, shift=1),
-    "above the brows": Region(16, -28, 96, -6, hole=0, cell=6, crop=0, shift=-1),
+    "below the chin": Region(-4, 128, 116, 160, hole=0, cell=12, crop=0, shift=1),
+    "above the brows": Region(-4, -48, 116, -16, hole=0, cell=12, crop=0, shift=-1),
 }
 
 

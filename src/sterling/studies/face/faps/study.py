@@ -95,7 +95,7 @@ def views(results: Results, config: FapsConfig) -> Views:
                 Column("AUC", "AUC, planted"),
             ],
             caption="Means over repetitions; the default is crop 112, shift 0; a shift above 0 is "
-            "down. AUC: of the network trained anew, on people to choose on.",
+            "down. AUC: with shared weights, on people to choose on.",
         ),
         results.table(
             "test",

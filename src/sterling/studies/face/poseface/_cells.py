@@ -68,8 +68,8 @@ class PoseFaceConfig(Config):
         device: Device that trains.
     """
 
-    seeds: int = Field(default=8, ge=2)
-    people: int = Field(default=400, ge=8)
+    seeds: int = Field(default=6, ge=2)
+    people: int = Field(default=300, ge=8)
     poses: int = Field(default=3, ge=1)
     lights: int = Field(default=2, ge=1, le=len(LIGHTS))
     near_frontal: float = Field(default=0.9, ge=0, le=1)
@@ -80,7 +80,7 @@ class PoseFaceConfig(Config):
     features: int = Field(default=72, ge=8)
     dimension: int = Field(default=64, ge=2)
     code: int = Field(default=8, ge=1)
-    iterations: int = Field(default=600, ge=1)
+    iterations: int = Field(default=400, ge=1)
     batch: int = Field(default=64, ge=2)
     learning_rate: float = Field(default=2e-3, gt=0)
     scale: float = Field(default=16.0, gt=0)
