@@ -35,6 +35,14 @@ from sterling.face.recognition.mfr import (
     hard_pair_loss,
     soft_classification_loss,
 )
+from sterling.face.recognition.pair_lists import (
+    PairList,
+    TemplateList,
+    read_cfp,
+    read_cross_pairs,
+    read_ijb,
+    read_lfw_pairs,
+)
 from sterling.face.recognition.pose_face import (
     LandmarkAutoencoder,
     PosedBatch,
@@ -66,6 +74,7 @@ __all__ = [
     "Identities",
     "LandmarkAutoencoder",
     "PairCriterion",
+    "PairList",
     "Pairs",
     "PoseAdaptiveArcFace",
     "PoseFace",
@@ -73,6 +82,7 @@ __all__ = [
     "PosedBatch",
     "RenderedHeads",
     "SearchTraining",
+    "TemplateList",
     "TemplateSearch",
     "align_to_template",
     "domain_alignment_loss",
@@ -84,7 +94,11 @@ __all__ = [
     "pose_ratio",
     "procedural_domains",
     "read_canvases",
+    "read_cfp",
+    "read_cross_pairs",
     "read_identity_folders",
+    "read_ijb",
+    "read_lfw_pairs",
     "read_people",
     "render_heads",
     "search_templates",
