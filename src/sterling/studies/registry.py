@@ -84,6 +84,13 @@ _OWN = (
         "sterling.studies.face.epcr.study",
     ),
     StudyEntry(
+        "faps",
+        "Search for the alignment template: crop size and vertical shift of the face.",
+        "face",
+        "faps2021",
+        "sterling.studies.face.faps.study",
+    ),
+    StudyEntry(
         "flexible_modal",
         "One face detector for any set of cameras: backbones, fusions, modality dropout.",
         "face",
@@ -208,6 +215,13 @@ _OWN = (
         "image",
         "qin2021prior",
         "sterling.studies.image.pkaml",
+    ),
+    StudyEntry(
+        "poseface",
+        "Faces recognised over pose: orthogonal subspaces, and a margin that grows with yaw.",
+        "face",
+        "poseface2021",
+        "sterling.studies.face.poseface.study",
     ),
     StudyEntry(
         "pre_map",

@@ -253,5 +253,5 @@ def test_real_faces_are_found_aligned_and_divided(shared_data: Path, tmp_path: P
         assert float(one.images.abs().max()) <= 1
     with pytest.raises(InputError, match="two to learn from"):
         read_identity_folders(tmp_path, ("yale",))
-    with pytest.raises(InputError, match="no such domain"):
+    with pytest.raises(InputError, match="no such folder"):
         read_identity_folders(tmp_path, ("yale", "orl_att", "nobody"))

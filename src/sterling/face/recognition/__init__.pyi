@@ -1,10 +1,21 @@
+from .alignment import AlignmentCanvas, AlignmentTemplate, CanvasFaces, template_grid
+from .alignment_search import (
+    SearchTraining,
+    TemplateSearch,
+    pair_auc,
+    population_search,
+    search_templates,
+    shared_scores,
+    template_scores,
+    train_at,
+)
 from .chip import CHIP_SIDE, CHIP_TEMPLATE, face_chip, head_turn
 from .embedding import Embedding, Quality, embed, embed_chips
 from .embeddings_file import read_embeddings, write_embeddings
 from .encoder import FaceEncoder
 from .gallery import DLIB_THRESHOLD, Candidate, Gallery, Identification, identify, people_of
 from .heads import AdaFace, ArcFace, Classification, CosFace
-from .identities import Identities, read_identity_folders
+from .identities import Identities, read_canvases, read_identity_folders, read_people
 from .match_threshold import (
     DLIB,
     GroupRates,
@@ -29,7 +40,17 @@ from .mfr import (
     hard_pair_loss,
     soft_classification_loss,
 )
+from .pair_lists import PairList, TemplateList, read_cfp, read_cross_pairs, read_ijb, read_lfw_pairs
+from .pose_face import (
+    LandmarkAutoencoder,
+    PosedBatch,
+    PoseFace,
+    PoseFaceTraining,
+    fit_landmark_autoencoder,
+)
+from .pose_margin import PoseAdaptiveArcFace, pose_ratio, yaw_ratio
 from .procedural_faces import procedural_domains
+from .rendered_heads import RenderedHeads, draw_yaws, render_heads
 from .resnet29 import ResNet29
 from .template import TEMPLATE, align_to_template, similarity_transform
 from .verification import GalleryProbe, verification_accuracy
@@ -42,8 +63,11 @@ __all__ = [
     "MFR",
     "TEMPLATE",
     "AdaFace",
+    "AlignmentCanvas",
+    "AlignmentTemplate",
     "ArcFace",
     "Candidate",
+    "CanvasFaces",
     "Classification",
     "CosFace",
     "DomainAggregation",
@@ -56,33 +80,61 @@ __all__ = [
     "GroupRates",
     "Identification",
     "Identities",
+    "LandmarkAutoencoder",
     "MatchRates",
     "MatchThreshold",
     "PairCriterion",
+    "PairList",
     "Pairs",
+    "PoseAdaptiveArcFace",
+    "PoseFace",
+    "PoseFaceTraining",
+    "PosedBatch",
     "Quality",
+    "RenderedHeads",
     "ResNet29",
+    "SearchTraining",
+    "TemplateList",
+    "TemplateSearch",
     "align_to_template",
     "choose_threshold",
     "domain_alignment_loss",
+    "draw_yaws",
     "embed",
     "embed_chips",
     "face_chip",
+    "fit_landmark_autoencoder",
     "group_rates",
     "hard_pair_loss",
     "head_turn",
     "held_out_fmr",
     "identify",
     "measure_rates",
+    "pair_auc",
     "people_of",
+    "population_search",
+    "pose_ratio",
     "procedural_domains",
+    "read_canvases",
+    "read_cfp",
+    "read_cross_pairs",
     "read_embeddings",
     "read_identity_folders",
+    "read_ijb",
+    "read_lfw_pairs",
+    "read_people",
     "read_threshold",
+    "render_heads",
+    "search_templates",
+    "shared_scores",
     "similarity_transform",
     "soft_classification_loss",
+    "template_grid",
+    "template_scores",
+    "train_at",
     "turn_groups",
     "verification_accuracy",
     "write_embeddings",
     "write_threshold",
+    "yaw_ratio",
 ]

@@ -8,6 +8,7 @@ float32 whatever the embeddings' type.
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -96,10 +97,21 @@ class ArcFace(_Identities):
         """Logits (N, identities) of embeddings (N, D) and identities int64 (N,)."""
         cosines = self.cosines(embeddings)
         own = _own(cosines, labels)
-        wider = (own.acos() + self.margin).cos()
-        beyond = own - self.margin * math.sin(math.pi - self.margin)
-        target = torch.where(own > math.cos(math.pi - self.margin), wider, beyond)
-        return self._with_target(cosines, labels, target)
+        margins = torch.tensor(self.margin, dtype=torch.float64, device=own.device)
+        return self._with_target(cosines, labels, with_angular_margin(own, margins))
+
+
+def with_angular_margin(cosines: Tensor, margins: Tensor) -> Tensor:
+    """Cosines of angles widened by margins, monotone beyond π, shape and type of `cosines`.
+
+    Args:
+        cosines: In (-1, 1), (N,).
+        margins: Radians in [0, π), float64, (N,) or one for all.
+    """
+    narrow = (math.pi - margins).cos().to(cosines.dtype)
+    fall = (margins * (math.pi - margins).sin()).to(cosines.dtype)
+    wider = (cosines.acos() + margins.to(cosines.dtype)).cos()
+    return torch.where(cosines > narrow, wider, cosines - fall)
 
 
 class AdaFace(_Identities):
@@ -154,6 +166,20 @@ class AdaFace(_Identities):
         return quality
 
 
+class Labelled(Protocol):
+    """A batch with pictures (B, C, S, S) and whom they show, int64 (B,)."""
+
+    @property
+    def images(self) -> Tensor:
+        """Pictures."""
+        ...
+
+    @property
+    def labels(self) -> Tensor:
+        """Identities."""
+        ...
+
+
 @dataclass(frozen=True, eq=False)
 class LabelledBatch:
     """Pictures (B, C, S, S) and whom they show, int64 (B,)."""
@@ -178,7 +204,7 @@ class Classification:
         """Encoder and head."""
         return {"encoder": self.encoder, "head": self.head}
 
-    def outer_loss(self, task: LabelledBatch) -> Tensor:
+    def outer_loss(self, task: Labelled) -> Tensor:
         """Loss of one batch."""
         return F.cross_entropy(self.head(self.encoder(task.images), task.labels), task.labels)
 

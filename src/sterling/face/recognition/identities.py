@@ -1,7 +1,7 @@
 """Pictures of people in one domain: their division by person, and reading them from folders."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from torch import Tensor
 from sterling.errors import InputError
 from sterling.face.data import IMAGE_SUFFIXES, FaceDetector
 from sterling.face.data.images import call_picture
+from sterling.face.recognition.alignment import AlignmentCanvas, CanvasFaces
 from sterling.face.recognition.template import align_to_template
 from sterling.files import is_hidden
 from sterling.sandbox import sandbox
@@ -113,11 +114,60 @@ def read_identity_folders(
     return [domain for domain, _ in read], sum(missed for _, missed in read)
 
 
+def read_people(folder: Path, *, size: int = 32, pictures: int = 10) -> tuple[Identities, int]:
+    """Read ``<person>/<picture>`` and bring every face to the template, in grey.
+
+    Args:
+        folder: Holds a folder for each person.
+        size: Side of the aligned faces, pixels.
+        pictures: At most so many of each person, in the order of their names.
+
+    Returns:
+        The people with two faces or more, and the number of pictures that cannot be read or show
+        no face.
+
+    Raises:
+        InputError: The folder is missing, or has fewer than four people with two faces.
+    """
+    return _domain(folder, FaceDetector(longest_side=SEARCHED_SIDE), size, pictures)
+
+
+def read_canvases(
+    folder: Path, canvas: AlignmentCanvas, *, pictures: int = 10
+) -> tuple[CanvasFaces, int]:
+    """Read ``<person>/<picture>`` and bring every face to a canvas, in colour.
+
+    Arguments, errors and the number returned are those of `read_people`.
+    """
+    detector = FaceDetector(longest_side=SEARCHED_SIDE)
+
+    def placed(image: NDArray[np.uint8]) -> NDArray[np.uint8] | None:
+        face = detector.largest(image)
+        if face is None:
+            return None
+        pixels = np.ascontiguousarray(image.transpose(1, 2, 0))
+        return canvas.template.align(pixels, face.landmarks).transpose(2, 0, 1)
+
+    faces, person, missed = _faces(folder, pictures, placed)
+    return CanvasFaces(canvas, torch.from_numpy(faces), person), missed
+
+
 def _domain(
     folder: Path, detector: FaceDetector, size: int, pictures: int
 ) -> tuple[Identities, int]:
+    faces, person, missed = _faces(folder, pictures, lambda image: _aligned(image, detector, size))
+    images = torch.from_numpy(faces).float()[:, None] / 127.5 - 1
+    return Identities(folder.name, images, person), missed
+
+
+def _faces(
+    folder: Path,
+    pictures: int,
+    placed: Callable[[NDArray[np.uint8]], NDArray[np.uint8] | None],
+) -> tuple[NDArray[np.uint8], NDArray[np.int64], int]:
+    """Placed faces, the person of each, and the number of pictures without a face."""
     if not folder.is_dir():
-        raise InputError(f"{folder}: no such domain; name folders that are there")
+        raise InputError(f"{folder}: no such folder; name one that is there")
     faces: list[NDArray[np.uint8]] = []
     person: list[int] = []
     missed = 0
@@ -131,9 +181,7 @@ def _domain(
         with sandbox() as box:
             wanted = found[:pictures] if len(found) > 1 else []
             for answer in box.map(call_picture(str(path)) for path in wanted):
-                face = (
-                    None if isinstance(answer, InputError) else _aligned(answer[0], detector, size)
-                )
+                face = None if isinstance(answer, InputError) else placed(answer[0])
                 if face is None:
                     missed += 1
                 else:
@@ -143,12 +191,10 @@ def _domain(
     kept = [row for row, one in enumerate(person) if counts[one] > 1]
     if len({person[row] for row in kept}) < 4:
         raise InputError(
-            f"{folder}: fewer than four people with two faces each; the layout is "
-            "<domain>/<person>/<picture>, and --set domains=[...] names the domains"
+            f"{folder}: fewer than four people with two faces each; a folder for each person holds "
+            "that person's pictures"
         )
-    stacked = torch.from_numpy(np.stack([faces[row] for row in kept])).float()
-    images = stacked[:, None] / 127.5 - 1
-    return Identities(folder.name, images, np.array([person[row] for row in kept])), missed
+    return np.stack([faces[row] for row in kept]), np.array([person[row] for row in kept]), missed
 
 
 def _aligned(

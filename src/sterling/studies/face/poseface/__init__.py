@@ -1,0 +1,1 @@
+"""Identity and pose in orthogonal subspaces, with a pose-adaptive margin."""
