@@ -102,7 +102,7 @@ def test_observations_hold_picture_tree_and_boxes(browser: Browser) -> None:
         seen, _ = env.reset(seed=0)
         button = seen.find(ref_of(seen, "ONE"))
         assert seen.screenshot is not None
-        assert seen.screenshot.shape == (210, 160, 3)
+        assert seen.screenshot.shape == (214, 332, 3)
         assert env.observation_space.contains(seen)
     assert 'button "ONE"' in seen.accessibility
     assert button is not None
@@ -115,7 +115,7 @@ def test_refused_actions_leave_the_page_and_the_episode_alone(browser: Browser) 
         seen, _ = env.reset(seed=1)
         for action, reason in (
             (Action("click", ref=999), "no longer on the page"),
-            (Action("click", point=(500.0, 5.0)), "outside of the 160 × 210 page"),
+            (Action("click", point=(500.0, 5.0)), "outside of the 332 × 214 page"),
             (Action("goto", text="file:///etc/passwd"), "files outside of the site's folder"),
             (Action("goto", text="http://example.org/"), "not allowed"),
             (Action("select", ref=1, text="x"), "no list to select from"),

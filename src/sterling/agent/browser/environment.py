@@ -10,7 +10,7 @@ import numpy as np
 
 from sterling.agent.browser.actions import Action, RefusedActionError
 from sterling.agent.browser.chromium import SLACK, Browser, require_gui
-from sterling.agent.browser.faults import Fault, FaultPlan, act_with_fault
+from sterling.agent.browser.faults import CLICKED, Fault, FaultPlan, act_with_fault, standing_modal
 from sterling.agent.browser.grammar import Grammar, parse_action
 from sterling.agent.browser.live_page import LivePage, PageLostError
 from sterling.agent.browser.observation import Observation
@@ -168,20 +168,21 @@ class BrowserEnv(gym.Env[Observation, Action | str]):
             InputError: The page does not open.
         """
         del options
-        return self.browser.call(self._reset(seed), self.limit + SLACK)
+        return self.browser.call(self.reset_later(seed), self.limit + SLACK)
 
     def step(self, action: Action | str) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
         """Do one action and look at the page.
 
         Returns:
             Observation; reward (of the last action only); whether the task ended; whether the
-            episode was cut off; and ``refused``, ``fault``, ``ended`` where there is something to
-            say.
+            episode was cut off; and the action as read (``action``), why it was refused
+            (``refused``), the `Fault` that struck it (``fault``), whether a slow page did the one
+            before it only now (``late``) and why the episode ended (``ended``), where they apply.
 
         Raises:
             InputError: No episode is under way.
         """
-        return self.browser.call(self._step(action), self.limit + SLACK)
+        return self.browser.call(self.step_later(action), self.limit + SLACK)
 
     def render(self) -> Any:
         """Take a picture of the page, uint8 (H, W, 3)."""
@@ -196,7 +197,8 @@ class BrowserEnv(gym.Env[Observation, Action | str]):
         if self._own:
             self.browser.close()
 
-    async def _reset(self, seed: int | None) -> tuple[Observation, dict[str, Any]]:
+    async def reset_later(self, seed: int | None) -> tuple[Observation, dict[str, Any]]:
+        """`reset` as a coroutine for `run_together`."""
         self._seed = self._seed + 1 if seed is None else seed
         self._rng = np.random.default_rng((self._seed, 1))
         self._np_random, self._np_random_seed = np.random.default_rng(self._seed), self._seed
@@ -235,9 +237,10 @@ class BrowserEnv(gym.Env[Observation, Action | str]):
             accessibility=self._accessibility,
         )
 
-    async def _step(
+    async def step_later(
         self, given: Action | str
     ) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
+        """`step` as a coroutine for `run_together`."""
         if self._over:
             raise InputError("no episode is under way: call reset() first")
         self._steps += 1
@@ -247,6 +250,7 @@ class BrowserEnv(gym.Env[Observation, Action | str]):
             action = self._read(given)
         except RefusedActionError as error:
             info["refused"], action = str(error), Action("wait")
+        info["action"] = action
         try:
             await self._within(self._perform(action, info))
             self._seen, value = await self._within(
@@ -276,13 +280,17 @@ class BrowserEnv(gym.Env[Observation, Action | str]):
     async def _perform(self, action: Action, info: dict[str, Any]) -> None:
         held, self._held = self._held, None
         if held is not None:  # the page was slow and takes the action before this one now
-            await self._do(held, info, "late")
+            info["late"] = True
+            await self._do(held, {})
             await self._page.settle()
         plan = self.faults
         modal = self._modal and await self._page.evaluate("() => __sterling.modal(1, 1)")
-        kind = plan.draw(action, self._rng, modal=modal) if plan else None
+        late = held is not None
+        kind = plan.draw(action, self._rng, modal=modal, late=late) if plan else None
         if plan is None or kind is None:
-            await self._do(action, info, "refused")
+            await self._do(action, info)
+            if modal and action.kind in CLICKED and "refused" not in info:
+                info["fault"] = await standing_modal(self._page, action)
         elif kind == "slow":
             self._held = action
             info["fault"] = Fault("slow", False, "")
@@ -299,11 +307,11 @@ class BrowserEnv(gym.Env[Observation, Action | str]):
         if action.kind not in ("finish", "infeasible"):
             await self._page.settle()
 
-    async def _do(self, action: Action, info: dict[str, Any], key: str) -> None:
+    async def _do(self, action: Action, info: dict[str, Any]) -> None:
         try:
             await self._page.act(action, await self._page.locate(action), blur=False)
         except RefusedActionError as error:
-            info[key] = str(error)
+            info["refused"] = str(error)
 
     async def _within(self, work: Coroutine[Any, Any, Any]) -> Any:
         """Wait for work on the page, at most `limit` seconds; Playwright's errors become ours."""
@@ -326,7 +334,9 @@ def reset_all(
     Raises:
         InputError: A page does not open.
     """
-    return _together(envs, [partial(env._reset, at) for env, at in zip(envs, seeds, strict=True)])
+    return run_together(
+        envs, [partial(env.reset_later, at) for env, at in zip(envs, seeds, strict=True)]
+    )
 
 
 def step_all(
@@ -337,12 +347,19 @@ def step_all(
     Raises:
         InputError: An environment has no episode under way.
     """
-    return _together(envs, [partial(env._step, do) for env, do in zip(envs, actions, strict=True)])
+    return run_together(
+        envs, [partial(env.step_later, do) for env, do in zip(envs, actions, strict=True)]
+    )
 
 
-def _together(
+def run_together(
     envs: Sequence[BrowserEnv], calls: Sequence[Callable[[], Coroutine[Any, Any, Any]]]
 ) -> list[Any]:
+    """Run one coroutine for each of several environments of one browser at the same time.
+
+    Raises:
+        InputError: The environments have different browsers.
+    """
     if not envs:
         return []
     if any(env.browser is not envs[0].browser for env in envs):

@@ -51,10 +51,21 @@ class FaultPlan:
             if kind not in FAULTS:
                 raise unknown_name("fault", str(kind), FAULTS)
 
-    def draw(self, action: Action, rng: np.random.Generator, *, modal: bool) -> FaultKind | None:
-        """Draw whether a fault strikes an action, and which; a page has one modal at a time."""
+    def draw(
+        self, action: Action, rng: np.random.Generator, *, modal: bool, late: bool
+    ) -> FaultKind | None:
+        """Draw whether a fault strikes an action, and which.
+
+        Args:
+            action: The action.
+            rng: Random numbers of the episode.
+            modal: Whether a dialog covers the page already; there is one at a time.
+            late: Whether the page was slow just before; it is not twice in a row.
+        """
         struck, choice = rng.random() < self.rate, rng.random()
-        fitting = [kind for kind in self.kinds if _applies(kind, action, modal=modal)]
+        barred = {"modal"} if modal else set()
+        barred |= {"slow"} if late else set()
+        fitting = [kind for kind in self.kinds if kind not in barred and _applies(kind, action)]
         return fitting[int(choice * len(fitting))] if struck and fitting else None
 
 
@@ -73,14 +84,14 @@ class Fault:
     proof: str
 
 
-def _applies(kind: FaultKind, action: Action, *, modal: bool) -> bool:
+def _applies(kind: FaultKind, action: Action) -> bool:
     match kind:
         case "misclick":
             return action.kind in CLICKED
         case "stale":
             return action.ref is not None
         case "modal":
-            return action.kind in CLICKED and not modal
+            return action.kind in CLICKED
         case "focus":
             return action.kind in TYPED
         case "slow":
@@ -124,9 +135,14 @@ async def _modal(page: LivePage, action: Action) -> tuple[Fault, str]:
     point = await page.locate(action)
     await page.evaluate("() => __sterling.cover()")
     await page.act(action, point, blur=False)
+    return await standing_modal(page, action), ""
+
+
+async def standing_modal(page: LivePage, action: Action) -> Fault:
+    """Return the fault of an action that a dialog kept from its target."""
     met = await page.evaluate("(ref) => __sterling.met(ref)", action.ref)
-    landed = bool(met) and bool(met["modal"])
-    return Fault("modal", landed, f"the pointer met {'the dialog' if landed else met}"), ""
+    landed = bool(met) and bool(met["modal"]) and not met["hit"]
+    return Fault("modal", landed, f"the pointer met {'the dialog' if landed else met}")
 
 
 async def _misclick(

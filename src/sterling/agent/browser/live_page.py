@@ -13,7 +13,7 @@ from PIL import Image
 
 from sterling.agent.browser.actions import NEEDS_TARGET, POINTED, Action, RefusedActionError
 from sterling.agent.browser.chromium import Browser
-from sterling.agent.browser.observation import Box, Observation, element_of
+from sterling.agent.browser.observation import Observation, element_of
 from sterling.agent.browser.site import Site
 
 if TYPE_CHECKING:
@@ -196,7 +196,7 @@ class LivePage:
             RefusedActionError: The element is gone, or the point lies outside of the page.
         """
         if action.ref is not None:
-            return _middle(await self._box(action.ref))
+            return await self._place(action.ref)
         if action.point is not None:
             self._check_inside(action.point)
         return action.point
@@ -255,7 +255,7 @@ class LivePage:
                 await page.keyboard.type(action.text)
             case "press":
                 if action.ref is not None:
-                    await self._click(_middle(await self._box(action.ref)))
+                    await self._click(await self._place(action.ref))
                 await page.keyboard.press(action.text)
             case "select":
                 await self._select(action)
@@ -295,7 +295,7 @@ class LivePage:
     async def _drag(
         self, point: tuple[float, float], end: tuple[float, float] | int | None
     ) -> None:
-        target = _middle(await self._box(end)) if isinstance(end, int) else end
+        target = await self._place(end) if isinstance(end, int) else end
         assert target is not None
         self._check_inside(target)
         mouse = self.page.mouse
@@ -324,11 +324,11 @@ class LivePage:
             raise RefusedActionError(f"goto {url!r}: {reason}")
         await self.page.goto(url)
 
-    async def _box(self, ref: int) -> Box:
-        box = await self.evaluate("(ref) => __sterling.locate(ref)", ref)
-        if box is None:
+    async def _place(self, ref: int) -> tuple[float, float]:
+        point = await self.evaluate("(ref) => __sterling.locate(ref)", ref)
+        if point is None:
             raise RefusedActionError(f"element [{ref}] is no longer on the page")
-        return tuple(box)
+        return float(point[0]), float(point[1])
 
     async def _state(self, name: str, ref: int) -> Any:
         return await self.evaluate(f"(ref) => __sterling.{name}(ref)", ref)
@@ -374,10 +374,6 @@ class LivePage:
             self._note(f"popup {page.url} closed")
             with contextlib.suppress(Exception):
                 await page.close()
-
-
-def _middle(box: Box) -> tuple[float, float]:
-    return (box[0] + box[2]) / 2, (box[1] + box[3]) / 2
 
 
 _SCRIPT = files("sterling.agent.browser").joinpath("page.js").read_text(encoding="utf-8")

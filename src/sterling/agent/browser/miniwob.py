@@ -10,8 +10,8 @@ from sterling.agent.browser.live_page import LivePage, PageLostError
 from sterling.agent.browser.site import LOCAL, Site
 from sterling.errors import InputError, unknown_name
 
-VIEWPORT = (160, 210)
-"""Width and height of every MiniWoB++ task."""
+VIEWPORT = (332, 214)
+"""Width and height of the page. Tasks fill 160 × 210; dialogs are placed by the whole width."""
 RELOADED = frozenset(
     {
         "book-flight",
@@ -134,5 +134,7 @@ _START = f"""(seed) => {{
   Math.seedrandom(String(seed));
   core.EPISODE_MAX_TIME = 1e9;
   core.startEpisodeReal();
+  for (const id of ['reward-display', 'click-canvas'])
+    document.getElementById(id).style.visibility = 'hidden';
   return ({_GOAL})();
 }}"""

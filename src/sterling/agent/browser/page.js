@@ -124,13 +124,22 @@
     };
   }
 
+  // A point that the pointer can reach an element at: its centre, or another where that is covered.
   function locate(ref) {
     const element = find(ref);
     if (!element) return null;
     if (element.scrollIntoViewIfNeeded) element.scrollIntoViewIfNeeded();
     const box = boxOf(element);
     if (!isVisible(element.tagName === 'OPTION' ? element.parentElement : element, box)) return null;
-    return box;
+    for (const share of [0.5, 0.25, 0.75, 0.1, 0.9]) {
+      for (const other of [0.5, 0.25, 0.75, 0.1, 0.9]) {
+        const x = box[0] + share * (box[2] - box[0]), y = box[1] + other * (box[3] - box[1]);
+        const top = document.elementFromPoint(x, y);
+        if (!top || covers(top, element) !== null) continue;
+        if (top === element || !top.contains(element)) return [x, y];
+      }
+    }
+    return middle(box);
   }
 
   function select(ref, texts) {
@@ -227,7 +236,10 @@
         const element = document.activeElement;
         return element && element !== document.body ? number(element) : null;
       },
-      blur: () => document.activeElement && document.activeElement.blur(),
+      blur: () => {
+        if (document.activeElement) document.activeElement.blur();
+        getSelection().removeAllRanges(); // a selection takes text without the focus
+      },
       toggled: (ref) => { const element = find(ref); return element ? stateOf(element).checked : null; },
       value: (ref) => { const element = find(ref); return element ? stateOf(element).value : null; },
       top: (x, y, ref) => {
