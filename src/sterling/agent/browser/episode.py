@@ -299,25 +299,20 @@ class _Player:
     def _end(self, reward: float, reason: str) -> None:
         episode = self._episode
         episode.reward, episode.ended = reward, reason
-        roles = [one.role for one in episode.steps]
         alarms = [at for at, one in enumerate(episode.steps) if one.check and one.check.alarm]
-        episode.recovered, episode.failed = _repairs(episode.steps, roles, alarms)
+        episode.recovered = sum(repaired(episode, at) for at in alarms)
+        episode.failed = len(alarms) - episode.recovered
         self.finished = (self._index, episode)
         self._next()
 
 
-def _repairs(
-    steps: Sequence[StepRecord], roles: Sequence[str], alarms: Sequence[int]
-) -> tuple[int, int]:
-    """Count the alarms whose last repairing step left the wanted effect, and the others."""
-    judge, repaired = Verifier(), 0
-    for at in alarms:
-        last = at
-        while last + 1 < len(steps) and roles[last + 1] != "policy":
-            last += 1
-        fixed = (
-            last > at
-            and not judge.check(steps[at].action, steps[at].before, steps[last].after).alarm
-        )
-        repaired += fixed
-    return repaired, len(alarms) - repaired
+def repaired(episode: Episode, at: int) -> bool:
+    """Whether the recovery after an action left its wanted effect, by the rules."""
+    last = at
+    while last + 1 < len(episode.steps) and episode.steps[last + 1].role != "policy":
+        last += 1
+    if last == at:
+        return False
+    step, end = episode.steps[at], episode.steps[last]
+    over = last + 1 == len(episode.steps) and episode.success
+    return over or not Verifier().check(step.action, step.before, end.after).alarm

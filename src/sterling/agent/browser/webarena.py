@@ -1,4 +1,4 @@
-"""Task files of WebArena, read and listed; the sites are servers of their own and do not run here."""
+"""Task files of WebArena, read and listed; their sites are servers that do not run here."""
 
 import json
 from collections.abc import Mapping
