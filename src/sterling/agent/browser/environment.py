@@ -130,7 +130,7 @@ class BrowserEnv(gym.Env[Observation, Action | str]):
         screenshot: bool = False,
         accessibility: bool = False,
         max_steps: int = 20,
-        limit: float = 10.0,
+        limit: float = 20.0,
         virtual_time: bool = True,
     ) -> None:
         self.task, self.grammar, self.faults = task, grammar, faults
@@ -168,7 +168,7 @@ class BrowserEnv(gym.Env[Observation, Action | str]):
             InputError: The page does not open.
         """
         del options
-        return self.browser.call(self.reset_later(seed), self.limit + SLACK)
+        return self.browser.call(self.reset_later(seed), 3 * self.limit + SLACK)
 
     def step(self, action: Action | str) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
         """Do one action and look at the page.
@@ -182,7 +182,7 @@ class BrowserEnv(gym.Env[Observation, Action | str]):
         Raises:
             InputError: No episode is under way.
         """
-        return self.browser.call(self.step_later(action), self.limit + SLACK)
+        return self.browser.call(self.step_later(action), 3 * self.limit + SLACK)
 
     def render(self) -> Any:
         """Take a picture of the page, uint8 (H, W, 3)."""
@@ -368,4 +368,4 @@ def run_together(
     async def all_of_them() -> list[Any]:
         return await asyncio.gather(*(call() for call in calls))
 
-    return envs[0].browser.call(all_of_them(), envs[0].limit + SLACK)
+    return envs[0].browser.call(all_of_them(), 3 * max(env.limit for env in envs) + SLACK)

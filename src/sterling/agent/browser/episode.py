@@ -11,6 +11,8 @@ from sterling.agent.browser.faults import Fault
 from sterling.agent.browser.observation import Observation
 from sterling.agent.browser.verifier import Check, Verifier
 
+AT_ONCE = 6
+"""Pages that work at the same time: more only wait for each other on two cores."""
 MOST_RECOVERIES = 2
 """Recoveries of one action at most, as in the method's card."""
 
@@ -42,6 +44,20 @@ class StepRecord:
     late: bool = False
     role: str = "policy"
     choice: Any = None
+
+    def caption(self) -> str:
+        """Describe the step in one line: action, refusal, fault and verdict."""
+        words = [
+            self.action.describe()
+            if self.role == "policy"
+            else f"{self.role}: {self.action.describe()}"
+        ]
+        target = self.before.find(self.action.ref)
+        words += [f"on {target.tag} {target.text or target.name!r}"] if target is not None else []
+        words += [f"refused: {self.refused}"] if self.refused else []
+        words += [f"fault: {self.fault.kind}"] if self.fault is not None else []
+        words += [f"{self.check.verdict} ({self.check.reason})"] if self.check is not None else []
+        return "; ".join(words)
 
 
 @dataclass
@@ -139,8 +155,10 @@ def _recover(failed: StepRecord, verifier: Verifier) -> Generator[Any, StepRecor
     """Repair an action in at most two tries; return the page and whether it worked."""
     before, action, seen, check = failed.before, failed.action, failed.after, failed.check
     assert check is not None
+    if failed.refused and target_of(action, before) is None:
+        return seen, False  # it named nothing that ever was on the page
     for attempt in range(MOST_RECOVERIES):
-        if attempt == 0 and check.verdict == "no change":
+        if attempt == 0 and check.verdict == "no change" and not failed.refused:
             step = yield Action("wait"), "wait", None  # a slow page may only need time
             seen = step.after
             if not verifier.check(action, before, seen).alarm:
@@ -197,7 +215,7 @@ def run_episodes(
     guard: Guard | None = None,
     progress: Callable[[], None] = lambda: None,
 ) -> list[Episode]:
-    """Play episodes, one page of each environment at a time, all environments side by side.
+    """Play episodes, one page for each environment, up to six of them side by side.
 
     Args:
         envs: Environments of one browser, by name of the task or of the page.
@@ -218,9 +236,9 @@ def run_episodes(
         for name, queue in queues.items()
     ]
     while players:
-        calls = [player.call for player in players]
-        results = run_together([player.env for player in players], calls)
-        for player, result in zip(players, results, strict=True):
+        active = players[:AT_ONCE]
+        results = run_together([one.env for one in active], [one.call for one in active])
+        for player, result in zip(active, results, strict=True):
             player.receive(result)
             if player.finished is not None:
                 found[player.finished[0]] = player.finished[1]

@@ -54,9 +54,7 @@ def success_rows(
         rows += [
             row("success", Rate(sum(one.success for one in own), len(own)), subset=subset, **at),
             row("steps", steps / len(own), subset=subset, **at),
-            row(
-                "refused", Rate(sum(one.invalid for one in own), max(steps, 1)), subset=subset, **at
-            ),
+            row("refused", refused, subset=subset, **at),
         ]
     for task in dict.fromkeys(one.task for one in episodes):
         own = [one for one in episodes if one.task == task]
