@@ -2,7 +2,9 @@
 
 import json
 import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 
 import pytest
 
@@ -269,3 +271,49 @@ def test_no_browser_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "")
     with pytest.raises(InputError, match="apt-get install chromium"):
         require_gui()
+
+
+class Site(ThreadingHTTPServer):
+    """A local site that counts what it was asked; ``/away`` leads to another address."""
+
+    def __init__(self, body: str = "", away: str = "") -> None:
+        self.asked: list[str] = []
+        site = self
+
+        class Answer(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                site.asked.append(self.path)
+                self.send_response(302 if self.path == "/away" else 200)
+                if self.path == "/away":
+                    self.send_header("Location", away)
+                self.send_header("Content-Type", "text/html")
+                self.end_headers()
+                self.wfile.write(body.encode())
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        super().__init__(("127.0.0.1", 0), Answer)
+        Thread(target=self.serve_forever, daemon=True).start()
+
+    @property
+    def origin(self) -> str:
+        return f"http://127.0.0.1:{self.server_port}"
+
+
+def test_a_local_site_is_open_and_a_redirect_out_of_it_is_not(
+    browser: Browser, tmp_path: Path
+) -> None:
+    other = Site()
+    fetches = f"for (const a of ['/away', '/ok', '{other.origin}/direct']) fetch(a).catch(() => 0)"
+    site = Site(f'<button onclick="{fetches}; window.done = true">Go</button>', other.origin + "/x")
+    with other, site:
+        task = page(tmp_path, "", start=site.origin + "/", origins=[site.origin])
+        with PageEnv(task, browser=browser, allow=(site.origin,)) as env:
+            seen, _ = env.reset(seed=0)
+            _, reward, done, _, _ = env.step(Action("click", ref=ref_of(seen, "Go")))
+            assert (reward, done) == (1.0, True)
+        site.shutdown()
+        other.shutdown()
+    assert {"/", "/ok", "/away"} <= set(site.asked)
+    assert other.asked == []
