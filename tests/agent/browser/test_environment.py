@@ -138,6 +138,13 @@ def test_refused_actions_leave_the_page_and_the_episode_alone(browser: Browser) 
             assert (after.digest, reward, done, cut) == (seen.digest, 0.0, False, False)
 
 
+def test_gymnasium_accepts_the_environment(browser: Browser) -> None:
+    from gymnasium.utils.env_checker import check_env
+
+    with MiniWobEnv("click-test", browser=browser) as env:
+        check_env(env, skip_render_check=True)
+
+
 def test_an_unknown_task_names_the_nearest(browser: Browser) -> None:
     with pytest.raises(InputError, match="did you mean click-checkboxes"):
         MiniWobEnv("click-checkbox", browser=browser)

@@ -1,4 +1,4 @@
-"""Actions on a page, common to all grammars, and why one is refused."""
+"""Actions on a page, common to all grammars."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -52,7 +52,7 @@ class Action:
         ref: Number of the target element, as observed.
         point: Target in pixels of the viewport, where no element is named.
         text: Text to type, keys to press (``Control+a``), option to select, address, or answer.
-        end: Where a drag ends: a point, or the number of an element.
+        end: End of a drag: a point, or the number of an element.
         scroll: Pixels to scroll right and down.
 
     Raises:

@@ -14,7 +14,7 @@ PIXEL_STEP = 24
 
 @dataclass(frozen=True)
 class Changes:
-    """What is different after an action.
+    """Differences of a page after an action.
 
     Attributes:
         target: Target before; None where the action has none.

@@ -30,7 +30,7 @@ class ChatPolicy:
     Args:
         model: Local model, or any behind an OpenAI-compatible address (`sterling.lm.Endpoint`).
         grammar: Grammar of the environment.
-        sampling: How tokens are drawn.
+        sampling: Settings of the drawing of tokens.
         memory: Earlier actions that are shown.
 
     Example::

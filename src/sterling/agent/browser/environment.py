@@ -24,12 +24,12 @@ from gymnasium import spaces  # noqa: E402
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a task stands after an action.
+    """State of a task after an action.
 
     Attributes:
         done: Whether the page says that the episode is over.
         reward: Reward in [-1, 1]; 1 is success.
-        reason: Why it is over; "" while it is not.
+        reason: Reason of the end; "" before it.
     """
 
     done: bool
@@ -38,14 +38,14 @@ class Outcome:
 
 
 class Task(Protocol):
-    """What an environment asks of a task.
+    """Interface of a task.
 
     Attributes:
         name: Name.
-        site: What its pages may load.
+        site: Addresses that its pages may load.
         start: Whole address of the first page; ``{seed}`` is replaced.
         hidden: CSS selector of elements that observations leave out; "" for none.
-        fresh: What a reset makes new: only the problem, the page, or cookies and storage as well.
+        fresh: Part that a reset makes new: the problem, the page, or cookies and storage as well.
     """
 
     name: str

@@ -26,11 +26,11 @@ class StepRecord:
         action: The action; a wait where the policy gave none that could be read.
         after: The page after it.
         reward: Reward.
-        refused: Why it was refused; "" if it was not.
+        refused: Reason for refusing it; "" if it was done.
         fault: Fault that struck it, if one did.
         check: The verifier's verdict, where there was one.
         late: Whether a slow page did the action before this one only now.
-        role: Who chose it: "policy", or "wait", "undo" or "retry" of a recovery.
+        role: Source of the action: "policy", or "wait", "undo" or "retry" of a recovery.
         choice: The policy's own record of its choice, such as indices and log-probability.
     """
 
@@ -62,14 +62,14 @@ class StepRecord:
 
 @dataclass
 class Episode:
-    """What happened from a reset to the end.
+    """Record from a reset to the end.
 
     Attributes:
         task: Name of the task.
         seed: Seed of the reset.
         steps: Actions.
         reward: Last reward; 1 is success.
-        ended: Why it ended.
+        ended: Reason of the end.
         failed: Actions that no recovery repaired, by the verifier's verdict.
         recovered: Actions that were repaired.
     """
@@ -115,7 +115,7 @@ class Policy(Protocol):
 
 @dataclass(frozen=True)
 class Guard:
-    """What watches a policy.
+    """Verifier of a policy, and what follows an alarm.
 
     Attributes:
         verifier: Judges each action.
@@ -221,7 +221,7 @@ def run_episodes(
         envs: Environments of one browser, by name of the task or of the page.
         jobs: Environment and seed of each episode.
         policy: Makes the policy of a page.
-        guard: What watches the policy; None for nothing.
+        guard: Verifier and recovery; None for neither.
         progress: Called after each episode.
 
     Returns:

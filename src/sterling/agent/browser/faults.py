@@ -20,7 +20,7 @@ CHANGES = CLICKED | TYPED | {"select", "press"}
 
 @dataclass(frozen=True)
 class FaultPlan:
-    """How often which faults strike.
+    """Kinds and rate of the faults that strike actions.
 
     ==========  ==================================================================================
     kind        what happens
@@ -76,7 +76,7 @@ class Fault:
     Attributes:
         kind: Kind.
         landed: Whether the page shows that it happened as meant.
-        proof: What shows it.
+        proof: Trace on the page that shows it.
     """
 
     kind: FaultKind

@@ -176,7 +176,7 @@ def _numbers(
 
 
 def _matches(text: str, goal: str, quoted: list[str]) -> list[float]:
-    """How a text fits the goal: as a phrase, by its words, and to the first two quoted texts."""
+    """Compare a text with the goal: as a phrase, by words, and with the first two quoted texts."""
     if not text:
         return [0.0] * 6
     words = _WORD.findall(text.lower())

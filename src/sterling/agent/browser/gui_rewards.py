@@ -37,7 +37,7 @@ def step_reward(action: Action | None, wanted: Action, seen: Observation) -> flo
         >>> box = (0.0, 0.0, 40.0, 20.0)
         >>> seen = Observation("", "", "", (Element(1, "button", "", "OK", "", box),))
         >>> round(step_reward(Action("click", point=(50.0, 10.0)), Action("click", ref=1), seen), 2)
-        0.41
+        0.43
     """
     if action is None:
         return 0.0

@@ -44,7 +44,7 @@ class LivePage:
 
     Args:
         browser: Browser that runs it.
-        site: What it may load.
+        site: Addresses that it may load.
         viewport: Width and height in pixels.
         hidden: CSS selector of elements that observations leave out; "" for none.
         virtual_time: Whether the page's clock is ours.
@@ -206,7 +206,7 @@ class LivePage:
 
         Args:
             action: The action.
-            point: Where the pointer goes.
+            point: Place of the pointer.
             blur: Take the focus away before typing.
 
         Raises:

@@ -1,4 +1,4 @@
-"""What an agent sees of a page: elements with boxes, a text, a picture."""
+"""Observations of a page: elements with boxes, a text, a picture."""
 
 import json
 from collections.abc import Mapping
@@ -83,6 +83,8 @@ class Element:
 class Observation:
     """One look at a page.
 
+    Two looks are equal when goal, page, numbers and picture are.
+
     Attributes:
         goal: Instruction.
         url: Address.
@@ -91,7 +93,7 @@ class Observation:
         scroll: Scrolled pixels to the right and down.
         more: Number of visible elements beyond these.
         fields: Texts of the instruction that a task asks to type, where the task says so.
-        events: What happened by itself since the last look, such as a dialog that was dismissed.
+        events: Events since the last look, such as a dialog that was dismissed.
         accessibility: Accessibility tree as text; "" unless asked for.
         screenshot: Pixels, uint8 (H, W, 3); None unless asked for.
     """
@@ -106,6 +108,16 @@ class Observation:
     events: tuple[str, ...] = ()
     accessibility: str = ""
     screenshot: NDArray[np.uint8] | None = field(default=None, repr=False)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Observation):
+            return NotImplemented
+        refs = [[one.ref for one in look.elements] for look in (self, other)]
+        same = (self.goal, self.digest, refs[0]) == (other.goal, other.digest, refs[1])
+        return same and np.array_equal(self.screenshot, other.screenshot)  # type: ignore[arg-type]
+
+    def __hash__(self) -> int:
+        return hash((self.goal, self.digest))
 
     def find(self, ref: int | None) -> Element | None:
         """Return the element with a number; None if there is none."""

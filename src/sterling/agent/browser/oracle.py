@@ -119,7 +119,7 @@ SOLUTIONS: dict[str, Solve] = {
     "login-user": lambda seen: _fill_all(seen, _quoted(seen)[:2], "Login"),
     "use-autocomplete": _autocomplete,
 }
-"""What to do next in each task that has a scripted solution; a function of the page alone."""
+"""Scripts by task: each returns the next action as a function of the page alone."""
 
 
 def solve(task: str, seen: Observation) -> Action:

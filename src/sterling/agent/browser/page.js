@@ -170,7 +170,7 @@
     else if (element && element.isContentEditable) getSelection().selectAllChildren(element);
   }
 
-  // What the pointer met last: its place, and whether an element lies there.
+  // Place that the pointer met last, and whether an element lies there.
   function met(ref) {
     if (!last) return null;
     const element = find(ref);

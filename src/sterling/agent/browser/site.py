@@ -1,4 +1,4 @@
-"""What a page may load: a folder under an address of its own, and named origins; nothing else."""
+"""The addresses that a page may load: a folder, served from the disk, and named origins."""
 
 import mimetypes
 import re

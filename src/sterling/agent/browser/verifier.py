@@ -29,8 +29,8 @@ class Check:
 
     Attributes:
         verdict: Whether the effect was achieved.
-        reason: Why, in a few words.
-        tier: What decided: a rule, the learned model, or the default "achieved".
+        reason: Ground of the verdict, in a few words.
+        tier: Tier that decided: a rule, the learned model, or the default "achieved".
     """
 
     verdict: Verdict
@@ -75,7 +75,7 @@ class Verifier:
             action: The action.
             before: The page before it.
             after: The page after it.
-            refused: Why the environment refused it, if it did.
+            refused: Environment's reason for refusing it, if it did.
         """
         if refused:
             return Check("no change", f"refused: {refused}", "rule")

@@ -1,4 +1,4 @@
-"""What is measured of a policy: success, steps, refusals; faults, verdicts and repairs."""
+"""Measurements of a policy: success, steps, refusals; faults, verdicts and repairs."""
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence

@@ -142,7 +142,7 @@ def _left_out(results: Results) -> Series:
 
 
 def scope(config: ManoConfig) -> str:
-    """What the figures hold for."""
+    """Describe the pages, the faults and the policy."""
     return (
         f"{config.tasks} MiniWoB++ tasks in Chromium (and {config.left_out} left out), pages of "
         "seeds not trained on; faults are SIMULATED; a policy of 0.13 million weights that reads "
