@@ -1,5 +1,7 @@
 """Environments: seeds repeat, pages work side by side, and what goes wrong ends an episode only."""
 
+import asyncio
+import contextlib
 import json
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -18,6 +20,7 @@ from sterling.agent.browser import (
     step_all,
 )
 from sterling.agent.browser.chromium import require_gui
+from sterling.agent.browser.live_page import LivePage
 from sterling.errors import InputError
 
 
@@ -208,6 +211,25 @@ def test_a_page_that_hangs_ends_the_episode_and_not_the_run(
         assert info["ended"] == "the page hangs: no answer within 1 s"
         again, _ = env.reset(seed=0)
         assert again.digest == seen.digest
+
+
+@pytest.mark.parametrize("loss", ["closed", "crashed"])
+def test_a_lost_page_ends_the_episode(browser: Browser, tmp_path: Path, loss: str) -> None:
+    async def lose(page: LivePage) -> None:
+        if loss == "closed":
+            await page.page.close()
+            return
+        cdp = await page.page.context.new_cdp_session(page.page)
+        with contextlib.suppress(Exception):  # nobody is left to answer
+            await asyncio.wait_for(cdp.send("Page.crash"), 0.5)
+
+    with PageEnv(page(tmp_path, "<button>Go</button>"), browser=browser) as env:
+        seen, _ = env.reset(seed=0)
+        browser.call(lose(env.live))
+        _, reward, done, cut, info = env.step(Action("click", ref=ref_of(seen, "Go")))
+        assert (reward, done, cut) == (0.0, False, True)
+        assert loss in info["ended"]
+        assert env.reset(seed=0)[0] == seen
 
 
 def test_a_page_that_loads_itself_without_end(browser: Browser, tmp_path: Path) -> None:

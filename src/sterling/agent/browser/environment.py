@@ -140,7 +140,7 @@ class BrowserEnv(gym.Env[Observation, Action | str]):
         self._own = browser is None
         self.browser = Browser() if browser is None else browser
         self._screenshot, self._accessibility = screenshot, accessibility
-        self._page = LivePage(
+        self.live = LivePage(
             self.browser,
             task.site,
             viewport=viewport,
@@ -186,12 +186,12 @@ class BrowserEnv(gym.Env[Observation, Action | str]):
 
     def render(self) -> Any:
         """Take a picture of the page, uint8 (H, W, 3)."""
-        return self.browser.call(self._page.pixels(), self.limit)
+        return self.browser.call(self.live.pixels(), self.limit)
 
     def close(self) -> None:
         """Close the page, and the browser if it is the environment's own."""
         try:
-            self.browser.call(self._page.close(), SLACK)
+            self.browser.call(self.live.close(), SLACK)
         except InputError:  # the browser was closed before
             return
         if self._own:
@@ -207,7 +207,7 @@ class BrowserEnv(gym.Env[Observation, Action | str]):
                 self._seen = await self._within(self._begin())
                 break
             except (PageLostError, TimeoutError) as error:
-                await self._page.close()
+                await self.live.close()
                 if last:
                     raise InputError(f"{self.task.name}: the page does not open: {error}") from None
         self._steps, self._over, self._modal, self._held = 0, False, False, None
@@ -216,20 +216,20 @@ class BrowserEnv(gym.Env[Observation, Action | str]):
     async def _begin(self) -> Observation:
         start = self.task.start.replace("{seed}", str(self._seed))
         if self.task.fresh == "context":
-            await self._page.close()
-        if not self._page.is_open:
-            await self._page.open(start)
+            await self.live.close()
+        if not self.live.is_open:
+            await self.live.open(start)
         elif self.task.fresh == "page":
-            await self._page.page.goto(start)
-        await self._page.page.mouse.move(0, 0)
-        goal, fields = await self.task.begin(self._page, self._seed)
-        await self._page.settle()
+            await self.live.page.goto(start)
+        await self.live.page.mouse.move(0, 0)
+        goal, fields = await self.task.begin(self.live, self._seed)
+        await self.live.settle()
         return (await self._observe(goal, fields, "null"))[0]
 
     async def _observe(
         self, goal: str, fields: tuple[str, ...], probe: str
     ) -> tuple[Observation, Any]:
-        return await self._page.observe(
+        return await self.live.observe(
             goal,
             extra=probe,
             fields=fields,
@@ -257,7 +257,7 @@ class BrowserEnv(gym.Env[Observation, Action | str]):
                 self._observe(before.goal, before.fields, self.task.probe)
             )
         except (PageLostError, TimeoutError) as error:
-            await self._page.close()
+            await self.live.close()
             self._over = True
             return before, 0.0, False, True, {**info, "ended": str(error)}
         outcome = self.task.outcome(value, action)
@@ -282,15 +282,15 @@ class BrowserEnv(gym.Env[Observation, Action | str]):
         if held is not None:  # the page was slow and takes the action before this one now
             info["late"] = True
             await self._do(held, {})
-            await self._page.settle()
+            await self.live.settle()
         plan = self.faults
-        modal = self._modal and await self._page.evaluate("() => __sterling.modal(1, 1)")
+        modal = self._modal and await self.live.evaluate("() => __sterling.modal(1, 1)")
         late = held is not None
         kind = plan.draw(action, self._rng, modal=modal, late=late) if plan else None
         if plan is None or kind is None:
             await self._do(action, info)
             if modal and action.kind in CLICKED and "refused" not in info:
-                info["fault"] = await standing_modal(self._page, action)
+                info["fault"] = await standing_modal(self.live, action)
         elif kind == "slow":
             self._held = action
             info["fault"] = Fault("slow", False, "")
@@ -298,18 +298,18 @@ class BrowserEnv(gym.Env[Observation, Action | str]):
         else:
             try:
                 info["fault"], refused = await act_with_fault(
-                    self._page, action, kind, plan, self._rng, self.viewport
+                    self.live, action, kind, plan, self._rng, self.viewport
                 )
             except RefusedActionError as error:
                 refused = str(error)
             self._modal = self._modal or kind == "modal"
             info.update({"refused": refused} if refused else {})
         if action.kind not in ("finish", "infeasible"):
-            await self._page.settle()
+            await self.live.settle()
 
     async def _do(self, action: Action, info: dict[str, Any]) -> None:
         try:
-            await self._page.act(action, await self._page.locate(action), blur=False)
+            await self.live.act(action, await self.live.locate(action), blur=False)
         except RefusedActionError as error:
             info["refused"] = str(error)
 

@@ -70,8 +70,13 @@ class LivePage:
 
     @property
     def page(self) -> "Page":
-        """Playwright's page."""
-        assert self._context is not None
+        """Playwright's page.
+
+        Raises:
+            PageLostError: No page is open, or it closed itself.
+        """
+        if self._context is None or not self._context.pages:
+            raise PageLostError("the page is closed")
         return self._context.pages[0]
 
     @property
@@ -370,7 +375,7 @@ class LivePage:
             await dialog.dismiss()
 
     async def _close_popup(self, page: "Page") -> None:
-        if self._context is not None and page is not self._context.pages[0]:
+        if self._context is not None and page is not self.page:
             self._note(f"popup {page.url} closed")
             with contextlib.suppress(Exception):
                 await page.close()
