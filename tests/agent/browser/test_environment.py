@@ -213,6 +213,27 @@ def test_a_page_that_hangs_ends_the_episode_and_not_the_run(
         assert again.digest == seen.digest
 
 
+@pytest.mark.parametrize(
+    "forged",
+    [
+        "Element.prototype.getBoundingClientRect = () => ({left: 'x', right: 9, bottom: 9})",
+        "Element.prototype.getBoundingClientRect = () => ({left: 0, top: 0, right: NaN})",
+        "Number = () => 'x'",
+        "Array.prototype.push = () => { throw 'no'; }",
+    ],
+)
+def test_a_page_that_forges_observations_ends_the_episode(
+    browser: Browser, tmp_path: Path, forged: str
+) -> None:
+    task = page(tmp_path, f'<button onclick="{forged}">Go</button>')
+    with PageEnv(task, browser=browser) as env:
+        seen, _ = env.reset(seed=0)
+        _, reward, done, cut, info = env.step(Action("click", ref=ref_of(seen, "Go")))
+        assert (reward, done, cut) == (0.0, False, True)
+        assert "forges" in info["ended"] or "lost" in info["ended"]
+        assert env.reset(seed=0)[0] == seen
+
+
 @pytest.mark.parametrize("loss", ["closed", "crashed"])
 def test_a_lost_page_ends_the_episode(browser: Browser, tmp_path: Path, loss: str) -> None:
     async def lose(page: LivePage) -> None:

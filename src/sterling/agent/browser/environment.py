@@ -9,7 +9,7 @@ from typing import Any, Literal, Protocol
 import numpy as np
 
 from sterling.agent.browser.actions import Action, RefusedActionError
-from sterling.agent.browser.chromium import SLACK, Browser, require_gui
+from sterling.agent.browser.chromium import SLACK, Browser
 from sterling.agent.browser.faults import CLICKED, Fault, FaultPlan, act_with_fault, standing_modal
 from sterling.agent.browser.grammar import Grammar, parse_action
 from sterling.agent.browser.live_page import LivePage, PageLostError
@@ -17,9 +17,13 @@ from sterling.agent.browser.observation import Observation
 from sterling.agent.browser.site import Site
 from sterling.errors import InputError
 
-require_gui()
-import gymnasium as gym  # noqa: E402 - its absence is told above
-from gymnasium import spaces  # noqa: E402
+try:
+    import gymnasium as gym
+    from gymnasium import spaces
+except ImportError as error:
+    raise InputError(
+        f"browsers need the package {error.name}: pip install 'sterling[gui]'"
+    ) from error
 
 
 @dataclass(frozen=True)
@@ -64,7 +68,11 @@ class Task(Protocol):
         ...
 
     def outcome(self, value: Any, action: Action) -> Outcome:
-        """Read how the task stands."""
+        """Read how the task stands.
+
+        Raises:
+            PageLostError: The value is none that a page gives of itself.
+        """
         ...
 
 
@@ -256,11 +264,11 @@ class BrowserEnv(gym.Env[Observation, Action | str]):
             self._seen, value = await self._within(
                 self._observe(before.goal, before.fields, self.task.probe)
             )
+            outcome = self.task.outcome(value, action)
         except (PageLostError, TimeoutError) as error:
             await self.live.close()
             self._over = True
             return before, 0.0, False, True, {**info, "ended": str(error)}
-        outcome = self.task.outcome(value, action)
         if isinstance(fault := info.get("fault"), Fault) and fault.kind == "slow":
             same = before.digest == self._seen.digest
             info["fault"] = Fault("slow", same, f"the page is {'as before' if same else 'changed'}")

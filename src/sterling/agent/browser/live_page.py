@@ -13,7 +13,7 @@ from PIL import Image
 
 from sterling.agent.browser.actions import NEEDS_TARGET, POINTED, Action, RefusedActionError
 from sterling.agent.browser.chromium import Browser
-from sterling.agent.browser.observation import Observation, element_of
+from sterling.agent.browser.observation import MOST_TEXT, Observation, element_of
 from sterling.agent.browser.site import Site
 
 if TYPE_CHECKING:
@@ -174,13 +174,19 @@ class LivePage:
         script = f"([hidden, most]) => [__sterling.observe(hidden, most), {extra}]"
         found, value = await self.evaluate(script, [self._hidden, MOST_ELEMENTS])
         events, self._events = tuple(self._events), []
+        try:
+            elements = tuple(map(element_of, found["elements"][:MOST_ELEMENTS]))
+            scroll = (float(found["scroll"][0]), float(found["scroll"][1]))
+            more = int(found["more"])
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
+            raise PageLostError(f"the page forges what is observed ({error})") from error
         seen = Observation(
             goal=goal,
-            url=str(found["url"]),
-            title=str(found["title"]),
-            elements=tuple(map(element_of, found["elements"])),
-            scroll=(float(found["scroll"][0]), float(found["scroll"][1])),
-            more=int(found["more"]),
+            url=str(found["url"])[:MOST_TEXT],
+            title=str(found["title"])[:MOST_TEXT],
+            elements=elements,
+            scroll=scroll,
+            more=more,
             fields=fields,
             events=events,
             accessibility=await self.page.locator("body").aria_snapshot() if accessibility else "",

@@ -1,6 +1,7 @@
 """Observations of a page: elements with boxes, a text, a picture."""
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -15,6 +16,7 @@ Box = tuple[float, float, float, float]
 
 EDITABLE = {"text", "password", "email", "search", "tel", "url", "number", "date", "time"}
 """Kinds of `<input>` that take typed text."""
+MOST_TEXT = 2000
 TOGGLED = {"checkbox", "radio", "switch"}
 
 
@@ -171,20 +173,34 @@ def _line(element: Element) -> str:
 
 
 def element_of(record: Mapping[str, Any]) -> Element:
-    """Make an element from a page's own description, which is not trusted."""
-    left, top, right, bottom = (round(float(side), 1) for side in record["box"])
-    checked = record["checked"]
-    return Element(
-        ref=int(record["ref"]),
-        tag=str(record["tag"]),
-        kind=str(record["kind"]),
-        text=str(record["text"]),
-        name=str(record["name"]),
-        box=(left, top, right, bottom),
-        value=str(record["value"]),
-        checked=None if checked is None else bool(checked),
-        focused=bool(record["focused"]),
-        disabled=bool(record["disabled"]),
-        covered=bool(record["covered"]),
-        attributes=str(record["attributes"]),
-    )
+    """Make an element from a page's own description, which is not trusted.
+
+    Raises:
+        ValueError: It is no such description.
+    """
+    try:
+        left, top, right, bottom = (round(float(side), 1) for side in record["box"])
+        checked = record["checked"]
+        found = Element(
+            ref=int(record["ref"]),
+            tag=_cut(record["tag"]),
+            kind=_cut(record["kind"]),
+            text=_cut(record["text"]),
+            name=_cut(record["name"]),
+            box=(left, top, right, bottom),
+            value=_cut(record["value"]),
+            checked=None if checked is None else bool(checked),
+            focused=bool(record["focused"]),
+            disabled=bool(record["disabled"]),
+            covered=bool(record["covered"]),
+            attributes=_cut(record["attributes"]),
+        )
+    except (KeyError, TypeError, OverflowError) as error:
+        raise ValueError(f"no description of an element: {error}") from error
+    if not all(map(math.isfinite, found.box)):
+        raise ValueError("an element's box is not finite")
+    return found
+
+
+def _cut(text: Any) -> str:
+    return str(text)[:MOST_TEXT]

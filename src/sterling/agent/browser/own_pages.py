@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from sterling.agent.browser.actions import Action
 from sterling.agent.browser.environment import BrowserEnv, Outcome
-from sterling.agent.browser.live_page import LivePage
+from sterling.agent.browser.live_page import LivePage, PageLostError
 from sterling.agent.browser.site import Site
 from sterling.errors import InputError
 from sterling.files import open_regular
@@ -115,10 +115,13 @@ class PageTask:
 
     def outcome(self, value: Any, action: Action) -> Outcome:
         """Read the check's value; a check that raises ends the episode without reward."""
-        state, found = value
-        if state == "raised":
-            return Outcome(True, 0.0, f"{_RAISED} {str(found)[:200]}")
-        reward = min(1.0, max(-1.0, float(found)))
+        try:
+            state, found = value
+            if state == "raised":
+                return Outcome(True, 0.0, f"{_RAISED} {str(found)[:200]}")
+            reward = min(1.0, max(-1.0, float(found)))
+        except (TypeError, ValueError) as error:
+            raise PageLostError(f"the page forges its check ({error})") from error
         if reward > 0:
             return Outcome(True, reward, "the check holds")
         if action.kind in ("finish", "infeasible"):

@@ -1,10 +1,8 @@
 """Cells of the study: one repetition trains the three stages and tests each on held-out seeds."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Annotated
 
 import numpy as np
-from pydantic import Field
 
 from sterling.agent.browser.changes import find_changes
 from sterling.agent.browser.chromium import Browser
@@ -22,72 +20,29 @@ from sterling.agent.browser.verifier import (
 )
 from sterling.measure import Rate
 from sterling.runs import Cell, Row
-from sterling.studies.agent.mano._tests import (
+from sterling.studies.agent.mano._config import (
+    DEMONSTRATIONS,
+    FAULT_SEEDS,
+    HELD_OUT,
+    LEFT_OUT,
     OFF,
+    OFFLINE,
     ON,
+    ONLINE,
+    ONLINE_SEEDS,
+    ORACLE,
+    RANDOM,
+    TRAINED,
+    ManoConfig,
+)
+from sterling.studies.agent.mano._tests import (
     landed_rows,
     play,
     struck_rows,
     success_rows,
     verifier_rows,
 )
-from sterling.study import Config, row
-
-TRAINED = (
-    "click-checkboxes",
-    "enter-text",
-    "click-option",
-    "choose-list",
-    "click-tab",
-    "login-user",
-    "use-autocomplete",
-    "enter-password",
-    "click-button",
-    "click-dialog",
-    "click-test-2",
-    "focus-text",
-)
-LEFT_OUT = ("click-link", "click-dialog-2", "focus-text-2", "click-test")
-DEMONSTRATIONS, OFFLINE, ONLINE = "demonstrations", "offline GRPO", "online GRPO"
-ORACLE, RANDOM = "oracle", "random"
-SYSTEMS = (RANDOM, DEMONSTRATIONS, OFFLINE, ONLINE, ORACLE)
-HELD_OUT = 10**7
-"""Seeds of test pages begin here; training uses smaller ones."""
-ONLINE_SEEDS, FAULT_SEEDS = 10**6, 5 * 10**6
-
-
-class ManoConfig(Config):
-    """Settings of the study.
-
-    Attributes:
-        seeds: Repetitions.
-        tasks: Trained tasks, the first ones of the list.
-        left_out: Tasks that are only tested.
-        demonstrations: Demonstrations of each trained task.
-        tuning: Optimiser steps on demonstrations.
-        offline: Optimiser steps of single-step GRPO on the same pages.
-        rounds, iterations, batch, group: Online GRPO: rounds, batches of a round, tasks of a batch
-            and episodes of each task.
-        tests: Held-out seeds of each task.
-        fault_rate: Probability that a fault strikes an action.
-        learned: Seeds of each trained task whose faults fit the verifier's learned tier.
-        repeats: Repeats of one seed of each trained task, for flakiness.
-    """
-
-    seeds: Annotated[int, Field(ge=2)] = 5
-    tasks: Annotated[int, Field(ge=1, le=len(TRAINED))] = len(TRAINED)
-    left_out: Annotated[int, Field(ge=1, le=len(LEFT_OUT))] = len(LEFT_OUT)
-    demonstrations: Annotated[int, Field(ge=1)] = 3
-    tuning: Annotated[int, Field(ge=1)] = 100
-    offline: Annotated[int, Field(ge=0)] = 60
-    rounds: Annotated[int, Field(ge=1)] = 2
-    iterations: Annotated[int, Field(ge=1)] = 8
-    batch: Annotated[int, Field(ge=1)] = 6
-    group: Annotated[int, Field(ge=2)] = 8
-    tests: Annotated[int, Field(ge=1)] = 8
-    fault_rate: Annotated[float, Field(gt=0, le=1)] = 0.25
-    learned: Annotated[int, Field(ge=1)] = 4
-    repeats: Annotated[int, Field(ge=2)] = 50
+from sterling.study import row
 
 
 def train_and_test(config: ManoConfig, cell: Cell) -> list[Row]:

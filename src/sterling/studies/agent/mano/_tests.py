@@ -18,8 +18,6 @@ from sterling.measure import Rate
 from sterling.runs import Coordinate, Row
 from sterling.study import row
 
-ON, OFF = "on", "off"
-
 
 def play(
     envs: Mapping[str, BrowserEnv],

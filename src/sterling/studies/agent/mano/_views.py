@@ -3,8 +3,7 @@
 from sterling.agent.browser.faults import FAULTS
 from sterling.agent.browser.verifier import VERDICTS
 from sterling.measure import Rate
-from sterling.studies.agent.mano._cells import ONLINE, SYSTEMS, ManoConfig
-from sterling.studies.agent.mano._tests import OFF, ON
+from sterling.studies.agent.mano._config import OFF, ON, ONLINE, SYSTEMS, ManoConfig
 from sterling.study import Column, Figure, Metric, Results, Table, metric_of_rate
 
 

@@ -8,18 +8,16 @@ or OSWorld.
 """
 
 from sterling.agent.browser.chromium import require_gui
-from sterling.agent.browser.miniwob import miniwob_folder
 from sterling.runs import Run
-from sterling.studies.agent.mano._cells import (
+from sterling.studies.agent.mano._config import (
     DEMONSTRATIONS,
+    OFF,
     OFFLINE,
+    ON,
     ONLINE,
     RANDOM,
     ManoConfig,
-    repeat_one_seed,
-    train_and_test,
 )
-from sterling.studies.agent.mano._tests import OFF, ON
 from sterling.studies.agent.mano._views import figures, metrics, pooled, tables
 from sterling.studies.registry import ENTRIES
 from sterling.study import (
@@ -42,6 +40,10 @@ PAPER = "OSWorld-Verified: 32.7 → 33.7 → 41.6 (secondary source)"
 def measure(config: ManoConfig, run: Run) -> Results:
     """Train and test in every repetition; repeat one seed."""
     require_gui()
+    # Gymnasium is an extra: the study's name, claims and settings are known without it.
+    from sterling.agent.browser.miniwob import miniwob_folder
+    from sterling.studies.agent.mano._cells import repeat_one_seed, train_and_test
+
     miniwob_folder()
     grid = [{"repetition": index} for index in range(config.seeds)]
     rows = run.map(train_and_test, grid, config, seed="mano/{repetition}")
