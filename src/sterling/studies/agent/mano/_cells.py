@@ -23,6 +23,7 @@ from sterling.runs import Cell, Row
 from sterling.studies.agent.mano._config import (
     DEMONSTRATIONS,
     FAULT_SEEDS,
+    HANGING,
     HELD_OUT,
     LEFT_OUT,
     OFF,
@@ -53,7 +54,9 @@ def train_and_test(config: ManoConfig, cell: Cell) -> list[Row]:
     seeds = range(HELD_OUT + start, HELD_OUT + start + config.tests)
     rows: list[Row] = []
     with Browser() as browser:
-        envs = {name: MiniWobEnv(name, browser=browser) for name in (*trained, *left_out)}
+        envs = {
+            name: MiniWobEnv(name, browser=browser, limit=HANGING) for name in (*trained, *left_out)
+        }
         pages = {name: envs[name] for name in trained}
         model = ElementScorer(seed=cell.seed)
 
@@ -123,7 +126,7 @@ def repeat_one_seed(config: ManoConfig, cell: Cell) -> list[Row]:
     trained = TRAINED[: config.tasks]
     rows = []
     with Browser() as browser:
-        envs = {name: MiniWobEnv(name, browser=browser) for name in trained}
+        envs = {name: MiniWobEnv(name, browser=browser, limit=HANGING) for name in trained}
         jobs = [(name, cell.seed) for name in trained for _ in range(config.repeats)]
         episodes = run_episodes(envs, jobs, OraclePolicy)
     for name in trained:

@@ -28,6 +28,8 @@ SYSTEMS = (RANDOM, DEMONSTRATIONS, OFFLINE, ONLINE, ORACLE)
 HELD_OUT = 10**7
 """Seeds of test pages begin here; training uses smaller ones."""
 ONLINE_SEEDS, FAULT_SEEDS = 10**6, 5 * 10**6
+HANGING = 120.0
+"""Seconds after which a page counts as hanging: far more than a busy machine needs."""
 
 
 class ManoConfig(Config):
