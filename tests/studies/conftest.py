@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 
+from sterling.errors import InputError
 from sterling.studies import STUDIES
 from sterling.testing import check_study
 
@@ -24,6 +25,7 @@ def checked_run(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Pat
     common = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
 
     def run(name: str) -> Path:
+        _skip_without_browser(name)
         folder, checked = common / f"smoke-{name}", common / f"smoke-{name}.checked"
         with FileLock(common / f"smoke-{name}.lock"):
             if not checked.exists():
@@ -37,3 +39,17 @@ def checked_run(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Pat
         return folder
 
     return run
+
+
+def _skip_without_browser(name: str) -> None:
+    """Skip the study of web pages where Chromium or the packages of sterling[gui] are missing."""
+    if name != "mano":
+        return
+    try:
+        from sterling.agent.browser.chromium import require_gui
+        from sterling.agent.browser.miniwob import miniwob_folder
+
+        require_gui()
+        miniwob_folder()
+    except InputError as error:
+        pytest.skip(str(error))

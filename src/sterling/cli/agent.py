@@ -1,4 +1,4 @@
-"""`sterling agent …`: prompts that are found by search."""
+"""`sterling agent …`: prompts that are found by search, and agents on web pages (`gui`)."""
 
 import json
 import os
@@ -8,18 +8,15 @@ from typing import Annotated, Any
 
 import typer
 
+from sterling.cli import agent_gui
 from sterling.cli.studies import JsonFlag, show_json
 from sterling.errors import InputError
 from sterling.shown import shown
 
-app = typer.Typer(no_args_is_help=True, help="Agents: better prompts, without labels.")
+app = typer.Typer(no_args_is_help=True, help="Agents: prompts without labels, web pages.")
+app.add_typer(agent_gui.app, name="gui")
 
 API_KEY = "STERLING_API_KEY"
-
-
-@app.callback()
-def _group() -> None:
-    """Keep the verb, though there is one."""
 
 
 @app.command()

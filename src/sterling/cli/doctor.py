@@ -42,6 +42,7 @@ def examine() -> dict[str, dict[str, str]]:
     return {
         "version": record_versions(),
         "extra": _extras(),
+        "browser": {"chromium": _chromium()},
         "model and texts": {name: _package_state(name, version) for name, version in PACKAGES},
         "device": {
             "used": torch.cuda.get_device_name() if cuda else "CPU",
@@ -75,6 +76,16 @@ def _extras() -> dict[str, str]:
             else "installed"
         )
     return states
+
+
+def _chromium() -> str:
+    from sterling.agent.browser.chromium import find_chromium
+    from sterling.errors import InputError
+
+    try:
+        return str(find_chromium())
+    except InputError as error:
+        return f"missing: {error}"
 
 
 def _package_state(name: str, version: str) -> str:

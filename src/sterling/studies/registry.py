@@ -161,6 +161,13 @@ _OWN = (
         "sterling.studies.image.lwau",
     ),
     StudyEntry(
+        "mano",
+        "A GUI agent trained in three stages, with a verifier, on MiniWoB++ pages in Chromium.",
+        "agent",
+        "mano2025",
+        "sterling.studies.agent.mano.study",
+    ),
+    StudyEntry(
         "meta_teacher",
         "Supervision of liveness detectors that a teacher learns by bilevel training.",
         "face",
