@@ -1,4 +1,4 @@
-"""Small pictures: few-shot data, the networks that learn from them, and adversarial pictures."""
+"""Small pictures: few-shot data and networks, adversarial pictures, and logos."""
 
 from sterling.image.adversarial_tasks import AdversarialTasks, AttackedImages, attack_images
 from sterling.image.attacks import Strength, attack
@@ -11,6 +11,7 @@ from sterling.image.labelled_images import (
     split_classes,
     with_rotations,
 )
+from sterling.image.logos import LogoDesign, LogoNetwork
 from sterling.image.meta_adversarial import adversarial_detector, detect
 
 __all__ = [
@@ -18,6 +19,8 @@ __all__ = [
     "AttackedImages",
     "ConvBlock",
     "LabelledImages",
+    "LogoDesign",
+    "LogoNetwork",
     "ResidualBlock",
     "Strength",
     "adversarial_detector",

@@ -7,6 +7,7 @@ from .calibration import (
 )
 from .clustered import clustered_interval, crossed_interval
 from .curves import ErrorCurve, auc, eer, error_curve
+from .identification import IdentificationPoint, mean_average_precision, tpir_at_fpir
 from .interval import Estimate, Interval, mean_interval
 from .operating_point import OperatingPoint, tpr_at_fpr
 from .pad import (
@@ -38,6 +39,7 @@ __all__ = [
     "ErrorCurve",
     "Estimate",
     "FoldAccuracy",
+    "IdentificationPoint",
     "Interval",
     "McNemar",
     "OperatingPoint",
@@ -63,6 +65,7 @@ __all__ = [
     "fit_bradley_terry",
     "fold_accuracy",
     "mcnemar",
+    "mean_average_precision",
     "mean_interval",
     "mean_sequence",
     "negative_log_likelihood",
@@ -72,5 +75,6 @@ __all__ = [
     "threshold_at_apcer",
     "threshold_at_bpcer",
     "threshold_at_eer",
+    "tpir_at_fpir",
     "tpr_at_fpr",
 ]
