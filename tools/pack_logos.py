@@ -3,9 +3,9 @@
     npm pack simple-icons@16.37.0
     python -m tools.pack_logos simple-icons-16.37.0.tgz
 
-Drawings with a licence of their own other than CC0 are left out, and of drawings that look alike
-(overlap of their ink above `ALIKE`) the first one by name is kept: two brands with one logo cannot
-be told apart.
+Drawings with a licence of their own other than CC0 are left out. Of drawings that have one title or
+look alike (overlap of their ink above `ALIKE`) the first one by name is kept: two brands with one
+logo cannot be told apart.
 """
 
 import argparse
@@ -36,15 +36,16 @@ def read_package(path: Path) -> tuple[list[tuple[str, str]], str, int]:
             assert member is not None
             return member.read().decode()
 
-        brands, own_licence = [], 0
+        brands: dict[str, str] = {}
+        own_licence = 0
         for icon in json.loads(text("data/simple-icons.json")):
             if icon.get("license", {"type": "CC0-1.0"})["type"] != "CC0-1.0":
                 own_licence += 1
                 continue
             found = re.search(r' d="([^"]+)"', text(f"icons/{icon['slug']}.svg"))
             assert found is not None
-            brands.append((icon["title"], found[1]))
-        return sorted(brands), text("LICENSE.md"), own_licence
+            brands.setdefault(icon["title"], found[1])
+        return sorted(brands.items()), text("LICENSE.md"), own_licence
 
 
 def without_lookalikes(brands: list[tuple[str, str]]) -> list[tuple[str, str]]:

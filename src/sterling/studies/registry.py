@@ -154,6 +154,13 @@ _OWN = (
         "sterling.studies.image.lwau",
     ),
     StudyEntry(
+        "makeup216",
+        "Logos of unseen brands: attention to the logo, to its border, and to both.",
+        "image",
+        "hu2021makeup216",
+        "sterling.studies.image.makeup216.study",
+    ),
+    StudyEntry(
         "meta_teacher",
         "Supervision of liveness detectors that a teacher learns by bilevel training.",
         "face",

@@ -190,10 +190,11 @@ def _named_files(logos: Path) -> list[tuple[str, Path]]:
         inner = path.relative_to(logos)
         if is_hidden(inner) or path.suffix.lower() not in DRAWN or not path.is_file():
             continue
-        name, holder = (path.stem, path) if len(inner.parts) == 1 else (inner.parts[0], path.parent)
+        alone = len(inner.parts) == 1
+        name, holder = (path.stem, path) if alone else (inner.parts[0], logos / inner.parts[0])
         if holders.setdefault(name.casefold(), holder) != holder:
             raise InputError(
-                f"{holders[name.casefold()]} and {holder} both name the brand {name!r}; rename one, "
+                f"{holders[name.casefold()]} and {holder} both name the brand {name!r}; rename one "
                 f"or put both files into {logos / name}"
             )
         found.append((name, path))

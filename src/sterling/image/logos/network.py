@@ -5,6 +5,7 @@ to the subject and to its marginal background apart and combines both. Its archi
 established: trunk, form of the attention and sizes are ours.
 """
 
+import math
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -18,6 +19,8 @@ from sterling.errors import InputError
 from sterling.image.logos.stored import load_weights, save_weights
 
 Parts = Literal["both", "subject", "whole"]
+ORIENTATIONS = 8  # directions of edges
+REGIONS = 6  # rows and columns of regions that features are pooled in
 STRIDE = 4  # pixels of the input in one cell of the feature map
 _LEAST = 1e-6  # keeps the mean over an empty map finite
 
@@ -27,24 +30,24 @@ class LogoDesign:
     """Sizes of a `LogoNetwork`.
 
     Attributes:
-        size: Side of the input, a multiple of 4.
-        width: Channels of the first layer.
+        size: Side of the input, a multiple of 24.
+        width: Half the channels of the feature map.
         dimension: Dimension of the embedding.
         parts: What is pooled: "both" subject and background, the "subject" alone, or the "whole"
             feature map evenly, without attention.
         margin: Border that the box is enlarged by on each side, in sides of the box.
     """
 
-    size: Annotated[int, Range(16)] = 48
-    width: Count = 16
+    size: Annotated[int, Range(24)] = 48
+    width: Count = 12
     dimension: Count = 128
     parts: Parts = "both"
     margin: Level = 0.2
 
     def __post_init__(self) -> None:
         check_fields(self)
-        if self.size % STRIDE:
-            raise InputError(f"size {self.size}: a multiple of {STRIDE}")
+        if self.size % (STRIDE * REGIONS):
+            raise InputError(f"size {self.size}: a multiple of {STRIDE * REGIONS}")
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,8 +77,8 @@ class LogoNetwork(nn.Module):
         seed: Seed of the initial weights.
 
     Example:
-        >>> network = LogoNetwork(LogoDesign(size=16, width=4, dimension=8))
-        >>> network.embed(torch.zeros(2, 3, 16, 16, dtype=torch.uint8)).shape
+        >>> network = LogoNetwork(LogoDesign(size=24, width=4, dimension=8))
+        >>> network.embed(torch.zeros(2, 3, 24, 24, dtype=torch.uint8)).shape
         torch.Size([2, 8])
     """
 
@@ -83,25 +86,25 @@ class LogoNetwork(nn.Module):
         super().__init__()
         self.design = design or LogoDesign()
         width = self.design.width
-        self.channels = 8 * width
+        self.channels = 2 * width
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             self.trunk = nn.Sequential(
-                _block(3, width, 2),
-                _block(width, 2 * width, 2),
-                _block(2 * width, 4 * width, 1),
-                _Context(4 * width),
-                _block(4 * width, self.channels, 1),
+                nn.BatchNorm2d(ORIENTATIONS + 3),
+                _block(ORIENTATIONS + 3, self.channels),
+                _Context(self.channels),
+                _block(self.channels, self.channels),
             )
             self.attention = nn.Sequential(
                 nn.Conv2d(self.channels, width, 3, padding=1), nn.ReLU(), nn.Conv2d(width, 1, 1)
             )
-            pooled = self.channels * (2 if self.design.parts == "both" else 1)
+            self.pooled = self.channels * REGIONS**2
+            pooled = self.pooled * (2 if self.design.parts == "both" else 1)
             self.joint = nn.Linear(pooled, self.design.dimension)
 
     def forward(self, images: Tensor) -> LogoFeatures:
         """Features of pictures, uint8 (N, 3, size, size)."""
-        maps = self.trunk(images.float() / 127.5 - 1)
+        maps = self.trunk(first_look(images))
         attention = torch.sigmoid(self.attention(maps))
         if self.design.parts == "whole":
             attention = torch.ones_like(attention)
@@ -150,9 +153,48 @@ class LogoNetwork(nn.Module):
 
 
 def weighted_mean(maps: Tensor, weights: Tensor) -> Tensor:
-    """Mean of feature maps (N, C, h, w) over places, by weights (N, 1, h, w) of 0 or more."""
-    total = weights.sum((2, 3)).clamp_min(_LEAST)
-    return (maps * weights).sum((2, 3)) / total
+    """Mean of feature maps over places by weights, split into `REGIONS` × `REGIONS` regions.
+
+    The sum over regions is the weighted mean over all places; the split keeps where things are.
+
+    Args:
+        maps: (N, C, h, w), h and w multiples of `REGIONS`.
+        weights: 0 or more, (N, 1, h, w).
+
+    Returns:
+        (N, C × regions).
+    """
+    cells = maps.shape[2] * maps.shape[3]
+    parts = F.adaptive_avg_pool2d(maps * weights, REGIONS)
+    total = weights.mean((2, 3)).clamp_min(_LEAST / cells)
+    return parts.flatten(1) / total
+
+
+def first_look(images: Tensor) -> Tensor:
+    """Edges by direction, and colour, in cells of 4 × 4 pixels; nothing is learned.
+
+    A logo is printed in any colour, light on dark or dark on light: only the direction of an edge
+    counts, not its sign, and its strength relative to the surroundings.
+
+    Args:
+        images: uint8 (N, 3, H, W).
+
+    Returns:
+        float32 (N, `ORIENTATIONS` + 3, H / 4, W / 4).
+    """
+    pixels = images.float() / 255
+    across = F.pad(pixels, (1, 1, 1, 1), mode="replicate")
+    x = (across[:, :, 1:-1, 2:] - across[:, :, 1:-1, :-2]) / 2
+    y = (across[:, :, 2:, 1:-1] - across[:, :, :-2, 1:-1]) / 2
+    strongest = (x.square() + y.square()).argmax(1, keepdim=True)
+    x, y = x.gather(1, strongest), y.gather(1, strongest)
+    strength = (x.square() + y.square() + _LEAST).sqrt()
+    double = 2 * torch.atan2(y, x)  # an angle and its opposite become one
+    centres = torch.arange(ORIENTATIONS, device=images.device) * (2 * math.pi / ORIENTATIONS)
+    near = F.relu(torch.cos(double - centres[None, :, None, None])).square()
+    around = F.avg_pool2d(strength, 9, 1, 4, count_include_pad=False)
+    edges = F.avg_pool2d(near * strength / (around + 0.02), STRIDE)
+    return torch.cat([edges, F.avg_pool2d(pixels, STRIDE)], 1)
 
 
 class _Context(nn.Module):
@@ -161,7 +203,7 @@ class _Context(nn.Module):
     def __init__(self, channels: int) -> None:
         super().__init__()
         self.inner = nn.Sequential(
-            nn.MaxPool2d(2), _block(channels, channels, 1), _block(channels, channels, 1)
+            nn.MaxPool2d(2), _block(channels, channels), _block(channels, channels)
         )
 
     def forward(self, maps: Tensor) -> Tensor:
@@ -170,7 +212,7 @@ class _Context(nn.Module):
         return maps + F.interpolate(around, size=maps.shape[2:], mode="nearest")
 
 
-def _block(inputs: int, outputs: int, stride: int) -> nn.Sequential:
+def _block(inputs: int, outputs: int) -> nn.Sequential:
     return nn.Sequential(
-        nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False), nn.BatchNorm2d(outputs), nn.ReLU()
+        nn.Conv2d(inputs, outputs, 3, padding=1, bias=False), nn.BatchNorm2d(outputs), nn.ReLU()
     )

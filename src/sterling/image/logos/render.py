@@ -1,8 +1,9 @@
 """Pictures of logos as a camera sees them, with a border that may tell the class.
 
-A logo is printed on a surface, worn, seen at an angle, lit unevenly, blurred and compressed; the
-box around it is not exact. All of it is ours. With probability `correlation` a picture shows its
-brand's own surface, as a product's packaging does; otherwise that of another brand.
+A logo is printed on a label of any colour, which lies on a surface; it is worn, seen at an angle,
+lit unevenly, blurred and compressed, and the box around it is not exact. All of it is ours. With
+probability `correlation` the surface is its brand's own, as a product's packaging is; otherwise
+that of another brand.
 """
 
 from dataclasses import dataclass
@@ -93,15 +94,18 @@ def render_logos(
 
 
 def print_logo(
-    mask: NDArray[np.uint8], surface: Floats, camera: Camera, rng: np.random.Generator
+    mask: NDArray[np.uint8],
+    surface: Floats,
+    camera: Camera,
+    rng: np.random.Generator,
 ) -> tuple[Floats, Floats]:
-    """Print a logo in the middle of a surface, seen at an angle through an inexact box.
+    """Print a logo on a label in the middle of a surface, at an angle and in an inexact box.
 
     Args:
         mask: Ink, 0 to 255, (M, M).
         surface: float32 (size, size, 3) in [0, 1].
         camera: Size and margin.
-        rng: Draws angle, box, colour and wear.
+        rng: Draws angle, box, label, colour and wear.
 
     Returns:
         The print (size, size, 3) in [0, 1], and the logo's box as 0 or 1 (size, size).
@@ -114,6 +118,8 @@ def print_logo(
     corners *= side * (1 + rng.uniform(-BOX_SCALE, BOX_SCALE))
     corners += size / 2 + rng.uniform(-BOX_SHIFT, BOX_SHIFT, 2) * side
     ink, box = warp_mask(mask, corners, size)
+    label = cv2.GaussianBlur(box, (0, 0), 0.6)[..., None]
+    surface = label * draw_surface(int(rng.integers(1 << 31)), size, rng) + (1 - label) * surface
     ink = ink * worn(size, rng)[..., None] * rng.uniform(0.8, 1)
     printed = ink * ink_colour(surface, rng) + (1 - ink) * surface
     return printed.astype(np.float32), box
@@ -148,7 +154,7 @@ def ink_colour(surface: Floats, rng: np.random.Generator) -> Floats:
 
 
 def worn(size: int, rng: np.random.Generator) -> Floats:
-    """Draw how much ink is left at each pixel, (size, size) in [0, 1]: one logo in three is worn."""
+    """Draw the share of ink left at each pixel, (size, size); one logo in three is worn."""
     if rng.random() > 1 / 3:
         return np.ones((size, size), np.float32)
     coarse = rng.uniform(0, 1, (7, 7)).astype(np.float32)

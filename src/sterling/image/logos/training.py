@@ -43,7 +43,7 @@ class LogoTraining:
 
     steps: Count = 300
     batch: Count = 64
-    rate: Positive = 4e-3
+    rate: Positive = 0.01
     scale: Positive = 16.0
     margin: Share = 0.2
     background: Weight = 0.5
@@ -132,9 +132,9 @@ class LogoLoss(nn.Module):
             return MarginSoftmax(dimension, classes, settings.scale, settings.margin)
 
         self.joint = head(network.design.dimension)
-        self.subject = head(network.channels)
-        self.background = head(network.channels)
-        self.rival = head(network.channels)
+        self.subject = head(network.pooled)
+        self.background = head(network.pooled)
+        self.rival = head(network.pooled)
 
     def forward(self, seen: LogoFeatures, labels: Tensor, inner: Tensor, progress: float) -> Tensor:
         """Loss of a batch.

@@ -24,7 +24,7 @@ Polylines = Sequence[NDArray[np.float64]]
 FINER = 4  # rows and columns of samples for each pixel
 LARGEST = 2_000_000  # bytes of an SVG file
 MOST = 2_000_000  # points of its outlines
-_CURVE_STEPS, _ARC_STEP = 8, math.pi / 16
+_CURVE_STEPS, _ARC_STEP = 12, math.pi / 32
 _GREY = (128, 128, 128)  # stands for gradients and patterns
 
 
@@ -86,9 +86,12 @@ def path_outlines(data: str) -> list[NDArray[np.float64]]:
     from svgelements import Path as SvgPath
 
     try:
-        return _flattened(SvgPath(data))
+        outlines = _flattened(SvgPath(data))
     except Exception as error:  # the parser raises ValueError, IndexError, TypeError, ...
         raise InputError(f"path data {quoted(data)}: cannot be parsed ({error})") from error
+    if not outlines:
+        raise InputError(f"path data {quoted(data)}: draws nothing")
+    return outlines
 
 
 def _flattened(segments: Iterable[Any]) -> list[NDArray[np.float64]]:
