@@ -26,6 +26,7 @@ from sterling.cli import (
     doctor,
     face,
     gaze,
+    image,
     policy,
     privacy,
     reasoning,
@@ -68,6 +69,7 @@ app.add_typer(privacy.app, name="privacy")
 app.add_typer(agent.app, name="agent")
 app.add_typer(text.app, name="text")
 app.add_typer(gaze.app, name="gaze")
+app.add_typer(image.app, name="image")
 app.add_typer(reasoning.app, name="reasoning")
 app.add_typer(policy.app, name="policy")
 

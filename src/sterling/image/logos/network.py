@@ -188,7 +188,7 @@ def first_look(images: Tensor) -> Tensor:
     y = (across[:, :, 2:, 1:-1] - across[:, :, :-2, 1:-1]) / 2
     strongest = (x.square() + y.square()).argmax(1, keepdim=True)
     x, y = x.gather(1, strongest), y.gather(1, strongest)
-    strength = (x.square() + y.square() + _LEAST).sqrt()
+    strength = torch.hypot(x, y)
     double = 2 * torch.atan2(y, x)  # an angle and its opposite become one
     centres = torch.arange(ORIENTATIONS, device=images.device) * (2 * math.pi / ORIENTATIONS)
     near = F.relu(torch.cos(double - centres[None, :, None, None])).square()

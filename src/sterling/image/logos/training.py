@@ -29,7 +29,7 @@ class LogoTraining:
     """Settings of the training; the weights are the build specification's.
 
     Attributes:
-        steps: Steps of AdamW under a one-cycle schedule.
+        steps: Steps of AdamW, whose rate warms up and falls.
         batch: Pictures of a step.
         rate: Highest learning rate.
         scale: Scale s of the margin softmax.
@@ -200,9 +200,7 @@ def train_logos(
         loss = LogoLoss(network, len(names), settings)
     parameters = [*network.parameters(), *loss.parameters()]
     optimizer = torch.optim.AdamW(parameters, settings.rate, weight_decay=1e-3)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer, settings.rate, total_steps=max(settings.steps, 2), pct_start=0.2
-    )
+    schedule = warm_up_and_fall(optimizer, settings.steps)
     draw = np.random.default_rng(seed)
     network.train()
     losses = []
@@ -218,6 +216,18 @@ def train_logos(
             progress()
     network.eval()
     return losses
+
+
+def warm_up_and_fall(
+    optimizer: torch.optim.Optimizer, steps: int
+) -> torch.optim.lr_scheduler.LambdaLR:
+    """Schedule of rates: up along a line over the first fifth, then down along a cosine to zero."""
+
+    def share(step: int) -> float:
+        done = (step + 1) / (steps + 1)
+        return done / 0.2 if done < 0.2 else 0.5 + 0.5 * math.cos(math.pi * (done - 0.2) / 0.8)
+
+    return torch.optim.lr_scheduler.LambdaLR(optimizer, share)
 
 
 def _batches(count: int, settings: LogoTraining, draw: np.random.Generator) -> list[Tensor]:

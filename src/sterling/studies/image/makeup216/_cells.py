@@ -49,6 +49,7 @@ class Makeup216Config(Config):
         probes: Crops of each enrolled brand to find, in each condition.
         strangers: Further unseen brands, with one crop each in each condition.
         correlation: Probability that a crop in training shows its brand's own border.
+        mask: Weight of the loss between attention and the logo's box.
         size: Side of the crops, pixels.
         margin: Border on each side that boxes are enlarged by, in sides of the box.
         width: Half the channels of the networks' feature maps.
@@ -65,7 +66,7 @@ class Makeup216Config(Config):
     trained: int = Field(default=500, ge=2)
     per_brand: int = Field(default=24, ge=2)
     enrolled: int = Field(default=1000, ge=2)
-    probes: int = Field(default=2, ge=1)
+    probes: int = Field(default=1, ge=1)
     strangers: int = Field(default=1000, ge=10)
     correlation: float = Field(default=0.8, ge=0, le=1)
     size: int = Field(default=48, ge=24, multiple_of=24)
@@ -74,11 +75,12 @@ class Makeup216Config(Config):
     dimension: int = Field(default=128, ge=2)
     steps: int = Field(default=300, ge=1)
     batch: int = Field(default=64, ge=2)
+    mask: float = Field(default=0.1, ge=0)
     adversarial: float = Field(default=0.1, ge=0)
     fpir: tuple[float, ...] = Field(default=(0.1, 0.01), min_length=1)
     far: float = Field(default=1e-3, gt=0, lt=1)
     imagenet: bool = True
-    seeds: int = Field(default=5, ge=1)
+    seeds: int = Field(default=6, ge=1)
 
     @model_validator(mode="after")
     def _resolved(self) -> Self:
@@ -161,6 +163,7 @@ def _trained(
         steps=config.steps,
         batch=config.batch,
         adversary=chosen.get("adversary", "none"),
+        mask=config.mask,
         adversarial=config.adversarial,
     )
     train_logos(network, pictures, settings, seed=seed % 2**31)

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -100,8 +101,6 @@ def _plain(name: str) -> str:
 
 
 def _crops_of_examples(paths: list[Path], design: LogoDesign) -> Tensor:
-    import torch
-
     crops = []
     for path in paths:
         picture = logo_pixels(str(path))
@@ -110,7 +109,7 @@ def _crops_of_examples(paths: list[Path], design: LogoDesign) -> Tensor:
 
 
 def _crops_of(path: Path, design: LogoDesign) -> Tensor:
-    picture = photograph_pixels(str(path))
+    picture, _ = photograph_pixels(str(path))
     height, width = picture.shape[:2]
     found = load_models().localiser.find(picture, least=0.05, most=BOXES)
     whole = np.array([[0.0, 0.0, width, height]])
