@@ -23,9 +23,10 @@ from safetensors.numpy import save as save_arrays
 from sterling.checks import check_numbers
 from sterling.errors import InputError
 from sterling.files import is_hidden, open_regular
-from sterling.image.logos.crops import crop_boxes, logo_box
+from sterling.image.logos.crops import crop_boxes
 from sterling.image.logos.localiser import LogoLocaliser
 from sterling.image.logos.network import LogoNetwork
+from sterling.image.logos.reading import logo_box
 from sterling.measure import Threshold
 from sterling.pictures import SUFFIXES
 from sterling.sandbox import Call, sandbox
@@ -242,7 +243,8 @@ def identify(
     seen: dict[Path, list[Sight] | InputError] = {}
     with sandbox() as box:
         calls = [
-            Call("sterling.image.logos.crops:photograph_pixels", (str(one),)) for one in photographs
+            Call("sterling.image.logos.reading:photograph_pixels", (str(one),))
+            for one in photographs
         ]
         for path, answer in zip(photographs, box.map(calls), strict=True):
             if isinstance(answer, InputError):
@@ -290,7 +292,7 @@ def _read(paths: Sequence[Path], function: str) -> list[NDArray[np.uint8]]:
     Raises:
         InputError: A file cannot be read.
     """
-    calls = [Call(f"sterling.image.logos.crops:{function}", (str(path),)) for path in paths]
+    calls = [Call(f"sterling.image.logos.reading:{function}", (str(path),)) for path in paths]
     read = []
     with sandbox() as box:
         for answer in box.map(calls):

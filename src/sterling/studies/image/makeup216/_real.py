@@ -19,8 +19,9 @@ from torch import Tensor
 
 from sterling.errors import InputError
 from sterling.files import is_hidden
-from sterling.image.logos import LogoDesign, crop_boxes, load_models, logo_box
-from sterling.image.logos.crops import logo_pixels, photograph_pixels
+from sterling.image.logos import LogoDesign, LogoLocaliser, crop_boxes, logo_box
+from sterling.image.logos.gallery import WEIGHTS
+from sterling.image.logos.reading import logo_pixels, photograph_pixels
 from sterling.pictures import SUFFIXES
 
 EXAMPLES = "test_brands"
@@ -86,11 +87,11 @@ def read_real(folder: Path, size: int, margin: float) -> RealLogos:
             f"{folder}: {len(names)} brand(s) with an example and {len(shown)} photographs; the "
             f"layout is <brand>/<picture>, or {EXAMPLES}/<logo> beside <brand>/<photograph>"
         )
-    design = LogoDesign(size=size, margin=margin)
+    design, localiser = LogoDesign(size=size, margin=margin), LogoLocaliser.load(WEIGHTS)
     return RealLogos(
         _crops_of_examples([one for _, one in examples], design),
         np.array([names.index(name) for name, _ in examples]),
-        tuple(_crops_of(one, design) for _, one in shown),
+        tuple(_crops_of(one, localiser, design) for _, one in shown),
         np.array([names.index(name) for name, _ in shown]),
     )
 
@@ -108,9 +109,9 @@ def _crops_of_examples(paths: list[Path], design: LogoDesign) -> Tensor:
     return torch.cat(crops)
 
 
-def _crops_of(path: Path, design: LogoDesign) -> Tensor:
+def _crops_of(path: Path, localiser: LogoLocaliser, design: LogoDesign) -> Tensor:
     picture, _ = photograph_pixels(str(path))
     height, width = picture.shape[:2]
-    found = load_models().localiser.find(picture, least=0.05, most=BOXES)
+    found = localiser.find(picture, least=0.05, most=BOXES)
     whole = np.array([[0.0, 0.0, width, height]])
     return crop_boxes(picture, np.concatenate([found.boxes, whole]), design)
