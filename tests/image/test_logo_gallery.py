@@ -14,6 +14,7 @@ from sterling.image.logos import (
     LogoGallery,
     LogoLocaliser,
     LogoModels,
+    Sight,
     crop_boxes,
     enroll,
     identify,
@@ -151,7 +152,7 @@ def test_boxes_are_told_in_the_files_own_pixels(tmp_path: Path, models: LogoMode
     assert sight.box == pytest.approx((0, 0, 1500, 1500), abs=2)
 
 
-def _sights(found: object) -> list[object]:
+def _sights(found: list[Sight] | InputError) -> list[Sight]:
     assert isinstance(found, list), found
     return found
 

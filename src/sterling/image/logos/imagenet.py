@@ -26,7 +26,7 @@ def imagenet_features(images: Tensor, batch: int = 64) -> Tensor:
     mean, spread = (torch.tensor(one)[:, None, None] for one in (_MEAN, _SPREAD))
     parts = []
     with torch.no_grad():
-        for some in images.split(batch):
+        for some in torch.split(images, batch):
             pixels = F.interpolate(some.float() / 255, (SIDE, SIDE), mode="bilinear")
             maps = network.extract_features((pixels - mean) / spread)
             parts.append(F.normalize(maps.mean((2, 3))))

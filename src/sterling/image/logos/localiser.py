@@ -196,7 +196,7 @@ def train_localiser(
         scenes = draw(step)
         loss = grid_loss(localiser(scenes.images), scenes)
         optimizer.zero_grad()
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
         schedule.step()
         losses.append(float(loss.detach()))

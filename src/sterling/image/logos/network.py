@@ -128,7 +128,7 @@ class LogoNetwork(nn.Module):
         training = self.training
         self.eval()
         try:
-            parts = [self(part).embedding for part in images.split(batch)]
+            parts = [self(part).embedding for part in torch.split(images, batch)]
         finally:
             self.train(training)
         return torch.cat(parts) if parts else torch.zeros(0, self.design.dimension)

@@ -138,7 +138,7 @@ def warp_mask(
     ink = cv2.warpPerspective(mask, lay, (size, size), flags=cv2.INTER_LINEAR)
     box = np.zeros((size, size), np.float32)
     cv2.fillConvexPoly(box, np.round(corners * 16).astype(np.int32), 1.0, cv2.LINE_8, 4)
-    return (ink.astype(np.float32) / 255)[..., None], box
+    return (ink[..., None] / 255).astype(np.float32), box
 
 
 def ink_colour(surface: Floats, rng: np.random.Generator) -> Floats:
@@ -159,7 +159,8 @@ def worn(size: int, rng: np.random.Generator) -> Floats:
         return np.ones((size, size), np.float32)
     coarse = rng.uniform(0, 1, (7, 7)).astype(np.float32)
     smooth = cv2.resize(coarse, (size, size), interpolation=cv2.INTER_CUBIC)
-    return np.clip((smooth - rng.uniform(0, 0.3)) / 0.2, 0.25, 1).astype(np.float32)
+    left = np.clip((smooth - rng.uniform(0, 0.3)) / 0.2, 0.25, 1)
+    return np.asarray(left, dtype=np.float32)
 
 
 def photograph(picture: Floats, rng: np.random.Generator) -> NDArray[np.uint8]:

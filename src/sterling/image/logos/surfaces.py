@@ -31,8 +31,8 @@ def draw_surface(style: int, size: int, rng: np.random.Generator) -> Floats:
     """
     own = np.random.default_rng(style)
     pattern = PATTERNS[int(own.integers(len(PATTERNS)))]
-    first, second = own.uniform(0, 1, (2, 3)).astype(np.float32)
-    second = (0.5 * first + 0.5 * second).astype(np.float32)
+    first, second = own.random((2, 3), dtype=np.float32)
+    second = (first + second) / 2
     period, angle = own.uniform(0.12, 0.5) * size, own.uniform(0, math.pi)
     phase = rng.uniform(0, period, 2)
     if pattern == "photograph":
@@ -64,7 +64,7 @@ def draw_surface(style: int, size: int, rng: np.random.Generator) -> Floats:
 
 def _edge(distance: Floats, period: float) -> Floats:
     """Share of one colour at signed distances, in periods, from an edge one pixel wide."""
-    return np.clip(distance * period + 0.5, 0, 1)
+    return np.asarray(np.clip(distance * period + 0.5, 0, 1), dtype=np.float32)
 
 
 def _photograph(which: int, tint: Floats, size: int, rng: np.random.Generator) -> Floats:

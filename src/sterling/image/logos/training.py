@@ -234,4 +234,4 @@ def _batches(count: int, settings: LogoTraining, draw: np.random.Generator) -> l
     """Rows of every step; each picture comes once before any comes again."""
     wanted = settings.steps * settings.batch
     order = np.concatenate([draw.permutation(count) for _ in range(math.ceil(wanted / count))])
-    return list(torch.from_numpy(order[:wanted]).split(settings.batch))
+    return list(torch.split(torch.from_numpy(order[:wanted]), settings.batch))

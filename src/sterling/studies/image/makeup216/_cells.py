@@ -218,7 +218,7 @@ def tpir_name(fpir: float) -> str:
 @torch.no_grad()
 def _attention_rows(network: LogoNetwork, probes: LogoPictures, system: str) -> Iterator[Row]:
     """Overlap of the attention with the logo's box, beside that of one box for all crops."""
-    attention = torch.cat([network(part).attention for part in probes.images.split(256)])[:, 0]
+    attention = torch.cat([network(part).attention for part in torch.split(probes.images, 256)])[:, 0]
     inner = probes.inner > 0.5
     fixed = (probes.inner.mean(0, keepdim=True) > 0.5).expand_as(inner)
     yield row(IOU, iou(attention > 0.5, inner), system=system)
