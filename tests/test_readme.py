@@ -69,6 +69,9 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         for number, passage in enumerate(some):
             (tmp_path / kind / f"{number}.txt").write_text(passage.text)
     _reasoning_policy_gaze(tmp_path, rng)
+    (tmp_path / "logos").mkdir()
+    ring = '<svg xmlns="http://www.w3.org/2000/svg"><circle r="9" fill="none" stroke="#060"/></svg>'
+    (tmp_path / "logos" / "ring.svg").write_text(ring)
     monkeypatch.chdir(tmp_path)
     return tmp_path
 

@@ -91,11 +91,16 @@ def read_pixels(path: str | os.PathLike[str]) -> NDArray[np.uint8]:
     return _channels_first(read_picture(path).pixels)
 
 
-def read_picture(path: str | os.PathLike[str]) -> Picture:
-    """Read one picture with the number of its bits; errors as for `read_pixels`."""
+def read_picture(path: str | os.PathLike[str], *, backdrop: int | None = None) -> Picture:
+    """Read one picture with the number of its bits; errors as for `read_pixels`.
+
+    Args:
+        path: The file.
+        backdrop: Grey, 0 to 255, that transparent pixels are laid on; None drops transparency.
+    """
     path = Path(path)
     with open_regular(path, "picture") as file:
-        return _decode(file, os.fstat(file.fileno()).st_size, str(path))
+        return _decode(file, os.fstat(file.fileno()).st_size, str(path), backdrop)
 
 
 def decode(content: bytes, where: str) -> Picture:
@@ -136,9 +141,11 @@ def member_arrays(archive: str, name: str) -> tuple[NDArray[np.uint8], NDArray[n
     return _as_arrays(read_member(archive, name))
 
 
-def picture_arrays(path: str) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+def picture_arrays(
+    path: str, backdrop: int | None = None
+) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
     """Pixels and number of bits of `read_picture`, as a sandbox returns them."""
-    return _as_arrays(read_picture(path))
+    return _as_arrays(read_picture(path, backdrop=backdrop))
 
 
 @lru_cache(maxsize=1)
@@ -154,7 +161,7 @@ def _channels_first(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return np.ascontiguousarray(pixels.transpose(2, 0, 1))
 
 
-def _decode(file: BinaryIO, size: int, where: str) -> Picture:
+def _decode(file: BinaryIO, size: int, where: str, backdrop: int | None = None) -> Picture:
     # Whatever Pillow only warns of (odd metadata, large pictures) is either harmless here or
     # checked below.
     with warnings.catch_warnings():
@@ -168,7 +175,9 @@ def _decode(file: BinaryIO, size: int, where: str) -> Picture:
                 )
                 bits = 16 if sixteen_bit else {"1": 1, "L": 8}.get(image.mode, 0)
                 upright = ImageOps.exif_transpose(image)
-                return Picture(_from_16_bit(upright) if sixteen_bit else _rgb(where, upright), bits)
+                if sixteen_bit:
+                    return Picture(_from_16_bit(upright), bits)
+                return Picture(_rgb(where, upright, backdrop), bits)
         except InputError:
             raise
         except Image.DecompressionBombError as error:
@@ -208,8 +217,12 @@ def _from_16_bit(image: Image.Image) -> NDArray[np.uint8]:
     return np.repeat(grey.astype(np.uint8)[:, :, None], 3, axis=2)
 
 
-def _rgb(where: str, image: Image.Image) -> NDArray[np.uint8]:
+def _rgb(where: str, image: Image.Image, backdrop: int | None) -> NDArray[np.uint8]:
     """Decode to uint8 (H, W, 3), writable."""
+    if backdrop is not None and image.has_transparency_data:
+        layer = image.convert("RGBA")
+        image = Image.new("RGBA", layer.size, (backdrop, backdrop, backdrop, 255))
+        image.alpha_composite(layer)
     if image.mode in _ALPHA_MODES:
         # By way of RGBA, so that palettes with transparency keep the colour beneath it.
         image = image.convert("LA" if image.mode == "La" else "RGBA")

@@ -27,6 +27,7 @@ from sterling.cli import (
     explain,
     face,
     gaze,
+    image,
     policy,
     privacy,
     reasoning,
@@ -70,6 +71,7 @@ app.add_typer(agent.app, name="agent")
 app.add_typer(text.app, name="text")
 app.add_typer(gaze.app, name="gaze")
 app.add_typer(explain.app, name="explain")
+app.add_typer(image.app, name="image")
 app.add_typer(reasoning.app, name="reasoning")
 app.add_typer(policy.app, name="policy")
 

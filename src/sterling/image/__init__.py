@@ -1,35 +1,6 @@
-"""Small pictures: few-shot data, the networks that learn from them, and adversarial pictures."""
+"""Small pictures: few-shot data and networks, adversarial pictures, and logos."""
 
-from sterling.image.adversarial_tasks import AdversarialTasks, AttackedImages, attack_images
-from sterling.image.attacks import Strength, attack
-from sterling.image.backbones import ConvBlock, ResidualBlock, conv4, resnet12
-from sterling.image.class_folders import few_shot_data, read_class_folders
-from sterling.image.glyphs import draw_glyphs
-from sterling.image.labelled_images import (
-    LabelledImages,
-    scan_digits,
-    split_classes,
-    with_rotations,
-)
-from sterling.image.meta_adversarial import adversarial_detector, detect
+from lazy_loader import attach_stub
 
-__all__ = [
-    "AdversarialTasks",
-    "AttackedImages",
-    "ConvBlock",
-    "LabelledImages",
-    "ResidualBlock",
-    "Strength",
-    "adversarial_detector",
-    "attack",
-    "attack_images",
-    "conv4",
-    "detect",
-    "draw_glyphs",
-    "few_shot_data",
-    "read_class_folders",
-    "resnet12",
-    "scan_digits",
-    "split_classes",
-    "with_rotations",
-]
+# Names are in __init__.pyi; each is imported on first use, as files are read without torch.
+__getattr__, __dir__, __all__ = attach_stub(__name__, __file__)

@@ -7,6 +7,7 @@ from .calibration import (
 )
 from .clustered import clustered_interval, clustered_rate, crossed_interval, pair_interval
 from .curves import ErrorCurve, auc, eer, error_curve
+from .identification import identification_ranks, mean_average_precision, tpir_at_fpir
 from .interval import Estimate, Interval, mean_interval
 from .operating_point import OperatingPoint, tpr_at_fpr
 from .pad import (
@@ -30,9 +31,7 @@ from .verification import (
     FoldAccuracy,
     VerificationPoint,
     fold_accuracy,
-    identification_ranks,
     tar_at_far,
-    tpir_at_fpir,
 )
 
 __all__ = [
@@ -69,6 +68,7 @@ __all__ = [
     "fold_accuracy",
     "identification_ranks",
     "mcnemar",
+    "mean_average_precision",
     "mean_interval",
     "mean_sequence",
     "negative_log_likelihood",

@@ -161,6 +161,13 @@ _OWN = (
         "sterling.studies.image.lwau",
     ),
     StudyEntry(
+        "makeup216",
+        "Logos of unseen brands: attention to the logo, to its border, and to both.",
+        "image",
+        "hu2021makeup216",
+        "sterling.studies.image.makeup216.study",
+    ),
+    StudyEntry(
         "mano",
         "A GUI agent trained in three stages, with a verifier, on MiniWoB++ pages in Chromium.",
         "agent",

@@ -1,0 +1,1 @@
+"""Logos of brands never seen, by subject and by border."""
