@@ -1,6 +1,7 @@
 """UPA: formulas against Monte Carlo, and the search in a world whose truth is known."""
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -18,7 +19,7 @@ from sterling.agent.prompts import (
     SearchSettings,
     SimulatedTask,
     compare,
-    greedy_chain,
+    spo,
     upa,
 )
 from sterling.agent.prompts.baselines import BASELINES
@@ -61,11 +62,8 @@ def test_comparison_is_antisymmetric_whatever_the_lean(i: float, j: float, bias:
 def test_a_judge_that_contradicts_itself_decides_nothing() -> None:
     assert compare(Judge(50), "1", "0", [0]).wins[0] == pytest.approx(0.5)
     assert compare(Judge(50), "1", "0", [0]).position_bias == pytest.approx(0.5)
-    turned = {
-        compare(Judge(50), "1", "0", [0], swap=False, draw=np.random.default_rng(s)).wins[0] > 0.5
-        for s in range(20)
-    }
-    assert turned == {True, False}  # without the swap the order decides
+    assert compare(Judge(50), "1", "0", [0], swap=False).wins[0] > 0.99  # the first shown
+    assert compare(Judge(50), "0", "1", [0], swap=False).wins[0] > 0.99
 
 
 def test_moments_of_an_edge_are_those_of_the_logit_of_a_beta() -> None:
@@ -94,15 +92,74 @@ def test_intervals_of_paths_cover_the_truth(judged: int) -> None:
     assert 0.90 <= covered / 500 <= 0.98
 
 
-def test_the_search_finds_better_prompts_than_a_chain_for_as_many_calls() -> None:
-    differences = []
+def spo_adopts(better: float, bias: float, needed: int = 3) -> float:
+    """Chance that a refinement better by `better` wins at least `needed` of four judgements."""
+    first, second = special.expit(better + bias), special.expit(better - bias)
+    won = (first + second) / 2  # the order is a fair coin in each repetition
+    return float(stats.binom.sf(needed - 1, 4, won))
+
+
+@pytest.mark.parametrize("better", [-1, 1])
+@pytest.mark.parametrize("bias", [0.0, 1.4])
+def test_spo_adopts_what_wins_more_of_four_judgements_than_it_loses(
+    better: int, bias: float
+) -> None:
+    adopted = 0
+    for seed in range(400):
+        task = world(seed, calls=5, bias=bias)  # one refinement, four judgements
+        start = task.start()
+        flipped = task.refine(start, (), 1, 0)[0]
+        agrees = task.quality(flipped) > task.quality(start)
+        if agrees != (better > 0):  # the mask at the flipped place decides whether it helps
+            place = next(i for i in range(8) if start[i] != flipped[i])
+            task.mask[place] = 1 - task.mask[place]
+        fresh = world(10_000 + seed, calls=5, bias=bias)
+        fresh.mask = task.mask
+        adopted += spo(fresh, start, seed=seed) == flipped
+    expected = spo_adopts(better, bias)
+    assert stats.binomtest(adopted, 400, expected).pvalue > 1e-3
+    ties_too = spo_adopts(better, bias, needed=2)
+    assert stats.binomtest(adopted, 400, ties_too).pvalue < 1e-3  # another rule is told apart
+
+
+def test_spo_is_charged_a_call_a_repetition_or_a_call_a_question() -> None:
+    for together, calls in ((True, 1 + 4), (False, 1 + 4 * 3)):
+        task = world(calls=calls)
+        spo(task, task.start(), together=together)
+        assert Counter(call.purpose for call in task.ledger.calls) == {
+            "refine": 1,
+            "judge": calls - 1,
+        }
+
+
+def test_refining_the_strongest_node_beats_spo_for_as_many_calls() -> None:
+    """With seeds of its own; `descend` refines children that lost to their parent."""
+    ends: dict[str, list[int]] = {"spo": [], "descend": [], "strongest": []}
     for seed in range(30):
-        found, chained = world(seed), world(seed)
-        best = upa(found, found.start(), seed=seed).best
-        chain = greedy_chain(chained, chained.start(), seed=seed)
-        differences.append(found.quality(best) - chained.quality(chain))
-        assert len(found.ledger.calls) <= 300
-    assert stats.ttest_1samp(differences, 0, alternative="greater").pvalue < 0.01
+        for name, end in ends.items():
+            task = world(seed)
+            start = task.start()
+            if name == "spo":
+                end.append(task.quality(spo(task, start, seed=seed)))
+            else:
+                settings = replace(SearchSettings(), selection=name)
+                end.append(task.quality(upa(task, start, settings, seed=seed).best))
+            assert len(task.ledger.calls) <= 300
+    for rival in ("spo", "descend"):
+        gained = np.subtract(ends["strongest"], ends[rival])
+        assert stats.ttest_1samp(gained, 0, alternative="greater").pvalue < 0.01, rival
+
+
+def test_a_parent_that_beat_its_children_is_refined_again_by_strength_alone() -> None:
+    """At the best prompt every child is worse: `descend` still goes down, `strongest` stays."""
+    below = {}
+    for selection in ("descend", "strongest"):
+        task = SimulatedTask(8, 0, sharpness=20.0, position_bias=0.0, ledger=CallLedger())
+        settings = replace(SMALL, selection=selection)
+        tree = upa(task, "".join(map(str, task.mask)), settings).tree
+        below[selection] = sum(node.depth > 1 for node in tree)
+    assert below["strongest"] == 0
+    assert below["descend"] > 0
 
 
 def test_strengths_along_the_tree_add_up() -> None:
@@ -215,7 +272,11 @@ def test_a_local_judge_is_asked_for_odds(small_model: LocalModel) -> None:
     ledger = CallLedger()
     model = replace(small_model, ledger=ledger)
     task = LanguageTask(["the cat", "a bird"], model, model, model, ledger, answer_tokens=4)
-    asked = [Asked("sing", "sleep", 0), Asked("sleep", "sing", 0), Asked("sing", "sing", 1)]
+    asked = [
+        Asked("sing", "sleep", (0,)),
+        Asked("sleep", "sing", (0,)),
+        Asked("sing", "sing", (1, 0)),
+    ]
     sure = task.prefer(asked)
     assert all(0 < one < 1 for one in sure)
     assert sure == pytest.approx([task.prefer([one])[0] for one in asked], abs=1e-5)

@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from scipy import stats
@@ -16,7 +17,7 @@ from sterling.privacy.cache import (
     CacheSnapshot,
     CloakConfig,
     Fingerprinter,
-    cache_norm,
+    cache_norms,
     calibrated,
     channels_permuted,
     cloaked_snapshot,
@@ -25,6 +26,7 @@ from sterling.privacy.cache import (
     fuse,
     inject,
     invert,
+    noise_multiplier,
     noised,
     normalised_rank,
     obfuscate,
@@ -127,15 +129,37 @@ def test_injection_writes_what_generation_after_the_same_tokens_writes(decoder: 
     assert torch.equal(found, expected)
 
 
+def test_the_noise_is_as_private_as_it_says() -> None:
+    """Golden values of the released accountant, and the exact curve of one Gaussian mechanism."""
+    assert noise_multiplier(1e8, 1e-5) == pytest.approx(1.0488e-4, rel=1e-4)
+    # Of the formula that holds for epsilons below 1 alone, at half of the epsilon:
+    assert noise_multiplier(1e8, 1e-5) / (2 * 4.844805 / 1e8) == pytest.approx(1082, abs=1)
+    for epsilon in (0.5, 1.0, 5.0, 20.0):
+        # Two mechanisms of deviation σ are one of σ / √2 (Balle and Wang, 2018, theorem 8).
+        sigma = noise_multiplier(epsilon, 1e-5) / np.sqrt(2)
+        spent = stats.norm.cdf(0.5 / sigma - epsilon * sigma) - np.exp(epsilon) * stats.norm.cdf(
+            -0.5 / sigma - epsilon * sigma
+        )
+        assert 1e-7 < spent <= 1e-5  # private, and not far more than it has to be
+    with pytest.raises(InputError, match="no order reaches"):
+        noise_multiplier(1e-3, 1e-5)
+    with pytest.raises(InputError, match="delta"):
+        noise_multiplier(1.0, 2.0)
+
+
 def test_noise_has_its_size_and_permuted_channels_keep_norms(decoder: Decoder) -> None:
     model, generator = decoder(), torch.Generator().manual_seed(0)
     stolen = plain_snapshot(model, tokens(50))
-    norm = cache_norm(stolen)
-    noise = noised(stolen, 2 * norm, generator, epsilon=10.0)
-    apart = torch.cat([(a - b).flatten() for a, b in zip(noise.keys, stolen.keys, strict=True)])
-    sigma = 2 * norm * 2 * 4.844805 / 10  # sqrt(2 ln(1.25e5)) = 4.8448
-    assert float(apart.std()) == pytest.approx(sigma, rel=0.05)
-    assert cache_norm(noised(stolen, norm / 2, generator)) == pytest.approx(norm / 2, rel=1e-3)
+    norms = cache_norms(stolen)
+    clips = (2 * norms[0], 3 * norms[1])
+    noise = noised(stolen, clips, generator, epsilon=1e4)
+    for noisy, plain, clip in zip(
+        (noise.keys, noise.values), (stolen.keys, stolen.values), clips, strict=True
+    ):
+        apart = torch.cat([(a - b).flatten() for a, b in zip(noisy, plain, strict=True)])
+        assert float(apart.std()) == pytest.approx(noise_multiplier(1e4) * clip, rel=0.05)
+    halved = noised(stolen, (norms[0] / 2, norms[1]), generator)
+    assert cache_norms(halved) == pytest.approx((norms[0] / 2, norms[1]), rel=1e-2)
     permuted = channels_permuted(stolen, generator)
     torch.testing.assert_close(permuted.keys[1].norm(dim=-1), stolen.keys[1].norm(dim=-1))
     assert not torch.equal(permuted.keys[1], stolen.keys[1])
@@ -219,7 +243,7 @@ def test_arguments_out_of_range_are_told(decoder: Decoder) -> None:
         ("searched 0", lambda: collide(model, stolen, 0, research_use=True, searched=0)),
         ("2 or more", lambda: calibrated(model, ids[:1], 0, research_use=True)),
         ("no tokens", lambda: inject(model, stolen, ids[:0], 3, research_use=True)),
-        ("clip 0.0", lambda: noised(stolen, 0.0, torch.Generator())),
+        ("clip 0.0", lambda: noised(stolen, (1.0, 0.0), torch.Generator())),
         ("nothing to recover", lambda: token_recovery([1], [])),
     ]
     for message, call in calls:

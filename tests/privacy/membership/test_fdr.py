@@ -53,6 +53,56 @@ def test_the_false_discovery_rate_is_what_was_promised(method: Procedure) -> Non
     assert np.mean(proportions) <= bound + 3 * np.std(proportions, ddof=1) / math.sqrt(REPEATS)
 
 
+@pytest.mark.parametrize("share", [0.25, 0.5, 0.75])
+def test_both_readings_of_the_level_in_the_papers_design(share: float) -> None:
+    """Benjamini-Hochberg's FDR is its level times the non-members' share, in closed form.
+
+    The paper reports 0.145 for LiRA at alpha 0.15 with as many members as non-members: the rule of
+    its released code gives 0.15 there, the theorem's 0.075.
+    """
+    rng, alpha = np.random.default_rng(2), 0.15
+    nonmembers = {0.25: 1200, 0.5: 3600, 0.75: 3600}[share]
+    members = {0.25: 3600, 0.5: 3600, 0.75: 1200}[share]
+    truth = np.arange(nonmembers + members) >= nonmembers
+    found: dict[str, list[float]] = {"alpha": [], "declared share": []}
+    for _ in range(60):
+        scores, calibration = rng.normal(2 * truth, 1), rng.normal(size=10_000)
+        for level, proportions in found.items():
+            wrapper = MembershipFDR(level=level, nonmember_share=share)  # type: ignore[arg-type]
+            declared = wrapper.calibrate(calibration).select(scores, alpha)
+            assert declared.tolist() == (wrapper.adjusted_p_values(scores) <= alpha).tolist()
+            proportions.append(audit(declared, truth).fdp)
+    for level, expected in (("alpha", alpha * share), ("declared share", alpha)):
+        error = np.std(found[level], ddof=1) / math.sqrt(60)
+        assert np.mean(found[level]) == pytest.approx(expected, abs=3.5 * error), level
+        assert error < 0.002
+    if share == 0.5:
+        assert abs(np.mean(found["declared share"]) - 0.145) < 0.01
+        assert abs(np.mean(found["alpha"]) - 0.145) > 0.06
+
+
+def test_a_declared_share_is_part_of_the_guarantee() -> None:
+    scores = np.random.default_rng(0).normal(size=200)
+    wrapper = MembershipFDR(level="declared share", nonmember_share=0.5).calibrate(scores)
+    statement = wrapper.guarantee(0.1)
+    assert "at most alpha are" in statement.statement
+    assert "at most 0.5" in str(statement.assumptions)
+    assert (
+        "times the non-members' share" in MembershipFDR().calibrate(scores).guarantee(0.1).statement
+    )
+    refused: list[tuple[str, MembershipFDR]] = [
+        ("nonmember_share None", MembershipFDR(level="declared share")),
+        ("nonmember_share 1.5", MembershipFDR(level="declared share", nonmember_share=1.5)),
+        ("storey: estimates", MembershipFDR("storey", level="declared share", nonmember_share=0.5)),
+        ("level 'half'", MembershipFDR(level="half")),  # type: ignore[arg-type]
+    ]
+    for message, one in refused:
+        with pytest.raises(InputError, match=message):
+            one.calibrate(scores)
+    with pytest.raises(InputError, match="every list keeps it"):
+        wrapper.select(scores, 0.5)
+
+
 @pytest.mark.filterwarnings("ignore::sterling.guarantee.ResolutionWarning")
 def test_shifted_calibration_breaks_the_promise_and_is_flagged() -> None:
     rng = np.random.default_rng(0)
@@ -203,7 +253,13 @@ def test_nothing_asked_declares_nothing() -> None:
 def test_it_is_a_scikit_learn_estimator() -> None:
     wrapper = MembershipFDR("by", smooth=True, random_state=3)
     again = clone(wrapper).set_params(method="bh")
-    assert again.get_params() == {"method": "bh", "smooth": True, "random_state": 3}
+    assert again.get_params() == {
+        "method": "bh",
+        "smooth": True,
+        "random_state": 3,
+        "level": "alpha",
+        "nonmember_share": None,
+    }
     assert not hasattr(clone(wrapper.calibrate([1.0, 2.0])), "scores_")
 
 

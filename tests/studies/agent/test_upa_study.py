@@ -3,7 +3,7 @@ import pytest
 
 from sterling.runs import Row
 from sterling.studies import STUDIES
-from sterling.studies.agent.upa._cells import BIASES, START, UPA, judged, recovered
+from sterling.studies.agent.upa._cells import BIASES, SPO, START, UPA, judged, recovered
 from sterling.studies.agent.upa.study import claims
 from sterling.study import Results, row
 
@@ -32,7 +32,7 @@ def measured(*, language: bool) -> Results:
         if language:
             rows += [
                 {"repetition": index, **row("right", name == UPA or index == 0, system=name)}
-                for name in (START, UPA, "greedy chain")
+                for name in (START, UPA, SPO)
             ]
     return Results.of(rows)
 
@@ -46,5 +46,5 @@ def test_answers_are_compared_question_by_question() -> None:
     alone = {claim.id for claim in claims(measured(language=False), config)}
     assert set(found) - alone == {
         "right_more_often_than_start",
-        "right_more_often_than_greedy_chain",
+        "right_more_often_than_spo",
     }

@@ -1,6 +1,6 @@
 """Prompts found without labels: comparisons, a tree of refinements, a tournament, baselines."""
 
-from sterling.agent.prompts.baselines import best_of_n, greedy_chain, random_search
+from sterling.agent.prompts.baselines import best_of_n, random_search, spo
 from sterling.agent.prompts.comparison import Asked, Comparison, EdgePosterior, PromptTask, compare
 from sterling.agent.prompts.language_task import LanguageTask
 from sterling.agent.prompts.search import Search, SearchSettings, Standing, upa
@@ -18,7 +18,7 @@ __all__ = [
     "Standing",
     "best_of_n",
     "compare",
-    "greedy_chain",
     "random_search",
+    "spo",
     "upa",
 ]

@@ -23,11 +23,14 @@ from sterling.lm import CallLedger
 
 
 class Asked(NamedTuple):
-    """A comparison to ask for: two prompts and the number of a question."""
+    """A judgement to ask for: two prompts and the numbers of the questions it covers.
+
+    Several questions are judged together and count as one call.
+    """
 
     first: str
     second: str
-    question: int
+    questions: tuple[int, ...]
 
 
 class PromptTask(Protocol):
@@ -83,7 +86,6 @@ def compare(
     questions: Sequence[int],
     *,
     swap: bool = True,
-    draw: np.random.Generator | None = None,
 ) -> Comparison:
     """Compare two prompts on questions.
 
@@ -92,24 +94,20 @@ def compare(
         first: First prompt.
         second: Second prompt.
         questions: Numbers of questions.
-        swap: Ask in both orders. Without it each question is asked once, in an order that `draw`
-            chooses once for all of them, or with the first prompt first.
-        draw: Chooses the order where `swap` is false.
+        swap: Ask in both orders. Without it each question is asked once, the first prompt first.
 
     Raises:
         BudgetExhaustedError: The budget is used up.
     """
-    ahead = [Asked(first, second, question) for question in questions]
-    behind = [Asked(second, first, question) for question in questions]
+    ahead = [Asked(first, second, (question,)) for question in questions]
     if swap:
+        behind = [Asked(second, first, (question,)) for question in questions]
         sure = task.prefer([*ahead, *behind])
         one, other = np.array(sure[: len(ahead)]), np.array(sure[len(ahead) :])
         wins = (one + 1 - other) / 2
         bias = float((one + other - 1).mean() / 2)
     else:
-        turned = draw is not None and bool(draw.integers(2))
-        sure = task.prefer(behind if turned else ahead)
-        wins = 1 - np.array(sure) if turned else np.array(sure)
+        wins = np.array(task.prefer(ahead))
         bias = 0.0
     lost = tuple(q for q, won in zip(questions, wins, strict=True) if won < 0.5)
     return Comparison(tuple(float(won) for won in wins), bias, lost)

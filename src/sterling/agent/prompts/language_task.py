@@ -14,9 +14,12 @@ from sterling.errors import InputError
 from sterling.lm import GREEDY, Call, CallLedger, LanguageModel, LocalModel, Message, Sampling
 
 EXECUTE = "{prompt}\n\n{question}"
-JUDGE = """Two answers to one task. Which is more correct and more useful?
-
-Task: {question}
+JUDGE = "Two answers to one task. Which is more correct and more useful?\n\n"
+JUDGE_TOGETHER = (
+    "Two assistants, A and B, did the same tasks. Whose answers are more correct and more useful?"
+    "\n\n"
+)
+SHOWN_ANSWERS = """Task: {question}
 
 Answer A: {first}
 
@@ -90,15 +93,15 @@ class LanguageTask:
 
     def prefer(self, asked: Sequence[Asked]) -> list[float]:
         """Return how sure the judge is of the answer shown first, in [0, 1]."""
-        self._execute([(p, one.question) for one in asked for p in (one.first, one.second)])
-        texts = [
-            JUDGE.format(
-                question=_cut(self.pool[one.question]),
-                first=_cut(self._answers[one.first, one.question]),
-                second=_cut(self._answers[one.second, one.question]),
-            )
-            for one in asked
-        ]
+        self._execute(
+            [
+                (prompt, question)
+                for one in asked
+                for question in one.questions
+                for prompt in (one.first, one.second)
+            ]
+        )
+        texts = [self._judged(one) for one in asked]
         if isinstance(self.judge, LocalModel):
             return self._odds(self.judge, texts)
         return self._grades(texts)
@@ -117,6 +120,18 @@ class LanguageTask:
         sampling = Sampling(96, temperature=0.9)
         written = self.optimiser.chat(asked, sampling, seed=seed, purpose="optimiser")
         return [text for one in written if (text := _instruction(one.text))]
+
+    def _judged(self, asked: Asked) -> str:
+        """Return the text of a judgement; several questions are shown one after the other."""
+        shown = [
+            SHOWN_ANSWERS.format(
+                question=_cut(self.pool[question]),
+                first=_cut(self._answers[asked.first, question]),
+                second=_cut(self._answers[asked.second, question]),
+            )
+            for question in asked.questions
+        ]
+        return (JUDGE if len(shown) == 1 else JUDGE_TOGETHER) + "".join(shown)
 
     def _execute(self, wanted: Sequence[tuple[str, int]]) -> None:
         missing = [one for one in dict.fromkeys(wanted) if one not in self._answers]

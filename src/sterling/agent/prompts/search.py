@@ -6,7 +6,7 @@ posteriors choose finalists, and a tournament among them under Bradley-Terry-Luc
 Selection rule, priors, budgets and stopping rule could not be established: they are ours.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import combinations
 from typing import Annotated, Literal
@@ -33,7 +33,7 @@ class SearchSettings:
         children: Number of children of an expansion.
         questions: Number of questions of each comparison of a child with its parent.
         depth: Largest depth of the tree.
-        exploration: Constant c of the selection rule.
+        exploration: Constant c of the selection rule "descend".
         finalists: Number of finalists of the tournament, besides the root.
         confidence: P(better than the root) that a finalist must reach.
         round_questions: Number of questions of a round of the tournament.
@@ -41,6 +41,10 @@ class SearchSettings:
         settled: P(best > second) at which the tournament stops.
         swap: Compare in both orders.
         filtered: Choose finalists by their path posteriors; else at random (an ablation).
+        selection: Rule that chooses the node to expand. "descend" goes down from the root to the
+            most promising child once a node has enough children, even if all of them lost to it.
+            "strongest" takes the node with the largest mean strength of the whole tree, so that a
+            parent competes with its children.
     """
 
     expansions: Count = 20
@@ -55,6 +59,7 @@ class SearchSettings:
     settled: Chance = 0.95
     swap: bool = True
     filtered: bool = True
+    selection: Literal["descend", "strongest"] = "descend"
 
     def __post_init__(self) -> None:
         check_fields(self)
@@ -201,22 +206,27 @@ class _Search:
             self._expand(row, number)
 
     def _selected(self) -> int:
-        """From the root down to a node that may have more children.
+        """Return the row of the node to expand.
 
-        A node takes children while they are fewer than `children` times √visits; below, the child
+        "strongest" takes the node with the largest mean M. "descend" goes down from the root: a
+        node takes children while they are fewer than `children` times √visits; below, the child
         with the largest M + c √(V + ln(visits of the parent) / (1 + own visits)) is next.
         """
+        if self.settings.selection == "strongest":
+            return max(self._open(range(len(self.tree))), key=lambda row: self.tree[row].mean)
         row = 0
         while True:
             node = self.tree[row]
             allowed = self.settings.children * np.sqrt(node.visits + 1)
             full = len(node.children) + self.settings.children > allowed
-            below = [
-                child for child in node.children if self.tree[child].depth < self.settings.depth
-            ]
+            below = self._open(node.children)
             if not full or not below:
                 return row
             row = max(below, key=lambda child: self._promise(child, node.visits))
+
+    def _open(self, rows: Iterable[int]) -> list[int]:
+        """Return the rows whose nodes are not yet as deep as the tree may be."""
+        return [row for row in rows if self.tree[row].depth < self.settings.depth]
 
     def _promise(self, row: int, parent_visits: int) -> float:
         node = self.tree[row]

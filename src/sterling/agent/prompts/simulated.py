@@ -13,8 +13,8 @@ class SimulatedTask:
     """Prompts as strings of 0 and 1, whose quality counts the places that agree with a hidden mask.
 
     The judge decides by Bradley-Terry-Luce: logit P(first is better) = sharpness · (difference of
-    quality) + position bias. A refinement flips one place, so as often as not it makes a prompt
-    worse.
+    quality) + position bias, in one call however many questions it covers. A refinement flips one
+    place, so as often as not it makes a prompt worse.
 
     Attributes:
         ledger: Ledger, in which every judgement and every refinement is one call.

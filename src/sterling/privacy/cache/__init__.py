@@ -7,7 +7,12 @@
 from typing import TYPE_CHECKING, Any
 
 from sterling.errors import InputError
-from sterling.privacy.cache.baselines import cache_norm, channels_permuted, noised
+from sterling.privacy.cache.baselines import (
+    cache_norms,
+    channels_permuted,
+    noise_multiplier,
+    noised,
+)
 from sterling.privacy.cache.blocks import obfuscate, restore, restore_by_marker
 from sterling.privacy.cache.cloak import CloakConfig, CloakSecret, LayerSecret, draw_secret
 from sterling.privacy.cache.collision import calibrated, collide, target_gap
@@ -33,7 +38,7 @@ __all__ = [
     "Fingerprinter",
     "KVCloakCache",
     "LayerSecret",
-    "cache_norm",
+    "cache_norms",
     "calibrated",
     "channels_permuted",
     "cloaked_snapshot",
@@ -43,6 +48,7 @@ __all__ = [
     "inject",
     "invert",
     "largest_entries",
+    "noise_multiplier",
     "noised",
     "normalised_rank",
     "obfuscate",

@@ -3,6 +3,10 @@
 "Membership Inference Attacks with False Discovery Rate Control" (MIAFdR, ICCV 2025): a record is
 declared a member when the hypothesis that it is none is rejected, so wrong declarations are false
 discoveries. The wrapper takes any attack's scores and never touches the target.
+
+The paper's theorem and its released code differ: Benjamini-Hochberg at alpha keeps the FDR at alpha
+times the non-members' share, and the released code runs it at alpha divided by that share, which it
+takes as known. Reported FDRs near alpha, such as LiRA's 0.145 at 0.15, are of the second kind.
 """
 
 import warnings
@@ -36,6 +40,12 @@ class MembershipFDR(BaseEstimator):  # type: ignore[misc]
             under any dependence, such as pooled calibration sets of different origin.
         smooth: Break ties between scores at random. Without it ties count against membership.
         random_state: Seed of the tie-breaks.
+        level: ``"alpha"`` runs the procedure at alpha, so that the FDR is at most alpha times the
+            non-members' share. ``"declared share"`` runs it at alpha / `nonmember_share`, as the
+            paper's released code does: more power, and an FDR of at most alpha if that share is
+            no larger than declared.
+        nonmember_share: Share of non-members among the records in question, in (0, 1]; needed for
+            ``"declared share"`` and of no effect otherwise.
 
     Attributes:
         selector_: The calibrated selector, whose scores are higher for non-members.
@@ -43,11 +53,19 @@ class MembershipFDR(BaseEstimator):  # type: ignore[misc]
     """
 
     def __init__(
-        self, method: Procedure = "bh", *, smooth: bool = False, random_state: int = 0
+        self,
+        method: Procedure = "bh",
+        *,
+        smooth: bool = False,
+        random_state: int = 0,
+        level: Literal["alpha", "declared share"] = "alpha",
+        nonmember_share: float | None = None,
     ) -> None:
         self.method = method
         self.smooth = smooth
         self.random_state = random_state
+        self.level = level
+        self.nonmember_share = nonmember_share
 
     def calibrate(
         self,
@@ -73,8 +91,10 @@ class MembershipFDR(BaseEstimator):  # type: ignore[misc]
                 the scores come from a model like it. The guarantee then says so.
 
         Raises:
-            InputError: A score is NaN, all are equal, or a record may not be used.
+            InputError: A score is NaN, all are equal, a record may not be used, or the level asks
+                for a share that is missing or that the method estimates itself.
         """
+        self._share()
         if scored_by not in ("target", "surrogate"):
             raise unknown_name("scored_by", scored_by, ("target", "surrogate"))
         selector = ConformalSelector(
@@ -114,7 +134,8 @@ class MembershipFDR(BaseEstimator):  # type: ignore[misc]
         self, scores: ArrayLike, *, groups: ArrayLike | None = None
     ) -> NDArray[np.float64]:
         """Return the least FDR level at which each record is declared a member, (T,)."""
-        return self._calibrated().adjusted_p_values(_negated(scores), groups)
+        adjusted = self._calibrated().adjusted_p_values(_negated(scores), groups)
+        return adjusted * self._share()
 
     def select(
         self,
@@ -136,7 +157,7 @@ class MembershipFDR(BaseEstimator):  # type: ignore[misc]
             InputError: A score is NaN, a record was used to calibrate, or the calibration set is
                 so small that nothing could ever be declared.
         """
-        selector = self._calibrated().set_params(alpha=alpha)
+        selector = self._calibrated().set_params(alpha=self._spent(alpha))
         values = _negated(scores)
         if ids is not None:
             _refuse_shared(self.ids_, _ids(ids, len(values)), "to be judged by this calibration")
@@ -180,7 +201,7 @@ class MembershipFDR(BaseEstimator):  # type: ignore[misc]
 
     def guarantee(self, alpha: float) -> Guarantee:
         """Return the guarantee of ``select`` at this level, with its conditions."""
-        promised = self._calibrated().set_params(alpha=alpha).guarantee_
+        promised = self._calibrated().set_params(alpha=self._spent(alpha)).guarantee_
         assumptions = [
             *(one for one in promised.assumptions if "fitted" not in one.text),
             Assumption(
@@ -196,8 +217,15 @@ class MembershipFDR(BaseEstimator):  # type: ignore[misc]
             assumptions.insert(
                 0, Assumption("surrogate = target: both give a non-member scores of the same law")
             )
-        # An estimate of the non-members' share spends what that share leaves of alpha.
-        scaled = self.method in SCALES
+        if self.level == "declared share":
+            assumptions.append(
+                Assumption(
+                    "the share of non-members among the records in question is at most "
+                    f"{self.nonmember_share:g}"
+                )
+            )
+        # A share of non-members, estimated or declared, spends what it leaves of alpha.
+        scaled = self.method in SCALES or self.level == "declared share"
         bound = "alpha" if scaled else "alpha times the non-members' share"
         return Guarantee(
             statement=f"Of the records declared members, an expected share of at most {bound} are "
@@ -206,6 +234,33 @@ class MembershipFDR(BaseEstimator):  # type: ignore[misc]
             n=promised.n,
             level=alpha,
         )
+
+    def _share(self) -> float:
+        """Return the declared share of non-members, 1 where none is."""
+        if self.level == "alpha":
+            return 1.0
+        if self.level != "declared share":
+            raise unknown_name("level", self.level, ("alpha", "declared share"))
+        if self.method in SCALES:
+            raise InputError(
+                f"method {self.method}: estimates the share of non-members; give level 'alpha'"
+            )
+        if self.nonmember_share is None or not 0 < self.nonmember_share <= 1:
+            raise InputError(
+                f"nonmember_share {self.nonmember_share}: level 'declared share' needs the share "
+                "of non-members among the records in question, above 0 and at most 1"
+            )
+        return self.nonmember_share
+
+    def _spent(self, alpha: float) -> float:
+        """Return the level that the procedure runs at."""
+        spent = alpha / self._share()
+        if self.level == "declared share" and spent >= 1:
+            raise InputError(
+                f"alpha {alpha:g}: at a non-members' share of {self.nonmember_share:g} every list "
+                "keeps it; give less than that share"
+            )
+        return spent
 
     def _calibrated(self) -> ConformalSelector:
         if not hasattr(self, "selector_"):

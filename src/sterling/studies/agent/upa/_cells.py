@@ -2,13 +2,14 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 from pydantic import Field
 from scipy import special
 
 from sterling.agent.prompts import EdgePosterior, LanguageTask, SearchSettings, SimulatedTask, upa
-from sterling.agent.prompts.baselines import BASELINES
+from sterling.agent.prompts.baselines import BASELINES, spo
 from sterling.agent.prompts.comparison import PromptTask
 from sterling.agent.prompts.labelled import LabelledTask, is_right
 from sterling.lm import Budget, CallLedger, LocalModel, load_local, train_small
@@ -18,12 +19,16 @@ from sterling.study import Config, row
 
 UPA, START = "UPA", "start"
 ONE_ORDER, UNFILTERED = "UPA, one order", "UPA, finalists at random"
+STRONGEST = "UPA, strongest first"  # ours
+SPO, SPO_APART = "SPO", "SPO, a call per question"
 ABLATIONS: dict[str, Callable[[SearchSettings], SearchSettings]] = {
     UPA: lambda settings: settings,
     ONE_ORDER: lambda settings: replace(settings, swap=False),
     UNFILTERED: lambda settings: replace(settings, filtered=False),
+    STRONGEST: lambda settings: replace(settings, selection="strongest"),
     "UPA, filter at 0.9": lambda settings: replace(settings, confidence=0.9),
 }
+RIVALS = {**BASELINES, SPO_APART: partial(spo, together=False)}
 BITS = 8
 SHARPNESS = (0.25, 0.5, 1.0, 2.0)
 BIASES = (0.0, 1.0)
@@ -74,14 +79,14 @@ def _best(name: str, task: PromptTask, start: str, settings: SearchSettings, see
     """Prompt that UPA, an ablation of it or a baseline ends with."""
     if name in ABLATIONS:
         return upa(task, start, ABLATIONS[name](settings), seed=seed).best
-    return BASELINES[name](task, start, seed=seed)
+    return RIVALS[name](task, start, seed=seed)
 
 
 def search_simulated(config: UpaConfig, cell: Cell) -> list[Row]:
     """Quality that every method ends with, and the calls that it spent."""
     start = _simulated(config, cell.seed, config.sharpness)
     rows = [row("quality", start.quality(start.start()), system=START)]
-    for name in (*ABLATIONS, *BASELINES):
+    for name in (*ABLATIONS, *RIVALS):
         task = _simulated(config, cell.seed, config.sharpness)
         best = _best(name, task, task.start(), SearchSettings(), cell.seed)
         rows += [
@@ -95,7 +100,7 @@ def noisy_judge(config: UpaConfig, cell: Cell) -> list[Row]:
     """Quality that UPA and the baselines end with, by the judge's sharpness."""
     rows = []
     for sharpness in SHARPNESS:
-        for name in (UPA, *BASELINES):
+        for name in (UPA, STRONGEST, *BASELINES):
             task = _simulated(config, cell.seed, sharpness)
             best = _best(name, task, task.start(), SearchSettings(), cell.seed)
             rows.append(row("quality", task.quality(best), system=name, sharpness=sharpness))

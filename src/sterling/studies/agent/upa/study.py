@@ -14,7 +14,10 @@ from sterling.studies.agent.upa._cells import (
     ABLATIONS,
     BITS,
     ONE_ORDER,
+    RIVALS,
+    SPO,
     START,
+    STRONGEST,
     UNFILTERED,
     UPA,
     UpaConfig,
@@ -97,13 +100,20 @@ def claims(results: Results, _: UpaConfig) -> list[Claim]:
         ),
         *(
             quality.higher(
-                f"better_than_{name.replace(' ', '_')}",
+                f"better_than_{name.lower().replace(',', '').replace(' ', '_')}",
                 f"For as many calls UPA ends with better prompts than {name}.",
                 UPA,
                 than=name,
                 paper="better than the prompt optimisers it is compared with",
             )
-            for name in BASELINES
+            for name in RIVALS
+        ),
+        quality.higher(
+            "strongest_first_better_than_spo",
+            "For as many calls UPA with our rule, which refines the strongest node of the whole "
+            "tree, ends with better prompts than SPO.",
+            STRONGEST,
+            than=SPO,
         ),
         quality.higher(
             "swap_helps", "UPA ends better with both orders than with one.", UPA, than=ONE_ORDER
@@ -118,19 +128,19 @@ def claims(results: Results, _: UpaConfig) -> list[Claim]:
     if right[START]:
         found += [
             positive(
-                f"right_more_often_than_{name.replace(' ', '_')}",
+                f"right_more_often_than_{name.lower()}",
                 f"With the language model, UPA's prompts are right more often than {what}.",
                 right.gain(UPA, than=name),
                 over="questions",
             )
-            for name, what in ((START, "the start"), ("greedy chain", "the greedy chain's"))
+            for name, what in ((START, "the start"), (SPO, "SPO's"))
         ]
     return found
 
 
 def views(results: Results, _: UpaConfig) -> Views:
     """Where searches end, in simulation and with the language model."""
-    methods = [*ABLATIONS, *BASELINES, START]
+    methods = [*ABLATIONS, *RIVALS, START]
     asked = results.select("right").names("system")
     metrics = [
         *(
@@ -159,7 +169,8 @@ def views(results: Results, _: UpaConfig) -> Views:
         [Column(f"quality of {BITS}", "quality", show="interval"), Column("calls spent", "calls")],
         order=methods,
         headings=["method"],
-        caption="Baselines spend the whole budget; UPA stops once its tournament is settled.",
+        caption="Baselines spend the whole budget; UPA stops once its tournament is settled. SPO "
+        "judges three questions in one call, as released, or each in a call of its own.",
     )
     tasks = results.table(
         "tasks",
@@ -182,7 +193,7 @@ def views(results: Results, _: UpaConfig) -> Views:
         "quality",
         x="sharpness",
         labels=("sharpness", "quality"),
-        system=(UPA, *BASELINES),
+        system=(UPA, STRONGEST, *BASELINES),
     )
     return Views(metrics, [simulated, tasks] if asked else [simulated], [noise])
 

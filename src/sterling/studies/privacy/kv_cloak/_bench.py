@@ -12,7 +12,7 @@ from torch import Tensor
 
 from sterling.errors import InputError
 from sterling.lm import LocalModel, load_local, train_small
-from sterling.privacy.cache.baselines import cache_norm, channels_permuted, noised
+from sterling.privacy.cache.baselines import cache_norms, channels_permuted, noised
 from sterling.privacy.cache.cloak import CloakConfig, CloakSecret, draw_secret
 from sterling.privacy.cache.fusion import fuse
 from sterling.privacy.cache.snapshot import (
@@ -151,7 +151,7 @@ class CacheBench:
         plain = plain_snapshot(self.model, self.ids[prompt])
         return {
             PLAIN: plain,
-            NOISE: noised(plain, self._median_norm, self._generator("noise", prompt)),
+            NOISE: noised(plain, self._median_norms, self._generator("noise", prompt)),
             PERMUTED: channels_permuted(plain, self._generator("permutation")),
             CLOAKED: cloaked_snapshot(self.fused, self.secret, self.ids[prompt], (0, prompt)),
         }
@@ -162,8 +162,10 @@ class CacheBench:
         return tokens
 
     @cached_property
-    def _median_norm(self) -> float:
-        return float(np.median([cache_norm(plain_snapshot(self.model, ids)) for ids in self.ids]))
+    def _median_norms(self) -> tuple[float, float]:
+        norms = [cache_norms(plain_snapshot(self.model, ids)) for ids in self.ids]
+        keys, values = np.median(norms, axis=0).tolist()
+        return keys, values
 
     def _generator(self, *names: str | int) -> torch.Generator:
         return torch.Generator().manual_seed(derive_seed(self.seed, *names) % 2**63)
