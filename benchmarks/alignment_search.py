@@ -86,7 +86,7 @@ def measure(faces: int, side: int) -> dict[str, tuple[float, float]]:
         def from_file(number: int) -> Photograph:
             return read(paths[number])
 
-        ways = {
+        ways: dict[str, tuple[Callable[[int], Photograph], bool]] = {
             "reading, finding, aligning": (from_file, True),
             "reading, aligning": (from_file, False),
             "aligning": (held.__getitem__, False),
