@@ -12,6 +12,7 @@ import argparse
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -66,43 +67,37 @@ def measure(faces: int, side: int) -> dict[str, tuple[float, float]]:
         held = [read(path) for path in paths]
         five = [found(one) for one in held]
 
-        def cut(canvases: torch.Tensor) -> None:
+        def cut(photograph: Photograph, points: NDArray[np.float64]) -> None:
+            canvases = canvas.align([photograph], points[None])
             for template in GRID:
                 canvas.cut(canvases, template)
 
-        ways: dict[str, tuple[Callable[[], None], Callable[[], None]]] = {
-            "reading, finding, aligning": (
-                lambda: [
-                    cut(canvas.align([one], found(one)[None])) for one in map(read, paths)
-                ].clear(),
-                lambda: [
-                    template.align(one, found(one)) for template in GRID for one in map(read, paths)
-                ].clear(),
-            ),
-            "reading, aligning": (
-                lambda: [
-                    cut(canvas.align([read(path)], points[None]))
-                    for path, points in zip(paths, five, strict=True)
-                ].clear(),
-                lambda: [
-                    template.align(read(path), points)
-                    for template in GRID
-                    for path, points in zip(paths, five, strict=True)
-                ].clear(),
-            ),
-            "aligning": (
-                lambda: cut(canvas.align(held, np.stack(five))),
-                lambda: [
-                    template.align(one, points)
-                    for template in GRID
-                    for one, points in zip(held, five, strict=True)
-                ].clear(),
-            ),
+        def with_canvas(photograph: Callable[[int], Photograph], *, find: bool) -> None:
+            for number in range(faces):
+                one = photograph(number)
+                cut(one, found(one) if find else five[number])
+
+        def anew(photograph: Callable[[int], Photograph], *, find: bool) -> None:
+            for template in GRID:
+                for number in range(faces):
+                    one = photograph(number)
+                    template.align(one, found(one) if find else five[number])
+
+        def from_file(number: int) -> Photograph:
+            return read(paths[number])
+
+        ways: dict[str, tuple[Callable[[int], Photograph], bool]] = {
+            "reading, finding, aligning": (from_file, True),
+            "reading, aligning": (from_file, False),
+            "aligning": (held.__getitem__, False),
         }
         scale = 1e3 / faces / len(GRID)
         return {
-            name: (seconds(once) * scale, seconds(anew) * scale)
-            for name, (once, anew) in ways.items()
+            name: (
+                seconds(partial(with_canvas, source, find=find)) * scale,
+                seconds(partial(anew, source, find=find)) * scale,
+            )
+            for name, (source, find) in ways.items()
         }
 
 

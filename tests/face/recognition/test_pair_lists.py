@@ -87,7 +87,7 @@ def test_cplfw_folds_have_both_kinds(tmp_path: Path) -> None:
     assert len(pairs) == 60
     for fold in range(10):
         assert pairs.same[pairs.fold == fold].sum() == 3
-    assert pairs.first[0], pairs.second[0] == ("Ann_0.jpg", "Ann_1.jpg")
+    assert (pairs.first[0], pairs.second[0]) == ("Ann_0.jpg", "Ann_1.jpg")
 
 
 @pytest.mark.parametrize(

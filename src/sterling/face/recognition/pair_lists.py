@@ -65,11 +65,11 @@ class PairList:
                 f"folds have {counts.min()} to {counts.max()} pairs; a list of equal folds is "
                 "needed"
             )
-        sides = (
+        one, other = (
             np.array([np.asarray(embeddings[path], dtype=float) for path in side])
             for side in (self.first, self.second)
         )
-        return verification_accuracy(*sides, self.same, len(folds))
+        return verification_accuracy(one, other, self.same, len(folds))
 
 
 def read_lfw_pairs(path: Path, suffix: str = ".jpg") -> PairList:

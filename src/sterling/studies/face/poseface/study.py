@@ -7,11 +7,14 @@ and people of the test are others. Every system starts from the same weights, se
 and has the same network at test.
 """
 
-from sterling.face.recognition.identities import read_people
+from sterling.errors import InputError
+from sterling.face.recognition import read_people
+from sterling.measure.verification import SEEN
 from sterling.runs import Run
 from sterling.studies.face.poseface._cells import (
     ADAFACE,
     ARCFACE,
+    BANDS,
     COSFACE,
     EVERY,
     FRONTAL,
@@ -31,7 +34,18 @@ READ = 0.9  # yaw R² of the pose feature
 
 
 def measure(config: PoseFaceConfig, run: Run) -> Results:
-    """Train and test every system in each repetition."""
+    """Train and test every system in each repetition.
+
+    Raises:
+        InputError: The test people are too few for the false acceptance rate.
+    """
+    frontal = BANDS[0][2] * config.tested
+    impostors = frontal * (frontal - BANDS[0][2]) // 2
+    if config.far * impostors < SEEN:
+        raise InputError(
+            f"far {config.far:g}: {impostors} frontal pairs of two people are too few for rates "
+            f"below {SEEN / impostors:.1g}; name that rate by --set far=..., or raise tested"
+        )
     photographs, missed = (
         (None, 0)
         if config.data is None
