@@ -22,11 +22,7 @@ def _click(element: Element) -> Action:
 
 
 def _button(seen: Observation, text: str) -> Action:
-    return _click(
-        next(
-            one for one in seen.elements if one.tag == "button" and one.text.lower() == text.lower()
-        )
-    )
+    return _click(next(one for one in seen.elements if one.tag == "button" and one.text == text))
 
 
 def _fields(seen: Observation) -> list[Element]:
