@@ -22,11 +22,7 @@ def _click(element: Element) -> Action:
 
 
 def _button(seen: Observation, text: str) -> Action:
-    return _click(
-        next(
-            one for one in seen.elements if one.tag == "button" and one.text.lower() == text.lower()
-        )
-    )
+    return _click(next(one for one in seen.elements if one.tag == "button" and one.text == text))
 
 
 def _fields(seen: Observation) -> list[Element]:
@@ -81,11 +77,12 @@ def _autocomplete(seen: Observation) -> Action:
     first, *last = _quoted(seen)
     end = last[0] if last else ""
     field = _fields(seen)[0]
-    if field.value.startswith(first) and field.value.endswith(end) and field.value != first:
+    menu = [one for one in seen.elements if one.tag == "div" and "menu-item" in one.attributes]
+    chosen = field.value != first or not menu  # an item may be no longer than what is typed
+    if field.value.startswith(first) and field.value.endswith(end) and chosen:
         return _button(seen, "Submit")
-    for one in seen.elements:
-        fits = one.text.startswith(first) and one.text.endswith(end)
-        if one.tag == "div" and "ui-menu-item" in one.attributes and fits:
+    for one in menu:
+        if one.text.startswith(first) and one.text.endswith(end):
             return _click(one)
     return Action("fill", ref=field.ref, text=first)
 

@@ -4,6 +4,7 @@
   const SELECTABLE =
     'a,button,input,select,option,textarea,label,summary,[role],[onclick],[contenteditable=""],' +
     '[contenteditable=true],[tabindex]';
+  const MADE_ID = /^ui-id-\d+$/; // jQuery UI counts on from one problem to the next
   let refs = new Map();
   let numbers = new WeakMap();
   let next = 1;
@@ -97,7 +98,7 @@
       focused: document.activeElement === element,
       disabled: element.disabled === true,
       covered: inside && covers(document.elementFromPoint(x, y), element) !== null,
-      attributes: cut(`${element.id} ${element.getAttribute('name') || ''} ` +
+      attributes: cut(`${MADE_ID.test(element.id) ? '' : element.id} ${element.getAttribute('name') || ''} ` +
         `${typeof element.className === 'string' ? element.className : ''}`),
     };
   }

@@ -57,10 +57,10 @@ class ManoConfig(Config):
     tuning: Annotated[int, Field(ge=1)] = 100
     offline: Annotated[int, Field(ge=0)] = 60
     rounds: Annotated[int, Field(ge=1)] = 2
-    iterations: Annotated[int, Field(ge=1)] = 8
+    iterations: Annotated[int, Field(ge=1)] = 6
     batch: Annotated[int, Field(ge=1)] = 6
     group: Annotated[int, Field(ge=2)] = 8
-    tests: Annotated[int, Field(ge=1)] = 8
+    tests: Annotated[int, Field(ge=1)] = 6
     fault_rate: Annotated[float, Field(gt=0, le=1)] = 0.25
     learned: Annotated[int, Field(ge=1)] = 4
     repeats: Annotated[int, Field(ge=2)] = 50
