@@ -45,8 +45,8 @@ def main() -> None:
         row = [scores[one] for one in grid if one.crop == crop]
         print(f"{crop:10d} " + " ".join(f"{score:6.4f}" for score in row))
     best = max(scores, key=lambda one: scores[one])
-    crop, shift = chip_in_template_units()
-    print(f"best: crop {best.crop:g}, shift {best.shift:g}; dlib's chip: {crop:.0f}, {shift:.0f}")
+    own = "{:.0f}, {:.0f}".format(*chip_in_template_units())
+    print(f"best: crop {best.crop:g}, shift {best.shift:g}; dlib's chip: {own}")
 
 
 def packaged(faces: Tensor) -> Tensor:

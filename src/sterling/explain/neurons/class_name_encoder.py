@@ -71,7 +71,9 @@ class ClassNameEncoder:
             pictures, (SIDE, SIDE), mode="bicubic", align_corners=False, antialias=True
         )
         inputs = (255 * resized.clamp(0, 1) - 127) / 128
-        likely = torch.cat([self.classifier(some).softmax(1) for some in inputs.split(BATCH)])
+        likely = torch.cat(
+            [self.classifier(some).softmax(1) for some in torch.split(inputs, BATCH)]
+        )
         share, rows = likely.topk(CLASSES, dim=1)
         return F.normalize((share[..., None] * self.names[rows]).sum(1), dim=1)
 
