@@ -15,8 +15,7 @@ from sterling.adapt.normalisation import BatchStatistics
 from sterling.adapt.rates import LearnedRates
 from sterling.errors import InputError
 
-# Released code: bound ± of each number of the meta-gradient, for `fit_meta`; inner gradients are not
-# clipped.
+# Released code: bound ± of each number of the meta-gradient, for `fit_meta`; none of the inner ones.
 CLIP = 10.0
 NORMS = (BatchStatistics, nn.GroupNorm, nn.LayerNorm)
 
