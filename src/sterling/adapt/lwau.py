@@ -15,7 +15,7 @@ from sterling.adapt.normalisation import BatchStatistics
 from sterling.adapt.rates import LearnedRates
 from sterling.errors import InputError
 
-# Released code: bound ± of each number of the meta-gradient, for `fit_meta`; none of the inner ones.
+# Released code: bound ± of each number of the meta-gradient, for `fit_meta`, not of inner ones.
 CLIP = 10.0
 NORMS = (BatchStatistics, nn.GroupNorm, nn.LayerNorm)
 
