@@ -24,6 +24,7 @@ from sterling.face.pad import (
     TrainConfig,
     train,
 )
+from sterling.face.pad.layers.spatio_temporal import ConvGRUCell
 from sterling.face.pad.networks.clip_depth import ClipDepth
 from sterling.face.pad.networks.network import Output
 from sterling.face.pad.training.losses import DepthLoss, OutputLoss
@@ -213,16 +214,19 @@ def test_what_a_block_hands_on_is_convolved_after_its_pooling() -> None:
     lively(network)
     network.eval()
     for join in network.joins:
+        assert isinstance(join, nn.Sequential)
         convolution, norm = join
+        assert isinstance(convolution, nn.Conv2d)
         assert convolution.kernel_size == (3, 3)
         assert convolution.bias is None
         assert isinstance(norm, nn.BatchNorm2d)
     images = uniform(1, 3, 3, 32, 32)
     before = network(images).maps
     with torch.no_grad():
-        network.joins[0][0].weight.zero_()
+        next(network.joins[0].parameters()).zero_()
     assert not torch.equal(network(images).maps, before)
     for cell in network.recurrent:
+        assert isinstance(cell, ConvGRUCell)
         with torch.no_grad():
             cell.candidate.weight.mul_(1e4)
         state = torch.zeros(1, cell.candidate.out_channels, 4, 4)

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from sterling.errors import InputError
 from sterling.face.pad import Output, normalise
+from sterling.face.pad.networks.cdcn import CdcTrunk
 from sterling.face.pad.networks.epcr import EPCR, Consistency, all_to_all, position_to_position
 from sterling.face.pad.training.objective import Batch
 
@@ -69,6 +70,7 @@ def test_the_encoder_has_a_pooled_stem_and_no_convolution_a_bias() -> None:
     """As released: levels at 1/4, 1/8 and 1/16 of the side, brought to 1/8."""
     network = EPCR(width=4, seed=0).eval()
     trunk = network.encoder[0]
+    assert isinstance(trunk, CdcTrunk)
     sides = []
     for part in (trunk.stem, trunk.low, trunk.mid, trunk.high):
         part.register_forward_hook(lambda _part, _given, found: sides.append(found.shape[-1]))

@@ -94,7 +94,8 @@ class SSDG(Network):
 
 def half_root_length(features: Tensor) -> Tensor:
     """Return features (N, D) divided by √(2 ‖f‖), so that their length is √(‖f‖ / 2)."""
-    return features / (2 * features.norm(dim=1, keepdim=True).clamp(min=1e-12)).sqrt()
+    lengths: Tensor = torch.linalg.vector_norm(features, dim=1, keepdim=True)
+    return features / (2 * lengths.clamp(min=1e-12)).sqrt()
 
 
 def asymmetric_triplet(features: Tensor, classes: Tensor, margin: float = MARGIN) -> Tensor:
