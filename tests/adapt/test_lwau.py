@@ -1,5 +1,7 @@
 """Layer-wise rates against MAML, finite differences and frozen layers; in double precision."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -15,6 +17,7 @@ from sterling.adapt import (
     lwau,
     maml,
 )
+from sterling.adapt.lwau import CLIP
 from sterling.errors import InputError
 from sterling.image import conv4, resnet12
 
@@ -147,3 +150,20 @@ def test_several_tasks_at_once_are_penalised_like_one() -> None:
     tasks = [task(1), task(2)]
     apart = torch.stack([learner.outer_loss(one) for one in tasks])
     torch.testing.assert_close(learner.outer_losses(tasks), apart, atol=1e-10, rtol=0)
+
+
+def test_inner_gradients_are_not_clipped() -> None:
+    """A support loss with gradients beyond ± 10 moves the weights by rate times gradient."""
+    learner = lwau(layered(network()), 1.0, steps=1)
+    assert learner.clip is None
+    assert CLIP == 10  # of the meta-gradient, as the study hands it to `fit_chosen`
+    learner = replace(learner, criterion=lambda logits, _: 1e4 * logits.square().sum())
+    given = task()
+    start = learner.model.parameters()
+    loss = learner.criterion(learner.model(start, given.support), given.support_labels)
+    name = next(one for one in start if one.startswith("head") and one.endswith("weight"))
+    (gradient,) = torch.autograd.grad(loss, [start[name]])
+    assert gradient.abs().max() > 10
+    moved = learner.adapted(given, 1, "first").states[-1][name]
+    rate = rates_of(learner).table()["head"][0]
+    torch.testing.assert_close(moved, start[name] - rate * gradient)

@@ -134,16 +134,22 @@ def test_spo_is_charged_a_call_a_repetition_or_a_call_a_question() -> None:
 
 def test_refining_the_strongest_node_beats_spo_for_as_many_calls() -> None:
     """With seeds of its own; `descend` refines children that lost to their parent."""
-    ends: dict[str, list[int]] = {"spo": [], "descend": [], "strongest": []}
+    rules: dict[str, SearchSettings | None] = {
+        "spo": None,
+        "descend": SearchSettings(),
+        "strongest": SearchSettings(selection="strongest"),
+    }
+    ends: dict[str, list[int]] = {name: [] for name in rules}
     for seed in range(30):
-        for name, end in ends.items():
+        for name, rule in rules.items():
             task = world(seed)
             start = task.start()
-            if name == "spo":
-                end.append(task.quality(spo(task, start, seed=seed)))
-            else:
-                settings = replace(SearchSettings(), selection=name)
-                end.append(task.quality(upa(task, start, settings, seed=seed).best))
+            best = (
+                spo(task, start, seed=seed)
+                if rule is None
+                else upa(task, start, rule, seed=seed).best
+            )
+            ends[name].append(task.quality(best))
             assert len(task.ledger.calls) <= 300
     for rival in ("spo", "descend"):
         gained = np.subtract(ends["strongest"], ends[rival])
@@ -153,11 +159,10 @@ def test_refining_the_strongest_node_beats_spo_for_as_many_calls() -> None:
 def test_a_parent_that_beat_its_children_is_refined_again_by_strength_alone() -> None:
     """At the best prompt every child is worse: `descend` still goes down, `strongest` stays."""
     below = {}
-    for selection in ("descend", "strongest"):
+    for rule in (SMALL, replace(SMALL, selection="strongest")):
         task = SimulatedTask(8, 0, sharpness=20.0, position_bias=0.0, ledger=CallLedger())
-        settings = replace(SMALL, selection=selection)
-        tree = upa(task, "".join(map(str, task.mask)), settings).tree
-        below[selection] = sum(node.depth > 1 for node in tree)
+        tree = upa(task, "".join(map(str, task.mask)), rule).tree
+        below[rule.selection] = sum(node.depth > 1 for node in tree)
     assert below["strongest"] == 0
     assert below["descend"] > 0
 

@@ -7,13 +7,23 @@ import torch
 from torch import Tensor, nn
 
 from sterling.errors import InputError
-from sterling.image.attacks import ATTACKS, TARGETED, Strength, _margin, attack
+from sterling.image.attacks import (
+    ATTACKS,
+    TARGETED,
+    Strength,
+    _Aim,
+    _carlini_wagner,
+    _elastic_net,
+    _margin,
+    _shifts,
+    attack,
+)
 
 pytest.importorskip("foolbox", reason="pip install 'sterling[attacks]'")
 
 UNIT = 0.3
 Problem = tuple[nn.Module, Tensor, Tensor]
-STRENGTH = Strength(UNIT, steps=40, samples=4)
+STRENGTH = Strength(UNIT, steps=40, samples=4, searches=1, centre=0.45)
 
 
 class Linear(nn.Module):
@@ -90,7 +100,36 @@ def test_a_least_attack_on_two_linear_classes_is_the_step_to_their_border() -> N
 
 
 def test_the_negative_is_the_negative(problem: Problem) -> None:
-    torch.testing.assert_close(attacked("semantic", problem)[0], 1 - problem[1])
+    found = attacked("semantic", problem)[0]
+    torch.testing.assert_close(found, (0.9 - problem[1]).clamp(0, 1))  # about a mean of 0.45
+    # -x of standardised pixels.
+    inner = (found > 0) & (found < 1)
+    standard = (problem[1] - 0.45) / UNIT
+    torch.testing.assert_close(((found - 0.45) / UNIT)[inner], -standard[inner])
+
+
+def test_settings_are_those_of_the_released_code(problem: Problem) -> None:
+    network, images, labels = problem
+    aim = _Aim(network, images, labels, None, Strength(UNIT))
+    assert _elastic_net(aim) == {
+        "binary_search_steps": 9,
+        "steps": 1000,
+        "initial_const": 1e-3,
+        "initial_stepsize": 0.01,
+    }
+    assert _carlini_wagner(aim)["steps"] == 100
+    shifts = _shifts(aim)
+    assert (shifts["max_rotation"], shifts["num_rotations"]) == (30, 6)
+    assert shifts["max_translation"] == pytest.approx(0.8)  # a tenth of 8 pixels
+    assert shifts["num_translations"] == 10
+    # One step of 0.05 deviations moves a pixel by that at most.
+    for name in ("bim", "pgd"):
+        one = attack(name, *problem, strength=Strength(UNIT, steps=1), seed=0, research_use=True)[0]
+        reach = 0.05 if name == "bim" else 0.35  # pgd starts anywhere within 0.3
+        moved = (one - images).abs().max()
+        assert float(moved) <= min(reach, 0.3) * UNIT + 1e-6
+    bim = attack("bim", *problem, strength=Strength(UNIT, steps=1), seed=0, research_use=True)[0]
+    assert float((bim - images).abs().max()) == pytest.approx(0.05 * UNIT, rel=1e-4)
 
 
 def test_the_saliency_map_changes_few_pixels_and_each_to_one(problem: Problem) -> None:

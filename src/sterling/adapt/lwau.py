@@ -15,7 +15,8 @@ from sterling.adapt.normalisation import BatchStatistics
 from sterling.adapt.rates import LearnedRates
 from sterling.errors import InputError
 
-CLIP = 10.0  # released code: each number of an inner gradient lies within ± this
+# Released code: bound ± of each number of the meta-gradient, for `fit_meta`, not of inner ones.
+CLIP = 10.0
 NORMS = (BatchStatistics, nn.GroupNorm, nn.LayerNorm)
 
 
@@ -68,9 +69,7 @@ def lwau(
         sums = [parameters[name].abs().sum() + parameters[name].square().sum() for name in names]
         return penalty * torch.stack(sums).sum()
 
-    return GradientLearner(
-        model, rates, steps, test_steps, clip=CLIP, penalty=elastic if penalty else None
-    )
+    return GradientLearner(model, rates, steps, test_steps, penalty=elastic if penalty else None)
 
 
 def freeze_bottom(learner: GradientLearner, layers: int) -> GradientLearner:

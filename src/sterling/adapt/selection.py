@@ -84,6 +84,7 @@ def fit_chosen(
     tasks: int = 4,
     at_once: bool = False,
     optimizer: OptimizerOf | None = None,
+    clip: float | None = None,
 ) -> Chosen:
     """Meta-train, and keep the weights of the checkpoint that is best on validation tasks.
 
@@ -97,6 +98,7 @@ def fit_chosen(
         tasks: Number of tasks of an outer step.
         at_once: As in `fit_meta`.
         optimizer: As in `fit_meta`.
+        clip: As in `fit_meta`.
 
     Raises:
         InputError: More checkpoints than iterations, or none; no validation tasks.
@@ -117,6 +119,7 @@ def fit_chosen(
                 tasks=tasks,
                 at_once=at_once,
                 optimizer=optimizer,
+                clip=clip,
                 folder=Path(folder),
                 every=iterations + 1,
             )

@@ -64,12 +64,12 @@ VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
             {"backbone": backbone, "fusion": fusion, "missing": missing},
         )
         for backbone, fusion, missing in (
-            ("cdcn", "se", "zero"),
+            ("cdcn", "se", "black"),
             ("cdcn", "cross_attention", "token"),
             ("resnet", "concat", "token"),
             ("resnet", "se", "token"),
-            ("resnet", "cross_attention", "zero"),
-            ("vit", "concat", "zero"),
+            ("resnet", "cross_attention", "black"),
+            ("vit", "concat", "black"),
             ("vit", "se", "token"),
             ("vit", "cross_attention", "token"),
         )
@@ -285,7 +285,7 @@ def test_an_architecture_that_is_not_exported_has_no_operation_of_its_own(varian
     [
         *(name for name in MODELS if name not in WITHIN),
         "fusion_resnet, se, concat",
-        "flexible_modal, vit, concat, zero",
+        "flexible_modal, vit, concat, black",
         "depth_net, clips",
     ],
 )

@@ -64,7 +64,7 @@ CASES: dict[str, Case] = {
     "quality": (
         {"name": "cqil", **RESIDUAL, "restoring": 1},
         QualityInvariance,
-        {"learning_rate": 1e-3},
+        {"learning_rate": 1e-2},
     ),
     "consistency": ({"name": "epcr", "width": 4}, lambda: Consistency(FEW), {"epochs": 40}),
     "reframed": (
@@ -145,7 +145,7 @@ def test_it_teaches_in_the_one_loop(case: str) -> None:
     [
         ("pixel-wise", {"map_weight": 2.0}, r"map_weight is 2.0: a number in \[0, 1\]"),
         ("spectrum", {"weight": -1.0}, "weight is -1"),
-        ("parts", {"corruption": 1.5}, "corruption is 1.5"),
+        ("parts", {"trash": 1.5}, "trash is 1.5"),
         ("single side", {"triplet_weight": -1}, "triplet_weight is -1: a number of 0 or more"),
         ("single side", {"domains": torch.tensor([-1, 0])}, "int64 numbers of 0 or more"),
         ("multi-adversarial", {"domains": torch.zeros(3)}, "int64"),

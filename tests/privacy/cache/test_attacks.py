@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from scipy import stats
+from scipy import optimize, stats
 from tests.privacy.cache.conftest import VOCABULARY, Decoder, secret_for, tokens
 from torch import Tensor
 from transformers import DynamicCache
@@ -34,6 +34,7 @@ from sterling.privacy.cache import (
     rouge_l,
     token_recovery,
 )
+from sterling.privacy.cache.collision import _threshold
 
 PROMPTS = 20
 
@@ -249,3 +250,25 @@ def test_arguments_out_of_range_are_told(decoder: Decoder) -> None:
     for message, call in calls:
         with pytest.raises(InputError, match=re.escape(message)):
             call()
+
+
+def test_thresholds_of_components_are_middles_only_if_all_are_apart() -> None:
+    """Otherwise each maximises Φ((t - m) / s) (1 - Φ((t - m') / s'))⁷ between both means."""
+    draws = torch.Generator().manual_seed(0)
+    right = torch.rand(200, 2, generator=draws).double()
+    other = torch.rand(200, 2, generator=draws).double()
+    apart = other + torch.tensor([3.0, 2.0])
+    middles = (right.amax(0) + apart.amin(0)) / 2
+    torch.testing.assert_close(_threshold(right, apart), middles)
+    overlapping = other + torch.tensor([3.0, 0.7])  # values overlap, keys do not
+    found = _threshold(right, overlapping)
+    for k in range(2):
+        m, s = right[:, k].mean().item(), right[:, k].std().item()
+        n, r = overlapping[:, k].mean().item(), overlapping[:, k].std().item()
+
+        def missed(t: float, m: float = m, s: float = s, n: float = n, r: float = r) -> float:
+            return -float(stats.norm.cdf(t, m, s) * stats.norm.sf(t, n, r) ** 7)
+
+        best = optimize.minimize_scalar(missed, bounds=(m, n), method="bounded").x
+        assert found[k].item() == pytest.approx(best, abs=2e-3)
+    assert abs(found[0] - middles[0]) > 0.05  # the keys do not keep their middle

@@ -74,7 +74,7 @@ def test_both_readings_of_the_level_in_the_papers_design(share: float) -> None:
             proportions.append(audit(declared, truth).fdp)
     for level, expected in (("alpha", alpha * share), ("declared share", alpha)):
         error = np.std(found[level], ddof=1) / math.sqrt(60)
-        assert np.mean(found[level]) == pytest.approx(expected, abs=3.5 * error), level
+        assert np.mean(found[level]) == pytest.approx(expected, abs=float(3.5 * error)), level
         assert error < 0.002
     if share == 0.5:
         assert abs(np.mean(found["declared share"]) - 0.145) < 0.01

@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from sterling.errors import InputError
 from sterling.measure import Scores, auc
 from sterling.privacy.membership import lira_offline, lira_online
-from sterling.privacy.membership.lira import masked_moments
+from sterling.privacy.membership.lira import lira_released, masked_moments
 from sterling.privacy.targets.training import balanced_membership
 
 
@@ -78,3 +79,41 @@ def test_views_are_independent_evidence() -> None:
     both = lira_online(np.stack([target, other]), np.stack([shadow, more], axis=1), membership)
     apart = lira_online(target, shadow, membership) + lira_online(other, more, membership)
     np.testing.assert_allclose(both, apart)
+
+
+@pytest.mark.parametrize("fixed", [False, True])
+def test_the_released_score_is_medians_population_deviations_and_the_mean_over_views(
+    fixed: bool,
+) -> None:
+    rng = np.random.default_rng(3)
+    membership = balanced_membership(10, 6, rng)
+    shadow, target = rng.normal(size=(10, 2, 6)), rng.normal(size=(2, 6))
+    online = lira_released(target, shadow, membership, fixed_variance=fixed)
+    offline = lira_released(target, shadow, membership, online=False, fixed_variance=fixed)
+    every = [
+        np.concatenate([shadow[side[:, r], :, r].ravel() for r in range(6)])
+        for side in (membership, ~membership)
+    ]
+    for r in range(6):
+        logs = []
+        for side in (membership, ~membership):
+            own = np.sort(shadow[side[:, r], :, r], axis=0)  # five models, so the third is central
+            spread = every[0].std() if fixed else own.std(axis=0)
+            logs.append(stats.norm(own[2], spread).logpdf(target[:, r]))
+        assert online[r] == pytest.approx(np.mean(logs[0] - logs[1]))
+        alone = every[1].std() if fixed else np.sort(shadow[~membership[:, r], :, r], 0).std(axis=0)
+        centre = np.median(shadow[~membership[:, r], :, r], axis=0)
+        assert offline[r] == pytest.approx(-stats.norm(centre, alone).logpdf(target[:, r]).mean())
+
+
+def test_released_and_papers_offline_score_differ_below_the_out_models() -> None:
+    """Golden: with out-scores of N(0, 1) a φ of -3 is suspicious to the released score alone."""
+    rng = np.random.default_rng(0)
+    membership = balanced_membership(2000, 2, rng)
+    shadow, target = rng.normal(size=(2000, 2)), np.array([-3.0, 0.0])
+    released = lira_released(target, shadow, membership, online=False)
+    paper = lira_offline(target, shadow, membership)
+    assert released[0] - released[1] == pytest.approx(4.5, rel=0.1)
+    assert paper[0] - paper[1] == pytest.approx(-3.0, rel=0.1)
+    with pytest.raises(InputError, match="no variance"):
+        lira_released(target, np.zeros((2000, 2)), membership)

@@ -65,3 +65,11 @@ def test_tuning_keeps_the_best_a_on_the_paired_model() -> None:
 
     areas = {value: area(value) for value in np.linspace(0, 1, 11).round(1).tolist()}
     assert areas[a] == max(areas.values()) > min(areas.values())
+
+
+def test_the_bound_of_an_imputed_mean_is_ours() -> None:
+    """Where the reference gives 0.1, p(x) would be (1.3 · (-2) + 0.7) / 2 = -0.95 without it."""
+    bare = ((1 + 0.3) * ((0.1 + 0.3 - 1) / 0.3) + (1 - 0.3)) / 2
+    assert bare == pytest.approx(-0.95)
+    bounded = likelihood_ratio([0.6], [[0.1]], [[False]], offline_a=0.3, impute=True)
+    assert bounded == pytest.approx(0.6 / 0.35)

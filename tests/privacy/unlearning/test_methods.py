@@ -1,5 +1,6 @@
 """Every method on a small classifier: it leaves the model alone, repeats, forgets, and retains."""
 
+from inspect import signature
 from typing import Any
 
 import pytest
@@ -20,12 +21,16 @@ from sterling.privacy.unlearning import (
     train_by_recipe,
     unlearning_methods,
 )
+from sterling.privacy.unlearning.descent import minimise
 from sterling.privacy.unlearning.distillation import scrub
+from sterling.privacy.unlearning.gradient_based import pdu
+from sterling.privacy.unlearning.losses import logit_margin_loss
+from sterling.privacy.unlearning.rmu import rmu
 from sterling.testing import check_unlearning
 
 TRAIN = train_by_recipe(Recipe(epochs=60, learning_rate=0.1))
 METHODS = unlearning_methods(TRAIN, Descent(steps=60, learning_rate=3e-3, batch_size=32))
-WITHOUT_RETAIN = {"GA", "task vector", "boundary shrink", "boundary expand"}
+WITHOUT_RETAIN = {"GA", "task vector", "boundary shrink", "boundary expand", "UNDIAL", "CE-U"}
 NOT_RAISING_THE_LOSS = {"FT", "l1-sparse", "Fisher"}
 
 
@@ -159,3 +164,41 @@ def test_rewinding_ends_at_the_last_step_nearest_to_the_validation_error() -> No
     rewound = after(12, validation)
     assert torch.equal(flatten_parameters(rewound), flatten_parameters(moments[nearest]))
     assert noted == [nearest + 1]
+
+
+def _bound(name: str) -> dict[str, Any]:
+    found: dict[str, Any] = METHODS[name].unlearn.keywords  # type: ignore[attr-defined]
+    return found
+
+
+def test_weights_of_both_losses_are_those_of_the_released_configurations() -> None:
+    """OpenUnlearning: SatImp 0.1 and 1; UNDIAL and CE-U without a retain term; RMU's c = 2."""
+    assert _bound("SatImp")["forget_weight"] == 0.1
+    assert "retain_weight" not in _bound("SatImp")
+    for name in ("UNDIAL", "CE-U"):
+        assert _bound(name)["retain_loss"] is None
+    assert signature(rmu).parameters["scale"].default == 2
+    constants = {name: one.default for name, one in signature(pdu).parameters.items()}
+    assert constants["dual_step"] == 1
+
+
+def test_the_multiplier_of_pdu_moves_after_its_warm_up(
+    trained: tuple[nn.Module, Examples, Examples],
+) -> None:
+    """With a warm-up of all steps the multiplier is a constant weight of the retain loss."""
+    model, forget, retain = trained
+    descent = Descent(steps=4, learning_rate=1e-2, batch_size=32)
+
+    def margin(student: nn.Module, _before: nn.Module, batch: Examples) -> torch.Tensor:
+        return logit_margin_loss(student(batch.inputs), batch.labels)
+
+    def ends(unlearned: nn.Module) -> torch.Tensor:
+        return torch.cat([one.detach().flatten() for one in unlearned.parameters()])
+
+    constant = minimise(model, forget, retain, seeded(), forget_loss=margin, descent=descent)
+    warm, cold = (
+        ends(pdu(model, forget, retain, seeded(), warm_up=share, bound=-1.0, descent=descent))
+        for share in (1.0, 0.0)
+    )
+    torch.testing.assert_close(warm, ends(constant))
+    assert not torch.allclose(cold, warm)

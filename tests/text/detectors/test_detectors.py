@@ -129,6 +129,9 @@ def test_shared_grams_are_weighed_by_their_length() -> None:
         sum(n * np.log(n) * (5 - n) / (4 * (5 - n)) for n in (3, 4))
     )
     assert overlap(own, ["d", "c", "b", "a"]) == 0
+    # The weight of n = 3 is the paper's; the released code's fault makes it 7 ln 7, 4.1 times that.
+    assert overlap(own[:3], own[:3]) == pytest.approx(np.log(3))
+    assert 7 * np.log(7) / (3 * np.log(3)) == pytest.approx(4.13, abs=0.01)
     assert overlap(own, ["a", "b", "c", "x"]) == pytest.approx(3 * np.log(3) / (4 * 2))
 
 

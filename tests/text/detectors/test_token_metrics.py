@@ -68,7 +68,7 @@ def test_the_analytic_curvature_is_that_of_many_samples() -> None:
 
 
 def test_bins_of_ranks_have_gltrs_edges() -> None:
-    rank = torch.tensor([1, 10, 11, 100, 101, 1000, 1001, 5000])
+    rank = torch.tensor([1, 9, 10, 99, 100, 999, 1000, 5000])
     blank = torch.zeros(8)
     stats = TokenStats(blank, rank, blank, blank, blank.bool())
     assert bins_of_ranks(stats).tolist() == [0.25] * 4
@@ -138,10 +138,15 @@ def test_an_unknown_metric_is_named(model: LocalModel) -> None:
 
 
 def test_binoculars_of_equal_models_compares_with_entropy(model: LocalModel) -> None:
-    """With one model on both sides cross-entropy is entropy."""
+    """With one model on both sides cross-entropy is entropy, of all T + 1 positions."""
     value = Binoculars(model, model).score([PROSE[1]]).values[0]
     stats = model.stats([PROSE[1]])[0]
-    expected = float(stats.log_prob.double().mean() / stats.entropy.double().mean())
+    (last,) = (
+        one.logits[0, len(stats.entropy)].double().log_softmax(-1)
+        for one in model.passes([model.encode(PROSE[1])])
+    )
+    entropies = [*stats.entropy.double().tolist(), -float(last.exp() @ last)]
+    expected = float(stats.log_prob.double().mean()) / np.mean(entropies)
     assert value == pytest.approx(expected, rel=1e-4)
 
 
@@ -190,3 +195,15 @@ def test_diversity_entropy_of_known_series() -> None:
     assert math.isnan(spread_of_diversity(np.ones(4)))
     assert math.isnan(spread_of_diversity(np.ones(40)))
     assert spread_of_diversity(np.random.default_rng(0).normal(size=200)) > 0
+
+
+def test_lastdes_spread_is_unbiased() -> None:
+    """Of five scales the biased deviation would be √(4 / 5) = 0.894 of it."""
+    series = np.random.default_rng(0).normal(-2, 1, 60)
+    entropies = [
+        diversity_entropy(np.convolve(series, np.full(k, 1 / k), mode="valid"), 600)
+        for k in range(1, 6)
+    ]
+    squares = sum((one - sum(entropies) / 5) ** 2 for one in entropies)
+    assert spread_of_diversity(series) == pytest.approx(math.sqrt(squares / 4))
+    assert math.sqrt(squares / 5) / spread_of_diversity(series) == pytest.approx(0.894, abs=1e-3)

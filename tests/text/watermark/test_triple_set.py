@@ -341,3 +341,22 @@ def test_browns_method_is_fishers_where_nothing_is_correlated() -> None:
     tiny = (0.5, 0.5 - 1e-9, 1e-9)
     brown, fisher = (combined_p_value(56, 0, 100, tiny, how) for how in ("brown", "fisher"))
     assert brown == pytest.approx(fisher, rel=1e-3)
+
+
+@pytest.mark.parametrize("ratios", [(0.5, 0.25, 0.25), (0.3, 0.4, 0.3)])
+def test_the_covariance_is_kost_and_mcdermotts(ratios: tuple[float, float, float]) -> None:
+    """Simulated: the covariance of -2 ln p of two normal tests; Brown's own fit is near it, too."""
+    green, _, red = ratios
+    rho = float(np.sqrt(green * red / ((1 - green) * (1 - red))))
+    draw = np.random.default_rng(0)
+    one, noise = draw.normal(size=(2, 400_000))
+    other = rho * one + np.sqrt(1 - rho**2) * noise
+    logs = [-2 * stats.norm.logsf(z) for z in (one, other)]
+    kost = 3.263 * rho + 0.710 * rho**2 + 0.027 * rho**3
+    assert np.cov(*logs)[0, 1] == pytest.approx(kost, rel=0.03)
+    assert rho * (3.25 + 0.75 * rho) == pytest.approx(kost, rel=0.01)
+    used = combined_p_value(60, 20, 100, ratios, "brown")
+    evidence = -2 * float(stats.binom.logsf(59, 100, green) + stats.binom.logcdf(20, 100, red))
+    variance = 8 + 2 * kost
+    expected = stats.chi2.sf(8 * evidence / variance, 32 / variance)
+    assert used == pytest.approx(expected, rel=1e-9)

@@ -158,9 +158,11 @@ def calibrated(
 ) -> Acceptance:
     """Choose Collision+'s thresholds on a text that the adversary had cached.
 
-    Distances of right tokens are compared with those of the ``batch`` most probable others. Where
-    they are apart, the threshold is their middle; else it is where a right token of rank 8
-    passes first with the largest probability, both kinds taken as normal.
+    Distances of right tokens are compared with those of the ``batch`` most probable others. If they
+    are apart for keys and for values, the thresholds are their middles. Otherwise both thresholds
+    lie between the means of both kinds, where a right token of rank 8 passes first with the largest
+    probability, both kinds taken as normal (as in the released code: a component that is apart does
+    not keep its middle then).
 
     Args:
         model: Model with the public weights.
@@ -194,12 +196,11 @@ def calibrated(
 
 def _threshold(right: Tensor, other: Tensor) -> Tensor:
     """Return one threshold for keys and one for values, from distances (R, 2) and (O, 2)."""
-    between = (right.amax(dim=0) + other.amin(dim=0)) / 2
-    apart = right.amax(dim=0) < other.amin(dim=0)
-    if bool(apart.all()):
-        return between
-    grid = torch.linspace(0, 1, 2001, dtype=right.dtype)[:, None] * other.amax(dim=0)
+    if bool((right.amax(dim=0) < other.amin(dim=0)).all()):
+        return (right.amax(dim=0) + other.amin(dim=0)) / 2
+    low, high = right.mean(dim=0), other.mean(dim=0)
+    grid = low + torch.linspace(0, 1, 2001, dtype=right.dtype)[:, None] * (high - low)
     passes = torch.special.ndtr((grid - right.mean(dim=0)) / right.std(dim=0).clamp_min(1e-12))
     wrong = torch.special.ndtr((grid - other.mean(dim=0)) / other.std(dim=0).clamp_min(1e-12))
     best = (passes * (1 - wrong) ** (RANK - 1)).argmax(dim=0)
-    return torch.where(apart, between, grid.gather(0, best[None])[0])
+    return grid.gather(0, best[None])[0]

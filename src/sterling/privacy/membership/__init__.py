@@ -13,7 +13,7 @@ from sterling.privacy.membership.learned import (
     nonmember_conformity,
 )
 from sterling.privacy.membership.lifelong import select_over_stages
-from sterling.privacy.membership.lira import lira_offline, lira_online
+from sterling.privacy.membership.lira import lira_offline, lira_online, lira_released
 from sterling.privacy.membership.output_scores import (
     class_thresholds,
     confidence_score,
@@ -56,6 +56,7 @@ __all__ = [
     "likelihood_ratio",
     "lira_offline",
     "lira_online",
+    "lira_released",
     "loss_score",
     "min_k_plus_score",
     "min_k_score",

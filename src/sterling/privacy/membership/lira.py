@@ -110,6 +110,52 @@ def lira_offline(
     return _over_views((phi - moments.mean) / _deviation(moments, variance, len(outside)))
 
 
+def lira_released(
+    target: ArrayLike,
+    shadow: ArrayLike,
+    membership: ArrayLike,
+    *,
+    online: bool = True,
+    fixed_variance: bool = False,
+) -> NDArray[np.float64]:
+    """Return LiRA's score as the authors' released code computes it, (records,).
+
+    It differs from the paper's formula (:func:`lira_online`, :func:`lira_offline`): centres are
+    medians, deviations those of a population, and views are averaged. Offline it is minus the
+    log-density of the out-models, which also calls a record a member where φ is *below* theirs.
+
+    Args:
+        target: As in :func:`lira_online`.
+        shadow: As in :func:`lira_online`.
+        membership: As in :func:`lira_online`.
+        online: Whether models that were trained on a record are used.
+        fixed_variance: Take one deviation for all records, that of all in-scores together, within
+            and between records, for both laws (offline, of all out-scores).
+
+    Returns:
+        Higher = more member.
+
+    Raises:
+        InputError: As for :func:`lira_online`.
+    """
+    inside = np.asarray(membership, dtype=np.bool_)
+    phi, others = _views(target, shadow), np.asarray(shadow, dtype=np.float64)
+    laws = []
+    for picked in (inside, ~inside) if online else (~inside,):
+        masked_moments(others, picked)  # refuses what has no moments
+        counted = np.expand_dims(picked, tuple(range(1, others.ndim - 1)))
+        chosen = np.where(counted, others, np.nan)
+        laws.append((np.nanmedian(chosen, axis=0), np.nanstd(chosen, axis=0), np.nanstd(chosen)))
+    deviations = [laws[0][2]] * len(laws) if fixed_variance else [one[1] for one in laws]
+    if not all((np.asarray(one) > 0).all() for one in deviations):
+        raise InputError("a record's shadow models give no variance; use fixed_variance=True")
+    densities = [
+        stats.norm.logpdf(phi, law[0], one) for law, one in zip(laws, deviations, strict=True)
+    ]
+    scores = np.asarray(densities[0] - densities[1] if online else -densities[0])
+    return scores if scores.ndim == 1 else scores.mean(axis=0)
+
+
 def _views(target: ArrayLike, shadow: ArrayLike) -> NDArray[np.float64]:
     phi, others = np.asarray(target, dtype=np.float64), np.asarray(shadow, dtype=np.float64)
     if phi.shape != others.shape[1:]:

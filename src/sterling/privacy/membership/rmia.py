@@ -35,8 +35,9 @@ def likelihood_ratio(
         offline_a: Parameter a in [0, 1] that makes the mean over models trained on the record,
             which nobody has, from that over models that are not. 0.3 unless tuned.
         impute: For records that every reference was trained on, as happens with one reference,
-            take mean_out = max(0, (mean_in + a - 1) / a): the relation above, read backwards, as
-            Privacy Meter does. Needs a > 0.
+            take mean_out = max(0, (mean_in + a - 1) / a): the relation above, read backwards.
+            Privacy Meter does so without the bound at 0, which is ours: there p(x) may become
+            negative, and the ratio with it. Needs a > 0.
 
     Raises:
         InputError: Values that are no probabilities, shapes that do not fit, or a record that

@@ -62,25 +62,31 @@ def pdu(
     bound: float = 0.1,
     dual_step: float = 1.0,
     start: float = 1.0,
+    warm_up: float = 0.5,
     descent: Descent,
 ) -> nn.Module:
     """Flatten the forget set's logits while the retain loss is held under a bound.
 
-    Minimises the margin loss + a L_retain with a ← max(0, a + step (L_retain − ε)).
+    Minimises the margin loss + a L_retain with a ← max(0, a + step (L_retain − ε)) after a warm-up,
+    during which a stays as it is.
 
     Constants:
         bound: Bound ε of the retain loss.
         dual_step: Step of the multiplier a.
         start: Initial multiplier.
+        warm_up: Share of the steps before the multiplier moves; the released configuration has
+            five epochs.
         descent: Steps and rate.
     """
-    multiplier = start
+    multiplier, step = start, 0
 
     def objective(student: nn.Module, gone: Examples, kept: Examples) -> Tensor:
-        nonlocal multiplier
+        nonlocal multiplier, step
         held = mean_loss(student(kept.inputs), kept.labels)
         loss = logit_margin_loss(student(gone.inputs), gone.labels) + multiplier * held
-        multiplier = max(0.0, multiplier + dual_step * (float(held.detach()) - bound))
+        if step >= warm_up * descent.steps:
+            multiplier = max(0.0, multiplier + dual_step * (float(held.detach()) - bound))
+        step += 1
         return loss
 
     return descend(model, objective, forget, retain, rng, descent)

@@ -128,9 +128,9 @@ _OWN: dict[str, tuple[str, Build]] = {
     "NPO": ("Zhang et al., COLM 2024", _full(minimise, forget_loss=npo)),
     "SimNPO": ("Fan et al., 2024", _full(minimise, forget_loss=simnpo, forget_weight=0.125)),
     "WGA": ("Wang et al., ICLR 2025", _full(minimise, forget_loss=weighted_ascent)),
-    "SatImp": ("Yang et al., 2025", _full(minimise, forget_loss=SATIMP, retain_weight=0.1)),
-    "UNDIAL": ("Dong et al., 2025", _full(minimise, forget_loss=undial)),
-    "CE-U": ("Yang, 2025", _full(minimise, forget_loss=ce_u)),
+    "SatImp": ("Yang et al., 2025", _full(minimise, forget_loss=SATIMP, forget_weight=0.1)),
+    "UNDIAL": ("Dong et al., 2025", _full(minimise, forget_loss=undial, retain_loss=None)),
+    "CE-U": ("Yang, 2025", _full(minimise, forget_loss=ce_u, retain_loss=None)),
     "WHP": (
         "Eldan and Russinovich, 2023",
         lambda setup: partial(whp, reinforcement=setup.short, descent=setup.descent),

@@ -58,7 +58,7 @@ def rmu(
     rng: torch.Generator,
     *,
     layer: str = "",
-    scale: float = 5.0,
+    scale: float = 2.0,
     hold_weight: float = 1.0,
     trained: tuple[str, ...] = ("",),
     descent: Descent,
@@ -67,7 +67,7 @@ def rmu(
 
     Constants:
         layer: Name of the module whose output h is steered; "" takes the last linear layer's input.
-        scale: Length c of the vector to steer to.
+        scale: Length c of the vector to steer to; 2 in OpenUnlearning.
         hold_weight: Weight α of the retain set's activations.
         trained: Prefixes of the names of the parameters to train; the paper trains the
             down-projections of three layers. ``("",)`` trains all that the layer depends on.

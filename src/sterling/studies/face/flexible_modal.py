@@ -103,7 +103,7 @@ def systems(config: FlexibleModalStudyConfig) -> Systems:
         "resnet concat": flexible("resnet", "concat"),
         "resnet se": flexible("resnet", "se"),
         "no dropout": flexible("resnet", "cross_attention", drop=0.0),
-        "zeros": flexible("resnet", "cross_attention", missing="zero"),
+        "zeros": flexible("resnet", "cross_attention", missing="black"),
         **{f"only {name}": separate(modalities) for name, modalities in SCENARIOS.items()},
         BASELINE: THUMBNAILS,
     }

@@ -57,6 +57,7 @@ class System:
         changed: What becomes of the inputs, by part, given the seed; None for nothing.
         shots: Numbers of shots of its tasks, by turns; empty for the configured one.
         finish: Measures the trained learner further.
+        clip: Bound ± of each number of the meta-gradient; None for none.
     """
 
     learners: Callable[[int, int, int], Mapping[float, Learner]] | None = None
@@ -64,6 +65,7 @@ class System:
     changed: Callable[[Parts, int], Parts] | None = None
     shots: tuple[int, ...] = ()
     finish: Callable[[Trained], Iterable[Row]] | None = None
+    clip: float | None = None
 
 
 Systems = Mapping[str, System]
@@ -174,7 +176,7 @@ def _measured(config: FewShotConfig, system: System, parts: Parts, seed: int) ->
     channels, side = parts["train"].images.shape[1:3]
     learners = system.learners(channels, side, seed)
     chosen = {
-        rate: _fit(config, learner, draw("train", shots), draw("validation", shots))
+        rate: _fit(config, learner, draw("train", shots), draw("validation", shots), system.clip)
         for rate, learner in learners.items()
     }
     rate = max(chosen, key=lambda each: chosen[each].accuracy)
@@ -193,7 +195,13 @@ def _measured(config: FewShotConfig, system: System, parts: Parts, seed: int) ->
     return rows
 
 
-def _fit(config: FewShotConfig, learner: Learner, training: Draw, validation: Draw) -> Chosen:
+def _fit(
+    config: FewShotConfig,
+    learner: Learner,
+    training: Draw,
+    validation: Draw,
+    clip: float | None,
+) -> Chosen:
     for part in learner.parts().values():
         part.to(config.device)
     rate = config.learning_rate
@@ -207,4 +215,5 @@ def _fit(config: FewShotConfig, learner: Learner, training: Draw, validation: Dr
         tasks=config.tasks,
         at_once=config.device == "cuda" and isinstance(learner, BatchLearner),
         optimizer=lambda parameters: torch.optim.Adam(parameters, rate),
+        clip=clip,
     )

@@ -26,6 +26,7 @@ from sterling.adapt import (
     maml,
     meta_sgd,
 )
+from sterling.adapt.lwau import CLIP
 from sterling.image.backbones import BACKBONES, Backbone
 from sterling.runs import Row
 from sterling.studies.image._few_shot import few_shot_study
@@ -65,6 +66,7 @@ def systems(config: LwauConfig) -> Systems:
         *,
         outputs: int | None = config.ways,
         frozen: bool = False,
+        clip: float | None = None,
     ) -> System:
         def learners(channels: int, side: int, seed: int) -> dict[float, Learner]:
             network = BACKBONES[config.backbone](
@@ -73,12 +75,14 @@ def systems(config: LwauConfig) -> Systems:
             return {rate: learner(layered(network), seed)}
 
         finish = partial(layer_rows, config.shots) if frozen else None
-        return System(learners, finish=finish)
+        return System(learners, finish=finish, clip=clip)
 
     return {
         PIXELS: System(),
         LWAU: system(
-            lambda model, seed: lwau(model, rate, penalty=penalty, seed=seed, **steps), frozen=True
+            lambda model, seed: lwau(model, rate, penalty=penalty, seed=seed, **steps),
+            frozen=True,
+            clip=CLIP,
         ),
         MAML: system(lambda model, _: maml(model, rate, **steps), frozen=True),
         ONE_RATE: system(

@@ -51,9 +51,16 @@ def mean_cross_entropy(observer: Tensor, performer: Tensor) -> Tensor:
     return -overlap
 
 
+def _mean(values: Tensor, mask: Tensor) -> Tensor:
+    return (values * mask).sum(1) / mask.sum(1)
+
+
 @dataclass(eq=False)
 class Binoculars(TrainingFree):
     """Minus the ratio of log-perplexity and cross-perplexity: larger is more like a machine.
+
+    The log-perplexity is a mean over the T tokens after the first, the cross-perplexity over all
+    T + 1 positions, as in MGT-Eval's code.
 
     Attributes:
         performer: Model whose negative log-likelihood of the text is measured.
@@ -90,11 +97,12 @@ class Binoculars(TrainingFree):
         # Both go through the texts in the same batches, whose order depends on lengths alone.
         pairs = zip(self.performer.passes(chosen), self.observer.passes(chosen), strict=True)
         for own, other in pairs:
-            logits = own.logits[:, :-1].float()
+            logits = own.logits.float()
             targets, mask = own.ids[:, 1:], own.mask[:, 1:]
-            nll = -logits.log_softmax(-1).gather(-1, targets[..., None])[..., 0]
-            cross = mean_cross_entropy(other.logits[:, :-1].float(), logits)
-            ratio = (nll * mask).sum(1) / (cross * mask).sum(1)
+            nll = -logits[:, :-1].log_softmax(-1).gather(-1, targets[..., None])[..., 0]
+            # The last position predicts no token of the text and counts in the cross-entropy alone.
+            cross = mean_cross_entropy(other.logits.float(), logits)
+            ratio = _mean(nll, mask) / _mean(cross, own.mask)
             values[[rows[row] for row in own.rows]] = -ratio.cpu().double().numpy()
         return Scored.of(values, reasons)
 

@@ -1,9 +1,9 @@
 """Multiscale diversity entropy: variety of a series' shape at several resolutions.
 
 Lastde ("Training-free LLM-generated text detection by mining token probability sequences", 2024)
-divides the mean log-probability by its spread over scales. The length of
-windows, ten bins per value and the number of scales are recalled, not read; the standard deviation
-as spread is ours.
+divides the mean log-probability by its spread over scales: the unbiased standard deviation, as in
+MGT-Eval's code. The length of windows, ten bins per value and the number of scales are recalled,
+not read.
 """
 
 import math
@@ -36,7 +36,7 @@ def diversity_entropy(series: NDArray[np.float64], bins: int, window: int = WIND
 
 
 def spread_of_diversity(series: NDArray[np.float64]) -> float:
-    """Return the standard deviation of the entropy over scales 1 to 5, or NaN if too short.
+    """Return the unbiased deviation of the entropy over scales 1 to 5, or NaN if too short.
 
     At scale k the series is replaced by its moving average over k values.
     """
@@ -48,5 +48,5 @@ def spread_of_diversity(series: NDArray[np.float64]) -> float:
         )
         for k in range(1, SCALES + 1)
     ]
-    spread = float(np.std(entropies))
+    spread = float(np.std(entropies, ddof=1))
     return spread if spread > 0 else math.nan

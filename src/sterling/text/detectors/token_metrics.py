@@ -70,8 +70,11 @@ def lastde(stats: TokenStats) -> float:
 
 
 def bins_of_ranks(stats: TokenStats) -> NDArray[np.float64]:
-    """Shares of tokens of rank up to 10, 100, 1000 and beyond, (4,) (GLTR, ACL 2019)."""
-    place = np.searchsorted(RANK_EDGES, stats.rank.numpy(), side="left")
+    """Shares of tokens of rank below 10, 100, 1000 and beyond, (4,) (GLTR, ACL 2019).
+
+    The first choice has rank 1, and a rank of 10 is in the second bin, as in MGT-Eval's code.
+    """
+    place = np.searchsorted(RANK_EDGES, stats.rank.numpy(), side="right")
     return np.bincount(place, minlength=4) / len(place)
 
 

@@ -230,7 +230,9 @@ def combined_p_value(
     X = -2 (ln p_green + ln p_red) of the two binomial p-values has four degrees of freedom if both
     are independent, which Fisher's method takes for granted. They are not: under chance the counts
     are multinomial and corr(z_green, z_red) = √(g r / ((1 - g)(1 - r))). Brown's method (1975)
-    scales X and its degrees of freedom to the variance that this correlation gives; with the
+    scales X and its degrees of freedom to the variance that this correlation ρ gives, with Kost and
+    McDermott's polynomial (2002) 3.263 ρ + 0.710 ρ² + 0.027 ρ³ for the covariance in place of
+    Brown's own ρ (3.25 + 0.75 ρ); with the
     binomial tails, which are on the safe side at small counts, it errs on the safe side too.
 
     Args:
@@ -249,7 +251,7 @@ def combined_p_value(
     if combine == "exact":
         return _exact(evidence, scored, share, banned)
     correlation = math.sqrt(share * banned / ((1 - share) * (1 - banned)))
-    covariance = np.polyval([0.027, 0.710, 3.263, 0], correlation)  # Brown's fit
+    covariance = np.polyval([0.027, 0.710, 3.263, 0], correlation)  # Kost, McDermott
     variance = 8 + 2 * covariance
     return float(special.chdtrc(32 / variance, 8 * evidence / variance))
 

@@ -264,3 +264,22 @@ def test_released_lists_become_types(tmp_path: Path) -> None:
         read_type_lists(tmp_path / "test")
     with pytest.raises(InputError, match="no such folder"):
         read_type_lists(tmp_path / "nowhere")
+
+
+def test_normalisation_is_fixed_and_decay_is_on_convolutions_alone() -> None:
+    """As released: scale 1 and shift 0 throughout, α and γ without decay."""
+    from sterling.studies.face.aim_fas._tasks import _adam
+
+    learner = adaptive_inner_update(FunctionalModel(DepthMaps(4)))
+    assert isinstance(learner.rates, LearnedRates)
+    network = DepthMaps(4)
+    assert {one.ndim for one in network.parameters()} <= {1, 4}
+    assert not any(".weight" in name and one.ndim == 1 for name, one in network.named_parameters())
+    parameters = [one for part in learner.parts().values() for one in part.parameters()]
+    decayed, free = _adam(1e-4, parameters).param_groups
+    assert decayed["weight_decay"] == 2e-5
+    assert free["weight_decay"] == 0
+    assert {one.ndim for one in decayed["params"]} == {4}
+    learned = {id(one) for one in learner.rates.parameters()}
+    assert learned
+    assert learned <= {id(one) for one in free["params"]}

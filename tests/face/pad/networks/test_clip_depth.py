@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from tests.draws import normal
+from tests.draws import normal, uniform
 from tests.face.pad.lively import lively
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
@@ -24,7 +24,10 @@ from sterling.face.pad import (
     TrainConfig,
     train,
 )
+from sterling.face.pad.layers.spatio_temporal import ConvGRUCell
 from sterling.face.pad.networks.clip_depth import ClipDepth
+from sterling.face.pad.networks.network import Output
+from sterling.face.pad.training.losses import DepthLoss, OutputLoss
 
 Build = Callable[..., ClipDepth]
 BOTH = pytest.mark.parametrize("build", [SGTD, TemporalDepth], ids=lambda b: str(b.name))
@@ -203,3 +206,38 @@ def test_wrong_streams_are_refused() -> None:
             network.stream(other, state)
     with pytest.raises(InputError, match="depth_net takes"):
         network.stream(torch.zeros(2, 5, 3, 32, 32))
+
+
+def test_what_a_block_hands_on_is_convolved_after_its_pooling() -> None:
+    """As released: 3×3 and batch norm between two blocks; tanh in every cell."""
+    network = SGTD(4, frames=3)
+    lively(network)
+    network.eval()
+    for join in network.joins:
+        assert isinstance(join, nn.Sequential)
+        convolution, norm = join
+        assert isinstance(convolution, nn.Conv2d)
+        assert convolution.kernel_size == (3, 3)
+        assert convolution.bias is None
+        assert isinstance(norm, nn.BatchNorm2d)
+    images = uniform(1, 3, 3, 32, 32)
+    before = network(images).maps
+    with torch.no_grad():
+        next(network.joins[0].parameters()).zero_()
+    assert not torch.equal(network(images).maps, before)
+    for cell in network.recurrent:
+        assert isinstance(cell, ConvGRUCell)
+        with torch.no_grad():
+            cell.candidate.weight.mul_(1e4)
+        state = torch.zeros(1, cell.candidate.out_channels, 4, 4)
+        given = 100 * uniform(1, cell.candidate.in_channels - state.shape[1], 4, 4)
+        assert cell(given, state).abs().max() <= 1
+
+
+def test_the_released_depth_loss_is_four_fifths_of_ours() -> None:
+    """It adds the terms of four maps and divides by the five frames; ours is their mean."""
+    maps, labels = uniform(2, 4, 8, 8, seed=1), uniform(2, 5, 8, 8, seed=2)
+    ours = OutputLoss(1.0, 0.0)(Output(maps=maps), labels)
+    terms = [DepthLoss(1.0)(maps[:, frame], labels[:, frame]) for frame in range(4)]
+    released = torch.stack(terms).sum() / 5
+    assert released.item() == pytest.approx(0.8 * ours.item(), rel=1e-5)

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from sterling.errors import InputError
 from sterling.face.pad import Output, normalise
+from sterling.face.pad.networks.cdcn import CdcTrunk
 from sterling.face.pad.networks.epcr import EPCR, Consistency, all_to_all, position_to_position
 from sterling.face.pad.training.objective import Batch
 
@@ -65,15 +66,40 @@ def test_labels_that_may_not_be_used_are_not() -> None:
     assert loss(given) != loss(other)
 
 
+def test_the_encoder_has_a_pooled_stem_and_no_convolution_a_bias() -> None:
+    """As released: levels at 1/4, 1/8 and 1/16 of the side, brought to 1/8."""
+    network = EPCR(width=4, seed=0).eval()
+    trunk = network.encoder[0]
+    assert isinstance(trunk, CdcTrunk)
+    sides = []
+    for part in (trunk.stem, trunk.low, trunk.mid, trunk.high):
+        part.register_forward_hook(lambda _part, _given, found: sides.append(found.shape[-1]))
+    assert network(normalise(items(2, 64)[0])).maps.shape == (2, 8, 8)
+    assert sides == [32, 16, 8, 4]
+    assert all(one.bias is None for one in network.modules() if isinstance(one, nn.Conv2d))
+
+
+def test_batch_norm_sees_one_view_at_a_time() -> None:
+    """So a step updates its running statistics twice."""
+    network = EPCR(width=4, seed=0).train()
+    given, labelled = batch([0, 1])
+    Consistency(labelled)(network, network, given, seeded())
+    norms = [one for one in network.modules() if isinstance(one, nn.BatchNorm2d)]
+    assert norms
+    assert {
+        int(one.num_batches_tracked) for one in norms if one.num_batches_tracked is not None
+    } == {2}
+
+
 class Fixed(nn.Module):
-    """Answers with given features, whatever it is shown."""
+    """Answers with given features of one view and then of the other, whatever it is shown."""
 
     def __init__(self, features: tuple[Tensor, ...]) -> None:
         super().__init__()
-        self.features = features
+        self.views = iter(zip(*(one.chunk(2) for one in features), strict=True))
 
     def forward(self, images: Tensor) -> Output:
-        return Output(maps=torch.ones(len(images), 2, 2), features=self.features)
+        return Output(maps=torch.ones(len(images), 2, 2), features=next(self.views))
 
 
 def test_the_parts_are_those_of_the_definition() -> None:

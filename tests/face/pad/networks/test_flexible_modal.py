@@ -11,6 +11,7 @@ from sterling.face.pad.networks.flexible_modal import (
     Backbone,
     FlexibleFusion,
     FlexibleModal,
+    _TokenMap,
     channel_attention,
 )
 
@@ -34,11 +35,11 @@ def only(*there: int) -> Tensor:
 
 
 @pytest.mark.parametrize(("backbone", "fusion"), PAIRS)
-def test_zeros_are_put_in_after_normalisation_and_nowhere_else(backbone: str, fusion: str) -> None:
-    model = small(backbone, fusion, missing="zero")
+def test_an_absent_camera_shows_a_black_picture(backbone: str, fusion: str) -> None:
+    model = small(backbone, fusion, missing="black")
     images = normal(3, 5, 32, 32, seed=1)
     zeroed = images.clone()
-    zeroed[:, 3:] = 0.0
+    zeroed[:, 3:] = -127.5 / 128  # pixels of 0, normalised
     torch.testing.assert_close(scores(model, images, only(0)), scores(model, zeroed))
 
 
@@ -62,6 +63,31 @@ def test_an_absent_modality_is_no_term_of_cross_attention() -> None:
     second = model._fuse(features, only(1))  # the first one there is the anchor
     torch.testing.assert_close(second, features[:, 1])
     assert not torch.equal(scores(model, images), scores(model, images, only(0)))
+
+
+def test_the_published_transformer_has_91_million_parameters() -> None:
+    """ViT-B at 224 without its last norm, a 3×3 convolution of 768 channels and a logit."""
+    with torch.device("meta"):
+        trunk = _TokenMap(768, 12, 16, 224)
+    embedding = 768 * 3 * 16**2 + 768
+    tokens = (1 + 14**2 + 1) * 768
+    block = 4 * (768 * 768 + 768) + 8 * 768 * 768 + 5 * 768 + 4 * 768
+    found = sum(one.numel() for one in trunk.parameters())
+    assert found == embedding + tokens + 12 * block == 85_797_120
+    head = 9 * 768 * 768 + 2 * 768 + 769
+    assert found + head == 91_107_841
+    assert not any("norm" in name and "blocks" not in name for name, _ in trunk.named_modules())
+    norms = [one for one in trunk.modules() if isinstance(one, torch.nn.LayerNorm)]
+    assert {one.eps for one in norms} == {1e-6}
+
+
+def test_patches_attend_to_the_class_token_in_all_blocks() -> None:
+    trunk = _TokenMap(12, 2, 8, 32).eval()
+    before = trunk(normal(2, 3, 32, 32))
+    assert before.shape == (2, 12, 4, 4)
+    with torch.no_grad():
+        trunk.class_token.weight += 3.0 * normal(12, seed=5)
+    assert not torch.allclose(trunk(normal(2, 3, 32, 32)), before, atol=1e-3)
 
 
 def test_a_transformer_is_shared_and_convolutions_are_not() -> None:

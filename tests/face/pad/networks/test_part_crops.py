@@ -15,14 +15,13 @@ from sterling.face.data import landmark_places
 from sterling.face.pad import Detector, Preprocessing, Provenance, TrainConfig, train
 from sterling.face.pad.networks.network import Output
 from sterling.face.pad.networks.part_crops import (
-    MOSAIC,
     PARTS,
     PartCrops,
     PartSupervision,
-    corrupt_bona_fides,
     head_losses,
-    part_corners,
+    make_trash,
     part_crops,
+    part_windows,
 )
 from sterling.measure import Scores, auc
 
@@ -31,33 +30,55 @@ def pictures(n: int, side: int = 64, seed: int = 0) -> Tensor:
     return pixels(n, 3, side, side, seed=seed)
 
 
-def test_crops_are_the_halved_face_and_windows_cut_out_of_it() -> None:
+def test_crops_are_the_halved_face_and_enlarged_windows() -> None:
     images = pictures(2).float()
     crops = part_crops(images)
     assert crops.shape == (2, len(PARTS), 3, 32, 32)
     first = images[0, :, :2, :2].mean(dim=(1, 2))
     assert torch.allclose(crops[0, 0, :, 0, 0], first)
-    for number, (left, top) in enumerate(part_corners(32, 32), start=1):
-        window = images[:, :, top : top + 32, left : left + 32]
-        assert torch.equal(crops[:, number], window)
+    flat = torch.zeros(1, 3, 64, 64)
+    for number, (left, right, top, bottom) in enumerate(part_windows(64, 64), start=1):
+        marked = flat.clone()
+        marked[..., top:bottom, left:right] = 7.0
+        assert bool((part_crops(marked)[:, number] == 7).all())
+        assert bool((part_crops(7.0 - marked)[:, number] == 0).all())
+
+
+def test_windows_are_the_released_shares_of_a_larger_crop() -> None:
+    """Eyes: x .187 to .817 of 1.6 boxes are (x - .5) 1.6 / 1.3 + .5 of 1.3 boxes, and so on."""
+    side = 1300
+    released = {
+        "eyes": (0.187, 0.817, 0.308, 0.568),
+        "chin": (0.252, 0.752, 0.617, 0.877),
+        "nose": (0.379, 0.639, 0.467, 0.662),
+    }
+    for (part, shares), found in zip(released.items(), part_windows(side, side), strict=False):
+        box = [(share - 0.5) * 1600 + 650 for share in shares]  # pixels around the same centre
+        assert found == pytest.approx(box, abs=0.6), part
+    *_, left, right = part_windows(side, side)
+    assert left[0] == 0  # the ears' outer edges lie beyond a crop of 1.3 boxes
+    assert right[1] == side
+    assert (left[1], right[0]) == pytest.approx((392.4, 912.4), abs=0.6)
 
 
 @pytest.mark.parametrize("side", [32, 64, 128, 224])
 def test_windows_lie_within_the_picture_and_hold_their_landmarks(side: int) -> None:
-    half = side // 2
-    corners = dict(zip(PARTS[1:], part_corners(half, half), strict=True))
+    windows = dict(zip(PARTS[1:], part_windows(side, side), strict=True))
     places = [(side * x, side * y) for x, y in landmark_places(1.3)]
     holds = {"eyes": places[:2], "nose": [places[2]], "chin": places[3:]}
-    for part, (left, top) in corners.items():
-        assert 0 <= left <= half
-        assert 0 <= top <= half
+    for part, (left, right, top, bottom) in windows.items():
+        assert 0 <= left < right <= side
+        assert 0 <= top < bottom <= side
         for x, y in holds.get(part, []):
-            assert left <= x <= left + half
-            assert top <= y <= top + half
-    # The ears' windows mirror each other, and reach further out than the eyes'.
-    assert corners["left ear"][0] + corners["right ear"][0] == pytest.approx(half, abs=1)
-    assert corners["left ear"][0] < corners["eyes"][0] < corners["right ear"][0]
-    assert corners["eyes"][1] < corners["nose"][1] < corners["chin"][1]
+            assert left <= x <= right
+            assert top <= y <= bottom
+
+
+def test_the_stem_is_shared_and_ears_share_their_stages() -> None:
+    network = PartCrops(10, 2)
+    assert len(network.branches) == 5
+    assert len(network.part_heads) == 6
+    assert len(PartCrops(10, 2, parts=False).branches) == 1
 
 
 def test_the_score_is_a_quarter_of_the_whole_and_weighted_parts() -> None:
@@ -78,9 +99,10 @@ def test_the_loss_weighs_heads_and_bona_fides() -> None:
         bona_fide, attack = logits[:, head].sigmoid().tolist()
         return (-weight * math.log(bona_fide) - math.log(1 - attack)) / 2
 
-    expected = 0.5 * entropy(6, 1) + sum(
-        weight * entropy(head, 5) for head, weight in enumerate((0.5, 0.1, 0.1, 0.1, 0.05, 0.05))
-    )
+    # As released: the head of all weighs 1, and bona fides weigh 5 in the parts, not in the face.
+    parts = enumerate((0.1, 0.1, 0.1, 0.05, 0.05), start=1)
+    expected = entropy(6, 1) + 0.5 * entropy(0, 1)
+    expected += sum(weight * entropy(head, 5) for head, weight in parts)
     assert float(head_losses(logits, live)) == pytest.approx(expected, abs=1e-6)
     assert float(head_losses(logits[:, 6:], live)) == pytest.approx(entropy(6, 1), abs=1e-6)
 
@@ -89,10 +111,10 @@ def test_each_head_looks_at_its_own_crop_and_the_last_at_all() -> None:
     network = PartCrops(10, 2, seed=1).eval()
     images = torch.rand(1, 3, 64, 64, requires_grad=True)
     output = network(images)
-    for number, (left, top) in enumerate(part_corners(32, 32), start=1):
+    for number, (left, right, top, bottom) in enumerate(part_windows(64, 64), start=1):
         (slope,) = torch.autograd.grad(output.logits[0, number], images, retain_graph=True)
         outside = torch.ones(64, 64, dtype=torch.bool)
-        outside[top : top + 32, left : left + 32] = False
+        outside[top:bottom, left:right] = False
         assert slope.abs().sum() > 0
         assert slope[0, :, outside].abs().sum() == 0
     (slope,) = torch.autograd.grad(output.logits[0, -1], images)
@@ -104,7 +126,7 @@ def chin(n: int, seed: int) -> tuple[Tensor, Tensor]:
     images, live = pictures(n, seed=seed) // 8, torch.arange(n) % 2 == 0
     rows, columns = torch.meshgrid(torch.arange(64), torch.arange(64), indexing="ij")
     chequered = 80 * ((rows + columns) % 2).to(torch.uint8)
-    chequered[:48] = 40
+    chequered[:46] = 40
     plain = torch.full_like(chequered, 40)
     return images + torch.where(live[:, None, None], plain, chequered)[:, None], live
 
@@ -141,40 +163,39 @@ def test_a_flipped_score_is_the_mean_over_both_and_blind_to_mirroring() -> None:
 
 
 @given(st.integers(0, 10_000), st.floats(0, 1))
-def test_attacks_stay_and_labels_fall_with_the_pictures(seed: int, share: float) -> None:
+def test_trash_is_labelled_an_attack_and_the_rest_stays(seed: int, share: float) -> None:
     images = uniform(12, 3, 24, 24, seed=seed) * 255
     live = uniform(12, seed=seed + 1) < 0.5
-    corrupted, label = corrupt_bona_fides(images, live, share, seeded(seed))
-    assert torch.equal(corrupted[~live], images[~live])
+    trash, label = make_trash(images, live, share, seeded(seed))
     assert not (label & ~live).any()
-    changed = (corrupted != images).flatten(1).any(dim=1)
-    # A shuffle, or a half of the own picture, may leave a picture as it was.
-    assert not (changed & label).any()
+    assert torch.equal(trash[label], images[label])
     if share == 0:
         assert torch.equal(label, live)
+        assert torch.equal(trash, images)
 
 
 @pytest.mark.parametrize("share", [0.1, 0.5])
-def test_the_rate_is_the_one_asked_for(share: float) -> None:
-    n = 4000
-    live = torch.ones(n, dtype=torch.bool)
-    _, label = corrupt_bona_fides(torch.zeros(n, 1, 8, 8), live, share, seeded(0))
-    assert stats.binomtest(int((~label).sum()), n, share).pvalue > 1e-6
+@pytest.mark.parametrize("alive", [True, False])
+def test_pictures_of_any_label_become_trash_at_the_given_rate(share: float, alive: bool) -> None:
+    n = 2000
+    images = uniform(1, 1, 32, 32).expand(n, 1, 32, 32)
+    live = torch.full((n,), alive)
+    trash, label = make_trash(images, live, share, seeded(0))
+    changed = int((trash != images).flatten(1).any(dim=1).sum())
+    assert stats.binomtest(changed, n, share).pvalue > 1e-6
+    assert int((live & ~label).sum()) == (changed if alive else 0)
 
 
-def test_the_three_damages_are_what_they_say() -> None:
-    n, side = 300, 24
-    images = uniform(n, 3, side, side, seed=1)
-    corrupted, label = corrupt_bona_fides(images, torch.ones(n, dtype=torch.bool), 1.0, seeded(2))
-    assert not label.any()
-    tiles = images.unfold(2, MOSAIC, MOSAIC).unfold(3, MOSAIC, MOSAIC).mean(dim=(-1, -2))
-    kinds = {"shuffled": 0, "mosaic": 0, "halves": 0}
-    for before, after, means in zip(images, corrupted, tiles, strict=True):
-        if torch.allclose(after[:, ::MOSAIC, ::MOSAIC], means):
-            kinds["mosaic"] += 1
-        elif torch.equal(after[:, : side // 2], before[:, : side // 2]):
-            kinds["halves"] += 1
-        else:
-            kinds["shuffled"] += 1
-            assert torch.equal(after.flatten(1).sort().values, before.flatten(1).sort().values)
-    assert min(kinds.values()) > n / 3 - 6 * np.sqrt(n * 2 / 9)
+def test_trash_is_a_tiny_part_of_the_released_area_and_aspect() -> None:
+    """On a ramp to the right and one downwards the ranges give the part's width and height."""
+    n, side = 800, 224
+    across = torch.arange(side, dtype=torch.float32).expand(side, side)
+    images = torch.stack([across, across.T]).expand(n, 2, side, side)
+    trash, _ = make_trash(images, torch.ones(n, dtype=torch.bool), 1.0, seeded(1))
+    middle = trash[..., side // 4 : 3 * side // 4, side // 4 : 3 * side // 4]
+    wide, tall = (2 * (middle[:, k].amax((1, 2)) - middle[:, k].amin((1, 2))) for k in (0, 1))
+    area, aspect = wide * tall / side**2, wide / tall
+    assert 4.6 / side < area.min() < 5.6 / side
+    assert 9 / side < area.max() < 10.4 / side
+    assert 0.23 < aspect.min() < 0.3
+    assert 3.4 < aspect.max() < 4.3

@@ -10,7 +10,12 @@ from hypothesis import strategies as st
 from tests.draws import pixels, seeded
 
 from sterling.face.pad import normalise
-from sterling.face.pad.networks.ssdg import SSDG, SingleSide, asymmetric_triplet
+from sterling.face.pad.networks.ssdg import (
+    SSDG,
+    SingleSide,
+    asymmetric_triplet,
+    half_root_length,
+)
 from sterling.face.pad.training.domains import reversal
 from sterling.face.pad.training.objective import Batch
 
@@ -18,7 +23,7 @@ from sterling.face.pad.training.objective import Batch
 @given(st.integers(0, 10_000), st.integers(2, 8))
 def test_the_triplet_loss_is_that_of_all_triplets(seed: int, n: int) -> None:
     generator = seeded(seed)
-    features = F.normalize(torch.randn(n, 3, generator=generator).double(), dim=1)
+    features = torch.randn(n, 3, generator=generator).double()
     classes = torch.randint(3, (n,), generator=generator)
     excesses = [
         float((features[a] - features[p]).norm() - (features[a] - features[q]).norm() + 0.1)
@@ -52,14 +57,33 @@ def test_the_gradient_of_the_discriminator_grows_from_nothing_and_is_turned() ->
     assert torch.allclose(earlier / reversal(1000), late / reversal(4000), rtol=1e-3, atol=1e-7)
 
 
-def test_log_odds_are_a_difference_of_cosines() -> None:
+def test_features_have_the_released_length() -> None:
+    """f / √(2 ‖f‖) of (6, 8) is (6, 8) / √20, of length √5 = √(10 / 2)."""
+    scaled = half_root_length(torch.tensor([[6.0, 8.0], [0.0, 0.0]]))
+    assert scaled[0].tolist() == pytest.approx([6 / 20**0.5, 8 / 20**0.5])
+    assert scaled[0].norm().item() == pytest.approx(5**0.5)
+    assert scaled[1].tolist() == [0, 0]
+
+
+def test_the_classifiers_weights_have_length_one_over_the_classes() -> None:
     network = SSDG(10, 4, seed=0).eval()
     images = normalise(pixels(6, 3, 32, 32))
     logits = network(images).logits
-    assert bool((logits.abs() <= 2).all())
+    attack, live = network.classify.weight.double()
+    lengths = (attack**2 + live**2).sqrt()
+    scaled = half_root_length(network.embedder(network.generator(images))).double()
+    wanted = scaled @ ((live - attack) / lengths)
+    assert torch.allclose(logits[:, 0].double(), wanted, atol=1e-5)
     with torch.no_grad():
         network.classify.weight *= 7
     assert torch.allclose(network(images).logits, logits, atol=1e-5)
+
+
+def test_the_discriminator_sees_the_embedders_features_without_batch_norm() -> None:
+    network = SSDG(10, 4, seed=0)
+    assert network.discriminator[0].in_features == network.classify.in_features
+    kinds = [type(one).__name__ for one in network.embedder]
+    assert kinds[-3:] == ["Linear", "ReLU", "Dropout"]
 
 
 def batch(live: list[bool]) -> Batch:

@@ -57,7 +57,12 @@ def test_picture_and_map_flip_together_half_of_the_time() -> None:
     assert abs(in_map.float().mean() - 0.5) < 4 * 0.5 / ITEMS**0.5
 
 
-def test_erasing_is_black_small_and_happens_half_of_the_time(augmented: Tensor) -> None:
+def test_erasing_is_black_small_and_happens_half_of_the_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(views, "CUTOUT_VALUE", 127.5)  # to tell it from what is erased
+    grey = torch.full((ITEMS, 3, SIZE, SIZE), 200, dtype=torch.uint8)
+    augmented, _ = augment(grey, torch.zeros(ITEMS, 4, 4), seeded())
     share = (augmented == 0).all(dim=1).float().mean(dim=(1, 2))
     assert abs((share > 0).float().mean() - 0.5) < 4 * 0.5 / ITEMS**0.5
     # Two rectangles of at most 5 %, each grown by rounding at most one row and one column.
@@ -65,15 +70,40 @@ def test_erasing_is_black_small_and_happens_half_of_the_time(augmented: Tensor) 
     assert share.max() > 0.05
 
 
-def test_cutout_is_grey_square_and_within_its_largest_side(augmented: Tensor) -> None:
-    hidden = (augmented == 127.5).all(dim=1)
-    rows, columns = hidden.any(dim=2).sum(dim=1), hidden.any(dim=1).sum(dim=1)
-    largest = 50 / 256 * SIZE
-    assert rows.max() <= largest + 1
-    assert rows.max() > largest - 1
-    # Clear of erasing, the hidden part is a square up to rounding.
-    clear = ~(augmented == 0).any(dim=1).flatten(1).any(dim=1)
-    assert (rows - columns)[clear].abs().max() <= 1
+def test_cutout_is_a_black_square_anywhere_and_clipped_at_the_border(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As released: a side of 1 to 49 of 256 pixels, with its centre anywhere in the picture."""
+    monkeypatch.setattr(views, "ERASE_PROBABILITY", 0.0)
+    side, n = 256, 400
+    grey = torch.full((n, 1, side, side), 200, dtype=torch.uint8)
+    images, _ = augment(grey.expand(n, 3, side, side), torch.zeros(n, 4, 4), seeded())
+    hidden = (images == 0).all(dim=1)
+    rows, columns = hidden.any(dim=2), hidden.any(dim=1)
+    tall, wide = rows.sum(dim=1), columns.sum(dim=1)
+    assert 45 <= tall.max() <= 49
+    assert tall.min() <= 3
+    clipped = rows[:, 0] | rows[:, -1] | columns[:, 0] | columns[:, -1]
+    assert torch.equal(tall[~clipped], wide[~clipped])
+    assert (tall != wide).any()
+    # The mean side is 25, and half of a square that is cut by an edge lies beyond it: the chance
+    # that one of four edges cuts it is near 2 · 25 / 256.
+    assert abs(clipped.float().mean() - 50 / 256) < 4 * 0.4 / n**0.5
+
+
+def test_erasing_has_aspects_of_a_half_to_two(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(views, "CUTOUT_VALUE", 127.5)
+    monkeypatch.setattr(views, "ERASE_AREA", (0.05, 0.05))
+    side, n = 256, 300
+    grey = torch.full((n, 1, side, side), 200, dtype=torch.uint8)
+    images, _ = augment(grey.expand(n, 3, side, side), torch.zeros(n, 4, 4), seeded())
+    black = (images == 0).all(dim=1)
+    tall, wide = (black.any(dim=d).sum(dim=1).float() for d in (2, 1))
+    one = black.flatten(1).sum(dim=1) == (tall * wide).long()  # a single rectangle, nothing over it
+    ratio = (tall / wide)[one & (tall > 0)]
+    assert 0.47 < ratio.min() < 0.6
+    assert 1.85 < ratio.max() < 2.1
+    assert abs(ratio.mean() - 1.25) < 4 * 0.433 / len(ratio) ** 0.5 + 0.02  # uniform, not in logs
 
 
 def test_tone_covers_the_stated_range(augmented: Tensor) -> None:

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from sterling.adapt import (
+    BatchStatistics,
     FunctionalModel,
     GradientLearner,
     LearnedRates,
@@ -25,7 +26,8 @@ class DepthMaps(nn.Module):
     """Depth maps of pictures by a `DepthNet` of batch statistics.
 
     A batch is normalised by itself, in training and in test, as released: what a picture scores
-    depends on those judged with it. (The release normalises after each ReLU, `DepthNet` before.)
+    depends on those judged with it. Scale and shift of the normalisation stay 1 and 0, as released.
+    (The release normalises after each ReLU, `DepthNet` before.)
 
     Args:
         width: Channels of the stem; 16 in the release.
@@ -35,6 +37,9 @@ class DepthMaps(nn.Module):
     def __init__(self, width: int = 16, *, seed: int = 0) -> None:
         super().__init__()
         self.network = with_batch_statistics(DepthNet(width, seed=seed))
+        for part in self.network.modules():
+            if isinstance(part, BatchStatistics):
+                part.weight = part.bias = None
 
     def forward(self, images: Tensor) -> Tensor:
         """Maps (N, S/8, S/8), 0 or more, of uint8 (N, 3, S, S)."""

@@ -83,13 +83,14 @@ class TransformerBlock(nn.Module):
     Args:
         dim: Width of a token.
         heads: Heads of the attention.
+        epsilon: Added to the variance in both norms.
     """
 
-    def __init__(self, dim: int, heads: int) -> None:
+    def __init__(self, dim: int, heads: int, epsilon: float = 1e-5) -> None:
         super().__init__()
-        self.norm_attention = nn.LayerNorm(dim)
+        self.norm_attention = nn.LayerNorm(dim, epsilon)
         self.attention = Attention(dim, heads)
-        self.norm_mlp = nn.LayerNorm(dim)
+        self.norm_mlp = nn.LayerNorm(dim, epsilon)
         self.mlp = Mlp(dim)
 
     def forward(self, tokens: Tensor) -> Tensor:

@@ -77,6 +77,8 @@ class CdcTrunk(nn.Module):
         theta: Share of the difference term.
         attention: Kernel sizes of a spatial attention before the resizing, one per level (the
             multiscale attention fusion module of CDCN++); None without.
+        pooled: Whether the stem ends with a pooling to half the side, so that levels are at 1/4,
+            1/8 and 1/16 (EPCR's release) instead of 1/2, 1/4 and 1/8.
     """
 
     def __init__(
@@ -86,9 +88,12 @@ class CdcTrunk(nn.Module):
         levels: Sequence[Sequence[int]],
         theta: float,
         attention: Sequence[int] | None = None,
+        *,
+        pooled: bool = False,
     ) -> None:
         super().__init__()
-        self.stem = cdc_layer(in_channels, width, theta)
+        stem = cdc_layer(in_channels, width, theta)
+        self.stem = nn.Sequential(*stem, nn.MaxPool2d(3, 2, 1)) if pooled else stem
         ends = [width, *(level[-1] for level in levels)]
         self.low, self.mid, self.high = (
             _level(start, level, theta) for start, level in zip(ends, levels, strict=False)
@@ -105,11 +110,13 @@ class CdcTrunk(nn.Module):
         if self.attention is not None:
             levels = [attend(x) for attend, x in zip(self.attention, levels, strict=True)]
         size = (images.shape[-2] // SHRINK, images.shape[-1] // SHRINK)
-        small = [
-            F.interpolate(level, size=size, mode="bilinear", align_corners=False)
-            for level in levels[:-1]
+        alike = [
+            level
+            if level.shape[-2:] == size
+            else F.interpolate(level, size=size, mode="bilinear", align_corners=False)
+            for level in levels
         ]
-        return torch.cat([*small, levels[-1]], dim=1)
+        return torch.cat(alike, dim=1)
 
 
 class SpatialAttention(nn.Module):

@@ -17,8 +17,8 @@ class CDCNMultimodal(Network):
 
     Each modality has a trunk of its own and a first head convolution of its own (6·width to
     2·width channels); those features are concatenated, fused by one CDC layer, and brought to one
-    map. No weights are shared between modalities: in the authors' release a part of the depth
-    trunk is called through the colour trunk's module, which we do not follow.
+    map. No weights are shared between modalities, as in the authors' release. There a wrong
+    variable puts colour's middle features into depth's concatenation, which we do not follow.
 
     Where a modality is absent, a learned vector takes the place of its features, so that the fusion
     is told of it instead of having to guess it from zeros. (Ours; the paper has every modality.)

@@ -49,10 +49,11 @@ class ClipDepth(Network):
     """Base of the multi-frame depth networks: clips of T frames to T - 1 refined maps and a logit.
 
     A `DepthNet` sees every frame. At each of its three sizes, before pooling, a `ShortTermBlock`
-    compares every frame with the next one; its output, pooled by 2, is passed to the next block,
-    and at last through one more convolution. Two stacked recurrent cells (of `width` channels and
-    of one) carry that on through the clip; the state of the second is the frame's multi-frame map,
-    within (-1, 1). The refined map of frame t is
+    compares every frame with the next one; its output, pooled by 2, is passed through a 3×3
+    convolution and batch norm to the next block, and after the last one through a ReLU, too. Two
+    stacked recurrent cells (of `width` channels and of one) carry that on through the clip; the
+    state of the second is the frame's multi-frame map, within (-1, 1). The refined map of frame t
+    is
 
         max(0, (1 - w_multi) · single(t) + w_multi · multi(t)).
 
@@ -67,7 +68,7 @@ class ClipDepth(Network):
     cost of one frame.
 
     Ours, as no source says it: the cut at 0; one logit instead of two; all widths in proportion to
-    `width`. The release leaves out the second cell's tanh; here it is, as in the equations.
+    `width`. Both recurrent cells have the equations' tanh, as in the release.
 
     Args:
         single: The trunk; width and modalities are its.
@@ -111,6 +112,13 @@ class ClipDepth(Network):
                 ShortTermBlock(level, reduced, previous, level, signed=signed, wide=wide, root=root)
                 for previous in (0, level, level)
             )
+            # As released, what a block hands on is convolved after its pooling.
+            self.joins = nn.ModuleList(
+                nn.Sequential(
+                    nn.Conv2d(level, level, 3, padding=1, bias=False), nn.BatchNorm2d(level)
+                )
+                for _ in range(2)
+            )
             self.summary = nn.Sequential(
                 nn.Conv2d(level, level, 3, padding=1, bias=False), nn.BatchNorm2d(level), nn.ReLU()
             )
@@ -120,7 +128,9 @@ class ClipDepth(Network):
             self.head = nn.Sequential(
                 nn.Linear(HEAD_SIDE**2, HEAD_UNITS), nn.ReLU(), nn.Linear(HEAD_UNITS, 1)
             )
-        initialise(nn.ModuleList([self.blocks, self.summary, self.recurrent, self.head]), seed)
+        initialise(
+            nn.ModuleList([self.blocks, self.joins, self.summary, self.recurrent, self.head]), seed
+        )
 
     @property
     def w_single(self) -> float:
@@ -222,8 +232,9 @@ class ClipDepth(Network):
     def _compare(self, now: tuple[Cues, ...], then: tuple[Cues, ...]) -> Tensor:
         """Motion between frames and the next ones, (M, 2·width, h, w)."""
         moved: Tensor | None = None
-        for block, before, after in zip(self.blocks, now, then, strict=True):
-            moved = F.max_pool2d(block(before, after, moved), 2)
+        for number, (block, before, after) in enumerate(zip(self.blocks, now, then, strict=True)):
+            joined = None if moved is None else self.joins[number - 1](moved)
+            moved = F.max_pool2d(block(before, after, joined), 2)
         summary: Tensor = self.summary(moved)
         return summary
 

@@ -25,10 +25,11 @@ from sterling.face.pad.training.objective import Batch, Objective
 class EPCR(Network):
     """CDCN's encoder with a projector, a predictor and a classifier of every position.
 
-    The encoder is CDCN up to its map of `width` channels at 1/8 of the picture. The classifier, a
-    bias-free 1×1 convolution of the projected embeddings, answers 1 for an attack and 0 for a bona
-    fide presentation, as published; `Output.maps` is 1 minus that, 0 at least, so that higher is
-    bona fide here as everywhere. The predictor is used while training only.
+    The encoder is CDCN up to its map of `width` channels at 1/8 of the picture, with a pooling
+    after the stem, so that its levels are at 1/4, 1/8 and 1/16. No convolution has a bias. The
+    classifier, a bias-free 1×1 convolution of the projected embeddings, answers 1 for an attack and
+    0 for a bona fide presentation, as published; `Output.maps` is 1 minus that, 0 at least, so that
+    higher is bona fide here as everywhere. The predictor is used while training only.
 
     Args:
         width: Channels of the stem and of the embeddings; 64 is the published network.
@@ -42,22 +43,22 @@ class EPCR(Network):
         super().__init__()
         with torch.random.fork_rng(devices=[]):  # PyTorch's layers draw weights that we replace
             self.encoder = nn.Sequential(
-                CdcTrunk(3, width, cdcn_level(width), theta),
+                CdcTrunk(3, width, cdcn_level(width), theta, pooled=True),
                 cdc_layer(6 * width, 2 * width, theta),
                 cdc_layer(2 * width, width, theta),
             )
             self.projector = nn.Sequential(
-                nn.Conv2d(width, width, 1),
+                nn.Conv2d(width, width, 1, bias=False),
                 nn.BatchNorm2d(width),
                 nn.ReLU(),
-                nn.Conv2d(width, width, 1),
+                nn.Conv2d(width, width, 1, bias=False),
                 nn.BatchNorm2d(width),
             )
             self.predictor = nn.Sequential(
-                nn.Conv2d(width, width, 1),
+                nn.Conv2d(width, width, 1, bias=False),
                 nn.BatchNorm2d(width),
                 nn.ReLU(),
-                nn.Conv2d(width, width, 1),
+                nn.Conv2d(width, width, 1, bias=False),
             )
             self.classifier = nn.Conv2d(width, 1, 1, bias=False)
         initialise(self, seed)
@@ -151,8 +152,8 @@ class Consistency(Objective):
     L_embed compares the prediction of each view with the embedding of the other (`all_to_all`),
     L_pred the classifier's answers on them (mean squared error, gradients on both sides), L_sup the
     classifier's answers on the embeddings with the label, of labelled items only, over their number
-    plus one. The release averages over the batch; batch norm sees both views at once here, which is
-    our default where the release's description is silent.
+    plus one. The release averages over the batch. The views go through the network one after the
+    other, as released, so that batch norm sees one view at a time.
 
     Attributes:
         labelled: bool (N,), which training items' labels may be used; the others train through the
@@ -183,9 +184,8 @@ class Consistency(Objective):
     ) -> tuple[Tensor, Tensor]:
         """See `Objective`; `model` is an `EPCR`."""
         view = random_view if self.augmented else moved_view
-        views = torch.cat([view(batch.images, draws) for _ in range(2)])
-        output: Output = network(normalise(views))
-        z, q, on_z, on_q = (torch.chunk(one, 2) for one in output.features)
+        outputs: list[Output] = [network(normalise(view(batch.images, draws))) for _ in range(2)]
+        z, q, on_z, on_q = zip(*(output.features for output in outputs), strict=True)
         compare = all_to_all if self.dense == "all_to_all" else position_to_position
         embed = (compare(q[0], z[1]) + compare(q[1], z[0])).mean() / 2
         predict = ((on_q[0] - on_z[1]).square() + (on_q[1] - on_z[0]).square()).mean() / 2
@@ -194,4 +194,4 @@ class Consistency(Objective):
         errors = sum((one - attack).square().flatten(1).mean(dim=1) for one in on_z) / 2
         supervised = (use * errors).sum() / (use.sum() + 1)
         loss = self.embed_weight * embed + self.predict_weight * predict + supervised
-        return loss, model.liveness(output).view(2, -1).mean(dim=0)
+        return loss, torch.stack([model.liveness(output) for output in outputs]).mean(dim=0)

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from sterling.checks import Count
 from sterling.errors import InputError
 from sterling.face.data import CHANNELS, require_modalities
+from sterling.face.pad.detector.preprocessing import normalise
 from sterling.face.pad.layers.resnet import SqueezeExcitation, residual_stage, residual_stem
 from sterling.face.pad.layers.transformer import Patches, TransformerBlock
 from sterling.face.pad.networks.cdcn import CdcTrunk, cdc_layer, cdcn_level, map_layer
@@ -16,9 +17,10 @@ from sterling.face.pad.networks.network import Network, Output, initialise
 
 Backbone = Literal["cdcn", "resnet", "vit"]
 FlexibleFusion = Literal["concat", "se", "cross_attention"]
-Missing = Literal["token", "zero"]
+Missing = Literal["token", "black"]
 
 DROPOUT = 0.3
+EPSILON = 1e-6  # of the transformer's norms
 
 
 class FlexibleModal(Network):
@@ -37,14 +39,14 @@ class FlexibleModal(Network):
         backbone: "cdcn", "resnet" or "vit".
         fusion: "concat", "se" or "cross_attention".
         width: Channels of the stem of "cdcn" and "resnet" (18 layers); a token of "vit", whose
-            weights the modalities share as in the release, has 6 times as many.
+            weights the modalities share as in the release, has 12 times as many (768 published).
         depth: Blocks of "vit"; the others ignore it, as they do `patch`.
         patch: Side of a patch of "vit"; divides `size`.
         size: Side of the pictures, a multiple of 32; "vit" is built for it.
         modalities: Modalities, in the order of the channels.
         missing: Stand-in for an absent modality: "token", a learned vector in a concatenation and
-            nothing in an attention; or "zero", a black picture after normalisation, as in the
-            release, from which the network must guess that nothing is there.
+            nothing in an attention; or "black", a black picture, as in the release, from which the
+            network must guess that nothing is there.
         seed: Seed of the initial weights.
     """
 
@@ -76,11 +78,11 @@ class FlexibleModal(Network):
         with torch.random.fork_rng(devices=[]):
             trunks = {"cdcn": _cdcn_trunk, "resnet": _resnet_trunk}
             self.trunks = (
-                nn.ModuleList([_TokenMap(6 * width, depth, patch, size)])
+                nn.ModuleList([_TokenMap(12 * width, depth, patch, size)])
                 if backbone == "vit"
                 else nn.ModuleList(trunks[backbone](CHANNELS[m], width) for m in self.modalities)
             )
-            features = 6 * width if backbone == "vit" else 2 * width
+            features = 12 * width if backbone == "vit" else 2 * width
             self.excite = (
                 nn.ModuleList(SqueezeExcitation(features) for _ in self.modalities)
                 if fusion == "se"
@@ -99,9 +101,12 @@ class FlexibleModal(Network):
         """Map (N, H/8, W/8) or log odds (N, 1) for images (N, C, H, W): see `Network`."""
         self.require(images, present)
         pictures = list(self.split(images))
-        if present is not None and self.missing == "zero":
+        if present is not None and self.missing == "black":
             there = present[:, :, None, None, None].unbind(dim=1)
-            pictures = [x * here for x, here in zip(pictures, there, strict=True)]
+            black = normalise(torch.zeros(1, 1, 1, 1, device=images.device)).to(images.dtype)
+            pictures = [
+                torch.where(here, x, black) for x, here in zip(pictures, there, strict=True)
+            ]
         features = torch.stack(
             [self.trunk(m)(picture) for m, picture in enumerate(pictures)], dim=1
         )
@@ -114,7 +119,7 @@ class FlexibleModal(Network):
 
     def _fuse(self, features: Tensor, present: Tensor | None) -> Tensor:
         """(N, M, D, h, w) to (N, D', h, w)."""
-        hidden = None if self.missing == "zero" else present
+        hidden = None if self.missing == "black" else present
         if self.fusion == "cross_attention":
             return _anchored(features, hidden)
         if self.excite is not None:
@@ -176,19 +181,24 @@ def _resnet_trunk(in_channels: int, width: int) -> nn.Module:
 
 
 class _TokenMap(nn.Module):
-    """A vision transformer without class token: pictures of any modality to (N, dim, g, g)."""
+    """A vision transformer: pictures of any modality to (N, dim, g, g).
+
+    The class token goes through all blocks and is dropped after them; no norm follows, as released.
+    """
 
     def __init__(self, dim: int, depth: int, patch: int, size: int) -> None:
         super().__init__()
         self.side = size // patch
         heads = next(h for h in (12, 6, 4, 3, 2, 1) if (dim % h == 0 and dim // h >= 8) or h == 1)
         self.patches = Patches(3, dim, patch, size)
-        self.blocks = nn.Sequential(*(TransformerBlock(dim, heads) for _ in range(depth)))
-        self.norm = nn.LayerNorm(dim)
+        self.class_token = nn.Embedding(2, dim)  # the token, and its position
+        self.blocks = nn.Sequential(*(TransformerBlock(dim, heads, EPSILON) for _ in range(depth)))
 
     def forward(self, pictures: Tensor) -> Tensor:
         grey_or_colour = pictures.expand(-1, 3, -1, -1)
-        tokens: Tensor = self.norm(self.blocks(self.patches(grey_or_colour)))
+        patches = self.patches(grey_or_colour)
+        first = self.class_token.weight.sum(dim=0).expand(len(patches), 1, -1)
+        tokens: Tensor = self.blocks(torch.cat([first, patches], dim=1))[:, 1:]
         return tokens.transpose(1, 2).reshape(tokens.shape[0], -1, self.side, self.side)
 
 

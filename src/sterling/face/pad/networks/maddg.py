@@ -24,7 +24,9 @@ from sterling.face.pad.training.domains import (
 from sterling.face.pad.training.losses import bona_fide_of, label_loss
 from sterling.face.pad.training.objective import Batch
 
-MARGIN = 0.1
+# Within a domain and across domains, as released.
+MARGINS = (0.1, 0.5)
+WEIGHTS = (0.1, 1.0)
 
 
 class MADDG(Network):
@@ -76,9 +78,13 @@ class MADDG(Network):
 
 
 def dual_force_triplet(
-    features: Tensor, live: Tensor, domain: Tensor, margin: float = MARGIN
+    features: Tensor,
+    live: Tensor,
+    domain: Tensor,
+    margins: tuple[float, float] = MARGINS,
+    weights: tuple[float, float] = WEIGHTS,
 ) -> Tensor:
-    """Triplet losses within one domain and across domains, added.
+    """Triplet losses within one domain and across domains, added with their weights.
 
     Within: anchor, positive and negative are of one domain. Across: positive and negative are both
     of other domains than the anchor. A positive is of the anchor's class, a negative is not. Each
@@ -88,7 +94,9 @@ def dual_force_triplet(
         features: (N, D), of length 1.
         live: bool (N,).
         domain: int (N,).
-        margin: Squared distance by which a negative must be farther than a positive.
+        margins: Squared distances by which a negative must be farther than a positive, within a
+            domain and across.
+        weights: Weights of both.
 
     Returns:
         A scalar, 0 where there is no triplet.
@@ -97,12 +105,12 @@ def dual_force_triplet(
     alike = live[:, None] == live[None, :]
     near = domain[:, None] == domain[None, :]
     other = ~torch.eye(len(live), dtype=torch.bool, device=live.device)
-    excess = (distance[:, :, None] - distance[:, None, :] + margin).clamp(min=0)
+    farther = distance[:, :, None] - distance[:, None, :]
     total = features.new_zeros(())
-    for place in (near, ~near):
+    for place, margin, weight in zip((near, ~near), margins, weights, strict=True):
         triplets = (alike & place & other)[:, :, None] & (~alike & place)[:, None, :]
-        found = excess * triplets
-        total = total + found.sum() / (found > 0).sum().clamp(min=1)
+        found = (farther + margin).clamp(min=0) * triplets
+        total = total + weight * found.sum() / (found > 0).sum().clamp(min=1)
     return total
 
 
@@ -110,11 +118,13 @@ def dual_force_triplet(
 class MultiAdversarial(AcrossDomains):
     """L = cross-entropy + depth + triplet_weight · triplets + adversarial_weight · discriminators.
 
-    The network is a `MADDG`, label maps are of depth. Both weights are our defaults.
+    The network is a `MADDG`, label maps are of depth. The discriminators' losses are averaged, so
+    that each of three weighs a third, as released. (The release trains the part that estimates
+    depth at a rate of 1e-4 and the rest at 1e-5; here all parts have one rate.)
     """
 
     triplet_weight: Weight = 1.0
-    adversarial_weight: Weight = 0.1
+    adversarial_weight: Weight = 1.0
 
     def loss(self, output: Output, model: Network, batch: Batch) -> Tensor:
         """See `OneView`."""

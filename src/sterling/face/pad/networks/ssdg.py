@@ -27,11 +27,12 @@ DROPOUT = 0.5
 
 
 class SSDG(Network):
-    """Feature generator, embedder and classifier on the unit sphere, and a domain discriminator.
+    """Feature generator, embedder, classifier, and a domain discriminator, as released.
 
     The generator is a residual network up to res4, the embedder res5 and a layer of 8·width
-    features with dropout. Features and the classifier's weights have length 1, so that the log odds
-    are a difference of two cosines. The discriminator is used while training only.
+    features with dropout. A feature f is brought to the length √(‖f‖ / 2), the classifier's weights
+    to length 1 over the two classes, at each feature. The discriminator sees the embedder's
+    features and is used while training only.
 
     Args:
         depth: 10, 18 (published) or 34.
@@ -51,7 +52,7 @@ class SSDG(Network):
         self, depth: Depth = 18, width: Count = 64, domains: Domains = 3, *, seed: int = 0
     ) -> None:
         super().__init__()
-        generated, embedded = 4 * width, 8 * width
+        embedded = 8 * width
         with torch.random.fork_rng(devices=[]):  # PyTorch's layers draw weights that we replace
             *shallow, last = residual_layers(3, width, depth)
             self.generator = nn.Sequential(*shallow)
@@ -60,16 +61,15 @@ class SSDG(Network):
                 nn.AdaptiveAvgPool2d(1),
                 nn.Flatten(),
                 nn.Linear(embedded, embedded),
-                nn.BatchNorm1d(embedded),
                 nn.ReLU(),
                 nn.Dropout(DROPOUT),
             )
             self.classify = nn.Linear(embedded, 2, bias=False)
             self.discriminator = nn.Sequential(
-                nn.Linear(generated, generated),
+                nn.Linear(embedded, embedded),
                 nn.ReLU(),
                 nn.Dropout(DROPOUT),
-                nn.Linear(generated, domains),
+                nn.Linear(embedded, domains),
             )
         initialise(self, seed)
         # In the state, so that a resumed training continues its ramp.
@@ -78,19 +78,24 @@ class SSDG(Network):
     def forward(self, images: Tensor, present: Tensor | None = None) -> Output:
         """Log odds (N, 1) of bona fide for images (N, 3, H, W): see `Network`.
 
-        While training, `Output.features` are the unit features (N, 8·width) and the discriminator's
-        answers (N, domains), whose gradient is reversed on its way into the generator.
+        While training, `Output.features` are the scaled features (N, 8·width) and the
+        discriminator's answers (N, domains), whose gradient is reversed on its way into embedder
+        and generator.
         """
         self.require(images, present)
-        generated = self.generator(images)
-        unit = F.normalize(self.embedder(generated), dim=1)
-        attack, live = (unit @ F.normalize(self.classify.weight, dim=1).T).unbind(dim=1)
+        scaled = half_root_length(self.embedder(self.generator(images)))
+        attack, live = (scaled @ F.normalize(self.classify.weight, dim=0).T).unbind(dim=1)
         logits = (live - attack)[:, None]
         if not self.training:
             return Output(logits=logits)
-        pooled = generated.mean(dim=(2, 3))
-        turned = reverse_gradient(pooled, reversal(int(self.steps)))
-        return Output(logits=logits, features=(unit, self.discriminator(turned)))
+        turned = reverse_gradient(scaled, reversal(int(self.steps)))
+        return Output(logits=logits, features=(scaled, self.discriminator(turned)))
+
+
+def half_root_length(features: Tensor) -> Tensor:
+    """Return features (N, D) divided by √(2 ‖f‖), so that their length is √(‖f‖ / 2)."""
+    lengths: Tensor = torch.linalg.vector_norm(features, dim=1, keepdim=True)
+    return features / (2 * lengths.clamp(min=1e-12)).sqrt()
 
 
 def asymmetric_triplet(features: Tensor, classes: Tensor, margin: float = MARGIN) -> Tensor:
@@ -100,15 +105,16 @@ def asymmetric_triplet(features: Tensor, classes: Tensor, margin: float = MARGIN
     another.
 
     Args:
-        features: (N, D), of length 1.
+        features: (N, D), of any length.
         classes: int (N,).
         margin: Euclidean distance by which a negative must be farther than a positive.
 
     Returns:
         A scalar, 0 where there is no triplet.
     """
-    squared = (2 - 2 * features @ features.T).clamp(min=1e-12)
-    distance = squared.sqrt()
+    lengths = features.square().sum(dim=1)
+    squared = lengths[:, None] + lengths[None, :] - 2 * features @ features.T
+    distance = squared.clamp(min=1e-12).sqrt()
     same = classes[:, None] == classes[None, :]
     positive = same & ~torch.eye(len(classes), dtype=torch.bool, device=classes.device)
     excess = distance[:, :, None] - distance[:, None, :] + margin
@@ -137,10 +143,10 @@ class SingleSide(AcrossDomains):
         """See `OneView`."""
         assert isinstance(model, SSDG)
         model.steps += 1
-        unit, told = output.features
+        features, told = output.features
         live, domain = bona_fide_of(batch.maps), self.domains_of(batch)
         classes = torch.where(live, 0, 1 + domain)
-        triplet = asymmetric_triplet(unit, classes)
+        triplet = asymmetric_triplet(features, classes)
         loss = label_loss(output, live) + self.triplet_weight * triplet
         if bool(live.any()):
             loss = loss + self.adversarial_weight * F.cross_entropy(told[live], domain[live])

@@ -1,10 +1,10 @@
 """Training augmentation of face crops, a batch at a time.
 
-The list is that of the authors' CDCN release; sizes given there in pixels of a 256×256 crop are
-scaled to the crop at hand.
+The list and its ranges are those of the authors' CDCN release; sizes given there in pixels of a
+256×256 crop are scaled to the crop at hand. The release also draws the scale of a face's crop from
+1.2, 1.3 and 1.4 of its box; here crops are cut once, at 1.3.
 """
 
-import math
 from collections.abc import Sequence
 
 import torch
@@ -18,12 +18,11 @@ GAMMA = (0.5, 1.5)
 FLIP_PROBABILITY = 0.5
 ERASE_PROBABILITY = 0.5
 ERASE_AREA = (0.01, 0.05)  # of the crop; one rectangle, or two with even odds
-CUTOUT_SIDE = 50 / 256  # largest side of the square, of the crop's side
-
-# Our documented defaults, which the release's description leaves open.
-ERASE_ASPECT = (0.3, 3.3)  # height / width
-ERASE_VALUE = 0.0  # black
-CUTOUT_VALUE = 127.5  # 0 after normalisation
+ERASE_ASPECT = (0.5, 2.0)  # height / width
+ERASE_VALUE = 0.0  # black; our default, which the release's description leaves open
+CUTOUT_SIDES = 49  # the square's side is 1 to this many pixels of CUTOUT_OF
+CUTOUT_OF = 256
+CUTOUT_VALUE = 0.0  # black, as the release cuts out before it normalises
 
 
 def augment(
@@ -68,15 +67,16 @@ def augment(
     happens = draw(count, 1) < ERASE_PROBABILITY
     happens = torch.cat([happens, happens & (draw(count, 1) < 0.5)], dim=1)
     area = draw(count, 2, low=ERASE_AREA[0], high=ERASE_AREA[1]) * happens
-    aspect = (
-        torch.exp(draw(count, 2) * math.log(ERASE_ASPECT[1] / ERASE_ASPECT[0])) * ERASE_ASPECT[0]
-    )
+    aspect = draw(count, 2, low=ERASE_ASPECT[0], high=ERASE_ASPECT[1])
     tall, wide = (area * aspect).sqrt(), (area / aspect).sqrt()
-    erased = _boxes(draw(count, 2), draw(count, 2), tall, wide, height, width)
+    top, left = draw(count, 2) * (1 - tall), draw(count, 2) * (1 - wide)
+    erased = _boxes(top, left, tall, wide, height, width)
     toned = toned.masked_fill(erased[:, None, None], ERASE_VALUE)
 
-    side = draw(count, 1) * CUTOUT_SIDE
-    hidden = _boxes(draw(count, 1), draw(count, 1), side, side, height, width)
+    # The centre lies anywhere, so that a square at the border is clipped.
+    side = (1 + (draw(count, 1) * CUTOUT_SIDES).floor()) / CUTOUT_OF
+    top, left = draw(count, 1) - side / 2, draw(count, 1) - side / 2
+    hidden = _boxes(top, left, side, side, height, width)
     return toned.masked_fill(hidden[:, None, None], CUTOUT_VALUE).view(images.shape), maps
 
 
@@ -85,10 +85,8 @@ def _boxes(
 ) -> Tensor:
     """Bool (N, height, width), true inside any of the B boxes per image.
 
-    All of `top`, `left`, `tall`, `wide` are (N, B) shares: of the free room for the first two, of
-    the picture's sides for the last two.
+    All of `top`, `left`, `tall`, `wide` are (N, B) shares of the picture's sides.
     """
-    top, left = top * (1 - tall), left * (1 - wide)
     rows = (torch.arange(height, device=top.device) + 0.5) / height
     columns = (torch.arange(width, device=top.device) + 0.5) / width
     in_rows = (rows >= top.unsqueeze(-1)) & (rows < (top + tall).unsqueeze(-1))
@@ -99,9 +97,7 @@ def _boxes(
 CROP_AREA = (0.2, 1.0)  # of the picture, as EPCR releases it
 PATCHES = 3
 SHUFFLE_PROBABILITY = 0.5
-
-# Our documented default: the release leaves the aspect to its library, which draws it so.
-CROP_ASPECT = (3 / 4, 4 / 3)
+CROP_ASPECT = (3 / 4, 4 / 3)  # uniform, and turned (height for width) half of the time
 
 
 def random_view(images: Tensor, draws: torch.Generator) -> Tensor:
@@ -159,8 +155,8 @@ def random_crop(images: Tensor, draws: torch.Generator) -> Tensor:
     """
     n = len(images)
     area = CROP_AREA[0] + (CROP_AREA[1] - CROP_AREA[0]) * torch.rand(n, generator=draws)
-    low, high = (torch.tensor(bound).log() for bound in CROP_ASPECT)
-    aspect = torch.exp(low + (high - low) * torch.rand(n, generator=draws))
+    aspect = CROP_ASPECT[0] + (CROP_ASPECT[1] - CROP_ASPECT[0]) * torch.rand(n, generator=draws)
+    aspect = torch.where(torch.rand(n, generator=draws) < 0.5, 1 / aspect, aspect)
     wide, tall = (area * aspect).sqrt().clamp(max=1), (area / aspect).sqrt().clamp(max=1)
     # In the coordinates of grid_sample the picture reaches from -1 to 1.
     left, top = ((1 - side) * (2 * torch.rand(n, generator=draws) - 1) for side in (wide, tall))

@@ -28,7 +28,7 @@ ABLATIONS: dict[str, Callable[[SearchSettings], SearchSettings]] = {
     STRONGEST: lambda settings: replace(settings, selection="strongest"),
     "UPA, filter at 0.9": lambda settings: replace(settings, confidence=0.9),
 }
-RIVALS = {**BASELINES, SPO_APART: partial(spo, together=False)}
+RIVALS: dict[str, Callable[..., str]] = {**BASELINES, SPO_APART: partial(spo, together=False)}
 BITS = 8
 SHARPNESS = (0.25, 0.5, 1.0, 2.0)
 BIASES = (0.0, 1.0)

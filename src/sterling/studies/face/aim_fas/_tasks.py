@@ -190,7 +190,14 @@ def _trained(config: AimFasConfig, system: str, tasks: TypeTasks, seed: int) -> 
 
 
 def _adam(rate: float, parameters: list[nn.Parameter]) -> torch.optim.Optimizer:
-    return torch.optim.Adam(parameters, rate, weight_decay=2e-5)  # of 1e-5 ‖θ‖²
+    # As released, 1e-5 ‖θ‖² is over the convolutions alone: not over biases, α and γ.
+    convolutions = [one for one in parameters if one.ndim == 4]
+    others = [one for one in parameters if one.ndim != 4]
+    groups = [
+        {"params": convolutions, "weight_decay": 2e-5},
+        {"params": others, "weight_decay": 0.0},
+    ]
+    return torch.optim.Adam([group for group in groups if group["params"]], rate)
 
 
 def _together(task: Task) -> Task:

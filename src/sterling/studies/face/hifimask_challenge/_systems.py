@@ -42,7 +42,7 @@ class HifimaskChallengeConfig(FaceConfig):
     Attributes:
         depth: Depth of the residual trunks: 10, 18 or 34; the first place's is EfficientNet-B0.
         map_width: Channels of the pixel-wise network's stem.
-        corruption: Probability that a bona fide is corrupted and taught as an attack.
+        corruption: Probability that a picture becomes a tiny part of it, taught as an attack.
         share: Share of the test subjects that are held out for the threshold.
         bpcer: Bound of the bounded threshold.
     """

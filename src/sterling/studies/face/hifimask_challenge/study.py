@@ -85,7 +85,7 @@ def views(results: Results, _config: HifimaskChallengeConfig) -> Views:
         SYSTEMS,
         caption="full face: one residual trunk on the face at half its resolution. full face, all "
         "pixels: the same trunk at full resolution. part crops: face and five windows at full "
-        "resolution, a head each. corruption: that with corrupted bona fides as attacks. "
+        "resolution, a head each. corruption: that with tiny parts of pictures as attacks. "
         "corruption, flip: that averaged with the mirror image, which is the first place's recipe. "
         "pixel-wise: central differences, a map of the class. SSDG: bona fides of all cameras "
         "alike. spectrum, colour texture: hand-crafted features and a linear machine. thumbnails: "

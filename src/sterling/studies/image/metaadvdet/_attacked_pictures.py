@@ -34,12 +34,14 @@ class MetaAdvDetConfig(Config):
         unknown: Attacks to test on.
         attack_steps: Steps of iterative attacks.
         spsa_samples: Directions that SPSA tries in each step.
+        ead_searches: Searches of EAD for its constant.
         classifier: Architecture that is attacked.
         other_classifier: Architecture that it is exchanged for.
         classifier_width: Channels of their first block.
         epochs: Passes of training a classifier.
         width: Channels of the detector.
         shots: Numbers of pictures of each kind to adapt on.
+        training_queries: Pictures of each kind in the queries of a training task.
         queries: Pictures of each kind to test on, per task.
         tasks: Tasks of an outer step.
         iterations: Outer steps.
@@ -54,18 +56,20 @@ class MetaAdvDetConfig(Config):
     """
 
     seeds: int = Field(default=5, ge=1)
-    pictures: int = Field(default=220, ge=100)
+    pictures: int = Field(default=600, ge=100)
     size: int = Field(default=28, ge=22)
     known: tuple[str, ...] = KNOWN
     unknown: tuple[str, ...] = UNKNOWN
     attack_steps: int = Field(default=40, ge=1)
     spsa_samples: int = Field(default=128, ge=1)
+    ead_searches: int = Field(default=9, ge=1)
     classifier: Architecture = "conv4"
     other_classifier: Architecture = "resnet12"
     classifier_width: int = Field(default=12, ge=1)
     epochs: int = Field(default=8, ge=1)
     width: int = Field(default=64, ge=1)
     shots: tuple[int, ...] = (1, 5)
+    training_queries: int = Field(default=35, ge=1)
     queries: int = Field(default=15, ge=1)
     tasks: int = Field(default=30, ge=1)
     iterations: int = Field(default=2000, ge=1)
@@ -134,7 +138,13 @@ def attack_classifier(
     made = partial(
         attack_images,
         network,
-        strength=Strength(scale[1], config.attack_steps, config.spsa_samples),
+        strength=Strength(
+            scale[1],
+            config.attack_steps,
+            config.spsa_samples,
+            config.ead_searches,
+            scale[0],
+        ),
         seed=seed,
         scale=scale,
         research_use=config.research_use,

@@ -123,7 +123,7 @@ def _detectors(
         The meta-learner, and every system.
     """
     tasks = AdversarialTasks(
-        attacked.known, protocol, shots=shots, queries=config.queries, seed=seed
+        attacked.known, protocol, shots=shots, queries=config.training_queries, seed=seed
     )
     channels = attacked.known.clean.shape[1]
 
