@@ -60,7 +60,7 @@ def _scene(
     shown: list[int] = []
     taken = np.zeros((0, 4))
     for _ in range(int(rng.integers(0, MOST + 1))):
-        side = float(np.exp(rng.uniform(np.log(SMALLEST), np.log(LARGEST))))
+        side = float(np.exp(rng.uniform(np.log(SMALLEST), np.log(min(LARGEST, 0.6 * size)))))
         centre = rng.uniform(side / 2, size - side / 2, 2)
         whole = np.concatenate([centre - 0.75 * side, centre + 0.75 * side])
         apart = (whole[2:] < taken[:, :2]).any(1) | (whole[:2] > taken[:, 2:]).any(1)

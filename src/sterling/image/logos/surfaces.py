@@ -6,7 +6,7 @@ its own phase. The photographs are scikit-learn's sample images (CC BY 2.0).
 
 import math
 from functools import cache
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import cv2
 import numpy as np
@@ -32,7 +32,7 @@ def draw_surface(style: int, size: int, rng: np.random.Generator) -> Floats:
     own = np.random.default_rng(style)
     pattern = PATTERNS[int(own.integers(len(PATTERNS)))]
     first, second = own.random((2, 3), dtype=np.float32)
-    second = (first + second) / 2
+    second = np.asarray((first + second) / 2, dtype=np.float32)
     period, angle = own.uniform(0.12, 0.5) * size, own.uniform(0, math.pi)
     phase = rng.uniform(0, period, 2)
     if pattern == "photograph":
@@ -40,6 +40,7 @@ def draw_surface(style: int, size: int, rng: np.random.Generator) -> Floats:
     y, x = np.mgrid[:size, :size].astype(np.float32)
     along = x * math.cos(angle) + y * math.sin(angle) + phase[0]
     across = y * math.cos(angle) - x * math.sin(angle) + phase[1]
+    share: NDArray[Any]
     u, v = (np.mod(one / period, 1) for one in (along, across))
     if pattern == "stripes":
         share = _edge(np.abs(u - 0.5) - 0.25, period)
