@@ -5,7 +5,7 @@
 
 The first 70 % of `load_brands` are trained on. Borders tell nothing here (correlation 0), as those
 of a user's photographs may not. Embeddings of other brands' crops, and of what the localiser takes
-for a logo in scenes without one, give the threshold of a gallery. Some five minutes each on one
+for a logo in scenes without one, give the threshold of a gallery. Some three minutes each on one idle
 core.
 """
 
@@ -36,8 +36,8 @@ from sterling.image.logos.gallery import WEIGHTS
 from sterling.storage import write_atomically
 
 DESIGN = LogoDesign(width=16)
-STEPS = {"localiser": 600, "network": 2500}
-PER_BRAND = 24
+STEPS = {"localiser": 400, "network": 1500}
+PER_BRAND = 12
 STRANGERS, BATCH = 1500, 6
 TRAINED_ON = (
     "rendered drawings of Simple Icons 16.37.0 (CC0; trade marks stay with their owners) on "

@@ -73,7 +73,7 @@ class Makeup216Config(Config):
     margin: float = Field(default=0.2, gt=0, lt=1)
     width: int = Field(default=12, ge=1)
     dimension: int = Field(default=128, ge=2)
-    steps: int = Field(default=300, ge=1)
+    steps: int = Field(default=250, ge=1)
     batch: int = Field(default=64, ge=2)
     mask: float = Field(default=0.1, ge=0)
     adversarial: float = Field(default=0.1, ge=0)
