@@ -5,8 +5,8 @@
 
 The first 70 % of `load_brands` are trained on. Borders tell nothing here (correlation 0), as those
 of a user's photographs may not. Embeddings of other brands' crops, and of what the localiser takes
-for a logo in scenes without one, give the threshold of a gallery. Some three minutes each on one idle
-core.
+for a logo in scenes without one, give the threshold of a gallery. Some three minutes each on an
+idle core.
 """
 
 import argparse
