@@ -2,6 +2,7 @@
 
     python -m tools.build_logos localiser
     python -m tools.build_logos network
+    python -m tools.build_logos strangers
 
 The first 70 % of `load_brands` are trained on. Borders tell nothing here (correlation 0), as those
 of a user's photographs may not. Embeddings of other brands' crops, and of what the localiser takes
@@ -14,7 +15,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from safetensors.numpy import save as save_arrays
 
 from sterling.image.logos import (
@@ -36,7 +36,7 @@ from sterling.image.logos.gallery import WEIGHTS
 from sterling.storage import write_atomically
 
 DESIGN = LogoDesign(width=16)
-STEPS = {"localiser": 400, "network": 1500}
+STEPS = {"localiser": 500, "network": 1500}
 PER_BRAND = 12
 STRANGERS, BATCH = 1500, 6
 TRAINED_ON = (
@@ -46,12 +46,12 @@ TRAINED_ON = (
 )
 
 
-def build_network(steps: int) -> LogoNetwork:
+def build_network(steps: int, brands: int) -> LogoNetwork:
     """Train the network on crops of all trained brands."""
     network = LogoNetwork(DESIGN)
-    brands = np.repeat(np.arange(trained_brands()), PER_BRAND)
+    shown = np.repeat(np.arange(brands), PER_BRAND)
     camera = Camera(DESIGN.size, DESIGN.margin, DESIGN.size // 4, correlation=0.0)
-    pictures = render_logos(brands, camera, seed=1)
+    pictures = render_logos(shown, camera, seed=1)
     losses = train_logos(
         network,
         pictures,
@@ -62,21 +62,21 @@ def build_network(steps: int) -> LogoNetwork:
     return network
 
 
-def draw_scenes(step: int) -> LogoScenes:
-    """Scenes of one step, with brands that are trained on."""
-    return render_scenes(BATCH, np.arange(trained_brands()), seed=step)
-
-
-def build_localiser(steps: int) -> LogoLocaliser:
+def build_localiser(steps: int, brands: int) -> LogoLocaliser:
     """Train the localiser on fresh scenes in every step."""
-    localiser = LogoLocaliser(16)
-    losses = train_localiser(localiser, draw_scenes, steps=steps)
+
+    def draw(step: int) -> LogoScenes:
+        return render_scenes(BATCH, np.arange(brands), seed=step)
+
+    localiser = LogoLocaliser()
+    losses = train_localiser(localiser, draw, steps=steps)
     print(f"localiser: loss {np.mean(losses[:20]):.2f} to {np.mean(losses[-20:]):.2f}", flush=True)
     return localiser
 
 
-def strangers(network: LogoNetwork, localiser: LogoLocaliser) -> NDArray[np.float32]:
-    """Embeddings of brands outside of training, and of the localiser's mistakes."""
+def write_strangers(folder: Path) -> None:
+    """Write embeddings of brands outside of training, and of the localiser's mistakes."""
+    network, localiser = LogoNetwork.load(folder), LogoLocaliser.load(folder)
     first = trained_brands()
     others = np.arange(first, min(len(load_brands()), first + STRANGERS // 2))
     camera = Camera(DESIGN.size, DESIGN.margin, DESIGN.size // 4, correlation=0.0)
@@ -91,33 +91,34 @@ def strangers(network: LogoNetwork, localiser: LogoLocaliser) -> NDArray[np.floa
         found = localiser.find(picture, least=0.2)
         crops.append(crop_boxes(picture, found.boxes, network.design))
         count += len(found)
-    return np.concatenate([network.embed(one).numpy() for one in crops])
+    known = np.concatenate([network.embed(one).numpy() for one in crops]).astype(np.float16)
+    write_atomically(folder / "strangers.safetensors", save_arrays({"embeddings": known}))
+    print(f"{len(known)} strangers, {count} of them mistakes of the localiser")
 
 
 def main() -> None:
     """Train one of the networks and write it with its card."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("part", choices=list(STEPS))
+    parser.add_argument("part", choices=[*STEPS, "strangers"])
     parser.add_argument("--out", type=Path, default=WEIGHTS)
     parser.add_argument("--steps", type=int)
+    parser.add_argument("--brands", type=int, default=trained_brands())
     given = parser.parse_args()
     torch.set_num_threads(1)
+    if given.part == "strangers":
+        write_strangers(given.out)
+        return
     steps = given.steps or STEPS[given.part]
     card = {
         "trained_on": TRAINED_ON,
-        "brands": trained_brands(),
+        "brands": given.brands,
         "steps": steps,
-        "command": f"python -m tools.build_logos {given.part} --steps {steps}",
+        "command": f"python -m tools.build_logos {given.part} --steps {steps} "
+        f"--brands {given.brands}",
         "licence": "Apache-2.0, as the package",
     }
-    if given.part == "localiser":
-        build_localiser(steps).save(given.out, **card)
-        return
-    network = build_network(steps)
-    network.save(given.out, **card)
-    known = strangers(network, LogoLocaliser.load(given.out)).astype(np.float16)
-    write_atomically(given.out / "strangers.safetensors", save_arrays({"embeddings": known}))
-    print(f"{len(known)} strangers")
+    build = build_localiser if given.part == "localiser" else build_network
+    build(steps, given.brands).save(given.out, **card)
 
 
 if __name__ == "__main__":

@@ -2,9 +2,9 @@
 
     python -m tools.measure_logos [--photographs DIR]
 
-Scenes show brands that nothing was trained on; a hundred of these are enrolled as drawn, and as many
-others are not. Photographs are in LogoHunter's layout: clean logos in ``test_brands``, the other
-folders named after their brand; its boxes are not known, only which brand a photograph shows.
+Scenes show brands that nothing was trained on; a hundred of these are enrolled as drawn, and as
+many others are not. Photographs are in LogoHunter's layout: clean logos in ``test_brands``, the
+other folders named after their brand. Only the brand of a photograph is known there, not its boxes.
 """
 
 import argparse
@@ -31,7 +31,7 @@ from sterling.image.logos.localiser import overlaps
 from sterling.measure import Rate
 
 SVG = '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 24 24"><path d="{}"/></svg>'
-ENROLLED, SCENES, LEAST = 100, 300, 0.3
+ENROLLED, SCENES, LEAST = 100, 150, 0.3
 SIZES = ((16, 32), (32, 64), (64, 111))
 
 
