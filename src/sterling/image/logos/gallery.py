@@ -46,8 +46,8 @@ class LogoModels:
     Attributes:
         network: Embeds crops.
         localiser: Finds boxes.
-        strangers: Embeddings of rendered crops of other brands and of what the localiser takes for
-            a logo, unit rows (M, dimension).
+        strangers: Embeddings of rendered crops of invented logos, and of what the localiser takes
+            for a logo in scenes without one, unit rows (M, dimension).
         digest: SHA-256 of the network's weights, so that a gallery is used with its own network.
     """
 
@@ -143,7 +143,7 @@ def enroll(logos: Path, models: LogoModels, *, fpir: float = FPIR) -> LogoGaller
     Args:
         logos: The folder, or one file.
         models: Networks.
-        fpir: Share of crops of other brands that may be named; the threshold comes from
+        fpir: Share of crops of other logos that may be named; the threshold comes from
             `LogoModels.strangers`.
 
     Raises:
@@ -168,9 +168,9 @@ def _threshold(embeddings: Floats, models: LogoModels, fpir: float) -> Threshold
     allowed = int(fpir * len(best))
     return Threshold(
         value=float(np.nextafter(best[allowed], np.inf)),
-        rule=f"at most {fpir:g} of crops of other brands are named (FPIR)",
-        source=f"{len(best)} rendered crops of brands outside of training and of the localiser's "
-        "mistakes; not your photographs",
+        rule=f"at most {fpir:g} of crops of other logos are named (FPIR)",
+        source=f"{len(best)} rendered crops of invented logos and of the localiser's mistakes; not "
+        "your photographs",
         n=len(best),
         resolved=allowed > 0,
     )

@@ -1,8 +1,9 @@
 """A small detector of logos of any brand: boxes in a photograph, for `LogoNetwork` to name.
 
-A fully convolutional network marks the centres of logos on a grid of 8 × 8 pixels and gives the
-size of each (in the manner of CenterNet, arXiv 1904.07850; ours). A photograph is searched at
-several sizes, so that a logo may take up a twentieth of its longer side or most of it.
+Starting from edges by direction, as `LogoNetwork` does, a fully convolutional network marks the
+centres of logos on a grid of 8 × 8 pixels and gives the size of each (in the manner of CenterNet,
+arXiv 1904.07850; ours). A photograph is searched at several sizes, so that a logo may take up a
+twentieth of its longer side or most of it.
 """
 
 import math
@@ -18,6 +19,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from sterling.image.logos.network import ORIENTATIONS, first_look
 from sterling.image.logos.scenes import LogoScenes
 from sterling.image.logos.stored import load_weights, save_weights
 from sterling.image.logos.training import warm_up_and_fall
@@ -48,7 +50,7 @@ class LogoLocaliser(nn.Module):
     """Marks centres and sizes of logos of any brand.
 
     Args:
-        width: Channels of the first layer.
+        width: Channels of every layer.
         seed: Seed of the initial weights.
 
     Example:
@@ -57,30 +59,30 @@ class LogoLocaliser(nn.Module):
         LogoBoxes(boxes=array([], shape=(0, 4), dtype=float64), scores=array([], dtype=float64))
     """
 
-    def __init__(self, width: int = 16, *, seed: int = 0) -> None:
+    def __init__(self, width: int = 48, *, seed: int = 0) -> None:
         super().__init__()
         self.width = width
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             self.layers = nn.Sequential(
-                _block(3, width, stride=2),
-                _block(width, 2 * width, stride=2),
-                _block(2 * width, 4 * width, stride=2),
-                _block(4 * width, 4 * width),
-                _block(4 * width, 4 * width, dilation=2),
-                _block(4 * width, 4 * width, dilation=4),
-                nn.Conv2d(4 * width, 5, 1),
+                nn.BatchNorm2d(ORIENTATIONS + 3),
+                _block(ORIENTATIONS + 3, width, stride=2),
+                _block(width, width),
+                _block(width, width, dilation=2),
+                _block(width, width, dilation=4),
+                _block(width, width, dilation=2),
+                nn.Conv2d(width, 5, 1),
             )
         head = self.layers[-1]
         assert isinstance(head, nn.Conv2d)
         assert head.bias is not None
         nn.init.zeros_(head.weight)
         with torch.no_grad():
-            head.bias.copy_(torch.tensor([-4.0, 0, 0, 0, 0]))  # almost no cell is a centre
+            head.bias.copy_(torch.tensor([-3.0, 0, 0, 0, 0]))  # almost no cell is a centre
 
     def forward(self, images: Tensor) -> Tensor:
         """Grid of pictures uint8 (N, 3, H, W): logit of a centre, shift x, y, log width, height."""
-        grid: Tensor = self.layers(images.float() / 127.5 - 1)
+        grid: Tensor = self.layers(first_look(images))
         return grid
 
     @torch.no_grad()
@@ -98,7 +100,7 @@ class LogoLocaliser(nn.Module):
         found = [np.zeros((0, 5))]
         for side in SIDES:
             scale = side / max(height, width)
-            shape = max(CELL, round(width * scale)), max(CELL, round(height * scale))
+            shape = tuple(max(CELL, round(one * scale / CELL) * CELL) for one in (width, height))
             way = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
             small = cv2.resize(photograph, shape, interpolation=way)
             grid = self(torch.from_numpy(small.transpose(2, 0, 1).copy())[None])[0]

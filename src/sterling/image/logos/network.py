@@ -186,15 +186,33 @@ def first_look(images: Tensor) -> Tensor:
     across = F.pad(pixels, (1, 1, 1, 1), mode="replicate")
     x = (across[:, :, 1:-1, 2:] - across[:, :, 1:-1, :-2]) / 2
     y = (across[:, :, 2:, 1:-1] - across[:, :, :-2, 1:-1]) / 2
-    strongest = (x.square() + y.square()).argmax(1, keepdim=True)
-    x, y = x.gather(1, strongest), y.gather(1, strongest)
-    strength = torch.hypot(x, y)
-    double = 2 * torch.atan2(y, x)  # an angle and its opposite become one
-    centres = torch.arange(ORIENTATIONS, device=images.device) * (2 * math.pi / ORIENTATIONS)
-    near = F.relu(torch.cos(double - centres[None, :, None, None])).square()
-    around = F.avg_pool2d(strength, 9, 1, 4, count_include_pad=False)
-    edges = F.avg_pool2d(near * strength / (around + 0.02), STRIDE)
+    across_x, across_y, strength = _strongest(x, y)
+    # The doubled angle, so that an angle and its opposite are one; 0 where there is no edge.
+    scale = strength.clamp_min(1e-12)
+    cosine = (across_x.square() - across_y.square()) / scale
+    sine = 2 * across_x * across_y / scale
+    angles = torch.arange(ORIENTATIONS, device=images.device) * (2 * math.pi / ORIENTATIONS)
+    angles = angles[:, None, None]
+    near = F.relu(cosine * angles.cos() + sine * angles.sin()).square()
+    strength = strength.sqrt()
+    around = F.avg_pool2d(strength, (9, 1), 1, (4, 0), count_include_pad=False)
+    around = F.avg_pool2d(around, (1, 9), 1, (0, 4), count_include_pad=False)
+    edges = F.avg_pool2d(near * (strength / (around + 0.02)), STRIDE)
     return torch.cat([edges, F.avg_pool2d(pixels, STRIDE)], 1)
+
+
+def _strongest(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Gradient of the colour channel where it is largest, and its square, each (N, 1, H, W)."""
+    square = x.square() + y.square()
+    best = (x[:, :1], y[:, :1], square[:, :1])
+    for channel in range(1, x.shape[1]):  # faster than argmax over an axis of three
+        own = [one[:, channel : channel + 1] for one in (x, y, square)]
+        larger = own[2] > best[2]
+        first, second, third = (
+            torch.where(larger, one, other) for one, other in zip(own, best, strict=True)
+        )
+        best = (first, second, third)
+    return best
 
 
 class _Context(nn.Module):

@@ -174,13 +174,14 @@ def photograph(picture: Floats, rng: np.random.Generator) -> NDArray[np.uint8]:
         uint8 (H, W, 3).
     """
     height, width = picture.shape[:2]
-    slope = rng.uniform(-0.3, 0.3, 2)
-    y, x = np.linspace(-0.5, 0.5, height), np.linspace(-0.5, 0.5, width)
-    light = rng.uniform(0.7, 1.15) + slope[0] * y[:, None] + slope[1] * x[None]
-    lit = picture * (light[..., None] * rng.uniform(0.92, 1.08, 3)).astype(np.float32)
+    slope = rng.uniform(-0.3, 0.3, 2).tolist()
+    y, x = (np.linspace(-0.5, 0.5, side, dtype=np.float32) for side in (height, width))
+    light = float(rng.uniform(0.7, 1.15)) + slope[0] * y[:, None] + slope[1] * x[None]
+    lit = picture * light[..., None] * rng.uniform(0.92, 1.08, 3).astype(np.float32)
     sigma = rng.uniform(0.2, 1.1)
     blurred = cv2.GaussianBlur(lit, (0, 0), sigma) if sigma > 0.3 else lit
-    noisy = blurred + rng.normal(0, rng.uniform(0, 0.03), blurred.shape)
+    noise = np.float32(rng.uniform(0, 0.03)) * rng.standard_normal(blurred.shape, np.float32)
+    noisy = blurred + noise
     pixels = (np.clip(noisy, 0, 1) * 255 + 0.5).astype(np.uint8)
     if rng.random() < 0.5:
         quality = [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(30, 95))]

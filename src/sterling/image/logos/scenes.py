@@ -60,7 +60,7 @@ def _scene(
     shown: list[int] = []
     taken = np.zeros((0, 4))
     for _ in range(int(rng.integers(0, MOST + 1))):
-        side = float(np.exp(rng.uniform(np.log(SMALLEST), np.log(LARGEST))))
+        side = float(np.exp(rng.uniform(np.log(SMALLEST), np.log(min(LARGEST, 0.6 * size)))))
         centre = rng.uniform(side / 2, size - side / 2, 2)
         whole = np.concatenate([centre - 0.75 * side, centre + 0.75 * side])
         apart = (whole[2:] < taken[:, :2]).any(1) | (whole[:2] > taken[:, 2:]).any(1)
@@ -101,7 +101,7 @@ def _add_logo(
 
 
 def _clutter(picture: Floats, rng: np.random.Generator) -> None:
-    """Draw a plain shape that is no logo: a bar, a disc, a box or a line, filled with a surface."""
+    """Draw a shape that is no logo: a box, a disc or a line, of a colour or, rarely, a surface."""
     size = picture.shape[0]
     shape = np.zeros((size, size), np.float32)
     a, b = (tuple(rng.integers(0, size, 2).tolist()) for _ in range(2))
@@ -112,5 +112,7 @@ def _clutter(picture: Floats, rng: np.random.Generator) -> None:
         cv2.circle(shape, a, int(rng.integers(4, size // 4)), 1.0, -1, cv2.LINE_AA)
     else:
         cv2.line(shape, a, b, 1.0, int(rng.integers(1, 8)), cv2.LINE_AA)
-    filling = draw_surface(int(rng.integers(1 << 31)), size, rng)
+    filling: Floats = rng.random(3, dtype=np.float32)
+    if rng.random() < 0.25:
+        filling = draw_surface(int(rng.integers(1 << 31)), size, rng)
     picture += shape[..., None] * (filling - picture)

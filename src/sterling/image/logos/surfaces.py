@@ -6,7 +6,7 @@ its own phase. The photographs are scikit-learn's sample images (CC BY 2.0).
 
 import math
 from functools import cache
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import cv2
 import numpy as np
@@ -32,15 +32,18 @@ def draw_surface(style: int, size: int, rng: np.random.Generator) -> Floats:
     own = np.random.default_rng(style)
     pattern = PATTERNS[int(own.integers(len(PATTERNS)))]
     first, second = own.random((2, 3), dtype=np.float32)
-    second = (first + second) / 2
-    period, angle = own.uniform(0.12, 0.5) * size, own.uniform(0, math.pi)
-    phase = rng.uniform(0, period, 2)
+    second = np.asarray((first + second) / 2, dtype=np.float32)
+    period, angle = float(own.uniform(0.12, 0.5)) * size, float(own.uniform(0, math.pi))
+    phase = rng.uniform(0, period, 2).tolist()
     if pattern == "photograph":
         return _photograph(int(own.integers(2)), first, size, rng)
+    if pattern == "plain":
+        return np.tile(first, (size, size, 1))
     y, x = np.mgrid[:size, :size].astype(np.float32)
     along = x * math.cos(angle) + y * math.sin(angle) + phase[0]
     across = y * math.cos(angle) - x * math.sin(angle) + phase[1]
-    u, v = (np.mod(one / period, 1) for one in (along, across))
+    share: NDArray[Any]
+    u, v = (one / period - np.floor(one / period) for one in (along, across))
     if pattern == "stripes":
         share = _edge(np.abs(u - 0.5) - 0.25, period)
     elif pattern == "checks":
@@ -49,15 +52,13 @@ def draw_surface(style: int, size: int, rng: np.random.Generator) -> Floats:
         share = _edge(0.3 - np.hypot(u - 0.5, v - 0.5), period)
     elif pattern == "gradient":
         share = np.clip(along / (1.5 * size), 0, 1)
-    elif pattern == "mottled":
+    else:
         cells = max(2, round(size / period) + 1)
         share = cv2.resize(
             rng.uniform(0, 1, (cells, cells)).astype(np.float32),
             (size, size),
             interpolation=cv2.INTER_CUBIC,
         )
-    else:
-        share = np.zeros((size, size), np.float32)
     share = np.clip(share, 0, 1)[..., None]
     return np.asarray(share * second + (1 - share) * first, dtype=np.float32)
 

@@ -73,14 +73,14 @@ class Makeup216Config(Config):
     margin: float = Field(default=0.2, gt=0, lt=1)
     width: int = Field(default=12, ge=1)
     dimension: int = Field(default=128, ge=2)
-    steps: int = Field(default=300, ge=1)
+    steps: int = Field(default=250, ge=1)
     batch: int = Field(default=64, ge=2)
     mask: float = Field(default=0.1, ge=0)
     adversarial: float = Field(default=0.1, ge=0)
     fpir: tuple[float, ...] = Field(default=(0.1, 0.01), min_length=1)
     far: float = Field(default=1e-3, gt=0, lt=1)
     imagenet: bool = True
-    seeds: int = Field(default=6, ge=1)
+    seeds: int = Field(default=4, ge=1)
 
     @model_validator(mode="after")
     def _resolved(self) -> Self:
@@ -220,9 +220,8 @@ def tpir_name(fpir: float) -> str:
 @torch.no_grad()
 def _attention_rows(network: LogoNetwork, probes: LogoPictures, system: str) -> Iterator[Row]:
     """Overlap of the attention with the logo's box, beside that of one box for all crops."""
-    attention = torch.cat([network(part).attention for part in torch.split(probes.images, 256)])[
-        :, 0
-    ]
+    parts = torch.split(probes.images, 256)
+    attention = torch.cat([network(part).attention[:, 0] for part in parts])
     inner = probes.inner > 0.5
     fixed = (probes.inner.mean(0, keepdim=True) > 0.5).expand_as(inner)
     yield row(IOU, iou(attention > 0.5, inner), system=system)
