@@ -213,7 +213,7 @@ def test_the_shipped_networks_name_brands_that_they_were_not_trained_on(tmp_path
     for one in brands.tolist():
         svg(tmp_path / "logos" / f"{one}.svg", one)
     gallery = enroll(tmp_path / "logos", models)
-    scenes = render_scenes(30, brands, seed=11)
+    scenes = render_scenes(45, brands, seed=11)
     found = shown = named = right = 0
     for image, boxes, truth in zip(scenes.images, scenes.boxes, scenes.brands, strict=True):
         picture = np.ascontiguousarray(image.numpy().transpose(1, 2, 0))
