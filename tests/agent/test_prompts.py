@@ -122,6 +122,23 @@ def test_spo_adopts_what_wins_more_of_four_judgements_than_it_loses(
     assert stats.binomtest(adopted, 400, ties_too).pvalue < 1e-3  # another rule is told apart
 
 
+def test_spo_adopts_what_most_judgements_are_neutral_about() -> None:
+    class Neutral(SimulatedTask):
+        def prefer(self, asked: Sequence[Asked]) -> list[float]:
+            super().prefer(asked)
+            return [0.5] * len(asked)
+
+    ledger = CallLedger(Budget(calls=5))
+    task = Neutral(8, 0, sharpness=1.0, position_bias=1.4, ledger=ledger)
+    start = task.start()
+    assert spo(task, start) == task_refined(start)
+
+
+def task_refined(start: str) -> str:
+    """Refinement of the first round, which no judge has a part in."""
+    return world(calls=None).refine(start, (), 1, 0)[0]
+
+
 def test_spo_is_charged_a_call_a_repetition_or_a_call_a_question() -> None:
     for together, calls in ((True, 1 + 4), (False, 1 + 4 * 3)):
         task = world(calls=calls)

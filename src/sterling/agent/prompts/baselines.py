@@ -24,7 +24,8 @@ def spo(
     """Refine the best prompt so far, and adopt a refinement that wins more often than it loses.
 
     SPO (Xiang et al., 2025) as its released code does it: the answers to a few questions are judged
-    together, several times, and each repetition draws which prompt is shown first.
+    together, several times, and each repetition draws which prompt is shown first. Where most
+    repetitions are neutral the refinement is adopted, too.
 
     Args:
         task: Task with judge and optimiser.
@@ -56,7 +57,9 @@ def spo(
                 )
                 first = np.reshape(sure, (repetitions, len(groups))).mean(1)
                 won = np.where(orders, 1 - first, first)
-                best = new if (won > 0.5).sum() > (won < 0.5).sum() else best
+                neutral = (won == 0.5).sum() > repetitions / 2
+                adopted = neutral or (won > 0.5).sum() > (won < 0.5).sum()
+                best = new if adopted else best
             number += 1
     except BudgetExhaustedError:
         return best
