@@ -2,10 +2,12 @@
 
 import json
 from collections.abc import Sequence
+from functools import partial
 from typing import Annotated
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from PIL import Image
 from pydantic import Field
 from torch import nn
@@ -57,6 +59,7 @@ SCORES = {SOFT: soft_wpmi, WPMI: wpmi, CUBED: cosine_cubed, REORDER: rank_reorde
 PLANTED_UNITS, LEARNED_UNITS = "planted detectors", "channels of the CNN"
 TRANSFORMER, UNTRAINED = "features of the transformer", "channels of an untrained CNN"
 RANDOM = "units of random patches"
+ALONE = "planted detectors, no channel beside them"
 KINDS = (PLANTED_UNITS, LEARNED_UNITS, TRANSFORMER, UNTRAINED, RANDOM)
 FOUND, CHANCE = "name found", "random phrase"
 LAYER = "units"
@@ -137,6 +140,10 @@ def explain(config: NeuronExplanationConfig, cell: Cell) -> list[Row]:
         rows.append(row("dead", Rate(len(units) - len(alive), len(units)), units=kind))
     rows += _recovered(planted, seen, named_on, encoder)
     rows += _ablations(network, learned, checked_on)
+    alone = train_network(partial(SceneNetwork, learned=False), config.network_steps, cell.seed)
+    selective = _selectivities(alone, range(LEARNED, LEARNED + len(PLANTED)), checked_on)
+    own = [selective[place, place] for place in range(len(PLANTED))]
+    rows.append(row("selectivity", float(np.mean(own)), units=ALONE))
     rows += _checks(network, found, checked_on, encoder, rng)
     if cell.repetition == 0:
         _write_patches(cell, named_on, found)
@@ -184,27 +191,31 @@ def _ablations(
     network: nn.Module, learned: Sequence[NeuronExplanation], scenes: Scenes
 ) -> list[Row]:
     """Selectivity of each planted detector for its word's classes, beside the learned channels."""
-    pictures, labels = scenes.pictures, scenes.labels
-    before = class_accuracy(network, pictures, labels, CLASSES)
     alive = [one.unit for one in learned if not one.dead]
-    after = {}
-    for unit in [*alive, *range(LEARNED, LEARNED + len(PLANTED))]:
-        with ablated(network, LAYER, unit):
-            after[unit] = class_accuracy(network, pictures, labels, CLASSES)
-    own, others, above = [], [], []
-    for place, word in enumerate(PLANTED):
-        classes = np.unique(labels.numpy()[scenes.present(word)]).tolist()
-        mine = selectivity(before, after[LEARNED + place], classes)
-        rest = [selectivity(before, after[unit], classes) for unit in alive]
-        own.append(mine)
-        others.append(float(np.mean(rest)))
-        above.append(bool(mine > np.quantile(rest, 0.95)))
+    selective = _selectivities(network, [*range(LEARNED, LEARNED + len(PLANTED)), *alive], scenes)
+    own = [selective[place, place] for place in range(len(PLANTED))]
+    rest = selective[len(PLANTED) :]
+    above = [bool(mine > np.quantile(rest[:, place], 0.95)) for place, mine in enumerate(own)]
+    accuracy = class_accuracy(network, scenes.pictures, scenes.labels, CLASSES)
     return [
-        row("accuracy", float(np.nanmean(before))),
+        row("accuracy", float(np.nanmean(accuracy))),
         row("selectivity", float(np.mean(own)), units=PLANTED_UNITS),
-        row("selectivity", float(np.mean(others)), units=LEARNED_UNITS),
+        row("selectivity", float(rest.mean()), units=LEARNED_UNITS),
         row("above the 95th percentile", Rate(sum(above), len(above))),
     ]
+
+
+def _selectivities(network: nn.Module, units: Sequence[int], scenes: Scenes) -> NDArray[np.float64]:
+    """Selectivity of each unit for the classes of each planted word, (units, words)."""
+    pictures, labels = scenes.pictures, scenes.labels
+    before = class_accuracy(network, pictures, labels, CLASSES)
+    classes = [np.unique(labels.numpy()[scenes.present(word)]).tolist() for word in PLANTED]
+    found = []
+    for unit in units:
+        with ablated(network, LAYER, unit):
+            after = class_accuracy(network, pictures, labels, CLASSES)
+        found.append([selectivity(before, after, some) for some in classes])
+    return np.array(found)
 
 
 def _checks(

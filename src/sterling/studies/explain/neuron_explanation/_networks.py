@@ -1,5 +1,6 @@
 """Networks whose units are explained: a CNN with planted detectors, and a transformer."""
 
+from collections.abc import Callable
 from itertools import pairwise
 
 import numpy as np
@@ -61,10 +62,15 @@ def _change(pictures: Tensor, inside: Tensor, axis: int) -> Tensor:
 
 
 class SceneNetwork(nn.Module):
-    """Four convolutions, with the planted detectors appended to the last one's channels."""
+    """Four convolutions, with the planted detectors appended to the last one's channels.
 
-    def __init__(self) -> None:
+    Args:
+        learned: Whether the head sees the learned channels; without, it has the detectors alone.
+    """
+
+    def __init__(self, *, learned: bool = True) -> None:
         super().__init__()
+        self.share = float(learned)
         channels = (3, 12, 16, 16, LEARNED)
         layers: list[nn.Module] = []
         for index, (before, after) in enumerate(pairwise(channels)):
@@ -78,7 +84,8 @@ class SceneNetwork(nn.Module):
 
     def forward(self, pictures: Tensor) -> Tensor:
         """Logits (N, 15)."""
-        both = torch.cat([self.learned(2 * pictures - 1), self.planted(pictures)], 1)
+        learned = self.share * self.learned(2 * pictures - 1)
+        both = torch.cat([learned, self.planted(pictures)], 1)
         logits: Tensor = self.head(self.units(both).amax((2, 3)))
         return logits
 
@@ -105,12 +112,12 @@ class SceneTransformer(nn.Module):
         return logits
 
 
-def train_network(kind: type[nn.Module], steps: int, seed: int) -> nn.Module:
+def train_network(make: Callable[[], nn.Module], steps: int, seed: int) -> nn.Module:
     """Train a network to tell colour and texture; it sees new scenes in every step."""
     rng = np.random.default_rng([seed, 8])
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)  # torch draws initial weights from the global state
-        network = kind()
+        network = make()
     optimizer = torch.optim.AdamW(network.parameters(), lr=3e-3)
     for _ in range(steps):
         scenes = draw_scenes(BATCH, rng)
