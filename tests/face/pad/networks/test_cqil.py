@@ -60,7 +60,7 @@ def test_the_loss_is_the_sum_of_its_parts() -> None:
 
 def test_after_training_pictures_are_restored_and_scores_keep_still() -> None:
     pictures, live = waves(64)
-    config = TrainConfig(epochs=14, batch_size=16, learning_rate=3e-3, weight_decay=0.0)
+    config = TrainConfig(epochs=28, batch_size=16, learning_rate=3e-3, weight_decay=0.0)
     network = CQIL(10, 8, restoring=2, seed=0)
     train(network, pictures, live.float()[:, None, None], config, objective=QualityInvariance())
     fresh, _ = waves(40)

@@ -102,10 +102,10 @@ class FlexibleModal(Network):
         self.require(images, present)
         pictures = list(self.split(images))
         if present is not None and self.missing == "black":
-            there = present[:, :, None, None, None].unbind(dim=1)
             black = normalise(torch.zeros(1, 1, 1, 1, device=images.device)).to(images.dtype)
             pictures = [
-                torch.where(here, x, black) for x, here in zip(pictures, there, strict=True)
+                torch.where(present[:, m, None, None, None], picture, black)
+                for m, picture in enumerate(pictures)
             ]
         features = torch.stack(
             [self.trunk(m)(picture) for m, picture in enumerate(pictures)], dim=1
@@ -197,7 +197,7 @@ class _TokenMap(nn.Module):
     def forward(self, pictures: Tensor) -> Tensor:
         grey_or_colour = pictures.expand(-1, 3, -1, -1)
         patches = self.patches(grey_or_colour)
-        first = self.class_token.weight.sum(dim=0).expand(len(patches), 1, -1)
+        first = self.class_token.weight.sum(dim=0).expand(patches.shape[0], 1, -1)
         tokens: Tensor = self.blocks(torch.cat([first, patches], dim=1))[:, 1:]
         return tokens.transpose(1, 2).reshape(tokens.shape[0], -1, self.side, self.side)
 

@@ -49,7 +49,7 @@ class FapsConfig(Config):
         best: Templates of the shared search that are candidates for the answer.
     """
 
-    seeds: int = Field(default=5, ge=2)
+    seeds: int = Field(default=5, ge=1)
     crops: tuple[float, ...] = (48.0, 80.0, 112.0, 176.0)
     shifts: tuple[float, ...] = (-24.0, 0.0, 24.0)
     size: int = Field(default=24, ge=8, multiple_of=4)

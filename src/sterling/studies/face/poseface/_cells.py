@@ -68,7 +68,7 @@ class PoseFaceConfig(Config):
         device: Device that trains.
     """
 
-    seeds: int = Field(default=6, ge=2)
+    seeds: int = Field(default=6, ge=1)
     people: int = Field(default=300, ge=8)
     poses: int = Field(default=3, ge=1)
     lights: int = Field(default=2, ge=1, le=len(LIGHTS))

@@ -189,7 +189,7 @@ def views(results: Results, config: LrmUnlearningConfig) -> Views:
             system=(BILEVEL, RANDOM),
         )
     ]
-    if config.transfer:
+    if results.select("wrong answer").names("planned on"):
         figures.append(_transfer(results))
     metrics = [
         results.metric("right answers about the rule before", "right before", "share"),
