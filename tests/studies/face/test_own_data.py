@@ -15,7 +15,12 @@ from sterling.studies import ENTRIES, STUDIES
 
 FACE = sorted(name for name, entry in ENTRIES.items() if entry.domain == "face")
 CLIPS = {"sgtd", "temporal_depth"}
-OTHER_LAYOUTS = {"aim_fas": "type lists", "mfr": "<domain>/<person>/<picture>"}
+OTHER_LAYOUTS = {
+    "aim_fas": "type lists",
+    "faps": "<person>/<picture>",
+    "mfr": "<domain>/<person>/<picture>",
+    "poseface": "<person>/<picture>",
+}
 SPECIES = {"print": "paper", "mask_resin": "resin mask"}  # names that the simulator lacks
 
 

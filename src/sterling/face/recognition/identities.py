@@ -167,7 +167,7 @@ def _faces(
 ) -> tuple[NDArray[np.uint8], NDArray[np.int64], int]:
     """Placed faces, the person of each, and the number of pictures without a face."""
     if not folder.is_dir():
-        raise InputError(f"{folder}: no such folder; name one that is there")
+        raise InputError(f"{folder}: no such folder; give one with <person>/<picture>")
     faces: list[NDArray[np.uint8]] = []
     person: list[int] = []
     missed = 0
