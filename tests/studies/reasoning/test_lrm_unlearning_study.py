@@ -156,7 +156,7 @@ def test_a_vote_takes_the_most_frequent_answer() -> None:
     [
         ({"research_use": False}, "research_use false"),
         ({"budget": 0.03}, "budget 0.03: give one of budgets"),
-        ({"right": 90}, "examples 300: the rules alone take 376"),
+        ({"right": 90}, "examples 120: the rules alone take 376"),
     ],
 )
 def test_settings_that_cannot_run_are_refused(change: dict[str, float], message: str) -> None:

@@ -238,10 +238,10 @@ STUDY = Study(
     presets={
         "smoke": LrmUnlearningConfig(
             seeds=2,
-            examples=300,
+            examples=120,
             right=8,
             misread=4,
-            steps=20,
+            steps=4,
             width=24,
             budgets=(0.01, 0.02),
             queries=6,
