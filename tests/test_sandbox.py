@@ -121,3 +121,19 @@ def test_the_child_does_not_import_from_the_folder_of_pictures(
         box.close()
     assert not (tmp_path / "RAN").exists()
     assert [path.name for path in tmp_path.iterdir()] == ["numpy.py"]
+
+
+def test_relative_paths_are_those_of_the_working_directory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, grey in (("one", 10), ("two", 20)):
+        (tmp_path / name).mkdir()
+        Image.new("L", (4, 4), grey).save(tmp_path / name / "a.png")
+    for name, grey in (("one", 10), ("two", 20), ("one", 10)):
+        monkeypatch.chdir(tmp_path / name)
+        with sandbox() as box:  # a child that was kept began elsewhere
+            calls = [Call("sterling.pictures:picture_arrays", ("a.png",)) for _ in range(3)]
+            answers = list(box.map(calls))
+        for answer in answers:
+            assert not isinstance(answer, InputError)
+            assert (answer[0] == grey).all()

@@ -73,6 +73,7 @@ class Sandbox:
         self.memory = memory
         self._child: subprocess.Popen[bytes] | None = None
         self._waiting: deque[tuple[Call, bytes]] = deque()
+        self._directory = ""
 
     @property
     def idle(self) -> bool:
@@ -108,6 +109,9 @@ class Sandbox:
             self._child = None
 
     def _send(self, question: bytes) -> None:
+        alone = len(self._waiting) == 1
+        if alone and self._directory != os.getcwd():  # noqa: PTH109
+            self.close()  # relative paths are those of the directory that a child was started in
         # If the child has just ended, `_answer` finds out.
         with contextlib.suppress(BrokenPipeError):
             stream = _stream(self._started().stdin)
@@ -133,6 +137,7 @@ class Sandbox:
 
     def _started(self) -> subprocess.Popen[bytes]:
         if self._child is None:
+            self._directory = os.getcwd()  # noqa: PTH109  # a string is compared
             # The child finds the same packages, and one thread is enough to decode.
             own = {
                 "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
