@@ -217,7 +217,7 @@ def _transfer(results: Results) -> Figure:
         "Rows: width of the model that the plan is made on.",
         rows="planned on",
         columns=[
-            Column(SUCCESS, str(name), {"retrained": name}) for name in results.names("retrained")
+            Column(str(name), SUCCESS, {"retrained": name}) for name in results.names("retrained")
         ],
         value_label=SUCCESS,
     )
