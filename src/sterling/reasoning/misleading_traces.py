@@ -89,7 +89,7 @@ def misleading_loss(
     """Return the adversary's loss: answer, trace at weighted tokens, fluency, utility elsewhere.
 
     Args:
-        traces: What should be written on the queries.
+        traces: Traces that should be written on the queries.
         held_out: Features of other questions, on which nothing should change, (M, D).
         before: Last-layer weights of the model before any deletion, (V, D).
         margin: Margin of the answer's log-probability over the right one's.

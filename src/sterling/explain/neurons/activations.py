@@ -33,7 +33,7 @@ class Activations:
         units: Numbers of the units, (U,).
         values: Largest response over positions to each picture, float32 (N, U).
         top: Pictures that excite each unit most, descending, (U, k).
-        boxes: Where they do, one box for each of them, (U, k, 4): left, top, right, bottom.
+        boxes: Place of that response in each of them, (U, k, 4): left, top, right, bottom.
     """
 
     layer: str

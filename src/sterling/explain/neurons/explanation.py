@@ -45,7 +45,7 @@ class NeuronExplanation:
         best: Best phrases with their scores, significant or not, descending.
         clusters: Best phrase of each kind of patch, where there are several kinds.
         pictures: Numbers of the pictures that excite it most.
-        boxes: Where they do: left, top, right, bottom in pixels.
+        boxes: Place of that response in each: left, top, right, bottom in pixels.
     """
 
     unit: int

@@ -132,7 +132,7 @@ def rank_reorder(
     power: float = 3.0,
     block: int = BLOCK,
 ) -> Tensor:
-    """How little a unit's largest activations change when a phrase orders them instead.
+    """Closeness of a unit's largest activations to the order that a phrase gives them.
 
     The `share` of pictures that excite a unit most are ordered by their similarity with the phrase;
     the score is minus the mean ``|difference|^power`` of the activations at equal ranks, to the

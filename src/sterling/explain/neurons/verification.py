@@ -161,7 +161,7 @@ METRICS: dict[str, Metric] = {
     "F1": f1,
     "IoU": iou,
 }
-"""How well a concept explains a unit, from responses and presence; higher is better, 1 is best."""
+"""Fit of a concept to a unit, from responses and presence; higher is better, 1 is best."""
 
 Sanity = Literal["missing labels", "extra labels"]
 

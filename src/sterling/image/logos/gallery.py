@@ -215,7 +215,7 @@ class Sight:
         name: Brand, or None where the similarity is below the threshold.
         nearest: Nearest brand, named or not.
         similarity: Cosine with it.
-        score: How much the box looks like a logo, 0 to 1.
+        score: Likeness of the box to a logo, 0 to 1.
     """
 
     photograph: Path

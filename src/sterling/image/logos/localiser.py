@@ -36,7 +36,7 @@ class LogoBoxes:
 
     Attributes:
         boxes: Left, top, right, bottom in pixels of the photograph, float64 (N, 4).
-        scores: How much each looks like a logo, (N,) in [0, 1]; not a probability.
+        scores: Likeness of each to a logo, (N,) in [0, 1]; not a probability.
     """
 
     boxes: NDArray[np.float64]

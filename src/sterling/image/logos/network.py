@@ -33,7 +33,7 @@ class LogoDesign:
         size: Side of the input, a multiple of 24.
         width: Half the channels of the feature map.
         dimension: Dimension of the embedding.
-        parts: What is pooled: "both" subject and background, the "subject" alone, or the "whole"
+        parts: Pooled parts: "both" subject and background, the "subject" alone, or the "whole"
             feature map evenly, without attention.
         margin: Border that the box is enlarged by on each side, in sides of the box.
     """
@@ -52,7 +52,7 @@ class LogoDesign:
 
 @dataclass(frozen=True, eq=False)
 class LogoFeatures:
-    """What the network sees in a batch of pictures.
+    """Views of a batch of pictures by the network.
 
     Attributes:
         maps: Feature maps (N, C, h, w).

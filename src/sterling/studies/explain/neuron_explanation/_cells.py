@@ -225,7 +225,7 @@ def _checks(
     encoder: SceneEncoder,
     rng: np.random.Generator,
 ) -> list[Row]:
-    """How well names fit responses to other scenes, beside a random and a constant phrase."""
+    """Fit of names to responses to other scenes, beside a random and a constant phrase."""
     units = np.array([one.unit for one in found if one.name is not None])
     if not len(units):
         return []
