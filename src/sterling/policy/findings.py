@@ -167,7 +167,7 @@ class Component:
 
 @dataclass(frozen=True)
 class Components:
-    """How much each of several reward functions decides.
+    """Share of the decision that each of several reward functions has.
 
     Attributes:
         parts: The reward functions.

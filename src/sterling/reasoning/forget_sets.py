@@ -29,7 +29,7 @@ Loss = Callable[[Tensor], Tensor]
 
 @dataclass(frozen=True, eq=False)
 class TokenFeatures:
-    """What the last layer sees of training examples, token by token.
+    """Inputs of the last layer for training examples, token by token.
 
     Attributes:
         features: Inputs of the last layer, (T, D).

@@ -178,7 +178,7 @@ full correct reasoning, which the others are compared with."""
 
 @dataclass(frozen=True, eq=False)
 class GamingMatrix:
-    """What each text earned from each component of a reward.
+    """Reward that each text earned from each component.
 
     Attributes:
         exploits: Names of the texts.
@@ -208,7 +208,7 @@ class GamingMatrix:
 
     @property
     def margin(self) -> NDArray[np.float64]:
-        """How far the correct reasoning's total is above the best exploit's, (cases,).
+        """Lead of the correct reasoning's total over the best exploit's, (cases,).
 
         Negative where an exploit wins.
         """

@@ -51,7 +51,7 @@ class Question:
 
 @dataclass(frozen=True, eq=False)
 class Signals:
-    """What the sets are made of, for n questions with K solutions each.
+    """Material of the sets, for n questions with K solutions each.
 
     Attributes:
         quality: (n, K); all 0 where nothing is known.

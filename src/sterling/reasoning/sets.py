@@ -75,7 +75,7 @@ class ReasoningSet:
 
 @dataclass(frozen=True)
 class FailingPart:
-    """Which part of a set fails, on the calibration questions.
+    """Failures by part of a set, on the calibration questions.
 
     Attributes:
         answer: Share of sets without the right answer.

@@ -44,7 +44,7 @@ class Measured:
 
     @property
     def place(self) -> str:
-        """Where it is drawn, such as "A4C/2D"."""
+        """View and mode in which it is drawn, such as "A4C/2D"."""
         return self.step.places[0]
 
     def position(self, value: Value) -> float:
