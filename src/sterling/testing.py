@@ -22,6 +22,8 @@ from sterling.errors import InputError
 from sterling.guarantee import conformal_p_values, hoeffding_bentkus_p_values
 from sterling.measure import Scores, auc
 from sterling.study import PRESETS, Config, Evidence, Study, run_study
+from sterling.study.lock import LOCKED_CLAIMS, Lock
+from sterling.study.recheck import recheck
 
 Floats = NDArray[np.float64]
 PredictSets = Callable[[Floats, NDArray[np.intp], Floats, int], ArrayLike]
@@ -533,8 +535,9 @@ def check_study(
 
     Raises:
         AssertionError: A preset or the paper is missing, data are taken in spite of ``no_data``,
-            claims or metrics are absent or named twice, or a run that resumes after losing stages
-            ends with other evidence.
+            claims or metrics are absent or named twice, claims depart from what was locked before
+            the run or do not follow from the frame, or a run that resumes after losing stages ends
+            with other evidence.
     """
     absent = [name for name in PRESETS if not isinstance(study.presets.get(name), Config)]
     if absent:
@@ -567,6 +570,12 @@ def check_study(
     for table in first.tables:
         if any(len(row) != len(table.columns) for row in table.rows):
             raise AssertionError(f"table {table.name!r} has a row that does not fit its columns")
+    stated = Lock.model_validate_json((folder / LOCKED_CLAIMS).read_bytes())
+    if departures := stated.differences(first):
+        raise AssertionError(f"study {study.name!r} departs from its lock: {'; '.join(departures)}")
+    others = [claim.id for claim in recheck(folder, first, study) if not claim.agrees]
+    if others:
+        raise AssertionError(f"study {study.name!r}: claims {others} do not follow from its frame")
     (folder / "evidence.json").unlink()
     # The piece of work that was written last is a cell, those before it are parts of that cell.
     stages = sorted((folder / "stages").glob("*.json"), key=lambda path: path.stat().st_mtime_ns)

@@ -19,7 +19,7 @@ from sterling.shown import shown
 
 if TYPE_CHECKING:
     from sterling.runs import Backend
-    from sterling.study import Claim, Evidence, Metric, Table, UntilDecided
+    from sterling.study import Claim, Config, Evidence, Metric, Table, UntilDecided
     from sterling.study.mlflow_log import MlflowLog
 
 JsonFlag = Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")]
@@ -45,6 +45,9 @@ DeadlineOption = Annotated[
     float | None, typer.Option(help="Seconds that one cell may take on Ray.")
 ]
 
+UntilDecidedFlag = Annotated[
+    bool, typer.Option("--until-decided", help="Add repetitions until every claim is decided.")
+]
 MlflowOption = Annotated[
     str | None, typer.Option("--mlflow", help="MLflow store that receives the run, as its URI.")
 ]
@@ -156,10 +159,7 @@ def run(
     research_use: Annotated[
         bool, typer.Option("--research-use", help="Let a study attack models that it trains.")
     ] = False,
-    until_decided: Annotated[
-        bool,
-        typer.Option("--until-decided", help="Add repetitions until every claim is decided."),
-    ] = False,
+    until_decided: UntilDecidedFlag = False,
     budget: Annotated[
         str | None, typer.Option(help="With --until-decided: start none after 2h, 30m or 90s.")
     ] = None,
@@ -176,7 +176,7 @@ def run(
     from sterling.scale.backends import backend_of
     from sterling.study.mlflow_log import MlflowLog
 
-    until = _until_decided(until_decided, budget, max_repetitions)
+    until = limits(until_decided, budget, max_repetitions)
     folder = out or _folder(name, preset, seed, "-until-decided" if until else "")
     switched = ["research_use=true"] if research_use else []
     official = [] if protocol is None else [f"official={json.dumps(protocol)}"]
@@ -200,7 +200,8 @@ def _folder(name: str, preset: str, seed: int, design: str = "") -> Path:
     return Path("runs") / f"{name}-{preset}-{seed}{design}"
 
 
-def _until_decided(asked: bool, budget: str | None, most: int | None) -> "UntilDecided | None":
+def limits(asked: bool, budget: str | None, most: int | None) -> "UntilDecided | None":
+    """Limits of a run that adds repetitions; None for a run of a fixed number."""
     if not asked:
         for option, value in (("--budget", budget), ("--max-repetitions", most)):
             if value is not None:
@@ -322,19 +323,13 @@ def run_named(
     log: "MlflowLog | None" = None,
 ) -> "Evidence":
     """Run a study by name and log it, with everything that may be wrong checked first."""
-    _require_preset(name, preset)
+    config = configuration(name, preset, data, assignments)
     from sterling.studies import STUDIES
-    from sterling.study import override, run_study
+    from sterling.study import run_study
 
-    study = STUDIES[name]
-    config = study.presets[preset]  # type: ignore[index]  # checked above
-    if data is not None:
-        if not data.exists():
-            raise InputError(f"--data {data}: no such file or folder")
-        config = config.model_copy(update={"data": data})
     evidence = run_study(
-        study,
-        override(config, assignments),
+        STUDIES[name],
+        config,
         preset=preset,
         seed=seed,
         folder=folder,
@@ -344,6 +339,24 @@ def run_named(
     if log is not None:
         log.write(evidence, folder)
     return evidence
+
+
+def configuration(name: str, preset: str, data: Path | None, assignments: list[str]) -> "Config":
+    """Configuration of a study: a preset with the user's data and changes.
+
+    Raises:
+        InputError: An unknown study, preset or field, or data that are not there.
+    """
+    _require_preset(name, preset)
+    from sterling.studies import STUDIES
+    from sterling.study import override
+
+    config: Config = STUDIES[name].presets[preset]  # type: ignore[index]  # checked above
+    if data is not None:
+        if not data.exists():
+            raise InputError(f"--data {data}: no such file or folder")
+        config = config.model_copy(update={"data": data})
+    return override(config, assignments)
 
 
 def _require_preset(name: str, preset: str) -> None:

@@ -17,6 +17,7 @@ from sterling.scale.backends import backend_of
 from sterling.storage import fingerprint_of, write_parquet
 from sterling.study.entry import Paper, Preset, StudyEntry
 from sterling.study.evidence import Claim, Evidence, Figure, Findings, Metric, Table, load_evidence
+from sterling.study.lock import lock
 from sterling.study.results import Results
 from sterling.study.until_decided import UntilDecided, add_until_decided, check_sequential
 
@@ -145,6 +146,9 @@ def run_study(
 ) -> Evidence:
     """Run a study in a folder, or resume it there, and leave ``evidence.json``.
 
+    Its claims, bars and stopping rule are locked in ``claims.lock.json`` before anything is
+    measured.
+
     Args:
         study: The study.
         config: Its configuration.
@@ -178,6 +182,7 @@ def run_study(
             known = load_evidence(folder)
             if known.stopped in (None, "decided"):
                 return known
+        lock(study, config, preset=preset, seed=seed, until_decided=until_decided).write(folder)
         command = f"sterling run {study.name} --preset {preset} --seed {seed}"
         command += _changes(config, study.presets.get(cast("Preset", preset)))
         command += "".join(f" --plugin {module}" for module in named_modules())

@@ -11,5 +11,7 @@ def pooled(results: Results, coordinate: str) -> Results:
     Claims over several data sets, whose repetitions share nothing, then read their values as those
     of one data set.
     """
+    if coordinate not in results.frame.columns:  # nothing was measured yet
+        return results
     number = pl.struct(coordinate, "repetition").rank("dense").cast(pl.Int64)
     return Results(results.frame.with_columns(repetition=number).drop(coordinate))

@@ -118,6 +118,19 @@ def reference_architecture(config: ForgettingBenchmarkConfig) -> str | None:
     return next((a for a, forget_set in config.grid if forget_set == "random"), None)
 
 
+def jobs(config: ForgettingBenchmarkConfig) -> list[tuple[str, str, str]]:
+    """Cells of a repetition: kind of cell, architecture and forget set."""
+    found = [("grid", *place) for place in config.grid]
+    if config.authors[0]:
+        found.append(("language", "transformer", "author"))
+    reference = reference_architecture(config)
+    if reference is not None:
+        found.append(("maps", reference, "random"))
+        if config.requests:
+            found.append(("requests", reference, "random"))
+    return found
+
+
 def method_rows(figures: Figures) -> list[Row]:
     """The figures of every method, and PrivLeak where the loss attack ran."""
     rows = [

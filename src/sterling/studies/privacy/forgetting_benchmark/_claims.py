@@ -4,13 +4,14 @@ from sterling.measure import Rate
 from sterling.privacy.data.forget_sets import FORGET_SETS
 from sterling.studies.privacy.forgetting_benchmark._cells import (
     QUIET_MIN_K,
+    jobs,
     reference_architecture,
 )
 from sterling.studies.privacy.forgetting_benchmark._config import ForgettingBenchmarkConfig
 from sterling.studies.privacy.forgetting_benchmark._language import NEW_FACTS
 from sterling.studies.privacy.forgetting_benchmark._names import RETRAINED, UNTOUCHED
 from sterling.studies.privacy.forgetting_benchmark._views import places
-from sterling.study import Claim, Results, at_least, at_most, more_often, positive, within
+from sterling.study import Claim, Results, at_most, more_often, positive, within
 
 HALF_TOLERANCE = 0.03  # of the area under exact retraining; the card's bound
 RELEARNING_MARGIN = 0.05  # our margin for "no faster", as a share of words said
@@ -18,10 +19,10 @@ RELEARNING_MARGIN = 0.05  # our margin for "no faster", as a share of words said
 
 def claims(results: Results, config: ForgettingBenchmarkConfig) -> list[Claim]:
     """The paper's claims, and ours."""
-    by_place = places(results)
+    by_place = places(results, config)
     found: list[Claim] = []
     attacked = results.select(kind="grid").select(forget_set=FORGET_SETS)
-    if attacked.names("architecture"):
+    if any(forget_set in FORGET_SETS for _, forget_set in config.grid):
         found += _classifier_claims(attacked.averaged("architecture", "forget_set"))
     if random := by_place.get(("mlp", "random")):
         found += _random_claims(random, by_place.get(("mlp", "mislabelled")))
@@ -36,10 +37,10 @@ def claims(results: Results, config: ForgettingBenchmarkConfig) -> list[Claim]:
             )
         )
     if by_class := next((each for place, each in by_place.items() if place[1] == "class"), None):
-        found.append(_class_claim(config, by_class))
+        found.append(_class_claim(by_class))
     if language := by_place.get(("transformer", "author")):
         found += _language_claims(language)
-    if "requests" in results.names("kind"):
+    if any(kind == "requests" for kind, *_ in jobs(config)):
         added = results.select(kind="requests").values("added by requests", **_once(config))
         found.append(
             at_most(
@@ -57,17 +58,15 @@ def _once(config: ForgettingBenchmarkConfig) -> dict[str, str | None]:
     return {"architecture": reference_architecture(config), "forget_set": "random"}
 
 
-def _class_claim(config: ForgettingBenchmarkConfig, results: Results) -> Claim:
-    # Without unlearning all classes tie: what is named then is chance, one class in so many.
-    chance = results.values("class from confidence", method=UNTOUCHED)[0]
-    named = results.values("class from confidence", method=RETRAINED)
-    models = min(config.models, round(1 / chance))
-    return at_least(
+def _class_claim(results: Results) -> Claim:
+    named = results.series("class from confidence", by="method")
+    return named.higher(
         "retraining_reveals_the_class",
         "Which class was forgotten by exact retraining is told from probes more often than by "
         "chance.",
-        Rate(round(sum(named) * models), models * len(named)),
-        chance,
+        RETRAINED,
+        # Without unlearning all classes tie: what is named then is chance, one class in so many.
+        than=UNTOUCHED,
     )
 
 

@@ -1,7 +1,8 @@
 """Metrics, tables and figures of the benchmark."""
 
 from sterling.privacy.unlearning_attacks.registry import CLASSIFIER_ATTACKS
-from sterling.studies.privacy.forgetting_benchmark._cells import is_attacked
+from sterling.studies.privacy.forgetting_benchmark._cells import is_attacked, jobs
+from sterling.studies.privacy.forgetting_benchmark._config import ForgettingBenchmarkConfig
 from sterling.studies.privacy.forgetting_benchmark._names import RETRAINED, REWOUND, UNTOUCHED
 from sterling.study import Column, Figure, Metric, Results, Table, matrix
 
@@ -22,17 +23,14 @@ Place = tuple[str, str]
 """An architecture and a forget set."""
 
 
-def places(results: Results) -> dict[Place, Results]:
+def places(results: Results, config: ForgettingBenchmarkConfig) -> dict[Place, Results]:
     """Results by architecture and forget set, of classifiers and of the language model."""
-    keys = ("kind", "architecture", "forget_set")
-    crossed = results.select(kind=["grid", "language"])
     return {
         (architecture, forget_set): results.select(
             kind=kind, architecture=architecture, forget_set=forget_set
         )
-        for kind, architecture, forget_set in crossed.frame.select(keys)
-        .unique(maintain_order=True)
-        .rows()
+        for kind, architecture, forget_set in jobs(config)
+        if kind in ("grid", "language")
     }
 
 

@@ -17,6 +17,7 @@ from sterling.runs import Coordinate, Row, Run, derive_seed
 from sterling.studies.privacy.forgetting_benchmark._cells import (
     classifier_bench,
     forget,
+    jobs,
     reference_architecture,
 )
 from sterling.studies.privacy.forgetting_benchmark._claims import claims
@@ -51,21 +52,14 @@ RECONSTRUCTION = "ridge reconstruction error"
 def measure(config: ForgettingBenchmarkConfig, run: Run) -> Results:
     """Run every cell of the grid in every repetition."""
     _check(config)
-    jobs = [("grid", *place) for place in config.grid]
-    if config.authors[0]:
-        jobs.append(("language", "transformer", "author"))
-    reference = reference_architecture(config)
-    if reference is not None:
-        jobs.append(("maps", reference, "random"))
-        if config.requests:
-            jobs.append(("requests", reference, "random"))
     grid: list[dict[str, Coordinate]] = [
         {"kind": kind, "architecture": name, "forget_set": forget_set, "repetition": repetition}
         for repetition in range(config.seeds)
-        for kind, name, forget_set in jobs
+        for kind, name, forget_set in jobs(config)
     ]
     seed = "forgetting/{architecture}/{forget_set}/{repetition}"
     rows = run.map(forget, grid, config, seed=seed)
+    reference = reference_architecture(config)
     if reference is not None:
         rows += _costs(config, run, reference)
     if config.research_use:
@@ -107,7 +101,7 @@ def _costs(config: ForgettingBenchmarkConfig, run: Run, architecture: str) -> li
 
 def views(results: Results, config: ForgettingBenchmarkConfig) -> Views:
     """Metrics, tables and figures."""
-    by_place = places(results)
+    by_place = places(results, config)
     metrics = reference_metrics(by_place)
     if config.research_use:
         metrics.append(results.metric(RECONSTRUCTION, RECONSTRUCTION, "largest"))

@@ -36,7 +36,8 @@ def claims(results: Results, _config: MiaFdrConfig) -> list[Claim]:
     def fdr(metric: str = "FDR", **at: Coordinate) -> list[float]:
         """False discovery rates; none where too few lists declare anybody to test them."""
         declaring = every.values("declaring", **at)
-        return every.values(metric, **at) if np.mean(declaring) >= DECLARING_SHARE else []
+        few = not declaring or np.mean(declaring) < DECLARING_SHARE
+        return [] if few else every.values(metric, **at)
 
     gains = {
         "area": every.series("AUC").gain(BASE, than="loss"),
