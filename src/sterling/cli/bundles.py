@@ -1,9 +1,9 @@
-"""`sterling lock | bundle | verify-bundle`: evidence that a stranger can check."""
+"""`sterling lock | bundle | verify-bundle | exchange`: evidence for strangers."""
 
 from dataclasses import asdict
 from hashlib import sha256
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -33,6 +33,7 @@ def register(app: typer.Typer) -> None:
     app.command("lock")(lock)
     app.command("bundle")(bundle)
     app.command("verify-bundle")(verify_bundle)
+    app.command("exchange")(exchange)
 
 
 def lock(
@@ -110,6 +111,36 @@ def verify_bundle(
     if found.damaged:
         return 3
     return 0 if all(run.agrees for run in found.runs) else 1
+
+
+def exchange(
+    folder: Annotated[Path, typer.Argument(metavar="RUN", help="Run folder.")],
+    form: Annotated[
+        Literal["every-eval-ever", "oscal", "cyclonedx"],
+        typer.Option(
+            "--format",
+            help="Every Eval Ever (claims), OSCAL assessment results (claims), CycloneDX model "
+            "card (metrics).",
+        ),
+    ],
+    out: Annotated[Path, typer.Option("--out", "-o", help="The JSON file to write.")],
+    subject: Annotated[
+        str | None,
+        typer.Option(help="Name of the assessed system; default: the detector, or the study."),
+    ] = None,
+) -> None:
+    """The evidence of a run in a format that other tools read."""
+    import json
+
+    from sterling.storage import write_atomically
+    from sterling.study import load_evidence
+    from sterling.study.exchange import FORMATS
+
+    evidence = load_evidence(folder)
+    name = subject or str(evidence.config.get("detector") or evidence.study)
+    document = FORMATS[form](evidence, name)
+    write_atomically(out, json.dumps(document, indent=1, allow_nan=False) + "\n")
+    typer.echo(out)
 
 
 def _show(found: "BundleCheck") -> None:
