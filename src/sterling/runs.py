@@ -6,7 +6,6 @@ the unit of resuming), ``log.txt``, whatever files the study leaves, and last of
 pieces of work are noticed and done again, and ``SHA256SUMS`` covers a finished run.
 """
 
-import fcntl
 import json
 import logging
 import os
@@ -24,6 +23,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
+from filelock import FileLock, Timeout
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from threadpoolctl import threadpool_limits
@@ -452,21 +452,23 @@ def open_run(
 @contextmanager
 def _locked(folder: Path) -> Iterator[None]:
     """Hold a folder, so that no other process looks at its run meanwhile."""
+    lock = FileLock(folder / LOCK_FILE, timeout=0)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        lock = (folder / LOCK_FILE).open("a")
+        lock.acquire()
+    except Timeout as error:
+        raise InputError(
+            f"{folder} is in use by another process; wait for it or choose another folder"
+        ) from error
     except OSError as error:
         raise InputError(
             f"cannot write {folder}: {error.strerror}; choose another place for the output"
         ) from error
     with lock:
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise InputError(
-                f"{folder} is in use by another process; wait for it or choose another folder"
-            ) from error
-        yield
+            yield
+        finally:
+            lock.release()
 
 
 def _refuse_other_files(folder: Path) -> None:

@@ -244,6 +244,8 @@ def _written(folder: Path, data: bytes, mode: int) -> Path:
 
 def _flush_folder(folder: Path) -> None:
     """Make a new name in a folder survive a loss of power."""
+    if os.name == "nt":  # Windows opens no folder, and needs none
+        return
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)

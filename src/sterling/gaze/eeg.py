@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from sterling.checks import check_numbers
 from sterling.errors import InputError, NothingMeasuredError, quoted, unknown_name
+from sterling.extras import needs
 from sterling.tables import read_table
 
 BANDS: Mapping[str, tuple[float, float]] = {"theta": (4, 8), "alpha": (8, 13), "beta": (13, 30)}
@@ -97,10 +98,8 @@ def read_recording(path: Path) -> Recording:
     Example:
         >>> read_recording(Path("viewer01.edf")).channels
     """
-    try:
+    with needs("gaze", "an EEG recording"):
         import mne
-    except ImportError as error:
-        raise InputError("MNE is not installed: pip install 'sterling[gaze]'") from error
     try:
         raw = mne.io.read_raw(path, preload=True, verbose="error")
     except Exception as error:  # one reader per format, each with errors of its own
@@ -162,10 +161,8 @@ def band_powers(
         >>> band_powers(np.random.randn(2, 512), 128)["alpha"].shape
         (4, 2)
     """
-    try:
+    with needs("gaze", "power by frequency band"):
         from mne.time_frequency import psd_array_welch
-    except ImportError as error:
-        raise InputError("MNE is not installed: pip install 'sterling[gaze]'") from error
     volts = np.asarray(signals, dtype=np.float64)
     check_numbers(above=0, rate=rate, window=window)
     highest = max(high for _, high in bands.values())

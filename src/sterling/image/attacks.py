@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from sterling.checks import Count, Positive, Share, check_fields
 from sterling.errors import InputError, unknown_name
+from sterling.extras import needs
 from sterling.research_use import require_research_use
 
 
@@ -108,12 +109,9 @@ def attack(
 
 
 def _foolbox() -> Any:
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", DeprecationWarning)  # of SciPy, by foolbox's imports
-            import foolbox
-    except ImportError as error:
-        raise InputError("attacks: pip install 'sterling[attacks]'") from error
+    with needs("attacks", "an attack on pictures"), warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # of SciPy, by foolbox's imports
+        import foolbox
     return foolbox
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import torch
 
 from sterling.errors import InputError
+from sterling.extras import needs
 from sterling.lm.endpoint import Endpoint, is_address
 from sterling.lm.ledger import CallLedger
 from sterling.lm.local import LocalModel
@@ -87,14 +88,10 @@ def load_local(
 
 def load_tokenizer(source: str | Path = "smollm2") -> "PreTrainedTokenizerBase":
     """Load the tokenizer of a model alone; arguments and errors as for `load_local`."""
-    try:
+    with needs("lm", "a language model"):
         from transformers import AutoTokenizer
 
         folder = _folder(source)
-    except ImportError as error:
-        raise InputError(
-            f"language models need the package {error.name}: pip install 'sterling[lm]'"
-        ) from error
     return read_tokenizer(AutoTokenizer, folder)
 
 

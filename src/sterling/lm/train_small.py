@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from sterling.errors import InputError
+from sterling.extras import needs
 from sterling.lm.ledger import CallLedger
 from sterling.lm.local import LocalModel
 
@@ -40,10 +41,8 @@ def train_small(
     Raises:
         InputError: The texts are too short, or transformers is not installed.
     """
-    try:
+    with needs("lm", "train_small"):
         from transformers import LlamaConfig, LlamaForCausalLM
-    except ImportError as error:
-        raise InputError("train_small needs transformers: pip install 'sterling[lm]'") from error
     tokenizer = _tokenizer(texts, vocabulary)
     end = tokenizer.eos_token_id
     stream = torch.tensor(

@@ -1,18 +1,6 @@
 """Privacy: target models, membership inference, unlearning, key-value caches."""
 
-from typing import TYPE_CHECKING, Any
+from lazy_loader import attach_stub
 
-from sterling.privacy.membership import MembershipFDR
-
-if TYPE_CHECKING:
-    from sterling.privacy.cache import KVCloakCache
-
-__all__ = ["KVCloakCache", "MembershipFDR"]
-
-
-def __getattr__(name: str) -> Any:
-    if name != "KVCloakCache":  # needs transformers, so it is loaded when it is asked for
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from sterling.privacy.cache import KVCloakCache
-
-    return KVCloakCache
+# Names are in __init__.pyi; each is imported on first use, as caches need transformers.
+__getattr__, __dir__, __all__ = attach_stub(__name__, __file__)

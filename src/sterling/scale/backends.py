@@ -8,7 +8,6 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
-from multiprocessing import forkserver
 from typing import Any
 
 from sterling.errors import InputError, unknown_name
@@ -38,6 +37,19 @@ def _one_thread() -> Iterator[None]:
             os.environ["OMP_NUM_THREADS"] = before
 
 
+def _context() -> multiprocessing.context.BaseContext:
+    """A server that has imported `PRELOADED`; on Windows, which cannot fork, new processes."""
+    if "forkserver" not in multiprocessing.get_all_start_methods():
+        return multiprocessing.get_context("spawn")
+    from multiprocessing import forkserver
+
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([*PRELOADED])
+    with _one_thread():
+        forkserver.ensure_running()
+    return context
+
+
 def processes(
     function: Callable[..., Any], calls: Sequence[tuple[Any, ...]]
 ) -> Iterator[tuple[int, Outcome]]:
@@ -48,11 +60,13 @@ def processes(
     """
     if not calls:
         return
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([*PRELOADED])
-    with _one_thread():
-        forkserver.ensure_running()
-    with ProcessPoolExecutor(min(os.cpu_count() or 1, len(calls)), mp_context=context) as pool:
+    context = _context()
+    with ProcessPoolExecutor(
+        min(os.cpu_count() or 1, len(calls)),
+        mp_context=context,
+        initializer=os.putenv,
+        initargs=("OMP_NUM_THREADS", "1"),
+    ) as pool:
         futures = {pool.submit(attempt, function, *call): n for n, call in enumerate(calls)}
         workers = dict(pool._processes)  # public, as kill_workers(), from Python 3.14 on
         try:

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from sterling.errors import InputError
+from sterling.extras import needs
 from sterling.scale.workers import Arrival, Delay, Gradient, Result, Weights
 
 
@@ -22,10 +23,8 @@ class _Holder:
 
 
 def _ray() -> Any:
-    try:
+    with needs("scale", "Ray"):
         import ray
-    except ImportError as error:
-        raise InputError("Ray is not installed: pip install 'sterling[scale]'") from error
     return ray
 
 

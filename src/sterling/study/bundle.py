@@ -22,10 +22,9 @@ from sterling.errors import InputError
 from sterling.files import open_regular, within
 from sterling.runs import damaged_files
 from sterling.storage import SUMS, digest_of, read_sums, write_atomically
-from sterling.study.evidence import load_evidence
+from sterling.study.evidence import Evidence, load_evidence
 from sterling.study.lock import LOCKED_CLAIMS, Lock
 from sterling.study.recheck import ClaimCheck, recheck
-from sterling.study.report import render_report
 
 if TYPE_CHECKING:
     from sterling.study.grammar import Study
@@ -124,6 +123,8 @@ def write_bundle(folders: Sequence[Path], out: Path) -> str:
 
 def _files_of(folder: Path) -> Iterator[tuple[str, bytes]]:
     """Name and content of each file of a run that belongs into a bundle."""
+    from sterling.study.report import render_report  # needs an extra, which checking does not
+
     load_evidence(folder)  # first: a folder without a finished run is refused in its words
     damaged = set(damaged_files(folder)) & set(KEPT)
     if damaged:
@@ -142,8 +143,8 @@ def verify_bundle(path: Path, studies: "Mapping[str, Study[Any]]") -> BundleChec
 
     Args:
         path: The bundle.
-        studies: Studies by name. Verdicts of a study that is not among them are derived from the
-            values that its evidence records.
+        studies: Studies by name. Verdicts of a study that is not among them, or whose packages are
+            not installed, are derived from the values that its evidence records.
 
     Raises:
         InputError: It is no bundle, or one of a newer version.
@@ -216,12 +217,20 @@ def _runs(path: Path, folder: Path) -> list[str]:
     return runs
 
 
+def _study_of(evidence: Evidence, studies: "Mapping[str, Study[Any]]") -> "Study[Any] | None":
+    """The study of a run; None if it, or a package that it needs, is not installed."""
+    try:
+        return studies.get(evidence.study)
+    except ModuleNotFoundError:
+        return None
+
+
 def _check_run(folder: Path, name: str, studies: "Mapping[str, Study[Any]]") -> RunCheck:
     if PurePosixPath(name).name != name:
         raise InputError(f"{CONTENTS}: names the run {name!r}, which is no folder of the bundle")
     run = within(folder, name)
     evidence = load_evidence(run)
-    claims = recheck(run, evidence, studies.get(evidence.study))
+    claims = recheck(run, evidence, _study_of(evidence, studies))
     if not (run / LOCKED_CLAIMS).is_file():
         return RunCheck(name, evidence.study, "none", [], claims)
     try:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from sterling.errors import InputError
+from sterling.extras import needs
 from sterling.study.evidence import Evidence
 
 LOGGED_FILES = ("evidence.json", "run.json", "results.parquet", "scores.parquet", "log.txt")
@@ -38,10 +39,8 @@ class MlflowLog:
     def __init__(self, uri: str) -> None:
         for name, value in _SETTINGS.items():
             os.environ.setdefault(name, value)
-        try:
+        with needs("mlflow", "--mlflow"):
             from mlflow import MlflowClient
-        except ImportError as error:
-            raise InputError("--mlflow: pip install 'sterling[mlflow]'") from error
         self.uri = uri
         try:
             self._client = MlflowClient(tracking_uri=uri)

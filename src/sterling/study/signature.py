@@ -4,8 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from sterling.errors import InputError
-
-_MISSING = "signing needs model-signing: pip install 'sterling[sign]'"
+from sterling.extras import needs
 
 
 def sign(path: Path, private_key: Path) -> Path:
@@ -18,10 +17,8 @@ def sign(path: Path, private_key: Path) -> Path:
     Raises:
         InputError: The key cannot be read, or model-signing is not installed.
     """
-    try:
+    with needs("sign", "a signature"):
         from model_signing import signing
-    except ImportError as error:
-        raise InputError(_MISSING) from error
     place = path.with_name(f"{path.name}.sig")
     try:
         make: Any = signing.Config  # which has no types
@@ -39,10 +36,8 @@ def check_signature(path: Path, public_key: Path) -> None:
     Raises:
         InputError: It was not, a file is missing, or model-signing is not installed.
     """
-    try:
+    with needs("sign", "a signature"):
         from model_signing import verifying
-    except ImportError as error:
-        raise InputError(_MISSING) from error
     place = path.with_name(f"{path.name}.sig")
     for needed in (path, place, public_key):
         if not needed.is_file():

@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from sterling.errors import InputError
+from sterling.extras import require
 
 if TYPE_CHECKING:
     from playwright.async_api import Browser as PlaywrightBrowser
@@ -55,11 +56,7 @@ def require_gui() -> None:
     Raises:
         InputError: Playwright, Gymnasium or Chromium is missing; the message says how to get it.
     """
-    from importlib.util import find_spec
-
-    for package in ("playwright", "gymnasium"):
-        if find_spec(package) is None:
-            raise InputError(f"browsers need the package {package}: pip install 'sterling[gui]'")
+    require("gui", "a browser")
     find_chromium()
 
 

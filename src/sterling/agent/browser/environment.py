@@ -16,14 +16,11 @@ from sterling.agent.browser.live_page import LivePage, PageLostError
 from sterling.agent.browser.observation import Observation
 from sterling.agent.browser.site import Site
 from sterling.errors import InputError
+from sterling.extras import needs
 
-try:
+with needs("gui", "a browser"):
     import gymnasium as gym
     from gymnasium import spaces
-except ImportError as error:
-    raise InputError(
-        f"browsers need the package {error.name}: pip install 'sterling[gui]'"
-    ) from error
 
 
 @dataclass(frozen=True)

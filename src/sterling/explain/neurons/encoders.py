@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from sterling.errors import InputError
+from sterling.extras import needs
 
 TEMPLATE = "a photo of {}"
 
@@ -43,10 +44,8 @@ class PretrainedEncoder:
     """
 
     def __init__(self, folder: str | Path, template: str = TEMPLATE) -> None:
-        try:
+        with needs("lm", "--encoder"):
             from transformers import AutoImageProcessor, AutoModel, AutoTokenizer
-        except ImportError as error:
-            raise InputError("--encoder needs transformers: pip install 'sterling[lm]'") from error
         if not (Path(folder) / "config.json").is_file():
             raise InputError(f"{folder}: holds no config.json of a CLIP or SigLIP model")
         options: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}

@@ -6,7 +6,7 @@
 
 from typing import TYPE_CHECKING, Any
 
-from sterling.errors import InputError
+from sterling.extras import needs
 from sterling.privacy.cache.baselines import (
     cache_norms,
     channels_permuted,
@@ -65,8 +65,6 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name != "KVCloakCache":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    try:
+    with needs("lm", "KVCloakCache"):
         from sterling.privacy.cache.cloaked_cache import KVCloakCache
-    except ImportError as error:
-        raise InputError("KVCloakCache needs transformers: pip install 'sterling[lm]'") from error
     return KVCloakCache

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from sterling.errors import InputError
+from sterling.extras import needs
 from sterling.lm.load import read_pretrained, read_tokenizer
 from sterling.text.detectors.scored import Scored, TrainingFree, unreadable
 
@@ -39,12 +40,8 @@ class ClassifierFolder(TrainingFree):
             raise InputError(
                 f"{self.folder}: no config.json in it; give a folder that transformers wrote"
             )
-        try:
+        with needs("lm", "a classifier folder"):
             from transformers import AutoModelForSequenceClassification, AutoTokenizer
-        except ImportError as error:
-            raise InputError(
-                "a classifier folder needs transformers: pip install 'sterling[lm]'"
-            ) from error
         self.model = read_pretrained(AutoModelForSequenceClassification, self.folder).eval()
         self.tokenizer = read_tokenizer(AutoTokenizer, self.folder)
         if self.tokenizer.pad_token is None:

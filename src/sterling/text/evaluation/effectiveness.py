@@ -5,7 +5,6 @@ score, so that a detector can gain by failing. Here such a text counts as the wo
 and the figure without it is given besides. Texts of one origin are drawn together.
 """
 
-import resource
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -59,12 +58,12 @@ class Efficiency:
     Attributes:
         seconds: Wall time.
         texts: Number of texts.
-        peak_mib: Largest resident memory of the process so far, in MiB.
+        peak_mib: Largest resident memory of the process so far, in MiB; None on Windows.
     """
 
     seconds: float
     texts: int
-    peak_mib: float
+    peak_mib: float | None
 
 
 def judge_timed(
@@ -74,9 +73,16 @@ def judge_timed(
     start = time.perf_counter()
     judged = detector.judge(records)
     seconds = time.perf_counter() - start
+    return judged, Efficiency(seconds, len(records), _peak_mib())
+
+
+def _peak_mib() -> float | None:
+    try:
+        import resource
+    except ImportError:  # Windows
+        return None
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    mib = peak / 2**20 if sys.platform == "darwin" else peak / 2**10
-    return judged, Efficiency(seconds, len(records), mib)
+    return peak / 2**20 if sys.platform == "darwin" else peak / 2**10
 
 
 def worst_case(judged: Judged) -> Scores:

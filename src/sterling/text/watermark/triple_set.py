@@ -21,6 +21,7 @@ from torch import Tensor
 
 from sterling.checks import Natural, Range, Weight, check_fields
 from sterling.errors import InputError, unknown_name
+from sterling.extras import needs
 from sterling.text.watermark.keyed_hash import (
     BITS,
     Reduction,
@@ -132,12 +133,8 @@ class TripleSetWatermark:
         Raises:
             InputError: transformers is not installed (``pip install sterling[lm]``).
         """
-        try:
+        with needs("lm", "a watermark's processor"):
             from sterling.text.watermark.watermark_processor import WatermarkProcessor
-        except ImportError as error:
-            raise InputError(
-                "a watermark's processor needs transformers: pip install 'sterling[lm]'"
-            ) from error
         return WatermarkProcessor(self)
 
     def detect(

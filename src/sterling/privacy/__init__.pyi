@@ -1,0 +1,4 @@
+from .cache import KVCloakCache
+from .membership import MembershipFDR
+
+__all__ = ["KVCloakCache", "MembershipFDR"]
