@@ -115,8 +115,8 @@ def test_page_is_self_contained_and_shows_everything(tmp_path: Path) -> None:
         "1 of 3 claims hold",
         "do not hold",
         "undecided",
-        "0.2500",
-        "0.1000 … 0.4000",
+        "25.00 %",
+        "10.00 % … 40.00 %",
         "3 items could not",
         "ISO/IEC 30107-3",
     ):

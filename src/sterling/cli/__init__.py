@@ -22,6 +22,7 @@ from typer.exceptions import TyperException
 
 from sterling.cli import (
     agent,
+    assure,
     bundles,
     demo,
     doctor,
@@ -66,6 +67,7 @@ def common(
 studies.register(app)
 runs.register(app)
 bundles.register(app)
+assure.register(app)
 doctor.register(app)
 demo.register(app)
 app.add_typer(face.app, name="face")

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib.resources import files
@@ -11,18 +12,22 @@ from typing import Any
 from sterling.errors import InputError
 from sterling.files import open_regular, within
 from sterling.storage import write_atomically
+from sterling.study.assurance import Assurance
 from sterling.study.evidence import Evidence, Figure, Verdict, load_evidence
+from sterling.study.report.glossary import GLOSSARY
 from sterling.study.report.plots import draw
 
+_KNOWN = re.compile(rf"\b(?:{'|'.join(GLOSSARY)})\b")
 RANKS: tuple[Verdict, ...] = ("does not hold", "undecided", "holds")  # in reading order
 
 
-def render_report(folders: Sequence[Path], out: Path) -> None:
+def render_report(folders: Sequence[Path], out: Path, *, overview: Assurance | None = None) -> None:
     """Write one HTML page from the evidence in some run folders.
 
     Args:
         folders: Finished runs, at least one.
         out: The file to write, whole or not at all.
+        overview: System whose parts the runs assess, for the first screen.
 
     The evidence may come from a stranger: its texts are escaped, its files are read in the run
     folder alone, and the page allows neither scripts nor requests.
@@ -41,10 +46,11 @@ def render_report(folders: Sequence[Path], out: Path) -> None:
     environment = jinja2.Environment(
         autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    environment.filters.update(number=_number, pretty=_pretty)
+    environment.filters.update(number=_number, amount=_amount, pretty=_pretty, defined=_defined)
     template = environment.from_string(
         files("sterling.study.report").joinpath("template.html").read_text(encoding="utf-8")
     )
+    names = {} if overview is None else overview.measured
     runs = []
     for folder in folders:
         evidence = load_evidence(folder)
@@ -59,6 +65,7 @@ def render_report(folders: Sequence[Path], out: Path) -> None:
         runs.append(
             {
                 "evidence": evidence,
+                "name": names.get(folder, evidence.study),
                 "claims": sorted(evidence.claims, key=lambda claim: RANKS.index(claim.verdict)),
                 "presentation_attacks": any("BPCER" in m.name for m in evidence.metrics),
                 "drawings": drawings,
@@ -66,7 +73,7 @@ def render_report(folders: Sequence[Path], out: Path) -> None:
                 "counts": _counts(evidence),
             }
         )
-    write_atomically(out, template.render(runs=runs))
+    write_atomically(out, template.render(runs=runs, overview=overview))
 
 
 def _counts(evidence: Evidence) -> dict[Verdict, int]:
@@ -119,6 +126,24 @@ def _number(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:.4f}" if abs(value) >= 1e-4 or value == 0 else f"{value:.1e}"
     return str(value)
+
+
+def _amount(value: float | None, unit: str) -> str:
+    """A metric's number; rates are shares, and read as percentages."""
+    if value is None or not unit.startswith("rate"):
+        return _number(value)
+    return f"{100 * value:.2f} %"
+
+
+def _defined(text: str) -> Any:
+    """Text in which each known abbreviation says what it means."""
+    from markupsafe import Markup, escape
+
+    found = _KNOWN.sub(
+        lambda match: f'<abbr title="{escape(GLOSSARY[match[0]])}">{match[0]}</abbr>',
+        str(escape(text)),
+    )
+    return Markup(found)  # noqa: S704  # escaped above; our own definitions are put in
 
 
 def _pretty(value: Any) -> str:
