@@ -1,7 +1,7 @@
 """Descriptions that open with a word standing for a noun that is not there.
 
-``seed: Of the bootstrap.`` has to be decoded; ``seed: Seed of the bootstrap.`` is read. This looks at
-every docstring's first line, at every entry of its sections (``name: Description``), and at the
+``seed: Of the bootstrap.`` has to be decoded; ``seed: Seed of the bootstrap.`` is read. This looks
+at every docstring's first line, at every entry of its sections (``name: Description``), and at the
 descriptions and help texts of fields and options, and prints those that open with such a word::
 
     python -m tools.check_prose src tests benchmarks tools
@@ -34,8 +34,8 @@ def openings(source: str) -> Iterator[tuple[int, str]]:
             )
             yield node.value.lineno, text
         elif isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
-            if isinstance(node.value.value, str):  # beneath a name, or a docstring once more
-                yield node.value.lineno, node.value.value.lstrip().split("\n", 1)[0]
+            # Beneath a name, or a docstring once more.
+            yield node.value.lineno, str(node.value.value).lstrip().split("\n", 1)[0]
 
 
 def _docstring(
