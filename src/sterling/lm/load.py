@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any, Literal
 import torch
 
 from sterling.errors import InputError
-from sterling.lm.endpoint import Endpoint, is_address
+from sterling.lm.endpoint import Endpoint
 from sterling.lm.ledger import CallLedger
 from sterling.lm.local import LocalModel
+from sterling.remote import is_address
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
