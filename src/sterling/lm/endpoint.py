@@ -96,10 +96,13 @@ class Endpoint:
     _refused: set[str] = field(default_factory=set, init=False, repr=False)
 
     def __post_init__(self) -> None:
-        self._remote = Remote(
+        self.api_key = self._remote.api_key
+
+    @property
+    def _remote(self) -> Remote:
+        return Remote(
             self.address, self.api_key, self.timeout, self.tries, self.deadline, self.transport
         )
-        self.api_key = self._remote.api_key
 
     @property
     def name(self) -> str:
