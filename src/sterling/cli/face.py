@@ -29,9 +29,11 @@ for verb in (
 JUDGED = 400
 """Test captures, at most, on which `train` shows what the new detector judges. Our choice."""
 
-AnyDetectorArgument = Annotated[
-    Path, typer.Argument(help="Folder of a trained detector, an .onnx file, a card, or compact.")
-]
+ANY_DETECTOR = (
+    "Folder of a trained detector, .onnx file, .yaml card, package.module:callable, http:// "
+    "address, or compact."
+)
+AnyDetectorArgument = Annotated[str, typer.Argument(help=ANY_DETECTOR)]
 DataOption = Annotated[
     Path,
     typer.Option(
@@ -496,10 +498,7 @@ def predict(
     sources: Annotated[
         list[str], typer.Argument(help="Photographs, folders, videos, or a camera's number.")
     ],
-    detector: Annotated[
-        Path,
-        typer.Option(help="Folder of a trained detector, .onnx file, .yaml card, or compact."),
-    ] = Path("compact"),
+    detector: Annotated[str, typer.Option(help=ANY_DETECTOR)] = "compact",
     boxes: Annotated[Path | None, typer.Option(help="Folder for pictures with boxes.")] = None,
     frames: Annotated[int, typer.Option(min=1, help="Frames read of a video or camera.")] = 8,
     largest: Annotated[
