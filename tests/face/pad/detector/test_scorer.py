@@ -19,7 +19,8 @@ from sterling.errors import InputError
 from sterling.face.evaluation.bounded_threshold import Promise
 from sterling.face.evaluation.calibration import calibrate
 from sterling.face.pad import load_detector
-from sterling.face.pad.detector.scorer import ADDRESSES, ScorerDetector, ScoringError
+from sterling.face.pad.detector.decision import ScoringError
+from sterling.face.pad.detector.scorer import ADDRESSES, ScorerDetector
 from sterling.plugins import name_modules
 from sterling.testing import check_detector
 

@@ -45,6 +45,7 @@ from sterling.face.pad.detector.card import (
     parse_scorer_card,
     write_card_file,
 )
+from sterling.face.pad.detector.decision import ScoringError
 from sterling.face.pad.detector.preprocessing import Preprocessing
 from sterling.face.pad.detector.pretrained import CARD_FILE
 from sterling.face.pad.networks.interface import Interface
@@ -68,18 +69,6 @@ ASSUMED: dict[str, Any] = {
 """Settings of a scorer that states none. Our choice."""
 
 Pixels = NDArray[np.uint8]
-
-
-class ScoringError(InputError):
-    """A scorer raised, or its answer is no score per crop.
-
-    Attributes:
-        crop: Index of the crop, or of the first of a batch.
-    """
-
-    def __init__(self, message: str, crop: int) -> None:
-        super().__init__(message)
-        self.crop = crop
 
 
 @dataclass(frozen=True, eq=False)
