@@ -3,11 +3,12 @@
 from typing import TYPE_CHECKING, Any
 
 from sterling.privacy.membership import MembershipFDR
+from sterling.privacy.targets.answers import losses_of
 
 if TYPE_CHECKING:
     from sterling.privacy.cache import KVCloakCache
 
-__all__ = ["KVCloakCache", "MembershipFDR"]
+__all__ = ["KVCloakCache", "MembershipFDR", "losses_of"]
 
 
 def __getattr__(name: str) -> Any:

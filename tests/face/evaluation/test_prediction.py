@@ -169,7 +169,7 @@ def test_a_clip_is_one_presentation_whose_score_is_the_mean_of_its_frames(
     assert [frame.number for frame in verdict.frames] == list(range(8))
     reasons = [frame.decision.reason for frame in verdict.frames]
     assert reasons == ["score"] * 3 + ["grey"] * 3 + ["no_face"] * 2
-    scores = [frame.decision.score for frame in verdict.frames[:3]]
+    scores = [frame.decision.score or 0.0 for frame in verdict.frames[:3]]
     assert verdict.score == pytest.approx(np.mean(scores))
     assert verdict.note == "mean of 3 of 8 frames; not scored: 3 grey, 2 no_face"
     assert len(verdict.lines()) == 1

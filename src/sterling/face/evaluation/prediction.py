@@ -182,7 +182,7 @@ def predict_sources(
     largest: bool = False,
     boxes: Path | None = None,
 ) -> list[Prediction]:
-    """Give one verdict on every source.
+    r"""Give one verdict on every source.
 
     Args:
         detector: Detector with a threshold. A flexible-modal network gets colour alone.
