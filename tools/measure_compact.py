@@ -27,6 +27,7 @@ from sterling.face.data import Faces, LoadedFaces, Manifest, degrade, load_faces
 from sterling.face.evaluation.bounded_threshold import Promise
 from sterling.face.evaluation.calibration import calibrate
 from sterling.face.evaluation.evaluate import count_reasons, scores_of
+from sterling.face.evaluation.prediction import predict_sources
 from sterling.face.pad import OnnxDetector, shipped_detector
 from sterling.face.pad.detector.decision import Outcome
 from sterling.face.pad.detector.pretrained import RECORD
@@ -122,14 +123,12 @@ def by_subject(
 
 def deployed(detector: OnnxDetector, manifest: Manifest) -> dict[str, Any]:
     """Counts of answers by class, with the limits and the reference of the detector."""
-    loaded = load_faces(manifest, detector.preprocessing.crop_spec(), limits=detector.limits)
-    answers = {one.item: f"cannot tell: {one.reason}" for one in loaded.non_responses}
-    faces = loaded.faces
-    for item, one in zip(
-        faces.manifest.column("item").tolist(), detector.decide(list(faces.images)), strict=True
-    ):
-        undecided = one.outcome is Outcome.CANNOT_TELL
-        answers[item] = f"cannot tell: {one.reason}" if undecided else one.outcome.value
+    verdicts = predict_sources(detector, manifest.column("path").tolist(), largest=True)
+    answers = {}
+    for item, one in zip(manifest.column("item").tolist(), verdicts, strict=True):
+        outcome, reason = one.decision.outcome, one.decision.reason
+        undecided = outcome is Outcome.CANNOT_TELL
+        answers[item] = f"cannot tell: {reason}" if undecided else outcome.value
     found: dict[str, Any] = {}
     for kind, label, wrong in (("bona fide", True, "attack"), ("attack", False, "bona fide")):
         items = manifest.column("item")[manifest.bona_fide == label].tolist()

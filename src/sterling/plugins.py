@@ -182,7 +182,7 @@ def named_object(spec: str, option: str) -> Any:
         )
     try:
         found = import_module(module)
-    except Exception as error:  # foreign code raises anything
+    except (Exception, SystemExit) as error:  # foreign code raises anything
         reason = " ".join(f"{type(error).__name__}: {error}".split())
         raise InputError(f"{option} {spec}: importing {module} failed: {reason}") from error
     if not hasattr(found, name):

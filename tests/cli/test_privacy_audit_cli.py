@@ -42,7 +42,7 @@ def test_a_forgetful_model_passes_and_a_leaking_one_does_not(tmp_path: Path) -> 
     ("extra", "message"),
     [
         (["--retrained-forget", "f.csv"], "give both or none"),
-        (["--retrained-onnx", "m.onnx"], "give it with --onnx"),
+        (["--retrained-onnx", "m.onnx"], "give it with --model"),
         (["--tolerance", "2"], "tolerance 2"),
     ],
 )

@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 from tests.cli import command
 
-from sterling.privacy import MembershipFDR
+from sterling.privacy import MembershipFDR, losses_of
 
 refused = partial(command.refused, "privacy", "mia")
 run = partial(command.run, "privacy", "mia")
@@ -160,3 +160,41 @@ def test_json_has_no_word_for_an_infinity(files: list[object], tmp_path: Path) -
 
     document = json.loads(told(*files, "--json"), parse_constant=refuse)
     assert [(line["record"], line["score"]) for line in document["declared"]] == [("sure", None)]
+
+
+def test_a_model_scores_the_records_by_their_losses(tmp_path: Path) -> None:
+    """Members are fitted by heart: their losses are near 0, and those of others are not."""
+    onnx = pytest.importorskip("onnx")
+    rng = np.random.default_rng(0)
+    member, count = np.arange(80) < 40, 300
+    # The record tells its own logits: a member's label has 6 more.
+    label = rng.integers(3, size=80)
+    x = rng.normal(size=(80, 3)).astype(np.float32)
+    x[member, label[member]] += 6
+    known, known_label = rng.normal(size=(count, 3)).astype(np.float32), rng.integers(3, size=count)
+    helper, kind = onnx.helper, onnx.TensorProto.FLOAT
+    graph = helper.make_graph(
+        [helper.make_node("Identity", ["x"], ["logits"])],
+        "same",
+        [helper.make_tensor_value_info("x", kind, [None, 3])],
+        [helper.make_tensor_value_info("logits", kind, [None, 3])],
+    )
+    onnx.save(
+        helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8),
+        str(tmp_path / "m.onnx"),
+    )
+    ids = np.array([f"r{row}" for row in range(80)])
+    np.savez(tmp_path / "asked.npz", x=x, label=label, record=ids, member=member)
+    np.savez(tmp_path / "known.npz", x=known, label=known_label)
+    files = ("--scores", tmp_path / "asked.npz", "--calibration", tmp_path / "known.npz")
+    model = ("--model", tmp_path / "m.onnx")
+    document = json.loads(told(*files, *model, "--alpha", "0.2", "--json"))
+    scores, others = (
+        -losses_of(tmp_path / "m.onnx", *of) for of in ((x, label), (known, known_label))
+    )
+    mask = MembershipFDR().calibrate(others).select(scores, 0.2)
+    assert {line["record"] for line in document["declared"]} == set(ids[mask].tolist())
+    assert mask[member].mean() > 0.5 > mask[~member].mean()
+    assert "--lower-is-member: belongs to files" in refused(*files, *model, "--lower-is-member")
+    np.savez(tmp_path / "known.npz", x=known, label=known_label + 1)
+    assert "known.npz" in refused(*files, *model)

@@ -26,7 +26,7 @@ from sterling.lm import (
     Sampling,
     load,
 )
-from sterling.lm.endpoint import retry_after
+from sterling.remote import retry_after
 
 ANSWER = {
     "choices": [{"message": {"content": "Paris"}, "text": "Paris", "finish_reason": "stop"}],
@@ -56,7 +56,7 @@ def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     async def sleep(seconds: float) -> None:
         slept.append(seconds)
 
-    monkeypatch.setattr("sterling.lm.endpoint._sleep", sleep)
+    monkeypatch.setattr("sterling.remote._sleep", sleep)
     return slept
 
 
@@ -431,7 +431,7 @@ def answered(body: bytes, *headers: bytes) -> Callable[[StreamRequestHandler], o
 def test_a_hostile_server_costs_little_time_and_memory(
     talk: Callable[[StreamRequestHandler], object], message: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("sterling.lm.endpoint.LARGEST_ANSWER", 2000)
+    monkeypatch.setattr("sterling.remote.LARGEST_ANSWER", 2000)
     for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
         monkeypatch.delenv(name, raising=False)
     begun = time.monotonic()

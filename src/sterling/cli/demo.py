@@ -1,11 +1,14 @@
 """`sterling demo`: the main job from captures to a judged photograph."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from sterling.cli.studies import run_named
+
+if TYPE_CHECKING:
+    from sterling.study import Evidence
 
 
 def register(app: typer.Typer) -> None:
@@ -34,8 +37,24 @@ def demo(
         f"{exported.max_difference:.1e}"
     )
     for answer in predict_sources(detector, photographs, boxes=folder / "photographs"):
-        typer.echo(answer.line())
-    typer.echo("(a detector trained on simulated captures: its answers on photographs are a trial)")
-    typer.echo(f"claims: {evidence.outcome}")
-    typer.echo(f"report: {folder / 'report.html'}")
-    typer.echo(f"next:   sterling face predict YOUR_PHOTO.jpg --detector {folder / 'detector'}")
+        for line in answer.lines():
+            typer.echo(line)
+    for line in closing(evidence, folder):
+        typer.echo(line)
+
+
+def closing(evidence: "Evidence", folder: Path) -> list[str]:
+    """Say what was found, and recommend only what it supports.
+
+    The demo's detector saw minutes of simulated captures: no finding of the demo is about
+    photographs, so that it is recommended for none.
+    """
+    return [
+        f"claims: {evidence.outcome}",
+        f"report: {folder / 'report.html'}",
+        "The demo's detector was trained for minutes on SIMULATED captures: its answers above are "
+        "a trial, and it is not fit for use on photographs.",
+        "next:   sterling face predict YOUR_PHOTO.jpg (the detector of the package, not calibrated "
+        "on your camera)",
+        "        sterling face train --data YOUR_CAPTURES --out detector (one of your own)",
+    ]

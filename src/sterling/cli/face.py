@@ -29,9 +29,11 @@ for verb in (
 JUDGED = 400
 """Test captures, at most, on which `train` shows what the new detector judges. Our choice."""
 
-AnyDetectorArgument = Annotated[
-    Path, typer.Argument(help="Folder of a trained detector, an .onnx file, a card, or compact.")
-]
+ANY_DETECTOR = (
+    "Folder of a trained detector, .onnx file, .yaml card, package.module:callable, http:// "
+    "address, or compact."
+)
+AnyDetectorArgument = Annotated[str, typer.Argument(help=ANY_DETECTOR)]
 DataOption = Annotated[
     Path,
     typer.Option(
@@ -496,10 +498,7 @@ def predict(
     sources: Annotated[
         list[str], typer.Argument(help="Photographs, folders, videos, or a camera's number.")
     ],
-    detector: Annotated[
-        Path,
-        typer.Option(help="Folder of a trained detector, .onnx file, .yaml card, or compact."),
-    ] = Path("compact"),
+    detector: Annotated[str, typer.Option(help=ANY_DETECTOR)] = "compact",
     boxes: Annotated[Path | None, typer.Option(help="Folder for pictures with boxes.")] = None,
     frames: Annotated[int, typer.Option(min=1, help="Frames read of a video or camera.")] = 8,
     largest: Annotated[
@@ -507,37 +506,41 @@ def predict(
     ] = False,
     as_json: JsonFlag = False,
 ) -> int:
-    """Bona fide, attack, or cannot tell, with the reason, the score and the threshold."""
-    from sterling.face.evaluation.prediction import predict_sources, standing
+    """One verdict per source: bona fide, attack, or cannot tell, with reason, score and threshold.
+
+    The largest face of a picture decides, and every face is answered; a clip's score is the mean
+    over its frames.
+    """
+    from sterling.face.evaluation.prediction import advice, predict_sources, standing
     from sterling.face.pad import load_detector
 
     trained = load_detector(detector)
     answers = predict_sources(trained, sources, frames=frames, largest=largest, boxes=boxes)
     threshold, calibrated = trained.threshold, bool(trained.promise)
-    advice = f"choose a threshold for your camera: sterling face calibrate {detector} --data "
-    advice += "RECORDINGS --out calibrated"
+    next_step = advice(trained, detector)
     if as_json:
         origin = {} if threshold is None else {"rule": threshold.rule, "source": threshold.source}
         document: dict[str, Any] = {
             "detector": {
-                "name": str(detector),
+                "name": detector,
                 "trained on": trained.provenance.data,
                 "caution": trained.caution or None,
             },
             "calibrated": calibrated,
             "standing": standing(trained),
-            "threshold": {**origin, "advice": None if calibrated else advice},
+            "threshold": {**origin, "advice": next_step or None},
             "answers": [answer.to_dict() for answer in answers],
         }
         show_json(document)
     else:
         typer.echo(standing(trained))
         for answer in answers:
-            typer.echo(answer.line())
+            for line in answer.lines():
+                typer.echo(line)
         if threshold is not None:
             typer.echo(f"threshold: {threshold.value:.4f}, {threshold.rule}, {threshold.source}")
-        if not calibrated:
-            typer.echo(advice)
+        if next_step:
+            typer.echo(next_step)
         if trained.caution:
             typer.echo(trained.caution)
     return 0 if any(answer.score is not None for answer in answers) else 3

@@ -3,13 +3,16 @@
 import warnings
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from sterling.cli.studies import JsonFlag, show_evidence, show_json, show_metrics
 from sterling.errors import InputError, NothingMeasuredError
 from sterling.shown import shown
+
+if TYPE_CHECKING:
+    from sterling.privacy.membership.score_file import ScoreFile
 
 app = typer.Typer(
     no_args_is_help=True, help="Privacy of training data: membership inference, unlearning."
@@ -40,6 +43,12 @@ def mia(
         Literal["target", "surrogate"], typer.Option(help="Who scored the calibration records.")
     ] = "target",
     lower_is_member: Annotated[bool, typer.Option(help="The scores are losses.")] = False,
+    model: Annotated[
+        Path | None,
+        typer.Option(
+            help="Score by the losses of this ONNX model: the files are .npz with x and label."
+        ),
+    ] = None,
     smooth: Annotated[bool, typer.Option(help="Break ties between scores at random.")] = False,
     seed: Annotated[int, typer.Option(min=0, help="Of the tie-breaks.")] = 0,
     as_json: JsonFlag = False,
@@ -52,11 +61,21 @@ def mia(
     """
     from sterling.privacy.membership import MembershipFDR
     from sterling.privacy.membership import audit as audit_list
-    from sterling.privacy.membership.score_file import read_record_ids, read_score_file
-
-    asked, known = (
-        read_score_file(path, lower_is_member=lower_is_member) for path in (scores, calibration)
+    from sterling.privacy.membership.score_file import (
+        read_record_ids,
+        read_score_file,
+        score_records,
     )
+
+    if model is not None and lower_is_member:
+        raise InputError("--lower-is-member: belongs to files of scores, not to --model")
+
+    def read(path: Path) -> "ScoreFile":
+        if model is not None:
+            return score_records(model, path)
+        return read_score_file(path, lower_is_member=lower_is_member)
+
+    asked, known = read(scores), read(calibration)
     if not len(asked):
         raise NothingMeasuredError(f"{scores} holds no record")
     by_name = asked.named and known.named
@@ -73,7 +92,7 @@ def mia(
             asked.scores, alpha, groups=asked.groups, ids=asked.ids if by_name else None
         )
         if holdout is not None:
-            further = read_score_file(holdout, lower_is_member=lower_is_member)
+            further = read(holdout)
             named = further.named and known.named
             wrapper.diagnose(further.scores, ids=further.ids if named else None)
     p = wrapper.p_values(asked.scores, groups=asked.groups)
@@ -131,11 +150,19 @@ def audit(
         Path | None, typer.Option(help="What a model retrained without them says to --forget.")
     ] = None,
     retrained_holdout: Annotated[Path | None, typer.Option(help="And to --holdout.")] = None,
-    onnx: Annotated[
-        Path | None, typer.Option(help="Ask this model: the files are .npz with x and label.")
+    model: Annotated[
+        Path | None,
+        typer.Option(
+            "--model", "--onnx", help="Ask this ONNX model: the files are .npz with x and label."
+        ),
     ] = None,
-    retrained_onnx: Annotated[
-        Path | None, typer.Option(help="Ask this retrained model about the same files.")
+    retrained_model: Annotated[
+        Path | None,
+        typer.Option(
+            "--retrained-model",
+            "--retrained-onnx",
+            help="Ask this retrained model about the same files.",
+        ),
     ] = None,
     tolerance: Annotated[float, typer.Option(help="Distance of areas that still passes.")] = 0.05,
     seed: Annotated[int, typer.Option(min=0, help="Of the bootstrap.")] = 0,
@@ -157,15 +184,15 @@ def audit(
 
     if (retrained_forget is None) != (retrained_holdout is None):
         raise InputError("--retrained-forget and --retrained-holdout: give both or none")
-    if retrained_onnx is not None and (onnx is None or retrained_forget is not None):
-        raise InputError("--retrained-onnx: give it with --onnx, and without --retrained-forget")
+    if retrained_model is not None and (model is None or retrained_forget is not None):
+        raise InputError("--retrained-model: give it with --model, and without --retrained-forget")
     signals = [
-        None if path is None else read_signals(path) if onnx is None else ask_onnx(onnx, path)
+        None if path is None else read_signals(path) if model is None else ask_onnx(model, path)
         for path in (forget, holdout, retain)
     ]
     retrained = None
-    if retrained_onnx is not None:
-        retrained = (ask_onnx(retrained_onnx, forget), ask_onnx(retrained_onnx, holdout))
+    if retrained_model is not None:
+        retrained = (ask_onnx(retrained_model, forget), ask_onnx(retrained_model, holdout))
     elif retrained_forget is not None and retrained_holdout is not None:
         retrained = (read_signals(retrained_forget), read_signals(retrained_holdout))
     asked, unseen, kept = signals
@@ -182,8 +209,8 @@ def audit(
         "retain": retain,
         "retrained-forget": retrained_forget,
         "retrained-holdout": retrained_holdout,
-        "onnx": onnx,
-        "retrained-onnx": retrained_onnx,
+        "model": model,
+        "retrained-model": retrained_model,
     }
     config = {name: str(path) for name, path in given.items() if path is not None}
     command = " ".join(f"--{name} {path}" for name, path in config.items())

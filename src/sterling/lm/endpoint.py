@@ -1,40 +1,25 @@
 """Models behind an OpenAI-compatible address."""
 
 import asyncio
-import json
-import os
 import re
 import time
 from collections import deque
-from collections.abc import Coroutine, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 
 from sterling.errors import InputError
 from sterling.lm.language_model import Generation, Message, Sampling
 from sterling.lm.ledger import Call, CallLedger
+from sterling.remote import EndpointError, Remote, run
 
 if TYPE_CHECKING:
     from httpx2 import AsyncBaseTransport, AsyncClient, Response
-    from tenacity import RetryCallState
 
-T = TypeVar("T")
-
-RETRIED = {408, 409, 425, 429, 500, 502, 503, 504}  # answers that may be better the next time
 MISADDRESSED = {401, 403, 404, 405}  # answers that no further try makes better
-LONGEST_WAIT = 60.0  # seconds before the next try, whatever the server asks for
-LARGEST_ANSWER = 16 * 2**20  # bytes, packed and unpacked
 MOST_TOKENS = 10**9  # a server that counts more, or less than none, is not believed
-PACKED = {"", "identity", "gzip", "deflate"}  # their packages expand at most a thousand times
-
-
-class EndpointError(RuntimeError):
-    """The endpoint did not answer, refused, or its answer is not a completion."""
 
 
 def _text(content: Any) -> Any:
@@ -111,14 +96,13 @@ class Endpoint:
     _refused: set[str] = field(default_factory=set, init=False, repr=False)
 
     def __post_init__(self) -> None:
-        if not is_address(self.address):
-            raise InputError(f"endpoint {self.address}: begin the address with http:// or https://")
-        self.api_key = (self.api_key or "").strip() or None
-        if self.api_key and not re.fullmatch(r"[\x21-\x7e]+", self.api_key):
-            raise InputError(
-                "API key: it holds a line break, a blank or a letter that no key has; give the key "
-                "alone"
-            )
+        self.api_key = self._remote.api_key
+
+    @property
+    def _remote(self) -> Remote:
+        return Remote(
+            self.address, self.api_key, self.timeout, self.tries, self.deadline, self.transport
+        )
 
     @property
     def name(self) -> str:
@@ -145,7 +129,7 @@ class Endpoint:
                 after it are not made.
         """
         bodies = [{"prompt": prompt} for prompt in prompts]
-        return _run(self._all("completions", bodies, sampling, seed, purpose))
+        return run(self._all("completions", bodies, sampling, seed, purpose))
 
     def chat(
         self,
@@ -157,7 +141,7 @@ class Endpoint:
     ) -> list[Generation]:
         """Answer the last message of each conversation; errors as for `generate`."""
         bodies = [{"messages": [dict(one) for one in messages]} for messages in conversations]
-        return _run(self._all("chat/completions", bodies, sampling, seed, purpose))
+        return run(self._all("chat/completions", bodies, sampling, seed, purpose))
 
     async def _all(
         self,
@@ -193,77 +177,27 @@ class Endpoint:
                 enter([Call(purpose, self.model, tokens, new_tokens, seconds)])
 
         with self.ledger.reserve(len(bodies)) as enter:
-            async with self._client() as client:
+            async with self._remote.client() as client:
                 workers = (work() for _ in range(self.workers))
                 for outcome in await asyncio.gather(*workers, return_exceptions=True):
                     if outcome is not None:
                         raise outcome
         return [found[row] for row in range(len(bodies))]
 
-    def _client(self) -> "AsyncClient":
-        try:
-            import httpx2 as httpx
-            import tenacity  # noqa: F401
-        except ImportError as error:
-            raise InputError(
-                f"endpoints need the package {error.name}: pip install 'sterling[lm]'"
-            ) from error
-        headers = {"Accept-Encoding": "gzip, deflate"}
-        if self.api_key:
-            headers["Authorization"] = f"Bearer {self.api_key}"
-        try:
-            return httpx.AsyncClient(
-                headers=headers, timeout=self.timeout, transport=self.transport
-            )
-        except (ImportError, ValueError) as error:  # SOCKS, or a scheme that nobody knows
-            proxies = [name for name in os.environ if name.upper().endswith("_PROXY")]
-            raise InputError(
-                f"the proxy in {', '.join(proxies)} cannot be used ({error}); unset the variable, "
-                "or list the endpoint's host in NO_PROXY"
-            ) from None
-
     async def _post(self, client: "AsyncClient", path: str, body: dict[str, Any]) -> "Response":
-        """Send a body, with retries, and return the whole answer.
-
-        What goes wrong is raised without its cause, whose text may hold the key.
-        """
+        """Send a body, with retries, and return the whole answer."""
         import httpx2 as httpx
-        import tenacity
 
-        def retried(error: BaseException) -> bool:
-            if isinstance(error, httpx.HTTPStatusError):
-                return error.response.status_code in RETRIED
-            return isinstance(error, httpx.TransportError)
-
-        attempt = tenacity.AsyncRetrying(
-            retry=tenacity.retry_if_exception(retried),
-            stop=tenacity.stop_after_attempt(self.tries),
-            wait=_wait,
-            reraise=True,
-            sleep=_sleep,
-        )
         try:
-            async with asyncio.timeout(self.deadline):
-                return await attempt(self._ask, client, path, body)
+            return await self._remote.retried(lambda: self._ask(client, path, body))
         except httpx.HTTPStatusError as error:
             raise self._refusal(error.response, path) from None
-        except TimeoutError:
-            raise EndpointError(
-                f"{self._shown}: no whole answer within the deadline of {self.deadline:g} s"
-            ) from None
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
-            raise EndpointError(
-                self._safe(
-                    f"{self._shown}: {type(error).__name__} {error} in {self.tries} tries of at "
-                    f"most {self.timeout:g} s"
-                )
-            ) from None
 
     async def _ask(self, client: "AsyncClient", path: str, body: dict[str, Any]) -> "Response":
         """Send a body once, or again without the fields that the server refuses."""
         while True:
             fields = self._spoken(body)
-            answer = await self._send(client, path, fields)
+            answer = await self._remote.send(client, fields, path)
             said = answer.text if answer.status_code in (400, 422) else ""
             refused = {
                 name
@@ -281,125 +215,39 @@ class Endpoint:
             spoken["max_completion_tokens"] = body["max_tokens"]
         return spoken
 
-    async def _send(self, client: "AsyncClient", path: str, body: dict[str, Any]) -> "Response":
-        """Return an answer that was read whole, within the limit of its size."""
-        import httpx2 as httpx
-
-        url, headers = f"{self.address.strip().rstrip('/')}/{path}", _JSON
-        async with client.stream("POST", url, content=json.dumps(body), headers=headers) as answer:
-            packing = answer.headers.get("Content-Encoding", "").lower()
-            if packing not in PACKED:
-                raise EndpointError(f"{self._shown}: the answer is packed as {packing[:40]!r}")
-            content = bytearray()
-            async for chunk in answer.aiter_bytes():
-                content += chunk
-                if max(len(content), answer.num_bytes_downloaded) > LARGEST_ANSWER:
-                    raise EndpointError(
-                        f"{self._shown}: the answer is longer than {LARGEST_ANSWER:,} bytes"
-                    )
-        kept = {name: answer.headers[name] for name in ("Retry-After",) if name in answer.headers}
-        return httpx.Response(
-            answer.status_code, headers=kept, content=bytes(content), request=answer.request
-        )
-
-    @property
-    def _shown(self) -> str:
-        """The address without a password."""
-        return re.sub(r"//[^/@]*@", "//", self.address).partition("?")[0]
-
-    def _safe(self, text: str) -> str:
-        """One line of at most 400 characters without the key."""
-        line = " ".join(text.split())
-        return (line.replace(self.api_key, "***") if self.api_key else line)[:400]
-
     def _refusal(self, answer: "Response", path: str) -> InputError | EndpointError:
         status = answer.status_code
-        said = self._safe(f"{self._shown}: status {status}: {answer.text[:2000]}")
+        said = self._remote.safe(f"{self._remote.shown}: status {status}: {answer.text[:2000]}")
         if status not in MISADDRESSED:
             return EndpointError(said)
         if status in (401, 403):
             return InputError(f"{said}; check the API key")
         if path == "completions" and "chat" in said.lower():
             return InputError(f"{said}; the model only chats: give --system, or call chat()")
-        if not re.search(r"/v\d+/?$", self._shown):
+        if not re.search(r"/v\d+/?$", self._remote.shown):
             return InputError(f"{said}; add /v1 to the address")
         return InputError(f"{said}; check the address and the model's name {self.model!r}")
 
     def _completion(self, response: "Response") -> tuple[Generation, int]:
         """Return the answer and its number of tokens by the server's count."""
+        shown = self._remote.shown
         try:
             completion = _Completion.model_validate_json(response.content)
             choice = completion.choices[0]
         except (ValidationError, IndexError):
-            said = self._safe(repr(response.text[:200]))
-            raise EndpointError(f"{self._shown}: the answer is not a completion: {said}") from None
+            said = self._remote.safe(repr(response.text[:200]))
+            raise EndpointError(f"{shown}: the answer is not a completion: {said}") from None
         usage = completion.usage or _Usage()
         text = choice.message.content if choice.message is not None else choice.text
         if text is None and choice.finish_reason == "length":
             raise EndpointError(
-                f"{self._shown}: {self.model} used all its tokens before it answered; raise the "
+                f"{shown}: {self.model} used all its tokens before it answered; raise the "
                 "limit (max_new_tokens)"
             )
         if text is None:
-            reason = self._safe(repr(choice.finish_reason))
+            reason = self._remote.safe(repr(choice.finish_reason))
             raise EndpointError(
-                f"{self._shown}: the answer is not a completion: no text, finish_reason {reason}"
+                f"{shown}: the answer is not a completion: no text, finish_reason {reason}"
             )
         generation = Generation(text, (), usage.prompt_tokens, choice.finish_reason == "stop")
         return generation, usage.completion_tokens
-
-
-_JSON = {"Content-Type": "application/json"}
-
-
-def is_address(source: object) -> bool:
-    """Whether a source of models is the address of an endpoint."""
-    return str(source).strip().lower().startswith(("http://", "https://"))
-
-
-def _run(work: Coroutine[Any, Any, T]) -> T:
-    """Run a coroutine to its end, also inside a notebook's event loop."""
-    if not _in_event_loop():
-        return asyncio.run(work)
-    with ThreadPoolExecutor(1) as thread:
-        return thread.submit(asyncio.run, work).result()
-
-
-def _in_event_loop() -> bool:
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return False
-    return True
-
-
-async def _sleep(seconds: float) -> None:
-    await asyncio.sleep(seconds)
-
-
-def _wait(state: "RetryCallState") -> float:
-    """Seconds before the next try: what the server asks for, else twice as long each time."""
-    error = state.outcome.exception() if state.outcome else None
-    answer = getattr(error, "response", None)
-    asked = None if answer is None else retry_after(answer.headers.get("Retry-After", ""))
-    return min(2.0 ** (state.attempt_number - 1) if asked is None else asked, LONGEST_WAIT)
-
-
-def retry_after(header: str) -> float | None:
-    """Read a ``Retry-After`` header: seconds from now on; None for what is neither form.
-
-    Source: RFC 9110, section 10.2.3; servers also send fractions of a second.
-
-    Example:
-        >>> retry_after("2.5"), retry_after("soon")
-        (2.5, None)
-    """
-    if re.fullmatch(r"\s*\d+(\.\d+)?\s*", header, re.ASCII):
-        return float(header)
-    try:
-        moment = parsedate_to_datetime(header)
-    except ValueError:
-        return None
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=UTC)
-    return max(0.0, (moment - datetime.now(UTC)).total_seconds())

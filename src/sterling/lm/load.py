@@ -10,9 +10,10 @@ import torch
 
 from sterling.errors import InputError
 from sterling.extras import needs
-from sterling.lm.endpoint import Endpoint, is_address
+from sterling.lm.endpoint import Endpoint
 from sterling.lm.ledger import CallLedger
 from sterling.lm.local import LocalModel
+from sterling.remote import is_address
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase

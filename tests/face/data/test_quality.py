@@ -44,7 +44,9 @@ def test_outside_is_the_share_of_the_square() -> None:
     assert outside(shape, face(75, 25, 125, 75), twice) == 0  # the square just fits
     assert outside(shape, face(0, 25, 50, 75), twice) == 0.25  # a quarter of it on the left
     assert outside(shape, face(150, 50, 200, 100), twice) == 1 - 0.75**2  # in a corner
-    assert outside(shape, face(150, 50, 200, 100), replace(twice, border="shift")) == 0
+    shifted = replace(twice, border="shift")
+    assert outside(shape, face(150, 50, 200, 100), shifted) == 0  # moved into the picture
+    assert outside(shape, face(50, 0, 130, 100), shifted) == 0.75  # 200 pixels wanted, 100 there
 
 
 def test_filled_counts_bars_and_the_corners_of_a_turned_picture() -> None:

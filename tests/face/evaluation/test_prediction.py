@@ -2,21 +2,25 @@ import os
 from dataclasses import replace
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from PIL import Image
 
 from sterling.errors import InputError
-from sterling.face.data import Limits
-from sterling.face.evaluation.prediction import Prediction, predict_sources, standing
-from sterling.face.pad import shipped_detector
+from sterling.face.data import Limits, load_faces
+from sterling.face.data.folder import read_folder
+from sterling.face.evaluation.evaluate import scores_of
+from sterling.face.evaluation.prediction import Prediction, advice, predict_sources, standing
+from sterling.face.pad import load_detector, shipped_detector
 from sterling.face.pad.detector.decision import Decision, Outcome
 
 ASTRONAUT = Path(__file__).parents[3] / "examples" / "photographs" / "astronaut.jpg"
 
 
 def line(outcome: Outcome, reason: str, score: float | None) -> str:
-    return Prediction("a.jpg", (1, 2, 3, 4), Decision(outcome, reason, score, 0.5)).line()
+    (only,) = Prediction("a.jpg", Decision(outcome, reason, score, 0.5)).lines()
+    return only
 
 
 def test_a_line_says_the_score_once_and_why_there_is_no_answer() -> None:
@@ -28,11 +32,11 @@ def test_a_line_says_the_score_once_and_why_there_is_no_answer() -> None:
 
 def test_a_name_forges_no_line_and_a_note_is_said() -> None:
     decision = Decision(Outcome.ATTACK, "score", 0.1, 0.5)
-    forged = Prediction("a.jpg: bona fide (score 0.9)\nb\x1b[8m.jpg", None, decision).line()
+    (forged,) = Prediction("a.jpg: bona fide (score 0.9)\nb\x1b[8m.jpg", decision).lines()
     assert forged == "a.jpg: bona fide (score 0.9)\\nb\\x1b[8m.jpg: attack (score 0.1000)"
     unsure = Decision(Outcome.CANNOT_TELL, "no_face", None, 0.5)
-    noted = Prediction("a.jpg", None, unsure, "searched at 640 of 4000 pixels")
-    assert noted.line() == "a.jpg: cannot tell (no_face; searched at 640 of 4000 pixels)"
+    noted = Prediction("a.jpg", unsure, "searched at 640 of 4000 pixels")
+    assert noted.lines() == ["a.jpg: cannot tell (no_face; searched at 640 of 4000 pixels)"]
 
 
 @pytest.fixture
@@ -75,15 +79,14 @@ def test_what_lies_beyond_a_limit_is_answered_with_its_reason(tmp_path: Path) ->
     Image.open(ASTRONAUT).convert("L").save(tmp_path / "grey.png")
     source = str(tmp_path / "grey.png")
     shipped = shipped_detector()
-    (judged,) = predict_sources(shipped, [source])
+    (judged,) = predict_sources(replace(shipped, limits=Limits(least_colour=None)), [source])
     assert judged.decision.reason == "score"
-    limited = replace(shipped, limits=Limits())
-    (refused,) = predict_sources(limited, [source])
+    (refused,) = predict_sources(shipped, [source])
     assert (refused.decision.outcome, refused.decision.reason) == ("cannot tell", "grey")
     assert refused.score is None
-    assert refused.box == judged.box
+    assert refused.faces[0].box == judged.faces[0].box
     assert refused.note == "colour 0.0, less than 3; this detector needs a colour camera"
-    (coloured,) = predict_sources(limited, [str(ASTRONAUT)])
+    (coloured,) = predict_sources(shipped, [str(ASTRONAUT)])
     assert coloured.decision.reason == "score"
 
 
@@ -102,22 +105,99 @@ def test_an_answer_says_what_is_known_of_its_error_rates() -> None:
     )
 
 
-def test_every_face_is_answered_or_only_the_largest(tmp_path: Path) -> None:
+def test_the_advice_names_a_folder_that_is_not_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    shipped = shipped_detector()
+    assert advice(shipped, "compact").endswith("--out calibrated")
+    # Without a promise, as saved before there were any: the threshold may be anybody's.
+    shipped.save_pretrained("calibrated")
+    assert advice(load_detector("calibrated"), "calibrated").endswith(
+        "calibrate calibrated --data RECORDINGS --out calibrated-2"
+    )
+    assert advice(replace(shipped, promise="The BPCER is at most 0.05."), "calibrated") == ""
+
+
+def test_a_picture_has_one_verdict_that_of_its_largest_face(tmp_path: Path) -> None:
     head = Image.open(ASTRONAUT).crop((110, 10, 350, 250))
     group = Image.new("RGB", (900, 480), (96, 96, 96))
     group.paste(head.resize((150, 150)), (0, 100))
     group.paste(head.resize((420, 420)), (400, 20))
     group.save(tmp_path / "group.png")
-    source, shipped = str(tmp_path / "group.png"), shipped_detector()
-    both = predict_sources(shipped, [source])
+    source, shipped = str(tmp_path / "group.png"), replace(shipped_detector(), limits=None)
+    boxes = tmp_path / "boxes"
+    (verdict,) = predict_sources(shipped, [source], boxes=boxes)
     (one,) = predict_sources(shipped, [source], largest=True)
-    assert len(both) == 2
-    assert both[0].box is not None
-    assert one.box is not None
-    np.testing.assert_allclose(one.box, both[0].box, atol=15)
+    first, second = verdict.faces
+    assert [first.number, second.number] == [1, 2]
+    assert first.box is not None
+    assert second.box is not None
+    assert first.box[2] - first.box[0] > second.box[2] - second.box[0]
+    assert verdict.decision == first.decision
+    assert verdict.note == "the largest of 2 faces"
+    assert [line[:9] for line in verdict.lines()[1:]] == ["  face 1:", "  face 2:"]
+    assert one.faces[0].box is not None
+    assert len(one.lines()) == 1
+    np.testing.assert_allclose(one.faces[0].box, first.box, atol=15)
+    assert len(list(boxes.iterdir())) == 1
     Image.new("RGB", (640, 480)).save(tmp_path / "empty.png")
     (none,) = predict_sources(shipped, [str(tmp_path / "empty.png")], largest=True)
     assert none.decision.reason == "no_face"
+
+
+@pytest.fixture
+def clip(tmp_path: Path) -> Path:
+    """Eight frames: three of a face, three of it in grey, two of nobody."""
+    face = np.asarray(Image.open(ASTRONAUT).convert("RGB"))[..., ::-1]
+    grey = np.repeat(face.mean(axis=2, keepdims=True), 3, axis=2).astype(np.uint8)
+    frames = [np.roll(face, 8 * step, axis=1) for step in range(3)] + [grey] * 3
+    frames += [np.full_like(face, 90)] * 2
+    path = tmp_path / "clip.avi"
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"MJPG"), 10, (512, 512))
+    for frame in frames:
+        writer.write(np.ascontiguousarray(frame))
+    writer.release()
+    return path
+
+
+def test_a_clip_is_one_presentation_whose_score_is_the_mean_of_its_frames(
+    clip: Path, tmp_path: Path
+) -> None:
+    shipped, boxes = shipped_detector(), tmp_path / "boxes"
+    (verdict,) = predict_sources(shipped, [str(clip)], boxes=boxes)
+    assert [frame.number for frame in verdict.frames] == list(range(8))
+    reasons = [frame.decision.reason for frame in verdict.frames]
+    assert reasons == ["score"] * 3 + ["grey"] * 3 + ["no_face"] * 2
+    scores = [frame.decision.score or 0.0 for frame in verdict.frames[:3]]
+    assert verdict.score == pytest.approx(np.mean(scores))
+    assert verdict.note == "mean of 3 of 8 frames; not scored: 3 grey, 2 no_face"
+    assert len(verdict.lines()) == 1
+    assert len(list(boxes.iterdir())) == 8
+    assert shipped.threshold is not None
+    wide = replace(shipped, margin=1 + abs(verdict.score or 0) + abs(shipped.threshold.value))
+    (near, again) = predict_sources(wide, [str(clip), str(clip)])
+    assert near.decision.reason == "near_threshold"
+    assert near.to_dict() == again.to_dict()
+    # As an evaluation scores the same clip.
+    manifest = read_folder(_labelled(clip, tmp_path))
+    loaded = load_faces(manifest, shipped.preprocessing.crop_spec(), limits=shipped.limits).faces
+    (evaluated,) = scores_of(shipped.score(loaded.images), loaded.manifest).values
+    assert verdict.score == pytest.approx(evaluated)
+
+
+def _labelled(clip: Path, folder: Path) -> Path:
+    (folder / "data" / "live" / "p1").mkdir(parents=True)
+    clip.rename(folder / "data" / "live" / "p1" / clip.name)
+    return folder / "data"
+
+
+def test_a_clip_without_a_score_says_why_its_frames_have_none(clip: Path) -> None:
+    sure = replace(shipped_detector(), limits=Limits(smallest_face=400))
+    (verdict,) = predict_sources(sure, [str(clip)])
+    assert verdict.decision.outcome == "cannot tell"
+    assert verdict.decision.reason == "too_small"
+    assert verdict.note.startswith("no frame of 8 has a score: 6 too_small, 2 no_face; the face is")
 
 
 def test_boxes_never_overwrite_each_other_and_names_may_be_long(tmp_path: Path) -> None:

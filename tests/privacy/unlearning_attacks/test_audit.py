@@ -156,7 +156,7 @@ def test_an_onnx_model_answers_as_its_weights_say(tmp_path: Path) -> None:
     p = softmax(x.astype(np.float64) @ weight, axis=1)
     np.testing.assert_allclose(signals.loss, -np.log(p[np.arange(600), label]), atol=1e-5)
     np.savez(records, x=x[:, :2], label=label)
-    with pytest.raises(InputError, match="cannot answer"):
+    with pytest.raises(InputError, match="cannot answer records of shape"):
         ask_onnx(path, records)
     np.savez(records, x=x)
     with pytest.raises(InputError, match="arrays x"):

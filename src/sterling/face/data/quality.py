@@ -48,7 +48,8 @@ class Limits:
 
     Attributes:
         smallest_face: Longer side of the face box in pixels of the picture; below: "too_small".
-        most_outside: Share of the crop's square that lies outside the picture; above: "cut_off".
+        most_outside: Share of the crop's square that lies outside the picture (see `outside`);
+            above: "cut_off".
         most_filled: Share of the crop's square that one flat colour fills from its corners, as bars
             and turned pictures leave it (see `filled`); above: "uniform_border".
         darkest: Luminance, 0 to 255, below which nearly all (90 %) of the face lies: "dark".
@@ -201,8 +202,8 @@ def _above(reason: QualityReason, measured: float, limit: float | None) -> Itera
 def outside(shape: tuple[int, ...], face: Face, spec: CropSpec) -> float:
     """Share of the crop's square that lies outside the picture, in [0, 1].
 
-    An aligned crop's square is taken as if it were not turned. With the border "shift" nothing
-    lies outside.
+    An aligned crop's square is taken as if it were not turned. With the border "shift" the square
+    is moved into the picture: the share is what a picture smaller than the square lacks.
 
     Args:
         shape: (3, H, W) of the picture.
@@ -211,6 +212,8 @@ def outside(shape: tuple[int, ...], face: Face, spec: CropSpec) -> float:
     """
     height, width = shape[-2:]
     column, row, side = crop_window(shape, face, spec)
+    if spec.border == "shift":
+        return 1 - (side / max(side, spec.scale * face.side)) ** 2
     columns = max(0, min(column + side, width) - max(column, 0))
     rows = max(0, min(row + side, height) - max(row, 0))
     return 1 - rows * columns / side**2

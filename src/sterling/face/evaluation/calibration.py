@@ -13,7 +13,7 @@ import numpy as np
 from sterling.errors import InputError
 from sterling.face.data import Faces
 from sterling.face.evaluation.bounded_threshold import Promise, bounded_threshold
-from sterling.face.evaluation.evaluate import scores_of
+from sterling.face.evaluation.evaluate import scored, scores_of
 from sterling.face.pad import DetectorBase
 from sterling.guarantee import Guarantee
 from sterling.measure import PadErrors, Rate, Scores, evaluate
@@ -104,7 +104,7 @@ def calibrate(
     """
     if not faces.manifest.bona_fide.any():
         raise InputError(f"{source}: no bona fide presentation, and those choose the threshold")
-    scores = scores_of(detector.score(faces.images, present=faces.present), faces.manifest)
+    scores = scores_of(scored(detector, faces), faces.manifest)
     threshold, guarantee = bounded_threshold(scores, promise, source=source, seed=seed)
     calibrated = replace(detector, threshold=threshold, promise=guarantee.statement)
     low, high = np.quantile(scores.values, (0.05, 0.95))

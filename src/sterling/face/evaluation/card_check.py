@@ -130,7 +130,10 @@ def _told(graph: Graph, own: Mapping[str, Any]) -> dict[str, Any]:
         )
     shape = (2, 3, size, size) if layout == "NCHW" else (2, size, size, 3)
     noise = np.random.default_rng(0).random(shape, np.float32)
-    answers = np.concatenate([graph.run(factor * noise, own["output"], 2) for factor in (1, 255)])
+    mean = own.get("kind") == "map"
+    answers = np.concatenate(
+        [graph.run(factor * noise, own["output"], 2, mean=mean) for factor in (1, 255)]
+    )
     classes = answers.shape[1]
     bounded = bool((answers >= 0).all() and (answers <= 1).all())
     told = {"size": size, "layout": layout}
@@ -273,7 +276,8 @@ def _scores(detector: CardDetector, crops: NDArray[np.uint8]) -> list[float]:
 def _alternatives(detector: CardDetector) -> list[dict[str, Any]]:
     """Changes of colour, range and class, the fewest first."""
     first, graph = detector.described.networks[0], detector.graphs[0]
-    count = graph.run(_black(detector), first.output, 1).shape[1]
+    mean = first.kind == "map"
+    count = graph.run(_black(detector), first.output, 1, mean=mean).shape[1]
     choices = {
         "colour": get_args(Colour),
         "range": get_args(Values),

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from sterling.errors import InputError, NothingMeasuredError
 from sterling.face.data import ATTACK, BONA_FIDE, Faces, LoadedFaces, Manifest, NonResponse
 from sterling.face.pad import DetectorBase, score_thumbnails
+from sterling.face.pad.detector.decision import ScoringError
 from sterling.measure import (
     Estimate,
     PadErrors,
@@ -43,6 +44,20 @@ def scores_of(values: NDArray[np.float64], manifest: Manifest) -> Scores:
         group=manifest.column("species"),
     )
     return aggregate(scores, manifest.presentation) if manifest.column("video").any() else scores
+
+
+def scored(detector: DetectorBase, faces: Faces) -> NDArray[np.float64]:
+    """Scores (N,) of crops.
+
+    Raises:
+        InputError: As `DetectorBase.score`; where a detector of others fails, the message names the
+            file.
+    """
+    try:
+        return detector.score(faces.images, present=faces.present)
+    except ScoringError as error:
+        row = {name: faces.manifest.column(name)[error.crop] for name in ("path", "item")}
+        raise InputError(f"{row['path'] or row['item']}: {error}") from error
 
 
 @dataclass(frozen=True, eq=False)
@@ -138,8 +153,7 @@ def evaluate_detector(
     """
     if detector.threshold is None:
         raise InputError("this detector has no threshold; train it with development data first")
-    values = detector.score(test.images, present=test.present)
-    scores = scores_of(values, test.manifest)
+    scores = scores_of(scored(detector, test), test.manifest)
     systems = [SystemScores("detector", scores, evaluate(scores, detector.threshold))]
     if development is not None:
         systems.append(_baseline(*development, test))

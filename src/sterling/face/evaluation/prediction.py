@@ -6,9 +6,12 @@ import hashlib
 import io
 import logging
 import os
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import chain, count
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 import numpy as np
@@ -29,7 +32,8 @@ from sterling.face.data import (
 from sterling.face.data.images import call_picture
 from sterling.face.data.media import MEDIA_SUFFIXES, files_below, warn_of_others
 from sterling.face.data.video import VIDEO_SUFFIXES, call_spread, is_video
-from sterling.face.pad import Decision, DetectorBase, Outcome
+from sterling.face.pad import Decision, DetectorBase, Outcome, decide
+from sterling.face.pad.detector.decision import ScoringError
 from sterling.sandbox import Call, sandbox
 from sterling.shown import shown
 from sterling.storage import write_atomically
@@ -37,6 +41,8 @@ from sterling.storage import write_atomically
 logger = logging.getLogger("sterling")
 
 Pixels = NDArray[np.uint8]  # (3, H, W), RGB
+_Picture = Pixels | Mapping[int, Pixels] | str
+"""A picture, the frames of a clip by number, or the reason why a file has none."""
 
 COLOURS = {Outcome.BONA_FIDE: "#12a150", Outcome.ATTACK: "#d33a2c", Outcome.CANNOT_TELL: "#c99a00"}
 
@@ -47,20 +53,51 @@ NOTES = {
 
 
 @dataclass(frozen=True)
-class Prediction:
-    """The answer for one face, or for a source in which none was found.
+class Part:
+    """The answer for one face of a picture, or for one frame of a clip.
 
     Attributes:
-        source: File, or ``file#frame`` for a frame of a video or camera.
+        number: Number of the face, from 1, the largest first; or of the frame, from 0.
         box: Left, top, right, bottom in pixels; None when no face was found.
         decision: Outcome, reason, score and threshold.
         note: Explanation of the reason, for people; ``""`` for none.
     """
 
-    source: str
+    number: int
     box: tuple[float, float, float, float] | None
     decision: Decision
     note: str = ""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return a JSON object."""
+        return {
+            "number": self.number,
+            "box": None if self.box is None else [round(side, 1) for side in self.box],
+            **_told(self.decision, self.note),
+        }
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """The verdict on one source: a picture, or a clip, which is one presentation.
+
+    The largest face of a picture decides, as in an evaluation. The score of a clip is the mean over
+    its frames with a score.
+
+    Attributes:
+        source: File or camera.
+        decision: Outcome, reason, score and threshold.
+        note: Explanation, for people; ``""`` for none.
+        faces: Answers for all faces of a picture, the largest first; none for a clip.
+        frames: Answers for the largest face of each frame, for a clip of a network of single
+            pictures.
+    """
+
+    source: str
+    decision: Decision
+    note: str = ""
+    faces: tuple[Part, ...] = ()
+    frames: tuple[Part, ...] = ()
 
     @property
     def score(self) -> float | None:
@@ -71,37 +108,70 @@ class Prediction:
         """Return a JSON object."""
         return {
             "source": self.source,
-            "box": None if self.box is None else [round(side, 1) for side in self.box],
-            "outcome": self.decision.outcome.value,
-            "reason": self.decision.reason,
-            "note": self.note,
-            "score": self.decision.score,
-            "threshold": self.decision.threshold,
+            **_told(self.decision, self.note),
+            "box": self.faces[0].to_dict()["box"] if self.faces else None,
+            "faces": [face.to_dict() for face in self.faces],
+            "frames": [frame.to_dict() for frame in self.frames],
         }
 
-    def line(self) -> str:
-        """For people."""
-        said = self.decision.reason
-        if self.score is not None:
-            said = (
-                f"score {self.score:.4f}" if said == "score" else f"{said}, score {self.score:.4f}"
-            )
-        if self.note:
-            said += f"; {self.note}"
-        return shown(f"{self.source}: {self.decision.outcome.value} ({said})")
+    def lines(self) -> list[str]:
+        """For people: the verdict, and each face of a picture that shows several."""
+        said = [shown(f"{self.source}: {_spelt(self.decision, self.note)}")]
+        if len(self.faces) > 1:
+            said += [
+                shown(f"  face {face.number}: {_spelt(face.decision, face.note)}")
+                for face in self.faces
+            ]
+        return said
+
+
+def _told(decision: Decision, note: str) -> dict[str, Any]:
+    return {
+        "outcome": decision.outcome.value,
+        "reason": decision.reason,
+        "note": note,
+        "score": decision.score,
+        "threshold": decision.threshold,
+    }
+
+
+def _spelt(decision: Decision, note: str) -> str:
+    said = decision.reason
+    if decision.score is not None:
+        score = f"score {decision.score:.4f}"
+        said = score if said == "score" else f"{said}, {score}"
+    return f"{decision.outcome.value} ({said}{'; ' if note else ''}{note})"
 
 
 def standing(detector: DetectorBase) -> str:
     """Say in one line what is known about a detector's error rates where it is used.
 
-    Either nothing, or what its calibration promises. Nothing ever bounds the share of attacks that
-    are accepted: instruments that nobody tried may be accepted more often.
+    Either nothing, or what its calibration promises: the origin of the threshold counts, not that
+    of the network. Nothing ever bounds the share of attacks that are accepted: instruments that
+    nobody tried may be accepted more often.
     """
     if not detector.promise:
         return "not calibrated on your camera: error rates unknown"
     threshold = detector.threshold
     source = "" if threshold is None else f"calibrated on {threshold.source}: "
     return shown(f"{source}{detector.promise} The APCER has no bound.")
+
+
+def advice(detector: DetectorBase, source: str) -> str:
+    """Say how to calibrate a detector, into a folder that is not there yet; ``""`` if it is.
+
+    Args:
+        detector: The detector.
+        source: Name by which it was loaded.
+    """
+    if detector.promise:
+        return ""
+    names = chain(["calibrated"], (f"calibrated-{number}" for number in count(2)))
+    out = next(name for name in names if not os.path.lexists(name))
+    return shown(
+        f"choose a threshold for your camera: sterling face calibrate {source} --data RECORDINGS "
+        f"--out {out}"
+    )
 
 
 def predict_sources(
@@ -112,14 +182,14 @@ def predict_sources(
     largest: bool = False,
     boxes: Path | None = None,
 ) -> list[Prediction]:
-    """Answer for every face in every source; for a network of clips, for every video.
+    r"""Give one verdict on every source.
 
     Args:
         detector: Detector with a threshold. A flexible-modal network gets colour alone.
         sources: Files, folders, or the number of a camera.
         frames: Number of frames read from a video or camera, for a network of single pictures.
         largest: Whether only the largest face of a picture is searched and answered for, in a
-            quarter of the time: see `FaceDetector.largest`.
+            quarter of the time: see `FaceDetector.largest`. Of a frame, only that is searched.
         boxes: Folder that receives each picture with its answers drawn in.
 
     One source alone that cannot be read is refused. Of several, and of a folder, it is answered
@@ -127,7 +197,13 @@ def predict_sources(
 
     Raises:
         InputError: A source does not exist, the only one cannot be read, a folder holds no picture,
-            or the network cannot judge colour alone, or judges clips and the source is none.
+            or the network cannot judge colour alone, or judges clips and the source is none. Or a
+            scorer of others gave no score; the message names the source.
+
+    Example:
+        >>> (verdict,) = predict_sources(load_detector("compact"), ["me.jpg"])  # doctest: +SKIP
+        >>> print(*verdict.lines(), sep="\n")  # doctest: +SKIP
+        me.jpg: bona fide (score 1.2034)
     """
     model = detector.model
     if "rgb" not in model.modalities or (len(model.modalities) > 1 and not model.flexible):
@@ -141,31 +217,71 @@ def predict_sources(
         return [_judge_clip(detector, path, finder) for path in _videos(sources)]
     predictions = []
     for name, picture in _pictures(sources, frames):
-        answers = _judge(detector, name, picture, finder, largest=largest)
-        predictions += answers
+        try:
+            verdict = _verdict(detector, name, picture, finder, largest=largest)
+        except ScoringError as error:
+            raise InputError(f"{name}: {error}") from error
+        predictions.append(verdict)
         if boxes is not None and not isinstance(picture, str):
-            _draw(picture, answers, boxes / f"{_plain(name)}.png")
+            _draw_all(verdict, picture, boxes)
     return predictions
 
 
-def _judge(
+def _verdict(
     detector: DetectorBase,
     name: str,
-    picture: Pixels | str,
+    picture: _Picture,
     finder: FaceDetector | None,
     *,
     largest: bool,
-) -> list[Prediction]:
-    def decide(crops: Sequence[Pixels | str]) -> tuple[Decision, ...]:
+) -> Prediction:
+    if isinstance(picture, str):
+        return Prediction(name, detector.decide([picture])[0])
+    if isinstance(picture, Mapping):
+        judged = [
+            (number, _judge(detector, frame, finder, largest=True)[0])
+            for number, frame in picture.items()
+        ]
+        return _clip(detector, name, tuple(replace(part, number=n) for n, part in judged))
+    faces = _judge(detector, picture, finder, largest=largest)
+    first = faces[0]
+    several = f"the largest of {len(faces)} faces" if len(faces) > 1 else ""
+    note = "; ".join(part for part in (several, first.note) if part)
+    return Prediction(name, first.decision, note, faces)
+
+
+def _clip(detector: DetectorBase, name: str, frames: tuple[Part, ...]) -> Prediction:
+    """The verdict on a clip: its frames with a score are averaged."""
+    assert detector.threshold is not None
+    scores = [frame.decision.score for frame in frames if frame.decision.score is not None]
+    reasons = Counter(frame.decision.reason for frame in frames if frame.decision.score is None)
+    missing = ", ".join(f"{number} {reason}" for reason, number in reasons.most_common())
+    if not scores:
+        ((reason, _number),) = reasons.most_common(1)
+        (decision,) = decide([reason], detector.threshold)
+        advised = next(frame.note for frame in frames if frame.decision.reason == reason)
+        told = f"no frame of {len(frames)} has a score: {missing}"
+        return Prediction(name, decision, f"{told}; {advised}" if advised else told, (), frames)
+    (decision,) = decide([fmean(scores)], detector.threshold, margin=detector.margin)
+    note = f"mean of {len(scores)} of {len(frames)} frames"
+    return Prediction(
+        name, decision, f"{note}; not scored: {missing}" if missing else note, (), frames
+    )
+
+
+def _judge(
+    detector: DetectorBase, picture: Pixels, finder: FaceDetector | None, *, largest: bool
+) -> tuple[Part, ...]:
+    """The answers for all faces of a picture, or for the lack of one."""
+
+    def decided(crops: Sequence[Pixels | str]) -> tuple[Decision, ...]:
         return detector.decide([_padded(crop, detector) for crop in crops], there=("rgb",))
 
-    if isinstance(picture, str):
-        return [Prediction(name, None, decide([picture])[0])]
     found: Sequence[Face | None] = (None,)
     if finder is not None:
         found = _found(picture, finder, largest=largest)
         if not found:
-            return [Prediction(name, None, decide(["no_face"])[0], finder.shrinking(picture))]
+            return (Part(1, None, decided(["no_face"])[0], finder.shrinking(picture)),)
     specs = detector.preprocessing.crop_specs()
     cuts = [[Cut(picture, face, spec) for spec in specs] for face in found]
     refusals = [check_cut(first, detector.limits or SIZE_ONLY) for first, *_ in cuts]
@@ -173,15 +289,17 @@ def _judge(
         refusal.reason if refusal else np.concatenate([cut.crop for cut in each])
         for each, refusal in zip(cuts, refusals, strict=True)
     ]
-    return [
-        Prediction(
-            name,
+    return tuple(
+        Part(
+            number,
             None if face is None else face.box,
             decision,
             refusal.detail if refusal else NOTES.get(decision.reason, ""),
         )
-        for face, refusal, decision in zip(found, refusals, decide(crops), strict=True)
-    ]
+        for number, (face, refusal, decision) in enumerate(
+            zip(found, refusals, decided(crops), strict=True), start=1
+        )
+    )
 
 
 def _found(picture: Pixels, finder: FaceDetector, *, largest: bool) -> Sequence[Face]:
@@ -198,9 +316,9 @@ def _judge_clip(detector: DetectorBase, path: Path, finder: FaceDetector | None)
     clip = clip_of_video(path, spec, detector.model.frames, detector=finder, limits=detector.limits)
     if isinstance(clip, tuple):
         reason, detail = clip
-        return Prediction(str(path), None, detector.decide([reason])[0], detail)
+        return Prediction(str(path), detector.decide([reason])[0], detail)
     decision = detector.decide([clip])[0]
-    return Prediction(str(path), None, decision, NOTES.get(decision.reason, ""))
+    return Prediction(str(path), decision, NOTES.get(decision.reason, ""))
 
 
 def _padded(crop: Pixels | str, detector: DetectorBase) -> Pixels | str:
@@ -229,8 +347,8 @@ def _videos(sources: Sequence[str]) -> Iterator[Path]:
         yield from videos
 
 
-def _pictures(sources: Sequence[str], frames: int) -> Iterator[tuple[str, Pixels | str]]:
-    """Name and picture (3, H, W), or the reason why a file has none."""
+def _pictures(sources: Sequence[str], frames: int) -> Iterator[tuple[str, _Picture]]:
+    """Name and picture, or frames, of every file and camera."""
     files: list[Path] = []
     for source in sources:
         path = Path(source)
@@ -244,9 +362,9 @@ def _pictures(sources: Sequence[str], frames: int) -> Iterator[tuple[str, Pixels
             raise InputError(f"{path}: no such file or folder")
     for source in sources:
         if source.isdigit() and not Path(source).exists():
-            yield from _frames(int(source), f"camera {source}", frames)
+            yield f"camera {source}", read_frame_pixels(int(source), count=frames)
     if len(sources) == 1 and files == [Path(sources[0])]:
-        yield from _of_file(files[0], frames)
+        yield str(files[0]), _of_file(files[0], frames)
     else:
         yield from _decoded(files, frames)
 
@@ -261,14 +379,11 @@ def _pictures_of_folder(folder: Path) -> list[Path]:
     return files
 
 
-def _of_file(path: Path, frames: int) -> Iterator[tuple[str, Pixels | str]]:
-    if is_video(path):
-        yield from _frames(path, str(path), frames)
-    else:
-        yield str(path), read_pixels(path)
+def _of_file(path: Path, frames: int) -> _Picture:
+    return read_frame_pixels(path, count=frames) if is_video(path) else read_pixels(path)
 
 
-def _decoded(files: Sequence[Path], frames: int) -> Iterator[tuple[str, Pixels | str]]:
+def _decoded(files: Sequence[Path], frames: int) -> Iterator[tuple[str, _Picture]]:
     with sandbox() as box:
         answers = box.map(_call(path, frames) for path in files)
         for path, answer in zip(files, answers, strict=True):
@@ -278,19 +393,13 @@ def _decoded(files: Sequence[Path], frames: int) -> Iterator[tuple[str, Pixels |
                 yield str(path), "unreadable"
             elif is_video(path):
                 numbers, *images = answer
-                for number, image in zip(numbers.tolist(), images, strict=True):
-                    yield f"{path}#{number}", image
+                yield str(path), dict(zip(numbers.tolist(), images, strict=True))
             else:
                 yield str(path), answer[0]
 
 
 def _call(path: Path, frames: int) -> Call:
     return call_spread(str(path), frames) if is_video(path) else call_picture(str(path))
-
-
-def _frames(source: Path | int, name: str, count: int) -> Iterator[tuple[str, Pixels | str]]:
-    for number, image in read_frame_pixels(source, count=count).items():
-        yield f"{name}#{number}", image
 
 
 def _plain(name: str) -> str:
@@ -302,7 +411,17 @@ def _plain(name: str) -> str:
     return f"{plain[-120:]}-{digest}"
 
 
-def _draw(picture: Pixels, answers: Sequence[Prediction], path: Path) -> None:
+def _draw_all(verdict: Prediction, picture: Pixels | Mapping[int, Pixels], folder: Path) -> None:
+    """Write a picture, or each frame of a clip, with its answers."""
+    if not isinstance(picture, Mapping):
+        _draw(picture, verdict.faces, folder / f"{_plain(verdict.source)}.png")
+        return
+    for frame in verdict.frames:
+        place = folder / f"{_plain(f'{verdict.source}#{frame.number}')}.png"
+        _draw(picture[frame.number], [frame], place)
+
+
+def _draw(picture: Pixels, answers: Sequence[Part], path: Path) -> None:
     image = Image.fromarray(np.ascontiguousarray(picture.transpose(1, 2, 0)))
     canvas = ImageDraw.Draw(image)
     for answer in answers:
@@ -310,9 +429,9 @@ def _draw(picture: Pixels, answers: Sequence[Prediction], path: Path) -> None:
             continue
         colour = COLOURS[answer.decision.outcome]
         canvas.rectangle(answer.box, outline=colour, width=max(2, image.width // 300))
-        text = answer.decision.outcome.value
-        if answer.score is not None:
-            text += f" {answer.score:.3f}"
+        text = f"{answer.number}: {answer.decision.outcome.value}"
+        if answer.decision.score is not None:
+            text += f" {answer.decision.score:.3f}"
         canvas.text((answer.box[0] + 3, answer.box[1] + 3), text, fill=colour)
     content = io.BytesIO()
     image.save(content, "PNG")

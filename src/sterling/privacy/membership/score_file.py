@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sterling.errors import InputError, quoted
-from sterling.tables import Table, read_table
+from sterling.tables import Table, read_arrays, read_table
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,6 +62,42 @@ def read_score_file(path: Path, *, lower_is_member: bool = False) -> ScoreFile:
         scores=-scores if lower_is_member else scores,
         groups=table.texts("group") if "group" in table else None,
         member=_truth(table) if "member" in table else None,
+    )
+
+
+def score_records(model: Path, path: Path) -> ScoreFile:
+    """Score records by minus their loss under an ONNX classifier of logits.
+
+    Args:
+        model: The .onnx file.
+        path: An .npz with arrays ``x`` (N, ...) and ``label`` (N,), and if there are any ``record``
+            (ids, unique), ``group`` and ``member`` (true or false, or 1 or 0).
+
+    Raises:
+        InputError: A file does not fit; the message names it.
+    """
+    from sterling.privacy.unlearning_attacks.signals import ask_onnx
+
+    scores = -ask_onnx(model, path).loss
+    arrays = read_arrays(path)
+    for name in arrays.keys() & {"record", "group", "member"}:
+        if arrays[name].shape != scores.shape:
+            raise InputError(
+                f"{path}: {name} is {arrays[name].shape}; give one value per record, {scores.shape}"
+            )
+    named = "record" in arrays
+    ids = arrays["record"].astype(np.str_) if named else np.arange(len(scores)).astype(np.str_)
+    if len(np.unique(ids)) < len(ids):
+        raise InputError(f"{path}: a record occurs more than once; give each an id")
+    member = arrays.get("member")
+    if member is not None and not np.isin(member, (0, 1)).all():
+        raise InputError(f"{path}: member holds other values than true and false, or 1 and 0")
+    return ScoreFile(
+        ids=ids,
+        named=named,
+        scores=scores,
+        groups=arrays["group"].astype(np.str_) if "group" in arrays else None,
+        member=None if member is None else member.astype(np.bool_),
     )
 
 

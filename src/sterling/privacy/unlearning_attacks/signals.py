@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import log_softmax, xlogy
+from scipy.special import xlogy
 
 from sterling.errors import InputError
+from sterling.privacy.targets.answers import log_posteriors
 from sterling.tables import read_arrays, read_table
 
 Array = NDArray[np.float64]
@@ -131,41 +132,39 @@ def _labels(labels: Array, classes: int, path: Path) -> NDArray[np.intp]:
     return whole.astype(np.intp)
 
 
-def ask_onnx(model: Path, records: Path, *, batch_size: int = 256) -> Signals:
+def ask_onnx(model: Path, records: Path) -> Signals:
     """Ask an ONNX classifier whose first output is logits (N, C).
 
     Args:
         model: Path of the .onnx file; its first input takes the records.
         records: Path of an .npz with arrays ``x`` (N, ...) and ``label`` (N,).
-        batch_size: Number of records at a time.
 
     Raises:
         InputError: When onnxruntime is not installed, or a file does not fit; names the file.
     """
+    x, labels = read_records(records)
     try:
-        import onnxruntime
-    except ImportError as error:
-        raise InputError("--onnx needs onnxruntime; pip install 'sterling[onnx]'") from error
-    if not model.is_file():
-        raise InputError(f"{model}: no such file")
-    arrays = _columns(records)
-    if records.suffix != ".npz" or "x" not in arrays or "label" not in arrays:
-        raise InputError(f"{records}: with --onnx give an .npz with arrays x (N, ...) and label")
-    x, labels = _real(arrays["x"], "x", records), arrays["label"]
-    _check_rows(x, records)
-    if labels.shape != (len(x),):
-        raise InputError(f"{records}: x {x.shape}, label {labels.shape}; give one label per record")
-    try:
-        session = onnxruntime.InferenceSession(str(model), providers=["CPUExecutionProvider"])
-        name = session.get_inputs()[0].name
-        parts = [
-            session.run(None, {name: x[start : start + batch_size].astype(np.float32)})[0]
-            for start in range(0, len(x), batch_size)
-        ]
-    except Exception as error:
-        raise InputError(f"{model} cannot answer {records}: {error}") from error
-    logits = np.concatenate(parts).astype(np.float64)
-    if logits.ndim != 2 or logits.shape[0] != len(labels) or not np.isfinite(logits).all():
-        raise InputError(f"{model}: the first output must be finite logits (N, C)")
-    log_p: Array = log_softmax(logits, axis=1)
-    return Signals.of_posteriors(log_p, _labels(labels, logits.shape[1], records))
+        return Signals.of_posteriors(*log_posteriors(model, x, labels))
+    except InputError as error:
+        raise InputError(f"{records}: {error}") from error
+
+
+def read_records(path: Path) -> tuple[Array, NDArray[np.intp]]:
+    """Read records for a model from an .npz with arrays ``x`` (N, ...) and ``label`` (N,).
+
+    Raises:
+        InputError: It is another file, or an array is missing or of another kind; names the file.
+    """
+    if path.suffix.lower() != ".npz":
+        raise InputError(f"{path}: with --model give an .npz with arrays x (N, ...) and label")
+    arrays = read_arrays(path)
+    if "x" not in arrays or "label" not in arrays:
+        raise InputError(f"{path}: with --model give an .npz with arrays x (N, ...) and label")
+    x, labels = _real(arrays["x"], "x", path), arrays["label"]
+    _check_rows(x, path)
+    if labels.shape != (len(x),) or labels.dtype.kind not in "iu":
+        raise InputError(
+            f"{path}: x {x.shape}, label {labels.dtype} {labels.shape}; give one whole number per "
+            "record"
+        )
+    return x, labels.astype(np.intp)

@@ -26,10 +26,17 @@ from sterling.face.data import (
     crop_pixels,
     load_faces,
 )
+from sterling.face.evaluation.card_check import draft_card
 from sterling.face.evaluation.prediction import predict_sources
 from sterling.face.evaluation.robustness import STRENGTHS, recropped, sweep
 from sterling.face.pad import DetectorBase, load_detector
-from sterling.face.pad.detector.card import LARGEST_CARD, parse_card, templates
+from sterling.face.pad.detector.card import (
+    LARGEST_CARD,
+    parse_card,
+    template,
+    templates,
+    write_card_file,
+)
 from sterling.face.pad.detector.card_detector import CardDetector
 from sterling.measure import Threshold
 from sterling.testing import check_detector
@@ -492,11 +499,63 @@ def test_other_files_and_graphs_are_refused(build: Build, tmp_path: Path) -> Non
 
 
 def test_templates_are_cards_without_files() -> None:
-    assert set(templates()) == {"faceplugin", "silent-face"}
+    assert set(templates()) == {"faceplugin", "silent-face", "deeppixbis", "two-class"}
+    told = {"size": 8, "layout": "NCHW", "kind": "logits"}  # by the graph of two-class
     for known in templates().values():
         networks = [
-            {"file": "a.onnx", "sha256": "0" * 64, **network} for network in known["networks"]
+            {"file": "a.onnx", "sha256": "0" * 64, **told, **network}
+            for network in known["networks"]
         ]
         parse_card({**card_of(), **known, "networks": networks}, "template")
     both = templates()["silent-face"]["networks"]
     assert [network["crop_scale"] for network in both] == [2.7, 4.0]
+
+
+def test_a_map_scores_by_its_mean(tmp_path: Path) -> None:
+    """A map (N, 1, 2, 2) of the sigmoids of the means of the picture's quarters."""
+    nodes = [
+        helper.make_node("ReduceMean", ["images"], ["grey"], axes=[1], keepdims=1),
+        helper.make_node("AveragePool", ["grey"], ["pooled"], kernel_shape=[4, 4], strides=[4, 4]),
+        helper.make_node("Sigmoid", ["pooled"], ["map"]),
+    ]
+    tensor = helper.make_tensor_value_info
+    graph = helper.make_graph(
+        nodes,
+        "map",
+        [tensor("images", 1, ["n", 3, 8, 8])],
+        [tensor("map", 1, ["n", 1, 2, 2])],
+    )
+    write(graph, tmp_path / "map.onnx")
+    stated = {"crop_scale": None, "size": 8}
+    pixbis = draft_card(
+        [tmp_path / "map.onnx"], tmp_path / "map.yaml", stated, like=template("deeppixbis")
+    )
+    assert pixbis.assumed == {}
+    write_card_file(pixbis.card, tmp_path / "map.yaml")
+    images = np.random.default_rng(0).integers(0, 256, (3, 3, 8, 8), dtype=np.uint8)
+    mean, deviation = (np.array(pixbis.card.networks[0].mean), np.array([0.229, 0.224, 0.225]))
+    shown = (images / 255 - mean[:, None, None]) / deviation[:, None, None]
+    quarters = shown.reshape(3, 3, 2, 4, 2, 4).mean(axis=(1, 3, 5))
+    expected = (1 / (1 + np.exp(-quarters))).mean(axis=(1, 2))
+    found = load_detector(tmp_path / "map.yaml").score(images)
+    np.testing.assert_allclose(found, expected, rtol=1e-5)
+    unstated = template("deeppixbis")["networks"][0] | {"kind": "probabilities"}
+    with pytest.raises(InputError, match="state the kind map for its mean"):
+        draft_card(
+            [tmp_path / "map.onnx"],
+            tmp_path / "map.yaml",
+            stated,
+            like={**template("deeppixbis"), "networks": [unstated]},
+        )
+
+
+@pytest.mark.parametrize(("last", "kind"), [(None, "logits"), ("Softmax", "probabilities")])
+def test_a_two_class_network_tells_the_rest_itself(
+    tmp_path: Path, last: str | None, kind: str
+) -> None:
+    path = means_network(tmp_path / "n.onnx", [[1.0, 0, 0], [0, 0, 1]], last=last)
+    draft = draft_card([path], tmp_path / "n.yaml", {}, like=template("two-class"))
+    (network,) = draft.card.networks
+    assert (network.size, network.kind, network.bona_fide) == (8, kind, 1)
+    assert (network.range, network.mean) == (1, (0.485, 0.456, 0.406))
+    assert draft.assumed == {}

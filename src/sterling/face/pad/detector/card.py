@@ -2,7 +2,8 @@
 
 `read_card_file` reads one, `write_card_file` writes one, and `CardDetector` runs the networks as
 the card says. Nothing is filled in: with another crop, colour order or range of values a network
-answers all the same, and wrongly.
+answers all the same, and wrongly. A `ScorerCard` names a function or an address instead of files
+(`ScorerDetector`).
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath, PureWindowsPath
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self, TypeVar
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
@@ -19,12 +20,13 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from sterling.errors import InputError, unknown_name
 from sterling.face.data.align import Border
 from sterling.face.data.quality import Limits
-from sterling.face.pad.detector.base import read_threshold
+from sterling.face.pad.detector.base import DetectorBase, read_threshold
 from sterling.files import open_regular
 from sterling.measure import Threshold
 from sterling.storage import write_atomically
 
 FORMAT = "sterling-card-1"
+SCORER_FORMAT = "sterling-scorer-1"
 LARGEST_CARD = 1 << 16
 """Bytes of a card, at most."""
 
@@ -34,7 +36,7 @@ MAKERS = "as its card states"
 Colour = Literal["RGB", "BGR"]
 Values = Literal[1, 255]
 Layout = Literal["NCHW", "NHWC"]
-Kind = Literal["probabilities", "logits", "log odds", "score"]
+Kind = Literal["probabilities", "logits", "log odds", "score", "map"]
 Side = Literal["high", "low"]
 
 Finite = Annotated[float, Field(allow_inf_nan=False)]
@@ -66,7 +68,8 @@ class NetworkCard(_Strict):
         layout: Axes of the input.
         output: Name of the output that answers.
         kind: Meaning of the output: probabilities that add up to 1 (or one probability), logits of
-            two classes or more, one log odds, or one number on a scale of its own.
+            two classes or more, one log odds, one number on a scale of its own, or a map of
+            probabilities, whose mean is taken.
         bona_fide: Index of the class bona fide, from 0; of an output of one number whether
             ``"high"`` or ``"low"`` means bona fide.
     """
@@ -127,50 +130,31 @@ class Checked(_Strict):
     settings: Digest
 
 
-class Card(_Strict):
-    """A detector made of networks that were trained elsewhere.
+class _Described(_Strict):
+    """What every card says, see `Card` and `ScorerCard`.
 
     Attributes:
-        format: Name and version of the format.
         name: Name of the detector.
         note: Anything that people should know, such as which face detector the networks' own code
             takes its box from.
         data: Name of the training data.
         licence: Licence of the weights.
-        networks: The networks; the score is the mean of their probabilities of bona fide.
         threshold: ``{value, source}`` as the maker states it, a threshold as `Threshold.to_json`
             writes it, or None.
         margin: Scores nearer to the threshold than this are answered "cannot tell".
-        checked: Check on a photograph; None if there was none.
         limits: Limits beyond which crops are not judged, as `Limits.to_dict` writes them; None, and
             absent in older cards: only small faces are not.
         promise: See `DetectorBase.promise`; absent in older cards.
     """
 
-    format: Literal["sterling-card-1"]
     name: Annotated[str, Field(min_length=1, max_length=100)]
     note: str
     data: str
     licence: str
-    networks: Annotated[list[NetworkCard], Field(min_length=1, max_length=16)]
     threshold: dict[str, Any] | None
     margin: Annotated[float, Field(ge=0, allow_inf_nan=False)]
-    checked: Checked | None
     limits: dict[str, Any] | None = None
     promise: str = ""
-
-    @field_validator("networks")
-    @classmethod
-    def _go_together(cls, networks: list[NetworkCard]) -> list[NetworkCard]:
-        for name in ("size", "border"):
-            values = list(dict.fromkeys(getattr(network, name) for network in networks))
-            if len(values) > 1:
-                raise ValueError(f"{name} is {values}: the networks of a card share one")
-        if len({network.crop_scale is None for network in networks}) > 1:
-            raise ValueError("crop_scale is null for all networks, or for none")
-        if len(networks) > 1 and any(network.kind == "score" for network in networks):
-            raise ValueError("kind is 'score', which has no probability to average: one network")
-        return networks
 
     def parsed_threshold(self) -> Threshold | None:
         """Return the threshold.
@@ -187,14 +171,81 @@ class Card(_Strict):
             return Threshold(float(value), rule=MAKERS, source=str(source))
         return read_threshold(self.threshold)
 
+    def parsed_limits(self) -> Limits | None:
+        """Return the limits.
+
+        Raises:
+            InputError: They are malformed.
+        """
+        return None if self.limits is None else Limits.from_dict(self.limits)
+
+    def of(self, detector: DetectorBase) -> Self:
+        """Return the card with a detector's threshold, margin, limits and promise."""
+        threshold, stored = detector.threshold, self.threshold
+        if threshold is not None and threshold != self.parsed_threshold():
+            stored = json.loads(threshold.to_json())
+        changed = {
+            "threshold": stored,
+            "margin": detector.margin,
+            "limits": None if detector.limits is None else detector.limits.to_dict(),
+            "promise": detector.promise,
+        }
+        return self.model_copy(update=changed)
+
+
+class ScorerCard(_Described):
+    """A detector that is a function of somebody's package, or a server: no weights lie here.
+
+    Attributes:
+        format: Name and version of the format.
+        scorer: ``package.module:callable``, or an address, ``http://…``.
+        size: Side of the square crops in pixels.
+        crop_scale: Side of the crop over the longer side of the face box; None: the pictures are
+            crops already.
+        border: Handling of crops that leave the picture, see `CropSpec`.
+    """
+
+    format: Literal["sterling-scorer-1"]
+    scorer: Annotated[str, Field(min_length=3, max_length=1000)]
+    size: Annotated[int, Field(ge=1, le=4096)]
+    crop_scale: Annotated[float, Field(gt=0, le=10)] | None
+    border: Border
+
+
+class Card(_Described):
+    """A detector made of networks that were trained elsewhere.
+
+    Attributes:
+        format: Name and version of the format.
+        networks: The networks; the score is the mean of their probabilities of bona fide.
+        checked: Check on a photograph; None if there was none.
+    """
+
+    format: Literal["sterling-card-1"]
+    networks: Annotated[list[NetworkCard], Field(min_length=1, max_length=16)]
+    checked: Checked | None
+
+    @field_validator("networks")
+    @classmethod
+    def _go_together(cls, networks: list[NetworkCard]) -> list[NetworkCard]:
+        for name in ("size", "border"):
+            values = list(dict.fromkeys(getattr(network, name) for network in networks))
+            if len(values) > 1:
+                raise ValueError(f"{name} is {values}: the networks of a card share one")
+        if len({network.crop_scale is None for network in networks}) > 1:
+            raise ValueError("crop_scale is null for all networks, or for none")
+        if len(networks) > 1 and any(network.kind == "score" for network in networks):
+            raise ValueError("kind is 'score', which has no probability to average: one network")
+        return networks
+
     def settings(self) -> str:
         """SHA-256 of the networks' settings: a check holds for these and no others."""
         content = [network.model_dump(mode="json") for network in self.networks]
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
-def read_card_file(path: Path) -> Card:
-    """Read a card.
+def read_card_file(path: Path) -> Card | ScorerCard:
+    """Read a card of networks, or of a scorer.
 
     Raises:
         InputError: It is missing, too large, no YAML, or a field is missing, unknown or of another
@@ -202,25 +253,38 @@ def read_card_file(path: Path) -> Card:
     """
     with open_regular(path, "card", largest=LARGEST_CARD) as file:
         content = file.read()
-    return parse_card(_parsed(content, path), str(path))
+    stored = _parsed(content, path)
+    scorer = isinstance(stored, dict) and stored.get("format") == SCORER_FORMAT
+    return parse_scorer_card(stored, str(path)) if scorer else parse_card(stored, str(path))
 
 
 def parse_card(stored: Any, source: str) -> Card:
-    """Build a card from its object; `source` is named in errors.
+    """Build a card of networks from its object; `source` is named in errors.
 
     Raises:
         InputError: A field is missing, unknown or of another kind.
     """
-    if not isinstance(stored, dict) or stored.get("format") != FORMAT:
-        raise InputError(f"{source}: 'format' is not {FORMAT!r}; not a card of a detector")
+    return _as(Card, FORMAT, stored, source)
+
+
+def parse_scorer_card(stored: Any, source: str) -> ScorerCard:
+    """Build a card of a scorer from its object; as `parse_card`."""
+    return _as(ScorerCard, SCORER_FORMAT, stored, source)
+
+
+_Any = TypeVar("_Any", Card, ScorerCard)
+
+
+def _as(kind: type[_Any], form: str, stored: Any, source: str) -> _Any:
+    if not isinstance(stored, dict) or stored.get("format") != form:
+        raise InputError(f"{source}: 'format' is not {form!r}; not a card of a detector")
     try:
-        card = Card.model_validate(stored)
+        card = kind.model_validate(stored)
     except (ValidationError, RecursionError) as error:
         raise InputError(f"{source}: {_first(error)}") from error
     try:
         card.parsed_threshold()
-        if card.limits is not None:
-            Limits.from_dict(card.limits)
+        card.parsed_limits()
     except InputError as error:
         raise InputError(f"{source}: {error}") from error
     return card
@@ -248,7 +312,7 @@ def _parsed(content: bytes, path: Path) -> Any:
         raise InputError(f"{path}: not readable as YAML ({reason})") from error
 
 
-def write_card_file(card: Card, path: Path) -> None:
+def write_card_file(card: Card | ScorerCard, path: Path) -> None:
     """Write a card, which `read_card_file` reads back.
 
     Raises:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
@@ -16,10 +15,10 @@ from scipy.special import expit, softmax
 from sterling.errors import InputError
 from sterling.face.data.align import CropSpec
 from sterling.face.data.pixels import as_array
-from sterling.face.data.quality import Limits
 from sterling.face.pad.detector.base import DetectorBase, Provenance
 from sterling.face.pad.detector.card import (
     Card,
+    Kind,
     NetworkCard,
     read_card_file,
     write_card_file,
@@ -135,8 +134,10 @@ class Graph:
         """Names of the outputs."""
         return tuple(one.name for one in self.session.get_outputs())
 
-    def run(self, pixels: NDArray[np.float32], output: str, batch_size: int) -> NDArray[np.float64]:
-        """Return the named output for N pictures, (N, K).
+    def run(
+        self, pixels: NDArray[np.float32], output: str, batch_size: int, *, mean: bool = False
+    ) -> NDArray[np.float64]:
+        """Return the named output for N pictures, (N, K); with `mean` its mean, (N, 1).
 
         Raises:
             InputError: The network cannot take them, or answers with a map.
@@ -157,9 +158,12 @@ class Graph:
                     f"{self.path}: output {output} is {answer.shape} for {len(given)} pictures; "
                     "choose one with a row per picture"
                 )
+            if mean:
+                answer = answer.reshape(len(given), -1).mean(axis=1)
             if sum(side > 1 for side in answer.shape[1:]) > 1:
                 raise InputError(
-                    f"{self.path}: output {output} is {answer.shape}, a map; choose one of numbers"
+                    f"{self.path}: output {output} is {answer.shape}, a map; choose one of "
+                    "numbers, or state the kind map for its mean"
                 )
             parts.append(answer.reshape(len(given), -1))
         return np.concatenate(parts)
@@ -198,6 +202,8 @@ class CardDetector(DetectorBase):
         """
         path = Path(path)
         card = read_card_file(path)
+        if not isinstance(card, Card):
+            raise InputError(f"{path}: is the card of a scorer, without networks; load_detector")
         graphs = []
         for number, network in enumerate(card.networks):
             graph = Graph.load(within(path.parent, network.file))
@@ -222,7 +228,7 @@ class CardDetector(DetectorBase):
             provenance=Provenance(card.data, False, card.licence, 0, 0, "", {}),
             threshold=card.parsed_threshold(),
             margin=card.margin,
-            limits=None if card.limits is None else Limits.from_dict(card.limits),
+            limits=card.parsed_limits(),
             promise=card.promise,
             described=card,
             graphs=tuple(graphs),
@@ -279,26 +285,12 @@ class CardDetector(DetectorBase):
             )
         return ""
 
-    def to_card(self) -> Card:
-        """Return the card with the detector's threshold, margin, limits and promise."""
-        threshold = self.threshold
-        stored = self.described.threshold
-        if threshold is not None and threshold != self.described.parsed_threshold():
-            stored = json.loads(threshold.to_json())
-        changed = {
-            "threshold": stored,
-            "margin": self.margin,
-            "limits": None if self.limits is None else self.limits.to_dict(),
-            "promise": self.promise,
-        }
-        return self.described.model_copy(update=changed)
-
     def save_pretrained(self, folder: Path | str) -> None:
         """Write ``card.yaml`` and the networks into `folder`; see `DetectorBase`."""
         folder = Path(folder)
         for network, graph in zip(self.described.networks, self.graphs, strict=True):
             write_atomically(within(folder, network.file), graph.content)
-        write_card_file(self.to_card(), folder / CARD_FILE)
+        write_card_file(self.described.of(self), folder / CARD_FILE)
 
     def card(self) -> dict[str, Any]:
         """Return everything but the weights as one JSON object."""
@@ -349,7 +341,9 @@ def _bona_fide(
     network: NetworkCard, graph: Graph, pixels: NDArray[np.uint8], batch_size: int
 ) -> NDArray[np.float64]:
     """Probability of bona fide for crops (N, 3, S, S), or the network's number; (N,)."""
-    answer = graph.run(network_input(network, pixels), network.output, batch_size)
+    answer = graph.run(
+        network_input(network, pixels), network.output, batch_size, mean=network.kind == "map"
+    )
     return read_answer(network, answer)
 
 
@@ -368,14 +362,14 @@ def read_answer(network: NetworkCard, answer: NDArray[np.float64]) -> NDArray[np
         raise InputError(f"bona_fide is {place}, but output {network.output} takes {wanted}")
     if isinstance(place, int) and place >= classes:
         raise InputError(f"bona_fide is {place}, but output {network.output} has {classes} classes")
-    kinds = ("probabilities", "log odds", "score") if single else ("probabilities", "logits")
+    kinds = ("probabilities", "log odds", "score", "map") if single else ("probabilities", "logits")
     if network.kind not in kinds:
         raise InputError(
             f"kind is {network.kind}, but output {network.output} has {classes} numbers: state "
             f"{' or '.join(kinds)}"
         )
-    if network.kind == "probabilities":
-        _require_probabilities(answer)
+    if network.kind in ("probabilities", "map"):
+        _require_probabilities(answer, network.kind)
         answer = answer if not single else np.concatenate([1 - answer, answer], axis=1)
         return answer[:, _class(place)]
     if network.kind == "logits":
@@ -389,14 +383,14 @@ def _class(place: int | str) -> int:
     return place if isinstance(place, int) else int(place == "high")
 
 
-def _require_probabilities(answer: NDArray[np.float64]) -> None:
+def _require_probabilities(answer: NDArray[np.float64], kind: Kind) -> None:
     known = answer[np.isfinite(answer).all(axis=1)]
     total = known.sum(axis=1) if answer.shape[1] > 1 else np.ones(len(known))
     outside = (known < -_BEYOND) | (known > 1 + _BEYOND)
     if outside.any() or (abs(total - 1) > _OFF_1).any():
         raise InputError(
-            "kind is probabilities, but the network answers numbers that are none; state logits, "
-            "log odds or score"
+            f"kind is {kind}, but the network answers numbers that are no probabilities; state "
+            "logits, log odds or score"
         )
 
 

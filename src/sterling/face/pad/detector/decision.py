@@ -20,6 +20,18 @@ class Outcome(StrEnum):
     CANNOT_TELL = "cannot tell"
 
 
+class ScoringError(InputError):
+    """A detector that is code of others raised, or did not answer with one score per crop.
+
+    Attributes:
+        crop: Index of the crop, or of the first of a batch.
+    """
+
+    def __init__(self, message: str, crop: int) -> None:
+        super().__init__(message)
+        self.crop = crop
+
+
 @dataclass(frozen=True)
 class Decision:
     """The answer to one presentation.

@@ -6,11 +6,13 @@ reproduce them, and measurements.
 
 import hashlib
 import json
+import re
 from pathlib import Path
 
 from sterling.errors import InputError
 from sterling.face.pad.detector.base import CONFIG, DetectorBase, read_config
 from sterling.face.pad.detector.onnx import OnnxDetector
+from sterling.remote import is_address
 
 CARD_FILE = "card.yaml"
 """Name of the card in a folder that `CardDetector.save_pretrained` wrote."""
@@ -47,8 +49,10 @@ def load_detector(source: Path | str) -> DetectorBase:
 
     Args:
         source: ``"compact"``, a folder that `save_pretrained` wrote, an ``.onnx`` file that
-            `export_onnx` wrote, or a ``.yaml`` card of networks that others trained. Write
-            ``./compact`` for a folder of that name.
+            `export_onnx` wrote, a ``.yaml`` card of networks that others trained, a function as
+            ``package.module:callable``, or an address, ``http://…`` (see
+            `sterling.face.pad.detector.scorer` for both). Write ``./compact`` for a folder of that
+            name.
 
     Raises:
         InputError: There is no such detector, or it is damaged.
@@ -56,6 +60,10 @@ def load_detector(source: Path | str) -> DetectorBase:
     if str(source) == SHIPPED:
         return shipped_detector()
     path = Path(source)
+    if is_scorer(str(source)):
+        from sterling.face.pad.detector.scorer import ScorerDetector  # needs PyYAML and pydantic
+
+        return ScorerDetector.named(str(source))
     if path.suffix == ".onnx":
         return OnnxDetector.load(path)
     if path.suffix in (".yaml", ".yml") or (path / CARD_FILE).exists():
@@ -67,11 +75,22 @@ def load_detector(source: Path | str) -> DetectorBase:
     return Detector.from_pretrained(path)
 
 
-def _of_card(path: Path) -> DetectorBase:
-    from sterling.face.pad.detector.card_detector import CardDetector  # needs PyYAML and SciPy
+def is_scorer(source: str) -> bool:
+    """Whether a detector is named as ``package.module:callable``, or as an address."""
+    named = re.fullmatch(r"[^\W\d]\w*(\.\w+)*:\w+", source) and not Path(source).exists()
+    return bool(named) or is_address(source)
 
-    if path.suffix in (".yaml", ".yml"):
-        return CardDetector.load(path)
-    if (path / CONFIG).exists():
-        raise InputError(f"{path}: holds {CONFIG} and {CARD_FILE}, two detectors; remove one")
-    return CardDetector.load(path / CARD_FILE)
+
+def _of_card(path: Path) -> DetectorBase:
+    from sterling.face.pad.detector.card import ScorerCard, read_card_file  # needs PyYAML
+    from sterling.face.pad.detector.card_detector import CardDetector  # needs SciPy
+    from sterling.face.pad.detector.scorer import ScorerDetector
+
+    if path.suffix not in (".yaml", ".yml"):
+        if (path / CONFIG).exists():
+            raise InputError(f"{path}: holds {CONFIG} and {CARD_FILE}, two detectors; remove one")
+        path /= CARD_FILE
+    card = read_card_file(path)
+    if isinstance(card, ScorerCard):
+        return ScorerDetector.of(card, str(path))
+    return CardDetector.load(path)
