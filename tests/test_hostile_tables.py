@@ -45,6 +45,10 @@ SCORES = b"record,score,group,member\n" + b"".join(
     b"%04d,%d.5e-1,%s,%s\n" % (row, row, b"ab"[row % 2 : row % 2 + 1], (b"true", b"0")[row % 2])
     for row in range(12)
 )
+SCORE_LINES = b"".join(
+    b'{"record": "%04d", "score": %d.5e-1, "group": null, "member": %s}\n' % (n, n, b"true")
+    for n in range(12)
+)
 LOSSES = b"loss\n" + b"".join(b"%d.25\n" % row for row in range(12))
 CHANCES = b"label,p0,p1\n" + b"0,0.25,0.75\n1,0.5,0.5\n" * 4
 RECORDS = b"label,a,b,colour\n" + b'0,1.5,-2e3,red\n1,2.5,1,"b,lue"\n0,3.5,4,\n' * 3
@@ -125,6 +129,8 @@ READERS: list[tuple[str, bytes, Callable[[Path], object]]] = [
     ("scores.csv", SCORES, read_score_file),
     ("scores.tsv", SCORES.replace(b",", b"\t"), read_score_file),
     ("scores.parquet", parquet(SCORES), read_score_file),
+    ("scores.jsonl", SCORE_LINES, read_score_file),
+    ("every.jsonl", SCORE_LINES, read_all_columns),
     ("members.csv", SCORES, read_record_ids),
     ("losses.csv", LOSSES, read_signals),
     ("chances.csv", CHANCES, read_signals),
