@@ -46,7 +46,7 @@ SCORES = b"record,score,group,member\n" + b"".join(
     for row in range(12)
 )
 SCORE_LINES = b"".join(
-    b'{"record": "%04d", "score": %d.5e-1, "group": null, "member": %s}\n' % (n, n, b"true")
+    b'{"record": "%04d", "score": %d.5e-1, "group": "a", "member": %s}\n' % (n, n, b"true")
     for n in range(12)
 )
 LOSSES = b"loss\n" + b"".join(b"%d.25\n" % row for row in range(12))
