@@ -343,7 +343,13 @@ def _json_lines(path: Path, text: str) -> Table:
     if not rows:
         raise InputError(f"{path} is empty; give one JSON object a line")
     names = dict.fromkeys(name for row in rows for name in row)
-    frame = pl.DataFrame([_json_column(name, [row.get(name) for row in rows]) for name in names])
+    try:
+        columns = [_json_column(name, [row.get(name) for row in rows]) for name in names]
+    except UnicodeEncodeError as error:
+        raise InputError(
+            f"{path}: {quoted(error.object)} holds half a character; write it as UTF-8"
+        ) from error
+    frame = pl.DataFrame(columns)
     return Table(path, frame, lines=np.array(lines, dtype=np.intp))
 
 
