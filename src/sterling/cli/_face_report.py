@@ -133,7 +133,7 @@ def evaluation_claims(evaluation: Evaluation, requirements: Sequence[Requirement
         ),
     ]
     return [
-        *([bpcer_claim(guarantee, main), *assumption_claims(guarantee)] if guarantee else []),
+        *([*assumption_claims(guarantee), bpcer_claim(guarantee, main)] if guarantee else []),
         *(_required(evaluation, one) for one in requirements),
         *(claim for claim in alarms if claim.verdict == "does not hold"),
     ]

@@ -177,6 +177,7 @@ def train(
     from sterling.face.data import FaceDetector, split_by_subject
     from sterling.face.data.source import read_source
     from sterling.face.evaluation.evaluate import count_reasons, scores_of
+    from sterling.face.evaluation.presentations import require_both
     from sterling.face.pad import Detector, Preprocessing, Provenance, TrainConfig, TrainingError
     from sterling.face.pad.training.fit import fit, stages
     from sterling.measure import threshold_at_eer
@@ -188,6 +189,8 @@ def train(
     )
     if not manifest.matches(split=("train", "dev")).any():
         manifest = split_by_subject(manifest, seed=seed)
+    for split in ("train", "dev"):  # before faces are searched
+        require_both(manifest.where(split=split).bona_fide, f"{data}, split {split}")
     preprocessing = (
         Preprocessing(size=size)
         if cropped

@@ -57,6 +57,6 @@ def require_both(bona_fide: NDArray[np.bool_], place: str) -> None:
     attacks = len(bona_fide) - live
     if not live or not attacks:
         raise InputError(
-            f"{place}: {live} bona fide and {attacks} attack presentations; an evaluation needs "
-            "both (a folder holds them in live/ and spoof/<species>/)"
+            f"{place}: {live} bona fide and {attacks} attack presentations; both are needed (a "
+            "folder holds them in live/ and spoof/<species>/)"
         )

@@ -160,9 +160,9 @@ def _labels(
             "value, or leave the row out"
         )
     words = [plain_word(word) for word in written]
-    seen = dict(
-        zip(reversed(words), reversed(written), strict=True)
-    )  # the first of each as written
+    seen: dict[str, str] = {}
+    for word, text in zip(words, written, strict=True):
+        seen.setdefault(word, text)
     if bona_fide is not None:
         wanted = plain_word(bona_fide)
         if wanted not in seen:
