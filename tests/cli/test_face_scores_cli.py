@@ -68,7 +68,7 @@ def test_scores_get_the_same_report_as_a_detector(tmp_path: Path) -> None:
     }
     evidence = evidence_of(out)
     assert [table["name"] for table in evidence["tables"]] == [
-        *("rates", "systems", "where the threshold was chosen", "item under test")
+        *("rates", "where the threshold was chosen", "item under test")
     ]
     table = pl.read_parquet(out / "scores.parquet")
     assert (len(table), table["set"].unique().to_list()) == (360, ["test"])

@@ -80,7 +80,7 @@ def evaluation_findings(
         claims=[*evaluation_claims(evaluation, requirements), *further],
         tables=[
             rates_table(main),
-            _systems_table(evaluation.systems),
+            *([_systems_table(evaluation.systems)] if len(evaluation.systems) > 1 else []),
             *([_moved_table(evaluation)] if evaluation.moved() else []),
             *_cameras_tables(evaluation),
             *([reasons_table(evaluation.scored.reasons)] if evaluation.scored.reasons else []),

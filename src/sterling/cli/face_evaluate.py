@@ -35,7 +35,6 @@ if TYPE_CHECKING:
     from sterling.study import Claim
 
 THRESHOLD_FILE = "threshold.json"
-_RANKS = ("does not hold", "undecided", "holds")
 
 
 def evaluate(
@@ -254,7 +253,9 @@ def _leave_files(evaluation: "Evaluation", out: Path) -> bool:
 
 def show_claims(claims: "list[Claim]") -> None:
     """Write claims on standard output, those that do not hold first and in capitals."""
-    for claim in sorted(claims, key=lambda one: _RANKS.index(one.verdict)):
+    from sterling.study.report.page import RANKS
+
+    for claim in sorted(claims, key=lambda one: RANKS.index(one.verdict)):
         loud = claim.verdict if claim.verdict == "holds" else claim.verdict.upper()
         measured = ""
         if claim.measured is not None:

@@ -7,7 +7,6 @@ is the direction: whether a higher score means bona fide or attack::
     evaluate(read.part("test").scores, threshold)
 """
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import blake2b
@@ -118,8 +117,7 @@ def read_score_file(
     direction = _direction(table, found, values, label, higher_is)
     scores = Scores(values, label, direction=direction, item=item, subject=subject, group=group)
     place = _optional(table, found.get("path"), strip=False)
-    folder = path.parent
-    located = np.array([os.path.join(folder, one) if one else "" for one in place.tolist()])  # noqa: PTH118
+    located = np.array([str(path.parent / one) if one else "" for one in place.tolist()])
     camera = _optional(table, found.get("camera"))
     notes = (
         f"score: column {quoted(found['score'])}, {values.min():.4g} to {values.max():.4g}; higher "
