@@ -167,9 +167,11 @@ def area_figure(scores: Scores, *, seed: int = 0) -> Figure:
     if (scores.subject == "").any():
         return figure
     method = f"bootstrap over {subjects} subjects"
+    # Items and groups, which every draw would copy, have no part in an area.
+    bare = Scores(scores.upward, scores.label, subject=scores.subject)
     try:
         interval = bootstrap_by_subject(
-            scores, lambda one: auc(one).value, seed=seed, repetitions=DRAWS
+            bare, lambda one: auc(one).value, seed=seed, repetitions=DRAWS
         ).interval
     except NothingMeasuredError:  # each class has subjects of its own, and few
         interval, method = Interval(0.0, 1.0), f"nothing known from {subjects} subjects"

@@ -157,7 +157,8 @@ def _labels(
             f"{table.place(missing.index(True))}: column {quoted(name)} is empty; write its "
             "value, or leave the row out"
         )
-    words = [plain_word(word) for word in written]
+    plain = {text: plain_word(text) for text in set(written)}
+    words = [plain[text] for text in written]
     seen: dict[str, str] = {}
     for word, text in zip(words, written, strict=True):
         seen.setdefault(word, text)
@@ -250,18 +251,19 @@ def _splits(table: Table, name: str | None) -> tuple[NDArray[np.str_], str]:
     if name is None:
         return np.full(len(table), "", dtype="<U5"), "no column; all rows are evaluated"
     given = table.texts(name)
-    words = [plain_word(one) for one in given.tolist()]
-    for row, word in enumerate(words):
-        if word not in SPLITS:
-            raise InputError(
-                f"{table.place(row)}: split {quoted(str(given[row]))} unknown; use train, dev or "
-                f"test (column {quoted(name)} holds {_some(given.tolist())}), or name another "
-                "column, as --column split=NAME"
-            )
-    split = np.array([SPLITS[word] for word in words])
+    plain = {one: plain_word(one) for one in set(given.tolist())}
+    strange = [one for one, word in plain.items() if word not in SPLITS]
+    if strange:
+        row = int(np.isin(given, strange).argmax())
+        raise InputError(
+            f"{table.place(row)}: split {quoted(str(given[row]))} unknown; use train, dev or "
+            f"test (column {quoted(name)} holds {_some(given.tolist())}), or name another "
+            "column, as --column split=NAME"
+        )
+    split = np.array([SPLITS[plain[one]] for one in given.tolist()])
     said = [
-        f"{quoted(str(one))} as {SPLITS[plain_word(str(one))]} ({int((given == one).sum())})"
-        for one in np.unique(given)
+        f"{quoted(one)} as {SPLITS[plain[one]]} ({int((given == one).sum())})"
+        for one in sorted(plain)
     ]
     return split, f"column {quoted(name)}: {', '.join(said)}"
 
