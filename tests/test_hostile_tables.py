@@ -5,6 +5,7 @@
 
 import gzip
 import io
+import json
 import os
 import random
 import tempfile
@@ -20,6 +21,8 @@ from sterling.agent.prompts.labelled import read_task
 from sterling.errors import InputError
 from sterling.face.challenge.challenge import read_submission
 from sterling.face.data.manifest import Manifest
+from sterling.face.evaluation.chosen_threshold import ChosenThreshold
+from sterling.face.evaluation.score_file import read_score_file as read_presentations
 from sterling.face.recognition import (
     DLIB_THRESHOLD,
     Embedding,
@@ -31,6 +34,7 @@ from sterling.face.recognition import (
     write_embeddings,
     write_threshold,
 )
+from sterling.measure import Threshold
 from sterling.privacy.data.records import read_records
 from sterling.privacy.membership.score_file import read_record_ids, read_score_file
 from sterling.privacy.unlearning_attacks.signals import read_signals
@@ -45,6 +49,15 @@ SCORES = b"record,score,group,member\n" + b"".join(
     b"%04d,%d.5e-1,%s,%s\n" % (row, row, b"ab"[row % 2 : row % 2 + 1], (b"true", b"0")[row % 2])
     for row in range(12)
 )
+SCORE_LINES = b"".join(
+    b'{"record": "%04d", "score": %d.5e-1, "group": "a", "member": %s}\n' % (n, n, b"true")
+    for n in range(12)
+)
+PRESENTATIONS = b"item,score,label,species,subject,split,path\n" + b"".join(
+    b"i%d,%d.5,%s,,s%d,%s,%d.png\n" % (n, n, (b"live", b"spoof")[n % 2], n, b"test", n)
+    for n in range(8)
+)
+CHOSEN = json.dumps(ChosenThreshold(Threshold(0.5)).to_dict(), indent=1).encode()
 LOSSES = b"loss\n" + b"".join(b"%d.25\n" % row for row in range(12))
 CHANCES = b"label,p0,p1\n" + b"0,0.25,0.75\n1,0.5,0.5\n" * 4
 RECORDS = b"label,a,b,colour\n" + b'0,1.5,-2e3,red\n1,2.5,1,"b,lue"\n0,3.5,4,\n' * 3
@@ -117,6 +130,10 @@ def pairs_beside(path: Path) -> None:
     read_public_pairs(path.parent)
 
 
+def presentations(path: Path) -> None:
+    read_presentations(path, higher_is="bona-fide")
+
+
 def submission(path: Path) -> None:
     read_submission(path, BOARD)
 
@@ -125,6 +142,11 @@ READERS: list[tuple[str, bytes, Callable[[Path], object]]] = [
     ("scores.csv", SCORES, read_score_file),
     ("scores.tsv", SCORES.replace(b",", b"\t"), read_score_file),
     ("scores.parquet", parquet(SCORES), read_score_file),
+    ("scores.jsonl", SCORE_LINES, read_score_file),
+    ("every.jsonl", SCORE_LINES, read_all_columns),
+    ("presentations.csv", PRESENTATIONS, presentations),
+    ("presentations.parquet", parquet(PRESENTATIONS), presentations),
+    ("threshold.json", CHOSEN, ChosenThreshold.read),
     ("members.csv", SCORES, read_record_ids),
     ("losses.csv", LOSSES, read_signals),
     ("chances.csv", CHANCES, read_signals),

@@ -59,6 +59,10 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name, shift in (("scores", 2.0), ("nonmembers", 0.0)):
         table = {"record": [f"{name}{i}" for i in range(200)], "score": rng.normal(shift, 1, 200)}
         pl.DataFrame(table).write_csv(tmp_path / f"{name}.csv")
+    kinds = np.tile(["live", "print"], 200)
+    columns = {"score": rng.normal(2.0 * (kinds == "live"), 1), "label": kinds == "live"}
+    splits = {"species": kinds, "split": np.repeat(["dev", "test"], 200)}
+    pl.DataFrame({**columns, **splits}).write_csv(tmp_path / "liveness.csv")
     for name in ("forget", "holdout"):
         pl.DataFrame({"loss": rng.exponential(1, 200)}).write_csv(tmp_path / f"{name}.csv")
     (tmp_path / "prompts.txt").write_text("The house by the river\nIn the year of the flood\n")

@@ -231,3 +231,50 @@ def test_a_line_ends_where_people_end_it(tmp_path: Path) -> None:
     path = tmp_path / "lines.txt"
     path.write_bytes("\ufeffone\u2028\x0c\x85\x1c\x0b\n\ntwo\r\nthree\rfour".encode())
     assert read_lines(path) == ["one\u2028\x0c\x85\x1c\x0b", "", "two", "three", "four"]
+
+
+JSONL = """{"record": "0001", "score": 1, "live": true}
+
+{"score": 2.5, "record": "2", "live": false, "note": {"a": [1]}}
+{"record": "3", "score": null, "live": null}
+"""
+
+
+def test_json_lines_are_a_table(tmp_path: Path) -> None:
+    path = tmp_path / "scores.jsonl"
+    path.write_text(JSONL)
+    table = read_table(path)
+    assert table.columns == ["record", "score", "live", "note"]
+    assert table.texts("record").tolist() == ["0001", "2", "3"]
+    assert table.parsed("score").to_list() == [1, 2.5, None]
+    assert table.text("live").to_list() == ["true", "false", ""]
+    assert table.text("note").to_list() == ["", '{"a": [1]}', ""]
+    assert table.place(1) == f"{path}, line 3"  # blank lines are no rows
+    with pytest.raises(InputError, match=r"line 4: column 'score' is missing"):
+        table.numbers("score")
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("", "is empty"),
+        ('{"score": 1}\n[2]', r"line 2: \[2\] is no object"),
+        ('{"score": 1}\n{"score": 2', "line 2: no JSON"),
+        ('{"score": 1, "score": 2}', "line 1: 'score' is there twice"),
+        ('{"score": ' + "9" * 5000 + "}", "line 1: no JSON"),
+        ("[" * 100_000, "line 1: no JSON"),
+    ],
+)
+def test_json_lines_that_cannot_be_read_are_named(
+    tmp_path: Path, content: str, message: str
+) -> None:
+    path = tmp_path / "scores.jsonl"
+    path.write_text(content)
+    with pytest.raises(InputError, match=message):
+        read_table(path)
+
+
+def test_a_number_beyond_all_floats_is_infinite(tmp_path: Path) -> None:
+    path = tmp_path / "scores.jsonl"
+    path.write_text('{"score": -1' + "0" * 400 + "}")
+    assert read_table(path).numbers("score").tolist() == [-np.inf]

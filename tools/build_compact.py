@@ -303,7 +303,7 @@ def judged(detector: DetectorBase, faces: Faces) -> dict[str, dict[str, Any]]:
     """What a detector judges: AUC and error rates with one cue made equal, or one cue left."""
     return {
         point.kind: {
-            "AUC": estimate(point.area_by_subject()),
+            "AUC": estimate(point.area_by_subject().estimate()),
             "APCER": rate(point.errors.apcer_max),
             "BPCER": rate(point.errors.bpcer),
         }

@@ -170,8 +170,9 @@ def on_nuaa(detector: OnnxDetector, root: Path) -> dict[str, Any]:
 def calibrated(detector: OnnxDetector, own: Faces, other: Faces) -> dict[str, Any]:
     """``sterling face calibrate`` on some sessions, measured on the others."""
     promise = Promise(0.05, 0.95, "capture")
-    made = calibrate(detector, own, promise, source=f"NUAA, sessions {' and '.join(CHOSEN_ON)}")
-    threshold = threshold_of(replace(detector, threshold=made.detector.threshold))
+    source = f"NUAA, sessions {' and '.join(CHOSEN_ON)}"
+    made = calibrate(scores_of(detector.score(own.images), own.manifest), promise, source=source)
+    threshold = threshold_of(replace(detector, threshold=made.threshold))
     scores = scores_of(detector.score(other.images), other.manifest)
     return {
         "threshold": threshold.value,

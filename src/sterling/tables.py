@@ -1,22 +1,23 @@
 """Tables and lines of text as people have them, read rightly or refused in one line.
 
-CSV and TSV files come from spreadsheets, pandas, numpy and R, in several dialects; Parquet files
-may be damaged. `read_table` keeps every cell as it was written: ``0001`` is not ``1``. Only a
-column that is asked for as numbers is read as numbers::
+CSV and TSV files come from spreadsheets, pandas, numpy and R, in several dialects; Parquet and
+JSONL files may be damaged. `read_table` keeps every cell as it was written: ``0001`` is not ``1``.
+Only a column that is asked for as numbers is read as numbers::
 
     table = read_table(Path("scores.csv"))
     ids, scores = table.texts("record"), table.numbers("score")
 """
 
 import codecs
-import csv
 import gzip
 import io
+import json
+import math
 import os
 import re
 import zipfile
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -26,10 +27,9 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from sterling.delimited import cut_text, with_points
 from sterling.errors import InputError, quoted
 
-DELIMITERS = ("\t", ";", ",", "|")  # in this order where a header could be cut by several
-INDEX_NAMES = ("", "Unnamed: 0")  # pandas' and R's column of row numbers
 MISSING = ("", "?", "na", "n/a", "#n/a", "nan", "null")  # in lower case
 _BYTE_ORDER_MARKS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
@@ -47,8 +47,8 @@ class Table:
 
     Attributes:
         path: The file, for messages.
-        frame: The cells: text as written (CSV, TSV), or the types of the Parquet file. Blank lines
-            are no rows.
+        frame: The cells: text as written (CSV, TSV), or the types of the Parquet or JSONL file.
+            Blank lines are no rows.
         header: Whether the file names its columns; else they are named "1", "2", ...
         lines: Line of the file on which each row ends, (N,); None for Parquet.
         decimal_comma: Whether ``1,5`` may be a number: not where commas separate cells.
@@ -148,7 +148,7 @@ class Table:
             )
         cells = column.cast(pl.String).str.strip_chars()
         if self.decimal_comma:
-            cells = _with_points(cells)
+            cells = with_points(cells)
         return cells.cast(pl.Float64, strict=False)
 
     def numbers(self, name: str) -> NDArray[np.float64]:
@@ -203,12 +203,13 @@ class Table:
 
 
 def read_table(path: Path, *, header_optional: bool = False) -> Table:
-    """Read a .csv, .tsv or .parquet file; .gz may follow.
+    """Read a .csv, .tsv, .parquet or .jsonl file; .gz may follow.
 
     Cells of CSV are separated by commas, semicolons, tabs or bars, whichever the header shows. A
     byte order mark, blank lines, blanks around column names, a column of row numbers without a name
     and a spreadsheet's line ``sep=;`` are no data. UTF-16 and UTF-32 are read if they begin with a
-    byte order mark.
+    byte order mark. JSONL holds one object a line; a column keeps the type that all its values
+    share, truth values or numbers, and is text otherwise.
 
     Args:
         path: The file; never a pattern.
@@ -221,13 +222,18 @@ def read_table(path: Path, *, header_optional: bool = False) -> Table:
     """
     suffixes = [one.lower() for one in path.suffixes]
     kind = next(iter(suffixes[-2:-1] if suffixes[-1:] == [".gz"] else suffixes[-1:]), "")
-    if kind not in (".csv", ".tsv", ".parquet"):
-        raise InputError(f"{path}: write it as .csv or .parquet")
+    if kind not in (".csv", ".tsv", ".parquet", ".jsonl"):
+        raise InputError(f"{path}: write it as .csv, .parquet or .jsonl")
     content = read_bytes(path)
     if kind == ".parquet":
-        frame = _parquet(path, content)
-        return Table(path, frame)
-    return _delimited(path, decode(path, content), header_optional)
+        return Table(path, _parquet(path, content))
+    text = decode(path, content)
+    if kind == ".jsonl":
+        return _json_lines(path, text)
+    cut = cut_text(path, text, header_optional=header_optional)
+    columns = [pl.Series(name, cells, dtype=pl.String) for name, cells in cut.columns.items()]
+    lines = np.array(cut.lines, dtype=np.intp)
+    return Table(path, pl.DataFrame(columns), cut.header, lines, cut.delimiter != ",")
 
 
 def read_parquet(path: Path) -> pl.DataFrame:
@@ -268,7 +274,10 @@ def read_lines(path: Path) -> list[str]:
     Raises:
         InputError: The file is missing or not in UTF-8; the message names it.
     """
-    text = decode(path, read_bytes(path))
+    return _lines_of(decode(path, read_bytes(path)))
+
+
+def _lines_of(text: str) -> list[str]:
     return [line.rstrip("\r\n") for line in io.StringIO(text, newline="")]
 
 
@@ -316,142 +325,64 @@ def decode(path: Path, content: bytes) -> str:
     return text
 
 
-def _delimited(path: Path, text: str, header_optional: bool) -> Table:
-    delimiter, records = _records(path, text)
-    if not records:
-        raise InputError(f"{path} is empty; give a line of column names, and data")
-    width = len(records[0][1])
-    for line, cells in records:
-        if len(cells) != width:
-            found = "1 cell" if len(cells) == 1 else f"{len(cells)} cells"
-            raise InputError(
-                f"{path}, line {line}: {found}, but {width} in the first line; complete the line, "
-                "or quote a cell that holds a separator or a decimal comma"
-            )
-        if cells[0].startswith("\ufeff"):
-            raise InputError(
-                f"{path}, line {line}: begins with a byte order mark, as where files were joined; "
-                "remove it"
-            )
-    names = [name.strip() for name in records[0][1]]
-    header = not (header_optional and _only_numbers(path, names, delimiter != ","))
-    if header:
-        records = records[1:]
-    else:
-        names = [str(number) for number in range(1, width + 1)]
-    lines = np.array([line for line, _ in records], dtype=np.intp)
-    columns = list(zip(*(cells for _, cells in records), strict=True)) or [()] * width
-    kept = _named_columns(path, names, columns)
-    frame = pl.DataFrame([pl.Series(name, cells, dtype=pl.String) for name, cells in kept.items()])
-    return Table(path, frame, header, lines, delimiter != ",")
-
-
-_Record = tuple[int, list[str]]  # line on which it ends, and its cells
-
-
-def _records(path: Path, text: str) -> tuple[str, list[_Record]]:
-    """Cut a text into records without blank ones, by the delimiter that fits."""
-    hint = re.match(r"sep=([\t;,|])\r?\n", text)
-    if hint:
-        return hint[1], _cut(path, text, hint[1])[1:]
-    first = next((line for line in io.StringIO(text, newline="") if line.strip()), "")
-    possible = [one for one in DELIMITERS if one in first]
-    refusal: InputError | None = None
-    for delimiter in possible:
+def _json_lines(path: Path, text: str) -> Table:
+    """Read JSON objects, one a line; a key that some of them lack is missing there."""
+    rows, lines = [], []
+    for line, each in enumerate(_lines_of(text), start=1):
+        if not each.strip():
+            continue
         try:
-            records = _cut(path, text, delimiter)
-        except InputError as error:
-            refusal = refusal or error
-            continue
-        widths = {len(cells) for _, cells in records}
-        if len(widths) == 1 and widths != {1}:
-            return delimiter, records
-    if refusal is not None and len(possible) == 1:
-        raise refusal
-    most = max(possible, key=first.count, default=",")
-    return most, _cut(path, text, most)
-
-
-def _cut(path: Path, text: str, delimiter: str) -> list[_Record]:
-    reader = csv.reader(
-        io.StringIO(text, newline=""), delimiter=delimiter, strict=True, skipinitialspace=True
-    )
-    records: list[_Record] = []
-    blank = 0
+            row = json.loads(each, object_pairs_hook=_once_each)
+        except (ValueError, RecursionError) as error:
+            reason = error if isinstance(error, InputError) else "no JSON"
+            raise InputError(f"{path}, line {line}: {reason}; write one object a line") from error
+        if not isinstance(row, dict):
+            raise InputError(f"{path}, line {line}: {quoted(row)} is no object")
+        rows.append(row)
+        lines.append(line)
+    if not rows:
+        raise InputError(f"{path} is empty; give one JSON object a line")
+    names = dict.fromkeys(name for row in rows for name in row)
     try:
-        for cells in reader:
-            if not "".join(cells).strip():
-                blank = blank or reader.line_num
-                continue
-            if blank and records and len(cells) == 1:
-                # A missing value of a table with one column looks like a blank line.
-                raise InputError(
-                    f"{path}, line {blank}: is blank; remove the line, or write its value"
-                )
-            blank = 0
-            records.append((reader.line_num, cells))
-    except csv.Error as error:
+        columns = [_json_column(name, [row.get(name) for row in rows]) for name in names]
+    except UnicodeEncodeError as error:
         raise InputError(
-            f"{path}, line {reader.line_num}: {error}; mend the quotes, or quote a cell that holds "
-            "a line break"
+            f"{path}: {quoted(error.object)} holds half a character; write it as UTF-8"
         ) from error
-    return records
+    frame = pl.DataFrame(columns)
+    return Table(path, frame, lines=np.array(lines, dtype=np.intp))
 
 
-def _only_numbers(path: Path, cells: Sequence[str], decimal_comma: bool) -> bool:
-    """Whether a first line is data: numbers, some of them perhaps missing."""
-    column = pl.Series(cells, dtype=pl.String)
-    if decimal_comma:
-        column = _with_points(column)
-    numbers = column.cast(pl.Float64, strict=False)
-    if numbers.is_null().all() or any(
-        cell and number is None for cell, number in zip(cells, numbers, strict=True)
-    ):
-        return False
-    given = [cell for cell in cells if cell]
-    if len(given) > 2 and given == [str(number) for number in range(len(given))]:
-        raise InputError(
-            f"{path}: the first line counts 0, 1, 2, ..., as pandas names columns without names; "
-            "name the columns, or write no such line"
-        )
-    return True
+def _once_each(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise InputError(f"{quoted(twice)} is there twice")
+    return found
 
 
-def _named_columns(
-    path: Path, names: Sequence[str], columns: Sequence[Sequence[str]]
-) -> dict[str, Sequence[str]]:
-    """Leave out empty columns and row numbers that have no name; refuse the others."""
-    kept: dict[str, Sequence[str]] = {}
-    for place, (name, cells) in enumerate(zip(names, columns, strict=True)):
-        if not name and not any(map(str.strip, cells)):
-            continue
-        if place == 0 and name in INDEX_NAMES and _are_row_numbers(cells):
-            continue
-        if not name:
-            raise InputError(f"{path}: column {place + 1} has no name; name it or remove it")
-        if name in kept:
-            raise InputError(f"{path}: column {quoted(name)} is there twice; rename or remove one")
-        kept[name] = cells
-    return kept
+def _json_column(name: str, values: list[Any]) -> pl.Series:
+    """A column of JSON values: truth values or numbers where all are, else text."""
+    given = [value for value in values if value is not None]
+    if given and all(isinstance(value, bool) for value in given):
+        return pl.Series(name, values, dtype=pl.Boolean)
+    if given and all(isinstance(value, int) and abs(value) < _WHOLE_LIMIT for value in given):
+        return pl.Series(name, values, dtype=pl.Int64, strict=False)
+    if given and all(isinstance(value, int | float) for value in given):
+        return pl.Series(name, [_as_float(value) for value in values], dtype=pl.Float64)
+    return pl.Series(name, [_json_text(value) for value in values], dtype=pl.String)
 
 
-def _are_row_numbers(cells: Sequence[str]) -> bool:
-    return len(set(cells)) == len(cells) and all(re.fullmatch(r"\d{1,18}", one) for one in cells)
+def _as_float(value: float | None) -> float | None:
+    try:
+        return None if value is None else float(value)
+    except OverflowError:
+        return math.inf if value and value > 0 else -math.inf
 
 
-def _with_points(cells: pl.Series) -> pl.Series:
-    """Turn decimal commas into points, unless commas may separate thousands."""
-    written = cells.filter(cells.str.contains(",", literal=True).fill_null(value=False))
-    numbers = r"^[+-]?\d*,\d+([eE][+-]?\d+)?$"
-    thousands = r"^[+-]?[1-9]\d{0,2}(,\d{3})+$"
-    if (
-        not len(written)
-        or cells.str.contains(".", literal=True).any()
-        or not written.str.contains(numbers).all()
-        or written.str.contains(thousands).all()
-    ):
-        return cells
-    return cells.str.replace(",", ".", literal=True)
+def _json_text(value: Any) -> str | None:
+    return value if value is None or isinstance(value, str) else json.dumps(value, sort_keys=True)
 
 
 def _parquet(path: Path, content: bytes) -> pl.DataFrame:

@@ -11,8 +11,10 @@ import pytest
 from PIL import Image, ImageEnhance, ImageFilter
 from tests.cli.command import refused, run, told
 
+from sterling.cli import _face_sources, face_calibrate
 from sterling.face.data import Limits
 from sterling.face.pad import TrainHistory, shipped_detector
+from sterling.pictures import read_pixels
 
 ASTRONAUT = Path(__file__).resolve().parents[2] / "examples" / "photographs" / "astronaut.jpg"
 
@@ -239,10 +241,14 @@ def test_a_guarantee_is_in_evidence_and_report(detector: Path, tmp_path: Path) -
     message = refused(*arguments, *few)
     assert "calibration items are too few" in message
     assert "59 are needed" in message
-    assert run(*arguments[:-1], tmp_path / "second", "--guarantee", "bpcer=0.9").status == 0
+    assert not out.exists()  # there were too few to look for faces at all
+    ended = run(*arguments[:-1], tmp_path / "second", "--guarantee", "bpcer=0.9")
+    assert ended.status == 1
+    assert ended.out.startswith("DOES NOT HOLD: Assumption of the guarantee: ")
     evidence = json.loads((tmp_path / "second" / "evidence.json").read_text())
-    (claim,) = evidence["claims"]
-    assert claim["id"] == "bpcer_bound"
+    claims = {claim["id"]: claim["verdict"] for claim in evidence["claims"]}
+    assert claims["assumption_1"] == "does not hold"
+    assert "bpcer_bound" in claims
     (table,) = [table for table in evidence["tables"] if table["name"] == "guarantee"]
     assert "NOT MET" in str(table["rows"])
     assert evidence["command"].endswith("--guarantee bpcer=0.9")
@@ -336,6 +342,41 @@ def test_what_the_limits_refuse_is_counted(photographs: Path, tmp_path: Path) ->
         ["grey", "attack", 0, 12],
     ]
     assert evidence["not_scored"] == 1
+
+
+@pytest.mark.parametrize("kept", ["live", "spoof"])
+def test_classes_are_counted_before_faces_are_searched(
+    kept: str, photographs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(photographs / kept, tmp_path / "only" / kept)
+    searched: list[object] = []
+    for module in (_face_sources, face_calibrate):
+        monkeypatch.setattr(module, "judged_crops", lambda *given: searched.append(given))
+    given = ("compact", "--data", tmp_path / "only", "--out", tmp_path / "out")
+    counts = "12 bona fide and 0 attack" if kept == "live" else "0 bona fide and 12 attack"
+    assert counts in refused("face", "evaluate", *given)
+    few = "12 calibration items are too few" if kept == "live" else "no bona fide presentation"
+    assert few in refused("face", "calibrate", *given)
+    assert not searched
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_number_is_a_threshold_and_errors_are_shown(photographs: Path, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    given = ("face", "evaluate", "compact", "--data", photographs, "--out", out)
+    ended = run(*given, "--threshold", "1e9", "--subject-pattern", r"(?P<subject>subject\d)")
+    assert ended.status == 1
+    first, *_ = ended.out.splitlines()
+    assert first.startswith("DOES NOT HOLD: Bona fides are accepted more often than rejected. 1.0")
+    evidence = json.loads((out / "evidence.json").read_text())
+    assert "--subject-pattern '(?P<subject>subject" in evidence["command"]
+    gallery = json.loads((out / "errors.json").read_text())
+    assert len(gallery) == 12
+    assert all(item["text"].startswith("bona_fide, score ") for item in gallery)
+    assert all(read_pixels(out / item["images"][0]).shape == (3, 160, 160) for item in gallery)
+    assert "The worst errors" in (out / "report.html").read_text()
+    paths = pl.read_parquet(out / "scores.parquet")["path"]
+    assert all(Path(path).is_file() for path in paths)
 
 
 def test_a_guarantee_needs_calibration_captures(

@@ -3,12 +3,8 @@
 import numpy as np
 from tests.face.evaluation.test_bounded_threshold import scores
 
-from sterling.cli._face_report import (
-    bpcer_claim,
-    robustness_figures,
-    robustness_table,
-    subject_table,
-)
+from sterling.cli._face_report import bpcer_claim, rates_table
+from sterling.cli._face_robustness import robustness_figures, robustness_table
 from sterling.face.evaluation.bounded_threshold import Promise, bounded_threshold
 from sterling.face.evaluation.evaluate import SystemScores
 from sterling.face.evaluation.robustness import STRENGTHS, Point
@@ -67,12 +63,12 @@ def test_the_claim_and_a_table_take_subjects_as_the_unit() -> None:
     claim = bpcer_claim(guarantee, system)
     plain = bpcer_claim(guarantee, scored(600, rng, threshold))  # one presentation of each subject
     assert "clustered by 8 subjects, 95 % interval" in claim.estimand
-    assert "exact 95 % interval" in plain.estimand
+    assert "one of each of 600 subjects, exact, 95 % interval" in plain.estimand
     wrong, trials = system.errors.subjects["bona_fide"]
-    table = subject_table(system)
+    table = rates_table(system)
     row = next(each for each in table.rows if each[0] == "BPCER")
     exact, clustered = system.errors.bpcer.interval(), clustered_interval(wrong, trials)
-    assert row[1:7] == [8, system.errors.bpcer.value, exact.low, exact.high,
+    assert row[3:9] == [system.errors.bpcer.value, exact.low, exact.high, 8,
                         clustered.low, clustered.high]  # fmt: skip
     assert (claim.low, claim.high) == (clustered.low, clustered.high)
     assert clustered.high > 2 * exact.high

@@ -97,7 +97,7 @@ def test_columns_may_have_any_name(tmp_path: Path) -> None:
         (ROWS, {"rewards": ["snar"]}, "did you mean snra"),
         (ROWS, {"rewards": ["prompt"]}, "'prompt' holds other things than numbers"),
         ([{**ROWS[0], "step": 1.5}], {}, "write a whole number"),
-        ([], {}, "holds no rows"),
+        ([], {}, "is empty"),
     ],
 )
 def test_what_cannot_be_read_is_named(

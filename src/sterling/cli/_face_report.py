@@ -1,13 +1,24 @@
 """Claims, metrics, tables and figures of `sterling face evaluate`."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from sterling.face.evaluation.evaluate import SCORES_FILE, Evaluation, SystemScores
-from sterling.face.evaluation.robustness import CROP, UNCHANGED, Point
+from sterling.face.evaluation.intervals import Figure as Measured
+from sterling.face.evaluation.intervals import (
+    bpcer_figure,
+    error_figures,
+    events_figure,
+    species_figures,
+)
+from sterling.face.evaluation.requirement import Requirement
+from sterling.face.evaluation.worst_errors import MOST
 from sterling.face.pad import DetectorBase
 from sterling.guarantee import Guarantee
-from sterling.measure import BONA_FIDE, Estimate, Interval, Rate, clustered_interval
+from sterling.measure import BONA_FIDE, Interval, Rate, Threshold, clustered_interval
 from sterling.study import (
     Claim,
     Figure,
@@ -15,138 +26,230 @@ from sterling.study import (
     Metric,
     Table,
     TableRow,
+    at_least,
     at_most,
     bars_of_table,
-    lines,
     metric_of_rate,
 )
 
-_AXES: Mapping[str, str] = {
-    "low_resolution": "side divided by 1 +",
-    "noise": "standard deviation in grey levels",
-    "jpeg": "100 − quality",
-    "blur": "standard deviation in pixels",
-    "underexposure": "stops less light",
-    "overexposure": "stops more light",
-    "occlusion": "share of the side covered along each border",
-    CROP: "side of the crop over that of training",
-}
-
-_READINGS: Mapping[str, str] = {
-    UNCHANGED: "The crops as they are; compare the others with this row.",
-    "grey": "AUC stays: the detector does not need colour.",
-    "equal contrast": "AUC stays: it does not need brightness or contrast of the whole crop.",
-    "equal sharpness": "AUC stays: it does not take sharpness for life.",
-    "equal spectra": "AUC stays: it does not need the strength of detail at any size (sharpness, "
-    "noise, the raster of a print), nor contrast.",
-    "only spectra": "AUC stays: the strength of detail is enough; it needs no face at all.",
-    "shuffled patches": "AUC stays: local texture is enough; where things are does not matter.",
-    "no edges": "AUC stays: it does not need the edges of an instrument, or the room.",
-    "only edges": "AUC stays: what surrounds the face is enough; the face is not needed.",
-}
-"""Reading of each row of `interventions_table`, for people."""
+ERRORS_FILE = "errors.json"
+NO_USE = 0.5
+"""Error rate above which a decision is worse than a coin. Our choice."""
 
 
-def detector_findings(
+@dataclass(frozen=True)
+class Views:
+    """What an evaluation was asked to show beside its rates.
+
+    Attributes:
+        tables: Further tables.
+        figures: Further figures.
+        errors: Whether `ERRORS_FILE` lies in the run folder.
+    """
+
+    tables: Sequence[Table] = ()
+    figures: Sequence[Figure] = ()
+    errors: bool = False
+
+
+def evaluation_findings(
     evaluation: Evaluation,
-    detector: DetectorBase,
     *,
-    data: str,
-    guarantee: Guarantee | None = None,
-    degraded: Sequence[Point] = (),
-    changed: Sequence[Point] = (),
-    patched: Sequence[Point] = (),
+    scope: str,
+    facts: Mapping[str, Any],
+    requirements: Sequence[Requirement] = (),
+    further: Sequence[Claim] = (),
+    views: Views | None = None,
 ) -> Findings:
-    """Report an evaluation.
+    """Report an evaluation, of a detector or of scores alike.
 
     Args:
-        evaluation: Scores of the detector and of the baseline.
-        detector: The detector evaluated.
-        data: Name of the test data.
-        guarantee: Guarantee of the threshold; it becomes a table, and a claim about the test
-            captures.
-        degraded: Points of `sweep` and `recropped`.
-        changed: Points of `interventions`.
-        patched: Points of `patch_points`.
+        evaluation: The evaluation.
+        scope: What the figures hold for.
+        facts: What is known of the item under test, by name.
+        requirements: Bars that were asked for.
+        further: Claims of the caller.
+        views: Further tables and figures; None for none.
     """
-    main, captures = evaluation.systems[0], "Recorded captures"
-    if detector.provenance.simulated:
-        captures = "SIMULATED captures"
-    species = _species_table(main)
+    main, shown = evaluation.systems[0], views or Views()
+    guarantee = evaluation.chosen.guarantee
     return Findings(
-        scope=f"Test data: {data}. Detector trained on: {detector.provenance.data} ({captures}). "
-        "The figures hold for presentations like these, and for no others."
-        + (f" Caution: {detector.caution}." if detector.caution else ""),
-        not_scored=evaluation.not_scored,
+        scope=scope,
+        not_scored=evaluation.scored.not_scored,
         metrics=_metrics(evaluation),
-        claims=[bpcer_claim(guarantee, main)] if guarantee else [],
+        claims=[*evaluation_claims(evaluation, requirements), *further],
         tables=[
-            species,
-            _systems_table(evaluation.systems),
-            *([reasons_table(evaluation.reasons)] if evaluation.reasons else []),
-            *([subject_table(main)] if main.errors.subjects else []),
+            rates_table(main),
+            *([_systems_table(evaluation.systems)] if len(evaluation.systems) > 1 else []),
+            *([_moved_table(evaluation)] if evaluation.moved() else []),
+            *_cameras_tables(evaluation),
+            *([reasons_table(evaluation.scored.reasons)] if evaluation.scored.reasons else []),
             *([_guarantee_table(guarantee)] if guarantee else []),
-            _origin_table(detector),
-            *([robustness_table(degraded)] if degraded else []),
-            *([interventions_table(changed)] if changed else []),
-            *([patch_table(patched, detector.preprocessing.size)] if patched else []),
+            _facts_table(facts, evaluation.chosen.threshold),
+            *shown.tables,
         ],
         figures=[
             _det(evaluation.systems),
-            _species_figure(species),
-            *robustness_figures(degraded),
+            _species_figure(main),
+            *([_gallery()] if shown.errors else []),
+            *shown.figures,
         ],
     )
 
 
-def bpcer_claim(guarantee: Guarantee, system: SystemScores) -> Claim:
-    """Claim that the test captures, which did not choose the threshold, agree with its bound.
+def evaluation_claims(evaluation: Evaluation, requirements: Sequence[Requirement]) -> list[Claim]:
+    """Return what was promised and required, and what makes the threshold useless.
 
-    Its interval is clustered by subject where two or more are known and one has several
-    presentations, else exact per presentation.
+    Promised is the bound of the threshold's guarantee; an assumption of it that a check found unmet
+    or could not decide is a claim of its own. Without being asked, three things are claimed only
+    where their interval shows that they do not hold: that attacks of every species are rejected
+    more often than accepted, that bona fides are accepted more often than rejected, and that no
+    error rate lies above its interval on the presentations that chose the threshold.
     """
-    bpcer = system.errors.bpcer
-    wrong, trials = system.errors.subjects.get(BONA_FIDE, ((), ()))
-    if len(trials) < 2 or max(trials) == 1:
-        return at_most("bpcer_bound", guarantee.statement, bpcer, guarantee.level)
-    method = f"{bpcer.errors} of {bpcer.trials}, clustered by {len(trials)} subjects"
-    clustered = Estimate(bpcer.value, clustered_interval(wrong, trials), 0.95, method)
-    return at_most("bpcer_bound", guarantee.statement, clustered, guarantee.level)
+    main, guarantee = evaluation.systems[0], evaluation.chosen.guarantee
+    alarms = [
+        at_most(
+            "attacks_rejected",
+            "Attacks of every species are rejected more often than accepted.",
+            {name: one.estimate() for name, one in species_figures(main.errors).items()},
+            NO_USE,
+        ),
+        at_most(
+            "bona_fides_accepted",
+            "Bona fides are accepted more often than rejected.",
+            bpcer_figure(main.errors).estimate(),
+            NO_USE,
+        ),
+        *(
+            at_most(
+                f"threshold_carries_over_{name}",
+                f"The threshold carries over: the {_rate_name(name)} is no higher than on the "
+                "presentations that chose it.",
+                here.estimate(),
+                there.interval.high,
+            )
+            for name, (here, there) in evaluation.moved().items()
+            if there.interval.high < 1
+        ),
+    ]
+    return [
+        *([*assumption_claims(guarantee), bpcer_claim(guarantee, main)] if guarantee else []),
+        *(_required(evaluation, one) for one in requirements),
+        *(claim for claim in alarms if claim.verdict == "does not hold"),
+    ]
+
+
+def bpcer_claim(guarantee: Guarantee, system: SystemScores) -> Claim:
+    """Claim that the test captures, which did not choose the threshold, keep its bound."""
+    bpcer = bpcer_figure(system.errors).estimate()
+    return at_most("bpcer_bound", guarantee.statement, bpcer, guarantee.level)
+
+
+def assumption_claims(guarantee: Guarantee) -> list[Claim]:
+    """Claim each assumption that was checked and not found met."""
+    return [
+        Claim(
+            id=f"assumption_{number}",
+            claim=f"Assumption of the guarantee: {one.text}.",
+            estimand=str(one.checked),
+            measured=None,
+            bar="met",
+            verdict="undecided" if one.met is None else "does not hold",
+        )
+        for number, one in enumerate(guarantee.assumptions, start=1)
+        if one.checked is not None and not one.met
+    ]
+
+
+def _required(evaluation: Evaluation, requirement: Requirement) -> Claim:
+    compare = at_most if requirement.at_most else at_least
+    measured = evaluation.measured(requirement.metric)
+    sentence = f"Required: {requirement}."
+    if list(measured) == [requirement.metric]:
+        return compare(str(requirement), sentence, measured[requirement.metric], requirement.bar)
+    return compare(str(requirement), sentence, measured, requirement.bar)
+
+
+def headlines(evaluation: Evaluation) -> dict[str, Measured]:
+    """Return the headline figures by their name for people."""
+    main = evaluation.systems[0]
+    names = {
+        "apcer": f"APCER of the worst species ({main.errors.worst})",
+        "bpcer": "BPCER",
+        "acer": "ACER (for comparison with papers)",
+        "auc": "AUC",
+    }
+    return {names[name]: figure for name, figure in main.figures.items()}
 
 
 def _metrics(evaluation: Evaluation) -> list[Metric]:
-    main = evaluation.systems[0]
-    errors, area, n = main.errors, main.area, len(main.scores)
-
-    def metric(name: str, value: float, interval: Interval, unit: str) -> Metric:
-        return Metric(name=name, value=value, low=interval.low, high=interval.high, n=n, unit=unit)
-
     return [
-        metric_of_rate(f"APCER of the worst species ({errors.worst})", errors.apcer_max),
-        metric_of_rate("BPCER", errors.bpcer),
-        metric("ACER (for comparison with papers)", errors.acer, errors.acer_interval(), "rate"),
-        metric("AUC", area.value, area.interval, "area"),
+        *(
+            Metric(
+                name=name,
+                value=figure.value,
+                low=figure.interval.low,
+                high=figure.interval.high,
+                n=figure.units,
+                unit=f"{'area' if name == 'AUC' else 'rate'}, {figure.unit}",
+            )
+            for name, figure in headlines(evaluation).items()
+        ),
         *(
             metric_of_rate(
                 "BPNRR (no score)" if name == BONA_FIDE else f"APNRR of {name} (no score)", rate
             )
-            for name, rate in evaluation.non_responses.items()
+            for name, rate in evaluation.scored.non_responses.items()
         ),
     ]
 
 
-def _species_table(system: SystemScores) -> Table:
+def _rate_name(name: str) -> str:
+    return "BPCER" if name == BONA_FIDE else f"APCER of {name}"
+
+
+def rates_table(system: SystemScores) -> Table:
+    """Tabulate the rates with intervals per presentation, by subject, and in the worst case."""
+    errors = system.errors
     rows: list[TableRow] = []
-    for name, rate in sorted(system.errors.apcer.items(), key=lambda entry: -entry[1].value):
-        interval = rate.interval()
-        rows.append([name, rate.errors, rate.trials, rate.value, interval.low, interval.high])
+    for name, figure in error_figures(errors).items():
+        worst: tuple[float | None, float | None] = (None, None)
+        if name in errors.subjects:
+            wrong, trials = errors.subjects[name]
+            worst = _ends(clustered_interval(wrong, trials, method="worst case"))
+        by_subject = (None, None) if figure.subject is None else _ends(figure.subject)
+        rows.append(
+            [
+                _rate_name(name),
+                figure.counts,
+                figure.n,
+                figure.value,
+                *_ends(figure.presentation),
+                figure.subjects or None,
+                *by_subject,
+                *worst,
+            ]
+        )
+    known = any(row[6] is not None for row in rows)
+    used = (
+        "Claims, headlines and figures use the one by subject."
+        if known
+        else "By subject is not possible: no subjects are known. Claims, headlines and figures use "
+        "the one by presentation, which is too narrow if one person was presented several times."
+    )
     return Table(
-        name="species",
-        title="APCER per attack instrument species",
-        columns=["species", "accepted", "presented", "APCER", "low", "high"],
+        name="rates",
+        title="Error rates, by presentation and by subject",
+        columns=[
+            *("rate", "errors", "presented", "value", "presentation low", "presentation high"),
+            *("subjects", "subject low", "subject high", "worst case low", "worst case high"),
+        ],
         rows=rows,
-        caption="Exact 95 % intervals for independent presentations; several presentations of one "
-        "subject are not independent.",
+        caption="95 % intervals. Presentation: exact if presentations are independent. Subject: "
+        "for presentations of a subject that resemble each other, approximate; with no errors it "
+        "counts subjects, and with one subject it is the worst case. Worst case: exact for "
+        "subjects whose presentations depend on each other in any way; bounds the mean of their "
+        f"own rates, in which every subject weighs the same. {used}",
     )
 
 
@@ -171,46 +274,49 @@ def _ends(interval: Interval) -> tuple[float, float]:
     return interval.low, interval.high
 
 
-def subject_table(system: SystemScores) -> Table:
-    """Tabulate rates with intervals per presentation, by subject, and in the worst case."""
-    errors = system.errors
-    rates = {BONA_FIDE: errors.bpcer, **errors.apcer}
-    rows: list[TableRow] = []
-    for name, (wrong, trials) in sorted(errors.subjects.items(), key=lambda entry: entry[0]):
-        single = rates[name].interval()
-        clustered = clustered_interval(wrong, trials) if len(trials) > 1 else None
-        worst = clustered_interval(wrong, trials, method="worst case")
-        rows.append(
-            [
-                "BPCER" if name == BONA_FIDE else f"APCER of {name}",
-                len(trials),
-                rates[name].value,
-                single.low,
-                single.high,
-                clustered.low if clustered else None,
-                clustered.high if clustered else None,
-                worst.low,
-                worst.high,
-            ]
-        )
+def _moved_table(evaluation: Evaluation) -> Table:
     return Table(
-        name="subjects",
-        title="The same rates with subjects as the independent unit",
-        columns=[
-            "rate",
-            "subjects",
-            "value",
-            *("presentation low", "presentation high"),
-            *("clustered low", "clustered high"),
-            *("worst case low", "worst case high"),
+        name="where the threshold was chosen",
+        title="The same rates where the threshold was chosen",
+        columns=["rate", "there", "low", "high", "here", "low", "high"],
+        rows=[
+            [_rate_name(name), there.value, *_ends(there.interval), here.value,
+             *_ends(here.interval)]
+            for name, (here, there) in evaluation.moved().items()
         ],
-        rows=rows,
-        caption="95 % intervals. Presentation: exact if presentations are independent; metrics, "
-        "other tables and figures use it. Clustered: for presentations of a subject that resemble "
-        "each other, approximate; the statement of a guarantee uses it. Worst case: exact for "
-        "subjects whose presentations depend on each other in any way; bounds the mean of their "
-        "own rates, in which every subject weighs the same.",
-    )
+        caption="95 % intervals, by subject where subjects are known. There the rates are "
+        "optimistic: the threshold was fitted to these presentations, or to their bona fides.",
+    )  # fmt: skip
+
+
+def _cameras_tables(evaluation: Evaluation) -> list[Table]:
+    """Rates per camera, where two or more are known."""
+    test, threshold = evaluation.scored.test, evaluation.chosen.threshold
+    scores, wrong = test.scores, threshold.accept(test.scores) != test.scores.label
+    cameras = sorted(set(test.camera.tolist()) - {""})
+    if len(cameras) < 2:
+        return []
+    rows: list[TableRow] = []
+    for camera in cameras:
+        cells: TableRow = [camera]
+        for of_class in (scores.label, ~scores.label):
+            own = np.flatnonzero((test.camera == camera) & of_class)
+            if len(own):
+                figure = events_figure(wrong[own], scores.subject[own])
+                cells += [figure.n, figure.value, *_ends(figure.interval)]
+            else:
+                cells += [0, None, None, None]
+        rows.append(cells)
+    return [
+        Table(
+            name="cameras",
+            title="Error rates per camera",
+            columns=["camera", "bona fides", "BPCER", "low", "high", "attacks",
+                     "APCER, all attacks", "low", "high"],
+            rows=rows,
+            caption="95 % intervals, by subject where subjects are known.",
+        )
+    ]  # fmt: skip
 
 
 def _systems_table(systems: Sequence[SystemScores]) -> Table:
@@ -242,7 +348,27 @@ def _guarantee_table(guarantee: Guarantee) -> Table:
     )
 
 
-def _origin_table(detector: DetectorBase) -> Table:
+def _facts_table(facts: Mapping[str, Any], threshold: Threshold) -> Table:
+    at_or = "at or above it" if threshold.direction == "up" else "at or below it"
+    origin = threshold.source + (f" (n = {threshold.n})" if threshold.n else "")
+    chosen = {
+        "threshold": f"{threshold.value:.6g}; {at_or} means bona fide",
+        "threshold rule": threshold.rule,
+        "threshold chosen on": origin,
+    }
+    return Table(
+        name="item under test",
+        title="Item under test",
+        columns=["what", "value"],
+        rows=[
+            [name, None if value is None else str(value)]
+            for name, value in {**facts, **chosen}.items()
+        ],
+    )
+
+
+def detector_facts(detector: DetectorBase) -> dict[str, Any]:
+    """Return what is known of a detector, by name, for `evaluation_findings`."""
     card = detector.card()
     facts: dict[str, Any] = {
         **card["model"],
@@ -261,18 +387,7 @@ def _origin_table(detector: DetectorBase) -> Table:
         facts["checked on a bona fide photograph"] = card["checked"] or "no"
     if detector.caution:
         facts["caution"] = detector.caution
-    if detector.threshold is not None:
-        facts |= {
-            "threshold": detector.threshold.value,
-            "threshold rule": detector.threshold.rule,
-            "threshold chosen on": f"{detector.threshold.source} (n = {detector.threshold.n})",
-        }
-    return Table(
-        name="item under test",
-        title="Item under test",
-        columns=["what", "value"],
-        rows=[[name, None if value is None else str(value)] for name, value in facts.items()],
-    )
+    return facts
 
 
 def _det(systems: Sequence[SystemScores]) -> Figure:
@@ -280,113 +395,30 @@ def _det(systems: Sequence[SystemScores]) -> Figure:
         name="det",
         title="Detection error trade-off",
         kind="det",
-        caption="Dots: at the threshold. Band: exact 95 % interval of the BPCER.",
+        caption="Dots: at the threshold. Band: exact 95 % interval of the BPCER, by presentation.",
         data={"scores": SCORES_FILE, "systems": [system.name for system in systems]},
     )
 
 
-def _species_figure(table: Table) -> Figure:
-    rows: list[TableRow] = [[row[0], *row[3:]] for row in table.rows]
-    bars = table.model_copy(
-        update={"title": "Worst species first", "columns": [""] * 4, "rows": rows}
+def _species_figure(system: SystemScores) -> Figure:
+    figures = species_figures(system.errors)
+    bars = Table(
+        name="species",
+        title="Worst species first",
+        columns=["", "APCER", "low", "high"],
+        rows=[[name, one.value, *_ends(one.interval)] for name, one in figures.items()],
     )
-    return bars_of_table(bars, "APCER per species with exact 95 % intervals.", value_label="APCER")
+    units = " or ".join(dict.fromkeys(one.unit for one in figures.values()))
+    caption = f"APCER per species with 95 % intervals: {units}."
+    return bars_of_table(bars, caption, value_label="APCER")
 
 
-def robustness_table(points: Sequence[Point]) -> Table:
-    """Tabulate error rates on degraded pictures."""
-    rows: list[TableRow] = []
-    for point in points:
-        apcer, bpcer = point.errors.apcer_max_interval(), point.errors.bpcer.interval()
-        rows.append(
-            [
-                point.kind.replace("_", " "),
-                point.strength,
-                point.errors.apcer_max.value,
-                apcer.low,
-                apcer.high,
-                point.errors.bpcer.value,
-                bpcer.low,
-                bpcer.high,
-                point.area.value,
-            ]
-        )
-    return Table(
-        name="robustness",
-        title="Error rates on degraded pictures, at the detector's own threshold",
-        columns=["what", "strength", "worst APCER", "low", "high", "BPCER", "low", "high", "AUC"],
-        rows=rows,
-        caption="Exact 95 % intervals; that of the worst species holds for all species at once. "
-        "Strengths: "
-        + "; ".join(f"{kind.replace('_', ' ')}: {axis}" for kind, axis in _AXES.items())
-        + ".",
-    )
-
-
-def interventions_table(points: Sequence[Point]) -> Table:
-    """Tabulate what is left of a detector when one cue is taken, or one alone is left."""
-    rows: list[TableRow] = []
-    for point in points:
-        area = point.area_by_subject()
-        rows.append(
-            [
-                point.kind,
-                area.value,
-                area.interval.low,
-                area.interval.high,
-                point.errors.apcer_max.value,
-                point.errors.bpcer.value,
-                _READINGS[point.kind],
-            ]
-        )
-    return Table(
-        name="interventions",
-        title="What the detector judges: one cue taken from all crops, or left alone",
-        columns=["crops", "AUC", "low", "high", "worst APCER", "BPCER", "how to read it"],
-        rows=rows,
-        caption="Rates at the detector's own threshold, which a change can shift: the AUC says "
-        "whether the cue is needed. 95 % intervals over draws of subjects where they are known, "
-        "else over presentations. A cue that is not needed may be used all the same. The face is "
-        "taken to be central in the crop. No detector was trained on such pictures: an AUC that "
-        "falls may also mean that they are strange to it.",
-    )
-
-
-def robustness_figures(points: Sequence[Point]) -> list[Figure]:
-    """Draw error rates over strength, one figure per kind of degradation."""
-    by_kind: dict[str, list[Point]] = {}
-    for point in points:
-        by_kind.setdefault(point.kind, []).append(point)
-    return [
-        lines(
-            f"robustness {kind.replace('_', ' ')}",
-            f"Robustness: {kind.replace('_', ' ')}",
-            "At the detector's own threshold; intervals and the AUC are in the table.",
-            [point.strength for point in own],
-            {
-                "APCER, worst species": [point.errors.apcer_max.value for point in own],
-                "APCER, all attacks": [point.errors.apcer_pooled.value for point in own],
-                "BPCER": [point.errors.bpcer.value for point in own],
-            },
-            labels=(_AXES[kind], "error rate"),
-        )
-        for kind, own in by_kind.items()
-    ]
-
-
-def patch_table(points: Sequence[Point], size: int) -> Table:
-    """Tabulate error rates on attack presentations that wear a patch, in crops of side `size`."""
-    rows: list[TableRow] = []
-    for point in points:
-        apcer = point.errors.apcer_pooled
-        interval = apcer.interval()
-        rows.append([point.kind, apcer.value, interval.low, interval.high, point.area.value])
-    return Table(
-        name="adversarial patch",
-        title="Attack presentations that wear a patch",
-        columns=["patch", "APCER, all attacks", "low", "high", "AUC"],
-        rows=rows,
-        caption=f"One square patch of {points[0].strength:g} of {size} pixels for all "
-        "presentations, found by gradients on the development subjects' attacks, placed at random; "
-        "digital, not printed. Exact 95 % intervals.",
+def _gallery() -> Figure:
+    return Figure(
+        name="worst errors",
+        title="The worst errors",
+        kind="gallery",
+        caption=f"At most {MOST} presentations that were judged wrongly, the farthest beyond the "
+        "threshold first. A picture that could not be read is named without a thumbnail.",
+        data={"items": ERRORS_FILE},
     )

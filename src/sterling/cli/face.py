@@ -5,9 +5,18 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from sterling.cli import face_attack, face_card, face_challenge, face_data, face_recognition
-from sterling.cli._crops import PatternOption, crops_of, judged_crops
-from sterling.cli.studies import JsonFlag, show_evidence, show_json, show_metrics, show_table
+from sterling.cli import (
+    face_attack,
+    face_calibrate,
+    face_card,
+    face_challenge,
+    face_data,
+    face_evaluate,
+    face_recognition,
+)
+from sterling.cli._crops import PatternOption, crops_of
+from sterling.cli._face_sources import ANY_DETECTOR, DataOption, ProtocolOption, changed
+from sterling.cli.studies import JsonFlag, show_json, show_table
 from sterling.errors import InputError
 
 app = typer.Typer(
@@ -18,6 +27,8 @@ app.add_typer(face_challenge.app, name="challenge")
 app.add_typer(face_data.app, name="data")
 app.command()(face_card.card)
 app.command()(face_attack.attack)
+app.command()(face_evaluate.evaluate)
+app.command()(face_calibrate.calibrate)
 for verb in (
     face_recognition.embed,
     face_recognition.verify,
@@ -29,72 +40,14 @@ for verb in (
 JUDGED = 400
 """Test captures, at most, on which `train` shows what the new detector judges. Our choice."""
 
-ANY_DETECTOR = (
-    "Folder of a trained detector, .onnx file, .yaml card, package.module:callable, http:// "
-    "address, or compact."
-)
-AnyDetectorArgument = Annotated[str, typer.Argument(help=ANY_DETECTOR)]
-DataOption = Annotated[
-    Path,
-    typer.Option(
-        help="Folder with live/ and spoof/<species>/, of a public data set (see: sterling face "
-        "data check), or a manifest (.csv, .parquet)."
-    ),
-]
-ProtocolOption = Annotated[
-    str | None, typer.Option(help="Official protocol of the public data set in --data, as 4.1.")
-]
-ResearchFlag = Annotated[
-    bool, typer.Option("--research-use", help="Attack a detector that you trained yourself.")
-]
 CroppedFlag = Annotated[
     bool, typer.Option("--cropped", help="The pictures are face crops already.")
 ]
 
 
-def _degraded(detector: Any, faces: Any, manifest: Any, seed: int) -> Any:
-    """Error rates on degraded copies of the test pictures, and on wider and narrower crops."""
-    from sterling.face.evaluation.robustness import CROP_FACTORS, STRENGTHS, recropped, sweep
-    from sterling.runs import track
-
-    with track("degraded copies", sum(map(len, STRENGTHS.values()))) as advance:
-        points = sweep(detector, faces, seed=seed, progress=advance)
-    own = detector.preprocessing
-    if own.crop_scale is None:  # pictures that are crops already cannot be cut otherwise
-        return points
-    crops = {
-        factor: crops_of(manifest, detector.model, own.scaled(factor)).faces
-        for factor in CROP_FACTORS
-    }
-    return points + recropped(detector, crops)
-
-
-def _shares(rates: Any) -> dict[str, Any]:
-    """Shares of one reason by class, as JSON."""
-    return {
-        label: {
-            "count": rate.errors,
-            "presented": rate.trials,
-            "share": rate.value,
-            "low": rate.interval().low,
-            "high": rate.interval().high,
-        }
-        for label, rate in rates.items()
-    }
-
-
-def _changed(detector: Any, faces: Any, seed: int) -> Any:
-    """Error rates on crops from which one cue is taken."""
-    from sterling.face.evaluation.robustness import interventions, possible
-    from sterling.runs import track
-
-    with track("interventions", len(possible(detector))) as advance:
-        return interventions(detector, faces, seed=seed, progress=advance)
-
-
 def _judges(detector: Any, manifest: Any, out: Path, seed: int) -> None:
     """Show and write what a new detector judges, on test captures, if it takes single pictures."""
-    from sterling.cli._face_report import interventions_table
+    from sterling.cli._face_robustness import interventions_table
     from sterling.errors import NothingMeasuredError
     from sterling.face.evaluation.robustness import some_of
     from sterling.storage import write_atomically
@@ -105,7 +58,7 @@ def _judges(detector: Any, manifest: Any, out: Path, seed: int) -> None:
         return
     try:
         faces = crops_of(test, detector.model, detector.preprocessing).faces
-        table = interventions_table(_changed(detector, faces, seed))
+        table = interventions_table(changed(detector, faces, seed))
     except NothingMeasuredError as error:  # the detector is there all the same
         typer.echo(f"what the detector judges: not measured ({error})")
         return
@@ -224,6 +177,7 @@ def train(
     from sterling.face.data import FaceDetector, split_by_subject
     from sterling.face.data.source import read_source
     from sterling.face.evaluation.evaluate import count_reasons, scores_of
+    from sterling.face.evaluation.presentations import require_both
     from sterling.face.pad import Detector, Preprocessing, Provenance, TrainConfig, TrainingError
     from sterling.face.pad.training.fit import fit, stages
     from sterling.measure import threshold_at_eer
@@ -235,6 +189,8 @@ def train(
     )
     if not manifest.matches(split=("train", "dev")).any():
         manifest = split_by_subject(manifest, seed=seed)
+    for split in ("train", "dev"):  # before faces are searched
+        require_both(manifest.where(split=split).bona_fide, f"{data}, split {split}")
     preprocessing = (
         Preprocessing(size=size)
         if cropped
@@ -271,226 +227,6 @@ def train(
     _judges(detector, manifest, out, seed)
     typer.echo(f"not scored: {count_reasons(loaded.non_responses)}")
     typer.echo(f"next: sterling face evaluate {out} --data {out / 'manifest.csv'}")
-
-
-@app.command()
-def evaluate(
-    detector: AnyDetectorArgument,
-    data: DataOption,
-    subject_pattern: PatternOption = None,
-    protocol: ProtocolOption = None,
-    robustness: Annotated[
-        bool, typer.Option("--robustness", help="Also on degraded copies and on other crops.")
-    ] = False,
-    interventions: Annotated[
-        bool,
-        typer.Option(
-            "--interventions", help="Also what the detector judges: crops without one cue each."
-        ),
-    ] = False,
-    patch: Annotated[
-        float | None,
-        typer.Option(
-            help="Also on attacks that wear an adversarial patch, this share of the crop's side; "
-            "needs --research-use and the split dev."
-        ),
-    ] = None,
-    research_use: ResearchFlag = False,
-    guarantee: Annotated[
-        str | None,
-        typer.Option(
-            help="bpcer=0.05[,confidence=0.95][,unit=subject]: choose the threshold on the split "
-            "dev so that the BPCER is bounded with confidence."
-        ),
-    ] = None,
-    seed: Annotated[int, typer.Option(min=0)] = 0,
-    out: Annotated[Path, typer.Option(help="Run folder for evidence and report.")] = Path(
-        "runs/face-evaluate"
-    ),
-    as_json: JsonFlag = False,
-) -> None:
-    """Error rates per attack species with exact intervals, and a report.
-
-    Of a manifest with splits the test split is evaluated; otherwise everything is.
-    """
-    from sterling.cli._face_report import detector_findings
-    from sterling.face.data.source import read_source
-    from sterling.face.evaluation.bounded_threshold import Promise, bounded_threshold
-    from sterling.face.evaluation.evaluate import evaluate_detector, scores_of, write_scores
-    from sterling.face.evaluation.robustness import patch_points
-    from sterling.face.pad import load_detector
-    from sterling.research_use import require_research_use
-    from sterling.runs import open_run
-    from sterling.study import finish_run
-    from sterling.study.report import render_report
-
-    trained = load_detector(detector)
-    everything = read_source(
-        data, protocol, subject_pattern=subject_pattern, clips=trained.model.frames > 1
-    )
-    has_test = everything.matches(split="test").any()
-    manifest = everything.where(split="test") if has_test else everything
-    config = {
-        "detector": str(detector),
-        "data": str(data),
-        "protocol": protocol,
-        "robustness": robustness,
-        "interventions": interventions,
-        "patch": patch,
-        "guarantee": guarantee,
-    }
-    wanted = None if guarantee is None else Promise.parse(guarantee)
-    if patch is not None:
-        require_research_use(research_use)
-        if not all(everything.matches(split=name).any() for name in ("train", "dev", "test")):
-            raise InputError(f"--patch: {data} needs captures of splits 'train', 'dev' and 'test'")
-    if wanted and not (has_test and everything.matches(split="dev").any()):
-        raise InputError(
-            f"--guarantee: {data} needs captures of split 'dev' to calibrate on and of split "
-            "'test'; give a manifest with both"
-        )
-    identity = {"study": "face-evaluate", "seed": seed, "config": config}
-    with open_run(out, identity=identity, seed=seed) as run:
-        loaded = judged_crops(manifest, trained)
-        development = None
-        if has_test and everything.matches(split="train").any():
-            known = judged_crops(everything.where(split=("train", "dev")), trained).faces
-            development = (known.split("train"), known.split("dev"))
-        promise = None
-        if wanted:
-            held_out = judged_crops(everything.where(split="dev"), trained).faces
-            scores = scores_of(
-                trained.score(held_out.images, present=held_out.present), held_out.manifest
-            )
-            threshold, promise = bounded_threshold(
-                scores,
-                wanted,
-                source=f"{data}, split dev",
-                held_out="they are of the split 'dev'",
-                seed=seed,
-            )
-            trained = trained.with_threshold(threshold)
-        evaluation = evaluate_detector(
-            trained,
-            loaded.faces,
-            non_responses=loaded.non_responses,
-            manifest=manifest,
-            development=development,
-        )
-        write_scores([evaluation.table()], out)
-        patched = []
-        if patch is not None and development is not None:
-            patched = patch_points(
-                trained,
-                development[1],
-                loaded.faces,
-                share=patch,
-                research_use=research_use,
-                seed=seed,
-            )
-        findings = detector_findings(
-            evaluation,
-            trained,
-            data=manifest.source,
-            guarantee=promise,
-            degraded=_degraded(trained, loaded.faces, manifest, seed) if robustness else (),
-            changed=_changed(trained, loaded.faces, seed) if interventions else (),
-            patched=patched,
-        )
-        evidence = finish_run(
-            run,
-            findings,
-            study="face-evaluate",
-            command=f"sterling face evaluate {detector} --data {data} --seed {seed}"
-            + (f" --protocol {protocol}" if protocol else "")
-            + (" --robustness" if robustness else "")
-            + (" --interventions" if interventions else "")
-            + (f" --patch {patch:g} --research-use" if patch is not None else "")
-            + (f" --guarantee {guarantee}" if guarantee else ""),
-            config=config,
-        )
-    render_report([out], out / "report.html")
-    if as_json:
-        show_evidence(evidence)
-        return
-    show_metrics(evidence.metrics)
-    for claim in evidence.claims:
-        verdict = {"holds": "agree", "does not hold": "DISAGREE"}.get(claim.verdict, "undecided")
-        typer.echo(f"{claim.claim} Test captures: {verdict}.")
-    if interventions:
-        show_table(next(one for one in evidence.tables if one.name == "interventions"))
-    if trained.caution:
-        typer.echo(trained.caution)
-    typer.echo(f"report: {out / 'report.html'}")
-
-
-@app.command()
-def calibrate(
-    detector: AnyDetectorArgument,
-    data: DataOption,
-    out: Annotated[Path, typer.Option(help="Folder that receives the calibrated detector.")],
-    bpcer: Annotated[float, typer.Option(help="Share of bona fides rejected, at most.")] = 0.05,
-    confidence: Annotated[
-        float, typer.Option(help="Probability that the bound holds, over the draw of recordings.")
-    ] = 0.95,
-    unit: Annotated[
-        Literal["capture", "subject"],
-        typer.Option(help="What counts as a trial: each recording, or one of each subject."),
-    ] = "capture",
-    subject_pattern: PatternOption = None,
-    seed: Annotated[int, typer.Option(min=0)] = 0,
-    as_json: JsonFlag = False,
-) -> None:
-    """A threshold for your own camera: a bound on its BPCER, and the APCER to expect.
-
-    Give recordings made with that camera; of a manifest with splits the split dev is taken.
-    """
-    import json
-
-    from sterling.face.data.source import read_source
-    from sterling.face.evaluation.bounded_threshold import Promise
-    from sterling.face.evaluation.calibration import calibrate as choose
-    from sterling.face.evaluation.evaluate import count_reasons, rates_by_reason
-    from sterling.face.pad import load_detector
-    from sterling.storage import write_atomically
-
-    promise = Promise(bpcer, confidence, unit)
-    trained = load_detector(detector)
-    manifest = read_source(data, subject_pattern=subject_pattern)
-    if any(manifest.column("split")):
-        if not manifest.matches(split="dev").any():
-            raise InputError(f"{data} has splits and none is 'dev', which calibration takes")
-        manifest = manifest.where(split="dev")
-    loaded = judged_crops(manifest, trained)
-    found = choose(trained, loaded.faces, promise, source=str(data), seed=seed)
-    missing = rates_by_reason(loaded.non_responses, loaded.faces.manifest, manifest)
-    document = {
-        **found.to_dict(),
-        "not scored": count_reasons(loaded.non_responses),
-        "not scored by reason": {reason: _shares(rates) for reason, rates in missing.items()},
-        "caution": trained.caution or None,
-    }
-    # The record first: no calibrated detector lies there without it.
-    write_atomically(out / "calibration.json", json.dumps(document, indent=1) + "\n")
-    found.detector.save_pretrained(out)
-    if as_json:
-        show_json(document)
-        return
-    for line in found.lines():
-        typer.echo(line)
-    typer.echo(f"not scored: {count_reasons(loaded.non_responses)}")
-    for reason, rates in missing.items():
-        for label, rate in rates.items():
-            low, high = rate.interval().low, rate.interval().high
-            typer.echo(
-                f"  {reason}: {rate.errors} of {rate.trials} {label}, a share of {rate.value:.3f} "
-                f"({low:.3f} … {high:.3f})"
-            )
-    if missing:
-        typer.echo("  the promise holds for presentations that are scored")
-    if trained.caution:
-        typer.echo(trained.caution)
-    typer.echo(f"next: sterling face predict PHOTOGRAPH --detector {out}")
 
 
 @app.command()

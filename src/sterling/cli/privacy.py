@@ -23,7 +23,9 @@ app = typer.Typer(
 def mia(
     scores: Annotated[
         Path,
-        typer.Option(help="Records in question: .csv or .parquet with a column score, and record."),
+        typer.Option(
+            help="Records in question: .csv, .parquet, .jsonl with a column score, and record."
+        ),
     ],
     calibration: Annotated[
         Path, typer.Option(help="The same of known non-members, scored by the same model.")
@@ -139,7 +141,7 @@ def audit(
     forget: Annotated[
         Path,
         typer.Option(
-            help="Records to be forgotten: .csv, .parquet or .npz with loss, or label, p0, p1, ..."
+            help="Records to be forgotten: .csv, .parquet, .jsonl, .npz with loss, or label, p0 ..."
         ),
     ],
     holdout: Annotated[Path, typer.Option(help="The same of records that no model was given.")],

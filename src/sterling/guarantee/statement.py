@@ -14,10 +14,12 @@ class Assumption:
     Attributes:
         text: The condition.
         checked: Check and its result; None when it was not checked.
+        met: Whether the check found it met; None where it could not tell, or was not checked.
     """
 
     text: str
     checked: str | None = None
+    met: bool | None = None
 
 
 EXCHANGEABLE = Assumption("calibration and test items are exchangeable")

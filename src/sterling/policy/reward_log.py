@@ -20,8 +20,6 @@ from numpy.typing import NDArray
 from sterling.errors import InputError, quoted, unknown_name
 
 if TYPE_CHECKING:
-    import polars as pl
-
     from sterling.tables import Table
 
 Floats = NDArray[np.float64]
@@ -157,49 +155,10 @@ def _files(path: Path) -> list[Path]:
 def _read(path: Path) -> "Table":
     from sterling.tables import read_table
 
-    table = _read_lines(path) if path.suffix == ".jsonl" else read_table(path)
+    table = read_table(path)
     if not len(table):
         raise InputError(f"{path} holds no rows; give a log with one row per completion")
     return table
-
-
-def _read_lines(path: Path) -> "Table":
-    """Read JSON objects, one a line, as a table."""
-    import polars as pl
-
-    from sterling.tables import Table, read_lines
-
-    rows, lines = [], []
-    for line, text in enumerate(read_lines(path), start=1):
-        if not text.strip():
-            continue
-        try:
-            row = json.loads(text)
-        except (json.JSONDecodeError, RecursionError) as error:
-            raise InputError(f"{path}, line {line}: no JSON; write one object a line") from error
-        if not isinstance(row, dict):
-            raise InputError(f"{path}, line {line}: {quoted(row)} is no object")
-        rows.append(row)
-        lines.append(line)
-    names = dict.fromkeys(name for row in rows for name in row)
-    frame = pl.DataFrame([_series(name, [row.get(name) for row in rows]) for name in names])
-    return Table(path, frame, lines=np.array(lines, dtype=np.intp))
-
-
-def _series(name: str, values: list[Any]) -> "pl.Series":
-    """A column of JSON values: numbers where all are, else text."""
-    import polars as pl
-
-    given = [value for value in values if value is not None]
-    if given and all(isinstance(value, int) and abs(value) < 2**53 for value in given):
-        return pl.Series(name, values, dtype=pl.Int64, strict=False)
-    if given and all(isinstance(value, int | float) for value in given):
-        return pl.Series(name, values, dtype=pl.Float64, strict=False)
-    return pl.Series(name, [_text(value) for value in values], dtype=pl.String)
-
-
-def _text(value: Any) -> str | None:
-    return value if value is None or isinstance(value, str) else json.dumps(value, sort_keys=True)
 
 
 def _columns(

@@ -10,7 +10,7 @@ import torch
 from sterling.errors import InputError
 from sterling.face.data import Faces, Manifest
 from sterling.face.evaluation.bounded_threshold import Promise, bounded_threshold
-from sterling.face.evaluation.calibration import calibrate
+from sterling.face.evaluation.calibration import Calibration, calibrate
 from sterling.face.evaluation.evaluate import scores_of
 from sterling.face.pad import CDCN, Detector, Preprocessing, Provenance
 from sterling.measure import Threshold
@@ -50,26 +50,26 @@ def detector() -> Detector:
     )
 
 
+def calibrated(detector: Detector, faces: Faces) -> Calibration:
+    scores = scores_of(detector.score(faces.images), faces.manifest)
+    return calibrate(scores, PROMISE, source="desk", before=detector.threshold)
+
+
 def test_only_bona_fides_choose_and_attacks_are_measured(detector: Detector) -> None:
     faces = recordings(20, 30)
-    found = calibrate(detector, faces, PROMISE, source="desk")
+    found = calibrated(detector, faces)
     scores = scores_of(detector.score(faces.images), faces.manifest)
-    threshold = found.detector.threshold
-    assert threshold is not None
-    assert found.errors is not None
+    threshold, rates = found.threshold, found.chosen.rates
     # k = 2 is the largest with P(Binomial(20, 0.2) >= k) >= 0.9: one bona fide may be rejected.
     assert threshold.value == np.sort(scores.positive)[1]
-    assert found.errors.bpcer.errors == 1
+    assert rates["bona_fide"].counts == 1
     replays = scores.group == "replay"
     accepted = int((scores.values[replays] >= threshold.value).sum())
-    assert (found.errors.apcer["replay"].errors, found.errors.apcer["replay"].trials) == (
-        accepted,
-        10,
-    )
+    assert (rates["replay"].counts, rates["replay"].n) == (accepted, 10)
     moved = faces.images.clone()
     moved[20:] = 255 - moved[20:]
-    other = calibrate(detector, Faces(faces.manifest, moved), PROMISE, source="desk")
-    assert other.detector.threshold == threshold
+    other = calibrated(detector, Faces(faces.manifest, moved))
+    assert other.threshold == threshold
     assert found.before is not None
     assert found.before.apcer_max.value == 1.0  # everything is accepted at a threshold of 0
     assert found.guarantee.assumptions[-1].checked is None
@@ -77,26 +77,26 @@ def test_only_bona_fides_choose_and_attacks_are_measured(detector: Detector) -> 
 
 def test_frames_of_a_video_are_one_trial(detector: Detector) -> None:
     faces = recordings(12, 6, frames=3)
-    found = calibrate(detector, faces, PROMISE, source="desk")
+    found = calibrated(detector, faces)
     assert found.guarantee.n == 12
-    assert found.errors is not None
-    assert found.errors.apcer["print"].trials == 4
+    assert found.chosen.rates["print"].n == 4
     with pytest.raises(InputError, match="10 calibration items are too few"):
-        calibrate(detector, recordings(10, 6, frames=3), PROMISE, source="desk")
+        calibrated(detector, recordings(10, 6, frames=3))
 
 
 def test_it_agrees_with_the_bound_on_scores(detector: Detector) -> None:
     faces = recordings(40, 6)
     scores = scores_of(detector.score(faces.images), faces.manifest)
     threshold, guarantee = bounded_threshold(scores, PROMISE, source="desk")
-    found = calibrate(detector, faces, PROMISE, source="desk")
-    assert found.detector.threshold == threshold
+    found = calibrated(detector, faces)
+    assert found.threshold == threshold
     assert found.guarantee == guarantee
 
 
 def test_without_attacks_nothing_is_said_about_them(detector: Detector) -> None:
-    found = calibrate(replace(detector, threshold=None), recordings(15, 0), PROMISE, source="desk")
-    assert found.errors is found.before is None
+    found = calibrated(replace(detector, threshold=None), recordings(15, 0))
+    assert found.before is None
+    assert not found.chosen.rates
     assert "nothing is known about the APCER" in found.lines()[-1]
     document = json.loads(json.dumps(found.to_dict()))
     assert document["at this threshold"] is None
@@ -109,8 +109,7 @@ def test_nearly_constant_scores_are_warned_of(detector: Detector) -> None:
         last = [name for name, _ in louder.named_parameters()][-1]
         louder.get_parameter(last).mul_(1e4)  # the last convolution's, before a ReLU
     told, silent = (
-        calibrate(one, recordings(20, 30), PROMISE, source="desk")
-        for one in (detector, replace(detector, model=louder))
+        calibrated(one, recordings(20, 30)) for one in (detector, replace(detector, model=louder))
     )
     assert silent.spread == pytest.approx(1e4 * told.spread, rel=1e-3)
     assert told.spread < 0.01 < silent.spread
@@ -121,4 +120,4 @@ def test_nearly_constant_scores_are_warned_of(detector: Detector) -> None:
 
 def test_without_bona_fides_there_is_no_threshold(detector: Detector) -> None:
     with pytest.raises(InputError, match="desk: no bona fide presentation"):
-        calibrate(detector, recordings(0, 9), PROMISE, source="desk")
+        calibrated(detector, recordings(0, 9))

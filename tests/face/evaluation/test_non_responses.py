@@ -8,7 +8,7 @@ import torch
 
 from sterling.errors import NothingMeasuredError
 from sterling.face.data import Faces, LoadedFaces, Manifest, NonResponse
-from sterling.face.evaluation.evaluate import evaluate_detector, familiar, rates_by_reason
+from sterling.face.evaluation.evaluate import familiar, rates_by_reason, score_detector
 from sterling.face.pad import Compact, Detector, Preprocessing, Provenance, Reference
 from sterling.measure import Threshold
 
@@ -58,9 +58,7 @@ def test_unfamiliar_crops_become_non_responses(detector: Detector) -> None:
         ("i9", "blurred"),
         ("i3", "unfamiliar"),
     ]
-    found = evaluate_detector(
-        detector, kept.faces, non_responses=kept.non_responses, manifest=every
-    )
+    found = score_detector(detector, kept.faces, non_responses=kept.non_responses, manifest=every)
     assert found.not_scored == 2
     assert found.non_responses["print"].errors == 2  # APNRR, of 5 prints
     assert {

@@ -4,6 +4,7 @@ from dataclasses import dataclass, fields, replace
 from typing import Any, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from sterling.checks import Level, check_fields
 from sterling.errors import InputError, unknown_name
@@ -56,6 +57,23 @@ class Promise:
         return cls(**given)
 
 
+def require_enough(promise: Promise, subject: NDArray[np.str_], place: str) -> None:
+    """Refuse bona fide presentations that are too few for a promise, before any is scored.
+
+    Args:
+        promise: Guarantee asked for.
+        subject: Subject of each bona fide presentation, text (N,).
+        place: Name of the presentations, for the message.
+
+    Raises:
+        InputError: There is none, or too few; the message says how many are needed.
+    """
+    if not len(subject):
+        raise InputError(f"{place}: no bona fide presentation, and those choose the threshold")
+    counted = len(set(subject.tolist())) if promise.unit == "subject" else len(subject)
+    tolerance_limit(np.zeros(counted), promise.bpcer, promise.confidence)  # any scores will do
+
+
 def bounded_threshold(
     calibration: Scores,
     promise: Promise,
@@ -84,6 +102,7 @@ def bounded_threshold(
     subjects = set(counted.subject.tolist())
     n, unknown = len(counted), "" in subjects
     known = "subjects not known" if unknown else f"{n} captures of {len(subjects)} subjects"
+    met: bool | None = True
     if promise.unit == "subject":
         if unknown:
             raise InputError("unit=subject: the calibration captures name no subject; use capture")
@@ -91,8 +110,12 @@ def bounded_threshold(
         _, first = np.unique(counted.subject[order], return_index=True)
         counted = counted.resample(order[first])
         known += "; one of each counts"
-    elif unknown or len(subjects) < n:
+    elif unknown:
+        known += ": captures of one subject would not be independent trials"
+        met = None
+    elif len(subjects) < n:
         known += ": NOT MET, captures of one subject are not independent trials"
+        met = False
     limit = tolerance_limit(counted.positive, promise.bpcer, promise.confidence)
     threshold = Threshold(
         value=limit.value if calibration.direction == "up" else -limit.value,
@@ -107,9 +130,9 @@ def bounded_threshold(
         statement=f"With confidence {promise.confidence:g} over the draw of the calibration "
         f"captures, the BPCER at this threshold is at most {promise.bpcer:g}.",
         assumptions=(
-            Assumption("the bona fide captures counted are independent draws", known),
+            Assumption("the bona fide captures counted are independent draws", known, met),
             Assumption("the captures judged later are drawn as the calibration captures were"),
-            Assumption("the detector was trained without them", held_out),
+            Assumption("the detector was trained without them", held_out, bool(held_out) or None),
         ),
     )
     return threshold, guarantee

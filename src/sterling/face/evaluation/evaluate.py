@@ -1,9 +1,14 @@
-"""Evaluation of a detector on labelled crops, in the vocabulary of ISO/IEC 30107-3."""
+"""Evaluation of a detector, or of scores that it gave, in the vocabulary of ISO/IEC 30107-3.
+
+Both ways meet in `Scored`: `score_detector` makes it from labelled crops, a file of scores brings
+it along, and `evaluate_scored` goes on from there.
+"""
 
 import io
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +17,18 @@ from numpy.typing import NDArray
 
 from sterling.errors import InputError, NothingMeasuredError
 from sterling.face.data import ATTACK, BONA_FIDE, Faces, LoadedFaces, Manifest, NonResponse
+from sterling.face.evaluation.chosen_threshold import ChosenThreshold
+from sterling.face.evaluation.intervals import (
+    Figure,
+    acer_figure,
+    area_figure,
+    bpcer_figure,
+    error_figures,
+    rate_figure,
+    species_figures,
+)
+from sterling.face.evaluation.presentations import Presentations
+from sterling.face.evaluation.requirement import RequiredMetric
 from sterling.face.pad import DetectorBase, score_thumbnails
 from sterling.face.pad.detector.decision import ScoringError
 from sterling.measure import (
@@ -79,29 +96,87 @@ class SystemScores:
         """AUC."""
         return auc(self.scores)
 
+    @cached_property
+    def figures(self) -> Mapping[str, Figure]:
+        """Figures with both intervals: APCER of the worst species, BPCER, ACER and AUC."""
+        species = species_figures(self.errors)
+        return {
+            "apcer": species[self.errors.worst],
+            "bpcer": bpcer_figure(self.errors),
+            "acer": acer_figure(self.errors, len(self.scores)),
+            "auc": area_figure(self.scores),
+        }
+
 
 @dataclass(frozen=True, eq=False)
-class Evaluation:
-    """A detector's test scores, with those of the trivial baseline.
+class Scored:
+    """Presentations that a system scored, whatever it is: a detector, or a file of its scores.
 
     Attributes:
-        systems: The detector first, then the baseline where it could be fitted.
-        non_responses: Share of presentations without a score, per species and for bona fides.
+        name: Name of the system.
+        test: Test presentations with a score, of both classes.
+        development: Scores of presentations that may choose a threshold; None where there are none.
+        baseline: The trivial baseline on the same presentations, where it could be fitted.
+        non_responses: Share of presentations without a score, per species and for bona fides; empty
+            where it is not known.
         not_scored: Number of items without a score.
         reasons: Shares of items without a score by reason and class, see `rates_by_reason`.
     """
 
+    name: str
+    test: Presentations
+    development: Scores | None = None
+    baseline: SystemScores | None = None
+    non_responses: Mapping[str, Rate] = field(default_factory=dict)
+    not_scored: int = 0
+    reasons: Mapping[str, Mapping[str, Rate]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, eq=False)
+class Evaluation:
+    """Error rates of a system at a threshold, with those of the trivial baseline.
+
+    Attributes:
+        scored: Presentations and scores.
+        chosen: The threshold, with what was promised and known of it.
+        systems: The system first, then the baseline where it could be fitted.
+    """
+
+    scored: Scored
+    chosen: ChosenThreshold
     systems: tuple[SystemScores, ...]
-    non_responses: Mapping[str, Rate]
-    not_scored: int
-    reasons: Mapping[str, Mapping[str, Rate]]
 
     def table(self) -> pl.DataFrame:
         """Per-item scores of all systems, see `score_table`."""
+        paths = self.scored.test.path
         each = [
-            score_table(one.scores, one.errors.threshold, system=one.name) for one in self.systems
+            score_table(one.scores, one.errors.threshold, system=one.name, path=paths)
+            for one in self.systems
         ]
         return pl.concat(each)
+
+    def measured(self, metric: RequiredMetric) -> dict[str, Estimate]:
+        """Return the estimates that a requirement on a metric is tested on, by name.
+
+        The shares of presentations without a score are known of detectors alone.
+        """
+        main = self.systems[0]
+        if metric == "apcer":
+            return {name: one.estimate() for name, one in species_figures(main.errors).items()}
+        if metric in ("apnrr", "bpnrr"):
+            rates = self.scored.non_responses
+            wanted = [name for name in rates if (name == BONA_FIDE) == (metric == "bpnrr")]
+            return {name: rate_figure(rates[name], None).estimate() for name in wanted}
+        return {metric: main.figures[metric].estimate()}
+
+    def moved(self) -> dict[str, tuple[Figure, Figure]]:
+        """Return the rates that are known both here and where the threshold was chosen.
+
+        Returns:
+            By species, or ``"bona_fide"``: the rate here, and there.
+        """
+        here, there = error_figures(self.systems[0].errors), self.chosen.rates
+        return {name: (here[name], there[name]) for name in here if name in there}
 
 
 def familiar(detector: DetectorBase, loaded: LoadedFaces) -> LoadedFaces:
@@ -130,39 +205,55 @@ def familiar(detector: DetectorBase, loaded: LoadedFaces) -> LoadedFaces:
     return LoadedFaces(faces.select(~strange), (*loaded.non_responses, *missing))
 
 
-def evaluate_detector(
+def score_detector(
     detector: DetectorBase,
     test: Faces,
     *,
     non_responses: Sequence[NonResponse],
     manifest: Manifest,
-    development: tuple[Faces, Faces] | None = None,
-) -> Evaluation:
-    """Evaluate a detector at its own threshold.
+    training: Faces | None = None,
+    development: Faces | None = None,
+) -> Scored:
+    """Score presentations with a detector.
 
     Args:
-        detector: Detector with a threshold, chosen on other items than those of `test`.
+        detector: The detector.
         test: Crops to evaluate on, of both classes.
         non_responses: Test presentations without a crop; they count into the non-response rates.
         manifest: All test presentations, those without a crop included.
-        development: Training and development crops; when given, the trivial baseline is fitted on
-            them.
-
-    Raises:
-        InputError: The detector has no threshold, or it was chosen on items of `test`.
+        training: Training crops; with them and development crops the trivial baseline is fitted.
+        development: Development crops.
     """
-    if detector.threshold is None:
-        raise InputError("this detector has no threshold; train it with development data first")
-    scores = scores_of(scored(detector, test), test.manifest)
-    systems = [SystemScores("detector", scores, evaluate(scores, detector.threshold))]
-    if development is not None:
-        systems.append(_baseline(*development, test))
-    return Evaluation(
-        tuple(systems),
+    known = None if development is None else _scored_by(detector, development)
+    baseline = None
+    if training is not None and development is not None:
+        baseline = _baseline(training, development, test)
+    return Scored(
+        "detector",
+        Presentations.of(_scored_by(detector, test), test.manifest),
+        known,
+        baseline,
         _non_response_rates(non_responses, manifest),
         len(non_responses),
         rates_by_reason(non_responses, test.manifest, manifest),
     )
+
+
+def evaluate_scored(scored: Scored, chosen: ChosenThreshold) -> Evaluation:
+    """Evaluate scored presentations at a threshold.
+
+    Raises:
+        InputError: The threshold was chosen on items of the test presentations, or for scores of
+            the other direction.
+    """
+    scores = scored.test.scores
+    main = SystemScores(scored.name, scores, evaluate(scores, chosen.threshold))
+    others = () if scored.baseline is None else (scored.baseline,)
+    return Evaluation(scored, chosen, (main, *others))
+
+
+def _scored_by(detector: DetectorBase, faces: Faces) -> Scores:
+    return scores_of(scored(detector, faces), faces.manifest)
 
 
 def _baseline(training: Faces, development: Faces, test: Faces) -> SystemScores:
@@ -213,9 +304,17 @@ def rates_by_reason(
 
 
 def score_table(
-    scores: Scores, threshold: Threshold, *, system: str, split: str = "test", seed: int = 0
+    scores: Scores,
+    threshold: Threshold,
+    *,
+    system: str,
+    split: str = "test",
+    seed: int = 0,
+    path: NDArray[np.str_] | None = None,
 ) -> pl.DataFrame:
     """Per-item scores as rows of ``scores.parquet``, which reports and comparisons read.
+
+    Higher values mean bona fide: scores of the other direction are negated, with their threshold.
 
     Args:
         scores: Scores of one system on one split.
@@ -223,20 +322,25 @@ def score_table(
         system: Name of the system.
         split: "dev" or "test"; the column is called ``set``.
         seed: Seed of the repetition.
+        path: Picture or video of each item, text (N,), ``""`` where unknown; None for none.
     """
-    return pl.DataFrame(
+    table = pl.DataFrame(
         {
             "item": scores.item.tolist(),
             "subject": scores.subject.tolist(),
             "group": scores.group.tolist(),
             "label": scores.label,
-            "value": scores.values,
+            "value": scores.upward,
         }
-    ).with_columns(
+    )
+    if path is not None:
+        table = table.with_columns(path=pl.Series(path.tolist(), dtype=pl.String))
+    cut = threshold.value if threshold.direction == "up" else -threshold.value
+    return table.with_columns(
         set=pl.lit(split),
         system=pl.lit(system),
         seed=pl.lit(seed),
-        threshold=pl.lit(threshold.value),
+        threshold=pl.lit(cut),
     )
 
 

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from sterling.errors import InputError, NothingMeasuredError
+from sterling.errors import InputError
 from sterling.face.data import (
     INTERVENTIONS,
     Degradation,
@@ -26,6 +26,7 @@ from sterling.face.data import (
 )
 from sterling.face.data.intervention import NEED_A_FACE
 from sterling.face.evaluation.evaluate import scores_of
+from sterling.face.evaluation.intervals import Figure, area_figure
 from sterling.face.pad import Detector, DetectorBase
 from sterling.face.pad.baselines.adversarial_patch import adversarial_patch, paste
 from sterling.measure import (
@@ -33,10 +34,8 @@ from sterling.measure import (
     PadErrors,
     Scores,
     auc,
-    bootstrap_by_subject,
     evaluate,
 )
-from sterling.measure.rate import clopper_pearson
 
 STRENGTHS: Mapping[Degradation, tuple[float, ...]] = {
     "low_resolution": (0, 0.5, 1, 2, 3),
@@ -57,9 +56,6 @@ CROP = "crop scale"
 
 UNCHANGED = "none"
 """`Point.kind` of crops that are not changed."""
-
-DRAWS = 400
-"""Draws of subjects for the interval of an area. Our choice."""
 
 
 @dataclass(frozen=True)
@@ -83,26 +79,9 @@ class Point:
         """AUC."""
         return auc(self.scores)
 
-    def area_by_subject(self, *, seed: int = 0) -> Estimate:
-        """AUC with an interval over draws of subjects, where they are known.
-
-        Where every draw has the same area the bootstrap sees no spread: the interval is then
-        Clopper and Pearson's with one trial per subject. Unknown subjects, or one alone, leave
-        `area`'s interval.
-        """
-        plain, subjects = self.area, len(set(self.scores.subject.tolist()))
-        if subjects < 2 or (self.scores.subject == "").any():
-            return plain
-        try:
-            drawn = bootstrap_by_subject(
-                self.scores, lambda one: auc(one).value, seed=seed, repetitions=DRAWS
-            )
-        except NothingMeasuredError:  # each class has subjects of its own, and few
-            return plain
-        if drawn.interval.low < drawn.interval.high:
-            return drawn
-        interval = clopper_pearson(plain.value * subjects, subjects, plain.level)
-        return replace(plain, interval=interval, method="Clopper–Pearson on subjects")
+    def area_by_subject(self, *, seed: int = 0) -> Figure:
+        """AUC with its interval over draws of subjects, where they are known."""
+        return area_figure(self.scores, seed=seed)
 
 
 def sweep(

@@ -33,7 +33,7 @@ class ScoreFile:
 
 
 def read_score_file(path: Path, *, lower_is_member: bool = False) -> ScoreFile:
-    """Read scores from a CSV, TSV or Parquet file.
+    """Read scores from a CSV, TSV, Parquet or JSONL file.
 
     Args:
         path: Columns ``score`` (a number), and if there are any ``record`` (an id, unique;
@@ -102,7 +102,7 @@ def score_records(model: Path, path: Path) -> ScoreFile:
 
 
 def read_record_ids(path: Path) -> NDArray[np.str_]:
-    """Read the column ``record`` of a CSV or Parquet file."""
+    """Read the column ``record`` of a CSV, Parquet or JSONL file."""
     return read_table(path).texts("record")
 
 
