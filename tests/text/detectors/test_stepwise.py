@@ -58,7 +58,7 @@ def test_another_metric_truncation_or_fit_is_another_score(
         detector = CharacterNgrams()
         detector.fit([*TEXTS, *(one.upper() for one in TEXTS)], np.repeat([turned, 1 - turned], 30))
         learned.append(score_in_steps(detector, TEXTS, store=store).values)
-    assert not np.allclose(*learned)
+    assert not np.allclose(learned[0], learned[1])
 
 
 def test_scores_of_code_from_outside_are_not_kept(tmp_path: Path) -> None:
