@@ -7,6 +7,7 @@ from io import StringIO
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 import pytest
 from tests.cli.command import refused, run, told
 
@@ -141,8 +142,25 @@ def test_tables_for_people() -> None:
 def test_compare_two_runs() -> None:
     for seed in ("1", "4"):
         assert run("run", "toy", "--seed", seed, "--out", seed).status == 0
-    (row,) = json.loads(told("compare", "1", "4", "--json"))
+    (row,) = json.loads(told("compare", "1", "4", "--json"))["differences"]
     assert (row["a"], row["b"], row["difference"], row["paired"]) == (1.0, 4.0, 3.0, False)
+
+
+def test_compare_fails_on_worse_and_names_items_of_one_run() -> None:
+    label = np.arange(120) % 2 == 0
+    for name, gap in (("a", 3.0), ("b", 0.0)):
+        assert run("run", "toy", "--out", name).status == 0
+        values = np.random.default_rng(len(name)).normal(size=120) + gap * label
+        rows = {"item": [f"i{k}" for k in range(120)], "label": label, "value": values}
+        table = pl.DataFrame(rows).with_columns(system=pl.lit("net"), seed=pl.lit(0))
+        table.write_parquet(Path(name) / "scores.parquet")
+    shown = told("compare", "a", "b", "--fail-on-worse", status=1)
+    assert "worse" in shown
+    assert "only in" not in shown
+    told("compare", "a", "b")
+    told("compare", "b", "a", "--fail-on-worse")
+    pl.read_parquet("b/scores.parquet").slice(2).write_parquet("b/scores.parquet")
+    assert "only in A: 2 items of net ('i0', 'i1')" in told("compare", "a", "b")
 
 
 def test_doctor_names_versions_extras_and_device() -> None:

@@ -20,6 +20,7 @@ from typer.exceptions import TyperException
 
 from sterling.cli import (
     agent,
+    compare,
     demo,
     doctor,
     explain,
@@ -70,6 +71,7 @@ def common(
 
 studies.register(app)
 runs.register(app)
+compare.register(app)
 doctor.register(app)
 demo.register(app)
 app.add_typer(plan.app, name="plan")
