@@ -7,16 +7,19 @@ from io import StringIO
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 import pytest
 from tests.cli.command import refused, run, told
 
 import sterling.studies
+from sterling.cli._verdicts import claims_status
 from sterling.cli.studies import claims_table, plain_console
 from sterling.measure import Rate
 from sterling.runs import Run
 from sterling.study import (
     Claim,
     Config,
+    Evidence,
     Results,
     Study,
     StudyEntry,
@@ -25,6 +28,7 @@ from sterling.study import (
     positive,
     row,
 )
+from sterling.study.evidence import Verdict
 
 ASTRONAUT = Path(__file__).parents[2] / "examples" / "photographs" / "astronaut.jpg"
 
@@ -64,11 +68,11 @@ def _toy_studies(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("outcome", "status"),
-    [("holds", 0), ("fails", 1), ("open", 1), ("breaks", 3), ("nothing", 3)],
+    [("holds", 0), ("fails", 1), ("open", 4), ("breaks", 3), ("nothing", 3)],
 )
 def test_exit_status_of_run(outcome: str, status: int) -> None:
     assert run("run", "toy", "--set", f"outcome={outcome}", "--out", "r").status == status
-    assert Path("r/evidence.json").exists() == (status < 2)
+    assert Path("r/evidence.json").exists() == (status in (0, 1, 4))
 
 
 @pytest.mark.parametrize(
@@ -138,8 +142,25 @@ def test_tables_for_people() -> None:
 def test_compare_two_runs() -> None:
     for seed in ("1", "4"):
         assert run("run", "toy", "--seed", seed, "--out", seed).status == 0
-    (row,) = json.loads(told("compare", "1", "4", "--json"))
+    (row,) = json.loads(told("compare", "1", "4", "--json"))["differences"]
     assert (row["a"], row["b"], row["difference"], row["paired"]) == (1.0, 4.0, 3.0, False)
+
+
+def test_compare_fails_on_worse_and_names_items_of_one_run() -> None:
+    label = np.arange(120) % 2 == 0
+    for name, gap in (("a", 3.0), ("b", 0.0)):
+        assert run("run", "toy", "--out", name).status == 0
+        values = np.random.default_rng(len(name)).normal(size=120) + gap * label
+        rows = {"item": [f"i{k}" for k in range(120)], "label": label, "value": values}
+        table = pl.DataFrame(rows).with_columns(system=pl.lit("net"), seed=pl.lit(0))
+        table.write_parquet(Path(name) / "scores.parquet")
+    shown = told("compare", "a", "b", "--fail-on-worse", status=1)
+    assert "worse" in shown
+    assert "only in" not in shown
+    told("compare", "a", "b")
+    told("compare", "b", "a", "--fail-on-worse")
+    pl.read_parquet("b/scores.parquet").slice(2).write_parquet("b/scores.parquet")
+    assert "only in A: 2 items of net ('i0', 'i1')" in told("compare", "a", "b")
 
 
 def test_doctor_names_versions_extras_and_device() -> None:
@@ -189,7 +210,7 @@ def test_a_run_until_decided() -> None:
     again = json.loads(Path("again/evidence.json").read_text())
     assert again["claims"] == evidence["claims"]
     limit = ["--until-decided", "--max-repetitions", "5", "--out", "cap"]
-    assert "5 repetitions, stopped by: max repetitions" in told("run", "counted", *limit, status=1)
+    assert "5 repetitions, stopped by: max repetitions" in told("run", "counted", *limit, status=4)
 
 
 @pytest.mark.usefixtures("_counted_study")
@@ -206,17 +227,55 @@ def test_the_recorded_command_has_every_change() -> None:
 
 @pytest.mark.usefixtures("_counted_study")
 def test_plan_reads_a_finished_run() -> None:
-    told("run", "counted", "--set", "effect=0.3", status=1)
-    found = json.loads(told("plan", "counted", "--json"))
+    undecided = told("run", "counted", "--set", "effect=0.3", status=4)
+    found = json.loads(told("plan", "study", "counted", "--json"))
     assert "projection" in found["note"]
     (claim,) = found["claims"]
     assert (claim["claim"], claim["repetitions"]) == ("gain", 5)
     assert 5 <= claim["fixed"][0] < claim["sequential"][1]
-    output = told("plan", "counted", "--run", "runs/counted-quick-0")
+    needed = f"undecided: gain: about {claim['fixed'][1]} repetitions would decide it (now 5)"
+    assert needed in undecided
+    verified = told("verify", "counted", "--preset", "quick", "--seed", 1, status=4)
+    assert "repetitions would decide it (now 5)" in verified
+    output = told("plan", "study", "counted", "--run", "runs/counted-quick-0")
     assert "plan for the second" in output
     assert str(claim["sequential"][1]) in output
     told("run", "counted", "--set", "effect=9", "--out", "clear")
-    assert told("plan", "counted", "--run", "clear") == "every claim is decided\n"
+    assert told("plan", "study", "counted", "--run", "clear") == "every claim is decided\n"
+
+
+def _evidence(*verdicts: Verdict) -> Evidence:
+    claims = [
+        Claim(id=f"c{row}", claim="", estimand="", measured=None, bar="> 0", verdict=one)
+        for row, one in enumerate(verdicts)
+    ]
+    return Evidence(
+        scope="", not_scored=0, metrics=[], claims=claims, study="toy", preset="quick", seed=0,
+        command="", config={}, versions={}, started="", wall_s=0.0,
+    )  # fmt: skip
+
+
+def test_a_claim_that_fails_outweighs_one_that_is_undecided() -> None:
+    assert claims_status(_evidence("holds", "holds")) == 0
+    assert claims_status(_evidence()) == 0
+    assert claims_status(_evidence("holds", "undecided")) == 4
+    assert claims_status(_evidence("undecided", "does not hold", "holds")) == 1
+    assert claims_status(_evidence("undecided"), _evidence("does not hold")) == 1
+    assert claims_status(_evidence("undecided"), _evidence("holds")) == 4
+
+
+def test_pad_plans_count_subjects_and_refuse_what_few_cannot_show() -> None:
+    shown = told("plan", "pad", "--bpcer", 0.05, "--apcer", 0.01, "--species", 6)
+    assert "at least 1,853 presentations in all" in shown  # 59 + 6 x 299
+    sizes = json.loads(told("plan", "pad", "--bpcer", 0.05, "--json"))["plans"]["BPCER"]
+    assert [each["trials"] for each in sizes] == [59, 93, 124, 208]
+    few = told("plan", "pad", "--bpcer", 0.05, "--subjects", 6, status=1)
+    assert "6 subjects, who bound it at 39.3% at best" in few
+    clustered = ("--presentations", 10, "--icc", 0.2)
+    told("plan", "pad", "--bpcer", 0.05, "--subjects", 17, *clustered)
+    told("plan", "pad", "--bpcer", 0.05, "--subjects", 16, *clustered, status=1)
+    assert "give --bpcer, --apcer or both" in refused("plan", "pad")
+    assert "bound 5: give a rate" in refused("plan", "pad", "--bpcer", 5)
 
 
 @pytest.mark.usefixtures("_counted_study")
@@ -230,8 +289,8 @@ def test_plan_reads_a_finished_run() -> None:
         (["run", "counted", "--until-decided", "--budget", "-1h"], "--budget -1h"),
         (["run", "counted", "--until-decided", "--max-repetitions", "2"], "starts with 5 (seeds)"),
         (["run", "toy", "--until-decided"], "not for study 'toy': it names no field"),
-        (["plan", "counted"], "runs/counted-quick-0 holds no evidence"),
-        (["plan", "toi"], "did you mean toy"),
+        (["plan", "study", "counted"], "runs/counted-quick-0 holds no evidence"),
+        (["plan", "study", "toi"], "did you mean toy"),
     ],
 )
 def test_bad_input_of_sequential_runs(arguments: list[str], words: str) -> None:
@@ -241,8 +300,8 @@ def test_bad_input_of_sequential_runs(arguments: list[str], words: str) -> None:
 @pytest.mark.usefixtures("_counted_study")
 def test_a_plan_of_another_study() -> None:
     told("run", "toy", "--out", "t")
-    assert "holds a run of toy, not of counted" in refused("plan", "counted", "--run", "t")
-    assert "no plan for study 'toy'" in refused("plan", "toy", "--run", "t")
+    assert "holds a run of toy, not of counted" in refused("plan", "study", "counted", "--run", "t")
+    assert "no plan for study 'toy'" in refused("plan", "study", "toy", "--run", "t")
 
 
 def test_a_name_is_shown_as_it_is_in_an_error(tmp_path: Path) -> None:

@@ -23,6 +23,12 @@ def prose(seed: int, words: int = 60) -> str:
     return " ".join(rng.choice(WORDS, size=words)).capitalize() + "."
 
 
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Scores that are kept are kept in a folder of the test."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+
+
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Human texts, and a language model on disk that learned a few of their words by heart."""
@@ -94,7 +100,8 @@ def test_hostile_documents_each_have_a_verdict_or_a_reason(
     assert len(files["huge.txt"]) > 9_000_000
     for name, content in files.items():
         (tmp_path / name).write_bytes(content)
-    given = (detector, tmp_path, "--calibration", folder / "known", "--model", folder / "model")
+    sources = (tmp_path, "--calibration", folder / "known", "--model", folder / "model")
+    given = (*sources, "--detector", detector)
     found = json.loads(told("detect", *given, "--fdr", 0.1, "--json"))
     verdicts = {one["id"]: one for one in found["documents"]}
     unread = {one["source"]: one["reason"] for one in found["not_read"]}
@@ -134,4 +141,54 @@ def test_what_is_wrong_is_one_line(
         assert message in refused(*arguments), arguments
     (tmp_path / "only").mkdir()
     (tmp_path / "only" / "a.txt").write_bytes(b"\xff\xff")
-    assert run("detect", detector, tmp_path / "only", "--calibration", folder / "known").status == 3
+    known = ("--calibration", folder / "known")
+    assert run("detect", tmp_path / "only", *known).status == 3
+    inbox = ("detect", folder / "human", *known)
+    assert "needs training" in refused(*inbox, "--detector", "gltr")
+    assert "did you mean likelihood" in refused(*inbox, "--detector", "likelihod")
+    assert "ends in .csv or .html" in refused(*inbox, "--out", tmp_path / "list.txt")
+    assert "gave an array () for" in refused(*inbox, "--detector", "builtins:len")
+
+
+def test_a_list_needs_no_training_and_is_written_as_a_table_or_a_page(
+    folder: Path, tmp_path: Path
+) -> None:
+    given = (folder / "human", "--calibration", folder / "known", "--model", folder / "model")
+    table, page = tmp_path / "list.csv", tmp_path / "list.html"
+    first = run("detect", *given, "--out", table)
+    assert first.status == 0
+    assert "80 texts to score, calibration included\n" in first.err
+    assert "undecided, not human: with 40 calibration texts 20 documents have to" in first.out
+    assert "with 799 a single one can be declared" in first.out
+    rows = table.read_text().splitlines()
+    assert len(rows) == 41
+    assert rows[0].startswith("document,declared,adjusted p,p,score,")
+    again = run("detect", *given, "--out", page)
+    assert "80 texts to score, calibration included, 80 scored before" in again.err
+    assert again.out.splitlines()[:-1] == first.out.splitlines()[:-1]
+    assert "Documents against calibration texts" in page.read_text()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["list.csv", "list.html"]
+
+
+def test_documents_unlike_the_calibration_texts_refute_the_bound(
+    folder: Path, tmp_path: Path
+) -> None:
+    for seed in range(40):
+        (tmp_path / f"{seed}.txt").write_text(prose(seed, words=90))
+    ended = run("detect", tmp_path, "--calibration", folder / "known", "--model", folder / "model")
+    assert ended.status == 1
+    assert "THE BOUND MAY NOT HOLD" in ended.err
+    assert "words: median 90 against 60" in ended.err
+    assert "REFUTED: documents and calibration texts differ in words" in ended.out
+
+
+def test_a_function_of_ones_own_detects(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(folder)
+    (folder / "own_metric.py").write_text(
+        "def roads(texts):\n    return [text.count('road') for text in texts]\n"
+    )
+    sources = ("human", "--calibration", "known", "--detector", "own_metric:roads")
+    found = json.loads(told("detect", *sources, "--json"))
+    assert found["detector"]["detector"] == "own_metric:roads"
+    scores = {one["id"]: one["score"] for one in found["documents"]}
+    assert scores["3.txt"] == (folder / "human" / "3.txt").read_text().count("road")

@@ -10,6 +10,7 @@ from scipy import stats
 
 from sterling.errors import InputError
 from sterling.guarantee import bonferroni, fixed_sequence, graphical
+from sterling.guarantee.family_wise import holm_adjusted
 
 P_VALUES = st.lists(st.one_of(st.floats(0, 0.05), st.floats(0, 1)), min_size=1, max_size=12)
 
@@ -105,3 +106,14 @@ def test_bad_starts_are_refused(starts: tuple[int, ...]) -> None:
 def test_bad_graphs_are_refused(weights: list[float], transitions: object, words: str) -> None:
     with pytest.raises(InputError, match=words):
         graphical([0.1, 0.2], 0.1, weights, transitions)  # type: ignore[arg-type]
+
+
+@given(P_VALUES, st.floats(0.01, 0.5))
+def test_an_adjusted_p_value_is_the_least_level_of_holms_procedure(
+    p: list[float], delta: float
+) -> None:
+    adjusted = holm_adjusted(p)
+    assert (
+        np.array_equal(adjusted <= delta, holm(np.array(p), delta))
+        or np.isclose(adjusted, delta).any()
+    )

@@ -7,6 +7,7 @@ from sklearn.base import clone
 from sterling.errors import InputError
 from sterling.guarantee import (
     ConformalSelector,
+    Procedure,
     ResolutionWarning,
     benjamini_hochberg,
     conformal_p_values,
@@ -65,3 +66,19 @@ def test_bad_input_is_refused() -> None:
         ConformalSelector(alpha=1.5).fit([1.0])
     with pytest.raises(InputError, match="NaN"):
         ConformalSelector().fit([np.nan])
+
+
+@pytest.mark.parametrize("procedure", ["bh", "by", "ebh"])
+def test_the_resolution_is_what_selects_and_one_less_is_not(procedure: Procedure) -> None:
+    tested, alpha = 12, 0.2
+    needed = ConformalSelector(alpha=alpha, procedure=procedure).fit([0.0]).resolution(tested)[1]
+    for calibration, selected in ((needed, 1), (needed - 1, 0)):
+        selector = ConformalSelector(alpha=alpha, procedure=procedure)
+        selector.fit(np.arange(1.0, calibration + 1))
+        scores = np.array([0.0] + [1e9] * (tested - 1))
+        assert selector.predict(scores).sum() == selected
+    few = ConformalSelector(alpha=alpha, procedure=procedure).fit(np.arange(1.0, needed // 3))
+    together = few.resolution(tested)[0]
+    for stands_out, selected in ((together, together), (together - 1, 0)):
+        scores = np.array([0.0] * stands_out + [1e9] * (tested - stands_out))
+        assert few.predict(scores).sum() == selected

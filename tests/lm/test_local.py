@@ -54,13 +54,13 @@ def test_no_second_pass_is_run_over_a_text_in_the_store(
     store = SignalStore(tmp_path / "signals")
     first = small_model.stats(TEXTS[:2], store=store)
     given: list[int] = []
-    passes = LocalModel.passes
+    forward = type(small_model.model).forward
 
-    def counted(self: LocalModel, texts: list[Tensor]) -> object:
-        given.append(len(texts))
-        return passes(self, texts)
+    def counted(self: torch.nn.Module, input_ids: Tensor, **options: object) -> object:
+        given.append(len(input_ids))
+        return forward(self, input_ids, **options)
 
-    monkeypatch.setattr(LocalModel, "passes", counted)
+    monkeypatch.setattr(type(small_model.model), "forward", counted)
     second = small_model.stats(TEXTS, store=store)
     assert given == [1]  # the third text; the fourth has one token and needs none
     for before, after in zip(first, second, strict=False):
@@ -72,6 +72,25 @@ def test_no_second_pass_is_run_over_a_text_in_the_store(
     assert store.path("other", "token_stats", b"") != store.path(
         small_model.fingerprint, "token_stats", b""
     )
+
+
+def test_batches_at_a_time_change_nothing_and_leave_the_threads_as_they_were(
+    small_model: LocalModel,
+) -> None:
+    rng = np.random.default_rng(0)
+    texts = [" ".join(rng.choice(["the", "cat", "sat", "on"], size=n)) for n in range(30, 300, 9)]
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(3)
+        together = small_model.stats(texts)
+        assert torch.get_num_threads() == 3
+        torch.set_num_threads(1)
+        one_by_one = small_model.stats(texts)
+    finally:
+        torch.set_num_threads(before)
+    for a, b in zip(together, one_by_one, strict=True):
+        torch.testing.assert_close(a.log_prob, b.log_prob)
+        assert torch.equal(a.mask, b.mask)
 
 
 def test_a_damaged_signal_is_computed_again(small_model: LocalModel, tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from scipy import stats
 from sterling.errors import InputError
 from sterling.measure import Estimate, Interval, Rate, mean_sequence, rate_sequence
 from sterling.study import Claim, Evidence, at_least, at_most, more_often, positive, within
-from sterling.study.planning import Projection, plan
+from sterling.study.planning import Projection, growth, plan
 
 RUNS = 2000
 MARGIN = 0.06  # of the approximations, and of counts that are whole
@@ -128,3 +128,17 @@ def test_decided_claims_are_left_out_and_repetitions_are_needed() -> None:
     assert plan(evidence, 5) == []
     with pytest.raises(InputError, match="one or more"):
         plan(evidence, 0)
+
+
+def test_an_estimate_is_decided_by_as_many_times_the_items_with_the_chance_that_is_said() -> None:
+    deviation, bar, value = 0.05, 0.5, 0.56
+    half = float(stats.norm.ppf(0.975)) * deviation
+    estimate = Estimate(value, Interval(value - half, value + half), 0.95, "bootstrap")
+    times = growth(at_least("x", "x", estimate, bar), 0.8)
+    assert times is not None
+    narrower = deviation / np.sqrt(times)
+    draws = np.random.default_rng(0).normal(value, narrower, 20_000)
+    decided = draws - stats.norm.ppf(0.975) * narrower > bar
+    assert decided.mean() == pytest.approx(0.8, abs=0.01)
+    assert growth(at_least("x", "x", estimate, value)) is None
+    assert growth(at_least("x", "x", [], 0.5)) is None

@@ -1,8 +1,6 @@
 """The command line: every verb, one exit status rule.
 
-0: all claims hold, or the verb did its work. 1: a claim does not hold or is undecided. 2: the
-input was wrong; one line on standard error says what and how to mend it. 3: nothing could be
-measured, or the run broke, or was stopped. 141: whoever read the output stopped reading.
+See `STATUSES`, which ``sterling --help`` shows.
 """
 
 import io
@@ -24,12 +22,14 @@ from sterling.cli import (
     agent,
     assure,
     bundles,
+    compare,
     demo,
     doctor,
     explain,
     face,
     gaze,
     image,
+    plan,
     policy,
     privacy,
     reasoning,
@@ -44,10 +44,18 @@ from sterling.shown import shown
 
 __all__ = ["app", "main"]
 
+STATUSES = (
+    "Exit status: 0 every claim holds, or the command did its work; 1 a claim does not hold, or a "
+    "bound is refuted or cannot be promised; 2 the input was wrong, and one line says how to mend "
+    "it; 3 nothing could be measured, or the run broke or was stopped; 4 every claim holds or is "
+    "undecided, and one is undecided; 141 whoever read the output stopped reading."
+)
+
 app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     help="Can this part of an AI system be trusted, and with what error rate?",
+    epilog=STATUSES,
 )
 
 
@@ -68,8 +76,10 @@ studies.register(app)
 runs.register(app)
 bundles.register(app)
 assure.register(app)
+compare.register(app)
 doctor.register(app)
 demo.register(app)
+app.add_typer(plan.app, name="plan")
 app.add_typer(face.app, name="face")
 app.add_typer(privacy.app, name="privacy")
 app.add_typer(agent.app, name="agent")

@@ -1,10 +1,18 @@
-"""Evidence of `sterling text evaluate`: metrics, tables, the figure, and predictions as lines."""
+"""Reports of `sterling text evaluate` and `text detect`: evidence, and rows of verdicts."""
 
+import csv
+import io
 import json
+import tempfile
 from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
 from sterling.measure import Estimate, Rate
-from sterling.study import Findings, Metric, Table, TableRow, lines, metric_of_rate
+from sterling.runs import open_run
+from sterling.study import Findings, Metric, Table, TableRow, finish_run, lines, metric_of_rate
+from sterling.study.report import render_report
+from sterling.text import Declaration
 from sterling.text.detectors import Judged
 from sterling.text.evaluation.assessment import Assessment
 from sterling.text.evaluation.effectiveness import Effectiveness, Efficiency, PartErrors, risks
@@ -132,4 +140,102 @@ def prediction_lines(judged: Judged) -> str:
         )
         + "\n"
         for row, record in enumerate(judged.records)
+    )
+
+
+def declaration_csv(given: Declaration) -> str:
+    """Return one row per document: id, declared, p-values, score, and what was noticed."""
+    table = _verdicts(given)
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(table.columns)
+    writer.writerows(["" if cell is None else cell for cell in row] for row in table.rows)
+    return text.getvalue()
+
+
+def write_declaration_report(
+    given: Declaration, described: Mapping[str, Any], command: str, out: Path
+) -> None:
+    """Write the list, its guarantee and the comparison with the calibration texts as one page.
+
+    Args:
+        given: The verdicts.
+        described: Settings of the detector.
+        command: Command that repeats it.
+        out: The page, whole or not at all.
+    """
+    config = {"detector": dict(described)}
+    with tempfile.TemporaryDirectory() as folder:
+        place = Path(folder) / "run"
+        with open_run(place, identity={"study": "text-detect", **config}, seed=0) as run:
+            finish_run(run, _declared(given), study="text-detect", command=command, config=config)
+        render_report([place], out)
+
+
+def _declared(given: Declaration) -> Findings:
+    tested, declared = len(given.verdicts), len(given.declared)
+    warned: list[TableRow] = [["warning", one] for one in given.warnings]
+    shift: list[TableRow] = [
+        [one.feature, one.documents, one.calibration, one.p_value, "yes" if one.refuted else "no"]
+        for one in given.shift
+    ]
+    return Findings(
+        scope=f"{given.guarantee.statement} No verdict is sole evidence against a person.",
+        not_scored=sum(bool(one.not_scored) for one in given.verdicts) + len(given.unread),
+        metrics=[
+            Metric(name="documents declared", value=declared, n=tested, unit="documents"),
+            Metric(name="calibration texts", value=given.guarantee.n, n=tested, unit="texts"),
+            Metric(
+                name="calibration texts with which one document alone can be declared",
+                value=given.calibration_for_one,
+                n=tested,
+                unit="texts",
+            ),
+        ],
+        claims=[],
+        tables=[
+            _verdicts(given),
+            Table(
+                name="shift",
+                title="Documents against calibration texts",
+                columns=["feature", "median, documents", "median, calibration", "p", "differs"],
+                rows=shift,
+                caption="Two-sample Kolmogorov-Smirnov tests, p by Holm for all features. A "
+                "difference refutes the bound unless machine-written documents make it, which no "
+                "test can tell.",
+            ),
+            Table(
+                name="guarantee",
+                title="Guarantee",
+                columns=["part", "content"],
+                rows=[*given.guarantee.rows(), *warned],
+            ),
+        ],
+    )
+
+
+def _verdicts(given: Declaration) -> Table:
+    order = sorted(given.verdicts, key=lambda one: one.adjusted_p)
+    return Table(
+        name="documents",
+        title="Documents, the least human first",
+        columns=[
+            *("document", "declared", "adjusted p", "p", "score", "p(machine)"),
+            *("hidden characters", "unlike the calibration texts", "not scored"),
+        ],
+        rows=[
+            [
+                one.id,
+                "yes" if one.declared else "no",
+                one.adjusted_p,
+                one.p_value,
+                one.score,
+                one.probability,
+                ", ".join(f"{count} {kind}" for kind, count in one.hidden.items()),
+                "yes" if one.unlike else "no",
+                one.not_scored,
+            ]
+            for one in order
+        ],
+        caption="Adjusted p: the least false discovery rate at which a document is on the list.",
     )

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from sterling.cli._verdicts import claims_status, show_undecided
 from sterling.cli.studies import JsonFlag, show_evidence, show_json, show_metrics
 from sterling.errors import InputError, NothingMeasuredError
 from sterling.shown import shown
@@ -175,7 +176,7 @@ def audit(
 ) -> int:
     """Did an unlearned model forget? From its losses, best beside a truly retrained model.
 
-    Status 1: the records can be told apart, or there are too few to say.
+    Status 1: the records can be told apart; 4: undecided, there are too few to say.
     """
     from sterling.cli._privacy_report import forgetting_findings
     from sterling.privacy.unlearning_attacks.audit import audit_forgetting
@@ -235,4 +236,5 @@ def audit(
     else:
         show_metrics(evidence.metrics)
         typer.echo(f"{evidence.outcome}. Report: {out / 'report.html'}")
-    return 0 if all(claim.verdict == "holds" for claim in evidence.claims) else 1
+        show_undecided(evidence)
+    return claims_status(evidence)

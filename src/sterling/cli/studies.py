@@ -1,10 +1,9 @@
-"""`sterling list | run | plan | verify | cite`: the studies."""
+"""`sterling list | run | verify | cite`: the studies."""
 
 import json
 import math
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -14,6 +13,7 @@ from rich.table import Column
 from rich.table import Table as RichTable
 from rich.text import Text
 
+from sterling.cli._verdicts import claims_status, show_undecided
 from sterling.errors import InputError
 from sterling.shown import shown
 
@@ -59,7 +59,6 @@ def register(app: typer.Typer) -> None:
     """Add this module's commands to the application."""
     app.command("list")(list_studies)
     app.command("run")(run)
-    app.command("plan")(plan)
     app.command("verify")(verify)
     app.command("cite")(cite)
 
@@ -171,13 +170,16 @@ def run(
     ] = None,
     as_json: JsonFlag = False,
 ) -> int:
-    """Run a study and test its claims. An interrupted run resumes with the same --out."""
+    """Run a study and test its claims. An interrupted run resumes with the same --out.
+
+    Status 0: every claim holds; 1: one does not hold; 4: none, but one is undecided.
+    """
     _require_preset(name, preset)  # before SciPy is loaded: a wrong name is answered at once
     from sterling.scale.backends import backend_of
     from sterling.study.mlflow_log import MlflowLog
 
     until = limits(until_decided, budget, max_repetitions)
-    folder = out or _folder(name, preset, seed, "-until-decided" if until else "")
+    folder = out or run_folder(name, preset, seed, "-until-decided" if until else "")
     switched = ["research_use=true"] if research_use else []
     official = [] if protocol is None else [f"official={json.dumps(protocol)}"]
     changes = [*official, *(assignments or []), *switched]
@@ -193,10 +195,12 @@ def run(
         console.print(claims_table(evidence.claims))
         place = shown(str(folder / "evidence.json"))
         console.print(f"{evidence.outcome}. Evidence: {place}", soft_wrap=True)
-    return _claims_status(evidence)
+        show_undecided(evidence)
+    return claims_status(evidence)
 
 
-def _folder(name: str, preset: str, seed: int, design: str = "") -> Path:
+def run_folder(name: str, preset: str, seed: int, design: str = "") -> Path:
+    """Return the folder of a run without --out."""
     return Path("runs") / f"{name}-{preset}-{seed}{design}"
 
 
@@ -226,45 +230,6 @@ def read_duration(text: str) -> float:
     return seconds
 
 
-def plan(
-    name: Annotated[str, typer.Argument(help="The study; see `sterling list`.")],
-    run_folder: Annotated[
-        Path | None, typer.Option("--run", help="Finished run; default: runs/NAME-quick-0.")
-    ] = None,
-    as_json: JsonFlag = False,
-) -> None:
-    """Project the number of repetitions that undecided claims of a finished run would need."""
-    from sterling.studies import ENTRIES, STUDIES
-    from sterling.study import find_study, load_evidence, planning
-
-    find_study(name, ENTRIES)
-    study, folder = STUDIES[name], run_folder or _folder(name, "quick", 0)
-    evidence = load_evidence(folder)
-    if evidence.study != name:
-        raise InputError(f"--run {folder}: holds a run of {evidence.study}, not of {name}")
-    if study.repetitions is None:
-        raise InputError(f"no plan for study {name!r}: {study.not_sequential}")
-    projections = planning.plan(evidence, int(evidence.config[study.repetitions]))
-    if as_json:
-        show_json({"note": planning.NOTE, "claims": [asdict(each) for each in projections]})
-        return
-    if not projections:
-        typer.echo("every claim is decided")
-        return
-    designs = ("fixed", "until decided")
-    heads = [f"{design} ({power:g})" for design in designs for power in planning.POWERS]
-    table = RichTable(Column("claim", no_wrap=True, overflow="fold"), "towards", "so far", *heads)
-    for each in projections:
-        counts = [*each.fixed, *each.sequential]
-        numbers = ["beyond any run" if count is None else str(count) for count in counts]
-        table.add_row(each.claim, each.towards, str(each.repetitions), *numbers)
-    plain_console().print(table)
-    for each in projections:
-        if each.note:
-            typer.echo(f"{each.claim}: {each.note}")
-    typer.echo(planning.NOTE)
-
-
 def verify(
     names: Annotated[list[str] | None, typer.Argument(help="Studies.")] = None,
     every: Annotated[bool, typer.Option("--all", help="Every study.")] = False,
@@ -276,7 +241,7 @@ def verify(
     mlflow: MlflowOption = None,
     as_json: JsonFlag = False,
 ) -> int:
-    """Run studies and show their claims as one table."""
+    """Run studies and show their claims as one table; statuses as of `sterling run`."""
     from sterling.studies import ENTRIES
     from sterling.study import find_study
 
@@ -299,7 +264,8 @@ def verify(
         for evidence in evidences:
             console.print(claims_table(evidence.claims, title=evidence.study))
             console.print(evidence.outcome)
-    return max(map(_claims_status, evidences))
+            show_undecided(evidence)
+    return claims_status(*evidences)
 
 
 def cite(name: Annotated[str, typer.Argument(help="The study.")]) -> None:
@@ -366,10 +332,6 @@ def _require_preset(name: str, preset: str) -> None:
     known = find_study(name, ENTRIES).presets
     if preset not in known:
         raise InputError(f"preset {preset!r} unknown; use one of {', '.join(known)}")
-
-
-def _claims_status(evidence: "Evidence") -> int:
-    return 0 if all(claim.verdict == "holds" for claim in evidence.claims) else 1
 
 
 def claims_table(claims: "list[Claim]", title: str = "") -> RichTable:

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from sterling.cli import text_watermark
+from sterling.cli import text_detect, text_watermark
 from sterling.cli.studies import JsonFlag, show_evidence, show_json, show_metrics
 from sterling.errors import NothingMeasuredError
 from sterling.shown import shown
@@ -19,6 +19,7 @@ app = typer.Typer(
 )
 
 app.add_typer(text_watermark.app, name="watermark")
+app.command("detect")(text_detect.detect)
 
 API_KEY = "STERLING_API_KEY"
 
@@ -254,11 +255,6 @@ def train(
     typer.echo(f"next: sterling text evaluate {out} {corpus}")
 
 
-def _settings(judge: Any) -> str:
-    """What a score depends on, as: model smollm2, max_tokens 512, ..."""
-    return ", ".join(f"{name} {value}" for name, value in judge.detector.settings().items())
-
-
 def _detector(folder: Path, model: str) -> Any:
     from sterling.lm import load_local
     from sterling.text.detectors import load_detector
@@ -319,77 +315,3 @@ def evaluate(
         return
     show_metrics(evidence.metrics)
     typer.echo(f"Report: {out / 'report.html'}")
-
-
-@app.command()
-def detect(
-    detector: DetectorArgument,
-    documents: Annotated[
-        Path, typer.Argument(help="A folder of text files, one text file, or a .jsonl file.")
-    ],
-    calibration: Annotated[
-        Path, typer.Option(help="Texts of people, of the same kind as the documents.")
-    ],
-    fdr: Annotated[
-        float, typer.Option(help="Expected share of human texts on the list, such as 0.05.")
-    ] = 0.05,
-    procedure: Annotated[
-        Literal["bh", "by", "storey", "ptdi", "ptdi_jkbb", "ebh"],
-        typer.Option(help="How the list is made; bh is Benjamini-Hochberg."),
-    ] = "bh",
-    model: ModelOption = "smollm2",
-    as_json: JsonFlag = False,
-) -> None:
-    """A list of machine-written documents with a bounded false discovery rate.
-
-    No verdict is sole evidence against a person.
-    """
-    from sterling.text.corpus.records import read_corpus
-    from sterling.text.evaluation.declaration import CAUTION, declare_machine_written
-
-    asked = read_corpus(documents)
-    if not asked.records:
-        _tell_unread(asked.unread)
-        raise NothingMeasuredError(f"{documents} holds no text that can be read")
-    known = _corpus(calibration)
-    judge = _detector(detector, model)
-    given = declare_machine_written(
-        judge, asked.records, known.records, fdr=fdr, procedure=procedure, unread=asked.unread
-    )
-    if as_json:
-        show_json(
-            {
-                "declared": [one.id for one in given.declared],
-                "documents": [asdict(one) for one in given.verdicts],
-                "not_read": [asdict(one) for one in given.unread],
-                "not_read_calibration": [asdict(one) for one in known.unread],
-                "calibration_not_scored": given.calibration_not_scored,
-                "guarantee": asdict(given.guarantee),
-                "warnings": list(given.warnings),
-                "detector": judge.describe(),
-                "caution": CAUTION,
-            }
-        )
-        return
-    for one in given.declared:
-        typer.echo(f"{shown(one.id)}\tadjusted p {one.adjusted_p:.4g}\t{CAUTION}")
-    typer.echo(f"{len(given.declared)} of {len(given.verdicts)} documents declared machine-written")
-    for one in given.verdicts:
-        if one.not_scored:
-            typer.echo(shown(f"not scored: {one.id}: {one.not_scored}"))
-        if one.unlike:
-            typer.echo(
-                shown(
-                    f"not declared: {one.id}: unlike all calibration texts; another language or "
-                    "kind?"
-                )
-            )
-        if one.hidden:
-            kinds = ", ".join(f"{count} {kind}" for kind, count in one.hidden.items())
-            typer.echo(shown(f"hidden characters: {one.id}: {kinds}"))
-    _tell_unread(given.unread)
-    typer.echo(f"scored by {judge.detector.name}: {_settings(judge)}")
-    for name, text in given.guarantee.rows():
-        typer.echo(f"{name}: {text}")
-    for message in given.warnings:
-        typer.echo(f"warning: {message}", err=True)

@@ -192,11 +192,40 @@ class ConformalSelector(BaseEstimator):  # type: ignore[misc]
             self._check_resolution(len(adjusted))
         return adjusted <= self.alpha
 
+    def resolution(self, tested: int) -> tuple[int, int]:
+        """Return how many items must stand out together, and the calibration items for one alone.
+
+        No p-value is below 1 / (n + 1), and k of T items are selected by p-values of at most
+        alpha k / T. The first number is the least k that can be selected now, beyond T where none
+        can; the second is the least n with which k = 1 can. Procedures that estimate the
+        population's share, and tie-breaks at random, have no such floor: see them as those of
+        ``bh``.
+
+        Args:
+            tested: Number T of test items, 1 or more.
+
+        Example:
+            >>> ConformalSelector(alpha=0.1).fit([0.0] * 99).resolution(200)
+            (20, 1999)
+        """
+        check_is_fitted(self, "calibration_")
+        least = int(np.unique(self.groups_, return_counts=True)[1].min())
+        together = math.ceil(
+            round(self._strictness(tested, least) * tested / (self.alpha * (least + 1)), 9)
+        )
+        n = max(1, math.ceil(round(tested / self.alpha, 9)) - 1)
+        while self._strictness(tested, n) * tested > self.alpha * (n + 1) * (1 + 1e-12):
+            n = math.ceil(self._strictness(tested, n) * tested / self.alpha) - 1
+        return together, n
+
+    def _strictness(self, tested: int, calibration: int) -> float:
+        """Factor by which the procedure asks for smaller p-values than Benjamini-Hochberg."""
+        strict = {"by": harmonic_number(tested), "ebh": harmonic_number(calibration + 1)}
+        return strict.get(self.procedure, 1.0)
+
     def _check_resolution(self, tested: int) -> None:
         least = int(np.unique(self.groups_, return_counts=True)[1].min())
-        strictness = {"by": harmonic_number(tested), "ebh": harmonic_number(least + 1)}.get(
-            self.procedure, 1.0
-        )
+        strictness = self._strictness(tested, least)
         # Without tie-breaks no p-value is below 1 / (n + 1), and k of T items need one of at most
         # alpha k / T. An estimated share and tie-breaks have no such floor.
         floored = self.procedure == "ebh" or not (self.smooth or self.procedure in SCALES)
@@ -206,7 +235,7 @@ class ConformalSelector(BaseEstimator):  # type: ignore[misc]
                 f"least {math.ceil(strictness / self.alpha)}" + " per group" * self.grouped_
             )
         if least < tested / (5 * self.alpha):
-            together = math.ceil(strictness * tested / (self.alpha * (least + 1)))
+            together = self.resolution(tested)[0]
             warnings.warn(
                 f"{least} calibration items for {tested} test items at alpha = {self.alpha:g}: "
                 f"about {together} must stand out together before any is selected; give "

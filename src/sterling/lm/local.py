@@ -3,6 +3,8 @@
 import hashlib
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 
 Processor = Callable[[Tensor, Tensor], Tensor]  # a transformers LogitsProcessor, or one like it
 PASS_TOKENS = 1024  # per batch: 200 MB of logits at a vocabulary of 49,152
+PASSES = 8  # batches at a time, at most: 1.6 GB of logits
 PROMPTS = 32  # per batch of generation
 UNSTATED_CONTEXT = 2048  # tokens; our choice
 # What configurations call the largest number of positions.
@@ -158,17 +161,17 @@ class LocalModel:
                 raise InputError(
                     f"text {row}: {len(ids)} tokens; from 1 to the {self.context} of {self.name}"
                 )
-        order = sorted(range(len(texts)), key=lambda row: -len(texts[row]))
-        while order:
-            count = max(1, PASS_TOKENS // len(texts[order[0]]))
-            rows, order = order[:count], order[count:]
-            ids = torch.nn.utils.rnn.pad_sequence([texts[row] for row in rows], batch_first=True)
-            lengths = torch.tensor([len(texts[row]) for row in rows])
-            mask = torch.arange(ids.shape[1]) < lengths[:, None]
-            ids, mask = ids.to(self.device), mask.to(self.device)
-            with torch.no_grad():
-                logits = self.model(input_ids=ids, attention_mask=mask, use_cache=False).logits
-            yield Pass(rows, ids, mask, logits)
+        for rows in _batches(texts):
+            yield self._pass(texts, rows)
+
+    def _pass(self, texts: Sequence[Tensor], rows: list[int]) -> Pass:
+        ids = torch.nn.utils.rnn.pad_sequence([texts[row] for row in rows], batch_first=True)
+        lengths = torch.tensor([len(texts[row]) for row in rows])
+        mask = torch.arange(ids.shape[1]) < lengths[:, None]
+        ids, mask = ids.to(self.device), mask.to(self.device)
+        with torch.no_grad():
+            logits = self.model(input_ids=ids, attention_mask=mask, use_cache=False).logits
+        return Pass(rows, ids, mask, logits)
 
     def stats(
         self, texts: Sequence[str], *, max_tokens: int = 512, store: SignalStore | None = None
@@ -176,7 +179,7 @@ class LocalModel:
         """Return statistics of every token of every text, by one forward pass.
 
         The first token has no prediction, so a text of T tokens has T - 1 values, and one of a
-        single token none.
+        single token none. On the processor as many batches run at a time as PyTorch has threads.
 
         Args:
             texts: Any number of texts.
@@ -196,13 +199,20 @@ class LocalModel:
                 if known is not None:
                     found[row] = TokenStats(**known)
         missing = [row for row in range(len(ids)) if row not in found]
-        for one in self.passes([ids[row] for row in missing]):
-            batch = token_stats(one.logits[:, :-1], one.ids[:, 1:], one.mask[:, 1:])
-            for place, inner in enumerate(one.rows):
-                row = missing[inner]
-                found[row] = _row(batch, place, len(ids[row]) - 1)
-                if store is not None:
-                    store.put(self._place(store, ids[row]), vars(found[row]))
+        asked = [ids[row] for row in missing]
+
+        def statistics(rows: list[int]) -> TokenStats:
+            one = self._pass(asked, rows)
+            return token_stats(one.logits[:, :-1], one.ids[:, 1:], one.mask[:, 1:])
+
+        batches = list(_batches(asked))
+        with _passes_at_once(self.device) as pool:
+            for rows, batch in zip(batches, pool.map(statistics, batches), strict=True):
+                for place, inner in enumerate(rows):
+                    row = missing[inner]
+                    found[row] = _row(batch, place, len(ids[row]) - 1)
+                    if store is not None:
+                        store.put(self._place(store, ids[row]), vars(found[row]))
         return [found[row] for row in range(len(ids))]
 
     def _place(self, store: SignalStore, ids: Tensor) -> Path:
@@ -376,6 +386,29 @@ def _drawing(sampling: Sampling, seeds: Sequence[tuple[int, int]]) -> list[Proce
     if sampling.top_p < 1:
         steps.append(TopPLogitsWarper(sampling.top_p))
     return [*steps, _Draw(seeds)]
+
+
+def _batches(texts: Sequence[Tensor]) -> Iterator[list[int]]:
+    """Yield the rows of each batch: texts of similar length, longest first."""
+    order = sorted(range(len(texts)), key=lambda row: -len(texts[row]))
+    while order:
+        count = max(1, PASS_TOKENS // len(texts[order[0]]))
+        yield order[:count]
+        order = order[count:]
+
+
+@contextmanager
+def _passes_at_once(device: torch.device) -> Iterator[Executor]:
+    """Share PyTorch's threads among batches: two batches on a thread each outrun one on two."""
+    threads = torch.get_num_threads()
+    workers = min(threads, PASSES) if device.type == "cpu" else 1
+    torch.set_num_threads(threads // workers)
+    pool = ThreadPoolExecutor(workers)
+    try:
+        yield pool
+    finally:
+        pool.shutdown(cancel_futures=True)  # an interrupted run does not wait for all of them
+        torch.set_num_threads(threads)
 
 
 def _row(batch: TokenStats, row: int, length: int) -> TokenStats:

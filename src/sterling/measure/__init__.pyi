@@ -21,7 +21,13 @@ from .pad import (
     threshold_at_bpcer,
     threshold_at_eer,
 )
-from .paired import McNemar, bootstrap_by_subject, compare_paired, mcnemar
+from .paired import (
+    McNemar,
+    bootstrap_by_subject,
+    compare_paired,
+    compare_unpaired,
+    mcnemar,
+)
 from .rate import Rate
 from .scores import Scores, aggregate
 from .sequence import mean_sequence, rate_sequence
@@ -60,6 +66,7 @@ __all__ = [
     "clustered_interval",
     "clustered_rate",
     "compare_paired",
+    "compare_unpaired",
     "crossed_interval",
     "eer",
     "error_curve",

@@ -1,5 +1,6 @@
 """Paired comparison: bootstrap over subjects, and McNemar's test on decisions."""
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -79,6 +80,35 @@ def compare_paired(
         return statistic(first.resample(rows)) - statistic(second.resample(rows))
 
     return _percentile(value, _collect(difference, draws, repetitions), level)
+
+
+def compare_unpaired(first: Estimate, second: Estimate) -> Estimate:
+    """Return ``first - second`` for values measured on different items.
+
+    Each end of the interval combines the distances of both values from their own ends (MOVER). It
+    holds for independent estimates and is too wide for ones that share items.
+
+    Args:
+        first: One value with its interval.
+        second: The other, with the same confidence.
+
+    Source: Zou and Donner, Statistics in Medicine 27 (2008).
+
+    Raises:
+        InputError: The confidences differ.
+
+    Example:
+        >>> a = Estimate(0.9, Interval(0.87, 0.94), 0.95, "x")
+        >>> b = Estimate(0.8, Interval(0.77, 0.84), 0.95, "x")
+        >>> round(compare_unpaired(a, b).interval.low, 3), round(compare_unpaired(a, b).value, 3)
+        (0.05, 0.1)
+    """
+    if first.level != second.level:
+        raise InputError(f"levels {first.level} and {second.level}: give intervals of one")
+    value = first.value - second.value
+    down = math.hypot(first.value - first.interval.low, second.interval.high - second.value)
+    up = math.hypot(first.interval.high - first.value, second.value - second.interval.low)
+    return Estimate(value, Interval(value - down, value + up), first.level, "unpaired")
 
 
 def _draws(scores: Scores, rng: np.random.Generator) -> Iterator[NDArray[np.intp]]:

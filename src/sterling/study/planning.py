@@ -62,6 +62,35 @@ def plan(evidence: Evidence, repetitions: int) -> list[Projection]:
     return [_project(claim, repetitions) for claim in undecided]
 
 
+def growth(claim: Claim, power: float = POWERS[1]) -> float | None:
+    """Return how many times as many items would decide an undecided claim with that chance.
+
+    For estimates whose interval is their own, such as a bootstrap's: its width is taken to shrink
+    with the root of the number of items, and the estimate to stay. None where nothing was measured,
+    there is no interval, or the estimate lies on the bar.
+
+    Args:
+        claim: The claim.
+        power: Chance of the verdict, in (0, 1).
+
+    Example:
+        >>> from sterling.measure import Estimate, Interval
+        >>> from sterling.study import at_least
+        >>> near = at_least("x", "x", Estimate(0.6, Interval(0.4, 0.8), 0.95, "bootstrap"), 0.5)
+        >>> round(growth(near), 1)
+        8.2
+    """
+    if claim.measured is None or claim.low is None or claim.high is None:
+        return None
+    bars = [bar for bar in (claim.bar_low, claim.bar_high) if bar is not None]
+    gap = min(abs(claim.measured - bar) for bar in bars)
+    if not gap:
+        return None
+    quantile = float(stats.norm.ppf(1 - claim.error / 2))
+    deviation = (claim.high - claim.low) / 2 / quantile
+    return max(1.0, ((quantile + float(stats.norm.ppf(power))) * deviation / gap) ** 2)
+
+
 def _project(claim: Claim, repetitions: int) -> Projection:
     def without(note: str) -> Projection:
         return Projection(claim.id, "undecided", repetitions, note=note)

@@ -19,6 +19,7 @@ from sterling.text.detectors import (
     make_detector,
     score_metrics,
     train_detector,
+    untrained_detector,
 )
 from sterling.text.evaluation.declaration import Declaration, Verdict, declare_machine_written
 from sterling.text.watermark.triple_set import (
@@ -58,5 +59,6 @@ __all__ = [
     "split_by_group",
     "train_detector",
     "unigram",
+    "untrained_detector",
     "write_records",
 ]

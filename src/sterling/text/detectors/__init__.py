@@ -12,8 +12,9 @@ from sterling.text.detectors.registry import (
     DetectorPlan,
     load_detector,
     make_detector,
+    untrained_detector,
 )
-from sterling.text.detectors.scored import Detector, Scored
+from sterling.text.detectors.scored import Detector, FunctionDetector, Scored
 from sterling.text.detectors.small_classifier import SmallClassifier
 from sterling.text.detectors.token_metrics import (
     METRICS,
@@ -34,6 +35,7 @@ __all__ = [
     "Detector",
     "DetectorPlan",
     "DnaGpt",
+    "FunctionDetector",
     "Gltr",
     "Judged",
     "PerturbationDetector",
@@ -46,5 +48,6 @@ __all__ = [
     "score_metrics",
     "score_prefixes",
     "train_detector",
+    "untrained_detector",
     "without_last_layers",
 ]

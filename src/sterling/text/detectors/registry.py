@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from sterling.errors import InputError, unknown_name
 from sterling.lm import LocalModel, SignalStore, load_local
-from sterling.plugins import Registry, require_callable
+from sterling.plugins import Registry, named_object, require_callable
 from sterling.text.attacks import AttackTools
 from sterling.text.detectors.binoculars import Binoculars, without_last_layers
 from sterling.text.detectors.calibrated import CalibratedDetector, read_calibration
@@ -16,7 +16,7 @@ from sterling.text.detectors.character_ngrams import CharacterNgrams
 from sterling.text.detectors.classifier_folder import ClassifierFolder
 from sterling.text.detectors.perturbation import PerturbationDetector
 from sterling.text.detectors.regeneration import DnaGpt, Raidar
-from sterling.text.detectors.scored import Detector
+from sterling.text.detectors.scored import Detector, FunctionDetector
 from sterling.text.detectors.small_classifier import SmallClassifier
 from sterling.text.detectors.token_metrics import MAX_TOKENS, METRICS, Gltr, TokenDetector
 
@@ -86,6 +86,10 @@ To add a detector, assign it; see ``docs/plugins.md``.
 
 WITHOUT_MODEL = ("character_ngrams", "small_classifier", "classifier_folder")
 SUPERVISED = ("gltr", "character_ngrams", "small_classifier")
+NEED_TRAINING = (*SUPERVISED, "entropy", "detect_gpt", "npr")  # or the side that is a machine's
+UNTRAINED = "fast_detect_gpt"
+"""Detector without training by default: the best of the metrics on what SmolLM2 wrote."""
+UNTRAINED_TOKENS = 256  # ours: half of MAX_TOKENS, for half of the time
 
 
 def make_detector(
@@ -105,6 +109,30 @@ def make_detector(
         raise unknown_name("detector", name, DETECTORS)
     plan = plan or DetectorPlan()
     return DETECTORS[name](plan, lambda: model or load_local(plan.source))
+
+
+def untrained_detector(
+    name: str = UNTRAINED, plan: DetectorPlan | None = None, model: LocalModel | None = None
+) -> Detector:
+    """Make a detector that needs no training: larger scores are more like a machine's text.
+
+    Args:
+        name: One of `DETECTORS`, or a function of a list of texts as ``package.module:name``, which
+            returns one number for each.
+        plan: Settings of the detector; the first `UNTRAINED_TOKENS` of a text count by default.
+        model: Language model that scores, in place of ``plan.source``.
+
+    Raises:
+        InputError: An unknown name, one that needs training, or its model is not there.
+    """
+    if ":" in name:
+        return FunctionDetector(name, named_object(name, "--detector"))
+    if name in NEED_TRAINING:
+        raise InputError(
+            f"detector {name}: needs training; make it with sterling text train --detector {name} "
+            "and give its folder"
+        )
+    return make_detector(name, plan or DetectorPlan(max_tokens=UNTRAINED_TOKENS), model)
 
 
 def load_detector(folder: Path, model: LocalModel | None = None) -> CalibratedDetector:

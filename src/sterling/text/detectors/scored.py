@@ -8,6 +8,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
+from sterling.errors import InputError
+
 LEAST_TOKENS = 16  # ours: with fewer, no statistic of tokens says anything
 
 
@@ -78,6 +80,51 @@ class TrainingFree:
 
     def restore(self, state: Mapping[str, Tensor]) -> None:
         """Do nothing."""
+
+
+@dataclass(eq=False)
+class FunctionDetector(TrainingFree):
+    """A function of texts as a detector.
+
+    Attributes:
+        name: Name of the function.
+        function: Maps a list of texts to one number each, larger is more like a machine's text.
+            Empty texts and halves of surrogate pairs are not given to it.
+
+    Example:
+        >>> letters = FunctionDetector("letters", lambda texts: [len(text) for text in texts])
+        >>> letters.score(["a bee", ""]).values.tolist()
+        [5.0, nan]
+    """
+
+    name: str
+    function: Callable[[list[str]], ArrayLike]
+
+    def score(self, texts: Sequence[str]) -> Scored:
+        """Score by the function.
+
+        Raises:
+            InputError: The function raised, or gave other than one number for each text.
+        """
+        reasons = [unreadable(text) for text in texts]
+        asked = [text for text, reason in zip(texts, reasons, strict=True) if not reason]
+        try:
+            found = np.asarray(self.function(asked), dtype=np.float64) if asked else np.zeros(0)
+        except Exception as error:  # foreign code raises anything
+            told = " ".join(f"{type(error).__name__}: {error}".split())
+            raise InputError(f"detector {self.name}: {told}") from error
+        if found.shape != (len(asked),):
+            raise InputError(
+                f"detector {self.name}: gave an array {found.shape} for {len(asked)} texts; give "
+                "one number a text"
+            )
+        values = np.full(len(texts), np.nan)
+        values[[not reason for reason in reasons]] = found
+        return Scored.of(values, reasons)
+
+    def settings(self) -> dict[str, Any]:
+        """Return the name of the function."""
+        return {"function": self.name}
 
 
 def unreadable(text: str) -> str:

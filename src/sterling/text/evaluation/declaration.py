@@ -7,14 +7,19 @@ which an expected share of at most the stated rate was written by people after a
 
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from sterling.errors import InputError, NothingMeasuredError
 from sterling.guarantee import ConformalSelector, Guarantee, Procedure
+from sterling.lm import SignalStore
 from sterling.text.corpus.records import TextRecord, Unread, beginning_id, content_id
-from sterling.text.detectors import CalibratedDetector
+from sterling.text.detectors import CalibratedDetector, Detector
+from sterling.text.detectors.scored import Scored
+from sterling.text.detectors.stepwise import Report, score_in_steps
+from sterling.text.evaluation.shift import LEVEL, FeatureShift, compare_features
 from sterling.text.evaluation.unlike import unlike_calibration
 from sterling.text.hidden_characters import hidden_characters
 
@@ -32,7 +37,7 @@ class Verdict:
             another kind than they are.
         adjusted_p: Least false discovery rate at which the document is on the list.
         score: Score of the detector; None where not scored.
-        probability: Calibrated p(machine); None where not scored.
+        probability: Calibrated p(machine); None where not scored, or by an untrained detector.
         hidden: Counts of characters that readers do not see, by kind.
         not_scored: Reason why it could not be scored; "" where it was.
         unlike: Whether it is of another kind than every calibration text (another language, code,
@@ -61,6 +66,10 @@ class Declaration:
         guarantee: Guarantee of the list.
         unread: Files without a verdict, with reasons.
         calibration_not_scored: Number of calibration texts that could not be scored.
+        shift: Features of the documents compared with those of the calibration texts.
+        together: Number of documents that have to exceed all calibration texts together before any
+            is declared.
+        calibration_for_one: Number of calibration texts with which a single such document is.
         warnings: Warnings of the procedure.
     """
 
@@ -68,7 +77,15 @@ class Declaration:
     guarantee: Guarantee
     unread: tuple[Unread, ...]
     calibration_not_scored: int
+    shift: tuple[FeatureShift, ...]
+    together: int
+    calibration_for_one: int
     warnings: tuple[str, ...]
+
+    @property
+    def shift_refuted(self) -> bool:
+        """Whether documents and calibration texts differ in a feature."""
+        return any(one.refuted for one in self.shift)
 
     @property
     def declared(self) -> list[Verdict]:
@@ -77,13 +94,15 @@ class Declaration:
 
 
 def declare_machine_written(
-    detector: CalibratedDetector,
+    detector: CalibratedDetector | Detector,
     documents: Sequence[TextRecord],
     calibration: Sequence[TextRecord],
     *,
     fdr: float = 0.05,
     procedure: Procedure = "bh",
     unread: Sequence[Unread] = (),
+    store: SignalStore | None = None,
+    report: Report | None = None,
 ) -> Declaration:
     """Compare documents with known human texts of the same kind.
 
@@ -91,12 +110,15 @@ def declare_machine_written(
     `sterling.text.evaluation.unlike`) gets a p-value of 1 and a warning, whatever its score.
 
     Args:
-        detector: Detector trained and calibrated without the calibration texts.
+        detector: Detector trained and calibrated without the calibration texts, or an untrained one
+            whose larger scores are a machine's.
         documents: Documents in question; their labels are not used.
         calibration: Texts of people, such as the documents would be if people wrote them.
         fdr: Expected share of human texts on the list, in (0, 1).
         procedure: See `sterling.guarantee.ConformalSelector`.
         unread: Documents that could not be read, to report.
+        store: Store of earlier scores; see `sterling.text.detectors.stepwise.score_in_steps`.
+        report: Function of the number of scored texts and of all, calibration texts included.
 
     Raises:
         InputError: A calibration text is a machine's, begins like one that the detector was made
@@ -104,21 +126,27 @@ def declare_machine_written(
         NothingMeasuredError: No document or no calibration text could be scored.
     """
     _check_calibration(detector, documents, calibration)
-    known = detector.judge(calibration)
-    asked = detector.judge(documents)
-    for name, judged in (("calibration text", known), ("document", asked)):
-        if not judged.scored.any():
-            reason = judged.reasons[0] if judged.reasons else "there is none"
+    texts, known_texts = ([one.text for one in part] for part in (documents, calibration))
+    raw = detector.detector if isinstance(detector, CalibratedDetector) else detector
+    # Together, so that there is one account of the time.
+    scored = score_in_steps(raw, [*known_texts, *texts], store=store, report=report)
+    known, asked = _part(scored, len(known_texts))
+    for name, part in (("calibration text", known), ("document", asked)):
+        if not np.isfinite(part.values).any():
+            reason = part.reasons[0] if part.reasons else "there is none"
             raise NothingMeasuredError(f"no {name} could be scored: {reason}")
-    used = [one.text for one, scored in zip(calibration, known.scored, strict=True) if scored]
-    unlike = unlike_calibration([one.text for one in documents], used) & asked.scored
+    usable, was_scored = np.isfinite(known.values), np.isfinite(asked.values)
+    used = [text for text, use in zip(known_texts, usable, strict=True) if use]
+    unlike = unlike_calibration(texts, used) & was_scored
+    own, new = (_machine_likeness(detector, part.values) for part in (known, asked))
+    probability = _probability(detector, asked.values)
     selector = ConformalSelector(alpha=fdr, procedure=procedure)
     # The selector's scores are larger for its population, here people.
-    selector.fit(-known.logit[known.scored])
+    selector.fit(-own[usable])
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         # Unscored documents have a p-value of 1 and are tested with the others.
-        scores = np.where(asked.scored & ~unlike, -asked.logit, np.inf)
+        scores = np.where(was_scored & ~unlike, -new, np.inf)
         p = selector.p_values(scores)
         adjusted = selector.adjusted_p_values(scores)
         declared = selector.predict(scores)
@@ -128,21 +156,67 @@ def declare_machine_written(
             declared=bool(declared[row]),
             p_value=float(p[row]),
             adjusted_p=float(adjusted[row]),
-            score=float(asked.score[row]) if asked.scored[row] else None,
-            probability=float(asked.probability[row]) if asked.scored[row] else None,
+            score=float(asked.values[row]) if was_scored[row] else None,
+            probability=float(probability[row]) if np.isfinite(probability[row]) else None,
             hidden=hidden_characters(record.text),
             not_scored=asked.reasons[row],
             unlike=bool(unlike[row]),
         )
         for row, record in enumerate(documents)
     ]
+    shift = compare_features(
+        [text for text, use in zip(texts, was_scored, strict=True) if use], used
+    )
+    together, for_one = selector.resolution(len(documents))
     return Declaration(
         tuple(verdicts),
-        selector.guarantee_,
+        _with_check(selector.guarantee_, shift),
         tuple(unread),
-        int((~known.scored).sum()),
+        int((~usable).sum()),
+        shift,
+        together,
+        for_one,
         (*(str(one.message) for one in caught), *_unlike_warning(verdicts)),
     )
+
+
+def _machine_likeness(
+    detector: CalibratedDetector | Detector, values: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Return numbers that are larger for machines' texts, (N,)."""
+    return detector.platt.logit(values) if isinstance(detector, CalibratedDetector) else values
+
+
+def _probability(
+    detector: CalibratedDetector | Detector, values: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Return p(machine), (N,); NaN where nothing was calibrated."""
+    if isinstance(detector, CalibratedDetector):
+        return detector.platt.probability(values)
+    return np.full(len(values), np.nan)
+
+
+def _part(scored: Scored, calibration: int) -> tuple[Scored, Scored]:
+    """Divide scores into those of the calibration texts and those of the documents."""
+    return (
+        Scored(scored.values[:calibration], scored.reasons[:calibration]),
+        Scored(scored.values[calibration:], scored.reasons[calibration:]),
+    )
+
+
+def _with_check(guarantee: Guarantee, shift: Sequence[FeatureShift]) -> Guarantee:
+    """Return the guarantee with the result of the comparison at its first assumption."""
+    names = [one.feature for one in shift if one.refuted]
+    least = min(one.p_value for one in shift)
+    checked = (
+        f"REFUTED: documents and calibration texts differ in {', '.join(names)} (p = {least:.2g}), "
+        "unless the machine-written documents make that difference, which no test can tell"
+        if names
+        else f"not refuted: {len(shift)} features of all documents, p = {least:.2g} against a "
+        f"level of {LEVEL:g}; that is no proof"
+    )
+    first, *others = guarantee.assumptions
+    return replace(guarantee, assumptions=(replace(first, checked=checked), *others))
 
 
 def _unlike_warning(verdicts: Sequence[Verdict]) -> list[str]:
@@ -158,7 +232,9 @@ def _unlike_warning(verdicts: Sequence[Verdict]) -> list[str]:
 
 
 def _check_calibration(
-    detector: CalibratedDetector, documents: Sequence[TextRecord], calibration: Sequence[TextRecord]
+    detector: CalibratedDetector | Detector,
+    documents: Sequence[TextRecord],
+    calibration: Sequence[TextRecord],
 ) -> None:
     for record in calibration:
         if record.label != 0:
@@ -170,6 +246,8 @@ def _check_calibration(
             raise InputError(
                 f"calibration text {record.id!r} is the document {other!r}; give other texts"
             )
+    if not isinstance(detector, CalibratedDetector):
+        return
     known = set(detector.development["known"])
     used = [record.id for record in calibration if beginning_id(record.text) in known]
     if used:

@@ -37,22 +37,40 @@ def unlike_calibration(texts: Sequence[str], calibration: Sequence[str]) -> NDAr
     Returns:
         Whether each text is marked, bool (N,).
     """
-    counter = CountVectorizer(
-        analyzer="char", ngram_range=(3, 3), lowercase=False, preprocessor=_letters
-    )
     # Groups that no calibration text holds have a place in the counts, too.
-    counts = counter.fit_transform([*calibration, *texts]).tocsr()
+    counts = _letter_groups([*calibration, *texts])
     known = counts[: len(calibration)]
     total = np.asarray(known.sum(axis=0), dtype=np.float64).ravel()
     seen = int((total > 0).sum()) + 1
     own = _rarity(known, total, seen, leave_out=True)
     asked = _rarity(counts[len(calibration) :], total, seen, leave_out=False)
     symbols, own_symbols = (
-        np.array([_symbols(one) for one in part]) for part in (texts, calibration)
+        np.array([share_of_symbols(one) for one in part]) for part in (texts, calibration)
     )
     marked: NDArray[np.bool_] = _above(asked, own, EXCESS)
     marked |= _above(symbols, own_symbols, EXCESS_SYMBOLS)
     return marked
+
+
+def letter_rarity(texts: Sequence[str], reference: Sequence[str]) -> NDArray[np.float64]:
+    """Return the mean negative log-frequency of each text's groups of letters in others, (N,).
+
+    Args:
+        texts: Texts to measure.
+        reference: Texts whose groups of letters are counted, none of them among `texts`.
+    """
+    counts = _letter_groups([*reference, *texts])
+    total = np.asarray(counts[: len(reference)].sum(axis=0), dtype=np.float64).ravel()
+    seen = int((total > 0).sum()) + 1
+    return _rarity(counts[len(reference) :], total, seen, leave_out=False)
+
+
+def _letter_groups(texts: Sequence[str]) -> sparse.csr_matrix:
+    """Count the groups of three letters of each text, (texts, groups)."""
+    counter = CountVectorizer(
+        analyzer="char", ngram_range=(3, 3), lowercase=False, preprocessor=_letters
+    )
+    return counter.fit_transform(texts).tocsr()
 
 
 def _above(
@@ -67,7 +85,7 @@ def _letters(text: str) -> str:
     return f"__{'_'.join(letters.split())}__"  # without any letter a group that is nowhere else
 
 
-def _symbols(text: str) -> float:
+def share_of_symbols(text: str) -> float:
     """Share of characters that are neither letters nor the punctuation of prose."""
     marks = "".join(text[:MAX_CHARACTERS].split())
     odd = sum(not one.isalpha() and one not in ".,;:!?'\"()-–—‘’“”…" for one in marks)
