@@ -52,6 +52,26 @@ def test_parts_are_run_and_shown_with_the_most_urgent_first(folder: Path, tmp_pa
     assert page.count("<article") == 2
 
 
+def test_a_list_of_members_is_a_part_without_a_claim(folder: Path, tmp_path: Path) -> None:
+    rng = np.random.default_rng(1)
+    for name, members in (("asked", 40), ("known", 0), ("further", 400)):
+        values = rng.normal(0, 1, 400) + 4 * (np.arange(400) < members)
+        table = {"record": [f"{name}{i}" for i in range(400)], "score": values}
+        pl.DataFrame(table).write_csv(folder / f"{name}.csv")
+    part = "parts: {members: {verb: privacy mia, scores: asked.csv, calibration: known.csv"
+    (folder / "mia.yaml").write_text(part + "}}")
+    text = told("assure", folder / "mia.yaml", "--out", tmp_path / "mia")
+    assert "no claim" in text
+    evidence = json.loads((tmp_path / "mia" / "members" / "evidence.json").read_text())
+    assert evidence["metrics"][0]["name"] == "records declared members"
+    assert 30 <= evidence["metrics"][0]["value"] <= 50
+    assert evidence["command"] == "sterling privacy mia --scores asked.csv --calibration known.csv"
+    # Further non-members that look like members refute the guarantee.
+    (folder / "mia.yaml").write_text(part + ", holdout: further.csv}}")
+    text = told("assure", folder / "mia.yaml", "--out", tmp_path / "shifted", status=1)
+    assert "does not hold" in text
+
+
 def test_a_finished_run_is_read(folder: Path, tmp_path: Path) -> None:
     told("assure", folder / "system.yaml", "--out", tmp_path / "out", status=1)
     (folder / "read.yaml").write_text("parts: {last year: {run: out/forgotten}}")

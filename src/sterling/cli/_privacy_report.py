@@ -1,10 +1,77 @@
-"""Evidence of `sterling privacy audit`: metrics, the claim and the table of losses."""
+"""Evidence of `sterling privacy mia` and `audit`: metrics, claims and tables."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
+from sterling.guarantee import Guarantee
 from sterling.measure import Estimate
 from sterling.privacy.unlearning_attacks.audit import ForgettingAudit
 from sterling.study import Claim, Findings, Metric, Table, TableRow, metric_of_rate, within
+
+
+def members_findings(
+    declared: Sequence[Mapping[str, Any]],
+    tested: int,
+    promise: Guarantee,
+    *,
+    shift_p: float | None,
+    refuted: bool,
+) -> Findings:
+    """Turn a list of declared members into findings.
+
+    A shift that is refuted is a claim that does not hold. A shift that is not seen proves nothing,
+    so that then there is no claim.
+
+    Args:
+        declared: Record, score, p-value and adjusted p-value of each declared member.
+        tested: Number of records in question.
+        promise: Guarantee of the list.
+        shift_p: P-value of the diagnosis on further non-members; None without one.
+        refuted: Whether it refutes the guarantee.
+    """
+    metrics = [
+        Metric(name="records declared members", value=len(declared), n=tested, unit="records")
+    ]
+    claims = []
+    if shift_p is not None:
+        metrics.append(
+            Metric(name="p-value of the shift", value=shift_p, n=tested, unit="probability")
+        )
+    if refuted:
+        claims.append(
+            Claim(
+                id="no_shift",
+                claim="Further non-members have scores like the calibration records.",
+                estimand="Kolmogorov-Smirnov test of further non-members against calibration",
+                measured=shift_p,
+                bar="p above the level of the diagnosis",
+                verdict="does not hold",
+            )
+        )
+    return Findings(
+        scope=promise.statement,
+        not_scored=0,
+        metrics=metrics,
+        claims=claims,
+        tables=[
+            Table(
+                name="declared",
+                title="Records declared members",
+                columns=["record", "score", "p", "adjusted p"],
+                rows=[list(each.values()) for each in declared],
+                caption="The likeliest first. The bound is on the list, not on each record.",
+            ),
+            Table(
+                name="guarantee",
+                title="Guarantee",
+                columns=["part", "content"],
+                rows=[list(row) for row in promise.rows()],
+                caption="",
+            ),
+        ],
+    )
 
 
 def forgetting_findings(audit: ForgettingAudit) -> Findings:

@@ -24,6 +24,7 @@ VERBS = (
     "face evaluate",
     "face threshold",
     "privacy audit",
+    "privacy mia",
     "text evaluate",
     "gaze evaluate",
     "agent gui evaluate",

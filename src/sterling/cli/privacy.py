@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from sterling.cli._run import leave_evidence
 from sterling.cli._verdicts import claims_status, show_undecided
 from sterling.cli.studies import JsonFlag, show_evidence, show_json, show_metrics
 from sterling.errors import InputError, NothingMeasuredError
@@ -14,6 +15,8 @@ from sterling.shown import shown
 
 if TYPE_CHECKING:
     from sterling.privacy.membership.score_file import ScoreFile
+    from sterling.privacy.unlearning_attacks.signals import Signals
+    from sterling.study import Findings
 
 app = typer.Typer(
     no_args_is_help=True, help="Privacy of training data: membership inference, unlearning."
@@ -22,6 +25,7 @@ app = typer.Typer(
 
 @app.command()
 def mia(
+    context: typer.Context,
     scores: Annotated[
         Path,
         typer.Option(
@@ -53,7 +57,10 @@ def mia(
         ),
     ] = None,
     smooth: Annotated[bool, typer.Option(help="Break ties between scores at random.")] = False,
-    seed: Annotated[int, typer.Option(min=0, help="Of the tie-breaks.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the tie-breaks.")] = 0,
+    out: Annotated[
+        Path | None, typer.Option(help="Run folder for evidence and a report; none by default.")
+    ] = None,
     as_json: JsonFlag = False,
 ) -> int:
     """Declare members of a training set with a bounded false discovery rate.
@@ -62,6 +69,7 @@ def mia(
     is within groups; with a column member in the scores, the list is held against that truth.
     Status 1: the shift diagnostic refutes the guarantee.
     """
+    from sterling.cli._privacy_report import members_findings
     from sterling.privacy.membership import MembershipFDR
     from sterling.privacy.membership import audit as audit_list
     from sterling.privacy.membership.score_file import (
@@ -113,6 +121,11 @@ def mia(
         if mask[row]
     ]
     warned = [str(one.message) for one in caught]
+    if out is not None:
+        found = members_findings(
+            declared, len(asked), promise, shift_p=wrapper.shift_p_, refuted=wrapper.shift_refuted
+        )
+        leave_evidence(context, out, "privacy-mia", lambda: found, seed=seed)
     if as_json:
         show_json(
             {
@@ -139,6 +152,7 @@ def mia(
 
 @app.command()
 def audit(
+    context: typer.Context,
     forget: Annotated[
         Path,
         typer.Option(
@@ -168,7 +182,7 @@ def audit(
         ),
     ] = None,
     tolerance: Annotated[float, typer.Option(help="Distance of areas that still passes.")] = 0.05,
-    seed: Annotated[int, typer.Option(min=0, help="Of the bootstrap.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the bootstrap.")] = 0,
     out: Annotated[Path, typer.Option(help="Run folder for evidence and report.")] = Path(
         "runs/privacy-audit"
     ),
@@ -181,56 +195,33 @@ def audit(
     from sterling.cli._privacy_report import forgetting_findings
     from sterling.privacy.unlearning_attacks.audit import audit_forgetting
     from sterling.privacy.unlearning_attacks.signals import ask_onnx, read_signals
-    from sterling.runs import open_run
-    from sterling.study import finish_run
-    from sterling.study.report import render_report
 
     if (retrained_forget is None) != (retrained_holdout is None):
         raise InputError("--retrained-forget and --retrained-holdout: give both or none")
     if retrained_model is not None and (model is None or retrained_forget is not None):
         raise InputError("--retrained-model: give it with --model, and without --retrained-forget")
-    signals = [
-        None if path is None else read_signals(path) if model is None else ask_onnx(model, path)
-        for path in (forget, holdout, retain)
-    ]
-    retrained = None
-    if retrained_model is not None:
-        retrained = (ask_onnx(retrained_model, forget), ask_onnx(retrained_model, holdout))
-    elif retrained_forget is not None and retrained_holdout is not None:
-        retrained = (read_signals(retrained_forget), read_signals(retrained_holdout))
-    asked, unseen, kept = signals
-    if asked is None or unseen is None:
-        raise NothingMeasuredError("no records to audit")
-    findings = forgetting_findings(
-        audit_forgetting(
-            asked, unseen, retain=kept, retrained=retrained, tolerance=tolerance, seed=seed
+
+    def read(path: Path) -> "Signals":
+        return read_signals(path) if model is None else ask_onnx(model, path)
+
+    def find() -> "Findings":
+        retrained = None
+        if retrained_model is not None:
+            retrained = (ask_onnx(retrained_model, forget), ask_onnx(retrained_model, holdout))
+        elif retrained_forget is not None and retrained_holdout is not None:
+            retrained = (read_signals(retrained_forget), read_signals(retrained_holdout))
+        return forgetting_findings(
+            audit_forgetting(
+                read(forget),
+                read(holdout),
+                retain=None if retain is None else read(retain),
+                retrained=retrained,
+                tolerance=tolerance,
+                seed=seed,
+            )
         )
-    )
-    given = {
-        "forget": forget,
-        "holdout": holdout,
-        "retain": retain,
-        "retrained-forget": retrained_forget,
-        "retrained-holdout": retrained_holdout,
-        "model": model,
-        "retrained-model": retrained_model,
-    }
-    config = {name: str(path) for name, path in given.items() if path is not None}
-    command = " ".join(f"--{name} {path}" for name, path in config.items())
-    identity = {
-        "study": "privacy-audit",
-        "seed": seed,
-        "config": {**config, "tolerance": tolerance},
-    }
-    with open_run(out, identity=identity, seed=seed) as run:
-        evidence = finish_run(
-            run,
-            findings,
-            study="privacy-audit",
-            command=f"sterling privacy audit {command} --tolerance {tolerance} --seed {seed}",
-            config={**config, "tolerance": tolerance},
-        )
-    render_report([out], out / "report.html")
+
+    evidence = leave_evidence(context, out, "privacy-audit", find, seed=seed)
     if as_json:
         show_evidence(evidence)
     else:

@@ -7,13 +7,11 @@ from pathlib import Path
 from typing import Literal
 
 from sterling.study.evidence import Claim, Evidence
-from sterling.study.planning import POWERS, plan
+from sterling.study.planning import growth
 
 Standing = Literal["holds", "does not hold", "undecided", "no claim", "not measured"]
 ORDER: tuple[Standing, ...] = ("does not hold", "not measured", "undecided", "no claim", "holds")
 """Standings, the most urgent first."""
-
-_SHARE = 100  # units of a projection, so that it reads as a multiple of the data
 
 
 @dataclass(frozen=True)
@@ -63,14 +61,11 @@ class Part:
         """Data that would decide what is undecided, for people; "" where nothing is."""
         if self.evidence is None or self.standing != "undecided":
             return ""
-        needs = [each.fixed[-1] for each in plan(self.evidence, _SHARE) if each.fixed]
-        known = [count for count in needs if count is not None]
-        if not known or len(known) < len(needs):
+        needs = [growth(one) for one in self.evidence.claims if one.verdict == "undecided"]
+        known = [times for times in needs if times is not None]
+        if len(known) < len(needs):
             return "no amount of such data is known to decide every claim"
-        return (
-            f"about {ceil(10 * max(known) / _SHARE) / 10:g} times as much data, if figures stay "
-            f"(a chance of {POWERS[-1]:g})"
-        )
+        return f"about {ceil(10 * max(known)) / 10:g} times as much data, if figures stay"
 
 
 def _measured(claim: Claim) -> str:

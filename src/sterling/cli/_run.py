@@ -1,0 +1,39 @@
+"""Verbs that leave evidence: one run folder with `evidence.json` and a report."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from sterling.cli._options import given_command, given_config
+
+if TYPE_CHECKING:
+    from sterling.study import Evidence, Findings
+
+
+def leave_evidence(
+    context: typer.Context, out: Path, study: str, find: "Callable[[], Findings]", *, seed: int = 0
+) -> "Evidence":
+    """Find something and write its evidence and report; the record repeats every given option.
+
+    Args:
+        context: Context of the command.
+        out: Run folder.
+        study: Name of what was done, such as "privacy-audit".
+        find: Does the work.
+        seed: Seed of the run.
+
+    Raises:
+        InputError: The folder cannot take this run, or reports need an extra that is missing, which
+            is said before the work begins.
+    """
+    from sterling.runs import open_run
+    from sterling.study import finish_run
+    from sterling.study.report import render_report
+
+    config, command = given_config(context), given_command(context)
+    with open_run(out, identity={"study": study, "seed": seed, "config": config}, seed=seed) as run:
+        evidence = finish_run(run, find(), study=study, command=command, config=config)
+    render_report([out], out / "report.html")
+    return evidence
