@@ -93,5 +93,5 @@ def _half(subjects: NDArray[np.str_], seed: int) -> NDArray[np.bool_]:
     rng = np.random.default_rng(seed)
     names = np.unique(subjects)
     if len(names) < 2:
-        return rng.permutation(len(subjects)) % 2 == 0
+        return np.asarray(rng.permutation(len(subjects)) % 2 == 0)
     return np.isin(subjects, rng.permutation(names)[: len(names) // 2])
