@@ -55,16 +55,35 @@ def test_a_function_is_evaluated_calibrated_and_predicts(
     assert answer["answers"][0]["score"] > 0
     assert scorer in answer["detector"]["caution"]
 
+    # The recordings chose that threshold, and score no detector at it.
     run = tmp_path / "run"
-    told("face", "evaluate", door, "--data", recordings, "--out", run, *plugin)
-    evidence = json.loads((run / "evidence.json").read_text())
-    assert next(one["value"] for one in evidence["metrics"] if one["name"] == "AUC") == 1
-    assert f"Caution: scores come from {scorer}" in evidence["scope"]
-    assert scorer in (run / "report.html").read_text()
+    shared = ("--data", recordings, "--out", run, *plugin)
+    assert "used to choose the threshold" in refused("face", "evaluate", door, *shared)
 
     written = told("face", "card", scorer, "--threshold", 3, "--out", card)
     assert "32 px, 2 × face box, detector CenterFace" in written
+    assert written.rstrip().endswith(f"--out DIR --plugin {name}")
     told("face", "evaluate", card, "--data", recordings, "--out", tmp_path / "again", *plugin)
+    evidence = json.loads((tmp_path / "again" / "evidence.json").read_text())
+    assert next(one["value"] for one in evidence["metrics"] if one["name"] == "AUC") == 1
+    assert f"Caution: scores come from {scorer}" in evidence["scope"]
+    assert scorer in (tmp_path / "again" / "report.html").read_text()
     assert "--out: name the card" in refused("face", "card", scorer)
     assert "--colour: belongs to ONNX files" in refused("face", "card", scorer, "--colour", "BGR")
     assert "one function or address" in refused("face", "card", scorer, scorer)
+
+
+def test_a_function_that_fails_is_named_with_the_file(
+    tmp_path: Path, recordings: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = "scorers_that_fail"
+    (tmp_path / f"{name}.py").write_text(MODULE)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    broken = f"{name}:broken"
+    said = refused("face", "predict", ASTRONAUT, "--detector", broken)
+    assert f"{ASTRONAUT}: {broken}: crop 1 of 1: returned NoneType" in said
+    for verb in ("evaluate", "calibrate"):
+        said = refused("face", verb, broken, "--data", recordings, "--out", tmp_path / "out")
+        assert f"a.png: {broken}: crops 1 to " in said
+    assert not (tmp_path / "out" / "card.yaml").exists()

@@ -177,6 +177,7 @@ def train(
     from sterling.face.data import FaceDetector, split_by_subject
     from sterling.face.data.source import read_source
     from sterling.face.evaluation.evaluate import count_reasons, scores_of
+    from sterling.face.evaluation.familiarity import described
     from sterling.face.evaluation.presentations import require_both
     from sterling.face.pad import Detector, Preprocessing, Provenance, TrainConfig, TrainingError
     from sterling.face.pad.training.fit import fit, stages
@@ -221,10 +222,11 @@ def train(
     threshold = threshold_at_eer(
         scores_of(values, development.manifest), source=f"{data}, development subjects"
     )
-    detector = replace(detector, threshold=threshold)
+    detector, said = described(replace(detector, threshold=threshold), development, seed=seed)
     detector.save_pretrained(out)
     manifest.write(out / "manifest.csv")
     _judges(detector, manifest, out, seed)
+    typer.echo(said)
     typer.echo(f"not scored: {count_reasons(loaded.non_responses)}")
     typer.echo(f"next: sterling face evaluate {out} --data {out / 'manifest.csv'}")
 
@@ -292,12 +294,17 @@ def export(
     ] = None,
 ) -> None:
     """One ONNX file with preprocessing inside, checked against PyTorch before it appears."""
+    from dataclasses import replace
+
     from sterling.face.data.source import read_source
     from sterling.face.pad import Detector, export_onnx
 
     trained = Detector.from_pretrained(detector)
     if int8 and calibration is None:
         raise InputError("--int8 needs --calibration with photographs of the kind to be judged")
+    if int8 and trained.reference is not None:
+        typer.echo("8 bits change the features: the file does not tell what is unfamiliar")
+        trained = replace(trained, reference=None)
     images = None
     if calibration is not None:
         images = crops_of(

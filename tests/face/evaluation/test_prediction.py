@@ -174,6 +174,8 @@ def test_a_clip_is_one_presentation_whose_score_is_the_mean_of_its_frames(
     assert verdict.note == "mean of 3 of 8 frames; not scored: 3 grey, 2 no_face"
     assert len(verdict.lines()) == 1
     assert len(list(boxes.iterdir())) == 8
+    (short,) = predict_sources(shipped, [str(clip)], frames=50)
+    assert len(short.frames) == 8  # all that there are
     assert shipped.threshold is not None
     wide = replace(shipped, margin=1 + abs(verdict.score or 0) + abs(shipped.threshold.value))
     (near, again) = predict_sources(wide, [str(clip), str(clip)])

@@ -30,7 +30,7 @@ def linear(x: Tensor) -> Tensor:
     return x @ torch.from_numpy(WEIGHT)
 
 
-def module(*, dropout: float = 0.0) -> nn.Module:
+def module(*, dropout: float = 0.0) -> nn.Sequential:
     layer = nn.Linear(4, 3, bias=False)
     with torch.no_grad():
         layer.weight.copy_(torch.from_numpy(WEIGHT.T))

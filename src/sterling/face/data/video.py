@@ -93,6 +93,13 @@ def read_frame_pixels(
     return _from_file(_checked(source), count)
 
 
+def read_spread_pixels(path: str | os.PathLike[str], *, count: int) -> dict[int, NDArray[np.uint8]]:
+    """Read the frames of `spread_frames`: as `read_frame_pixels`, and all of a short video."""
+    if count < 1:
+        raise InputError(f"count is {count}: at least 1 frame is read")
+    return _from_file(_checked(path), count, fewer=True)
+
+
 def spread_frames(path: str | os.PathLike[str], *, count: int) -> tuple[int, ...]:
     """The numbers of `count` frames evenly spread over a video file, or of all if it has fewer.
 
@@ -123,7 +130,7 @@ def call_numbered(path: str, numbers: Sequence[int]) -> Call:
 
 
 def call_spread(path: str, count: int) -> Call:
-    """A sandbox's call of `read_frame_pixels`: the numbers, then each frame's pixels."""
+    """A sandbox's call of `read_spread_pixels`: the numbers, then each frame's pixels."""
     return Call("sterling.face.data.video:spread_arrays", (path, count), SECONDS)
 
 
@@ -154,7 +161,7 @@ def numbered_arrays(path: str, numbers: Sequence[int]) -> list[NDArray[Any]]:
 
 def spread_arrays(path: str, count: int) -> list[NDArray[Any]]:
     """Answer `call_spread`."""
-    return _as_arrays(read_frame_pixels(path, count=count))
+    return _as_arrays(read_spread_pixels(path, count=count))
 
 
 def _as_arrays(frames: dict[int, NDArray[np.uint8]]) -> list[NDArray[Any]]:
@@ -206,18 +213,18 @@ def _available(path: Path) -> int:
     return available
 
 
-def _from_file(path: Path, count: int) -> dict[int, NDArray[np.uint8]]:
+def _from_file(path: Path, count: int, *, fewer: bool = False) -> dict[int, NDArray[np.uint8]]:
     with _opened(str(path), _remedy(path)) as capture:
         promised = int(capture.get(cv2.CAP_PROP_FRAME_COUNT))
         numbers = spread(promised, count) if promised >= count else []
         images = _read(capture, numbers)
     if len(images) < count:
         available = _available(path)
-        if available < count:
+        if available < count and not fewer:
             raise InputError(
                 f"{path}: {available} frames can be read, {count} were asked for; ask for fewer"
             )
-        numbers = spread(available, count)
+        numbers = spread(available, min(count, available))
         with _opened(str(path), _remedy(path)) as capture:
             images = _read(capture, numbers)
     return dict(zip(numbers, images, strict=True))

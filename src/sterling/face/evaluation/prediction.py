@@ -31,7 +31,12 @@ from sterling.face.data import (
 )
 from sterling.face.data.images import call_picture
 from sterling.face.data.media import MEDIA_SUFFIXES, files_below, warn_of_others
-from sterling.face.data.video import VIDEO_SUFFIXES, call_spread, is_video
+from sterling.face.data.video import (
+    VIDEO_SUFFIXES,
+    call_spread,
+    is_video,
+    read_spread_pixels,
+)
 from sterling.face.pad import Decision, DetectorBase, Outcome, decide
 from sterling.face.pad.detector.decision import ScoringError
 from sterling.sandbox import Call, sandbox
@@ -187,7 +192,8 @@ def predict_sources(
     Args:
         detector: Detector with a threshold. A flexible-modal network gets colour alone.
         sources: Files, folders, or the number of a camera.
-        frames: Number of frames read from a video or camera, for a network of single pictures.
+        frames: Number of frames read from a video or camera, for a network of single pictures; all
+            of a video that has fewer.
         largest: Whether only the largest face of a picture is searched and answered for, in a
             quarter of the time: see `FaceDetector.largest`. Of a frame, only that is searched.
         boxes: Folder that receives each picture with its answers drawn in.
@@ -380,7 +386,7 @@ def _pictures_of_folder(folder: Path) -> list[Path]:
 
 
 def _of_file(path: Path, frames: int) -> _Picture:
-    return read_frame_pixels(path, count=frames) if is_video(path) else read_pixels(path)
+    return read_spread_pixels(path, count=frames) if is_video(path) else read_pixels(path)
 
 
 def _decoded(files: Sequence[Path], frames: int) -> Iterator[tuple[str, _Picture]]:
