@@ -35,6 +35,7 @@ def doctor(as_json: JsonFlag = False) -> None:
 def examine() -> dict[str, dict[str, str]]:
     """Versions, state of each extra, device, and caches, as text by group and name."""
     import torch
+    from platformdirs import user_cache_path
 
     from sterling.runs import record_versions
 
@@ -50,6 +51,7 @@ def examine() -> dict[str, dict[str, str]]:
         },
         "cache": {
             "torch compile": _cache_state(Path(torch.hub.get_dir())),
+            "language model, scores of texts": _cache_state(user_cache_path("sterling")),
             "runs": _cache_state(Path("runs")),
         },
     }
