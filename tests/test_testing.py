@@ -1,5 +1,5 @@
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -32,10 +32,12 @@ from sterling.testing import (
     check_membership_attack,
     check_network,
     check_study,
+    check_text_detector,
     check_unlearning,
     check_watermark,
 )
 from sterling.text import TripleSetWatermark, kgw, unigram
+from sterling.text.detectors.scored import Scored, TrainingFree, score_words
 
 Floats = NDArray[np.float64]
 ALPHA = 0.2
@@ -244,6 +246,56 @@ def test_a_network_that_breaks_a_promise_fails(fault: str, message: str) -> None
     check_network(lambda seed: Grey(seed=seed), images)
     with pytest.raises(AssertionError, match=message):
         check_network(lambda seed: Grey(fault, seed=seed), images)
+
+
+class Letters(TrainingFree):
+    """Scores by the mean length of words; `fault` breaks one promise."""
+
+    name = "letters"
+
+    def __init__(self, fault: str = "") -> None:
+        self.fault, self.calls = fault, 0
+
+    def score(self, texts: Sequence[str]) -> Scored:
+        self.calls += 1
+        if self.fault == "raises" and any(not text for text in texts):
+            raise ZeroDivisionError
+        sign = -1 if self.fault == "direction" else 1
+        found = score_words(texts, lambda _, words: sign * float(np.mean([*map(len, words)])))
+        values = found.values
+        if self.fault == "batch":
+            values = values - np.nanmean(values) if len(values) > 1 else values
+        if self.fault == "again":
+            values = values + 1e-6 * self.calls
+        if self.fault == "constant":
+            values = values * 0
+        if self.fault == "no reason":
+            return Scored(values, ("",) * len(texts))
+        return Scored(values[1:] if self.fault == "shape" else values, found.reasons)
+
+    def settings(self) -> dict[str, Any]:
+        return {"fault": self.fault}
+
+
+@pytest.mark.parametrize(
+    ("fault", "message"),
+    [
+        ("raises", "a text raises ZeroDivisionError"),
+        ("direction", "higher scores must mean a machine"),
+        ("batch", "depends on the others"),
+        ("again", "other scores the second time"),
+        ("constant", "the same score"),
+        ("no reason", "neither a score nor a reason"),
+        ("shape", "scores of shape"),
+    ],
+)
+def test_a_text_detector_that_breaks_a_promise_fails(fault: str, message: str) -> None:
+    human, machine = (
+        [" ".join([word] * n + ["be"]) for n in (20, 30)] for word in ("bee", "furthermore")
+    )
+    check_text_detector(Letters(), human, machine)
+    with pytest.raises(AssertionError, match=message):
+        check_text_detector(Letters(fault), human, machine)
 
 
 def noisy(fault: str, model: nn.Module, rng: torch.Generator) -> nn.Module:

@@ -271,6 +271,85 @@ def check_detector(
         raise AssertionError(f"AUC {area:.3f}: higher scores must mean bona fide")
 
 
+class _Scored(Protocol):
+    @property
+    def values(self) -> NDArray[np.float64]: ...
+
+    @property
+    def reasons(self) -> Sequence[str]: ...
+
+
+class _TextDetector(Protocol):
+    def score(self, texts: Sequence[str]) -> _Scored: ...
+
+    def settings(self) -> dict[str, Any]: ...
+
+
+HOSTILE_TEXTS = (
+    "",
+    " \n",
+    "a",
+    "\ud800 half of a pair",
+    "\u200b" * 40,
+    "word " * 20_000,
+    "🙂" * 60,
+)
+
+
+def check_text_detector(
+    detector: _TextDetector,
+    human: Sequence[str],
+    machine: Sequence[str],
+    *,
+    tolerance: float = 1e-4,
+) -> None:
+    """Check a detector of machine-written text: form, hostile texts, batch and direction.
+
+    Args:
+        detector: Detector, trained if it has to be.
+        human: Texts of people, two or more.
+        machine: Texts of machines, two or more.
+        tolerance: Largest difference, relative to the spread of the scores, of a text's score alone
+            and among others.
+
+    Raises:
+        AssertionError: A text raises, has neither a score nor a reason, or both; scores change with
+            the other texts or from call to call, or do not rise towards machines; settings are no
+            JSON.
+    """
+    texts = [*human, *machine]
+
+    def scores(asked: Sequence[str]) -> NDArray[np.float64]:
+        try:
+            found = detector.score(list(asked))
+        except Exception as error:
+            raise AssertionError(f"a text raises {type(error).__name__}: {error}") from error
+        values = np.asarray(found.values, dtype=np.float64)
+        if values.shape != (len(asked),) or len(found.reasons) != len(asked):
+            raise AssertionError(f"scores of shape {values.shape} for {len(asked)} texts")
+        if [not np.isfinite(value) for value in values] != [bool(why) for why in found.reasons]:
+            raise AssertionError("a text has neither a score nor a reason, or both")
+        return values
+
+    together = scores(texts)
+    if not np.isfinite(together).all():
+        raise AssertionError("a text of the two classes has no score")
+    scores(HOSTILE_TEXTS)
+    scores([])
+    spread = float(np.ptp(together))
+    if spread == 0:
+        raise AssertionError("every text has the same score")
+    alone = np.concatenate([scores([text]) for text in texts])
+    if np.abs(alone - together).max() > tolerance * spread:
+        raise AssertionError("a text's score depends on the others")
+    if not np.array_equal(scores(texts), together):
+        raise AssertionError("the same texts get other scores the second time")
+    area = auc(Scores(together, np.arange(len(texts)) >= len(human))).value
+    if area <= 0.5:
+        raise AssertionError(f"AUC {area:.3f}: higher scores must mean a machine")
+    json.dumps(detector.settings())
+
+
 class _Network(Protocol):
     """A network of `sterling.face.pad`, and what this module asks of it."""
 

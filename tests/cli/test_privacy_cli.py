@@ -64,6 +64,15 @@ def test_for_people(files: list[object]) -> None:
     assert "must stand out together" in shown.err
 
 
+def test_an_empty_list_says_how_many_records_would_decide(files: list[object]) -> None:
+    member = pl.read_csv(str(files[1]))
+    member.with_columns(pl.col("score") * 1e-3).write_csv(str(files[1]))
+    shown = told(*files, "--alpha", "0.1")
+    assert "0 of 80 records declared" in shown
+    assert "with 300 calibration records 3 of those tested have to exceed" in shown
+    assert "with 799 one alone is declared" in shown  # 80 / 0.1 - 1
+
+
 def test_losses_are_turned_around(files: list[object], tmp_path: Path) -> None:
     document = tmp_path / "losses.csv"
     pl.read_csv(tmp_path / "scores.csv").with_columns(-pl.col("score")).write_csv(document)

@@ -158,8 +158,8 @@ def test_a_list_needs_no_training_and_is_written_as_a_table_or_a_page(
     first = run("detect", *given, "--out", table)
     assert first.status == 0
     assert "80 texts to score, calibration included\n" in first.err
-    assert "undecided, not human: with 40 calibration texts 20 documents have to" in first.out
-    assert "with 799 a single one can be declared" in first.out
+    assert "with 40 calibration texts 20 of those tested have to exceed" in first.out
+    assert "with 799 one alone is declared" in first.out
     rows = table.read_text().splitlines()
     assert len(rows) == 41
     assert rows[0].startswith("document,declared,adjusted p,p,score,")

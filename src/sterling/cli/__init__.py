@@ -47,8 +47,8 @@ __all__ = ["app", "main"]
 STATUSES = (
     "Exit status: 0 every claim holds, or the command did its work; 1 a claim does not hold, or a "
     "bound is refuted or cannot be promised; 2 the input was wrong, and one line says how to mend "
-    "it; 3 nothing could be measured, or the run broke or was stopped; 4 every claim holds or is "
-    "undecided, and one is undecided; 141 whoever read the output stopped reading."
+    "it; 3 nothing could be measured, or the run broke or was stopped; 4 a claim is undecided, "
+    "and none fails; 141 whoever read the output stopped reading."
 )
 
 app = typer.Typer(

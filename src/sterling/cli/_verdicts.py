@@ -32,6 +32,21 @@ def show_undecided(evidence: "Evidence") -> None:
             typer.echo(shown(f"undecided: {claim.id}: {needed}"))
 
 
+def nothing_declared(kind: str, calibration: int, together: int, for_one: int) -> str:
+    """Say what an empty list means, and how many calibration items would decide.
+
+    Args:
+        kind: What the items are, in plural.
+        calibration: Number of calibration items.
+        together: Number of items that have to exceed all of them together.
+        for_one: Number of calibration items with which a single one is declared.
+    """
+    return (
+        f"0 declared is undecided, no acquittal: with {calibration} calibration {kind} {together} "
+        f"of those tested have to exceed all of them together; with {for_one} one alone is declared"
+    )
+
+
 def _needed(found: "Projection", times: float | None, repetitions: int | None) -> str:
     if found.fixed and repetitions:
         if found.fixed[-1] is None:

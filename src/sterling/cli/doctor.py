@@ -33,6 +33,8 @@ def doctor(as_json: JsonFlag = False) -> None:
 
 def examine() -> dict[str, dict[str, str]]:
     """Versions, state of each extra, device, and caches, as text by group and name."""
+    from platformdirs import user_cache_path
+
     from sterling.runs import record_versions
 
     return {
@@ -41,7 +43,10 @@ def examine() -> dict[str, dict[str, str]]:
         "browser": {"chromium": _chromium()},
         "model and texts": {name: _package_state(name, version) for name, version in PACKAGES},
         "device": _device(),
-        "cache": {"runs": _cache_state(Path("runs"))},
+        "cache": {
+            "language model, scores of texts": _cache_state(user_cache_path("sterling")),
+            "runs": _cache_state(Path("runs")),
+        },
     }
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from sterling.cli._run import leave_evidence
-from sterling.cli._verdicts import claims_status, show_undecided
+from sterling.cli._verdicts import claims_status, nothing_declared, show_undecided
 from sterling.cli.studies import JsonFlag, show_evidence, show_json, show_metrics
 from sterling.errors import InputError, NothingMeasuredError
 from sterling.shown import shown
@@ -141,6 +141,9 @@ def mia(
     for line in declared:
         typer.echo(f"{shown(str(line['record']))}\tadjusted p {line['adjusted_p']:.4g}")
     typer.echo(f"{len(declared)} of {len(asked)} records declared members")
+    if not declared:
+        resolution = wrapper.resolution(len(asked), alpha)
+        typer.echo(nothing_declared("records", promise.n, *resolution))
     for name, text in promise.rows():
         typer.echo(f"{name}: {text}")
     if outcome is not None:

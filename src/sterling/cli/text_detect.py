@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from sterling.cli._verdicts import nothing_declared
 from sterling.cli.studies import JsonFlag, show_json
 from sterling.errors import InputError, NothingMeasuredError
 from sterling.shown import shown
@@ -51,9 +52,9 @@ def detect(
     """List machine-written documents with a bounded false discovery rate, without training.
 
     Scores are kept, so that a second call takes seconds. Status 1: documents and calibration texts
-    differ in length, words or letters, so the bound may not hold. This tests no watermark: a mark
-    is tested with its key (sterling text watermark detect), and nobody but OpenAI and Google has
-    the keys of ChatGPT and SynthID. No verdict is sole evidence against a person.
+    differ in length, words or letters, so the bound may not hold. No watermark is tested: that
+    takes its key (sterling text watermark detect), which for ChatGPT or SynthID only their owners
+    have. No verdict is sole evidence against a person.
     """
     if out is not None and out.suffix.lower() not in OUTPUTS:
         raise InputError(f"--out {out}: name a file that ends in {' or '.join(OUTPUTS)}")
@@ -181,7 +182,8 @@ def _show(given: "Declaration", described: dict[str, Any]) -> None:
     tested = len(given.verdicts)
     typer.echo(f"{len(given.declared)} of {tested} documents declared machine-written")
     if not given.declared:
-        typer.echo(_undecided(given))
+        resolution = given.together, given.calibration_for_one
+        typer.echo(nothing_declared("texts", given.guarantee.n, *resolution))
     for one in given.verdicts:
         if one.not_scored:
             typer.echo(shown(f"not scored: {one.id}: {one.not_scored}"))
@@ -218,15 +220,6 @@ def _show(given: "Declaration", described: dict[str, Any]) -> None:
             "difference themselves; the test cannot tell.",
             err=True,
         )
-
-
-def _undecided(given: "Declaration") -> str:
-    """Say what nothing on a list means, and how many calibration texts would decide."""
-    return (
-        f"undecided, not human: with {given.guarantee.n} calibration texts {given.together} "
-        f"documents have to exceed all of them together; with {given.calibration_for_one} a single "
-        "one can be declared"
-    )
 
 
 def _write(given: "Declaration", described: dict[str, Any], command: str, out: Path) -> None:

@@ -11,7 +11,10 @@ from sterling.errors import InputError, NothingMeasuredError
 from sterling.shown import shown
 
 app = typer.Typer(
-    no_args_is_help=True, help="Watermark texts while they are generated; test texts."
+    no_args_is_help=True,
+    help="Watermark texts while they are generated; test texts for a mark whose key you have. "
+    "Only keys made here can be tested: of HATS, KGW and Unigram marks. A mark of ChatGPT or of "
+    "Google's SynthID cannot be tested without its owner's key, here or anywhere.",
 )
 
 CAVEAT = "not sole evidence against a person"
@@ -97,7 +100,11 @@ def detect(
     ] = "brown",
     as_json: JsonFlag = False,
 ) -> None:
-    """Test texts for a key's mark, each by itself; the model's weights are not needed."""
+    """Test texts for a key's mark, each by itself; the model's weights are not needed.
+
+    The key is one that `sterling text watermark key` made. A text without its mark may carry
+    another one: ChatGPT's or SynthID's cannot be tested without its owner's key.
+    """
     from sterling.lm import load_tokenizer
     from sterling.text.corpus.records import read_corpus
     from sterling.text.detectors.scored import unreadable
@@ -135,4 +142,4 @@ def detect(
             f"{row['tokens_scored']} tokens: {row['green']} green "
             f"(z {row['z_green']:.1f}), {row['red']} red (z {row['z_red']:.1f})"
         )
-    typer.echo(f"each at a level of {level:g}; a verdict is {CAVEAT}")
+    typer.echo(f"each at a level of {level:g}, for the mark of {path} alone; a verdict is {CAVEAT}")

@@ -164,6 +164,17 @@ class MembershipFDR(BaseEstimator):  # type: ignore[misc]
         declared: NDArray[np.bool_] = selector.predict(values, groups)
         return declared
 
+    def resolution(self, tested: int, alpha: float) -> tuple[int, int]:
+        """Return how many records must stand out together, and the non-members for one alone.
+
+        See :meth:`sterling.guarantee.ConformalSelector.resolution`.
+
+        Args:
+            tested: Number of records in question, 1 or more.
+            alpha: FDR level in (0, 1).
+        """
+        return self._calibrated().set_params(alpha=self._spent(alpha)).resolution(tested)
+
     def diagnose(self, nonmember_scores: ArrayLike, *, ids: ArrayLike | None = None) -> float:
         """Test whether further known non-members look like the calibration set; return a p-value.
 
