@@ -22,8 +22,8 @@ from sterling.face.evaluation.presentations import Presentations
 from sterling.face.evaluation.score_words import (
     SPLITS,
     Role,
-    binary_words,
     find_columns,
+    label_words,
     plain_word,
     sense_of,
 )
@@ -150,7 +150,7 @@ def _labels(
     table: Table, name: str, bona_fide: str | None
 ) -> tuple[list[str], NDArray[np.bool_], str]:
     """Words as written, whether each means bona fide, and a line that says so."""
-    written = binary_words(table, name)
+    written = label_words(table, name)
     missing = [not word for word in written]
     if any(missing):
         raise InputError(

@@ -137,13 +137,13 @@ def _fits(table: Table, role: Role, name: str, plain: str) -> bool:
         distinct = table.frame[name].n_unique() == len(table)
         return distinct == (role == "item")
     if plain in ("attack", *_ABOUT_LIFE, "spoof", "fake") and role in ("label", "species"):
-        words = {plain_word(word) for word in binary_words(table, name)}
+        words = {plain_word(word) for word in label_words(table, name)}
         labels = all(sense_of(word, name) is not None for word in words)
         return labels == (role == "label")
     return True
 
 
-def binary_words(table: Table, name: str) -> list[str]:
+def label_words(table: Table, name: str) -> list[str]:
     """Return a column of labels as text, "" where one is missing; 1.0 in a column of floats is 1.
 
     Raises:
