@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from sterling.cli._options import given_command
 from sterling.cli.studies import JsonFlag, show_evidence, show_json, show_metrics
 from sterling.errors import InputError, NothingMeasuredError
 from sterling.shown import shown
@@ -119,6 +120,7 @@ def mia(
 
 @app.command()
 def audit(
+    context: typer.Context,
     forget: Annotated[
         Path,
         typer.Option(
@@ -188,7 +190,6 @@ def audit(
         "retrained-onnx": retrained_onnx,
     }
     config = {name: str(path) for name, path in given.items() if path is not None}
-    command = " ".join(f"--{name} {path}" for name, path in config.items())
     identity = {
         "study": "privacy-audit",
         "seed": seed,
@@ -199,7 +200,7 @@ def audit(
             run,
             findings,
             study="privacy-audit",
-            command=f"sterling privacy audit {command} --tolerance {tolerance} --seed {seed}",
+            command=given_command(context),
             config={**config, "tolerance": tolerance},
         )
     render_report([out], out / "report.html")
