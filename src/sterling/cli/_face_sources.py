@@ -1,4 +1,4 @@
-"""What `sterling face evaluate` and `calibrate` judge: a detector on pictures, or its scores."""
+"""Sources of `sterling face evaluate` and `calibrate`: a detector on pictures, or its scores."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -366,6 +366,9 @@ def score_source(
             require_enough(promise, live.subject, f"{data}, split dev")
         else:
             require_both(development.label, f"{data}, split dev")
+    chosen_on_dev = development is not None and (
+        own is None or own.threshold.overlap(development) > 0
+    )
     scored = Scored("scores", test, development)
     facts = dict(note.split(": ", 1) for note in found.notes)
     turned = " scores.parquet holds the scores negated." if test.scores.direction == "down" else ""
@@ -377,7 +380,7 @@ def score_source(
         facts={"scores": data, **facts, "rows": len(found.split)},
         read=lambda: (scored, lambda _threshold: Views()),
         own=own,
-        claims=_subjects_apart(found),
+        claims=_subjects_apart(found) if chosen_on_dev else [],
     )
 
 
@@ -392,9 +395,9 @@ def _subjects_apart(found: "ScoreFile") -> "list[Claim]":
     return [
         Claim(
             id="subjects_apart",
-            claim="No subject is both in dev, which may choose the threshold, and in test.",
+            claim="No subject is both in dev, which chose the threshold, and in test.",
             estimand=f"{len(shared)} subjects are in both: {some}",
-            measured=float(len(shared)),
+            measured=None,
             bar="none",
             verdict="does not hold",
         )
