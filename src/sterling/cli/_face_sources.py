@@ -55,7 +55,7 @@ ColumnOption = Annotated[
     list[str] | None,
     typer.Option(
         help="Column of --scores, as score=confidence; also label, item, species, subject, camera, "
-        "split, path."
+        "split, path. split= takes none."
     ),
 ]
 BonaFideOption = Annotated[

@@ -88,7 +88,7 @@ def read_score_file(
         path: The file.
         higher_is: Class that higher scores mean. None refuses, with both classes' means and the AUC
             that either direction implies.
-        columns: Column by role, where a guess is wrong.
+        columns: Column by role, where a guess is wrong; "" for no column.
         bona_fide: Label of bona fides, where it is no known word; every other label means attack,
             and names the species if no column does.
 
@@ -258,7 +258,7 @@ def _splits(table: Table, name: str | None) -> tuple[NDArray[np.str_], str]:
         raise InputError(
             f"{table.place(row)}: split {quoted(str(given[row]))} unknown; use train, dev or "
             f"test (column {quoted(name)} holds {_some(given.tolist())}), or name another "
-            "column, as --column split=NAME"
+            "column, as --column split=NAME, or none, as --column split="
         )
     split = np.array([SPLITS[plain[one]] for one in given.tolist()])
     said = [
