@@ -279,6 +279,30 @@ def test_calibrate_on_ones_own_camera(detector: Path, photographs: Path, tmp_pat
     assert "bpcer is 1.5" in refused(*arguments, "--bpcer", "1.5")
 
 
+def test_an_evaluation_knows_what_a_calibration_promised(
+    detector: Path, photographs: Path, tmp_path: Path
+) -> None:
+    own, other = tmp_path / "own", tmp_path / "other"
+    loose = ("--bpcer", "0.3", "--confidence", "0.9", "--subject-pattern", r"(?P<subject>.*)")
+    assert (
+        run("face", "calibrate", detector, "--data", photographs, "--out", own, *loose).status == 0
+    )
+    for path in photographs.rglob("a.png"):
+        place = other / path.relative_to(photographs)
+        place.parent.mkdir(parents=True)
+        ImageEnhance.Brightness(Image.open(path)).enhance(0.2).save(place)  # another light
+    ended = run("face", "evaluate", own, "--data", other, "--out", tmp_path / "run")
+    evidence = json.loads((tmp_path / "run" / "evidence.json").read_text())
+    (claim,) = [claim for claim in evidence["claims"] if claim["id"] == "bpcer_bound"]
+    assert claim["bar_high"] == 0.3
+    assert ended.status == int(claim["verdict"] != "holds")
+    (table,) = [t for t in evidence["tables"] if t["name"] == "where the threshold was chosen"]
+    assert {row[0] for row in table["rows"]} == {"BPCER", "APCER of print"}
+    # The same photographs chose the threshold.
+    again = refused("face", "evaluate", own, "--data", photographs, "--out", tmp_path / "again")
+    assert "used to choose the threshold" in again
+
+
 def test_the_shipped_detector_is_evaluated_and_calibrated(
     photographs: Path, tmp_path: Path
 ) -> None:

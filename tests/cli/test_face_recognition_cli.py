@@ -69,7 +69,9 @@ def test_one_person_is_verified_and_two_are_not(photographs: Path, tmp_path: Pat
 def test_people_of_a_gallery_are_named_and_shown(photographs: Path, tmp_path: Path) -> None:
     given = ["identify", photographs / "grey.png", photographs / "wall.png", "--gallery"]
     known = [*given, photographs / "known"]
-    shown = told(*known, "--out", tmp_path / "run")
+    shown = told(*known, "--rank", "2", "--out", tmp_path / "run")
+    evidence = json.loads((tmp_path / "run" / "evidence.json").read_text())
+    assert evidence["command"].endswith(f"{photographs / 'known'} --rank 2")
     assert "grey.png: eileen (eileen 0." in shown
     assert "1 named, 1 no face; 1 people in the gallery" in shown
     report = (tmp_path / "run" / "report.html").read_text()

@@ -190,6 +190,8 @@ def test_subjects_in_both_splits_are_a_loud_first_line(tmp_path: Path) -> None:
     assert ended.status == 1
     assert ended.out.startswith("DOES NOT HOLD: No subject is both in dev")
     assert "40 subjects are in both" in ended.out.splitlines()[0]
+    by_hand = ("--threshold", "1.5", "--out", tmp_path / "hand")
+    assert evaluate("--scores", given, *UP, *by_hand).status == 0  # dev chose nothing
 
 
 @pytest.mark.parametrize(

@@ -55,6 +55,13 @@ def test_the_declared_list_as_json(files: list[object], tmp_path: Path) -> None:
     assert p[-1] <= 0.2
 
 
+def test_json_lines_say_the_same(files: list[object], tmp_path: Path) -> None:
+    pl.read_csv(tmp_path / "scores.csv").write_ndjson(tmp_path / "scores.jsonl")
+    pl.read_parquet(tmp_path / "known.parquet").write_ndjson(tmp_path / "known.jsonl")
+    lines = ("--scores", tmp_path / "scores.jsonl", "--calibration", tmp_path / "known.jsonl")
+    assert told(*lines, "--alpha", "0.2", "--json") == told(*files, "--alpha", "0.2", "--json")
+
+
 def test_for_people(files: list[object]) -> None:
     shown = run(*files, "--alpha", "0.01")
     assert shown.status == 0

@@ -39,7 +39,7 @@ NO_USE = 0.5
 
 @dataclass(frozen=True)
 class Views:
-    """What an evaluation was asked to show beside its rates.
+    """Views that were asked for beside the rates.
 
     Attributes:
         tables: Further tables.

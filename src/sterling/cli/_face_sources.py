@@ -1,4 +1,4 @@
-"""What `sterling face evaluate` and `calibrate` judge: a detector on pictures, or its scores."""
+"""Sources of `sterling face evaluate` and `calibrate`: a detector on pictures, or its scores."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,6 +14,7 @@ from sterling.shown import shown
 if TYPE_CHECKING:
     from sterling.cli._face_report import Views
     from sterling.face.evaluation.bounded_threshold import Promise
+    from sterling.face.evaluation.chosen_threshold import ChosenThreshold
     from sterling.face.evaluation.evaluate import Scored
     from sterling.face.evaluation.requirement import Requirement
     from sterling.face.evaluation.score_file import ScoreFile
@@ -55,15 +56,19 @@ ColumnOption = Annotated[
     list[str] | None,
     typer.Option(
         help="Column of --scores, as score=confidence; also label, item, species, subject, camera, "
-        "split, path."
+        "split, path. split= takes none."
     ),
 ]
 BonaFideOption = Annotated[
     str | None, typer.Option(help="Label of bona fides in --scores, where it is no known word.")
 ]
 HigherOption = Annotated[
-    Literal["bona-fide", "attack"] | None, typer.Option(help="Meaning of a higher score.")
+    Literal["bona-fide", "attack"] | None,
+    typer.Option(help="Class that a higher score means; --scores asks for it."),
 ]
+
+
+CALIBRATION_FILE = "calibration.json"
 
 
 @dataclass(frozen=True)
@@ -75,7 +80,7 @@ class Source:
         scope: What the figures hold for.
         facts: What is known of the item under test.
         read: Gives scores, and the further views of a threshold that were asked for.
-        own: The detector's own threshold; None without one.
+        own: The threshold given, or the detector's own; None if the split dev has to choose it.
         held_out: Check that development presentations did not train; None if there was none.
         claims: Claims about the data.
         caution: Caution about the item under test, ``""`` without one.
@@ -85,7 +90,7 @@ class Source:
     scope: str
     facts: Mapping[str, Any]
     read: Callable[[], "tuple[Scored, Callable[[Threshold], Views]]"]
-    own: "Threshold | None" = None
+    own: "ChosenThreshold | None" = None
     held_out: str | None = None
     claims: "Sequence[Claim]" = ()
     caution: str = ""
@@ -108,12 +113,44 @@ class Extras:
     research_use: bool = False
 
 
+def read_threshold(given: str) -> "ChosenThreshold | float":
+    """Read the value of --threshold: a number, or a file."""
+    from sterling.face.evaluation.chosen_threshold import ChosenThreshold
+
+    try:
+        return float(given)
+    except ValueError:
+        return ChosenThreshold.read(Path(given))
+
+
+def _by_hand(value: float, direction: Literal["up", "down"]) -> "ChosenThreshold":
+    from sterling.face.evaluation.chosen_threshold import ChosenThreshold
+    from sterling.measure import Threshold
+
+    return ChosenThreshold(Threshold(value, direction, source="--threshold"))
+
+
+def _own_threshold(detector: Path, trained: Any) -> "ChosenThreshold | None":
+    """A detector's own threshold, with what `face calibrate` wrote about it."""
+    from sterling.face.evaluation.chosen_threshold import ChosenThreshold
+
+    if trained.threshold is None:
+        return None
+    plain = ChosenThreshold(trained.threshold)
+    try:
+        recorded = ChosenThreshold.read(detector / CALIBRATION_FILE)
+    except InputError:  # never calibrated, or by a version that recorded less
+        return plain
+    return recorded if recorded.threshold == trained.threshold else plain
+
+
 def detector_source(
     detector: str,
     data: Path,
     protocol: str | None,
     subject_pattern: str | None,
     *,
+    threshold: "ChosenThreshold | float | None",
     promise: "Promise | None",
     extras: Extras,
     seed: int,
@@ -146,6 +183,15 @@ def detector_source(
             )
         require_enough(promise, subjects_of(everything.where(split="dev")), f"{data}, split dev")
 
+    own = _by_hand(threshold, "up") if isinstance(threshold, float) else threshold
+    if own is None and promise is None:
+        own = _own_threshold(detector, trained)
+        if own is None:
+            raise InputError(
+                "this detector has no threshold; give --threshold, or train it with development "
+                "data first"
+            )
+
     def read() -> "tuple[Scored, Callable[[Threshold], Views]]":
         loaded = judged_crops(manifest, trained)
         training = development = None
@@ -177,7 +223,7 @@ def detector_source(
         + (f" Caution: {trained.caution}." if trained.caution else ""),
         facts=detector_facts(trained),
         read=read,
-        own=trained.threshold,
+        own=own,
         held_out="they are of the split 'dev'",
         caution=trained.caution,
     )
@@ -273,37 +319,36 @@ def read_scores(
 
 
 def score_source(
-    found: "ScoreFile",
+    scores: Path,
+    columns: Sequence[str] | None,
+    bona_fide: str | None,
+    higher_is: Literal["bona-fide", "attack"] | None,
     *,
+    threshold: "ChosenThreshold | float | None",
     promise: "Promise | None",
-    threshold: "Threshold | None",
     requirements: "Sequence[Requirement]",
 ) -> Source:
-    """Prepare a file of scores.
-
-    Args:
-        found: The file.
-        promise: Guarantee asked for, of which the split dev must be large enough.
-        threshold: The threshold given; None if the split dev has to choose one.
-        requirements: Bars that were asked for.
-    """
-    import numpy as np
-
+    """Read a file of scores; a saved threshold knows the direction, if none is given."""
     from sterling.cli._face_report import Views
     from sterling.face.evaluation.bounded_threshold import require_enough
+    from sterling.face.evaluation.chosen_threshold import ChosenThreshold
     from sterling.face.evaluation.evaluate import Scored
     from sterling.face.evaluation.presentations import require_both
 
-    splits, chooses = set(found.split.tolist()), threshold is None
-    data = str(found.path)
     for one in requirements:
         if one.metric in ("apnrr", "bpnrr"):
             raise InputError(
                 f"--require {one}: a file of scores has no presentations without a score"
             )
+    if higher_is is None and isinstance(threshold, ChosenThreshold):
+        higher_is = "bona-fide" if threshold.threshold.direction == "up" else "attack"
+    found = read_scores(scores, columns, bona_fide, higher_is)
+    direction = found.presentations.scores.direction
+    own = _by_hand(threshold, direction) if isinstance(threshold, float) else threshold
+    splits, data = set(found.split.tolist()), str(scores)
     if found.has_splits and "test" not in splits:
         raise InputError(f"{data} has splits and none is test; mend the column, or leave it out")
-    if chooses and "dev" not in splits:
+    if own is None and "dev" not in splits:
         wanted = "--guarantee" if promise else "no threshold"
         raise InputError(
             f"{data}: {wanted}, and no split dev to choose one on; give --threshold NUMBER, "
@@ -313,15 +358,18 @@ def score_source(
     test = found.part("test") if found.has_splits else found.presentations
     place = f"{data}, split test" if found.has_splits else data
     require_both(test.scores.label, place)
-    if threshold is not None:
-        threshold.accept(test.scores)  # refuses items that chose it
+    if own is not None:
+        own.threshold.accept(test.scores)  # refuses items that chose it
     development = found.part("dev").scores if "dev" in splits else None
-    if development is not None and chooses:
+    if development is not None and own is None:
         live = development.select(development.label)
         if promise is not None:
             require_enough(promise, live.subject, f"{data}, split dev")
         else:
             require_both(development.label, f"{data}, split dev")
+    chosen_on_dev = development is not None and (
+        own is None or own.threshold.overlap(development) > 0
+    )
     scored = Scored("scores", test, development)
     facts = dict(note.split(": ", 1) for note in found.notes)
     turned = " scores.parquet holds the scores negated." if test.scores.direction == "down" else ""
@@ -330,9 +378,10 @@ def score_source(
         scope=f"Test data: {place}. The scores are the user's own; nothing is known of the "
         "detector that gave them. The figures hold for presentations like these, and for no "
         f"others.{turned}",
-        facts={"scores": data, **facts, "rows": len(np.atleast_1d(found.split))},
+        facts={"scores": data, **facts, "rows": len(found.split)},
         read=lambda: (scored, lambda _threshold: Views()),
-        claims=_subjects_apart(found),
+        own=own,
+        claims=_subjects_apart(found) if chosen_on_dev else [],
     )
 
 
@@ -347,9 +396,9 @@ def _subjects_apart(found: "ScoreFile") -> "list[Claim]":
     return [
         Claim(
             id="subjects_apart",
-            claim="No subject is both in dev, which may choose the threshold, and in test.",
+            claim="No subject is both in dev, which chose the threshold, and in test.",
             estimand=f"{len(shared)} subjects are in both: {some}",
-            measured=float(len(shared)),
+            measured=None,
             bar="none",
             verdict="does not hold",
         )

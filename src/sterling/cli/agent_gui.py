@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from sterling.cli._options import given_command
 from sterling.cli.studies import JsonFlag, show_evidence, show_json, show_table
 from sterling.errors import InputError
 from sterling.shown import shown
@@ -143,6 +144,7 @@ def replay(
 
 @app.command()
 def evaluate(
+    context: typer.Context,
     task: Annotated[list[str], typer.Argument(help="MiniWoB++ tasks or task files.")],
     policy: PolicyOption = "oracle",
     model: ModelOption = None,
@@ -167,9 +169,6 @@ def evaluate(
     given: dict[str, object] = {"policy": policy, "model": model, "seeds": seeds, "seed": seed}
     given |= {"faults": faults, "max-steps": max_steps}
     config = {name: str(value) for name, value in given.items() if value is not None}
-    command = " ".join([*task, *(f"--{name} {value}" for name, value in config.items())])
-    command += "" if verifier else " --no-verifier"
-    command += "".join(f" --allow {origin}" for origin in allow or ())
     config |= {"tasks": ", ".join(task), "verifier": str(verifier)}
     identity = {"study": "gui-evaluate", "seed": seed, "config": config}
     with _environments(task, allow, faults, max_steps, screenshot=True) as envs:
@@ -182,7 +181,7 @@ def evaluate(
                 opened,
                 gui_findings(episodes, policy, [figure]),
                 study="gui-evaluate",
-                command=f"sterling agent gui evaluate {command}",
+                command=given_command(context),
                 config=config,
             )
     render_report([out], out / "report.html")

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from sterling.cli._options import given_command
 from sterling.cli.studies import JsonFlag, show_evidence
 from sterling.errors import InputError
 from sterling.shown import shown
@@ -24,6 +25,7 @@ def group() -> None:
 
 @app.command()
 def neurons(
+    context: typer.Context,
     model: Annotated[
         str, typer.Argument(help="Function that makes the network: package.module:factory.")
     ],
@@ -94,14 +96,13 @@ def neurons(
     given |= {"phrases": phrases, "weights": weights, "units": units, "size": size, "mean": mean}
     given |= {"std": std, "top": top, "alpha": alpha, "draws": draws, "seed": seed}
     config = {name: str(value) for name, value in given.items() if value is not None}
-    options = " ".join(f"--{name} {value}" for name, value in config.items())
     identity = {"study": "explain-neurons", "seed": seed, "config": {"model": model, **config}}
     with open_run(out, identity=identity, seed=seed) as run:
         evidence = finish_run(
             run,
             neuron_findings(found, pictures, names, len(refused), len(vocabulary), alpha, out),
             study="explain-neurons",
-            command=f"sterling explain neurons {model} {options}",
+            command=given_command(context),
             config=config,
         )
     render_report([out], out / "report.html")

@@ -8,6 +8,7 @@ import typer
 
 from sterling.cli._crops import PatternOption, judged_crops
 from sterling.cli._face_sources import (
+    CALIBRATION_FILE,
     AnyDetectorArgument,
     BonaFideOption,
     ColumnOption,
@@ -135,7 +136,7 @@ def _on_pictures(
         "caution": trained.caution or None,
     }
     # The record first: no calibrated detector lies there without it.
-    write_atomically(out / "calibration.json", json.dumps(document, indent=1) + "\n")
+    write_atomically(out / CALIBRATION_FILE, json.dumps(document, indent=1) + "\n")
     calibrated = replace(trained, threshold=found.threshold, promise=found.guarantee.statement)
     calibrated.save_pretrained(out)
     lines = [*found.lines(), f"not scored: {count_reasons(loaded.non_responses)}"]

@@ -3,7 +3,7 @@
 import json
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -20,11 +20,11 @@ from sterling.cli._face_sources import (
     ScoresOption,
     Source,
     detector_source,
-    read_scores,
+    read_threshold,
     score_source,
 )
 from sterling.cli._options import given_command, given_config
-from sterling.cli.studies import JsonFlag, show_evidence, show_table
+from sterling.cli.studies import JsonFlag, show_evidence, show_metrics, show_table
 from sterling.errors import InputError
 from sterling.shown import shown
 
@@ -32,7 +32,8 @@ if TYPE_CHECKING:
     from sterling.face.evaluation.bounded_threshold import Promise
     from sterling.face.evaluation.chosen_threshold import ChosenThreshold
     from sterling.face.evaluation.evaluate import Evaluation, Scored
-    from sterling.study import Claim
+    from sterling.face.evaluation.requirement import Requirement
+    from sterling.study import Claim, Evidence
 
 THRESHOLD_FILE = "threshold.json"
 
@@ -94,19 +95,15 @@ def evaluate(
     split is evaluated; otherwise everything is. Exit status 1: a claim does not hold or is
     undecided, and the first line says which.
     """
-    from sterling.cli._face_report import evaluation_findings
     from sterling.face.evaluation.bounded_threshold import Promise
-    from sterling.face.evaluation.evaluate import evaluate_scored
     from sterling.face.evaluation.requirement import Requirement
-    from sterling.runs import open_run
-    from sterling.study import finish_run
     from sterling.study.report import render_report
 
     requirements = [Requirement.parse(one) for one in require or ()]
     promise = None if guarantee is None else Promise.parse(guarantee)
     if promise is not None and threshold is not None:
         raise InputError("--guarantee chooses the threshold; leave --threshold out")
-    saved = None if threshold is None else _read_threshold(threshold)
+    chosen = None if threshold is None else read_threshold(threshold)
     if scores is not None:
         pictures = {
             "a detector": detector,
@@ -118,64 +115,38 @@ def evaluate(
             "--patch": patch,
         }
         _require_none(pictures, "--scores takes no pictures")
-        if higher_is is None and saved is not None and not isinstance(saved, float):
-            higher_is = "bona-fide" if saved.threshold.direction == "up" else "attack"
-        found = read_scores(scores, column, bona_fide, higher_is)
-        if isinstance(saved, float):
-            saved = _by_hand(saved, found.presentations.scores.direction)
         source = score_source(
-            found,
+            scores,
+            column,
+            bona_fide,
+            higher_is,
+            threshold=chosen,
             promise=promise,
-            threshold=None if saved is None else saved.threshold,
             requirements=requirements,
         )
     elif detector is None or data is None:
         raise InputError("give a detector and --data, or --scores")
     else:
-        _require_none(
-            {"--column": column, "--bona-fide": bona_fide, "--higher-is": higher_is},
-            "a detector has its own columns",
-        )
-        if isinstance(saved, float):
-            saved = _by_hand(saved, "up")
+        of_scores = {"--column": column, "--bona-fide": bona_fide, "--higher-is": higher_is}
+        _require_none(of_scores, "a detector has its own scores")
         source = detector_source(
             detector,
             data,
             protocol,
             subject_pattern,
+            threshold=chosen,
             promise=promise,
             extras=Extras(robustness, interventions, patch, research_use),
             seed=seed,
         )
-        if saved is None and promise is None and source.own is None:
-            raise InputError(
-                "this detector has no threshold; give --threshold, or train it with development "
-                "data first"
-            )
-    config = given_config(context)
-    with open_run(
-        out, identity={"study": "face-evaluate", "seed": seed, "config": config}, seed=seed
-    ) as run:
-        scored, views = source.read()
-        chosen = _choose(source, scored, promise, saved, seed)
-        evaluation = evaluate_scored(scored, chosen)
-        errors = _leave_files(evaluation, out)
-        findings = evaluation_findings(
-            evaluation,
-            scope=source.scope,
-            facts=source.facts,
-            requirements=requirements,
-            further=source.claims,
-            views=replace(views(chosen.threshold), errors=errors),
-        )
-        command = given_command(context)
-        evidence = finish_run(run, findings, study="face-evaluate", command=command, config=config)
+    evidence, evaluation = _run(context, source, promise, requirements, seed, out)
     render_report([out], out / "report.html")
     if as_json:
         show_evidence(evidence)
     else:
         show_claims(evidence.claims)
         show_headlines(evaluation)
+        show_metrics([one for one in evidence.metrics if "(no score)" in one.name])
         for table in evidence.tables:
             if table.name == "interventions":
                 show_table(table)
@@ -191,37 +162,50 @@ def _require_none(options: dict[str, Any], reason: str) -> None:
         raise InputError(f"{reason}: leave {', '.join(given)} out")
 
 
-def _read_threshold(given: str) -> "ChosenThreshold | float":
-    from sterling.face.evaluation.chosen_threshold import ChosenThreshold
+def _run(
+    context: typer.Context,
+    source: Source,
+    promise: "Promise | None",
+    requirements: "list[Requirement]",
+    seed: int,
+    out: Path,
+) -> "tuple[Evidence, Evaluation]":
+    """Score, choose the threshold, evaluate, and leave everything in the run folder."""
+    from sterling.cli._face_report import evaluation_findings
+    from sterling.face.evaluation.evaluate import evaluate_scored
+    from sterling.runs import open_run
+    from sterling.study import finish_run
 
-    try:
-        return float(given)
-    except ValueError:
-        return ChosenThreshold.read(Path(given))
-
-
-def _by_hand(value: float, direction: Literal["up", "down"]) -> "ChosenThreshold":
-    from sterling.face.evaluation.chosen_threshold import ChosenThreshold
-    from sterling.measure import Threshold
-
-    return ChosenThreshold(Threshold(value, direction, source="--threshold"))
+    config = given_config(context)
+    identity = {"study": "face-evaluate", "seed": seed, "config": config}
+    with open_run(out, identity=identity, seed=seed) as run:
+        scored, views = source.read()
+        chosen = _choose(source, scored, promise, seed)
+        evaluation = evaluate_scored(scored, chosen)
+        errors = _leave_files(evaluation, out)
+        findings = evaluation_findings(
+            evaluation,
+            scope=source.scope,
+            facts=source.facts,
+            requirements=requirements,
+            further=source.claims,
+            views=replace(views(chosen.threshold), errors=errors),
+        )
+        command = given_command(context)
+        evidence = finish_run(run, findings, study="face-evaluate", command=command, config=config)
+    return evidence, evaluation
 
 
 def _choose(
-    source: Source,
-    scored: "Scored",
-    promise: "Promise | None",
-    saved: "ChosenThreshold | None",
-    seed: int,
+    source: Source, scored: "Scored", promise: "Promise | None", seed: int
 ) -> "ChosenThreshold":
     """The threshold: promised, given, the detector's own, or that of equal errors on dev."""
     from sterling.face.evaluation.chosen_threshold import ChosenThreshold
 
     development, origin = scored.development, f"{source.data}, split dev"
-    if saved is not None:
-        return saved
-    if promise is None and source.own is not None:
-        return ChosenThreshold.known_on(source.own, development)
+    if source.own is not None:
+        known = ChosenThreshold.known_on(source.own.threshold, development)
+        return source.own if source.own.rates else replace(source.own, rates=known.rates)
     assert development is not None
     if promise is None:
         return ChosenThreshold.at_equal_errors(development, source=origin)

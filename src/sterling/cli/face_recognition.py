@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from sterling.cli._options import given_command
 from sterling.cli.studies import JsonFlag, show_evidence, show_json
 from sterling.errors import InputError
 from sterling.shown import shown
@@ -97,6 +98,7 @@ def verify(
 
 
 def identify(
+    context: typer.Context,
     probes: Annotated[list[Path], typer.Argument(help="Pictures, or folders of them.")],
     gallery: Annotated[Path, typer.Option(help=GalleryHelp)],
     threshold: ThresholdOption = None,
@@ -135,9 +137,7 @@ def identify(
             known,
             limit,
             fpir,
-            command=_command(
-                "identify", *map(str, probes), gallery=gallery, threshold=threshold, out=out
-            ),
+            command=given_command(context),
         )
     if as_json:
         show_json(
@@ -173,6 +173,7 @@ def identify(
 
 
 def threshold(
+    context: typer.Context,
     gallery: Annotated[Path, typer.Argument(help=GalleryHelp)],
     fmr: Annotated[
         float | None,
@@ -223,7 +224,7 @@ def threshold(
     parts = group_rates(known, limit, turn_groups(known))
     if listed is not None:
         parts += group_rates(known, limit, listed)
-    command = _command("threshold", str(gallery), fmr=fmr, fpir=fpir, groups=groups, out=out)
+    command = given_command(context)
     evidence = write_rates(out, known, measured, parts, checked, seed=seed, command=command)
     if rated:
         write_threshold(out / FILE, measured[0])
@@ -333,8 +334,3 @@ def _warn_of_overlap(limit: "MatchThreshold", files: Sequence[str]) -> None:
     shared = len(limit.threshold.items & digest_items(files))
     if shared:
         typer.echo(f"note: the threshold was chosen on {shared} of these pictures")
-
-
-def _command(verb: str, *arguments: str, **options: object) -> str:
-    given = [f"--{name} {value}" for name, value in options.items() if value is not None]
-    return " ".join(["sterling face", verb, *arguments, *given])

@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
+from sterling.cli._options import given_command
 from sterling.cli.studies import JsonFlag, show_evidence, show_json, show_table
 from sterling.errors import InputError, NothingMeasuredError
 from sterling.shown import shown
@@ -14,6 +15,7 @@ app = typer.Typer(no_args_is_help=True, help="Attention: saliency maps, fixation
 
 @app.command()
 def evaluate(
+    context: typer.Context,
     maps: Annotated[Path, typer.Option(help="Folder: a picture or .npy file for each stimulus.")],
     fixations: Annotated[
         Path,
@@ -75,7 +77,6 @@ def evaluate(
     given: dict[str, object] = {"maps": maps, "fixations": fixations, "screen": screen}
     given |= {"pixels-per-degree": pixels_per_degree, "by": by, "stimuli": stimuli}
     config = {name: str(value) for name, value in given.items() if value is not None}
-    command = " ".join(f"--{name} {value}" for name, value in config.items())
     identity = {"study": "gaze-evaluate", "seed": 0, "config": config}
     with open_run(out, identity=identity, seed=0) as run:
         figure = gallery(predicted, seen, whole, stimuli, out)
@@ -83,7 +84,7 @@ def evaluate(
             run,
             gaze_findings(whole, seen, groups, [figure]),
             study="gaze-evaluate",
-            command=f"sterling gaze evaluate {command}",
+            command=given_command(context),
             config=config,
         )
     write_parquet(out / "values.parquet", whole.values)

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
+from sterling.cli._options import given_command
 from sterling.cli.studies import JsonFlag, show_json
 from sterling.shown import shown
 
@@ -22,6 +23,7 @@ def group() -> None:
 
 @app.command()
 def diagnose(
+    context: typer.Context,
     log: Annotated[
         Path,
         typer.Argument(help="Rewards, one row per completion: .jsonl, .csv, .parquet or a folder."),
@@ -81,7 +83,7 @@ def diagnose(
             run,
             diagnosis_findings(found, rewards),
             study="policy-diagnose",
-            command=f"sterling policy diagnose {log}{_options(used, group_size)} --eps {eps:g}",
+            command=given_command(context),
             config=config,
         )
     render_report([out], out / "report.html")
@@ -125,10 +127,3 @@ def _named(used: dict[str, Any]) -> list[str]:
         f"{what} {' + '.join(name) if isinstance(name, tuple) else name or '-'}"
         for what, name in used.items()
     ]
-
-
-def _options(used: dict[str, Any], group_size: int | None) -> str:
-    options = "".join(f" --reward {name}" for name in used["rewards"])
-    for what in ("group", "step", "advantage"):
-        options += f" --{what} {used[what]}" if used[what] else ""
-    return options + (f" --group-size {group_size}" if group_size else "")

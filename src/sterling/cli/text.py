@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from sterling.cli import text_detect, text_watermark
+from sterling.cli._options import given_command
 from sterling.cli.studies import JsonFlag, show_evidence, show_json, show_metrics
 from sterling.errors import NothingMeasuredError
 from sterling.shown import shown
@@ -264,6 +265,7 @@ def _detector(folder: Path, model: str) -> Any:
 
 @app.command()
 def evaluate(
+    context: typer.Context,
     detector: DetectorArgument,
     corpus: CorpusArgument,
     attacked: Annotated[
@@ -301,12 +303,11 @@ def evaluate(
         found = assess(judge, records, copies, seed=seed)
         lines = "".join(prediction_lines(one) for one in found.judged)
         write_atomically(out / "predictions.jsonl", lines)
-        options = "".join(f" --attacked {path}" for path in attacked or [])
         evidence = finish_run(
             run,
             assessment_findings(found),
             study="text-evaluate",
-            command=f"sterling text evaluate {detector} {corpus}{options} --seed {seed}",
+            command=given_command(context),
             config=config,
         )
     render_report([out], out / "report.html")

@@ -112,6 +112,15 @@ def test_two_candidates_are_never_chosen_between_silently(tmp_path: Path) -> Non
     assert read(tmp_path, named).columns["score"] == "score"
 
 
+def test_a_role_may_have_no_column(tmp_path: Path) -> None:
+    table = "score,label,set\n0.5,live,NUAA\n0.2,spoof,NUAA\n"
+    with pytest.raises(InputError, match=r"split 'NUAA' unknown; .* none, as --column split="):
+        read(tmp_path, table)
+    assert not read(tmp_path, table, columns={"split": ""}).has_splits
+    with pytest.raises(InputError, match="no column is called label"):
+        read(tmp_path, table, columns={"split": "", "label": ""})
+
+
 def test_an_id_that_repeats_is_a_subject(tmp_path: Path) -> None:
     once = read(tmp_path, "id,score,label\n1,0.5,live\n2,0.2,spoof\n")
     assert (once.columns.get("item"), once.columns.get("subject")) == ("id", None)

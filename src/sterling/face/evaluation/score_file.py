@@ -22,8 +22,8 @@ from sterling.face.evaluation.presentations import Presentations
 from sterling.face.evaluation.score_words import (
     SPLITS,
     Role,
-    binary_words,
     find_columns,
+    label_words,
     plain_word,
     sense_of,
 )
@@ -88,7 +88,7 @@ def read_score_file(
         path: The file.
         higher_is: Class that higher scores mean. None refuses, with both classes' means and the AUC
             that either direction implies.
-        columns: Column by role, where a guess is wrong.
+        columns: Column by role, where a guess is wrong; "" for no column.
         bona_fide: Label of bona fides, where it is no known word; every other label means attack,
             and names the species if no column does.
 
@@ -150,7 +150,7 @@ def _labels(
     table: Table, name: str, bona_fide: str | None
 ) -> tuple[list[str], NDArray[np.bool_], str]:
     """Words as written, whether each means bona fide, and a line that says so."""
-    written = binary_words(table, name)
+    written = label_words(table, name)
     missing = [not word for word in written]
     if any(missing):
         raise InputError(
@@ -258,7 +258,7 @@ def _splits(table: Table, name: str | None) -> tuple[NDArray[np.str_], str]:
         raise InputError(
             f"{table.place(row)}: split {quoted(str(given[row]))} unknown; use train, dev or "
             f"test (column {quoted(name)} holds {_some(given.tolist())}), or name another "
-            "column, as --column split=NAME"
+            "column, as --column split=NAME, or none, as --column split="
         )
     split = np.array([SPLITS[plain[one]] for one in given.tolist()])
     said = [

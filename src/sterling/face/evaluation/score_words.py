@@ -88,7 +88,7 @@ def sense_of(word: str, column: str) -> bool | None:
 def find_columns(table: Table, given: Mapping[str, str]) -> dict[Role, str]:
     """Find the column of each role, by the caller's word or by the names that people use.
 
-    A column is taken for one role only. ``id`` is an item if no value repeats, else a subject.
+    A column is taken for one role only; a role that is given as "" has none. ``id`` is an item if no value repeats, else a subject.
 
     Raises:
         InputError: A role or column is unknown, score or label has no column, or a role has several
@@ -97,12 +97,12 @@ def find_columns(table: Table, given: Mapping[str, str]) -> dict[Role, str]:
     for role, name in given.items():
         if role not in ROLES:
             raise unknown_name("role of a column", role, ROLES)
-        if name not in table:
+        if name and name not in table:
             raise unknown_name(f"column of {table.path}", name, table.columns)
-    found: dict[Role, str] = {role: given[role] for role in ROLES if role in given}
+    found: dict[Role, str] = {role: given[role] for role in ROLES if given.get(role)}
     for role in ROLES:
         free = [name for name in table.columns if name not in found.values()]
-        guessed = None if role in found else _guess(table, role, free)
+        guessed = None if role in given else _guess(table, role, free)
         if guessed is not None:
             found[role] = guessed
     for role in ("score", "label"):
@@ -137,13 +137,13 @@ def _fits(table: Table, role: Role, name: str, plain: str) -> bool:
         distinct = table.frame[name].n_unique() == len(table)
         return distinct == (role == "item")
     if plain in ("attack", *_ABOUT_LIFE, "spoof", "fake") and role in ("label", "species"):
-        words = {plain_word(word) for word in binary_words(table, name)}
+        words = {plain_word(word) for word in label_words(table, name)}
         labels = all(sense_of(word, name) is not None for word in words)
         return labels == (role == "label")
     return True
 
 
-def binary_words(table: Table, name: str) -> list[str]:
+def label_words(table: Table, name: str) -> list[str]:
     """Return a column of labels as text, "" where one is missing; 1.0 in a column of floats is 1.
 
     Raises:
