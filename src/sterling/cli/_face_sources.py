@@ -185,7 +185,7 @@ def detector_source(
 
     own = _by_hand(threshold, "up") if isinstance(threshold, float) else threshold
     if own is None and promise is None:
-        own = _own_threshold(detector, trained)
+        own = _own_threshold(Path(detector), trained)
         if own is None:
             raise InputError(
                 "this detector has no threshold; give --threshold, or train it with development "

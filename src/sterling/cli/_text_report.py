@@ -239,3 +239,49 @@ def _verdicts(given: Declaration) -> Table:
         ],
         caption="Adjusted p: the least false discovery rate at which a document is on the list.",
     )
+
+
+def marks_findings(rows: Sequence[Mapping[str, Any]], level: float) -> Findings:
+    """Turn tests of texts for a watermark into findings.
+
+    Args:
+        rows: One per text, as `sterling text watermark detect --json` shows it.
+        level: Share of unmarked texts that may be found.
+    """
+    tested = [row for row in rows if row["marked"] is not None]
+    found = sum(bool(row["marked"]) for row in tested)
+    cells: list[TableRow] = [
+        [
+            row["id"],
+            None if row["marked"] is None else "yes" if row["marked"] else "no",
+            row.get("p_value"),
+            row.get("tokens_scored"),
+            row.get("green"),
+            row.get("red"),
+        ]
+        for row in sorted(rows, key=lambda row: row.get("p_value", 1.0))
+    ]
+    return Findings(
+        scope=f"Each text is tested by itself: of texts without the mark a share of {level:g} is "
+        "found by chance. No verdict is sole evidence against a person.",
+        not_scored=len(rows) - len(tested),
+        metrics=[
+            Metric(name="texts with the mark", value=found, n=len(tested), unit="texts"),
+            Metric(
+                name="texts that chance alone would find",
+                value=level * len(tested),
+                n=len(tested),
+                unit="texts, expected",
+            ),
+        ],
+        claims=[],
+        tables=[
+            Table(
+                name="texts",
+                title="Texts",
+                columns=["text", "marked", "p", "tokens", "green", "red"],
+                rows=cells,
+                caption="The smallest p-value first.",
+            )
+        ],
+    )

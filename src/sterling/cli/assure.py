@@ -26,6 +26,7 @@ VERBS = (
     "privacy audit",
     "privacy mia",
     "text evaluate",
+    "text watermark detect",
     "gaze evaluate",
     "agent gui evaluate",
     "explain neurons",

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
+from sterling.cli._run import leave_evidence
 from sterling.cli.studies import JsonFlag, show_json
 from sterling.errors import InputError, NothingMeasuredError
 from sterling.shown import shown
@@ -90,6 +91,7 @@ def generate(
 
 @app.command()
 def detect(
+    context: typer.Context,
     path: KeyArgument,
     texts: Annotated[Path, typer.Argument(help="A text file, a folder of them, or .jsonl.")],
     model: ModelOption = "smollm2",
@@ -98,6 +100,9 @@ def detect(
         Literal["brown", "exact", "fisher", "green"],
         typer.Option(help="Of green and red; fisher accuses more often than it says."),
     ] = "brown",
+    out: Annotated[
+        Path | None, typer.Option(help="Run folder for evidence and a report; none by default.")
+    ] = None,
     as_json: JsonFlag = False,
 ) -> None:
     """Test texts for a key's mark, each by itself; the model's weights are not needed.
@@ -105,6 +110,7 @@ def detect(
     The key is one that `sterling text watermark key` made. A text without its mark may carry
     another one: ChatGPT's or SynthID's cannot be tested without its owner's key.
     """
+    from sterling.cli._text_report import marks_findings
     from sterling.lm import load_tokenizer
     from sterling.text.corpus.records import read_corpus
     from sterling.text.detectors.scored import unreadable
@@ -129,6 +135,8 @@ def detect(
         rows.append({"id": record.id, **asdict(found), "marked": marked, "not_scored": ""})
     if not any(row.get("tokens_scored") for row in rows):
         raise NothingMeasuredError(f"{texts} holds no text that is long enough to test")
+    if out is not None:
+        leave_evidence(context, out, "text-watermark-detect", lambda: marks_findings(rows, level))
     if as_json:
         show_json({"level": level, "note": CAVEAT, "texts": rows})
         return
