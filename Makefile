@@ -1,6 +1,5 @@
-# Two commands: `make demo` runs the main job, `make test` runs every check.
+# Two commands: `make demo` assesses an example system, `make test` runs every check.
 PYTHON ?= python3.11
-PRESET ?= quick
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
@@ -10,7 +9,7 @@ INSTALLED := $(VENV)/.installed
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses auto --dist worksteal
 
 demo: $(INSTALLED)
-	$(BIN)/sterling demo examples/photographs --preset $(PRESET)
+	$(BIN)/sterling demo examples/photographs
 
 test: $(INSTALLED)
 	$(BIN)/ruff check

@@ -74,17 +74,17 @@ def assure(
     Exit status: 0 every claim of every part holds; 1 one does not; 3 a part could not be measured;
     4 none of these, but a claim is undecided.
     """
-    found = _assessed(system, out.resolve())
+    found = assessed(system, out.resolve())
     if as_json:
         show_json(_document(found))
     else:
-        _show(found)
+        show(found)
         typer.echo(f"report: {out / 'report.html'}")
     statuses = {STATUS[part.standing] for part in found.parts}
     return next(status for status in (1, 3, 4, 0) if status in statuses)
 
 
-def _assessed(path: Path, out: Path) -> "Assurance":
+def assessed(path: Path, out: Path) -> "Assurance":
     """Assess every part, and write the report."""
     from sterling.storage import write_atomically
     from sterling.study.assurance import Assurance
@@ -220,7 +220,8 @@ def _document(found: "Assurance") -> dict[str, Any]:
     }
 
 
-def _show(found: "Assurance") -> None:
+def show(found: "Assurance") -> None:
+    """Write the standing of every part on standard output, the most urgent first."""
     table = RichTable("part", "standing", "finding", title=shown(found.system))
     for part in found.urgent_first:
         standing = Text(part.standing, style=COLOURS.get(part.standing, "yellow"))

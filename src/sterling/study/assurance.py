@@ -53,8 +53,10 @@ class Part:
         metric = next((one for one in self.evidence.metrics if one.value is not None), None)
         if metric is None:
             return "nothing was claimed"
-        interval = "" if metric.low is None else f" ({metric.low:.4g} … {metric.high:.4g})"
-        return f"{metric.name}: {metric.value:.4g}{interval}"
+        spread = (
+            f"of {metric.n}" if metric.low is None else f"({metric.low:.4g} … {metric.high:.4g})"
+        )
+        return f"{metric.name}: {metric.value:.4g} {spread}"
 
     @property
     def would_take(self) -> str:
