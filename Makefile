@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: demo test test-fast coverage clean
+.PHONY: demo test test-fast coverage docs clean
 
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses auto --dist worksteal
 
@@ -23,6 +23,10 @@ test-fast: $(INSTALLED)
 	$(PYTEST) -m "not no_cover and not smoke" $(addprefix --ignore tests/, studies cli scale \
 	  face/pad face/capture privacy/unlearning_attacks privacy/cache \
 	  test_readme.py test_plugins.py test_faults.py test_storage.py)
+
+# The site, in site/; a warning is an error.
+docs: $(INSTALLED)
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
 
 coverage: $(INSTALLED)
 	$(PYTEST) --cov --cov-report term:skip-covered --cov-fail-under 85
@@ -45,4 +49,4 @@ $(INSTALLED): pyproject.toml constraints.txt
 	touch $@
 
 clean:
-	rm -rf $(VENV) runs
+	rm -rf $(VENV) runs site

@@ -4,6 +4,7 @@ import json
 import re
 import shlex
 from pathlib import Path
+from shutil import copyfile
 
 import numpy as np
 import polars as pl
@@ -17,7 +18,7 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 README = (REPOSITORY / "README.md").read_text()
 ASTRONAUT = REPOSITORY / "examples" / "photographs" / "astronaut.jpg"
 BLOCKS = re.findall(r"^```(\w*)\n(.*?)^```$", README, flags=re.MULTILINE | re.DOTALL)
-BY_CI = ("make demo", "make test")
+BY_CI = ("make demo", "make test", "make docs", "pip install")
 # 0: claims hold or the verb did its work; 1, 4: one does not or is undecided, a finding.
 FINISHED = (0, 1, 4)
 
@@ -31,7 +32,7 @@ def commands() -> list[str]:
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with what the README calls the user's own files."""
     face = Image.open(ASTRONAUT).convert("RGB")
-    face.save(tmp_path / "portrait.jpg")
+    copyfile(ASTRONAUT, tmp_path / "portrait.jpg")
     for index in range(6):
         light = ImageEnhance.Brightness(face).enhance(0.6 + 0.15 * index)
         for name, picture in (
@@ -118,6 +119,24 @@ def test_every_command_runs(folder: Path) -> None:
         assert stopped.value.code in FINISHED, f"README: {line!r} ended with {stopped.value.code}"
     assert (folder / "runs").is_dir()
     assert (folder / "detector.onnx").stat().st_size > 10_000
+
+
+@pytest.mark.smoke
+@pytest.mark.usefixtures("folder")
+def test_shown_output_is_what_commands_say(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    (block,) = [text for kind, text in BLOCKS if kind == "console"]
+    for part in block.split("$ ")[1:]:
+        command, *shown = part.splitlines()
+        _, *arguments = shlex.split(command)
+        with pytest.raises(SystemExit) as stopped:
+            main(arguments)
+        assert stopped.value.code in FINISHED
+        said = iter(capsys.readouterr().out.splitlines())
+        for line in shown:  # in this order; an ellipsis stands for lines between
+            assert line == "…" or line.rstrip() in (one.rstrip() for one in said), line
 
 
 def test_python_lines_run() -> None:
