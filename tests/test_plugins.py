@@ -94,7 +94,7 @@ def run(folder: Path, *arguments: str, site: Path | str | None = None) -> Done:
 
 def test_a_study_of_another_package_is_listed_cited_and_run(site: Path, tmp_path: Path) -> None:
     shown = json.loads(run(tmp_path, "list", "--json", site=site).stdout)
-    listed = {each["name"]: each for each in shown}
+    listed = {each["name"]: each for each in shown["studies"]}
     assert listed["fair_coin"]["paper"] == "Fair Coins"
     assert listed["fair_coin"]["presets"] == ["smoke", "quick", "paper"]
     assert "cdcn" in listed
@@ -269,7 +269,7 @@ def test_broken_parts_are_left_out_with_one_line_each(tmp_path: Path) -> None:
     )
     done = run(tmp_path, "list", "--json", site=other)
     assert done.returncode == 0
-    names = [each["name"] for each in json.loads(done.stdout)]
+    names = [each["name"] for each in json.loads(done.stdout)["studies"]]
     assert len(names) == len(set(names))
     assert not {"broken", "text", "gone", "renamed", "uncited"} & set(names)
     lines = done.stderr.splitlines()
@@ -291,7 +291,7 @@ def test_the_first_of_two_packages_keeps_a_name(site: Path, tmp_path: Path) -> N
     later.mkdir()
     install(later, "later", "[sterling.studies]\nfair_coin = fair_coin:ENTRY\n")
     done = run(tmp_path, "list", "--json", site=f"{site}{os.pathsep}{later}")
-    assert [each["name"] for each in json.loads(done.stdout)].count("fair_coin") == 1
+    assert [each["name"] for each in json.loads(done.stdout)["studies"]].count("fair_coin") == 1
     assert "exists already (fair_coin = fair_coin:ENTRY of fair_coin 1.0)" in done.stderr
 
 

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from hashlib import blake2b, sha256
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from sterling.errors import InputError, StorageError
 
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 PARTIAL = ".partial"
 SEAL = 16  # bytes of a digest at the end of a sealed file
 SUMS = "SHA256SUMS"
+SCHEMA_VERSION: Final = 1
+"""Version of the form of every JSON document; a change that breaks a reader raises it."""
 # The machine is at fault, not the place that was asked for.
 _MACHINE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EMFILE, errno.ENFILE}
 

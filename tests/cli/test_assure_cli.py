@@ -42,6 +42,7 @@ def test_parts_are_run_and_shown_with_the_most_urgent_first(folder: Path, tmp_pa
     assert "1 of 2 parts hold; does not hold: remembered" in text
     assert text.index("remembered") < text.index("forgotten ")
     document = json.loads(told("assure", folder / "system.yaml", "--out", out, "--json", status=1))
+    assert document.pop("schema_version") == 1
     assert document == json.loads((out / "assurance.json").read_text())
     assert [part["standing"] for part in document["parts"]] == ["holds", "does not hold"]
     evidence = json.loads((out / "remembered" / "evidence.json").read_text())

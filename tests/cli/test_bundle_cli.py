@@ -4,6 +4,7 @@ from hashlib import sha256
 from io import BytesIO
 from pathlib import Path
 
+import jsonschema
 import pytest
 from tests.cli.command import refused, run, told
 
@@ -50,13 +51,23 @@ def test_a_bundle_is_written_and_checked(folder: Path, tmp_path: Path) -> None:
     assert "no such bundle" in refused("verify-bundle", tmp_path / "none.zip")
 
 
-@pytest.mark.parametrize("form", ["every-eval-ever", "oscal", "cyclonedx"])
+@pytest.mark.parametrize("form", ["every-eval-ever", "oscal", "cyclonedx", "junit"])
 def test_evidence_is_exchanged(folder: Path, tmp_path: Path, form: str) -> None:
     told("exchange", folder, "--format", form, "-o", tmp_path / "out.json")
     text = (tmp_path / "out.json").read_text()
     assert "hats" in text
-    assert isinstance(json.loads(text), dict)
+    assert form == "junit" or isinstance(json.loads(text), dict)
     assert "no evidence.json" in refused(
         "exchange", tmp_path, "--format", form, "-o", tmp_path / "no.json"
     )
     assert not (tmp_path / "no.json").exists()
+
+
+def test_schemas_describe_what_runs_leave(folder: Path) -> None:
+    for name, file in (("evidence", "evidence.json"), ("lock", LOCKED_CLAIMS)):
+        schema = json.loads(told("schema", name))
+        document = json.loads((folder / file).read_text())
+        assert document["schema_version"] == 1
+        jsonschema.validate(document, schema)
+        with pytest.raises(jsonschema.ValidationError):
+            jsonschema.validate({**document, "schema_version": 2}, schema)

@@ -113,8 +113,10 @@ def test_json_is_the_whole_of_standard_output() -> None:
 
 
 def test_list_and_verify_as_json() -> None:
-    assert [study["name"] for study in json.loads(told("list", "--json"))] == ["toy"]
-    assert json.loads(told("verify", "--all", "--json"))[0]["claims"][0]["verdict"] == "holds"
+    assert [study["name"] for study in json.loads(told("list", "--json"))["studies"]] == ["toy"]
+    assert (
+        json.loads(told("verify", "--all", "--json"))["runs"][0]["claims"][0]["verdict"] == "holds"
+    )
 
 
 def test_runs_are_logged_to_mlflow(tmp_path: Path) -> None:

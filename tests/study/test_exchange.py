@@ -2,6 +2,7 @@ import json
 from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError, distribution
 from typing import Any
+from xml.etree import ElementTree
 
 import jsonschema
 import pytest
@@ -17,7 +18,7 @@ from sterling.study import (
     positive,
     within,
 )
-from sterling.study.exchange import Document, cyclonedx, every_eval_ever, oscal
+from sterling.study.exchange import Document, cyclonedx, every_eval_ever, junit, oscal
 
 CLAIMS = [
     at_most("few_errors", "At most a tenth are errors.", Rate(0, 100), 0.1),
@@ -137,3 +138,15 @@ def test_cyclonedx_has_every_metric_with_its_interval() -> None:
     ends = {"lowerBound": f"{exact.low:.6g}", "upperBound": f"{exact.high:.6g}"}
     assert first == {"type": "APCER, print", "value": "0.03", "confidenceInterval": ends}
     assert second == {"type": "AUC"}
+
+
+def test_junit_fails_what_does_not_hold_and_skips_what_is_undecided() -> None:
+    text = junit(_evidence([*CLAIMS, at_most("odd", "<&> in a claim", Rate(9, 9), 0.5)]), "mine")
+    suite = ElementTree.fromstring(text)
+    counts = [suite.get(name) for name in ("tests", "failures", "skipped", "errors")]
+    assert counts == ["6", "2", "2", "0"]
+    found = {case.get("name"): [child.tag for child in case] for case in suite}
+    assert found["few_errors"] == ["system-out"]
+    assert found["large"] == found["odd"] == ["system-out", "failure"]
+    assert found["gain"] == found["silent"] == ["system-out", "skipped"]
+    assert "<&> in a claim" in "".join(suite.itertext())

@@ -133,7 +133,7 @@ def replay(
         found = again(recorded, envs)
     differ = [one for one in found if one.difference is not None]
     if as_json:
-        show_json([asdict(one) for one in found])
+        show_json({"episodes": [asdict(one) for one in found]})
     else:
         for one in differ:
             typer.echo(f"episode {one.episode} differs from step {one.difference} on")

@@ -1,5 +1,6 @@
-"""`sterling lock | bundle | verify-bundle | exchange`: evidence for strangers."""
+"""`sterling lock | bundle | verify-bundle | exchange | schema`: evidence for strangers."""
 
+import json
 from dataclasses import asdict
 from hashlib import sha256
 from pathlib import Path
@@ -34,6 +35,7 @@ def register(app: typer.Typer) -> None:
     app.command("bundle")(bundle)
     app.command("verify-bundle")(verify_bundle)
     app.command("exchange")(exchange)
+    app.command("schema")(schema)
 
 
 def lock(
@@ -116,31 +118,41 @@ def verify_bundle(
 def exchange(
     folder: Annotated[Path, typer.Argument(metavar="RUN", help="Run folder.")],
     form: Annotated[
-        Literal["every-eval-ever", "oscal", "cyclonedx"],
+        Literal["every-eval-ever", "oscal", "cyclonedx", "junit"],
         typer.Option(
             "--format",
             help="Every Eval Ever (claims), OSCAL assessment results (claims), CycloneDX model "
-            "card (metrics).",
+            "card (metrics), JUnit (claims).",
         ),
     ],
-    out: Annotated[Path, typer.Option("--out", "-o", help="The JSON file to write.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="The file to write.")],
     subject: Annotated[
         str | None,
         typer.Option(help="Name of the assessed system; default: the detector, or the study."),
     ] = None,
 ) -> None:
     """The evidence of a run in a format that other tools read."""
-    import json
-
     from sterling.storage import write_atomically
     from sterling.study import load_evidence
     from sterling.study.exchange import FORMATS
 
     evidence = load_evidence(folder)
     name = subject or str(evidence.config.get("detector") or evidence.study)
-    document = FORMATS[form](evidence, name)
-    write_atomically(out, json.dumps(document, indent=1, allow_nan=False) + "\n")
+    write_atomically(out, FORMATS[form](evidence, name))
     typer.echo(out)
+
+
+def schema(
+    name: Annotated[
+        Literal["evidence", "lock"], typer.Argument(help="Document: evidence.json or the lock.")
+    ],
+) -> None:
+    """The JSON Schema of a document that runs leave."""
+    from sterling.study import Evidence
+    from sterling.study.lock import Lock
+
+    described = Evidence.model_json_schema() if name == "evidence" else Lock.model_json_schema()
+    typer.echo(json.dumps(described, indent=1))
 
 
 def _show(found: "BundleCheck") -> None:

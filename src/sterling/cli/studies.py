@@ -4,18 +4,19 @@ import json
 import math
 import re
 from collections.abc import Mapping, Sequence
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.table import Column
 from rich.table import Table as RichTable
 from rich.text import Text
 
 from sterling.cli._verdicts import claims_status, show_undecided
 from sterling.errors import InputError
 from sterling.shown import shown
+from sterling.storage import SCHEMA_VERSION
 
 if TYPE_CHECKING:
     from sterling.runs import Backend
@@ -63,9 +64,10 @@ def register(app: typer.Typer) -> None:
     app.command("cite")(cite)
 
 
-def show_json(value: Any) -> None:
-    """Write one JSON document on standard output."""
-    typer.echo(json.dumps(_finite(value), indent=1, allow_nan=False))
+def show_json(document: Mapping[str, Any]) -> None:
+    """Write one JSON document, with the version of its form, on standard output."""
+    shown = {"schema_version": SCHEMA_VERSION, **_finite(document)}
+    typer.echo(json.dumps(shown, indent=1, allow_nan=False))
 
 
 def _finite(value: Any) -> Any:
@@ -115,30 +117,32 @@ def _cell(cell: object) -> str:
 
 
 def list_studies(as_json: JsonFlag = False) -> None:
-    """Every study: name, paper, domain, presets."""
+    """Every study by domain: what it tests, the paper, presets."""
     from sterling.studies import ENTRIES
 
-    known = ENTRIES.values()
+    known = sorted(ENTRIES.values(), key=lambda study: study.domain)
     if as_json:
-        show_json(
-            [
-                {
-                    "name": study.name,
-                    "summary": study.summary,
-                    "paper": study.paper.title,
-                    "domain": study.domain,
-                    "presets": list(study.presets),
-                }
-                for study in known
-            ]
-        )
+        listed = [
+            {
+                "name": study.name,
+                "summary": study.summary,
+                "paper": study.paper.title,
+                "domain": study.domain,
+                "presets": list(study.presets),
+            }
+            for study in known
+        ]
+        show_json({"studies": listed})
         return
-    # A name is to be copied, so it is never cut.
-    name = Column("name", no_wrap=True, overflow="fold")
-    table = RichTable(name, "what it tests", "paper", "presets")
-    for study in known:
-        table.add_row(study.name, study.summary, study.paper.title, ", ".join(study.presets))
-    plain_console().print(table)
+    console = plain_console()
+    for domain, studies in groupby(known, key=lambda study: study.domain):
+        console.print(Text(domain, style="bold"))
+        for study in studies:  # a name is to be copied, so it is never cut
+            line = Text.assemble("  ", (study.name, "cyan"), f"  {study.summary}")
+            console.print(line, soft_wrap=True)
+            detail = f"      {study.paper.title}; {', '.join(study.presets)}"
+            console.print(Text(detail, style="dim"), soft_wrap=True)
+    console.print("presets: smoke takes seconds, quick 10 minutes on two cores, paper its data")
 
 
 def run(
@@ -258,7 +262,7 @@ def verify(
         for name in chosen
     ]
     if as_json:
-        show_json([evidence.model_dump(mode="json") for evidence in evidences])
+        show_json({"runs": [evidence.model_dump(mode="json") for evidence in evidences]})
     else:
         console = plain_console()
         for evidence in evidences:

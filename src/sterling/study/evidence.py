@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from sterling.errors import InputError
 from sterling.measure import Rate, mean_interval
-from sterling.storage import SUMS, digest_of, read_sums
+from sterling.storage import SCHEMA_VERSION, SUMS, digest_of, read_sums
 
 Verdict = Literal["holds", "does not hold", "undecided"]
 Design = Literal["fixed", "sequential"]
@@ -163,6 +163,7 @@ class Evidence(Findings):
     """Content of ``evidence.json``.
 
     Attributes:
+        schema_version: Version of this form.
         study: Name of the study.
         preset: Name of the preset.
         seed: Seed of the run.
@@ -178,6 +179,7 @@ class Evidence(Findings):
             is), "budget" or "max repetitions"; None for a fixed one.
     """
 
+    schema_version: Literal[1] = SCHEMA_VERSION
     study: str
     preset: str
     seed: int

@@ -1,13 +1,16 @@
-"""Evidence in the formats of others: Every Eval Ever, OSCAL and CycloneDX.
+"""Evidence in the formats of others: Every Eval Ever, OSCAL, CycloneDX and JUnit.
 
 Each function is pure and gives the same document for the same evidence: identifiers derive from
 its content, times are those of the run.
 """
 
+import json
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from importlib.metadata import version
 from typing import Any
 from uuid import NAMESPACE_URL, uuid5
+from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
 from sterling.study.evidence import Claim, Evidence, Metric
 
@@ -23,7 +26,7 @@ def every_eval_ever(evidence: Evidence, subject: str) -> Document:
     measured value are left out.
 
     Args:
-        evidence: What a run left.
+        evidence: Evidence of a run.
         subject: Name of the system that was assessed.
     """
     started = str(datetime.fromisoformat(evidence.started).timestamp())
@@ -90,7 +93,7 @@ def oscal(evidence: Evidence, subject: str) -> Document:
     for the reason "other", and the property "verdict" tells it from one that does not hold.
 
     Args:
-        evidence: What a run left.
+        evidence: Evidence of a run.
         subject: Name of the system that was assessed.
     """
     end = datetime.fromisoformat(evidence.started) + timedelta(seconds=evidence.wall_s)
@@ -122,13 +125,18 @@ def oscal(evidence: Evidence, subject: str) -> Document:
     }
 
 
-def _observation(claim: Claim, evidence: Evidence, collected: str) -> Document:
+def _measurement(claim: Claim) -> str:
+    """Rule and measured value of a claim, for people."""
     measured = "not measured" if claim.measured is None else f"measured {claim.measured:.6g}"
     if claim.low is not None:
         measured += f", 95 % interval {claim.low:.6g} to {claim.high:.6g}"
+    return f"{claim.rule}: {measured}"
+
+
+def _observation(claim: Claim, evidence: Evidence, collected: str) -> Document:
     return {
         "uuid": _uuid(evidence, f"observation {claim.id}"),
-        "description": f"{claim.rule}: {measured}",
+        "description": _measurement(claim),
         "methods": ["TEST"],
         "collected": collected,
     }
@@ -155,7 +163,7 @@ def cyclonedx(evidence: Evidence, subject: str) -> Document:
     """Metrics with intervals as the model card of a CycloneDX 1.6 bill of materials.
 
     Args:
-        evidence: What a run left.
+        evidence: Evidence of a run.
         subject: Name of the system that was assessed.
     """
     return {
@@ -204,5 +212,46 @@ def _uuid(evidence: Evidence, part: str) -> str:
     return str(uuid5(NAMESPACE_URL, f"{_NAMESPACE}/{part}/{evidence.model_dump_json()}"))
 
 
-FORMATS = {"every-eval-ever": every_eval_ever, "oscal": oscal, "cyclonedx": cyclonedx}
-"""Functions by the name of their format."""
+def junit(evidence: Evidence, subject: str) -> str:
+    """Claims as test cases of JUnit XML, which CI servers show.
+
+    A claim that does not hold is a failure; an undecided one is skipped, with its reason.
+
+    Args:
+        evidence: Evidence of a run.
+        subject: Name of the system that was assessed.
+    """
+    verdicts = [claim.verdict for claim in evidence.claims]
+    suite = Element(
+        "testsuite",
+        name=f"sterling {evidence.study}: {subject}",
+        tests=str(len(verdicts)),
+        failures=str(verdicts.count("does not hold")),
+        skipped=str(verdicts.count("undecided")),
+        errors="0",
+        time=f"{evidence.wall_s:g}",
+        timestamp=evidence.started,
+    )
+    for claim in evidence.claims:
+        case = SubElement(suite, "testcase", classname=evidence.study, name=claim.id)
+        SubElement(case, "system-out").text = f"{claim.claim}\n{_measurement(claim)}"
+        kind = {"does not hold": "failure", "undecided": "skipped"}.get(claim.verdict)
+        if kind is not None:
+            SubElement(case, kind, message=_measurement(claim))
+    indent(suite)
+    return tostring(suite, encoding="unicode", xml_declaration=True) + "\n"
+
+
+def _as_json(write: Callable[[Evidence, str], Document]) -> Callable[[Evidence, str], str]:
+    return lambda evidence, subject: (
+        json.dumps(write(evidence, subject), indent=1, allow_nan=False) + "\n"
+    )
+
+
+FORMATS: dict[str, Callable[[Evidence, str], str]] = {
+    "every-eval-ever": _as_json(every_eval_ever),
+    "oscal": _as_json(oscal),
+    "cyclonedx": _as_json(cyclonedx),
+    "junit": junit,
+}
+"""Functions from evidence and the name of the assessed system to a file's content, by format."""

@@ -2,14 +2,14 @@
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from polars.exceptions import PolarsError
 from pydantic import BaseModel, ConfigDict
 
 from sterling.errors import InputError
 from sterling.runs import code_digest
-from sterling.storage import write_atomically
+from sterling.storage import SCHEMA_VERSION, write_atomically
 from sterling.study.claims import use_design
 from sterling.study.evidence import Design, Evidence
 from sterling.study.results import Results
@@ -46,6 +46,7 @@ class Lock(_Locked):
     bytes, so that a digest published beforehand proves that nothing was changed afterwards.
 
     Attributes:
+        schema_version: Version of this form.
         study: Name of the study.
         preset: Name of the preset.
         seed: Seed of the run.
@@ -56,6 +57,7 @@ class Lock(_Locked):
         claims: The claims, in order.
     """
 
+    schema_version: Literal[1] = SCHEMA_VERSION
     study: str
     preset: str
     seed: int
