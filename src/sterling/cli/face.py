@@ -492,7 +492,7 @@ def calibrate(
         typer.echo("  the promise holds for presentations that are scored")
     if trained.caution:
         typer.echo(trained.caution)
-    typer.echo(f"next: sterling face predict PHOTOGRAPH --detector {out}")
+    typer.echo(f"next: sterling face predict PHOTOGRAPH --detector {out}{trained.consent}")
 
 
 @app.command()
