@@ -47,7 +47,7 @@ def test_a_function_is_evaluated_calibrated_and_predicts(
 
     strict = ("--bpcer", 0.5, "--confidence", 0.5)
     said = told("face", "calibrate", scorer, "--data", recordings, "--out", door, *strict)
-    assert f"--plugin {name}" in said
+    assert said.rstrip().endswith(f"--detector {door} --plugin {name}")
     assert f"--plugin {name}" in refused("face", "predict", ASTRONAUT, "--detector", door)
     plugin = ("--plugin", name)
     answer = json.loads(told("face", "predict", ASTRONAUT, "--detector", door, "--json", *plugin))

@@ -113,7 +113,7 @@ def _on_pictures(
     from sterling.face.data.source import read_source
     from sterling.face.evaluation.bounded_threshold import require_enough
     from sterling.face.evaluation.calibration import calibrate as choose
-    from sterling.face.evaluation.evaluate import count_reasons, rates_by_reason, scores_of
+    from sterling.face.evaluation.evaluate import count_reasons, rates_by_reason, scored, scores_of
     from sterling.face.pad import load_detector
     from sterling.storage import write_atomically
 
@@ -126,7 +126,7 @@ def _on_pictures(
     require_enough(promise, subjects_of(manifest), str(data))
     loaded = judged_crops(manifest, trained)
     faces = loaded.faces
-    scores = scores_of(trained.score(faces.images, present=faces.present), faces.manifest)
+    scores = scores_of(scored(trained, faces), faces.manifest)
     found = choose(scores, promise, source=str(data), before=trained.threshold, seed=seed)
     missing = rates_by_reason(loaded.non_responses, faces.manifest, manifest)
     document = {
@@ -151,7 +151,8 @@ def _on_pictures(
         lines.append("  the promise holds for presentations that are scored")
     if trained.caution:
         lines.append(trained.caution)
-    return document, [*lines, f"next: sterling face predict PHOTOGRAPH --detector {out}"]
+    next_one = f"next: sterling face predict PHOTOGRAPH --detector {out}{trained.consent}"
+    return document, [*lines, next_one]
 
 
 def _shares(rates: Any) -> dict[str, Any]:

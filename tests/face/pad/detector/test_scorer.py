@@ -186,6 +186,8 @@ def test_a_calibrated_copy_is_a_card_that_runs_only_what_the_user_names(
         ("size", "8", "size: Input should be a valid integer"),
         ("size", 10**6, "size: Input should be less than"),
         ("scorer", 3, "scorer: Input should be a valid string"),
+        ("scorer", "os:system\nb", "scorer: String should match"),
+        ("scorer", "os:system", "a file alone may run no code"),
         ("weights", "x", "weights: Extra inputs are not permitted"),
         ("threshold", {"value": "high", "source": ""}, "no number"),
     ],

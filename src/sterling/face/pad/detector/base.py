@@ -219,6 +219,11 @@ class DetectorBase(ABC):
         """One line that every report of the detector repeats; ``""`` for none."""
         return ""
 
+    @property
+    def consent(self) -> str:
+        """Option without which a saved copy is not loaded, after a blank; ``""`` for none."""
+        return ""
+
     def with_threshold(self, threshold: Threshold) -> Self:
         """Return the same detector with another threshold, of which nothing is promised."""
         return replace(self, threshold=threshold, promise="")

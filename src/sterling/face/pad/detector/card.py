@@ -206,7 +206,7 @@ class ScorerCard(_Described):
     """
 
     format: Literal["sterling-scorer-1"]
-    scorer: Annotated[str, Field(min_length=3, max_length=1000)]
+    scorer: Annotated[str, Field(pattern=r"^\S+$", max_length=1000)]
     size: Annotated[int, Field(ge=1, le=4096)]
     crop_scale: Annotated[float, Field(gt=0, le=10)] | None
     border: Border

@@ -225,7 +225,7 @@ class ScorerDetector(DetectorBase):
 
     @property
     def consent(self) -> str:
-        """Option that lets a card of this detector run its function; ``""`` for an address."""
+        """Option that lets a card run the function; ``""`` for an address."""
         name = self.described.scorer
         return "" if is_address(name) else f" --plugin {name.partition(':')[0]}"
 
