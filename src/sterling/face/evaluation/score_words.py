@@ -88,7 +88,8 @@ def sense_of(word: str, column: str) -> bool | None:
 def find_columns(table: Table, given: Mapping[str, str]) -> dict[Role, str]:
     """Find the column of each role, by the caller's word or by the names that people use.
 
-    A column is taken for one role only; a role that is given as "" has none. ``id`` is an item if no value repeats, else a subject.
+    A column is taken for one role only; a role that is given as "" has none. ``id`` is an item if
+    no value repeats, else a subject.
 
     Raises:
         InputError: A role or column is unknown, score or label has no column, or a role has several
