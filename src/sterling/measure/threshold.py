@@ -62,7 +62,7 @@ class Threshold:
         Raises:
             InputError: It was chosen on some of them.
         """
-        shared = len(self.items & digest_items(items)) if self.items else 0
+        shared = len(self.items & digest_items(items))
         if shared:
             raise InputError(
                 f"{shared} of {len(items)} scored items were used to choose the threshold; score "
@@ -86,7 +86,7 @@ class Threshold:
                 f"threshold of direction {self.direction!r} on scores of direction "
                 f"{scores.direction!r}; positives must lie on the same side of both"
             )
-        if not in_sample:
+        if self.items and not in_sample:
             self.require_unseen(scores.item.tolist())
         if self.direction == "up":
             return scores.values >= self.value
