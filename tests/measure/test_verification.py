@@ -182,6 +182,13 @@ def test_groups_hold_pairs_within_them_at_one_threshold() -> None:
             own.false_non_match(0.5)
 
 
+def test_a_rate_is_not_exceeded_in_its_last_digit() -> None:
+    far = float(np.nextafter(0.9, 0))  # 54 of 60 impostors are more
+    point = tar_at_far(np.ones(30), np.repeat([0.0, 1.0], [6, 54]), far)
+    assert point.far.value <= far
+    assert tar_at_far(np.ones(30), np.repeat([0.0, 1.0], [6, 54]), 0.9).far == Rate(54, 60)
+
+
 def test_permuted_identities_match_as_often_as_strangers() -> None:
     draw = np.random.default_rng(5)
     pairs = lookalikes(draw, 60, 4)

@@ -191,6 +191,8 @@ def detector_source(
                 "this detector has no threshold; give --threshold, or train it with development "
                 "data first"
             )
+    if own is not None:
+        own.threshold.require_unseen(set(manifest.presentation.tolist()))
 
     def read() -> "tuple[Scored, Callable[[Threshold], Views]]":
         loaded = judged_crops(manifest, trained)

@@ -78,7 +78,7 @@ def cut_at_fpr(scores: Scores, fpr: float, group: str, name: str = "FPR") -> tup
     cut, resolved = float(upward.min()), True
     for negatives in scores.negatives(group).values():
         n = len(negatives)
-        allowed = _allowed(fpr, n)
+        allowed = allowed_errors(fpr, n)
         resolved &= allowed > 0
         if allowed == n:
             continue
@@ -97,7 +97,7 @@ def cut_at_fnr(scores: Scores, fnr: float, name: str = "FNR") -> tuple[float, bo
     _check_rate(name, fnr)
     positive = scores.positives()
     n = len(positive)
-    allowed = _allowed(fnr, n)
+    allowed = allowed_errors(fnr, n)
     if allowed == n:
         return math.nextafter(float(scores.upward.max()), math.inf), True
     return float(np.partition(positive, allowed)[allowed]), allowed > 0
@@ -108,7 +108,7 @@ def turn(scores: Scores, upward: float) -> float:
     return upward if scores.direction == "up" else -upward
 
 
-def _allowed(target: float, trials: int) -> int:
+def allowed_errors(target: float, trials: int) -> int:
     """Return the largest number of errors k with ``k / trials <= target``."""
     k = math.floor(target * trials)
     # The product may round to either side of a whole number; the quotient decides.

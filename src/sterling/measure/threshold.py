@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from hashlib import blake2b
 
@@ -56,6 +56,19 @@ class Threshold:
             return 0
         return len(self.items & digest_items(scores.item.tolist()))
 
+    def require_unseen(self, items: Collection[str]) -> None:
+        """Refuse to score items that the threshold was chosen on.
+
+        Raises:
+            InputError: It was chosen on some of them.
+        """
+        shared = len(self.items & digest_items(items))
+        if shared:
+            raise InputError(
+                f"{shared} of {len(items)} scored items were used to choose the threshold; score "
+                "held-out items (with item ids of their own) or say in_sample=True"
+            )
+
     def accept(self, scores: Scores, in_sample: bool = False) -> NDArray[np.bool_]:
         """Return which items are accepted as positive, bool (N,).
 
@@ -73,11 +86,8 @@ class Threshold:
                 f"threshold of direction {self.direction!r} on scores of direction "
                 f"{scores.direction!r}; positives must lie on the same side of both"
             )
-        if not in_sample and (shared := self.overlap(scores)):
-            raise InputError(
-                f"{shared} of {len(scores)} scored items were used to choose the threshold; score "
-                "held-out items (with item ids of their own) or say in_sample=True"
-            )
+        if self.items and not in_sample:
+            self.require_unseen(scores.item.tolist())
         if self.direction == "up":
             return scores.values >= self.value
         return scores.values <= self.value

@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 from sterling.errors import InputError, NothingMeasuredError
 from sterling.measure.clustered import clustered_rate, pair_interval
 from sterling.measure.interval import Estimate, Interval, check_level
+from sterling.measure.operating_point import allowed_errors
 from sterling.measure.rate import Rate
 
 SEEN = 10  # impostor comparisons that must be accepted for a rate to mean anything
@@ -62,7 +63,7 @@ def tar_at_far(genuine: ArrayLike, impostor: ArrayLike, far: float) -> Verificat
             f"far {far}: between 0 and 1, and {len(other)} impostor comparisons show no rate below "
             f"{SEEN / len(other):.2g}"
         )
-    allowed = int(np.floor(far * len(other) + 1e-9))
+    allowed = allowed_errors(far, len(other))
     ordered = np.sort(other)[::-1]
     # The first similarity that must not pass: above it lie at most as many as allowed.
     blocked = ordered[allowed] if allowed < len(ordered) else -np.inf
