@@ -78,6 +78,12 @@ def test_the_whole_way_to_a_report(
     lines = (tmp_path / "run" / "predictions.jsonl").read_text().splitlines()
     assert len(lines) == 8 + 12 * 8
     assert (tmp_path / "run" / "report.html").stat().st_size > 5000
+    compared = json.loads(command.told("compare", tmp_path / "run", tmp_path / "run", "--json"))
+    rows = {row["name"]: row for row in compared["differences"]}
+    area = next(one["value"] for one in evidence["metrics"] if one["name"] == "AUROC")
+    assert rows["AUC of detector"]["a"] == pytest.approx(area)
+    assert rows["AUC of detector"]["paired"]
+    assert {row["verdict"] for row in rows.values()} <= {"undecided", "-"}
 
 
 def test_hostile_documents_each_have_a_verdict_or_a_reason(
@@ -146,6 +152,7 @@ def test_what_is_wrong_is_one_line(
     inbox = ("detect", folder / "human", *known)
     assert "needs training" in refused(*inbox, "--detector", "gltr")
     assert "did you mean likelihood" in refused(*inbox, "--detector", "likelihod")
+    assert "no detector.json in it" in refused(*inbox, "--detector", tmp_path / "none")
     assert "ends in .csv or .html" in refused(*inbox, "--out", tmp_path / "list.txt")
     assert "gave an array () for" in refused(*inbox, "--detector", "builtins:len")
 

@@ -10,7 +10,7 @@ from scipy import stats
 
 from sterling.errors import InputError
 from sterling.measure import Estimate, Interval, Rate, compare_unpaired
-from sterling.study.comparison import Difference, compare_items, with_verdicts
+from sterling.study.comparison import Difference, better_direction, compare_items, with_verdicts
 
 SUBJECTS, EACH = 40, 10
 
@@ -138,6 +138,23 @@ def test_verdicts_are_adjusted_for_all_rows_and_need_a_direction() -> None:
     assert (alone.verdict, unknown.verdict) == ("worse", "-")
     assert with_verdicts([row, replace(row, p_value=0.5)])[0].verdict == "undecided"
     assert with_verdicts([]) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "better"),
+    [
+        ("TPR at 1 % FPR", "higher"),
+        ("APCER print at BPCER 5 %", "lower"),
+        ("F1", "higher"),
+        ("Brier score", "lower"),
+        ("BPCER", "lower"),
+        ("area of the loss attack", None),
+        ("accuracy on the forget set", None),
+        ("time", None),
+    ],
+)
+def test_the_first_word_of_a_name_tells_the_better_direction(name: str, better: str | None) -> None:
+    assert better_direction(name) == better
 
 
 def test_the_unpaired_interval_covers_a_difference_of_rates() -> None:

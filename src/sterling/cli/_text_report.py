@@ -8,12 +8,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import polars as pl
+
 from sterling.measure import Estimate, Rate
 from sterling.runs import open_run
 from sterling.study import Findings, Metric, Table, TableRow, finish_run, lines, metric_of_rate
 from sterling.study.report import render_report
 from sterling.text import Declaration
-from sterling.text.detectors import Judged
+from sterling.text.detectors import CalibratedDetector, Judged
 from sterling.text.evaluation.assessment import Assessment
 from sterling.text.evaluation.effectiveness import Effectiveness, Efficiency, PartErrors, risks
 from sterling.text.evaluation.robustness import AttackSuccess, mean_success
@@ -140,6 +142,29 @@ def prediction_lines(judged: Judged) -> str:
         )
         + "\n"
         for row, record in enumerate(judged.records)
+    )
+
+
+def score_table(judged: Judged, detector: CalibratedDetector) -> pl.DataFrame:
+    """Return rows of ``scores.parquet``, by which `sterling compare` pairs two detectors.
+
+    Args:
+        judged: Test texts as they are, without attacked copies.
+        detector: Detector that judged them.
+    """
+    records = judged.records
+    columns = {
+        "item": [one.id for one in records],
+        "subject": [one.group for one in records],
+        "label": judged.label,
+        "value": judged.logit,
+    }
+    return pl.DataFrame(columns).with_columns(
+        pl.col("value").fill_nan(None),
+        set=pl.lit("test"),
+        system=pl.lit("detector"),  # of whatever name: two runs are compared
+        seed=pl.lit(0),
+        threshold=pl.lit(detector.threshold.value),
     )
 
 

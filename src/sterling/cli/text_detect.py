@@ -122,7 +122,7 @@ def _detector(name: str, model: str) -> Any:
     from sterling.text.detectors import DetectorPlan, load_detector, untrained_detector
     from sterling.text.detectors.registry import UNTRAINED_TOKENS
 
-    if Path(name).is_dir():
+    if "/" in name or Path(name).is_dir():
         return load_detector(Path(name), None if model == "smollm2" else load_local(model))
     return untrained_detector(name, DetectorPlan(model, max_tokens=UNTRAINED_TOKENS))
 
