@@ -81,8 +81,8 @@ def test_the_whole_way_to_a_report(
     compared = json.loads(command.told("compare", tmp_path / "run", tmp_path / "run", "--json"))
     rows = {row["name"]: row for row in compared["differences"]}
     area = next(one["value"] for one in evidence["metrics"] if one["name"] == "AUROC")
-    assert rows["AUC of detector"]["a"] == pytest.approx(area)
-    assert rows["AUC of detector"]["paired"]
+    assert rows["AUC of detector, by item"]["a"] == pytest.approx(area)
+    assert rows["AUC of detector, by item"]["paired"]
     assert {row["verdict"] for row in rows.values()} <= {"undecided", "-"}
 
 

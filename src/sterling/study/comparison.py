@@ -100,7 +100,7 @@ def compare_items(run_a: Path, run_b: Path) -> tuple[list[Difference], dict[str,
                 continue
             estimate = _difference(scores_a, scores_b, figure.statistic, paired=paired)
             a, b = figure.statistic(scores_a), figure.statistic(scores_b)
-            name = f"{figure.name} of {system}"
+            name = f"{figure.name} of {system}, by item"
             clusters = min(len(set(one.subject.tolist())) for one in (scores_a, scores_b))
             rows.append(_row(name, a, b, estimate, figure.better, paired=paired, clusters=clusters))
     return rows, only
