@@ -182,11 +182,15 @@ def test_documents_unlike_the_calibration_texts_refute_the_bound(
 ) -> None:
     for seed in range(40):
         (tmp_path / f"{seed}.txt").write_text(prose(seed, words=90))
-    ended = run("detect", tmp_path, "--calibration", folder / "known", "--model", folder / "model")
+    given = ("detect", tmp_path, "--calibration", folder / "known", "--model", folder / "model")
+    listed = run(*given)  # its score grows with the length, so that all are declared
+    assert listed.status == 4
+    assert "UNDECIDED WHETHER THE BOUND HOLDS" in listed.err
+    ended = run(*given, "--detector", "likelihood")
     assert ended.status == 1
     assert "THE BOUND MAY NOT HOLD" in ended.err
     assert "words: median 90 against 60" in ended.err
-    assert "REFUTED: documents and calibration texts differ in words" in ended.out
+    assert "REFUTED: documents that are not declared, too, are unlike the calibration" in ended.out
 
 
 def test_a_function_of_ones_own_detects(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
