@@ -83,7 +83,8 @@ def test_a_function_that_fails_is_named_with_the_file(
     broken = f"{name}:broken"
     said = refused("face", "predict", ASTRONAUT, "--detector", broken)
     assert f"{ASTRONAUT}: {broken}: crop 1 of 1: returned NoneType" in said
-    for verb in ("evaluate", "calibrate"):
-        said = refused("face", verb, broken, "--data", recordings, "--out", tmp_path / "out")
+    for verb, promise in (("evaluate", ()), ("calibrate", ("--bpcer", 0.5, "--confidence", 0.5))):
+        shared = ("--data", recordings, "--out", tmp_path / "out")
+        said = refused("face", verb, broken, *shared, *promise)
         assert f"a.png: {broken}: crops 1 to " in said
     assert not (tmp_path / "out" / "card.yaml").exists()

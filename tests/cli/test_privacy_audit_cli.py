@@ -38,6 +38,18 @@ def test_a_forgetful_model_passes_and_a_leaking_one_does_not(tmp_path: Path) -> 
     assert load_evidence(tmp_path / "reference").claims[0].id == "like_retrained"
 
 
+def test_few_records_are_undecided_and_how_many_would_decide_is_said(tmp_path: Path) -> None:
+    files = []
+    for seed, name in enumerate(("f.csv", "h.csv")):
+        loss = np.random.default_rng(seed).exponential(size=60)
+        pl.DataFrame({"loss": loss}).write_csv(tmp_path / name)
+        files.append(tmp_path / name)
+    given = ("--forget", files[0], "--holdout", files[1], "--out", tmp_path / "run")
+    shown = told(*given, "--tolerance", 0.1, status=4)
+    assert "undecided: forgotten: about " in shown
+    assert "times as many items would decide it" in shown
+
+
 @pytest.mark.parametrize(
     ("extra", "message"),
     [

@@ -78,6 +78,12 @@ def test_the_whole_way_to_a_report(
     lines = (tmp_path / "run" / "predictions.jsonl").read_text().splitlines()
     assert len(lines) == 8 + 12 * 8
     assert (tmp_path / "run" / "report.html").stat().st_size > 5000
+    compared = json.loads(command.told("compare", tmp_path / "run", tmp_path / "run", "--json"))
+    rows = {row["name"]: row for row in compared["differences"]}
+    area = next(one["value"] for one in evidence["metrics"] if one["name"] == "AUROC")
+    assert rows["AUC of detector, by item"]["a"] == pytest.approx(area)
+    assert rows["AUC of detector, by item"]["paired"]
+    assert {row["verdict"] for row in rows.values()} <= {"undecided", "-"}
 
 
 def test_hostile_documents_each_have_a_verdict_or_a_reason(
@@ -146,6 +152,7 @@ def test_what_is_wrong_is_one_line(
     inbox = ("detect", folder / "human", *known)
     assert "needs training" in refused(*inbox, "--detector", "gltr")
     assert "did you mean likelihood" in refused(*inbox, "--detector", "likelihod")
+    assert "no detector.json in it" in refused(*inbox, "--detector", tmp_path / "none")
     assert "ends in .csv or .html" in refused(*inbox, "--out", tmp_path / "list.txt")
     assert "gave an array () for" in refused(*inbox, "--detector", "builtins:len")
 
@@ -175,11 +182,15 @@ def test_documents_unlike_the_calibration_texts_refute_the_bound(
 ) -> None:
     for seed in range(40):
         (tmp_path / f"{seed}.txt").write_text(prose(seed, words=90))
-    ended = run("detect", tmp_path, "--calibration", folder / "known", "--model", folder / "model")
+    given = ("detect", tmp_path, "--calibration", folder / "known", "--model", folder / "model")
+    listed = run(*given)  # its score grows with the length, so that all are declared
+    assert listed.status == 4
+    assert "UNDECIDED WHETHER THE BOUND HOLDS" in listed.err
+    ended = run(*given, "--detector", "likelihood")
     assert ended.status == 1
     assert "THE BOUND MAY NOT HOLD" in ended.err
     assert "words: median 90 against 60" in ended.err
-    assert "REFUTED: documents and calibration texts differ in words" in ended.out
+    assert "REFUTED: documents that are not declared, too, are unlike the calibration" in ended.out
 
 
 def test_a_function_of_ones_own_detects(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,7 +10,7 @@ from scipy import stats
 
 from sterling.errors import InputError
 from sterling.measure import Estimate, Interval, Rate, compare_unpaired
-from sterling.study.comparison import Difference, compare_items, with_verdicts
+from sterling.study.comparison import Difference, better_direction, compare_items, with_verdicts
 
 SUBJECTS, EACH = 40, 10
 
@@ -50,10 +50,10 @@ def test_a_worse_system_is_worse_in_every_paired_figure(tmp_path: Path) -> None:
     assert not only
     found = _by_name(with_verdicts(rows))
     assert set(found) == {
-        "AUC of cdcn",
-        "error rate on positives of cdcn",
-        "error rate on negatives of cdcn",
-        "error rate on the worst group of negatives of cdcn",
+        "AUC of cdcn, by item",
+        "error rate on positives of cdcn, by item",
+        "error rate on negatives of cdcn, by item",
+        "error rate on the worst group of negatives of cdcn, by item",
     }
     for row in found.values():
         assert row.paired
@@ -61,7 +61,11 @@ def test_a_worse_system_is_worse_in_every_paired_figure(tmp_path: Path) -> None:
         assert row.low is not None
         assert row.high is not None
         assert row.low <= row.difference <= row.high
-    assert found["AUC of cdcn"].difference < 0 < found["error rate on positives of cdcn"].difference
+    assert (
+        found["AUC of cdcn, by item"].difference
+        < 0
+        < found["error rate on positives of cdcn, by item"].difference
+    )
     turned = _by_name(with_verdicts(compare_items(b, a)[0]))
     assert all(row.verdict == "better" for row in turned.values())
 
@@ -72,9 +76,9 @@ def test_pairing_finds_what_unpaired_runs_cannot_and_other_items_are_named(tmp_p
     (tmp_path / "c").mkdir()
     renamed = pl.when(pl.col("item") == "s0-0").then(pl.lit("new")).otherwise("item").alias("item")
     table.with_columns(renamed).write_parquet(tmp_path / "c" / "scores.parquet")
-    paired = _by_name(compare_items(a, b)[0])["AUC of cdcn"]
+    paired = _by_name(compare_items(a, b)[0])["AUC of cdcn, by item"]
     rows, only = compare_items(a, tmp_path / "c")
-    unpaired = _by_name(rows)["AUC of cdcn"]
+    unpaired = _by_name(rows)["AUC of cdcn, by item"]
     assert only == {"cdcn": (("s0-0",), ("new",))}
     assert (paired.paired, unpaired.paired) == (True, False)
     assert paired.difference == unpaired.difference
@@ -129,7 +133,7 @@ def test_texts_are_read_with_their_origin_as_the_subject(tmp_path: Path) -> None
             schema_overrides={"tokens": pl.Int64},
         ).write_parquet(tmp_path / name / "scores.parquet")
     (row,) = with_verdicts(compare_items(tmp_path / "a", tmp_path / "b")[0])
-    assert (row.name, row.paired, row.verdict) == ("AUC of lrr", True, "worse")
+    assert (row.name, row.paired, row.verdict) == ("AUC of lrr, by item", True, "worse")
 
 
 def test_verdicts_are_adjusted_for_all_rows_and_need_a_direction() -> None:
@@ -138,6 +142,23 @@ def test_verdicts_are_adjusted_for_all_rows_and_need_a_direction() -> None:
     assert (alone.verdict, unknown.verdict) == ("worse", "-")
     assert with_verdicts([row, replace(row, p_value=0.5)])[0].verdict == "undecided"
     assert with_verdicts([]) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "better"),
+    [
+        ("TPR at 1 % FPR", "higher"),
+        ("APCER print at BPCER 5 %", "lower"),
+        ("F1", "higher"),
+        ("Brier score", "lower"),
+        ("BPCER", "lower"),
+        ("area of the loss attack", None),
+        ("accuracy on the forget set", None),
+        ("time", None),
+    ],
+)
+def test_the_first_word_of_a_name_tells_the_better_direction(name: str, better: str | None) -> None:
+    assert better_direction(name) == better
 
 
 def test_the_unpaired_interval_covers_a_difference_of_rates() -> None:

@@ -282,9 +282,9 @@ def evaluate(
 
     A text that cannot be scored counts as a wrong answer.
     """
-    from sterling.cli._text_report import assessment_findings, prediction_lines
-    from sterling.runs import open_run
-    from sterling.storage import write_atomically
+    from sterling.cli._text_report import assessment_findings, prediction_lines, score_table
+    from sterling.runs import SCORES_FILE, open_run
+    from sterling.storage import write_atomically, write_parquet
     from sterling.study import finish_run
     from sterling.study.report import render_report
     from sterling.text.evaluation.assessment import assess
@@ -303,6 +303,7 @@ def evaluate(
         found = assess(judge, records, copies, seed=seed)
         lines = "".join(prediction_lines(one) for one in found.judged)
         write_atomically(out / "predictions.jsonl", lines)
+        write_parquet(out / SCORES_FILE, score_table(found.judged[0], judge))
         evidence = finish_run(
             run,
             assessment_findings(found),

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from sterling.cli._verdicts import nothing_declared
+from sterling.cli._verdicts import UNDECIDED, nothing_declared
 from sterling.cli.studies import JsonFlag, show_json
 from sterling.errors import InputError, NothingMeasuredError
 from sterling.shown import shown
@@ -51,10 +51,11 @@ def detect(
 ) -> int:
     """List machine-written documents with a bounded false discovery rate, without training.
 
-    Scores are kept, so that a second call takes seconds. Status 1: documents and calibration texts
-    differ in length, words or letters, so the bound may not hold. No watermark is tested: that
-    takes its key (sterling text watermark detect), which for ChatGPT or SynthID only their owners
-    have. No verdict is sole evidence against a person.
+    Scores are kept, so that a second call takes seconds. Status 1: the documents that are not
+    declared differ from the calibration texts in length, words or letters, so the bound may not
+    hold; 4: only all of them together do, which machines or people may cause. No watermark is
+    tested: that takes its key (sterling text watermark detect), which for ChatGPT or SynthID only
+    their owners have. No verdict is sole evidence against a person.
     """
     if out is not None and out.suffix.lower() not in OUTPUTS:
         raise InputError(f"--out {out}: name a file that ends in {' or '.join(OUTPUTS)}")
@@ -98,7 +99,8 @@ def detect(
                 "calibration_for_one": given.calibration_for_one,
                 "guarantee": asdict(given.guarantee),
                 "shift": [asdict(one) for one in given.shift],
-                "shift_refuted": given.shift_refuted,
+                "shift_of_rest": [asdict(one) for one in given.shift_of_rest],
+                "shift_verdict": given.shift_verdict,
                 "warnings": list(given.warnings),
                 "detector": described,
                 "caution": _caution(),
@@ -108,7 +110,7 @@ def detect(
         _show(given, described)
         if out is not None:
             typer.echo(f"all verdicts: {out}")
-    return int(given.shift_refuted)
+    return {"refuted": 1, "undecided": UNDECIDED, "not refuted": 0}[given.shift_verdict]
 
 
 def _caution() -> str:
@@ -122,7 +124,7 @@ def _detector(name: str, model: str) -> Any:
     from sterling.text.detectors import DetectorPlan, load_detector, untrained_detector
     from sterling.text.detectors.registry import UNTRAINED_TOKENS
 
-    if Path(name).is_dir():
+    if "/" in name or Path(name).is_dir():
         return load_detector(Path(name), None if model == "smollm2" else load_local(model))
     return untrained_detector(name, DetectorPlan(model, max_tokens=UNTRAINED_TOKENS))
 
@@ -204,22 +206,32 @@ def _show(given: "Declaration", described: dict[str, Any]) -> None:
         typer.echo(f"{name}: {text}")
     for message in given.warnings:
         typer.echo(f"warning: {message}", err=True)
-    if given.shift_refuted:
-        typer.echo(
-            "THE BOUND MAY NOT HOLD: the documents are unlike the calibration texts.", err=True
-        )
-        for shift in given.shift:
-            if shift.refuted:
-                typer.echo(
-                    f"  {shift.feature}: median {shift.documents:.4g} against "
-                    f"{shift.calibration:.4g}, p = {shift.p_value:.2g}",
-                    err=True,
-                )
-        typer.echo(
-            "  Calibrate with texts like the documents. Machine-written documents may make such a "
-            "difference themselves; the test cannot tell.",
-            err=True,
-        )
+    if given.shift_verdict != "not refuted":
+        _show_shift(given)
+
+
+def _show_shift(given: "Declaration") -> None:
+    refuted = given.shift_verdict == "refuted"
+    typer.echo(
+        "THE BOUND MAY NOT HOLD: documents that are not declared are unlike the calibration texts."
+        if refuted
+        else "UNDECIDED WHETHER THE BOUND HOLDS: the documents are unlike the calibration texts, "
+        "but those that are not declared are not.",
+        err=True,
+    )
+    for one in given.shift_of_rest if refuted else given.shift:
+        if one.differs:
+            typer.echo(
+                f"  {one.feature}: median {one.documents:.4g} against {one.calibration:.4g}, "
+                f"p = {one.p_value:.2g}",
+                err=True,
+            )
+    typer.echo(
+        "  Calibrate with texts like the documents."
+        if refuted
+        else "  Machines may write so, or people of another kind are on the list: no test tells.",
+        err=True,
+    )
 
 
 def _write(given: "Declaration", described: dict[str, Any], command: str, out: Path) -> None:

@@ -31,15 +31,14 @@ Better = Literal["higher", "lower"]
 Change = Literal["better", "worse", "undecided", "-"]
 Only = tuple[tuple[str, ...], tuple[str, ...]]
 
-# Words in the names of figures that say which direction is better.
-_LOWER = re.compile(
-    r"\b(apcer|bpcer|acer|eer|fpr|fnr|fmr|fnmr|fdr|asr|ece|brier|error|errors|loss|miscoverage|"
-    r"perplexity|not scored)\b",
-    re.IGNORECASE,
-)
-_HIGHER = re.compile(
-    r"\b(auc|auroc|aupr|accuracy|tpr|tar|f1|recall|precision|map|power)\b", re.IGNORECASE
-)
+# Words in the names of figures that say which direction is better; the first one decides.
+_LOWER = "apcer bpcer acer eer fpr fnr fmr fnmr fdr ece brier error errors miscoverage perplexity"
+_HIGHER = "auc auroc aupr accuracy tpr tar f1 recall precision"
+_WORDS: dict[str, Better] = {
+    **dict.fromkeys(_LOWER.split(), "lower"),
+    **dict.fromkeys(_HIGHER.split(), "higher"),
+}
+_EITHER = re.compile("attack|forg[eo]t|loss", re.IGNORECASE)  # an attacker's gain, or a target
 
 
 @dataclass(frozen=True)
@@ -101,7 +100,7 @@ def compare_items(run_a: Path, run_b: Path) -> tuple[list[Difference], dict[str,
                 continue
             estimate = _difference(scores_a, scores_b, figure.statistic, paired=paired)
             a, b = figure.statistic(scores_a), figure.statistic(scores_b)
-            name = f"{figure.name} of {system}"
+            name = f"{figure.name} of {system}, by item"
             clusters = min(len(set(one.subject.tolist())) for one in (scores_a, scores_b))
             rows.append(_row(name, a, b, estimate, figure.better, paired=paired, clusters=clusters))
     return rows, only
@@ -225,10 +224,21 @@ def compare_metrics(run_a: Path, run_b: Path) -> list[Difference]:
     ]
 
 
+def better_direction(name: str) -> Better | None:
+    """Return the better direction of a figure by the first word of its name that tells it.
+
+    Example:
+        >>> better_direction("TPR at 1 % FPR"), better_direction("accuracy on the forget set")
+        ('higher', None)
+    """
+    if _EITHER.search(name):
+        return None
+    words = re.findall(r"[a-z]+[0-9]?(?![a-z])", name.lower())
+    return next((_WORDS[word] for word in words if word in _WORDS), None)
+
+
 def _of_metrics(a: Metric, b: Metric, value_a: float, value_b: float) -> Difference:
-    better: Better | None = (
-        "lower" if _LOWER.search(a.name) else "higher" if _HIGHER.search(a.name) else None
-    )
+    better = better_direction(a.name)
     if a.low is None or a.high is None or b.low is None or b.high is None:
         return _row(a.name, value_a, value_b, None, better, paired=False)
     estimate = compare_unpaired(

@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 from scipy import stats
-from tests.text.number_detector import numbers, trained_detector
+from tests.text.number_detector import NumberDetector, numbers, trained_detector
 
 from sterling.errors import InputError, NothingMeasuredError
+from sterling.text.corpus.records import TextRecord
 from sterling.text.detectors import CalibratedDetector
 from sterling.text.evaluation.declaration import CAUTION, declare_machine_written
 
@@ -73,3 +74,23 @@ def test_what_may_not_calibrate_is_refused() -> None:
         declare_machine_written(trained, numbers("d", ["?"], 0), known)
     with pytest.raises(NothingMeasuredError, match="no calibration text could be scored"):
         declare_machine_written(trained, documents, numbers("k", ["?"], 0))
+
+
+def test_a_difference_that_only_declared_documents_make_is_undecided() -> None:
+    rng = np.random.default_rng(0)
+
+    def texts(name: str, score: float, words: int) -> list[TextRecord]:
+        scores = rng.normal(score, 1, 60)
+        return numbers(name, [f"{x} {'word ' * rng.integers(words, words + 9)}" for x in scores], 0)
+
+    raw = NumberDetector()
+    known, human = texts("k", 0, 20), texts("h", 0, 20)
+    given = declare_machine_written(raw, [*human, *texts("m", 20, 90)], known, fdr=0.1)
+    assert len(given.declared) >= 60
+    assert given.shift_verdict == "undecided"
+    assert "machines may write so" in (given.guarantee.assumptions[0].checked or "")
+    other = declare_machine_written(raw, texts("o", 0, 90), known, fdr=0.1)
+    assert other.shift_verdict == "refuted"
+    assert declare_machine_written(raw, human, known, fdr=0.1).shift_verdict == "not refuted"
+    everything = declare_machine_written(raw, texts("e", 20, 90), known, fdr=0.1)
+    assert (everything.shift_verdict, everything.shift_of_rest) == ("undecided", ())

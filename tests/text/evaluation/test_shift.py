@@ -14,13 +14,13 @@ def text(rng: np.random.Generator, words: np.ndarray = WORDS, most: int = 80) ->
     return " ".join(rng.choice(words, size=rng.integers(20, most)))
 
 
-def test_texts_of_one_kind_are_refuted_no_more_often_than_the_level_says() -> None:
+def test_texts_of_one_kind_differ_no_more_often_than_the_level_says() -> None:
     rng = np.random.default_rng(0)
     repeats = 150
     alarms = 0
     for _ in range(repeats):
         documents, calibration = ([text(rng) for _ in range(n)] for n in (30, 25))
-        alarms += any(one.refuted for one in compare_features(documents, calibration))
+        alarms += any(one.differs for one in compare_features(documents, calibration))
     assert stats.binomtest(alarms, repeats, LEVEL, alternative="greater").pvalue > 1e-4
 
 
@@ -33,7 +33,7 @@ def test_another_length_or_language_is_named(feature: str, words: np.ndarray, mo
     calibration = [text(rng) for _ in range(60)]
     documents = [text(rng, words, most) for _ in range(60)]
     found = {one.feature: one for one in compare_features(documents, calibration)}
-    assert found[feature].refuted
+    assert found[feature].differs
     assert (found[feature].documents or 0) > (found[feature].calibration or 0)
 
 
@@ -46,6 +46,6 @@ def test_the_vocabulary_is_that_of_the_first_words_and_needs_so_many() -> None:
 
     name = f"distinct words among the first {FIRST_WORDS}"
     long = {one.feature: one for one in compare_features(texts(rich, 120), texts(rich[:50], 120))}
-    assert long[name].refuted
+    assert long[name].differs
     short = {one.feature: one for one in compare_features(texts(rich, 90), texts(rich[:50], 90))}
     assert short[name].p_value == 1

@@ -173,9 +173,8 @@ class MembershipFDR(BaseEstimator):  # type: ignore[misc]
             tested: Number of records in question, 1 or more.
             alpha: FDR level in (0, 1).
         """
-        selector = self._calibrated().set_params(alpha=self._spent(alpha))
-        together, alone = selector.resolution(tested)
-        return together, alone
+        selector: ConformalSelector = self._calibrated().set_params(alpha=self._spent(alpha))
+        return selector.resolution(tested)
 
     def diagnose(self, nonmember_scores: ArrayLike, *, ids: ArrayLike | None = None) -> float:
         """Test whether further known non-members look like the calibration set; return a p-value.

@@ -8,6 +8,7 @@ which an expected share of at most the stated rate was written by people after a
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +25,12 @@ from sterling.text.evaluation.unlike import unlike_calibration
 from sterling.text.hidden_characters import hidden_characters
 
 CAUTION = "not sole evidence against a person"
+
+
+ShiftVerdict = Literal["refuted", "undecided", "not refuted"]
+"""Refuted: documents that are not declared are unlike the calibration texts. Undecided: only all
+documents together are, so that machines, or people of another kind on the list, may make the
+difference. Not refuted: no difference was found, which is no proof."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +74,7 @@ class Declaration:
         unread: Files without a verdict, with reasons.
         calibration_not_scored: Number of calibration texts that could not be scored.
         shift: Features of the documents compared with those of the calibration texts.
+        shift_of_rest: The same of the documents that are not declared; empty where there is none.
         together: Number of documents that have to exceed all calibration texts together before any
             is declared.
         calibration_for_one: Number of calibration texts with which a single such document is.
@@ -78,14 +86,15 @@ class Declaration:
     unread: tuple[Unread, ...]
     calibration_not_scored: int
     shift: tuple[FeatureShift, ...]
+    shift_of_rest: tuple[FeatureShift, ...]
     together: int
     calibration_for_one: int
     warnings: tuple[str, ...]
 
     @property
-    def shift_refuted(self) -> bool:
-        """Whether documents and calibration texts differ in a feature."""
-        return any(one.refuted for one in self.shift)
+    def shift_verdict(self) -> ShiftVerdict:
+        """Whether a difference in a feature refutes the guarantee; see `ShiftVerdict`."""
+        return _shift_verdict(self.shift, self.shift_of_rest)
 
     @property
     def declared(self) -> list[Verdict]:
@@ -164,16 +173,18 @@ def declare_machine_written(
         )
         for row, record in enumerate(documents)
     ]
-    shift = compare_features(
-        [text for text, use in zip(texts, was_scored, strict=True) if use], used
+    shift, rest = (
+        compare_features(asked_of, used) if (asked_of := _where(texts, mask)) else ()
+        for mask in (was_scored, was_scored & ~declared)
     )
     together, for_one = selector.resolution(len(documents))
     return Declaration(
         tuple(verdicts),
-        _with_check(selector.guarantee_, shift),
+        _with_check(selector.guarantee_, shift, rest),
         tuple(unread),
         int((~usable).sum()),
         shift,
+        rest,
         together,
         for_one,
         (*(str(one.message) for one in caught), *_unlike_warning(verdicts)),
@@ -204,17 +215,33 @@ def _part(scored: Scored, calibration: int) -> tuple[Scored, Scored]:
     )
 
 
-def _with_check(guarantee: Guarantee, shift: Sequence[FeatureShift]) -> Guarantee:
+def _where(texts: Sequence[str], mask: NDArray[np.bool_]) -> list[str]:
+    return [text for text, use in zip(texts, mask, strict=True) if use]
+
+
+def _shift_verdict(shift: Sequence[FeatureShift], rest: Sequence[FeatureShift]) -> ShiftVerdict:
+    if any(one.differs for one in rest):
+        return "refuted"
+    return "undecided" if any(one.differs for one in shift) else "not refuted"
+
+
+def _with_check(
+    guarantee: Guarantee, shift: Sequence[FeatureShift], rest: Sequence[FeatureShift]
+) -> Guarantee:
     """Return the guarantee with the result of the comparison at its first assumption."""
-    names = [one.feature for one in shift if one.refuted]
-    least = min(one.p_value for one in shift)
-    checked = (
-        f"REFUTED: documents and calibration texts differ in {', '.join(names)} (p = {least:.2g}), "
-        "unless the machine-written documents make that difference, which no test can tell"
-        if names
-        else f"not refuted: {len(shift)} features of all documents, p = {least:.2g} against a "
-        f"level of {LEVEL:g}; that is no proof"
-    )
+    verdict = _shift_verdict(shift, rest)
+    shown = rest if verdict == "refuted" else shift
+    names = ", ".join(one.feature for one in shown if one.differs)
+    least = min(one.p_value for one in shown)
+    checked = {
+        "refuted": f"REFUTED: documents that are not declared, too, are unlike the calibration "
+        f"texts in {names} (p = {least:.2g})",
+        "undecided": f"undecided: the documents are unlike the calibration texts in {names} (p = "
+        f"{least:.2g}), those that are not declared are not; machines may write so, or people of "
+        "another kind are on the list",
+        "not refuted": f"not refuted by {len(shift)} features of the documents (p = {least:.2g} "
+        f"against a level of {LEVEL:g}), which is no proof",
+    }[verdict]
     first, *others = guarantee.assumptions
     return replace(guarantee, assumptions=(replace(first, checked=checked), *others))
 

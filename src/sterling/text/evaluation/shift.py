@@ -3,8 +3,8 @@
 The guarantee of a declared list asks that the documents which people wrote are like the calibration
 texts. Nobody knows which they are, so the assumption itself cannot be tested. What can be tested is
 whether all documents together are like the calibration texts in their length, their words and their
-letters. A difference refutes the assumption unless the machine-written documents made it, and the
-test cannot tell which; no difference is no proof.
+letters. If they are not, the machine-written ones may make the difference: then those that were not
+declared should be like the calibration texts. No difference is no proof.
 """
 
 from collections.abc import Sequence
@@ -46,7 +46,7 @@ class FeatureShift:
     p_value: float
 
     @property
-    def refuted(self) -> bool:
+    def differs(self) -> bool:
         """Whether documents and calibration texts differ at `LEVEL`."""
         return self.p_value < LEVEL
 
@@ -56,8 +56,8 @@ def compare_features(
 ) -> tuple[FeatureShift, ...]:
     """Compare every feature by a two-sample test.
 
-    If all documents and calibration texts are exchangeable, the chance that any feature is refuted
-    is at most `LEVEL`. Features that no model scores: words, letters per word, distinct words among
+    If all documents and calibration texts are exchangeable, the chance that any feature differs is
+    at most `LEVEL`. Features that no model scores: words, letters per word, distinct words among
     the first 100 (texts with fewer are left out), share of digits and symbols, and mean negative
     log-frequency of groups of three letters, counted in every other calibration text and measured
     on the rest, which differs by language and kind.
@@ -68,7 +68,7 @@ def compare_features(
 
     Example:
         >>> short, long = ["a b c d e f"] * 40, ["a b c d e f g h i j k l"] * 40
-        >>> [one.feature for one in compare_features(long, short) if one.refuted][0]
+        >>> [one.feature for one in compare_features(long, short) if one.differs][0]
         'words'
     """
     new, known = _features(documents, calibration)

@@ -5,6 +5,7 @@ import io
 import json
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from tests.face.pad.detector.crops import labelled
 from sterling.errors import InputError
 from sterling.face.evaluation.bounded_threshold import Promise
 from sterling.face.evaluation.calibration import calibrate
+from sterling.face.evaluation.evaluate import scores_of
 from sterling.face.pad import load_detector
 from sterling.face.pad.detector.decision import ScoringError
 from sterling.face.pad.detector.scorer import ADDRESSES, ScorerDetector
@@ -165,18 +167,21 @@ def test_a_calibrated_copy_is_a_card_that_runs_only_what_the_user_names(
     detector = load_detector(f"{module}:redness")
     rng = np.random.default_rng(0)
     images = rng.integers(0, 256, (40, 3, 8, 8), dtype=np.uint8)
-    found = calibrate(detector, labelled(images), Promise(0.2, 0.5), source="desk")
-    found.detector.save_pretrained(tmp_path / "door")
+    faces = labelled(images)
+    scores = scores_of(detector.score(faces.images), faces.manifest)
+    found = calibrate(scores, Promise(0.2, 0.5), source="desk")
+    calibrated = replace(detector, threshold=found.threshold, promise=found.guarantee.statement)
+    calibrated.save_pretrained(tmp_path / "door")
     assert [path.name for path in (tmp_path / "door").iterdir()] == ["card.yaml"]
     with pytest.raises(InputError, match=f"a file alone may run no code; .* --plugin {module}$"):
         load_detector(tmp_path / "door")
     name_modules((module,))
     again = load_detector(tmp_path / "door")
     assert isinstance(again, ScorerDetector)
-    assert again.threshold == found.detector.threshold
-    assert again.promise == found.detector.promise != ""
+    assert again.threshold == found.threshold
+    assert again.promise == calibrated.promise != ""
     np.testing.assert_array_equal(again.score(images), detector.score(images))
-    assert again.card() == found.detector.card()
+    assert again.card() == calibrated.card()
     assert "--plugin" in again.caution
 
 
