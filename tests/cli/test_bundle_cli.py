@@ -71,3 +71,12 @@ def test_schemas_describe_what_runs_leave(folder: Path) -> None:
         jsonschema.validate(document, schema)
         with pytest.raises(jsonschema.ValidationError):
             jsonschema.validate({**document, "schema_version": 2}, schema)
+
+
+def test_recorded_evidence_is_run_again_and_compared(folder: Path, tmp_path: Path) -> None:
+    text = told("verify", "--evidence", folder, "--out", tmp_path)
+    assert "8 of 8 claims agree with the recorded evidence" in text
+    assert "leave names" in refused("verify", "hats", "--evidence", folder)
+    evidence = json.loads((folder / "evidence.json").read_text())
+    again = json.loads((tmp_path / "hats-again-0" / "evidence.json").read_text())
+    assert again["claims"] == evidence["claims"]

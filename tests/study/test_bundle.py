@@ -32,6 +32,7 @@ from sterling.study import (
     row,
     run_study,
 )
+from sterling.study.agreement import Agreement, agreements
 from sterling.study.bundle import CONTENTS, verify_bundle, write_bundle
 from sterling.study.lock import LOCKED_CLAIMS, Lock, lock
 from sterling.study.recheck import FRAME, SAMPLE, recheck
@@ -298,3 +299,20 @@ def _key_pair(place: Path) -> tuple[Path, Path]:
         )
     )
     return private, public
+
+
+def test_two_runs_agree_where_their_intervals_overlap(tmp_path: Path) -> None:
+    runs = []
+    for seed in (1, 2, 60):
+        place = tmp_path / str(seed)
+        runs.append(
+            run_study(COIN, CoinConfig(), preset="smoke", seed=seed, folder=place, backend="inline")
+        )
+    near = agreements(runs[0], runs[1])
+    assert [one.agrees for one in near] == [True, True]
+    far = agreements(runs[0], runs[2])
+    assert [one.agrees for one in far] == [False, False]
+    lost = runs[1].model_copy(update={"claims": runs[1].claims[:1]})
+    assert [one.agrees for one in agreements(runs[0], lost)] == [True, False]
+    silent = runs[0].claims[0].model_copy(update={"low": None, "high": None})
+    assert Agreement(silent, runs[2].claims[0]).agrees  # both hold, and one has no interval

@@ -237,18 +237,32 @@ def read_duration(text: str) -> float:
 def verify(
     names: Annotated[list[str] | None, typer.Argument(help="Studies.")] = None,
     every: Annotated[bool, typer.Option("--all", help="Every study.")] = False,
+    recorded: Annotated[
+        Path | None,
+        typer.Option("--evidence", help="Folder of recorded evidence: run it again, and compare."),
+    ] = None,
     preset: PresetOption = "smoke",
-    seed: SeedOption = 0,
+    seed: Annotated[
+        int | None, typer.Option(min=0, help="Default: 0, or the recorded evidence's seed.")
+    ] = None,
     out: Annotated[Path, typer.Option(help="Folder that gets one run folder per study.")] = Path(
         "runs"
     ),
     mlflow: MlflowOption = None,
     as_json: JsonFlag = False,
 ) -> int:
-    """Run studies and show their claims as one table; statuses as of `sterling run`."""
+    """Run studies and show their claims as one table; statuses as of `sterling run`.
+
+    With --evidence: status 0 where every recorded interval and its new one overlap, else 1.
+    """
     from sterling.studies import ENTRIES
     from sterling.study import find_study
 
+    if recorded is not None:
+        if names or every:
+            raise InputError("--evidence: names the study itself; leave names and --all out")
+        return _verify_recorded(recorded, seed, out, as_json=as_json)
+    seed = seed or 0
     if bool(names) == every:
         raise InputError("name the studies to verify, or give --all, and not both")
     chosen = list(ENTRIES) if every else list(names or [])
@@ -270,6 +284,55 @@ def verify(
             console.print(evidence.outcome)
             show_undecided(evidence)
     return claims_status(*evidences)
+
+
+def _verify_recorded(folder: Path, seed: int | None, out: Path, *, as_json: bool) -> int:
+    """Run the study of recorded evidence again, and say whether both agree."""
+    from sterling.studies import ENTRIES, STUDIES
+    from sterling.study import find_study, load_evidence, run_study
+    from sterling.study.agreement import agreements
+    from sterling.study.recheck import recorded_config
+
+    evidence = load_evidence(folder)
+    find_study(evidence.study, ENTRIES)
+    study = STUDIES[evidence.study]
+    seed = evidence.seed if seed is None else seed
+    again = run_study(
+        study,
+        recorded_config(evidence, study),
+        preset=evidence.preset,
+        seed=seed,
+        folder=out / f"{evidence.study}-again-{seed}",
+    )
+    found = agreements(evidence, again)
+    if as_json:
+        pairs = [
+            {
+                "claim": one.recorded.id,
+                "recorded": one.recorded.model_dump(mode="json"),
+                "again": None if one.again is None else one.again.model_dump(mode="json"),
+                "agrees": one.agrees,
+            }
+            for one in found
+        ]
+        show_json({"study": evidence.study, "seed": seed, "claims": pairs})
+    else:
+        table = RichTable("claim", "recorded", "again", "agree", title=evidence.study)
+        for one in found:
+            sides = (one.recorded, one.again)
+            shown_sides = ["-" if side is None else _measured(side) for side in sides]
+            table.add_row(shown(one.recorded.id), *shown_sides, "yes" if one.agrees else "NO")
+        plain_console().print(table)
+        agreeing = sum(one.agrees for one in found)
+        typer.echo(f"{agreeing} of {len(found)} claims agree with the recorded evidence")
+    return 0 if all(one.agrees for one in found) else 1
+
+
+def _measured(claim: "Claim") -> str:
+    if claim.measured is None:
+        return claim.verdict
+    ends = "" if claim.low is None else f" ({claim.low:.4g} … {claim.high:.4g})"
+    return f"{claim.measured:.4g}{ends}, {claim.verdict}"
 
 
 def cite(name: Annotated[str, typer.Argument(help="The study.")]) -> None:

@@ -81,16 +81,25 @@ def _equal(first: float | None, second: float | None) -> bool:
     return math.isclose(first, second, rel_tol=TOLERANCE, abs_tol=TOLERANCE)
 
 
-def _from_frame(folder: Path, evidence: Evidence, study: "Study[Any]") -> Sequence[Claim]:
+def recorded_config(evidence: Evidence, study: "Study[Any]") -> Any:
+    """Configuration of a finished run of a study.
+
+    Raises:
+        InputError: The study of this version has another configuration.
+    """
     try:
-        config = type(study.presets["smoke"]).model_validate(evidence.config)
+        return type(study.presets["smoke"]).model_validate(evidence.config)
     except ValidationError as error:
         field = ".".join(str(part) for part in error.errors()[0]["loc"])
         raise InputError(
-            f"{folder.name}: its configuration does not fit study {study.name!r} of this version "
-            f"at {field!r}; install the version that ran it"
+            f"the recorded configuration does not fit study {study.name!r} of this version at "
+            f"{field!r}; install the version that ran it"
         ) from error
-    return study.claims(Results(read_parquet(folder / RESULTS), evidence.not_scored), config)
+
+
+def _from_frame(folder: Path, evidence: Evidence, study: "Study[Any]") -> Sequence[Claim]:
+    results = Results(read_parquet(folder / RESULTS), evidence.not_scored)
+    return study.claims(results, recorded_config(evidence, study))
 
 
 def _from_sample(claim: Claim) -> Claim | None:

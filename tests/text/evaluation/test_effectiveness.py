@@ -138,4 +138,4 @@ def test_the_cost_of_scoring_is_measured(trained: CalibratedDetector) -> None:
     judged, spent = judge_timed(trained, fresh())
     assert len(judged.records) == spent.texts == 300
     assert spent.seconds > 0
-    assert spent.peak_mib > 50
+    assert (spent.peak_mib or 0) > 50
