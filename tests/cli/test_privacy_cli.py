@@ -47,6 +47,7 @@ def test_the_declared_list_as_json(files: list[object], tmp_path: Path) -> None:
     )
     assert len(document["declared"]) > 30
     assert document["tested"] == 80
+    assert document["calibration_for_one"] == 399  # 80 / 0.2 - 1
     assert document["guarantee"]["level"] == 0.2
     assert document["guarantee"]["n"] == 300
     assert document["audit"]["power"]["trials"] == 40

@@ -131,6 +131,7 @@ def mia(
             {
                 "declared": declared,
                 "tested": len(asked),
+                "calibration_for_one": wrapper.resolution(len(asked), alpha)[1],
                 "method": method,
                 "guarantee": asdict(promise),
                 "warnings": warned,
