@@ -153,7 +153,7 @@ def test_what_is_wrong_is_one_line(
     assert "needs training" in refused(*inbox, "--detector", "gltr")
     assert "did you mean likelihood" in refused(*inbox, "--detector", "likelihod")
     assert "no detector.json in it" in refused(*inbox, "--detector", tmp_path / "none")
-    assert "ends in .csv or .html" in refused(*inbox, "--out", tmp_path / "list.txt")
+    assert "name a .csv or .html file, or a folder" in refused(*inbox, "--out", tmp_path / "list.txt")
     assert "gave an array () for" in refused(*inbox, "--detector", "builtins:len")
 
 
@@ -175,6 +175,11 @@ def test_a_list_needs_no_training_and_is_written_as_a_table_or_a_page(
     assert again.out.splitlines()[:-1] == first.out.splitlines()[:-1]
     assert "Documents against calibration texts" in page.read_text()
     assert sorted(path.name for path in tmp_path.iterdir()) == ["list.csv", "list.html"]
+    assert run("detect", *given, "--out", tmp_path / "run").status == 0
+    assert (tmp_path / "run" / "verdicts.csv").read_text() == table.read_text()
+    evidence = json.loads((tmp_path / "run" / "evidence.json").read_text())
+    assert evidence["claims"] == []  # a shift that is not seen proves nothing
+    assert f"--calibration {folder / 'known'} --model" in evidence["command"]
 
 
 def test_documents_unlike_the_calibration_texts_refute_the_bound(

@@ -12,7 +12,16 @@ import polars as pl
 
 from sterling.measure import Estimate, Rate
 from sterling.runs import open_run
-from sterling.study import Findings, Metric, Table, TableRow, finish_run, lines, metric_of_rate
+from sterling.study import (
+    Claim,
+    Findings,
+    Metric,
+    Table,
+    TableRow,
+    finish_run,
+    lines,
+    metric_of_rate,
+)
 from sterling.study.report import render_report
 from sterling.text import Declaration
 from sterling.text.detectors import CalibratedDetector, Judged
@@ -193,11 +202,36 @@ def write_declaration_report(
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder) / "run"
         with open_run(place, identity={"study": "text-detect", **config}, seed=0) as run:
-            finish_run(run, _declared(given), study="text-detect", command=command, config=config)
+            finish_run(
+                run,
+                declaration_findings(given),
+                study="text-detect",
+                command=command,
+                config=config,
+            )
         render_report([place], out)
 
 
-def _declared(given: Declaration) -> Findings:
+def declaration_findings(given: Declaration) -> Findings:
+    """Turn verdicts on documents into findings.
+
+    Documents that are unlike the calibration texts are a claim that does not hold, or is undecided.
+    A difference that is not seen proves nothing, so that then there is no claim.
+    """
+    claims = []
+    if given.shift_verdict != "not refuted":
+        refuted = given.shift_verdict == "refuted"
+        seen = given.shift_of_rest if refuted else given.shift
+        claims.append(
+            Claim(
+                id="no_shift",
+                claim="Documents are like the calibration texts in length, words and letters.",
+                estimand="smallest p-value of Kolmogorov-Smirnov tests, by Holm",
+                measured=min(one.p_value for one in seen),
+                bar="p above the level of the test",
+                verdict="does not hold" if refuted else "undecided",
+            )
+        )
     tested, declared = len(given.verdicts), len(given.declared)
     warned: list[TableRow] = [["warning", one] for one in given.warnings]
     shift: list[TableRow] = [
@@ -218,7 +252,7 @@ def _declared(given: Declaration) -> Findings:
                 unit="texts",
             ),
         ],
-        claims=[],
+        claims=claims,
         tables=[
             _verdicts(given),
             Table(

@@ -25,6 +25,7 @@ VERBS = (
     "face threshold",
     "privacy audit",
     "privacy mia",
+    "text detect",
     "text evaluate",
     "text watermark detect",
     "gaze evaluate",

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from sterling.cli._options import given_command
+from sterling.cli._run import leave_evidence
 from sterling.cli._verdicts import UNDECIDED, nothing_declared
 from sterling.cli.studies import JsonFlag, show_json
 from sterling.errors import InputError, NothingMeasuredError
@@ -17,10 +19,11 @@ from sterling.shown import shown
 if TYPE_CHECKING:
     from sterling.text import Declaration
 
-OUTPUTS = (".csv", ".html")
+OUTPUTS = (".csv", ".html", "")
 
 
 def detect(
+    context: typer.Context,
     documents: Annotated[
         Path, typer.Argument(help="A folder of text files, one text file, or a .jsonl file.")
     ],
@@ -45,7 +48,10 @@ def detect(
         str, typer.Option(help="smollm2, or a folder that transformers wrote.", show_default=True)
     ] = "smollm2",
     out: Annotated[
-        Path | None, typer.Option(help="File of all verdicts: .csv, or .html for a report.")
+        Path | None,
+        typer.Option(
+            help="All verdicts: a .csv file, an .html report, or a run folder that holds both."
+        ),
     ] = None,
     as_json: JsonFlag = False,
 ) -> int:
@@ -58,7 +64,7 @@ def detect(
     their owners have. No verdict is sole evidence against a person.
     """
     if out is not None and out.suffix.lower() not in OUTPUTS:
-        raise InputError(f"--out {out}: name a file that ends in {' or '.join(OUTPUTS)}")
+        raise InputError(f"--out {out}: name a .csv or .html file, or a folder")
     typer.echo("loading the detector", err=True)  # the first line, before torch is imported
     from platformdirs import user_cache_path
 
@@ -86,8 +92,7 @@ def detect(
     _tell_unread(known.unread)
     described = _described(judge)
     if out is not None:
-        command = f"sterling text detect {documents} --calibration {calibration} --fdr {fdr:g}"
-        _write(given, described, command, out)
+        _write(given, described, context, out)
     if as_json:
         show_json(
             {
@@ -234,11 +239,20 @@ def _show_shift(given: "Declaration") -> None:
     )
 
 
-def _write(given: "Declaration", described: dict[str, Any], command: str, out: Path) -> None:
-    from sterling.cli._text_report import declaration_csv, write_declaration_report
+def _write(
+    given: "Declaration", described: dict[str, Any], context: typer.Context, out: Path
+) -> None:
+    from sterling.cli._text_report import (
+        declaration_csv,
+        declaration_findings,
+        write_declaration_report,
+    )
     from sterling.storage import write_atomically
 
     if out.suffix.lower() == ".csv":
         write_atomically(out, declaration_csv(given))
+    elif out.suffix.lower() == ".html":
+        write_declaration_report(given, described, given_command(context), out)
     else:
-        write_declaration_report(given, described, command, out)
+        leave_evidence(context, out, "text-detect", lambda: declaration_findings(given))
+        write_atomically(out / "verdicts.csv", declaration_csv(given))
