@@ -153,7 +153,9 @@ def test_what_is_wrong_is_one_line(
     assert "needs training" in refused(*inbox, "--detector", "gltr")
     assert "did you mean likelihood" in refused(*inbox, "--detector", "likelihod")
     assert "no detector.json in it" in refused(*inbox, "--detector", tmp_path / "none")
-    assert "name a .csv or .html file, or a folder" in refused(*inbox, "--out", tmp_path / "list.txt")
+    assert "name a .csv or .html file, or a folder" in refused(
+        *inbox, "--out", tmp_path / "list.txt"
+    )
     assert "gave an array () for" in refused(*inbox, "--detector", "builtins:len")
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import typer
 
@@ -13,7 +13,13 @@ if TYPE_CHECKING:
 
 
 def leave_evidence(
-    context: typer.Context, out: Path, study: str, find: "Callable[[], Findings]", *, seed: int = 0
+    context: typer.Context,
+    out: Path,
+    study: str,
+    find: "Callable[[], Findings]",
+    *,
+    seed: int = 0,
+    **facts: Any,
 ) -> "Evidence":
     """Find something and write its evidence and report; the record repeats every given option.
 
@@ -23,6 +29,7 @@ def leave_evidence(
         study: Name of what was done, such as "privacy-audit".
         find: Does the work.
         seed: Seed of the run.
+        facts: Further facts for the record of the configuration, as JSON values.
 
     Raises:
         InputError: The folder cannot take this run, or reports need an extra that is missing, which
@@ -32,7 +39,7 @@ def leave_evidence(
     from sterling.study import finish_run
     from sterling.study.report import render_report
 
-    config, command = given_config(context), given_command(context)
+    config, command = {**given_config(context), **facts}, given_command(context)
     with open_run(out, identity={"study": study, "seed": seed, "config": config}, seed=seed) as run:
         evidence = finish_run(run, find(), study=study, command=command, config=config)
     render_report([out], out / "report.html")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from sterling.cli._options import given_command
+from sterling.cli._run import leave_evidence
 from sterling.cli.studies import JsonFlag, show_evidence, show_json, show_table
 from sterling.errors import InputError
 from sterling.shown import shown
@@ -16,6 +16,7 @@ from sterling.shown import shown
 if TYPE_CHECKING:
     from sterling.agent.browser import BrowserEnv, Episode
     from sterling.agent.browser.episode import Policy
+    from sterling.study import Findings
 
 app = typer.Typer(no_args_is_help=True, help="Agents on web pages: MiniWoB++ or your own site.")
 
@@ -162,29 +163,16 @@ def evaluate(
     """Measure success, steps, refusals, alarms and repairs; the report shows steps as pictures."""
     from sterling.agent.browser import Trajectories
     from sterling.cli._gui_report import gui_findings, picture_steps
-    from sterling.runs import open_run
-    from sterling.study import finish_run
-    from sterling.study.report import render_report
 
-    given: dict[str, object] = {"policy": policy, "model": model, "seeds": seeds, "seed": seed}
-    given |= {"faults": faults, "max-steps": max_steps}
-    config = {name: str(value) for name, value in given.items() if value is not None}
-    config |= {"tasks": ", ".join(task), "verifier": str(verifier)}
-    identity = {"study": "gui-evaluate", "seed": seed, "config": config}
     with _environments(task, allow, faults, max_steps, screenshot=True) as envs:
         chosen = _policy(policy, model, task)
-        with open_run(out, identity=identity, seed=seed) as opened:
+
+        def find() -> "Findings":
             episodes = _play(envs, range(seed, seed + seeds), chosen, verifier=verifier)
             Trajectories.of(episodes).write(out)
-            figure = picture_steps(episodes, out)
-            evidence = finish_run(
-                opened,
-                gui_findings(episodes, policy, [figure]),
-                study="gui-evaluate",
-                command=given_command(context),
-                config=config,
-            )
-    render_report([out], out / "report.html")
+            return gui_findings(episodes, policy, [picture_steps(episodes, out)])
+
+        evidence = leave_evidence(context, out, "gui-evaluate", find, seed=seed)
     if as_json:
         show_evidence(evidence)
         return

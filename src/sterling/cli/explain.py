@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from sterling.cli._options import given_command
+from sterling.cli._run import leave_evidence
 from sterling.cli.studies import JsonFlag, show_evidence
 from sterling.errors import InputError
 from sterling.shown import shown
@@ -65,9 +65,6 @@ def neurons(
     from sterling.explain.neurons.encoders import PretrainedEncoder
     from sterling.explain.neurons.phrases import read_phrases
     from sterling.explain.neurons.picture_folder import read_pictures
-    from sterling.runs import open_run
-    from sterling.study import finish_run
-    from sterling.study.report import render_report
 
     shift, scale = (
         torch.tensor(_three(name, text)) for name, text in (("mean", mean), ("std", std))
@@ -92,20 +89,13 @@ def neurons(
         draws=draws,
         seed=seed,
     )
-    given: dict[str, object] = {"images": images, "layer": layer, "encoder": encoder}
-    given |= {"phrases": phrases, "weights": weights, "units": units, "size": size, "mean": mean}
-    given |= {"std": std, "top": top, "alpha": alpha, "draws": draws, "seed": seed}
-    config = {name: str(value) for name, value in given.items() if value is not None}
-    identity = {"study": "explain-neurons", "seed": seed, "config": {"model": model, **config}}
-    with open_run(out, identity=identity, seed=seed) as run:
-        evidence = finish_run(
-            run,
-            neuron_findings(found, pictures, names, len(refused), len(vocabulary), alpha, out),
-            study="explain-neurons",
-            command=given_command(context),
-            config=config,
-        )
-    render_report([out], out / "report.html")
+    evidence = leave_evidence(
+        context,
+        out,
+        "explain-neurons",
+        lambda: neuron_findings(found, pictures, names, len(refused), len(vocabulary), alpha, out),
+        seed=seed,
+    )
     if as_json:
         show_evidence(evidence)
         return

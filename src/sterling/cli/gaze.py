@@ -1,14 +1,17 @@
 """`sterling gaze …`: predicted maps against fixations; indicators from EEG."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from sterling.cli._options import given_command
+from sterling.cli._run import leave_evidence
 from sterling.cli.studies import JsonFlag, show_evidence, show_json, show_table
 from sterling.errors import InputError, NothingMeasuredError
 from sterling.shown import shown
+
+if TYPE_CHECKING:
+    from sterling.study import Findings
 
 app = typer.Typer(no_args_is_help=True, help="Attention: saliency maps, fixations, EEG.")
 
@@ -45,10 +48,8 @@ def evaluate(
     """Compare predicted maps with fixations, beside how well people predict each other."""
     from sterling.cli._gaze_report import gallery, gaze_findings
     from sterling.gaze import Fixations, evaluate_maps, read_maps
-    from sterling.runs import open_run, track
+    from sterling.runs import track
     from sterling.storage import write_parquet
-    from sterling.study import finish_run
-    from sterling.study.report import render_report
 
     seen = Fixations.read(
         fixations,
@@ -74,21 +75,13 @@ def evaluate(
             groups[f"{by} {value}"] = measured(seen.where(**{str(by): value}))
         except NothingMeasuredError as error:  # such as a group of one viewer
             typer.echo(f"{by} {shown(value)}: not measured: {error}", err=True)
-    given: dict[str, object] = {"maps": maps, "fixations": fixations, "screen": screen}
-    given |= {"pixels-per-degree": pixels_per_degree, "by": by, "stimuli": stimuli}
-    config = {name: str(value) for name, value in given.items() if value is not None}
-    identity = {"study": "gaze-evaluate", "seed": 0, "config": config}
-    with open_run(out, identity=identity, seed=0) as run:
+
+    def find() -> "Findings":
         figure = gallery(predicted, seen, whole, stimuli, out)
-        evidence = finish_run(
-            run,
-            gaze_findings(whole, seen, groups, [figure]),
-            study="gaze-evaluate",
-            command=given_command(context),
-            config=config,
-        )
+        return gaze_findings(whole, seen, groups, [figure])
+
+    evidence = leave_evidence(context, out, "gaze-evaluate", find)
     write_parquet(out / "values.parquet", whole.values)
-    render_report([out], out / "report.html")
     if as_json:
         show_evidence(evidence)
         return

@@ -4,15 +4,18 @@ import os
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from sterling.cli import text_detect, text_watermark
-from sterling.cli._options import given_command
+from sterling.cli._run import leave_evidence
 from sterling.cli.studies import JsonFlag, show_evidence, show_json, show_metrics
 from sterling.errors import NothingMeasuredError
 from sterling.shown import shown
+
+if TYPE_CHECKING:
+    from sterling.study import Findings
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -283,35 +286,24 @@ def evaluate(
     A text that cannot be scored counts as a wrong answer.
     """
     from sterling.cli._text_report import assessment_findings, prediction_lines, score_table
-    from sterling.runs import SCORES_FILE, open_run
+    from sterling.runs import SCORES_FILE
     from sterling.storage import write_atomically, write_parquet
-    from sterling.study import finish_run
-    from sterling.study.report import render_report
     from sterling.text.evaluation.assessment import assess
 
     records = [one for one in _in_splits(_corpus(corpus), seed) if one.split == "test"]
     copies = [one for path in attacked or [] for one in _corpus(path).records]
     judge = _detector(detector, model)
-    config = {
-        "detector": str(detector),
-        "corpus": str(corpus),
-        "attacked": [str(path) for path in attacked or []],
-        "calibration": judge.describe(),
-    }
-    identity = {"study": "text-evaluate", "seed": seed, "config": config}
-    with open_run(out, identity=identity, seed=seed) as run:
+
+    def find() -> "Findings":
         found = assess(judge, records, copies, seed=seed)
         lines = "".join(prediction_lines(one) for one in found.judged)
         write_atomically(out / "predictions.jsonl", lines)
         write_parquet(out / SCORES_FILE, score_table(found.judged[0], judge))
-        evidence = finish_run(
-            run,
-            assessment_findings(found),
-            study="text-evaluate",
-            command=given_command(context),
-            config=config,
-        )
-    render_report([out], out / "report.html")
+        return assessment_findings(found)
+
+    evidence = leave_evidence(
+        context, out, "text-evaluate", find, seed=seed, calibration=judge.describe()
+    )
     if as_json:
         show_evidence(evidence)
         return
