@@ -31,7 +31,6 @@ from sterling.face.evaluation.prediction import predict_sources
 from sterling.face.evaluation.robustness import STRENGTHS, recropped, sweep
 from sterling.face.pad import DetectorBase, load_detector
 from sterling.face.pad.detector.card import (
-    LARGEST_CARD,
     parse_card,
     template,
     templates,
@@ -40,6 +39,7 @@ from sterling.face.pad.detector.card import (
 from sterling.face.pad.detector.card_detector import CardDetector
 from sterling.measure import Threshold
 from sterling.testing import check_detector
+from sterling.yaml_files import MAX_BYTES
 
 Build = Callable[..., Path]
 RED = [[1, 0, 0]]
@@ -418,7 +418,7 @@ def test_a_file_outside_the_folder_is_not_read_through_a_link(
         ("[" * 10_000, "not readable as YAML"),
         ("- 1", "'format' is not"),
         ("format: sterling-card-1", "networks|name"),
-        (" " * (LARGEST_CARD + 1), "too many for a card"),
+        (" " * (MAX_BYTES + 1), "too many for a card"),
     ],
 )
 def test_hostile_text_is_refused_in_one_line(tmp_path: Path, text: str, message: str) -> None:

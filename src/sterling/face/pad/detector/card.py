@@ -21,13 +21,12 @@ from sterling.errors import InputError, unknown_name
 from sterling.face.data.align import Border
 from sterling.face.data.quality import Limits
 from sterling.face.pad.detector.base import DetectorBase, read_threshold
-from sterling.files import open_regular
 from sterling.measure import Threshold
 from sterling.storage import write_atomically
+from sterling.yaml_files import read_yaml
 
 FORMAT = "sterling-card-1"
 SCORER_FORMAT = "sterling-scorer-1"
-LARGEST_CARD = 1 << 16
 """Bytes of a card, at most."""
 
 MAKERS = "as its card states"
@@ -251,9 +250,7 @@ def read_card_file(path: Path) -> Card | ScorerCard:
         InputError: It is missing, too large, no YAML, or a field is missing, unknown or of another
             kind; the message names the field.
     """
-    with open_regular(path, "card", largest=LARGEST_CARD) as file:
-        content = file.read()
-    stored = _parsed(content, path)
+    stored = read_yaml(path, "card")
     scorer = isinstance(stored, dict) and stored.get("format") == SCORER_FORMAT
     return parse_scorer_card(stored, str(path)) if scorer else parse_card(stored, str(path))
 
@@ -296,20 +293,6 @@ def _first(error: ValidationError | RecursionError) -> str:
     first = error.errors(include_url=False, include_input=False)[0]
     field = ".".join(str(part) for part in first["loc"])
     return f"{field}: {first['msg'].removeprefix('Value error, ')}"
-
-
-def _parsed(content: bytes, path: Path) -> Any:
-    try:
-        text = content.decode()
-        # A few lines of anchors that refer to each other stand for gigabytes.
-        if any(isinstance(one, yaml.AliasToken) for one in yaml.scan(text, yaml.SafeLoader)):
-            raise InputError(f"{path}: has references (*name), which a card has not; write values")
-        return yaml.safe_load(text)
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        if isinstance(error, InputError):
-            raise
-        reason = " ".join(str(error).split())
-        raise InputError(f"{path}: not readable as YAML ({reason})") from error
 
 
 def write_card_file(card: Card | ScorerCard, path: Path) -> None:
