@@ -47,11 +47,12 @@ def calibrate(
     subject_pattern: PatternOption = None,
     seed: Annotated[int, typer.Option(min=0)] = 0,
     as_json: JsonFlag = False,
-) -> None:
+) -> int:
     """A threshold for your own camera: a bound on its BPCER, and the APCER to expect.
 
     Give a detector and --data recorded with that camera, or --scores that any detector gave; of
-    data with splits the split dev is taken.
+    data with splits the split dev is taken. Status 1: the bound rests on an assumption that these
+    recordings do not meet.
     """
     from sterling.face.evaluation.bounded_threshold import Promise
 
@@ -59,19 +60,21 @@ def calibrate(
     if scores is not None:
         if detector is not None or data is not None or subject_pattern is not None:
             raise InputError("--scores takes no detector, no --data and no --subject-pattern")
-        document, lines = _on_scores(scores, column, bona_fide, higher_is, promise, out, seed)
+        document, lines, met = _on_scores(scores, column, bona_fide, higher_is, promise, out, seed)
     elif detector is None or data is None:
         raise InputError("give a detector and --data, or --scores")
     else:
-        document, lines = _on_pictures(detector, data, subject_pattern, promise, out, seed)
+        document, lines, met = _on_pictures(detector, data, subject_pattern, promise, out, seed)
     if as_json:
         show_json(document)
-        return
-    for line in lines:
-        typer.echo(line)
+    else:
+        for line in lines:
+            typer.echo(line)
+    return 0 if met else 1
 
 
-_Said = tuple[dict[str, Any], list[str]]  # a JSON document, and the same for people
+_Said = tuple[dict[str, Any], list[str], bool]
+"""A JSON document, the same for people, and whether every assumption that was checked is met."""
 
 
 def _on_scores(
@@ -97,7 +100,7 @@ def _on_scores(
     document = calibration.to_dict()
     write_atomically(out, json.dumps(document, indent=1) + "\n")
     following = f"next: sterling face evaluate --scores OTHER_SCORES --threshold {out}"
-    return document, [*calibration.lines(any_scale=True), following]
+    return document, [*calibration.lines(any_scale=True), following], calibration.rests
 
 
 def _on_pictures(
@@ -152,7 +155,7 @@ def _on_pictures(
     if trained.caution:
         lines.append(trained.caution)
     next_one = f"next: sterling face predict PHOTOGRAPH --detector {out}{trained.consent}"
-    return document, [*lines, next_one]
+    return document, [*lines, next_one], found.rests
 
 
 def _shares(rates: Any) -> dict[str, Any]:

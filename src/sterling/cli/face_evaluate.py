@@ -24,6 +24,7 @@ from sterling.cli._face_sources import (
     score_source,
 )
 from sterling.cli._options import given_command, given_config
+from sterling.cli._verdicts import claims_status
 from sterling.cli.studies import JsonFlag, show_evidence, show_metrics, show_table
 from sterling.errors import InputError
 from sterling.shown import shown
@@ -92,8 +93,8 @@ def evaluate(
     """Error rates per attack species, by presentation and by subject, and a report.
 
     Give a detector and --data, or --scores that any detector gave. Of data with splits the test
-    split is evaluated; otherwise everything is. Exit status 1: a claim does not hold or is
-    undecided, and the first line says which.
+    split is evaluated; otherwise everything is. Exit status 1: a claim does not hold; 4:
+    one is undecided; the first line says which.
     """
     from sterling.face.evaluation.bounded_threshold import Promise
     from sterling.face.evaluation.requirement import Requirement
@@ -153,7 +154,7 @@ def evaluate(
         if source.caution:
             typer.echo(source.caution)
         typer.echo(f"report: {out / 'report.html'}")
-    return 0 if all(claim.verdict == "holds" for claim in evidence.claims) else 1
+    return claims_status(evidence)
 
 
 def _require_none(options: dict[str, Any], reason: str) -> None:

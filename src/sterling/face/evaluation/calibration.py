@@ -14,7 +14,7 @@ from sterling.errors import InputError
 from sterling.face.evaluation.bounded_threshold import Promise
 from sterling.face.evaluation.chosen_threshold import ChosenThreshold, errors_there, rates_of
 from sterling.face.evaluation.intervals import Figure
-from sterling.guarantee import Guarantee
+from sterling.guarantee import Assumption, Guarantee
 from sterling.measure import BONA_FIDE, PadErrors, Scores, Threshold
 
 NEARLY_CONSTANT = 0.01
@@ -54,14 +54,22 @@ class Calibration:
             "spread of scores": self.spread,
         }
 
+    @property
+    def rests(self) -> bool:
+        """Whether no assumption of the bound was found unmet."""
+        return not self._unmet
+
+    @property
+    def _unmet(self) -> list[Assumption]:
+        return [one for one in self.guarantee.assumptions if one.met is False]
+
     def lines(self, *, any_scale: bool = False) -> list[str]:
         """For people: the promise, what it rests on, and the rates to expect.
 
         Args:
             any_scale: The scores may have any range, so that their spread means nothing.
         """
-        unmet = [one for one in self.guarantee.assumptions if one.met is False]
-        said = [f"DOES NOT HOLD: {one.text} ({one.checked})" for one in unmet]
+        said = [f"DOES NOT HOLD: {one.text} ({one.checked})" for one in self._unmet]
         said.append(self.guarantee.statement)
         if self.spread < NEARLY_CONSTANT and not any_scale:
             said.append(
