@@ -1,6 +1,7 @@
 """`sterling privacy audit` from files to exit status, evidence and report."""
 
 import json
+import re
 from functools import partial
 from pathlib import Path
 
@@ -64,3 +65,16 @@ def test_bad_options_are_one_line_and_status_2(
     forget, holdout = _write(tmp_path / "f.csv", 0), _write(tmp_path / "h.csv", 1)
     out = ["--out", tmp_path / "run"]
     assert message in refused("--forget", forget, "--holdout", holdout, *extra, *out)
+
+
+def test_each_call_has_a_run_folder_of_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    rng = np.random.default_rng(0)
+    for name in ("forget", "holdout"):
+        pl.DataFrame({"loss": rng.exponential(size=300)}).write_csv(f"{name}.csv")
+    run("--forget", "forget.csv", "--holdout", "holdout.csv")
+    (folder,) = (tmp_path / "runs").iterdir()
+    assert re.fullmatch(r"privacy-audit-\d{8}-\d{6}", folder.name)
+    assert (folder / "report.html").stat().st_mode & 0o444 == 0o444

@@ -1,8 +1,9 @@
 """Verbs that leave evidence: one run folder with `evidence.json` and a report."""
 
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -10,6 +11,22 @@ from sterling.cli._options import given_command, given_config
 
 if TYPE_CHECKING:
     from sterling.study import Evidence, Findings
+
+
+OutOption = Annotated[
+    Path | None,
+    typer.Option(
+        help="Run folder for evidence and report.", show_default="runs/VERB-DATE-TIME, a new one"
+    ),
+]
+
+
+def new_run(verb: str) -> Path:
+    """Name a run folder that no earlier call used, such as ``runs/face-evaluate-20260131-101500``.
+
+    Calls within one second share a name; the second is refused, as its folder is in use or taken.
+    """
+    return Path("runs") / f"{verb}-{datetime.now():%Y%m%d-%H%M%S}"
 
 
 def leave_evidence(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from sterling.cli._run import leave_evidence
+from sterling.cli._run import OutOption, leave_evidence, new_run
 from sterling.cli.studies import JsonFlag, show_evidence, show_json, show_table
 from sterling.errors import InputError
 from sterling.shown import shown
@@ -155,15 +155,14 @@ def evaluate(
     verifier: VerifierFlag = True,
     allow: Allow = None,
     max_steps: Steps = None,
-    out: Annotated[Path, typer.Option(help="Run folder for evidence and report.")] = Path(
-        "runs/gui-evaluate"
-    ),
+    out: OutOption = None,
     as_json: JsonFlag = False,
 ) -> None:
     """Measure success, steps, refusals, alarms and repairs; the report shows steps as pictures."""
     from sterling.agent.browser import Trajectories
     from sterling.cli._gui_report import gui_findings, picture_steps
 
+    out = out or new_run("gui-evaluate")
     with _environments(task, allow, faults, max_steps, screenshot=True) as envs:
         chosen = _policy(policy, model, task)
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from sterling.cli._run import leave_evidence
+from sterling.cli._run import OutOption, leave_evidence, new_run
 from sterling.cli.studies import JsonFlag, show_evidence
 from sterling.errors import InputError
 from sterling.shown import shown
@@ -51,9 +51,7 @@ def neurons(
     ] = 0.05,
     draws: Annotated[int, typer.Option(min=1, help="Random sets of patches of the test.")] = 5000,
     seed: Annotated[int, typer.Option(help="Seed of random patches.")] = 0,
-    out: Annotated[Path, typer.Option(help="Run folder for evidence and report.")] = Path(
-        "runs/explain-neurons"
-    ),
+    out: OutOption = None,
     as_json: JsonFlag = False,
 ) -> None:
     """Name a layer's units by the pictures that excite them; units without evidence get no name."""
@@ -66,6 +64,7 @@ def neurons(
     from sterling.explain.neurons.phrases import read_phrases
     from sterling.explain.neurons.picture_folder import read_pictures
 
+    out = out or new_run("explain-neurons")
     shift, scale = (
         torch.tensor(_three(name, text)) for name, text in (("mean", mean), ("std", std))
     )

@@ -24,6 +24,7 @@ from sterling.cli._face_sources import (
     score_source,
 )
 from sterling.cli._options import given_command, given_config
+from sterling.cli._run import OutOption, new_run
 from sterling.cli._verdicts import claims_status
 from sterling.cli.studies import JsonFlag, show_evidence, show_metrics, show_table
 from sterling.errors import InputError
@@ -85,9 +86,7 @@ def evaluate(
     ] = None,
     research_use: ResearchFlag = False,
     seed: Annotated[int, typer.Option(min=0)] = 0,
-    out: Annotated[Path, typer.Option(help="Run folder for evidence and report.")] = Path(
-        "runs/face-evaluate"
-    ),
+    out: OutOption = None,
     as_json: JsonFlag = False,
 ) -> int:
     """Error rates per attack species, by presentation and by subject, and a report.
@@ -100,6 +99,7 @@ def evaluate(
     from sterling.face.evaluation.requirement import Requirement
     from sterling.study.report import render_report
 
+    out = out or new_run("face-evaluate")
     requirements = [Requirement.parse(one) for one in require or ()]
     promise = None if guarantee is None else Promise.parse(guarantee)
     if promise is not None and threshold is not None:

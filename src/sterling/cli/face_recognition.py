@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from sterling.cli._options import given_command
+from sterling.cli._run import OutOption, new_run
 from sterling.cli.studies import JsonFlag, show_evidence, show_json
 from sterling.errors import InputError
 from sterling.shown import shown
@@ -188,9 +189,7 @@ def threshold(
         typer.Option(help="CSV with the columns person and group: also measure each group."),
     ] = None,
     largest: LargestFlag = False,
-    out: Annotated[Path, typer.Option(help="Run folder for threshold.json and the report.")] = Path(
-        "runs/face-threshold"
-    ),
+    out: OutOption = None,
     seed: Annotated[int, typer.Option(min=0, help="Divides the people for the check.")] = 0,
     as_json: JsonFlag = False,
 ) -> None:
@@ -212,6 +211,7 @@ def threshold(
     )
     from sterling.face.recognition.match_threshold import FILE, percent
 
+    out = out or new_run("face-threshold")
     known = _gallery(gallery, largest=largest)
     listed = None if groups is None else _groups(groups, known)
     limits = [DLIB_THRESHOLD]

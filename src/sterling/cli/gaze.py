@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from sterling.cli._run import leave_evidence
+from sterling.cli._run import OutOption, leave_evidence, new_run
 from sterling.cli.studies import JsonFlag, show_evidence, show_json, show_table
 from sterling.errors import InputError, NothingMeasuredError
 from sterling.shown import shown
@@ -40,9 +40,7 @@ def evaluate(
     stimuli: Annotated[
         Path | None, typer.Option(help="Folder with the stimuli, to show maps over them.")
     ] = None,
-    out: Annotated[Path, typer.Option(help="Run folder for evidence and report.")] = Path(
-        "runs/gaze-evaluate"
-    ),
+    out: OutOption = None,
     as_json: JsonFlag = False,
 ) -> None:
     """Compare predicted maps with fixations, beside how well people predict each other."""
@@ -51,6 +49,7 @@ def evaluate(
     from sterling.runs import track
     from sterling.storage import write_parquet
 
+    out = out or new_run("gaze-evaluate")
     seen = Fixations.read(
         fixations,
         screen=None if screen is None else _screen(screen),

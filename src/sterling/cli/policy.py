@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from sterling.cli._options import given_command
+from sterling.cli._run import OutOption, new_run
 from sterling.cli.studies import JsonFlag, show_json
 from sterling.shown import shown
 
@@ -49,9 +50,7 @@ def diagnose(
         float,
         typer.Option(help="Added to the standard deviation: TRL 1e-4, verl 1e-6, OpenRLHF 1e-9."),
     ] = 1e-4,
-    out: Annotated[Path, typer.Option(help="Run folder for evidence and report.")] = Path(
-        "runs/policy-diagnose"
-    ),
+    out: OutOption = None,
     as_json: JsonFlag = False,
 ) -> None:
     """Say why the loss is zero, or why training stalls, from a log of rewards.
@@ -66,6 +65,7 @@ def diagnose(
     from sterling.study import finish_run
     from sterling.study.report import render_report
 
+    out = out or new_run("policy-diagnose")
     rewards = read_reward_log(
         log,
         group=group,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from sterling.cli._run import leave_evidence
+from sterling.cli._run import OutOption, leave_evidence, new_run
 from sterling.cli._verdicts import claims_status, nothing_declared, show_undecided
 from sterling.cli.studies import JsonFlag, show_evidence, show_json, show_metrics
 from sterling.errors import InputError, NothingMeasuredError
@@ -187,9 +187,7 @@ def audit(
     ] = None,
     tolerance: Annotated[float, typer.Option(help="Distance of areas that still passes.")] = 0.05,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the bootstrap.")] = 0,
-    out: Annotated[Path, typer.Option(help="Run folder for evidence and report.")] = Path(
-        "runs/privacy-audit"
-    ),
+    out: OutOption = None,
     as_json: JsonFlag = False,
 ) -> int:
     """Did an unlearned model forget? From its losses, best beside a truly retrained model.
@@ -200,6 +198,7 @@ def audit(
     from sterling.privacy.unlearning_attacks.audit import audit_forgetting
     from sterling.privacy.unlearning_attacks.signals import ask_onnx, read_signals
 
+    out = out or new_run("privacy-audit")
     if (retrained_forget is None) != (retrained_holdout is None):
         raise InputError("--retrained-forget and --retrained-holdout: give both or none")
     if retrained_model is not None and (model is None or retrained_forget is not None):

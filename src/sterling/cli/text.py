@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from sterling.cli import text_detect, text_watermark
-from sterling.cli._run import leave_evidence
+from sterling.cli._run import OutOption, leave_evidence, new_run
 from sterling.cli.studies import JsonFlag, show_evidence, show_json, show_metrics
 from sterling.errors import NothingMeasuredError
 from sterling.shown import shown
@@ -276,9 +276,7 @@ def evaluate(
     ] = None,
     model: ModelOption = "smollm2",
     seed: SeedOption = 0,
-    out: Annotated[Path, typer.Option(help="Run folder for evidence and report.")] = Path(
-        "runs/text-evaluate"
-    ),
+    out: OutOption = None,
     as_json: JsonFlag = False,
 ) -> None:
     """Effectiveness, robustness and efficiency on the split test, with intervals and a report.
@@ -290,6 +288,7 @@ def evaluate(
     from sterling.storage import write_atomically, write_parquet
     from sterling.text.evaluation.assessment import assess
 
+    out = out or new_run("text-evaluate")
     records = [one for one in _in_splits(_corpus(corpus), seed) if one.split == "test"]
     copies = [one for path in attacked or [] for one in _corpus(path).records]
     judge = _detector(detector, model)
