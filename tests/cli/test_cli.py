@@ -368,3 +368,7 @@ def test_a_panic_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr("sterling.study.find_study", panic)
     assert "PanicException: index out of bounds more" in refused("cite", "toy", status=3)
+
+
+def test_the_version_is_shown() -> None:
+    assert told("--version") == "0.1.0\n"

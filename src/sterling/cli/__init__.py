@@ -9,6 +9,7 @@ import os
 import re
 import signal
 import sys
+from importlib import metadata
 from itertools import islice
 from types import FrameType
 from typing import Annotated
@@ -59,12 +60,22 @@ app = typer.Typer(
 )
 
 
+def _show_version(asked: bool) -> None:  # Typer calls it so
+    if asked:
+        typer.echo(metadata.version("sterling"))
+        raise typer.Exit
+
+
 @app.callback()
 def common(
     plugin: Annotated[
         list[str] | None,
         typer.Option(help="Module that adds studies, detectors, ...; several times, anywhere."),
     ] = None,
+    _version: Annotated[
+        bool,
+        typer.Option("--version", help="Show the version.", is_eager=True, callback=_show_version),
+    ] = False,
 ) -> None:
     """Options of every command."""
     if logging.lastResort:  # on standard error, also while a run writes its log
