@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: demo test test-fast coverage docs clean
+.PHONY: demo test test-fast coverage core docs clean
 
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses auto --dist worksteal
 
@@ -23,6 +23,21 @@ test-fast: $(INSTALLED)
 	$(PYTEST) -m "not no_cover and not smoke" $(addprefix --ignore tests/, studies cli scale \
 	  face/pad face/capture privacy/unlearning_attacks privacy/cache \
 	  test_readme.py test_plugins.py test_faults.py test_storage.py)
+
+# The wheel alone, with core dependencies, in an environment of its own.
+CORE := .core
+EXAMPLE := src/sterling/cli/example_system
+core:
+	rm -rf $(CORE)
+	$(PYTHON) -m venv $(CORE)
+	$(CORE)/bin/pip wheel --quiet --no-deps --wheel-dir $(CORE)/dist .
+	$(CORE)/bin/pip install --quiet --constraint constraints.txt $(CORE)/dist/*.whl
+	$(CORE)/bin/sterling face predict examples/photographs/astronaut.jpg
+	$(CORE)/bin/sterling privacy mia --scores $(EXAMPLE)/asked.csv --calibration $(EXAMPLE)/nonmembers.csv
+	$(CORE)/bin/python -c 'from sterling.measure import Rate; from sterling.guarantee import benjamini_hochberg; print(Rate(0, 150).interval())'
+	! $(CORE)/bin/python -c 'import torch' 2> /dev/null
+	du -sh $(CORE)/lib
+	rm -rf $(CORE)
 
 # The site, in site/; a warning is an error.
 docs: $(INSTALLED)
