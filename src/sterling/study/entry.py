@@ -105,7 +105,7 @@ def find_study(name: str, studies: Mapping[str, T]) -> T:
     """Return the study of that name, or its entry.
 
     Args:
-        name: What the user wrote.
+        name: Name that the user wrote.
         studies: Studies or entries by name.
 
     Raises:

@@ -31,7 +31,7 @@ class LockedClaim(_Locked):
     Attributes:
         id: Short stable name.
         claim: The sentence.
-        bar: What the interval will be compared with.
+        bar: Bar that the interval will be compared with.
     """
 
     id: str

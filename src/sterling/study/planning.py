@@ -1,4 +1,4 @@
-"""How many repetitions an undecided claim would need: a projection from a finished run."""
+"""Repetitions that an undecided claim would need: a projection from a finished run."""
 
 import math
 from collections.abc import Callable
