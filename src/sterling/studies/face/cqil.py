@@ -116,7 +116,7 @@ def _systems(config: CqilConfig, setting: str) -> Systems:
 
 
 def _quality(detector: Detector, faces: Faces, _result: Mapping[str, Any]) -> Iterable[Row]:
-    """How a trained network answers to quality, on the development captures, which are sharp."""
+    """Measure a trained network's response to quality on development captures, which are sharp."""
     network, development = detector.model, faces.split("dev")
     assert isinstance(network, CQIL)
     images, label = development.images, development.manifest.bona_fide

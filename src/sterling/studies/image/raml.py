@@ -115,7 +115,7 @@ def claims(results: Results, _: RamlConfig) -> list[Claim]:
 
 
 def views(results: Results, _: RamlConfig) -> Views:
-    """What the representations learned."""
+    """Show the accuracy of the learned representations."""
     prior = results.table(
         "prior",
         "Prior knowledge",

@@ -71,7 +71,7 @@ def _tasks(config: UpaConfig, seed: int) -> list[LabelledTask]:
 
 
 def claims(results: Results, _: UpaConfig) -> list[Claim]:
-    """What comparing in both orders does, and where searches end."""
+    """Test the effects of comparing in both orders, and the prompts that searches end at."""
     wins = results.series("best prompt wins", by="judged")
     quality, right = results.series("quality"), results.series("right")
     found = [
@@ -139,7 +139,7 @@ def claims(results: Results, _: UpaConfig) -> list[Claim]:
 
 
 def views(results: Results, _: UpaConfig) -> Views:
-    """Where searches end, in simulation and with the language model."""
+    """Show the prompts that searches end at, in simulation and with the language model."""
     methods = [*ABLATIONS, *RIVALS, START]
     asked = results.select("right").names("system")
     metrics = [
@@ -199,7 +199,7 @@ def views(results: Results, _: UpaConfig) -> Views:
 
 
 def scope(config: UpaConfig) -> str:
-    """What the figures hold for."""
+    """Return the scope of the figures."""
     model = f"; and {config.model} as executor, judge and optimiser" if config.tasks else ""
     return f"SIMULATED prompts, judge and optimiser with known truth{model}."
 

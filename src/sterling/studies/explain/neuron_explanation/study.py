@@ -159,7 +159,7 @@ def views(results: Results, _config: NeuronExplanationConfig) -> Views:
 
 
 def scope(config: NeuronExplanationConfig) -> str:
-    """What the figures hold for."""
+    """Return the scope of the figures."""
     return (
         f"SIMULATED scenes of one shape, {config.scenes:,} to name units on and as many to check; "
         "an encoder, a CNN and a transformer trained here. Nothing is said of large networks."

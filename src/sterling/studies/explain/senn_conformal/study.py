@@ -208,7 +208,7 @@ def _source_views(results: Results, source: str) -> Views:
 
 
 def scope(config: SennConfig) -> str:
-    """What the figures hold for."""
+    """Return the scope of the figures."""
     rng = np.random.default_rng(0)
     described = sorted({load(config, source, rng, 1).source for source in sources_of(config)})
     return (

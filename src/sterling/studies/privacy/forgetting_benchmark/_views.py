@@ -69,7 +69,7 @@ def figures_of(results: Results) -> list[str]:
 
 
 def rewinding_table(by_place: dict[Place, Results]) -> Table | None:
-    """Where SCRUB+R rewinds to, and whether that lowers the leak."""
+    """Show the step that SCRUB+R rewinds to, and whether that lowers the leak."""
     rows = []
     columns = [
         Column("step", "step", {"method": REWOUND}),
@@ -135,7 +135,7 @@ def requests_figure(results: Results) -> Figure:
 
 
 def forgetting_figures(by_place: dict[Place, Results]) -> list[Figure]:
-    """Which method leaks to which attack, which data leak, what a language model still says."""
+    """Draw leaks by method and attack, leaks by data, and a language model's recall."""
     figures = []
     attacked = {place: each for place, each in by_place.items() if is_attacked(place[1])}
     if attacked:

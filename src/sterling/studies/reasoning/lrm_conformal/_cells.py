@@ -212,7 +212,7 @@ def _by_frequency(known: Signals, rest: Signals, alpha: float) -> NDArray[np.boo
 
 
 def _best_of(signals: Signals, allowed: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Of allowed answers the solution of best quality each, (n, K)."""
+    """Return the mask of each allowed answer's best solution, bool (n, K)."""
     better = (signals.quality[:, None, :] > signals.quality[:, :, None]) | (
         (signals.quality[:, None, :] == signals.quality[:, :, None])
         & (

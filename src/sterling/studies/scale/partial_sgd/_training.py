@@ -80,7 +80,7 @@ class Trained:
     """A run of training as excess loss over time.
 
     Attributes:
-        run: What training went through.
+        run: Training run.
         excess: Loss above the least one, as a share of the first, before and after every step.
         times: Seconds on the workers' clock at these points.
         first: Loss of every shard before training.

@@ -199,7 +199,7 @@ def views(results: Results, config: HatsConfig) -> Views:
 
 
 def scope(config: HatsConfig) -> str:
-    """What the figures hold for."""
+    """Return the scope of the figures."""
     human = "presidents' messages" if config.data is None else f"those of {config.data.name}"
     return (
         f"Texts written here by {config.model}, tested after their text was tokenized again; "
