@@ -19,7 +19,7 @@ def register(app: typer.Typer) -> None:
 
 
 def doctor(as_json: JsonFlag = False) -> None:
-    """What is installed, which device is used, where caches lie."""
+    """Show what is installed, which device is used and where caches lie."""
     found = examine()
     if as_json:
         show_json(found)
