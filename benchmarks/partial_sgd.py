@@ -31,7 +31,7 @@ RULES = {
 
 
 def seconds(workers: Workers, rule: Waiting, steps: int) -> float:
-    """Of a run, without the start of its workers."""
+    """Return the seconds of a run, without the start of its workers."""
     start = np.zeros(WORKERS)
     partial_sgd(workers, start, steps=1, rate=0.0)
     return partial_sgd(workers, start, steps=steps, rate=0.05, waiting=rule).seconds[-1]

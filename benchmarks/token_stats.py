@@ -1,4 +1,4 @@
-"""What one pass saves detectors of machine-generated text, on logits of a packaged model's size.
+"""Time that one pass saves detectors of machine-generated text, on a packaged model's logits.
 
 Published platforms rank tokens by sorting the vocabulary, let every detector take its own softmax
 of the same logits, and draw 10,000 texts for Fast-DetectGPT. Those ways are re-stated here. Timed

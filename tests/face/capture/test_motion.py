@@ -1,4 +1,4 @@
-"""How clips move: by the second, around their middle frame, heads and hands alike."""
+"""Motion in clips: by the second, around their middle frame, heads and hands alike."""
 
 import numpy as np
 import pytest

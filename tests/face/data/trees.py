@@ -243,7 +243,7 @@ LISTS = {"wmca": wmca_lists, "suhifimask": suhifimask_lists}
 
 
 def listing(root: str, paths: Iterable[str]) -> Listing:
-    """What `list_folder` says of such a tree, without one."""
+    """Listing that `list_folder` gives for such a tree, without a tree on disk."""
     folders: dict[str, list[str]] = {root: []}
     for path in paths:
         folder, _, name = path.rpartition("/")
