@@ -43,8 +43,7 @@ def diagnose(log: RewardLog, *, eps: float = TRAINERS["TRL"]) -> Diagnosis:
     Raises:
         InputError: `eps` is not above 0.
 
-    Example::
-
+    Examples:
         >>> from sterling.policy.reward_log import Columns
         >>> rewards = np.array([1.0, 1.0, 0.0, 1.0])[:, None]  # two groups of two
         >>> step, group = np.zeros(4, np.int64), np.array([0, 0, 1, 1])

@@ -78,7 +78,7 @@ def grid_of(signals: Signals, points: int = 25, confidence: Confidence = "agreem
         points: Number of quantiles of each.
         confidence: As `ReasoningSets`.
 
-    Example:
+    Examples:
         >>> len(grid_of(signals).settings())
     """
     shares = np.linspace(0, 1, points)
@@ -116,7 +116,7 @@ def evaluate_grid(
         loss: "valid": a set is right if it holds a right answer with a valid trace; "answer": if it
             holds a right answer.
 
-    Example:
+    Examples:
         >>> evaluate_grid(signals, grid_of(signals)).risk.min()
     """
     n, right = len(signals), _right(signals, loss)
