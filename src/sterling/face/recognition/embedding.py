@@ -159,7 +159,7 @@ def embed(
     Raises:
         InputError: A file does not exist, or pixels have another type or shape.
 
-    Example:
+    Examples:
         >>> import numpy as np
         >>> embed(np.zeros((3, 64, 64), np.uint8))[0].reason
         'no_face'
@@ -186,7 +186,7 @@ def embed_chips(chips: NDArray[np.uint8]) -> NDArray[np.float32]:
     Raises:
         InputError: The chips have another type or shape.
 
-    Example:
+    Examples:
         >>> import numpy as np
         >>> embed_chips(np.zeros((2, 3, 150, 150), np.uint8)).shape
         (2, 128)
