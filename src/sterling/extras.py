@@ -62,7 +62,7 @@ def needs(extra: str, purpose: str) -> Iterator[None]:
     Raises:
         InputError: One is missing.
 
-    Example:
+    Examples:
         >>> with needs("lm", "a language model"):
         ...     import transformers  # doctest: +SKIP
     """
@@ -75,7 +75,7 @@ def needs(extra: str, purpose: str) -> Iterator[None]:
 def extra_of(module: str) -> str | None:
     """Name the smallest extra that installs a module; None where no extra does.
 
-    Example:
+    Examples:
         >>> extra_of("matplotlib.pyplot")
         'report'
     """

@@ -5,7 +5,7 @@ come from somebody who means harm: only the formats in `FORMATS` are tried, what
 and the size that a file claims is checked before memory is taken. A folder is read in a child
 process (`sterling.sandbox`), so that a file that breaks a decoder ends neither the folder nor us.
 
-Example:
+Examples:
     >>> from sterling.pictures import read_pixels
     >>> read_pixels("examples/photographs/astronaut.jpg").shape  # doctest: +SKIP
     (3, 512, 512)

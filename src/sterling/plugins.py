@@ -43,7 +43,7 @@ class Registry(MutableMapping[str, T]):
         parts: sterling's own parts.
         check: Raises `InputError` when a part does not suit its name or the registry.
 
-    Example:
+    Examples:
         >>> def check(name: str, part: object) -> None:
         ...     if not isinstance(part, int):
         ...         raise InputError(f"{part!r} is no number")

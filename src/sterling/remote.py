@@ -219,7 +219,7 @@ def retry_after(header: str) -> float | None:
 
     Source: RFC 9110, section 10.2.3; servers also send fractions of a second.
 
-    Example:
+    Examples:
         >>> retry_after("2.5"), retry_after("soon")
         (2.5, None)
     """

@@ -39,7 +39,7 @@ _DESIGN: ContextVar[Design] = ContextVar("design", default="fixed")
 def use_design(design: Design) -> Iterator[None]:
     """Test the claims that are made meanwhile under a design.
 
-    Example:
+    Examples:
         >>> with use_design("sequential"):
         ...     claim = positive("id", "A gain.", [1.0, 1.1, 0.9, 1.0, 1.2])
         >>> claim.estimand

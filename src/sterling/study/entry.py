@@ -55,7 +55,7 @@ class StudyEntry:
         module: Module whose ``STUDY`` is the study; imported when the study is run.
         presets: Names of its presets.
 
-    Example:
+    Examples:
         >>> entry = StudyEntry("coin", "Is a coin fair?", "chance", "yu2020searching", "coin_study")
         >>> entry.paper.title.startswith("Searching Central Difference")
         True

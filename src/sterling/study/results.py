@@ -41,7 +41,7 @@ def row(metric: str, value: float | Rate | Estimate | None, **coordinates: Coord
             when it could not be measured.
         coordinates: Coordinates of the measurement, such as ``system="cdcn"``.
 
-    Example:
+    Examples:
         >>> row("auc", 0.9, system="cdcn")
         {'metric': 'auc', 'value': 0.9, 'system': 'cdcn'}
     """
@@ -65,7 +65,7 @@ class Results:
             not apply.
         not_scored: Number of items that could not be scored.
 
-    Example:
+    Examples:
         >>> rows = [row("auc", 0.9, system="a", repetition=0), row("auc", 0.8, system="b",
         ... repetition=0)]
         >>> Results.of(rows).values("auc", system="a")

@@ -17,7 +17,7 @@ class Series:
         metric: Name of the metric.
         by_system: For every system its value by repetition.
 
-    Example:
+    Examples:
         >>> acer = Series("acer", {"cdcn": {0: 0.1, 1: 0.2}, "vanilla": {0: 0.3, 1: 0.3}})
         >>> acer.lower("id", "CDCN errs less.", "cdcn", than="vanilla").verdict
         'undecided'

@@ -81,7 +81,7 @@ def few_shot_study(
         derived: Further rows, from the results of all systems.
         note: Further facts that people must know before they read the figures.
 
-    Example:
+    Examples:
         See ``sterling/studies/image/lwau.py``.
     """
 

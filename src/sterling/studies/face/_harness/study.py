@@ -49,7 +49,7 @@ def face_study(
         views: The study's own views, shown before the common ones.
         no_data: Why the study takes no recorded data; None when it does.
 
-    Example:
+    Examples:
         See ``sterling/studies/face/cdcn.py``.
     """
     if settings is None:
