@@ -224,7 +224,7 @@ def _rgb(where: str, image: Image.Image, backdrop: int | None) -> NDArray[np.uin
         image = Image.new("RGBA", layer.size, (backdrop, backdrop, backdrop, 255))
         image.alpha_composite(layer)
     if image.mode in _ALPHA_MODES:
-        # By way of RGBA, so that palettes with transparency keep the colour beneath it.
+        # RGBA first, so that palettes with transparency keep the colour beneath it.
         image = image.convert("LA" if image.mode == "La" else "RGBA")
     elif image.mode not in _DIRECT_MODES:
         raise InputError(

@@ -113,7 +113,7 @@ def weigh_components(log: RewardLog) -> Components:
     """Share of each reward function in the variance within groups, and where it is constant."""
     groups = find_groups(log.group, len(log))
     several = groups.sums() >= 2
-    # What a function did not score adds nothing to TRL's sum.
+    # Completions that a function did not score add nothing to TRL's sum.
     own = [np.nan_to_num(column) for column in log.rewards.T]
     found = [group_statistics(column, groups) for column in own]
     total = np.sum([each.deviation for each in found], axis=0)

@@ -195,7 +195,7 @@ def _running(signals: Signals, kept: NDArray[np.bool_], confidence: Confidence) 
         return np.asarray(counted.max(axis=1), dtype=np.float64)
     if confidence == "max":
         return np.maximum.accumulate(np.where(kept, signals.quality, -np.inf), axis=1)
-    # Of each question alone: a set must not depend on the questions that it is predicted with.
+    # Each question alone: a set must not depend on the questions that it is predicted with.
     return np.asarray(np.cumsum(np.where(kept, expit(signals.quality), 0.0), axis=1))
 
 

@@ -145,7 +145,7 @@ def sufficient_subset(values: Any, allowance: float) -> NDArray[np.bool_]:
         allowance: Largest sum of positive values left out, 0 or more.
 
     Returns:
-        Which players are kept, bool (players,).
+        Mask of the players that are kept, bool (players,).
 
     Examples:
         >>> sufficient_subset([0.5, 0.01, -0.2, 0.02], allowance=0.02)

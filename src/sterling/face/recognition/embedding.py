@@ -217,7 +217,7 @@ def _network() -> Any:
     options.intra_op_num_threads = 1
     # Weights become floats once, when the file is read, and not with every picture.
     options.add_session_config_entry("session.disable_quant_qdq", "1")
-    # By name, as ONNX Runtime follows no links, of which some installers make packages.
+    # Passed by name: some installers make packages of links, which ONNX Runtime does not follow.
     values = [onnxruntime.OrtValue.ortvalue_from_numpy(one) for one in weights.values()]
     options.add_external_initializers(list(weights), values)
     return onnxruntime.InferenceSession(

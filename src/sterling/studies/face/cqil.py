@@ -102,7 +102,7 @@ def _systems(config: CqilConfig, setting: str) -> Systems:
         )
 
     bare = system(0, False, contrast_weight=0.0)
-    # By the training loop's own objective, with the same augmentation of tones.
+    # The training loop's own objective, with the same augmentation of tones.
     plain = System(bare.network, changes={"augment": True}, finish=bare.finish)
     found = {INVARIANT: system(config.restoring, True), CROSS_ENTROPY: plain}
     if setting == LOW_QUALITY:

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from sterling.errors import InputError
 from sterling.face.pad.networks.network import Output
 
-# Where the +1 of each of the eight kernels stands relative to the -1 at the centre.
+# Position of the +1 of each of the eight kernels, relative to the -1 at the centre.
 _NEIGHBOURS = tuple((dy, dx) for dy in (-1, 0, 1) for dx in (-1, 0, 1) if (dy, dx) != (0, 0))
 
 

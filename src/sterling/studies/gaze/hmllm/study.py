@@ -186,7 +186,7 @@ def views(results: Results, config: HmllmConfig) -> Views:
                 "Majority classes on held-out videos of Video-SME",
                 ("protocol", "indicator", "baseline"),
                 [Column("accuracy", "real accuracy", show="rate")],
-                caption="What a model has to beat; the videos themselves are not read.",
+                caption="Accuracy that a model has to beat; the videos themselves are not read.",
             )
         )
         metrics += [

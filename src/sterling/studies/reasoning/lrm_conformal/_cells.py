@@ -143,7 +143,7 @@ def _resplit(
         if not values:
             continue
         risk, size, drawn = np.mean(values, axis=0).tolist()
-        # Of all calibration sets: one that certifies nothing promises nothing and breaks nothing.
+        # Share of all calibration sets: one that certifies nothing breaks no promise.
         exceeded = Rate(sum(one[0] > config.eps for one in values), config.resplits)
         at = {"system": name, "data": data}
         rows += [
