@@ -533,7 +533,7 @@ def provenance(plan: Plan, items: Captured) -> Provenance:
 def main() -> None:
     """Build, and print the record."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--photographs", type=Path, required=True, help="of gather_photographs")
+    parser.add_argument("--photographs", type=Path, required=True, help="their folder")
     parser.add_argument("--out", type=Path, required=True, help="receives the two files")
     parser.add_argument("--work", type=Path, default=Path("runs/compact"), help="checkpoints")
     parser.add_argument(
