@@ -164,7 +164,7 @@ def views(results: Results, _: UpaConfig) -> Views:
     ]
     simulated = results.table(
         "worlds",
-        "Where searches end in simulation",
+        "Final prompts of the searches, in simulation",
         "system",
         [Column(f"quality of {BITS}", "quality", show="interval"), Column("calls spent", "calls")],
         order=methods,
@@ -187,7 +187,7 @@ def views(results: Results, _: UpaConfig) -> Views:
     )
     noise = results.lines(
         "noise",
-        "What the judge's noise costs",
+        "Cost of the judge's noise",
         "Mean quality of the prompt that each method ends with, of 8, by the sharpness of the "
         "judge: logits per step of quality.",
         "quality",

@@ -127,7 +127,7 @@ def views(results: Results, _config: NeuronExplanationConfig) -> Views:
         ),
         results.table(
             "descriptions",
-            "How well descriptions fit responses to other scenes",
+            "Fit of descriptions to responses to other scenes",
             "description",
             [Column(metric, metric) for metric in METRICS],
             order=(FOUND, CHANCE, DEPICTION),

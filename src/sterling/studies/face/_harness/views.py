@@ -112,7 +112,7 @@ def kinds_table(
     """AUC of every system against each kind of instrument that was presented."""
     return results.select(system=systems).table(
         "kinds",
-        "What each system tells apart, by kind of instrument",
+        "AUC of each system, by kind of instrument",
         ("kind", "system"),
         [Column("AUC", "auc", show="interval")],
         order=[*kinds, *kinds_of(results.names("species"), kinds)],

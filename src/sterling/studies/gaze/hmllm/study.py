@@ -132,7 +132,7 @@ def views(results: Results, config: HmllmConfig) -> Views:
     )
     personal = mean.select(**MAIN).table(
         "personal",
-        "What telling profiles apart adds",
+        "Gain from telling profiles apart",
         "system",
         [
             Column("P2 accuracy", ACCURACY, {"protocol": PROFILE}, show="interval"),

@@ -142,7 +142,7 @@ class ClassifierBench:
 def attack_after_forgetting(bench: ClassifierBench, forget_set: str) -> Figures:
     """Every method under every attack on one forget set: for each a row of figures.
 
-    That of ``REWOUND`` has two more: the mean "step" that it rewinds to, and the share of models
+    The row of ``REWOUND`` has two more: the mean "step" that it rewinds to, and the share of models
     that "stayed" at the last one.
     """
     cut = bench.cut(forget_set)

@@ -109,7 +109,7 @@ def views(results: Results, config: CardiacMindConfig) -> Views:
     )
     gaming = results.table(
         "gaming",
-        "What each text earns",
+        "Reward of each text",
         "exploit",
         [*columns, plain],
         order=list(EXPLOITS),
@@ -118,7 +118,7 @@ def views(results: Results, config: CardiacMindConfig) -> Views:
     )
     picture = results.matrix(
         "gaming matrix",
-        "What each text earns",
+        "Reward of each text",
         caption,
         rows="exploit",
         columns=[*columns, plain],

@@ -209,7 +209,7 @@ def views(results: Results, config: PartialSgdConfig) -> Views:
     ]
     left = results.bars(
         "straggler_shard",
-        "What the straggler alone holds",
+        "Loss of the shard that the straggler alone holds",
         "Its loss at the end, unlike shards, worker 0 slow for good; means over repetitions.",
         "loss of shard 0",
         order=list(RULES),

@@ -157,7 +157,7 @@ def views(results: Results, config: HatsConfig) -> Views:
     )
     quality = results.table(
         "quality",
-        "What the mark costs",
+        "Cost of the mark",
         "system",
         [
             Column("perplexity", "perplexity"),
@@ -184,7 +184,7 @@ def views(results: Results, config: HatsConfig) -> Views:
     edits = [
         results.lines(
             f"edits_{edit}",
-            f"What edits leave: {edit}",
+            f"Texts found after edits: {edit}",
             f"Share of marked texts found at a level of {LEVEL:.0%}, by the share of tokens "
             "edited: left out (delete), replaced by tokens of a human text (substitute), or "
             "overwritten by a human text in one piece (mix).",

@@ -206,7 +206,7 @@ def views(results: Results, _config: MgtevalConfig) -> Views:
     )
     lost = results.bars(
         "transfer",
-        "What supervised detectors lose in another domain",
+        "Loss of supervised detectors in another domain",
         "AUROC in the training domain less AUROC in the other ones.",
         "loss of AUROC",
         by="detector",
