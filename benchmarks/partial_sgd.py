@@ -24,9 +24,9 @@ from sterling.studies.scale.partial_sgd._training import LAWS
 WORKERS = 8
 RULES = {
     "wait for all": Waiting(),
-    "abandon 1/8": Waiting(0.125),
-    "abandon 1/4": Waiting(0.25),
-    "abandon 1/8, fairness 5": Waiting(0.125, fairness=5),
+    "drop 1/8": Waiting(0.125),
+    "drop 1/4": Waiting(0.25),
+    "drop 1/8, fairness 5": Waiting(0.125, fairness=5),
 }
 
 
