@@ -117,7 +117,7 @@ class Hypergraph:
     def nearest(cls, features: Any, k: int, kind: str = "neighbours") -> "Hypergraph":
         """Join each row with its k nearest rows, by Euclidean distance.
 
-        Of rows at equal distance those with the lower index are taken, and a row always belongs to
+        Rows at equal distance are taken by index, the lower first, and a row always belongs to
         its own edge, also where others equal it.
 
         Args:

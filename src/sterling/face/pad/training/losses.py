@@ -123,7 +123,7 @@ class OutputLoss(nn.Module):
     def forward(self, output: Output, maps: Tensor) -> Tensor:
         """Return the scalar loss of an output, given label maps as `Network.map_shape` says.
 
-        Of a clip's label maps the first F are used where the network judges F frames.
+        The first F label maps of a clip are used where the network judges F frames.
         """
         parts = []
         if output.maps is not None and self.logit_share < 1:
