@@ -40,7 +40,7 @@ STEPS, RATE = 5, 0.01
 
 
 class Size(NamedTuple):
-    """Of pictures, of Conv-4, and of tasks."""
+    """Sizes of pictures, of Conv-4, and of tasks."""
 
     channels: int
     side: int
@@ -57,7 +57,7 @@ SIZES = {
 }
 
 MetaGradient = Callable[[list[Task]], list[Tensor]]
-"""Of the mean outer loss of some tasks, one tensor for each parameter."""
+"""Gradient of the mean outer loss of some tasks, one tensor for each parameter."""
 
 
 def with_native_normalisation(module: nn.Module) -> nn.Module:
@@ -90,7 +90,7 @@ def tasks_of(count: int, shots: int, size: Size, like: Tensor) -> list[Task]:
 
 
 def our_gradient(network: nn.Module, order: Order, *, at_once: bool = False) -> MetaGradient:
-    """By the engine, tasks one by one or at once."""
+    """Return the engine's meta-gradient, with tasks one by one or at once."""
     learner = GradientLearner(FunctionalModel(network), RATE, STEPS, order=order)
     parameters = list(network.parameters())
 
@@ -103,7 +103,7 @@ def our_gradient(network: nn.Module, order: Order, *, at_once: bool = False) -> 
 
 
 def learn2learn_gradient(network: nn.Module, order: Order) -> MetaGradient:
-    """By its MAML class, without what its package imports besides."""
+    """Return the meta-gradient of its MAML class, without the package's other imports."""
     maml = import_module("learn2learn.algorithms.maml").MAML(network, RATE, order == "first")
     parameters = list(network.parameters())
 
@@ -118,7 +118,7 @@ def learn2learn_gradient(network: nn.Module, order: Order) -> MetaGradient:
 
 
 def higher_gradient(network: nn.Module, order: Order) -> MetaGradient:
-    """By its stateless module and differentiable optimiser."""
+    """Return the meta-gradient of its stateless module and differentiable optimiser."""
     innerloop = import_module("higher").innerloop_ctx
     optimiser = torch.optim.SGD(network.parameters(), RATE)
     second = order == "second"

@@ -1,4 +1,4 @@
-"""How fast a search sees faces at many templates: one canvas against aligning anew for each.
+"""Speed of a search over alignment templates: one canvas against aligning anew for each.
 
     python benchmarks/alignment_search.py [--faces 40] [--side 1024]
 

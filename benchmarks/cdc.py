@@ -1,4 +1,4 @@
-"""What folding central difference convolution saves: one convolution against the released two.
+"""Time saved by folding central difference convolution: one convolution against the released two.
 
 Timed in one run, repetitions interleaved; a figure is the ratio of medians (above 1: one
 convolution is faster). One convolution runs in channels-last memory, as `sterling` does. The first

@@ -1,4 +1,4 @@
-"""What the shipped detector costs from a file or a camera frame to a score, stage by stage.
+"""Time of the shipped detector from a file or a camera frame to a score, stage by stage.
 
 Each photograph or frame is decoded, its face found, cut out and scored; medians and 95th
 percentiles, and frames per second from the median of the sums. Frames are 640×480 JPEGs in which

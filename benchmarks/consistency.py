@@ -1,4 +1,4 @@
-"""What EPCR's dense loss saves when it is not computed pair by pair.
+"""Time saved by EPCR's dense loss when it is not computed pair by pair.
 
 The mean cosine over all pairs of positions is the inner product of two mean unit vectors: O(n·C)
 for n positions of C channels, instead of O(n²·C). Forward and backward, timed in one run with

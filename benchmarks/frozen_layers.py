@@ -1,4 +1,4 @@
-"""What adapting the top layers alone saves: LWAU's "at least five times as efficient".
+"""Time saved by adapting the top layers alone: LWAU's "at least five times as efficient".
 
 Five inner steps of Conv-4 on a support of five classes, all layers against the top ones, timed in
 one run with repetitions interleaved; figures are ratios of medians. Layers that do not adapt still

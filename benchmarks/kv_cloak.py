@@ -1,4 +1,4 @@
-"""What a cloaked cache costs against the plain one of transformers, and a block against a copy.
+"""Time of a cloaked cache against the plain one of transformers, and of a block against a copy.
 
 A step of generation goes through the whole model with each cache in turn; prefill likewise. The
 model is random, of SmolLM2-135M's shape unless `--quick`: what it says does not matter here. Then a
@@ -110,7 +110,7 @@ def blocks(secrets: dict[str, CloakSecret], count: int) -> None:
 
 
 def _decryption(stored: torch.Tensor) -> Callable[[], object]:
-    """Of the same bytes, by the cipher that a processor has instructions for."""
+    """Return the decryption of the same bytes with AES, which processors have instructions for."""
     ciphers: Any = importlib.import_module("cryptography.hazmat.primitives.ciphers.aead")
     cipher, nonce = ciphers.AESGCM(os.urandom(32)), os.urandom(12)
     sealed = cipher.encrypt(nonce, stored.numpy().tobytes(), None)

@@ -24,14 +24,14 @@ from sterling.studies.scale.partial_sgd._training import LAWS
 WORKERS = 8
 RULES = {
     "wait for all": Waiting(),
-    "abandon 1/8": Waiting(0.125),
-    "abandon 1/4": Waiting(0.25),
-    "abandon 1/8, fairness 5": Waiting(0.125, fairness=5),
+    "drop 1/8": Waiting(0.125),
+    "drop 1/4": Waiting(0.25),
+    "drop 1/8, fairness 5": Waiting(0.125, fairness=5),
 }
 
 
 def seconds(workers: Workers, rule: Waiting, steps: int) -> float:
-    """Of a run, without the start of its workers."""
+    """Return the seconds of a run, without the start of its workers."""
     start = np.zeros(WORKERS)
     partial_sgd(workers, start, steps=1, rate=0.0)
     return partial_sgd(workers, start, steps=steps, rate=0.05, waiting=rule).seconds[-1]

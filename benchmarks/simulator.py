@@ -1,4 +1,4 @@
-"""How fast captures are simulated, and what limits it.
+"""Speed of the capture simulator, and its bottleneck.
 
     python benchmarks/simulator.py [--captures 200] [--size 128]
 

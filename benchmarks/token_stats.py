@@ -1,4 +1,4 @@
-"""What one pass saves detectors of machine-generated text, on logits of a packaged model's size.
+"""Time that one pass saves detectors of machine-generated text, on a packaged model's logits.
 
 Published platforms rank tokens by sorting the vocabulary, let every detector take its own softmax
 of the same logits, and draw 10,000 texts for Fast-DetectGPT. Those ways are re-stated here. Timed
@@ -72,7 +72,7 @@ def own_curvature(logits: Tensor, labels: Tensor) -> float:
     return float((own_log_p(logits, labels).sum() - mean.sum()) / variance.sum().sqrt())
 
 
-# What each detector of a published platform does with the logits of its own pass.
+# Score of each detector of a published platform, from the logits of its own pass.
 SEPARATE: dict[str, Callable[[Tensor, Tensor], float]] = {
     "likelihood": lambda logits, labels: float(own_log_p(logits, labels).mean()),
     "rank": lambda logits, labels: -float(sorted_ranks(logits, labels).double().mean()),
@@ -153,7 +153,7 @@ def main() -> None:
     logits = torch.randn(1, tokens, VOCABULARY, generator=generator) * 4
     labels = torch.randint(VOCABULARY, (1, tokens), generator=generator)
 
-    # Of equal logits a sort puts one first; counting puts none before the other.
+    # A sort puts one of equal logits first; counting puts none before the other.
     apart = (token_stats(logits, labels).rank - sorted_ranks(logits, labels)).abs()
     assert int(apart.max()) <= 2, "ranks differ by more than ties"
     ours, theirs = one_pass(logits, labels), separate(logits, labels)

@@ -1,4 +1,4 @@
-"""What a keyed integer function saves against drawing the vocabulary's split from a generator.
+"""Time that a keyed integer function saves against splitting the vocabulary by a generator.
 
 Published implementations of Kirchenbauer et al. (ICML 2023) seed a generator with the token before
 and draw a permutation of the vocabulary, for every token of the text that is tested and at every
@@ -86,7 +86,7 @@ def main() -> None:
 
 
 def generating(tokens: int) -> None:
-    """What the mark adds to a real model's time, alone and in a batch."""
+    """Print the time that the watermark adds to a real model, alone and in a batch."""
     try:
         model = load_local()
     except InputError as error:

@@ -1,4 +1,4 @@
-"""What runs on a processor runs on a GPU, with the same results; skipped where there is none."""
+"""Results on a GPU are those on a processor; skipped where there is no GPU."""
 
 import copy
 from typing import Any

@@ -86,7 +86,7 @@ def fault(step: str, at: int, raised: BaseException) -> Iterator[Callable[[], in
 
 
 class Killed(BaseException):
-    """What nothing but a test catches."""
+    """Exception that nothing but a test catches."""
 
 
 @pytest.mark.parametrize("step", STEPS)

@@ -78,7 +78,7 @@ TIMED = 200  # crops scored one by one
 
 @dataclass(frozen=True)
 class Plan:
-    """How much is captured and how long is trained.
+    """Sizes of the build: captures, crops, network and training.
 
     Attributes:
         captures: Captures for each training, to choose the threshold, and to measure.
@@ -162,7 +162,7 @@ def captured(
 
     Args:
         photographs: Folder that ``tools/gather_photographs.py`` wrote.
-        plan: How many, how large.
+        plan: Number and size of the captures.
         part: "train", "dev" or "test".
         work: Keeps the captures under the SHA-256 of all that they depend on.
         scales: Range of the crop's side over the face's.
@@ -300,7 +300,7 @@ def estimate(found: Estimate) -> list[float]:
 
 
 def judged(detector: DetectorBase, faces: Faces) -> dict[str, dict[str, Any]]:
-    """What a detector judges: AUC and error rates with one cue made equal, or one cue left."""
+    """Measure AUC and error rates of a detector with one cue made equal, or one cue left."""
     return {
         point.kind: {
             "AUC": estimate(point.area_by_subject().estimate()),
@@ -403,7 +403,7 @@ def build(plan: Plan, photographs: Path, out: Path, work: Path) -> dict[str, Any
     """Train, quantise, measure, and write ``compact.onnx`` and ``compact.json`` into `out`.
 
     Args:
-        plan: How much and how long.
+        plan: Sizes of captures, network and training.
         photographs: Folder that ``tools/gather_photographs.py`` wrote.
         out: Receives the two files.
         work: Receives captures and checkpoints, from which an interrupted run resumes.
@@ -533,7 +533,7 @@ def provenance(plan: Plan, items: Captured) -> Provenance:
 def main() -> None:
     """Build, and print the record."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--photographs", type=Path, required=True, help="of gather_photographs")
+    parser.add_argument("--photographs", type=Path, required=True, help="their folder")
     parser.add_argument("--out", type=Path, required=True, help="receives the two files")
     parser.add_argument("--work", type=Path, default=Path("runs/compact"), help="checkpoints")
     parser.add_argument(

@@ -1,4 +1,4 @@
-"""Which alignment template was the packaged recognition network made for? Found by search.
+"""Search for the alignment template that the packaged recognition network was made for.
 
 Run ``python -m tools.packaged_template FOLDER [--pictures 2]`` with photographs in
 ``<person>/<picture>``. Every template of a grid is cut from one canvas and scored by the network's

@@ -1,7 +1,7 @@
 """State in an annotation which values are allowed, and refuse the others with one line.
 
-Example::
-
+Examples:
+    ```python
     @dataclass(frozen=True)
     class Blur:
         sides: Count = 3
@@ -12,6 +12,7 @@ Example::
             check_fields(self)
 
     Blur(strength=2)  # InputError: strength is 2: a number in [0, 1]
+    ```
 
 `check_numbers` checks arguments of a function in place.
 """

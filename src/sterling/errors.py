@@ -49,8 +49,8 @@ def unknown_name(kind: str, name: str, available: Iterable[str]) -> InputError:
     """An error for a name that nobody has, with the nearest names that exist.
 
     Args:
-        kind: What the name should have been, as the user knows it ("study", "protocol", ...).
-        name: What the user wrote.
+        kind: Kind of the name, as the user knows it ("study", "protocol", ...).
+        name: Name that the user wrote.
         available: Every name of that kind.
     """
     names = sorted(available)

@@ -42,7 +42,7 @@ def require(extra: str, purpose: str) -> None:
 
     Args:
         extra: Name of the extra.
-        purpose: What needs it, for people.
+        purpose: Part that needs it, for people.
 
     Raises:
         InputError: A package of it is missing; the message names it and how to get it.
@@ -57,12 +57,12 @@ def needs(extra: str, purpose: str) -> Iterator[None]:
 
     Args:
         extra: Name of the extra.
-        purpose: What needs them, for people.
+        purpose: Part that needs them, for people.
 
     Raises:
         InputError: One is missing.
 
-    Example:
+    Examples:
         >>> with needs("lm", "a language model"):
         ...     import transformers  # doctest: +SKIP
     """
@@ -75,7 +75,7 @@ def needs(extra: str, purpose: str) -> Iterator[None]:
 def extra_of(module: str) -> str | None:
     """Name the smallest extra that installs a module; None where no extra does.
 
-    Example:
+    Examples:
         >>> extra_of("matplotlib.pyplot")
         'report'
     """

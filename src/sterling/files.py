@@ -29,7 +29,7 @@ def not_read(names: Iterable[str], kind: str) -> str:
         names: The files.
         kind: Kind of file that is read, for people.
 
-    Example:
+    Examples:
         >>> not_read(["a.heic", "b.txt"], "JPEG and PNG")
         '2 files are not read, only JPEG and PNG are: a.heic, b.txt'
     """

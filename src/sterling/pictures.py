@@ -5,7 +5,7 @@ come from somebody who means harm: only the formats in `FORMATS` are tried, what
 and the size that a file claims is checked before memory is taken. A folder is read in a child
 process (`sterling.sandbox`), so that a file that breaks a decoder ends neither the folder nor us.
 
-Example:
+Examples:
     >>> from sterling.pictures import read_pixels
     >>> read_pixels("examples/photographs/astronaut.jpg").shape  # doctest: +SKIP
     (3, 512, 512)
@@ -224,7 +224,7 @@ def _rgb(where: str, image: Image.Image, backdrop: int | None) -> NDArray[np.uin
         image = Image.new("RGBA", layer.size, (backdrop, backdrop, backdrop, 255))
         image.alpha_composite(layer)
     if image.mode in _ALPHA_MODES:
-        # By way of RGBA, so that palettes with transparency keep the colour beneath it.
+        # RGBA first, so that palettes with transparency keep the colour beneath it.
         image = image.convert("LA" if image.mode == "La" else "RGBA")
     elif image.mode not in _DIRECT_MODES:
         raise InputError(

@@ -38,12 +38,12 @@ class Registry(MutableMapping[str, T]):
     """Parts of one kind by name: sterling's own, and those that others add.
 
     Args:
-        kind: What a part is, for messages ("text detector").
+        kind: Kind of the parts, for messages ("text detector").
         group: Group of entry points that add parts.
         parts: sterling's own parts.
         check: Raises `InputError` when a part does not suit its name or the registry.
 
-    Example:
+    Examples:
         >>> def check(name: str, part: object) -> None:
         ...     if not isinstance(part, int):
         ...         raise InputError(f"{part!r} is no number")

@@ -102,7 +102,7 @@ class Remote:
     async def retried(self, ask: Callable[[], Awaitable["Response"]]) -> "Response":
         """Make a call, with retries, within the deadline.
 
-        What goes wrong is raised without its cause, whose text may hold the key.
+        Errors are raised without their cause, whose text may hold the key.
 
         Args:
             ask: Makes one try, and raises ``httpx2.HTTPStatusError`` for a status of refusal.
@@ -219,7 +219,7 @@ def retry_after(header: str) -> float | None:
 
     Source: RFC 9110, section 10.2.3; servers also send fractions of a second.
 
-    Example:
+    Examples:
         >>> retry_after("2.5"), retry_after("soon")
         (2.5, None)
     """

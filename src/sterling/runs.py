@@ -181,10 +181,10 @@ class Run:
     """One run in its folder.
 
     Attributes:
-        folder: Where the run leaves its files.
+        folder: Folder of the run's files.
         seed: The seed that every derived seed comes from.
         started: When the run first started, ISO 8601, UTC.
-        versions: What :func:`record_versions` said at the start.
+        versions: Versions from :func:`record_versions` at the start.
         backend: Backend that runs the cells of `map`.
     """
 

@@ -3,7 +3,7 @@
 The child returns arrays as plain bytes, never a pickle, and is started anew when a file ends it.
 It decodes the next files while the caller works on this one.
 
-Example:
+Examples:
     >>> from sterling.sandbox import Call, sandbox
     >>> calls = [Call("sterling.pictures:read_pixels", ("a.jpg",))]
     >>> with sandbox() as box:  # doctest: +SKIP

@@ -11,7 +11,7 @@ def shown(text: str) -> str:
 
     Blanks and every visible letter stay as they are, so that a name can be copied.
 
-    Example:
+    Examples:
         >>> shown("a  b.jpg\nb.jpg: bona fide")
         'a  b.jpg\\nb.jpg: bona fide'
     """

@@ -36,11 +36,12 @@ class Repetition:
     """Outcome of one scenario of a statistical check.
 
     Attributes:
-        scenario: What was repeated.
+        scenario: Scenario that was repeated.
         rate: Share of failures, or mean false discovery proportion.
-        allowed: What was promised.
+        allowed: Largest rate that the guarantee allows.
         repeats: Number of independent repetitions.
-        p_value: Of "the promise is kept"; the check fails below its share of ``false_alarm``.
+        p_value: P-value of "the promise is kept"; the check fails below its share of
+            ``false_alarm``.
     """
 
     scenario: str
@@ -71,7 +72,7 @@ def check_conformal(
         alpha: The level that ``predict_sets`` works at.
         classes: C.
         repeats: Repetitions per scenario, one new item each.
-        seed: Of the data.
+        seed: Seed of the data.
         false_alarm: Bound of the probability that a correct implementation fails, in (0, 1).
 
     Raises:
@@ -148,7 +149,7 @@ def check_fdr(
             adversarial one of Guo and Rao (2008), which breaks Benjamini-Hochberg.
         hypotheses: T.
         repeats: Repetitions per scenario.
-        seed: Of the data.
+        seed: Seed of the data.
         false_alarm: Bound of the probability that a correct implementation fails, in (0, 1).
 
     Raises:
@@ -530,7 +531,7 @@ def check_watermark(
         vocabulary: Number of tokens.
         length: Tokens of a text.
         repeats: Texts of each kind, each with a key of its own.
-        seed: Of texts and keys.
+        seed: Seed of texts and keys.
         false_alarm: Bound of the probability that a correct implementation fails, in (0, 1).
 
     Raises:

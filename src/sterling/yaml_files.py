@@ -28,7 +28,7 @@ def read_yaml(path: Path, kind: str) -> Any:
 
     Args:
         path: The file, at most 1 MiB.
-        kind: What it is, for messages ("card", "system", ...).
+        kind: Kind of the file, for messages ("card", "system", ...).
 
     Raises:
         InputError: It is missing, no YAML, has references (``*name``), of which a few lines stand

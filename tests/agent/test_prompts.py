@@ -72,7 +72,7 @@ def test_moments_of_an_edge_are_those_of_the_logit_of_a_beta() -> None:
     drawn = special.logit(np.random.default_rng(0).beta(4, 3, 400_000))
     assert edge.mean == pytest.approx(drawn.mean(), abs=0.01)
     assert edge.variance == pytest.approx(drawn.var(), rel=0.02)
-    # Of the card: Beta(4, 2).
+    # Worked example: Beta(4, 2).
     assert EdgePosterior(4, 2).mean == pytest.approx(0.8333, abs=1e-4)
     assert EdgePosterior(4, 2).variance == pytest.approx(0.9288, abs=1e-4)
 

@@ -361,7 +361,7 @@ def test_a_closed_pipe_is_not_a_claim_that_does_not_hold() -> None:
 @pytest.mark.usefixtures("_toy_studies")
 def test_a_panic_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     class PanicException(BaseException):
-        """What polars raises is no Exception."""
+        """Stand-in for the error that polars raises, which is no Exception."""
 
     def panic(*_arguments: object) -> None:
         raise PanicException("index out of bounds\nmore")

@@ -272,7 +272,7 @@ def test_calibrate_on_ones_own_camera(detector: Path, photographs: Path, tmp_pat
     assert json.loads(told("face", "predict", ASTRONAUT, "--detector", out, "--json"))["threshold"][
         "rule"
     ].startswith("BPCER <= 0.3")
-    # Of a training manifest only the held-out subjects count: two captures are too few.
+    # Only the held-out subjects of a training manifest count: two captures are too few.
     again = ("--data", detector / "manifest.csv", "--out", tmp_path / "again")
     assert "2 calibration items are too few" in refused(
         "face", "calibrate", detector, *again, *loose

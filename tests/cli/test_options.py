@@ -55,6 +55,6 @@ def test_what_was_given_is_repeated(words: str, repeated: str) -> None:
     assert shlex.split(command) == ["sterling", *shlex.split(repeated)]
     assert config.keys() == {"files", "name", "bars", "largest", "check", "share"}
     assert all(isinstance(path, str) for path in config["files"])
-    # What is repeated says the same when it is given again.
+    # The repeated command gives the same command when it is run.
     app(args=shlex.split(command)[1:], standalone_mode=False)
     assert seen.pop() == (command, config)

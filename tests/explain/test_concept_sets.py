@@ -36,7 +36,7 @@ def draw(rng: np.random.Generator, n: int) -> tuple[NDArray[np.float64], NDArray
 
 @pytest.mark.parametrize("score", SCORES)
 def test_joint_coverage_within_three_standard_errors_over_200_resplits(score: ConceptScore) -> None:
-    # Of one pool: a random resplit is exchangeable whatever the pool is. n = 500, epsilon = 0.1.
+    # One pool: a random resplit is exchangeable whatever the pool is. n = 500, epsilon = 0.1.
     rng = np.random.default_rng(0)
     h, truth = draw(rng, 1500)
     coverage = []

@@ -106,7 +106,7 @@ def test_levels_after_two_rejections_are_the_published_sums() -> None:
 
     last = 0.02 * gamma[3] + 0.08 * gamma[2] + 0.1 * gamma[0]
     assert levels(lord, p, 0.1)[3] == pytest.approx(last, rel=1e-5)
-    # Of the three steps only the second, above 1/2, has drawn on the accounts opened before it.
+    # Only the second of three steps, above 1/2, has drawn on the accounts opened before it.
     last = 0.5 * (0.02 * gamma[1] + 0.08 * gamma[1] + 0.1 * gamma[0])
     assert levels(adaptive, p, 0.1)[3] == pytest.approx(last, rel=1e-5)
 

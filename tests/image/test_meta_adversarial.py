@@ -71,7 +71,7 @@ def test_tasks_show_what_their_protocol_says(number: int, protocol: Any) -> None
 def test_in_the_papers_protocol_classes_mostly_differ() -> None:
     tasks = AdversarialTasks(attacked_images(), "paper", shots=1, queries=2, seed=0)
     drawn = [tasks.draw(number).classes for number in range(400)]
-    # Of four classes 3 in 4 pairs differ; 5 deviations.
+    # Pairs from four classes differ in 3 of 4 draws; 5 deviations.
     assert abs(np.mean([one != other for one, other in drawn]) - 0.75) < 5 * 0.43 / 20
     assert tasks.attacks == ["a", "b"]
 
@@ -221,7 +221,7 @@ def test_plain_features_see_high_frequencies_and_means() -> None:
     slow = flat + 0.1 * torch.cos(2 * torch.pi * torch.arange(16) / 16)
     features = high_frequency(torch.cat([flat, checks, slow]))
     torch.testing.assert_close(features[:, 0], torch.full((3,), 0.3))
-    # Of 256 coefficients the fastest alone holds 256² · 0.1² / 256.
+    # The fastest of 256 coefficients alone holds 256² · 0.1² / 256.
     assert float(features[1, 1].exp()) == pytest.approx(256 * 0.01, rel=1e-3)
     assert float(features[2, 1]) == pytest.approx(float(features[0, 1]), abs=0.01)
     assert float(features[1, 2]) > 3 * float(features[2, 2])

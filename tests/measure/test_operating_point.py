@@ -50,7 +50,7 @@ def test_apcer_threshold_keeps_its_word_for_every_species_and_is_the_lowest(
     threshold = threshold_at_apcer(scores, target)
     errors = evaluate(scores, threshold, in_sample=True)
     assert all(rate.value <= target for rate in errors.apcer.values())
-    # By trying every cut: none that is allowed rejects fewer bona fides.
+    # Try every cut: none that is allowed rejects fewer bona fides.
     best = min(
         (scores.positive < cut).mean()
         for cut in all_cuts(scores)

@@ -127,7 +127,7 @@ def test_registering_needs_verl() -> None:
 
 
 class FakeTrainer:
-    """What the mixin uses of TRL's trainer, on one of several processes."""
+    """The part of TRL's trainer that the mixin uses, on one of several processes."""
 
     def __init__(self, rewards: torch.Tensor, process: int = 0, processes: int = 1) -> None:
         self.rewards, self.local = rewards, len(rewards) // processes

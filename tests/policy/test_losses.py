@@ -124,7 +124,7 @@ def test_aggregation_has_the_same_value_as_verl_and_openrlhf() -> None:
         assert torch.isclose(found, sum_by_constant)
 
 
-# What users ask
+# Questions of users
 
 
 def test_a_loss_of_zero_has_a_gradient() -> None:

@@ -99,7 +99,7 @@ def test_dropping_stragglers_shortens_the_time_and_still_converges() -> None:
 
 
 def test_times_are_order_statistics() -> None:
-    """Of exponential delays the γ-th of M comes after (H_M - H_{M-γ}) / rate on average."""
+    """The γ-th of M exponential delays ends after (H_M - H_{M-γ}) / rate on average."""
     count, kept, steps = 40, 30, 400
     draws = np.random.default_rng(0).exponential(size=(steps, count))
     times = []

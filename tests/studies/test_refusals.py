@@ -1,4 +1,4 @@
-"""What a study cannot run on is named before anything is trained."""
+"""Data that a study cannot run on are named before anything is trained."""
 
 import json
 from pathlib import Path

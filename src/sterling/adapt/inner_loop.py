@@ -179,7 +179,7 @@ def _by_tape(
         for tensor in over
     ]
     value = of(*followed)
-    # What the loss does not use has no gradient: that is a gradient of 0.
+    # Parameters that the loss does not use have no gradient, which is a gradient of 0.
     given = torch.autograd.grad(value, followed, create_graph=order != "first", allow_unused=True)
     gradients = [
         torch.zeros_like(tensor) if gradient is None else gradient

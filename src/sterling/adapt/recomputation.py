@@ -46,7 +46,7 @@ class _Recomputed(torch.autograd.Function):
         with torch.enable_grad():
             inputs = _watched(ctx.saved_tensors)
             outputs, _ = ctx.step(*inputs)
-            # What the step saw may have a history that other steps share.
+            # Tensors that the step saw may have a history that other steps share.
             gradients = torch.autograd.grad(
                 outputs, [*inputs, *ctx.seen], slopes, allow_unused=True, retain_graph=True
             )

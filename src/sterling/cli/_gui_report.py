@@ -154,7 +154,7 @@ def _ends(episodes: Sequence[Episode]) -> list[Table]:
     return [
         Table(
             name="ends",
-            title="How failed episodes ended",
+            title="Endings of failed episodes",
             columns=["end", "episodes"],
             rows=rows,
             caption="The page's, the environment's or the guard's own words.",

@@ -36,7 +36,7 @@ def nothing_declared(kind: str, calibration: int, together: int, for_one: int) -
     """Say what an empty list means, and how many calibration items would decide.
 
     Args:
-        kind: What the items are, in plural.
+        kind: Name of the items, in plural.
         calibration: Number of calibration items.
         together: Number of items that have to exceed all of them together.
         for_one: Number of calibration items with which a single one is declared.

@@ -33,11 +33,11 @@ def prompt(
     judge: Annotated[str | None, typer.Option(help="Judges; the executor by default.")] = None,
     optimiser: Annotated[str | None, typer.Option(help="Rewrites; the judge by default.")] = None,
     endpoint_model: Annotated[
-        str | None, typer.Option(help="Which of an endpoint's models; only with an address.")
+        str | None, typer.Option(help="Model of the endpoint; only with an address.")
     ] = None,
     calls: Annotated[int, typer.Option(min=1, help="Budget of calls, of all three.")] = 300,
     expansions: Annotated[int, typer.Option(min=1, help="Prompts that are refined.")] = 8,
-    answer_tokens: Annotated[int, typer.Option(min=1, help="Of an answer at most.")] = 48,
+    answer_tokens: Annotated[int, typer.Option(min=1, help="Longest answer, in tokens.")] = 48,
     seed: Annotated[int, typer.Option(min=0, help="The same seed asks the same.")] = 0,
     out: Annotated[Path, typer.Option(help="Folder of search.json and ledger.jsonl.")] = Path(
         "runs/prompt"

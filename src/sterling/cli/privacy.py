@@ -168,9 +168,11 @@ def audit(
         Path | None, typer.Option(help="The same of records to be kept, for utility.")
     ] = None,
     retrained_forget: Annotated[
-        Path | None, typer.Option(help="What a model retrained without them says to --forget.")
+        Path | None, typer.Option(help="Answers to --forget of a model retrained without them.")
     ] = None,
-    retrained_holdout: Annotated[Path | None, typer.Option(help="And to --holdout.")] = None,
+    retrained_holdout: Annotated[Path | None, typer.Option(help="Its answers to --holdout.")] = (
+        None
+    ),
     model: Annotated[
         Path | None,
         typer.Option(

@@ -67,7 +67,7 @@ def calibrate(
 @app.command()
 def predict(
     samples: Annotated[Path, typer.Argument(help=f"{SAMPLES}.")],
-    limits: Annotated[Path, typer.Option(help="What `sterling reasoning calibrate` wrote.")],
+    limits: Annotated[Path, typer.Option(help="File from `sterling reasoning calibrate`.")],
     as_json: JsonFlag = False,
 ) -> int:
     """Return the set of each question. Status 1: nothing was certified, so all abstain."""

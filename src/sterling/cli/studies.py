@@ -34,7 +34,8 @@ ProtocolOption = Annotated[
     str | None, typer.Option(help="Official protocol of the public data set at --data, as 4.1.")
 ]
 BackendOption = Annotated[
-    str, typer.Option(help="Where cells run: processes, inline or ray. The evidence is the same.")
+    str,
+    typer.Option(help="Backend of the cells: processes, inline or ray. The evidence is the same."),
 ]
 AddressOption = Annotated[
     str | None,

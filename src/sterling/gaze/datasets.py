@@ -87,7 +87,7 @@ def read_gaze_folder(path: Path | str) -> GazeFolder:
             picture, or a file cannot be read.
         NothingMeasuredError: No fixation lies within its stimulus.
 
-    Example:
+    Examples:
         >>> read_gaze_folder("osie").fixations.viewers
     """
     path = Path(path)

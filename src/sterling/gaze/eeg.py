@@ -95,7 +95,7 @@ def read_recording(path: Path) -> Recording:
     Raises:
         InputError: MNE is not installed, or it cannot read the file.
 
-    Example:
+    Examples:
         >>> read_recording(Path("viewer01.edf")).channels
     """
     with needs("gaze", "an EEG recording"):
@@ -157,7 +157,7 @@ def band_powers(
 
     Source: Welch, IEEE Transactions on Audio and Electroacoustics 15 (1967).
 
-    Example:
+    Examples:
         >>> band_powers(np.random.randn(2, 512), 128)["alpha"].shape
         (4, 2)
     """
@@ -215,7 +215,7 @@ def indicators(
     Source: engagement: Pope, Bogart and Bartolome, Biological Psychology 40 (1995); asymmetry:
     Davidson, Brain and Cognition 20 (1992); windows and z-scores are our choice.
 
-    Example:
+    Examples:
         >>> scenes = [Segment("calm", 0, 30), Segment("scene 1", 30, 8)]
         >>> indicators(recording, scenes, baseline="calm")
     """
@@ -265,7 +265,7 @@ def eye_movement_ratio(valid: Any, in_region: Any | None = None) -> float:
         NothingMeasuredError: Without a sample.
         InputError: Lengths differ.
 
-    Example:
+    Examples:
         >>> eye_movement_ratio([True, True, False, True], [True, False, False, True])
         0.5
     """

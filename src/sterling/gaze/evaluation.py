@@ -122,7 +122,7 @@ def evaluate_maps(
             constant.
         NothingMeasuredError: Fewer than two stimuli or viewers.
 
-    Example:
+    Examples:
         >>> evaluate_maps(read_maps(Path("maps")), fixations).summary()["NSS"]["ceiling"]
     """
     names = [name for name in fixations.stimuli if name in maps]
@@ -181,7 +181,7 @@ def evaluate_scanpaths(
         InputError: A scanpath belongs to no stimulus, is no scanpath, or durations are missing.
         NothingMeasuredError: Fewer than two stimuli or viewers.
 
-    Example:
+    Examples:
         >>> evaluate_scanpaths(scanpaths, fixations).summary()["ScanMatch"]["below ceiling"]
     """
     names = [name for name in fixations.stimuli if name in predicted]
@@ -253,7 +253,7 @@ def read_maps(folder: Path, stimuli: list[str]) -> dict[str, NDArray[np.float64]
         InputError: There is no such folder, it holds no map, a file belongs to no stimulus or two
             to one, or cannot be read.
 
-    Example:
+    Examples:
         >>> read_maps(Path("maps"), fixations.stimuli)
     """
     if not folder.is_dir():

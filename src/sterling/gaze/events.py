@@ -34,7 +34,7 @@ def detect_by_dispersion(
 
     Source: Salvucci and Goldberg, ETRA 2000, section 3.2.
 
-    Example:
+    Examples:
         >>> t = np.arange(100) / 100
         >>> detect_by_dispersion(t, np.where(t < 0.5, 10, 90), 0 * t, dispersion=5)[:, 2]
         array([10., 90.])
@@ -83,7 +83,7 @@ def detect_by_velocity(
 
     Source: Salvucci and Goldberg, ETRA 2000, section 3.1.
 
-    Example:
+    Examples:
         >>> t = np.arange(100) / 100
         >>> detect_by_velocity(t, np.where(t < 0.5, 10, 90), 0 * t, velocity=100)[:, 2]
         array([10., 90.])

@@ -65,7 +65,7 @@ class Fixations:
                 not positive.
             NothingMeasuredError: No fixation is left.
 
-        Example:
+        Examples:
             >>> rows = {"viewer": ["a"], "stimulus": ["ad.png"], "x": [10.0], "y": [20.0]}
             >>> len(Fixations.from_frame(pl.DataFrame(rows), screen=(800, 600)))
             1
@@ -135,7 +135,7 @@ class Fixations:
             InputError: As for `from_frame`, or the file cannot be read.
             NothingMeasuredError: No fixation is left.
 
-        Example:
+        Examples:
             >>> Fixations.read("fixations.csv", screen=(800, 600))
         """
         path = Path(path)
@@ -184,7 +184,7 @@ class Fixations:
         Raises:
             InputError: The column does not exist, or nobody has the value.
 
-        Example:
+        Examples:
             >>> fixations.where(stimulus="ad.png", gender=["female", "unknown"])
         """
         kept = self.frame
@@ -251,7 +251,7 @@ def density_of(
     Raises:
         InputError: No point, a point outside, or a sigma of 0 or less.
 
-    Example:
+    Examples:
         >>> density_of(np.array([[3.0, 2.0]]), (8, 6), 1.0).shape
         (6, 8)
     """

@@ -59,7 +59,7 @@ class Hypergraph:
             InputError: An edge has fewer than two members, one twice, or one that does not exist.
                 Nothing is dropped silently.
 
-        Example:
+        Examples:
             >>> Hypergraph.from_edges(4, [[0, 1, 2], [2, 3]])
             Hypergraph(4 nodes; edge: 2)
         """
@@ -99,7 +99,7 @@ class Hypergraph:
         Raises:
             InputError: A column does not exist, lengths differ, or a kind is named twice.
 
-        Example:
+        Examples:
             >>> Hypergraph.from_columns({"age": [20, 20, 30], "city": [1, 2, 1]}, ["age", "city"])
             Hypergraph(3 nodes; age: 1, city: 1)
         """
@@ -117,7 +117,7 @@ class Hypergraph:
     def nearest(cls, features: Any, k: int, kind: str = "neighbours") -> "Hypergraph":
         """Join each row with its k nearest rows, by Euclidean distance.
 
-        Of rows at equal distance those with the lower index are taken, and a row always belongs to
+        Rows at equal distance are taken by index, the lower first, and a row always belongs to
         its own edge, also where others equal it.
 
         Args:
@@ -128,7 +128,7 @@ class Hypergraph:
         Raises:
             InputError: Features are not (N, D) or not finite, or there are not more than k rows.
 
-        Example:
+        Examples:
             >>> Hypergraph.nearest([[0.0], [1.0], [5.0]], 1).members(2)
             [1, 2]
         """
@@ -258,7 +258,7 @@ def combine(*graphs: Hypergraph) -> Hypergraph:
     Raises:
         InputError: Numbers of nodes differ, or two graphs have a kind of one name.
 
-    Example:
+    Examples:
         >>> first = Hypergraph.from_edges(3, [[0, 1]], "a")
         >>> combine(first, Hypergraph.from_edges(3, [[1, 2]], "b"))
         Hypergraph(3 nodes; a: 1, b: 1)
@@ -295,7 +295,7 @@ class HypergraphConv(nn.Module):
 
     Source: Feng, You, Zhang, Ji and Gao, AAAI 2019, equation 10.
 
-    Example:
+    Examples:
         >>> graph = Hypergraph.from_edges(4, [[0, 1, 2], [2, 3]])
         >>> HypergraphConv(8, 16, graph.kinds)(torch.randn(4, 8), graph).shape
         torch.Size([4, 16])
@@ -402,7 +402,7 @@ def check_labels_unused(
         InputError: Features or edges change; the message names them. So where held-out labels are
             all the same, as nothing would show then.
 
-    Example:
+    Examples:
         >>> check_labels_unused(lambda labels: (features, graph), labels, test)
     """
     known, tested = np.asarray(labels), np.asarray(held_out, dtype=bool)

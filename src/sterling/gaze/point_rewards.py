@@ -50,7 +50,7 @@ def parse_points(text: str) -> Floats | None:
         x and y, (P, 2), at least one; infinite where a number is too large for a float. None where
         the last JSON value is no such object. Never raises.
 
-    Example:
+    Examples:
         >>> parse_points('Here: {"points": [[10, 20], [30, 4]]}').tolist()
         [[10.0, 20.0], [30.0, 4.0]]
         >>> parse_points("I do not know.") is None
@@ -86,7 +86,7 @@ def farthest_points(points: ArrayLike, count: Count) -> Floats:
 
     Source: Gonzalez, Theoretical Computer Science 38 (1985).
 
-    Example:
+    Examples:
         >>> farthest_points([[0, 0], [1, 0], [5, 0], [9, 0]], 3).tolist()
         [[5.0, 0.0], [0.0, 0.0], [9.0, 0.0]]
     """
@@ -113,7 +113,7 @@ def format_reward(points: Floats | None, count: Count, size: tuple[float, float]
         count: Number of points that was asked for.
         size: Width and height of the frame in pixels.
 
-    Example:
+    Examples:
         >>> format_reward(np.array([[10.0, 20.0], [900.0, 20.0]]), 10, (800, 600))
         0.625
     """
@@ -148,7 +148,7 @@ def spatial_reward(
     Source: our choice. The sum of the kernel is matched, not the distance, so that equally short
     matchings cannot give two rewards.
 
-    Example:
+    Examples:
         >>> spatial_reward([[10, 20], [70, 80]], [[70, 80], [10, 20]], (100, 100))
         1.0
         >>> spatial_reward([[10, 20], [10, 20]], [[70, 80], [10, 20]], (100, 100))
@@ -181,7 +181,7 @@ def consistency_reward(answered: Floats, density: Floats) -> float:
 
     Source: our choice; Lin, IEEE Transactions on Information Theory 37 (1991) for the divergence.
 
-    Example:
+    Examples:
         >>> consistency_reward(np.array([[1.0, 0.0]]), np.array([[0.0, 1.0]]))
         0.0
     """
@@ -207,7 +207,7 @@ def profile_reward(answered: Floats, own: Floats, pooled: Floats) -> float | Non
 
     Source: our choice.
 
-    Example:
+    Examples:
         >>> own, pooled = np.array([[0.8, 0.2, 0.0]]), np.array([[0.4, 0.2, 0.4]])
         >>> round(profile_reward(own, own, pooled), 3)
         0.735
@@ -227,7 +227,7 @@ def spread_ratio(points: ArrayLike, fixations: ArrayLike) -> float:
         points: Answered points, (P, 2).
         fixations: Fixations, (F, 2).
 
-    Example:
+    Examples:
         >>> spread_ratio([[0, 0], [3, 4]], [[0, 0], [6, 8]])
         0.5
     """
@@ -277,7 +277,7 @@ class PointTarget:
             InputError: There is no fixation, one lies outside of the frame, or a number is out of
                 its range.
 
-        Example:
+        Examples:
             >>> PointTarget.of([[10, 20], [700, 500]], (800, 600)).density.shape
             (30, 40)
         """
@@ -306,7 +306,7 @@ class PointReward:
         tolerance: Tolerance of `spatial_reward`, or a schedule: far points earn next to nothing
             at 0.05, so training starts at 0.25 and narrows.
 
-    Example:
+    Examples:
         >>> target = PointTarget.of([[10, 20], [70, 80]], (100, 100))
         >>> answers = ['{"points": [[10, 20], [70, 80]]}', "?"]
         >>> PointReward(count=2)(answers, target).round(3).tolist()
@@ -389,7 +389,7 @@ def blurred(
     Returns:
         (rows, columns), summing to 1.
 
-    Example:
+    Examples:
         >>> blurred(np.array([[400.0, 300.0]]), (800, 600), 24).shape
         (30, 40)
     """

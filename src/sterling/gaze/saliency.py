@@ -47,7 +47,7 @@ def nss(maps: Array, points: Any) -> Array:
 
     Source: Peters, Iyer, Itti and Koch, Vision Research 45 (2005).
 
-    Example:
+    Examples:
         >>> nss(np.eye(4), np.array([[0, 0], [1, 1]]))
         1.7320508075688772
     """
@@ -78,7 +78,7 @@ def auc_judd(maps: Array, points: Any) -> Array:
 
     Source: Judd, Ehinger, Durand and Torralba, ICCV 2009; the MIT benchmark's convention.
 
-    Example:
+    Examples:
         >>> auc_judd(np.eye(3), np.array([[0, 0], [1, 1], [2, 2]]))
         1.0
     """
@@ -118,7 +118,7 @@ def auc_mann_whitney(maps: Array, points: Any) -> Array:
 
     Source: the default AUC of pysaliency.
 
-    Example:
+    Examples:
         >>> auc_mann_whitney(np.ones((4, 4)), np.array([[1, 2]]))
         0.5
     """
@@ -145,7 +145,7 @@ def auc_borji(maps: Array, points: Any, *, splits: int = 100, seed: int = 0) -> 
 
     Source: Borji, Sihite and Itti, IEEE Transactions on Image Processing 22 (2013).
 
-    Example:
+    Examples:
         >>> auc_borji(np.ones((4, 4)), np.array([[1, 2]]))
         0.5
     """
@@ -184,7 +184,7 @@ def shuffled_auc(maps: Array, points: Any, *, splits: int | None = None, seed: i
 
     Source: Zhang, Tong, Marks, Shan and Cottrell, Journal of Vision 8 (2008).
 
-    Example:
+    Examples:
         >>> two = np.stack([np.eye(4), np.eye(4)[::-1]])
         >>> shuffled_auc(two, [np.array([[1, 1]]), np.array([[1, 2]])]).tolist()
         [1.0, 1.0]
@@ -236,7 +236,7 @@ def information_gain(maps: Array, points: Any, baseline: Array | None = None) ->
 
     Source: Kümmerer, Wallis and Bethge, PNAS 112 (2015).
 
-    Example:
+    Examples:
         >>> round(information_gain(np.eye(4), np.array([[0, 0], [1, 1]])), 6)
         2.0
     """
@@ -268,7 +268,7 @@ def correlation(maps: Array, densities: Array) -> Array:
 
     Source: Le Meur, Le Callet and Barba, Vision Research 47 (2007).
 
-    Example:
+    Examples:
         >>> correlation(np.eye(3), 2 * np.eye(3))
         1.0
     """
@@ -301,7 +301,7 @@ def similarity(maps: Array, densities: Array) -> Array:
 
     Source: Judd, Durand and Torralba, MIT technical report 2012-001.
 
-    Example:
+    Examples:
         >>> similarity(np.array([[1.0, 0.0]]), np.array([[1.0, 1.0]]))
         0.5
     """
@@ -332,7 +332,7 @@ def kl_divergence(maps: Array, densities: Array, *, epsilon: float = EPSILON) ->
 
     Source: Bylinskii, Judd, Oliva, Torralba and Durand, IEEE TPAMI 41 (2019).
 
-    Example:
+    Examples:
         >>> round(kl_divergence(np.array([[1.0, 1.0]]), np.array([[1.0, 0.0]])), 6)
         0.693147
     """
@@ -358,7 +358,7 @@ def density(maps: Array) -> Array:
     Raises:
         InputError: A value is negative or not finite, or a map is 0 everywhere.
 
-    Example:
+    Examples:
         >>> density(np.array([[1.0, 3.0]])).tolist()
         [[0.25, 0.75]]
     """

@@ -61,7 +61,7 @@ def multimatch(first: Any, second: Any, screen: tuple[float, float]) -> MultiMat
     Source: Jarodzka, Holmqvist and Nyström, ETRA 2010; Dewhurst et al., Behavior Research Methods
     44 (2012); medians and units as in multimatch_gaze.
 
-    Example:
+    Examples:
         >>> path = [[100, 100, 0.2], [300, 150, 0.3], [500, 400, 0.25]]
         >>> multimatch(path, path, (640, 480)).direction
         1.0
@@ -121,7 +121,7 @@ def scanmatch(
 
     Source: Cristino, Mathôt, Theeuwes and Gilchrist, Behavior Research Methods 42 (2010).
 
-    Example:
+    Examples:
         >>> path = [[100, 100, 0.2], [300, 150, 0.3]]
         >>> scanmatch(path, path, (640, 480))
         1.0
@@ -162,7 +162,7 @@ def dtw(first: Any, second: Any) -> float:
 
     Source: Sakoe and Chiba, IEEE TASSP 26 (1978).
 
-    Example:
+    Examples:
         >>> dtw([[0, 0], [3, 4]], [[0, 0], [0, 0], [3, 4]])
         0.0
     """
@@ -181,7 +181,7 @@ def levenshtein(first: Sequence[object], second: Sequence[object]) -> int:
 
     Source: Levenshtein, Soviet Physics Doklady 10 (1966).
 
-    Example:
+    Examples:
         >>> levenshtein("face price logo".split(), "face logo".split())
         1
     """

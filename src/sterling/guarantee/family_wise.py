@@ -19,7 +19,7 @@ def holm_adjusted(p: ArrayLike) -> Floats:
     Under any dependence (Holm, Scandinavian Journal of Statistics 6, 1979); never less powerful
     than `bonferroni`.
 
-    Example:
+    Examples:
         >>> holm_adjusted([0.04, 0.01, 0.03]).tolist()
         [0.06, 0.03, 0.06]
     """

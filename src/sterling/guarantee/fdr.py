@@ -33,7 +33,7 @@ def benjamini_hochberg(p: ArrayLike, alpha: float) -> Bools:
         alpha: FDR level in (0, 1).
 
     Returns:
-        Which hypotheses to reject, bool (T,). Equals ``adjusted_p_values(p) <= alpha``.
+        Mask of the hypotheses to reject, bool (T,). Equals ``adjusted_p_values(p) <= alpha``.
     """
     values = check_p_values(p)
     check_alpha(alpha)

@@ -226,7 +226,7 @@ def _sets(score: LabelScore, chunk: Floats, limits: Floats, u: Floats) -> Bools:
     least[kept == 0] = np.inf
     inside: Bools = chunk >= least[:, None]
     if np.count_nonzero(inside) > kept.sum():
-        # Of labels that tie at the edge only those of smaller class number belong to the set.
+        # Labels that tie at the edge belong to the set by class number, the smallest first.
         tied = np.flatnonzero(inside.sum(axis=1) > kept)
         inside[tied] = _sets_in_order(score, chunk[tied], limits[tied], u[tied])
     return inside

@@ -33,7 +33,7 @@ def lord_plus_plus(p: ArrayLike, alpha: float, wealth: float | None = None) -> B
         wealth: w0 in (0, alpha), spent before the first rejection; alpha / 2 by default (ours).
 
     Returns:
-        Which hypotheses to reject, bool (T,); entry t depends on p-values up to t only.
+        Mask of the hypotheses to reject, bool (T,); entry t depends on p-values up to t only.
     """
     values = check_p_values(p)
     start = _wealth(alpha, wealth)
@@ -64,7 +64,7 @@ def saffron(
         candidate: lambda in (0, 1); the paper's 0.5.
 
     Returns:
-        Which hypotheses to reject, bool (T,).
+        Mask of the hypotheses to reject, bool (T,).
     """
     values = check_p_values(p)
     start = _wealth(alpha, wealth)
@@ -95,7 +95,7 @@ def e_lond(e: ArrayLike, alpha: float) -> Bools:
         alpha: FDR level in (0, 1).
 
     Returns:
-        Which hypotheses to reject, bool (T,).
+        Mask of the hypotheses to reject, bool (T,).
     """
     values = check_e_values(e)
     check_alpha(alpha)

@@ -204,7 +204,7 @@ class ConformalSelector(BaseEstimator):  # type: ignore[misc]
         Args:
             tested: Number T of test items, 1 or more.
 
-        Example:
+        Examples:
             >>> ConformalSelector(alpha=0.1).fit([0.0] * 99).resolution(200)
             (20, 1999)
         """

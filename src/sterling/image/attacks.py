@@ -105,7 +105,7 @@ def attack(
     return found, answers != labels if targets is None else answers == targets
 
 
-# By foolbox
+# Attacks of foolbox
 
 
 def _foolbox() -> Any:

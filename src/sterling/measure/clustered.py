@@ -56,7 +56,7 @@ def clustered_interval(
     count of unequal subjects are ours and keep coverage near the level (docs/statistics.md).
     Hoeffding, Journal of the American Statistical Association 58 (1963), theorem 1.
 
-    Example:
+    Examples:
         >>> ten_each = [10] * 15
         >>> round(clustered_interval([0] * 15, ten_each, method="worst case").high, 2)
         0.22
@@ -92,7 +92,7 @@ def clustered_rate(events: ArrayLike, cluster: ArrayLike, level: float = 0.95) -
         NothingMeasuredError: Fewer than two clusters.
         InputError: Lengths differ.
 
-    Example:
+    Examples:
         >>> clustered_rate([True, False, False, False], ["ann", "ann", "bob", "cem"]).value
         0.25
     """
@@ -139,7 +139,7 @@ def pair_interval(
     jackknife of U-statistics: Arvesen, Annals of Mathematical Statistics 40 (1969); the effective
     number is ours.
 
-    Example:
+    Examples:
         >>> import numpy as np
         >>> none, once = np.zeros((40, 40), int), np.ones((40, 40), int)
         >>> round(pair_interval(none, once, method="worst case").high, 2)  # of 20 trials
@@ -233,7 +233,7 @@ def crossed_interval(
     Source: Cameron, Gelbach and Miller, Journal of Business & Economic Statistics 29 (2011), for a
     mean.
 
-    Example:
+    Examples:
         >>> grid = [(image, viewer) for image in range(12) for viewer in range(10)]
         >>> crossed_interval([float(i) for i, _ in grid], *zip(*grid)).contains(5.5)
         True

@@ -23,7 +23,7 @@ def identification_ranks(
     Raises:
         InputError: Shapes differ, or a similarity is not finite.
 
-    Example:
+    Examples:
         >>> ranks = identification_ranks([[0.9, 0.2], [0.7, 0.3]], ["ann", "bob"], ["ann", "bob"])
         >>> ranks.tolist()
         [1, 2]
@@ -76,7 +76,7 @@ def mean_average_precision(similarities: ArrayLike, relevant: ArrayLike) -> floa
     Raises:
         InputError: Shapes differ, or no query has a relevant item.
 
-    Example:
+    Examples:
         >>> mean_average_precision([[0.9, 0.8, 0.1]], [[False, True, True]])  # (1/2 + 2/3) / 2
         0.5833333333333333
     """

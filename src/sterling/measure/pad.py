@@ -196,8 +196,8 @@ def threshold_at_bpcer(scores: Scores, bpcer: float, *, source: str = "these sco
 def threshold_at_eer(scores: Scores, *, source: str = "these scores") -> Threshold:
     """Return the threshold where pooled APCER and BPCER are nearest to each other.
 
-    Of several that are equally near, the one with the smallest sum of both errors is taken, and
-    of those the one that accepts the fewest presentations.
+    Ties are broken by the smallest sum of both errors, and then by the fewest presentations
+    accepted.
     """
     curve = error_curve(scores)
     # Whole numbers proportional to the rates, so that equal gaps compare equal.

@@ -97,7 +97,7 @@ def compare_unpaired(first: Estimate, second: Estimate) -> Estimate:
     Raises:
         InputError: The confidences differ.
 
-    Example:
+    Examples:
         >>> a = Estimate(0.9, Interval(0.87, 0.94), 0.95, "x")
         >>> b = Estimate(0.8, Interval(0.77, 0.84), 0.95, "x")
         >>> round(compare_unpaired(a, b).interval.low, 3), round(compare_unpaired(a, b).value, 3)

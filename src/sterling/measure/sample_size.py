@@ -26,7 +26,7 @@ def trials_for_bound(bound: float, confidence: float = 0.95, errors: int = 0) ->
     Raises:
         InputError: A number outside its range.
 
-    Example:
+    Examples:
         >>> trials_for_bound(0.05), trials_for_bound(0.01), trials_for_bound(0.05, errors=1)
         (59, 299, 93)
     """
@@ -93,7 +93,7 @@ def plan_subjects(
 
     Source: Kish, Survey Sampling (1965), section 5.4.
 
-    Example:
+    Examples:
         >>> [each.subjects for each in plan_subjects(0.05, presentations=10, icc=0.2)]
         [17, 27, 35, 59]
     """

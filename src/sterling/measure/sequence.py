@@ -49,7 +49,7 @@ def mean_sequence(values: Sequence[float] | NDArray[np.floating], level: float =
     Source: Lai, Annals of Statistics 4 (1976); Wang and Ramdas, "Anytime-valid t-tests and
     confidence sequences for Gaussian means with unknown variance" (2024).
 
-    Example:
+    Examples:
         >>> mean_sequence([0.9, 1.0, 1.1, 1.0, 1.1, 0.9]).contains(1.0)
         True
     """
@@ -93,7 +93,7 @@ def rate_sequence(errors: int, trials: int, level: float = 0.95) -> Interval:
 
     Source: Robbins, Annals of Mathematical Statistics 41 (1970).
 
-    Example:
+    Examples:
         >>> round(rate_sequence(0, 150).high, 3)
         0.04
     """

@@ -152,7 +152,7 @@ class Comparisons:
     Raises:
         InputError: Shapes differ, or similarities are not finite or not symmetric.
 
-    Example:
+    Examples:
         >>> import numpy as np
         >>> place = np.array([0.0, 0.1, 1.0, 1.1, 2.0, 2.1])  # pairs of one identity are 0.1 apart
         >>> pairs = Comparisons(-abs(place[:, None] - place), np.repeat(["ann", "bob", "cem"], 2))

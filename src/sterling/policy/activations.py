@@ -33,8 +33,7 @@ def snra(x: ArrayLike, k: Weight) -> Floats:
 
     Source: Smooth Operator (arXiv 2601.07695); the form is taken from secondary sources.
 
-    Example::
-
+    Examples:
         >>> snra([0.0, 0.01, float("inf")], 100).round(5).tolist()
         [1.0, 0.53788, 0.0]
     """
@@ -48,8 +47,7 @@ def exponential(x: ArrayLike, k: Weight) -> Floats:
     Raises:
         InputError: The sharpness is negative or not finite, or the feedback is negative.
 
-    Example::
-
+    Examples:
         >>> exponential([0.0, 0.1], 10).round(4).tolist()
         [1.0, 0.3679]
     """
@@ -63,8 +61,7 @@ def linear(x: ArrayLike, k: Weight) -> Floats:
     Raises:
         InputError: The sharpness is negative or not finite, or the feedback is negative.
 
-    Example::
-
+    Examples:
         >>> linear([0.0, 0.05, 0.2], 10).tolist()
         [1.0, 0.5, 0.0]
     """
@@ -85,8 +82,7 @@ def huber(x: ArrayLike, k: Weight, delta: Positive = 1.0) -> Floats:
 
     Source: the form of the reward is our choice.
 
-    Example::
-
+    Examples:
         >>> huber([0.0, 0.05, 0.12], 10).round(3).tolist()
         [1.0, 0.875, 0.3]
     """
@@ -106,8 +102,7 @@ def threshold(x: ArrayLike, k: Weight) -> Floats:
     Raises:
         InputError: The sharpness is negative or not finite, or the feedback is negative.
 
-    Example::
-
+    Examples:
         >>> threshold([0.01, 0.05, 0.06], 20).tolist()
         [1.0, 1.0, 0.0]
     """

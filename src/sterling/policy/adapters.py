@@ -60,8 +60,7 @@ def trl_reward(
     Raises:
         InputError: When called: the data set has no such column.
 
-    Example::
-
+    Examples:
         >>> from sterling.policy.rewards import NumericReward
         >>> function = trl_reward(NumericReward())
         >>> function(prompts=["2 + 3?"], completions=["5"], completion_ids=[[1]], answer=[5.0])
@@ -102,11 +101,12 @@ class AdvantageMixin:
     Raises:
         InputError: When subclassed: the trainer is not TRL's, or stands before the mixin.
 
-    Example::
-
+    Examples:
+        ```python
         class Trainer(AdvantageMixin, GRPOTrainer):
             advantage_options = {"kind": "ap_grpo"}
             factor_reward = "numeric_reward"
+        ```
     """
 
     advantage_options: ClassVar[Mapping[str, Any]] = {}
@@ -172,8 +172,7 @@ def verl_compute_score(reward: Reward) -> Callable[..., dict[str, float]]:
     Args:
         reward: The reward; its targets are verl's ``ground_truth``.
 
-    Example::
-
+    Examples:
         >>> from sterling.policy.rewards import NumericReward
         >>> verl_compute_score(NumericReward())("gsm8k", "#### 5", 5.0)
         {'score': 1.0, 'unscored': 0.0}
@@ -201,8 +200,7 @@ def verl_raw_score(reward: Any) -> Callable[..., dict[str, float]]:
     Args:
         reward: A `NumericReward`, whose parser and feedback are used.
 
-    Example::
-
+    Examples:
         >>> from sterling.policy.rewards import NumericReward
         >>> verl_raw_score(NumericReward())("gsm8k", "#### 5", 10.0)["score"]
         -0.25
@@ -234,8 +232,7 @@ def verl_estimator(
         eps: Added to the standard deviation; 1e-6 is verl's.
         options: Further keyword arguments of `advantages`.
 
-    Example::
-
+    Examples:
         >>> import numpy as np, torch
         >>> scores = torch.tensor([[0.0, 0.0], [0.0, 1.0]])
         >>> estimator = verl_estimator(kind="dr_grpo")
@@ -272,8 +269,7 @@ def register_verl(name: str, **options: Any) -> None:
     Raises:
         InputError: verl is not installed.
 
-    Example::
-
+    Examples:
         >>> register_verl("ap_grpo", kind="ap_grpo")  # doctest: +SKIP
     """
     try:
@@ -293,8 +289,7 @@ def openrlhf_reward(reward: Reward) -> Callable[..., dict[str, Any]]:
         A function that returns ``rewards``, ``scores`` in [0, 1] for dynamic filtering, and
         ``extra_logs``. What cannot be scored gets 0, and 1 in the log ``unscored``.
 
-    Example::
-
+    Examples:
         >>> from sterling.policy.rewards import NumericReward
         >>> function = openrlhf_reward(NumericReward())
         >>> function(["2 + 3? 5"], ["2 + 3?"], ["5"])["rewards"].tolist()

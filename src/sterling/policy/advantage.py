@@ -119,8 +119,7 @@ def advantages(
     Source: GRPO (arXiv 2402.03300), Dr. GRPO (2503.20783), DAPO (2503.14476), RLOO (2402.14740),
     REINFORCE++ (2501.03262), AP-GRPO (2601.07695; the factor is taken from secondary sources).
 
-    Example::
-
+    Examples:
         >>> advantages([0, 0, 0, 1], ["a"] * 4).values.round(2).tolist()
         [-0.5, -0.5, -0.5, 1.5]
         >>> advantages([0, 0, 0, 1], ["a"] * 4, kind="ap_grpo").values.round(2).tolist()
@@ -169,8 +168,7 @@ def near_miss_utilisation(errors: ArrayLike, values: ArrayLike, tolerance: Posit
 
     Source: our choice.
 
-    Example::
-
+    Examples:
         >>> near_miss_utilisation([0.0, 0.02, 0.03, 0.9], [1.0, 0.5, 0.0, -1.5], 0.01)
         0.5
     """

@@ -43,8 +43,7 @@ def diagnose(log: RewardLog, *, eps: float = TRAINERS["TRL"]) -> Diagnosis:
     Raises:
         InputError: `eps` is not above 0.
 
-    Example::
-
+    Examples:
         >>> from sterling.policy.reward_log import Columns
         >>> rewards = np.array([1.0, 1.0, 0.0, 1.0])[:, None]  # two groups of two
         >>> step, group = np.zeros(4, np.int64), np.array([0, 0, 1, 1])
@@ -114,7 +113,7 @@ def weigh_components(log: RewardLog) -> Components:
     """Share of each reward function in the variance within groups, and where it is constant."""
     groups = find_groups(log.group, len(log))
     several = groups.sums() >= 2
-    # What a function did not score adds nothing to TRL's sum.
+    # Completions that a function did not score add nothing to TRL's sum.
     own = [np.nan_to_num(column) for column in log.rewards.T]
     found = [group_statistics(column, groups) for column in own]
     total = np.sum([each.deviation for each in found], axis=0)

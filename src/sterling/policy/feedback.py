@@ -27,8 +27,7 @@ def relative_squared(prediction: ArrayLike, target: ArrayLike, y_floor: Positive
     Raises:
         InputError: A target is not finite, or `y_floor` is not above 0.
 
-    Example::
-
+    Examples:
         >>> relative_squared([9.0, float("nan")], [10.0, 10.0]).round(4).tolist()
         [0.01, inf]
     """
@@ -44,8 +43,7 @@ def absolute(prediction: ArrayLike, target: ArrayLike) -> Floats:
     Raises:
         InputError: A target is not finite.
 
-    Example::
-
+    Examples:
         >>> absolute([9.0, 12.5], 10.0).tolist()
         [1.0, 2.5]
     """
@@ -65,8 +63,7 @@ def angular(prediction: ArrayLike, target: ArrayLike, period: Positive = 360.0) 
     Raises:
         InputError: A target is not finite, or the period is not above 0.
 
-    Example::
-
+    Examples:
         >>> angular([359.0, -350.0], [1.0, 0.0]).tolist()
         [2.0, 10.0]
     """
@@ -85,8 +82,7 @@ def log_ratio(prediction: ArrayLike, target: ArrayLike) -> Floats:
     Raises:
         InputError: A target is not finite or not above 0.
 
-    Example::
-
+    Examples:
         >>> log_ratio([5.0, 20.0, -1.0], 10.0).round(4).tolist()
         [0.6931, 0.6931, inf]
     """
@@ -108,8 +104,7 @@ def box_iou_error(prediction: ArrayLike, target: ArrayLike) -> Floats:
     Raises:
         InputError: The last dimension is not 4, or a target is not finite or has no area.
 
-    Example::
-
+    Examples:
         >>> box_iou_error([[0, 0, 2, 2]], [[1, 0, 3, 2]]).round(4).tolist()
         [0.6667]
     """
@@ -134,8 +129,7 @@ def point_to_box(prediction: ArrayLike, target: ArrayLike) -> Floats:
     Raises:
         InputError: The last dimensions are not 2 and 4, or a target is not finite or has no area.
 
-    Example::
-
+    Examples:
         >>> point_to_box([[5, 5], [13, 14]], [0, 0, 10, 10]).tolist()
         [0.0, 5.0]
     """
@@ -157,8 +151,7 @@ def edit_distance(prediction: Sequence[str | None], target: Sequence[str]) -> Fl
     Raises:
         InputError: The numbers of texts differ, or a target is not a text.
 
-    Example::
-
+    Examples:
         >>> edit_distance(["kitten", None], ["sitting", "x"]).round(4).tolist()
         [0.4286, 1.0]
     """

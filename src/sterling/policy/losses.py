@@ -24,8 +24,7 @@ def k3_divergence(log_probs: Tensor, reference_log_probs: Tensor) -> Tensor:
     Returns:
         0 or more, of the same shape; unbiased for tokens sampled from π.
 
-    Example::
-
+    Examples:
         >>> k3_divergence(torch.tensor([-1.0]), torch.tensor([-1.0])).tolist()
         [0.0]
     """
@@ -63,8 +62,7 @@ def grpo_loss(
 
     Source: arXiv 2402.03300, equation 3.
 
-    Example::
-
+    Examples:
         >>> log_probs = torch.zeros(2, 3)
         >>> mask = torch.tensor([[True, True, True], [True, False, False]])
         >>> grpo_loss(log_probs, torch.tensor([1.0, -3.0]), mask).item()
@@ -105,8 +103,7 @@ def dapo_loss(
 
     Source: arXiv 2503.14476, equation 8.
 
-    Example::
-
+    Examples:
         >>> mask = torch.tensor([[True, True, True], [True, False, False]])
         >>> dapo_loss(torch.zeros(2, 3), torch.tensor([1.0, -1.0]), mask).item()
         -0.5
@@ -140,8 +137,7 @@ def dr_grpo_loss(
 
     Source: arXiv 2503.20783.
 
-    Example::
-
+    Examples:
         >>> mask = torch.tensor([[True, True, True], [True, False, False]])
         >>> dr_grpo_loss(torch.zeros(2, 3), torch.tensor([1.0, -1.0]), mask, length=4).item()
         -0.25
@@ -175,8 +171,7 @@ def gspo_loss(
 
     Source: arXiv 2507.18071, equation 5; the clip widths are recalled.
 
-    Example::
-
+    Examples:
         >>> gspo_loss(torch.zeros(2, 3), torch.tensor([1.0, -3.0]), torch.ones(2, 3)).item()
         1.0
     """

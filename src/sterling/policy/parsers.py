@@ -54,8 +54,7 @@ def last_number(text: str) -> float | None:
     Returns:
         A finite number, or None where there is none, as after a division by zero.
 
-    Example::
-
+    Examples:
         >>> last_number("Between 3 and 5, so about 1,250.5 in total.")
         1250.5
     """
@@ -73,8 +72,7 @@ def tagged(tag: str, inner: NumberParser = last_number) -> NumberParser:
     Raises:
         InputError: The name of the tag is not one word.
 
-    Example::
-
+    Examples:
         >>> tagged("answer")("I see 3 boxes. <answer>4</answer> Or 5?")
         4.0
     """
@@ -94,8 +92,7 @@ def tagged_text(text: str, tag: str) -> str | None:
     Returns:
         The text without surrounding space, or None where no tag is opened and closed.
 
-    Example::
-
+    Examples:
         >>> tagged_text("<answer> 4 m </answer>", "answer")
         '4 m'
     """
@@ -119,8 +116,7 @@ def in_unit(unit: str) -> NumberParser:
     Raises:
         InputError: The unit is not known.
 
-    Example::
-
+    Examples:
         >>> in_unit("m")("It is 250 cm wide.")
         2.5
         >>> in_unit("m")("It is 90 degrees.") is None
@@ -158,8 +154,7 @@ def points(text: str) -> list[tuple[float, float]]:
     Returns:
         The points in their order; an empty list where there are none.
 
-    Example::
-
+    Examples:
         >>> points('{"points": [[10, 20], [30.5, -4]]}')
         [(10.0, 20.0), (30.5, -4.0)]
     """
@@ -172,8 +167,7 @@ def json_in(text: str) -> Any:
 
     ``NaN`` and ``Infinity`` are not JSON. At most 1,000 openings that lead nowhere are tried.
 
-    Example::
-
+    Examples:
         >>> json_in('Here it is: {"count": 3}. Done.')
         {'count': 3}
     """

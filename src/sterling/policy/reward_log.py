@@ -115,7 +115,7 @@ def read_reward_log(
         InputError: A file cannot be read, a column is missing, or ids of groups are missing. The
             message names it.
 
-    Example:
+    Examples:
         >>> read_reward_log(Path("run/completions")).columns.rewards  # doctest: +SKIP
         ('format_reward', 'snra')
     """

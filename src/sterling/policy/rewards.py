@@ -29,8 +29,7 @@ class NumericReward:
         activation: Turns errors and a sharpness into rewards in [0, 1].
         sharpness: A number, or a schedule.
 
-    Example::
-
+    Examples:
         >>> reward = NumericReward(sharpness=100)
         >>> reward(["It is 9 m.", "10", "no idea"], [10, 10, 10]).round(3).tolist()
         [0.538, 1.0, 0.0]
@@ -108,8 +107,7 @@ def texts_of(completions: Sequence[Any]) -> list[str]:
     Raises:
         InputError: A completion is neither; the message names the first.
 
-    Example::
-
+    Examples:
         >>> texts_of(["5", [{"role": "assistant", "content": "6"}]])
         ['5', '6']
     """
@@ -136,8 +134,7 @@ def overlong_penalty(lengths: ArrayLike, *, longest: Count, cache: Natural) -> F
 
     Source: DAPO (arXiv 2503.14476).
 
-    Example::
-
+    Examples:
         >>> overlong_penalty([10, 15, 30], longest=20, cache=10).tolist()
         [0.0, -0.5, -1.0]
     """

@@ -90,8 +90,7 @@ class Schedule:
         curve: The parameters, fixed.
         step: Current step. Every process must count the same steps.
 
-    Example::
-
+    Examples:
         >>> sharpness = Schedule.linear(1, 101, steps=100)
         >>> sharpness.advance()
         >>> sharpness.value
@@ -144,8 +143,7 @@ class Schedule:
 
         Source: a re-implementation of Smooth Operator for the form; the defaults are our choice.
 
-        Example::
-
+        Examples:
             >>> round(Schedule.sigmoid(1, 100, steps=10).at(6), 1)
             50.5
         """

@@ -47,7 +47,7 @@ class ReasoningCase:
 
 
 def write_step(step: TemplateStep, value: Value, *, place: str | None = None) -> str:
-    """Write a step: "[view][modality] finding = value unit; implication".
+    """Write a step, ``[view][modality] finding = value unit; implication``.
 
     Args:
         step: Step of the template.
@@ -74,7 +74,7 @@ def write_reasoning(template: ReasoningTemplate, values: Mapping[str, Value]) ->
         template: The template.
         values: Values by measurement.
 
-    Example:
+    Examples:
         >>> from sterling.reasoning import builtin_templates
         >>> template = builtin_templates()["ebstein_anomaly"]
         >>> values = {step.measurement: step.polarity or step.range[0] for step in template.steps}

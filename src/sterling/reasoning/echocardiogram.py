@@ -80,7 +80,7 @@ def template_support(template: ReasoningTemplate, values: Mapping[str, Value]) -
     Raises:
         InputError: No measurement of the template is known.
 
-    Example:
+    Examples:
         >>> from sterling.reasoning import builtin_templates
         >>> template = builtin_templates()["dilated_cardiomyopathy"]
         >>> template_support(template, {"LV end-diastolic diameter": 6.5})

@@ -232,7 +232,7 @@ def relaxed_forget_set(
 
     Source: arXiv 2604.04255 names the parts; equations, rate and rounding are our choice.
 
-    Example:
+    Examples:
         >>> relaxed_forget_set(tokens, loss, 10, l2=1.0, start=weights, research_use=True).chosen
     """
     require_research_use(research_use)
@@ -267,7 +267,7 @@ def relaxed_forget_set(
 def capped_simplex(values: Tensor, total: float) -> Tensor:
     """Nearest point with entries in [0, 1] that sum to at most `total`.
 
-    Example:
+    Examples:
         >>> capped_simplex(torch.tensor([2.0, 0.5, 0.5]), 1.5)
         tensor([1.0000, 0.2500, 0.2500])
     """

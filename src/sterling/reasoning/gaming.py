@@ -240,7 +240,7 @@ def reward_gaming(reward: Reward, cases: Sequence[ReasoningCase]) -> GamingMatri
         InputError: There are fewer than two cases, or the reward returns something else: no
             number, no total, or other components for another text. The message names the exploit.
 
-    Example:
+    Examples:
         >>> from sterling.reasoning import builtin_templates
         >>> steps = (template := builtin_templates()["severe_aortic_stenosis"]).steps
         >>> values = [{step.measurement: step.range[end] for step in steps} for end in (0, 1)]

@@ -78,7 +78,7 @@ def grid_of(signals: Signals, points: int = 25, confidence: Confidence = "agreem
         points: Number of quantiles of each.
         confidence: As `ReasoningSets`.
 
-    Example:
+    Examples:
         >>> len(grid_of(signals).settings())
     """
     shares = np.linspace(0, 1, points)
@@ -116,7 +116,7 @@ def evaluate_grid(
         loss: "valid": a set is right if it holds a right answer with a valid trace; "answer": if it
             holds a right answer.
 
-    Example:
+    Examples:
         >>> evaluate_grid(signals, grid_of(signals)).risk.min()
     """
     n, right = len(signals), _right(signals, loss)
@@ -195,7 +195,7 @@ def _running(signals: Signals, kept: NDArray[np.bool_], confidence: Confidence) 
         return np.asarray(counted.max(axis=1), dtype=np.float64)
     if confidence == "max":
         return np.maximum.accumulate(np.where(kept, signals.quality, -np.inf), axis=1)
-    # Of each question alone: a set must not depend on the questions that it is predicted with.
+    # Each question alone: a set must not depend on the questions that it is predicted with.
     return np.asarray(np.cumsum(np.where(kept, expit(signals.quality), 0.0), axis=1))
 
 

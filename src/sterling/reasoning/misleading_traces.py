@@ -129,7 +129,7 @@ def committing_tokens(reached: Tensor) -> Tensor:
     Source: our choice. Gradients of the answer given the whole trace (`influential_tokens`) weigh
     tokens that the answer is copied or computed from, not those that decide which trace is written.
 
-    Example:
+    Examples:
         >>> committing_tokens(torch.tensor([0.1, 0.1, 0.9, 0.9]))
         tensor([0., 1., 0.])
     """

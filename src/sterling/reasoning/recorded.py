@@ -26,7 +26,7 @@ def read_recorded(folder: Path) -> list[Question]:
     Raises:
         InputError: Neither is there, or a line lacks a field.
 
-    Example:
+    Examples:
         >>> read_recorded(Path("gsm8k"))
     """
     for name, read in ((GSM8K, _gsm8k), (MATH, _math)):
@@ -66,7 +66,7 @@ def draw_solutions(
     Returns:
         Questions; the last number of a solution is its answer.
 
-    Example:
+    Examples:
         >>> draw_solutions(model, [("2 + 3?", "5")], 8, Sampling(temperature=1.2, top_p=0.85))
     """
     prompts = [prompt.format(question=text) for text, _ in questions for _ in range(solutions)]

@@ -86,7 +86,7 @@ def process_quantity(valid: int, wanted: int) -> float:
     ``min(n/N, 1) exp(-max(0, n/N - 1.25)^2 / (2 * 0.25^2))`` for n valid and N wanted steps. Our
     choice: the paper says only that too few and too many steps lose.
 
-    Example:
+    Examples:
         >>> process_quantity(1, 8), process_quantity(8, 8), round(process_quantity(24, 8), 9)
         (0.125, 1.0, 0.0)
     """
@@ -191,7 +191,7 @@ class ClinicalReward:
     Raises:
         InputError: A weight is negative, all are 0, or a share lies outside [0, 1].
 
-    Example:
+    Examples:
         >>> from sterling.reasoning import builtin_templates, write_reasoning
         >>> template = builtin_templates()["severe_aortic_stenosis"]
         >>> values = {step.measurement: sum(step.range) / 2 for step in template.steps}

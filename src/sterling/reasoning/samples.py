@@ -100,7 +100,7 @@ def read_questions(path: Path, *, gold: bool = True) -> list[Question]:
         InputError: A line is no such object, a question has no solution, fields differ in length,
             or a number is none. The message names the line.
 
-    Example:
+    Examples:
         >>> read_questions(Path("samples.jsonl"))
     """
     questions = []
@@ -139,7 +139,7 @@ def signals_of(
         InputError: No question, one with too few solutions, or a checker that raises or answers
             with something else than yes or no.
 
-    Example:
+    Examples:
         >>> signals_of(read_questions(Path("samples.jsonl"))).correct.mean()
     """
     if not questions:
@@ -173,7 +173,7 @@ def signals_of(
 def canonical(answer: str) -> str:
     """An answer by which equal ones are known: a number without its format, else lower case.
 
-    Example:
+    Examples:
         >>> canonical("$1,200.00") == canonical("1200")
         True
     """

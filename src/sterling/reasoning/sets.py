@@ -49,7 +49,7 @@ CHECKERS: Mapping[str, Checker] = {"arithmetic": arithmetic_holds, "none": lambd
 def smallest_calibration(eps: float, delta: float) -> int:
     """Fewest questions with which any setting can be certified: ``(1 - eps)^n <= delta``.
 
-    Example:
+    Examples:
         >>> smallest_calibration(0.1, 0.05)
         29
     """
@@ -111,7 +111,7 @@ class ReasoningSets:
     (Quach et al., ICLR 2024), with the loss of arXiv 2604.13395: no accepted trace with the right
     answer. The configurations and the split are our choice.
 
-    Example:
+    Examples:
         >>> sets = ReasoningSets(eps=0.2, delta=0.05).calibrate(questions)
         >>> sets.predict(new)[0].answers
     """

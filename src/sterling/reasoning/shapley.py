@@ -72,7 +72,7 @@ def shapley_values(
     Source: Castro, Gómez and Tejada, Computers & Operations Research 36 (2009); truncation:
     Ghorbani and Zou, ICML 2019; reversed orders: Mitchell et al., JMLR 23 (2022).
 
-    Example:
+    Examples:
         >>> shapley_values(lambda kept: float(kept.sum()), 3, permutations=4).values
         array([1., 1., 1.])
     """
@@ -114,7 +114,7 @@ def exact_shapley_values(value: Value, players: int) -> Shapley:
 
     Source: Shapley, Contributions to the Theory of Games II (1953).
 
-    Example:
+    Examples:
         >>> exact_shapley_values(lambda kept: float(kept[0]), 2).values
         array([1., 0.])
     """
@@ -145,9 +145,9 @@ def sufficient_subset(values: Any, allowance: float) -> NDArray[np.bool_]:
         allowance: Largest sum of positive values left out, 0 or more.
 
     Returns:
-        Which players are kept, bool (players,).
+        Mask of the players that are kept, bool (players,).
 
-    Example:
+    Examples:
         >>> sufficient_subset([0.5, 0.01, -0.2, 0.02], allowance=0.02)
         array([ True, False, False,  True])
     """

@@ -123,7 +123,7 @@ def parse_reasoning(text: str) -> Reasoning:
     Raises:
         InputError: The argument is not a string.
 
-    Example:
+    Examples:
         >>> found = parse_reasoning("<think>[A4C][M-mode] TAPSE = 12 mm; poor function</think>")
         >>> found.steps[0].value, found.steps[0].unit, found.answer
         (12.0, 'mm', None)

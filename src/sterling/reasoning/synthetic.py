@@ -102,7 +102,7 @@ def draw_cases(
     Raises:
         InputError: The count is negative.
 
-    Example:
+    Examples:
         >>> [case] = draw_cases(1, seed=0)
         >>> sorted(case.values)[:2]
         ['E-point septal separation', "E/e' ratio"]

@@ -134,7 +134,7 @@ class ReasoningTemplate(BaseModel):
         review: Who reviewed the template, or that nobody did.
         steps: The steps, in an order that respects ``depends_on``.
 
-    Example:
+    Examples:
         >>> template = builtin_templates()["cardiac_tamponade"]
         >>> template.steps[0].measurement, template.steps[0].range
         ('pericardial effusion depth', (20.0, 45.0))

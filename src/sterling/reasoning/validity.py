@@ -58,7 +58,7 @@ def equations(trace: str) -> list[Equation]:
     Args:
         trace: Any text.
 
-    Example:
+    Examples:
         >>> [one.holds for one in equations("3 apples * 4 is 3*4 = 12, then 12 - 5 = 8")]
         [True, False]
     """
@@ -74,7 +74,7 @@ def equations(trace: str) -> list[Equation]:
 def arithmetic_holds(trace: str) -> bool:
     """Whether a trace writes one equation or more, and all of them hold.
 
-    Example:
+    Examples:
         >>> arithmetic_holds("She has 16 - 3 = 13 eggs, and 13 - 4 = 9 are left.")
         True
         >>> arithmetic_holds("She sells them all.")
@@ -90,7 +90,7 @@ def evaluate(expression: str) -> float:
     Returns:
         A finite number, or NaN where the text is no such expression, or divides by 0.
 
-    Example:
+    Examples:
         >>> evaluate("(16 - 3) * $2.50")
         32.5
     """

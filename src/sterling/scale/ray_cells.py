@@ -41,8 +41,10 @@ class RayCells:
         InputError: Ray is not installed, the address does not answer, or the deadline is not
             positive.
 
-    Example:
-        ``run_study(study, config, ..., backend=RayCells("10.0.0.7:6379", deadline=600))``
+    Examples:
+        ```python
+        run_study(study, config, ..., backend=RayCells("10.0.0.7:6379", deadline=600))
+        ```
     """
 
     address: str | None = None

@@ -134,7 +134,7 @@ _OWN = (
     ),
     StudyEntry(
         "kv_cloak",
-        "What a key-value cache gives away of a prompt, and what KV-Cloak hides of it.",
+        "Prompts recovered from a key-value cache, and their protection by KV-Cloak.",
         "privacy",
         "luo2026shadow",
         "sterling.studies.privacy.kv_cloak.study",
@@ -246,7 +246,7 @@ _OWN = (
     ),
     StudyEntry(
         "raml",
-        "What attention and a frozen representation each add to meta-learning.",
+        "Gains of meta-learning from attention and from a frozen representation.",
         "image",
         "qin2018representation",
         "sterling.studies.image.raml",

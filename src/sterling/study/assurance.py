@@ -22,7 +22,7 @@ class Part:
         name: Its name in the system.
         verb: Command that assessed it.
         folder: Its run folder.
-        evidence: What that found; None where nothing could be measured.
+        evidence: Evidence of that run; None where nothing could be measured.
         reason: Why nothing could be measured, "" otherwise.
     """
 

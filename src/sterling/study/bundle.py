@@ -95,8 +95,10 @@ def write_bundle(folders: Sequence[Path], out: Path) -> str:
     Raises:
         InputError: A folder holds no finished run, or a damaged one; two runs have one name.
 
-    Example:
-        ``write_bundle([Path("runs/cdcn-quick-0")], Path("bundle.zip"))``
+    Examples:
+        ```python
+        write_bundle([Path("runs/cdcn-quick-0")], Path("bundle.zip"))
+        ```
     """
     names = [folder.resolve().name for folder in folders]
     if len(set(names)) < len(names):

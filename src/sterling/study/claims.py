@@ -39,7 +39,7 @@ _DESIGN: ContextVar[Design] = ContextVar("design", default="fixed")
 def use_design(design: Design) -> Iterator[None]:
     """Test the claims that are made meanwhile under a design.
 
-    Example:
+    Examples:
         >>> with use_design("sequential"):
         ...     claim = positive("id", "A gain.", [1.0, 1.1, 0.9, 1.0, 1.2])
         >>> claim.estimand
@@ -101,7 +101,7 @@ def within(
         low: Smallest value allowed.
         high: Largest value allowed.
         paper: The paper's own figure, None where it gives none.
-        over: What the values are taken over, in plural.
+        over: Unit of the values, in plural ("repetitions").
 
     Raises:
         InputError: ``low`` is not below ``high``.
@@ -166,10 +166,10 @@ def more_often(
     Args:
         claim_id: Short stable name.
         claim: The sentence.
-        share: How often it happened.
+        share: Number of times that it happened, of how many trials.
         level: Error level of the test, in (0, 1/2).
         paper: The paper's own figure, None where it gives none.
-        over: What the trials are, in plural.
+        over: Name of the trials, in plural.
     """
     if _DESIGN.get() == "sequential":
         interval = rate_sequence(share.errors, share.trials, 1 - level)

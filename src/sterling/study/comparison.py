@@ -285,7 +285,7 @@ def with_verdicts(rows: Sequence[Difference]) -> list[Difference]:
     The chance that any figure which did not change is called better or worse is at most `LEVEL`, as
     far as the intervals hold.
 
-    Example:
+    Examples:
         >>> up = Difference("AUC", 0.8, 0.9, 0.1, 0.06, 0.14, True, "higher", 1e-6)
         >>> [row.verdict for row in with_verdicts([up, replace(up, p_value=0.2)])]
         ['better', 'undecided']

@@ -55,7 +55,7 @@ class StudyEntry:
         module: Module whose ``STUDY`` is the study; imported when the study is run.
         presets: Names of its presets.
 
-    Example:
+    Examples:
         >>> entry = StudyEntry("coin", "Is a coin fair?", "chance", "yu2020searching", "coin_study")
         >>> entry.paper.title.startswith("Searching Central Difference")
         True
@@ -105,7 +105,7 @@ def find_study(name: str, studies: Mapping[str, T]) -> T:
     """Return the study of that name, or its entry.
 
     Args:
-        name: What the user wrote.
+        name: Name that the user wrote.
         studies: Studies or entries by name.
 
     Raises:

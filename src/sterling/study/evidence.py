@@ -1,4 +1,4 @@
-"""What a run leaves: claims with verdicts, metrics, tables and figures, in one JSON document."""
+"""Evidence of a run: claims with verdicts, metrics, tables and figures, in one JSON document."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -24,7 +24,7 @@ class Metric(_Record):
     """One measured number.
 
     Attributes:
-        name: What was measured, in the field's terms.
+        name: Quantity that was measured, in the field's terms.
         value: The number; None when it could not be measured.
         low: Lower end of the 95 % interval; None when there is none.
         high: Upper end.
@@ -41,7 +41,7 @@ class Metric(_Record):
 
 
 class Sample(_Record):
-    """What a claim, or one part of it, was tested on: values, counts, or neither for an estimate.
+    """Data behind a claim or one part of it: values, counts, or neither for an estimate.
 
     Attributes:
         part: Name of the part; None where the claim has no parts.
@@ -63,14 +63,14 @@ class Claim(_Record):
         id: Short stable name.
         claim: The sentence.
         paper: The paper's own figure; None where it gives none.
-        estimand: What is estimated, from how much data, with which interval.
+        estimand: Quantity estimated, the number of data behind it and the kind of interval.
         measured: The estimate; None when it could not be measured.
         low: Lower end of its interval; None when there is none.
         high: Upper end.
-        bar: What the interval is compared with, such as "> 0" or "<= 0.2".
+        bar: Bar that the interval is compared with, such as "> 0" or "<= 0.2".
         verdict: Holds when the whole interval lies on the right side of the bar, does not hold when
             it lies on the wrong side, undecided in between or without an interval.
-        sample: What was tested, for every part.
+        sample: Data of the test, for every part.
         bar_low: Lower end of the bar; None where there is none.
         bar_high: Upper end.
         error: Chance that the interval which decides misses the true value.
@@ -101,7 +101,7 @@ class Claim(_Record):
 
     @property
     def rule(self) -> str:
-        """How the verdict follows from the numbers, for people."""
+        """Rule by which the verdict follows from the numbers, for people."""
         return f"{self.estimand}; holds if all of the interval is {self.bar}"
 
 
@@ -143,7 +143,7 @@ class Findings(_Record):
     """Evidence without the record of the run.
 
     Attributes:
-        scope: What the numbers hold for; whether the data are simulated comes first.
+        scope: Scope of the numbers; whether the data are simulated comes first.
         not_scored: Number of items that could not be scored.
         metrics: Headline numbers.
         claims: Claims, tested.
@@ -175,8 +175,8 @@ class Evidence(Findings):
         design: "fixed": intervals for a number of repetitions chosen beforehand. "sequential":
             repetitions were added until claims were decided, and claims use confidence sequences.
         repetitions: Number of repetitions that a sequential run used; None for a fixed one.
-        stopped: What ended a sequential run: "decided" (every claim that has a confidence sequence
-            is), "budget" or "max repetitions"; None for a fixed one.
+        stopped: Reason why a sequential run ended: "decided" (every claim that has a confidence
+            sequence is), "budget" or "max repetitions"; None for a fixed one.
     """
 
     schema_version: Literal[1] = SCHEMA_VERSION
@@ -233,11 +233,11 @@ def metric_of_mean(
     """Mean of a number over repetitions, with its 95 % Student-t interval.
 
     Args:
-        name: What was measured.
+        name: Quantity that was measured.
         unit: Unit of the number.
         values: One per repetition. One value has no interval; no value is a metric that could not
             be measured.
-        over: What the values are taken over, in plural.
+        over: Unit of the values, in plural ("repetitions").
     """
     interval = mean_interval(values) if len(values) > 1 else None
     return Metric(

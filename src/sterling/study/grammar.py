@@ -36,7 +36,7 @@ class Config(BaseModel):
 
 @dataclass(frozen=True)
 class Views:
-    """What people look at, derived from the results of a run.
+    """Metrics, tables and figures for people, derived from the results of a run.
 
     Attributes:
         metrics: Headline numbers.
@@ -62,7 +62,7 @@ class Study(Generic[C]):
         measure: Runs the study's cells and returns what they measured.
         claims: The paper's claims, from the results.
         views: Metrics, tables and figures, from the results.
-        scope: What the numbers hold for; "SIMULATED" comes first where the data are.
+        scope: Scope of the numbers; "SIMULATED" comes first where the data are.
         no_data: Why the study cannot take data from `Config.data`; None when it can.
         repetitions: Configuration field that counts its repetitions, for runs that add some until
             claims are decided. No repetition may depend on how many there are. None where there is
@@ -95,7 +95,7 @@ def override(config: C, assignments: Sequence[str]) -> C:
     """A configuration with some fields set from ``key=value`` texts.
 
     Args:
-        config: Where every other field comes from.
+        config: Configuration that every other field comes from.
         assignments: ``key=value``; ``outer.inner=value`` for a nested field. The value is read as
             JSON, or else taken as text.
 
@@ -155,8 +155,8 @@ def run_study(
         preset: Name of the preset that the configuration comes from.
         seed: Seed of the run.
         folder: Run folder; also receives ``results.parquet``.
-        backend: Where cells run: "processes", "inline", "ray", or a `sterling.runs.Backend`. The
-            evidence is the same.
+        backend: Backend that runs the cells: "processes", "inline", "ray", or a
+            `sterling.runs.Backend`. The evidence is the same.
         until_decided: Add repetitions, a quarter more at a time, until the confidence sequence of
             every claim that has one is decided. A run that its budget or its largest number ended
             resumes when started again with more. None runs as many as the configuration says.
@@ -237,7 +237,7 @@ def finish_run(
 
     Args:
         run: The run.
-        findings: What it found.
+        findings: Findings of the run.
         study: Name of the study, or of the command.
         command: Command that repeats it.
         config: Its configuration.

@@ -31,7 +31,7 @@ class LockedClaim(_Locked):
     Attributes:
         id: Short stable name.
         claim: The sentence.
-        bar: What the interval will be compared with.
+        bar: Bar that the interval will be compared with.
     """
 
     id: str
@@ -125,9 +125,10 @@ def lock(
     Raises:
         InputError: The study needs measurements to say what it claims.
 
-    Example:
-        ``lock(study, study.presets["quick"], preset="quick", seed=0).claims[0].bar`` is "> 0" where
-        the first claim is that a difference is positive.
+    Examples:
+        ```python
+        lock(study, study.presets["quick"], preset="quick", seed=0).claims[0].bar  # "> 0"
+        ```
     """
     design: Design = "fixed" if until_decided is None else "sequential"
     try:

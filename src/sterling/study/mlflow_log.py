@@ -32,8 +32,10 @@ class MlflowLog:
     Raises:
         InputError: MLflow is not installed, or the store does not answer.
 
-    Example:
-        ``MlflowLog("file:///tmp/mlruns").write(evidence, folder)``
+    Examples:
+        ```python
+        MlflowLog("file:///tmp/mlruns").write(evidence, folder)
+        ```
     """
 
     def __init__(self, uri: str) -> None:

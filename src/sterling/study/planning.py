@@ -1,4 +1,4 @@
-"""How many repetitions an undecided claim would need: a projection from a finished run."""
+"""Repetitions that an undecided claim would need: a projection from a finished run."""
 
 import math
 from collections.abc import Callable
@@ -73,7 +73,7 @@ def growth(claim: Claim, power: float = POWERS[1]) -> float | None:
         claim: The claim.
         power: Chance of the verdict, in (0, 1).
 
-    Example:
+    Examples:
         >>> from sterling.measure import Estimate, Interval
         >>> from sterling.study import at_least
         >>> near = at_least("x", "x", Estimate(0.6, Interval(0.4, 0.8), 0.95, "bootstrap"), 0.5)

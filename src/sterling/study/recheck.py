@@ -31,7 +31,7 @@ class ClaimCheck:
         id: Short name of the claim.
         recorded: Verdict in the evidence.
         derived: Verdict derived anew; None where the run keeps nothing that it follows from.
-        source: Where it was derived from: "results.parquet", "recorded values", or "".
+        source: Source of the derived verdict: "results.parquet", "recorded values", or "".
         agrees: Whether verdict, value and interval are the recorded ones; None where there is no
             derived one.
     """

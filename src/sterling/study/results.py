@@ -39,9 +39,9 @@ def row(metric: str, value: float | Rate | Estimate | None, **coordinates: Coord
         metric: Name in the field's terms.
         value: A number; a rate, whose counts are kept; an estimate, whose interval is kept; None
             when it could not be measured.
-        coordinates: Where it was measured, such as ``system="cdcn"``.
+        coordinates: Coordinates of the measurement, such as ``system="cdcn"``.
 
-    Example:
+    Examples:
         >>> row("auc", 0.9, system="cdcn")
         {'metric': 'auc', 'value': 0.9, 'system': 'cdcn'}
     """
@@ -65,7 +65,7 @@ class Results:
             not apply.
         not_scored: Number of items that could not be scored.
 
-    Example:
+    Examples:
         >>> rows = [row("auc", 0.9, system="a", repetition=0), row("auc", 0.8, system="b",
         ... repetition=0)]
         >>> Results.of(rows).values("auc", system="a")
@@ -149,7 +149,7 @@ class Results:
 
         Args:
             metric: Name of the metric.
-            method: How the interval was made, in a few words.
+            method: Name of the interval's method, in a few words.
             coordinates: Coordinates, as in `values`.
 
         Raises:
@@ -242,10 +242,10 @@ class Results:
             name: Short stable name.
             title: Title for people.
             rows: Coordinate, or coordinates, whose values are the rows.
-            columns: What each row shows.
+            columns: Columns of each row.
             order: Values of the first row coordinate, in order; None for those that appear.
             headings: Headings of the row coordinates; None for their names.
-            caption: How to read it.
+            caption: Reading of the table.
         """
         keys = [rows] if isinstance(rows, str) else list(rows)
         metrics = {column.metric for column in columns}
@@ -322,7 +322,7 @@ class Results:
         Args:
             name: Short stable name.
             title: Title for people.
-            caption: What is drawn.
+            caption: Content of the figure.
             metric: Name of the metric.
             by: Coordinate, or coordinates, whose values are the bars.
             order: Values of the first of them, in order; None for those that appear.
@@ -353,7 +353,7 @@ class Results:
         Args:
             name: Short stable name.
             title: Title for people.
-            caption: What is drawn, and how to read it.
+            caption: Content of the figure, and its reading.
             metric: Name of the metric.
             x: Coordinate of the horizontal axis.
             by: Coordinate whose values are the curves.
@@ -389,7 +389,7 @@ class Results:
         Args:
             name: Short stable name.
             title: Title for people.
-            caption: What is drawn.
+            caption: Content of the figure.
             rows: Coordinate whose values are the rows.
             columns: One mean each.
             order: Values of `rows` in order; None for those that appear.

@@ -17,7 +17,7 @@ class Series:
         metric: Name of the metric.
         by_system: For every system its value by repetition.
 
-    Example:
+    Examples:
         >>> acer = Series("acer", {"cdcn": {0: 0.1, 1: 0.2}, "vanilla": {0: 0.3, 1: 0.3}})
         >>> acer.lower("id", "CDCN errs less.", "cdcn", than="vanilla").verdict
         'undecided'
@@ -31,7 +31,7 @@ class Series:
         return list(self.by_system.get(system, {}).values())
 
     def gain(self, system: Coordinate, than: Coordinate) -> list[float]:
-        """By how much a system exceeds another, paired by repetition."""
+        """Return the differences between a system and another, paired by repetition."""
         own, other = self.by_system.get(system, {}), self.by_system.get(than, {})
         return [own[repetition] - other[repetition] for repetition in own if repetition in other]
 

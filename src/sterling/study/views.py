@@ -52,10 +52,10 @@ def lines(
     Args:
         name: Short stable name.
         title: For people.
-        caption: What is drawn, and how to read it.
+        caption: Content of the figure, and its reading.
         x: Positions, shared by all curves.
         series: Heights by the name of the curve; None leaves a gap.
-        labels: Of the two axes.
+        labels: Labels of the two axes.
         log: Logarithmic axes, both.
     """
     data: dict[str, Any] = {
@@ -85,11 +85,11 @@ def matrix(
     Args:
         name: Short stable name.
         title: For people.
-        caption: What is drawn.
+        caption: Content of the figure.
         rows: Names of the rows.
         columns: Names of the columns.
         value: From the names of a row and a column to the number; None leaves a gap.
-        value_label: Of the colour.
+        value_label: Label of the colour.
         centre: Number without a colour.
     """
     return Figure(

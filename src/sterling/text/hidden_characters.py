@@ -10,7 +10,7 @@ _WORD = re.compile(r"[^\W\d_]{2,}")
 
 
 def hidden_characters(text: str) -> dict[str, int]:
-    """How many characters of each suspicious kind a text holds; kinds without any are left out.
+    """Count a text's suspicious characters by kind; kinds without any are left out.
 
     Returns:
         Counts of "zero width" characters (soft hyphens among them), "direction" marks (right-to-

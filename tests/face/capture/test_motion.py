@@ -1,4 +1,4 @@
-"""How clips move: by the second, around their middle frame, heads and hands alike."""
+"""Motion in clips: by the second, around their middle frame, heads and hands alike."""
 
 import numpy as np
 import pytest
@@ -32,7 +32,7 @@ def test_a_single_frame_draws_nothing() -> None:
 
 @pytest.mark.parametrize(("how", "stated"), [(AT_REST, 6.0), (TURNING, 30.0)])
 def test_the_stated_speeds_are_those_of_the_oscillation(how: Sway, stated: float) -> None:
-    # Of a sin(2 pi f t) the root mean square speed is sqrt(2) pi a f; f² has mean 0.116.
+    # The root mean square speed of a sin(2 pi f t) is sqrt(2) pi a f; f² has mean 0.116.
     closed = 2**0.5 * np.pi * how.turn[0] * (((0.5**3 - 0.15**3) / 3) / 0.35) ** 0.5
     assert closed == pytest.approx(stated, rel=0.06)
     rng = np.random.default_rng(1)

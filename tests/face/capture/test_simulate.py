@@ -308,7 +308,7 @@ def test_in_a_clip_the_face_moves_and_the_crop_does_not() -> None:
 
 
 def test_replays_show_a_film_and_prints_a_still(monkeypatch: pytest.MonkeyPatch) -> None:
-    # Where the hand is still only what the instrument shows can move.
+    # The hand is still, so that only the picture on the instrument can move.
     monkeypatch.setattr(
         flat, "sway", lambda clip, _rng: (np.zeros((clip.frames, 3)), np.zeros((clip.frames, 2)))
     )

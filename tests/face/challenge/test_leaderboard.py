@@ -69,7 +69,7 @@ def test_the_folder_can_be_moved(board: Path, tmp_path: Path) -> None:
 
 
 def numbers(document: Any, place: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
-    """Where the numbers of a JSON document stand."""
+    """Return the paths of the numbers in a JSON document."""
     if isinstance(document, Mapping):
         return [p for key, part in document.items() for p in numbers(part, (*place, key))]
     if isinstance(document, list):

@@ -172,7 +172,7 @@ HIFI_PEOPLE = {
     "dev": "1 5 17 2 51 66 3 49 63",
     "test": "1 1 2 3 4 11 14 15 16 2 27 28 30 35 36 37 41 42 3 43 46 47 48 50 57 58 61",
 }
-# Of each split and type (live, transparent, plaster, resin), how many of the grid were released.
+# Number of items released of the grid, by split and type (live, transparent, plaster, resin).
 HIFI_RELEASED = {
     "train": (8108, 8091, 8142, 8173),
     "dev": (1084, 1083, 1089, 1091),
@@ -243,7 +243,7 @@ LISTS = {"wmca": wmca_lists, "suhifimask": suhifimask_lists}
 
 
 def listing(root: str, paths: Iterable[str]) -> Listing:
-    """What `list_folder` says of such a tree, without one."""
+    """Listing that `list_folder` gives for such a tree, without a tree on disk."""
     folders: dict[str, list[str]] = {root: []}
     for path in paths:
         folder, _, name = path.rpartition("/")

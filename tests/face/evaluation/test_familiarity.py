@@ -1,4 +1,4 @@
-"""What a detector was made for is judged, and what is unlike it is refused."""
+"""A detector scores the captures that it was made for, and refuses those unlike them."""
 
 from dataclasses import replace
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What a detector refuses is counted by reason and class, and nothing of it is judged."""
+"""Captures that a detector refuses are counted by reason and class, and none is scored."""
 
 from dataclasses import replace
 

@@ -169,7 +169,7 @@ def test_a_direction_is_never_guessed(tmp_path: Path) -> None:
         read_score_file(path)
     message = str(refusal.value)
     assert "\n" not in message
-    # By hand: of six pairs a bona fide is above an attack in one, (-3, -4).
+    # Counted by hand: a bona fide is above an attack in one of six pairs, (-3, -4).
     assert "--higher-is bona-fide (AUC 0.167) or --higher-is attack (AUC 0.833)" in message
     assert "bona fides have mean -4, median -4 (n = 2)" in message
     assert "attacks have mean 4, median 7 (n = 3)" in message

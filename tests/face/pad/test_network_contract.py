@@ -93,7 +93,7 @@ def pictures(network: Network, count: int = 4, seed: int = 1) -> Tensor:
 
 
 def some(network: Network, count: int = 4) -> Tensor | None:
-    """Which modalities there are: another set for each presentation, for a flexible network."""
+    """Modalities present, another set for each presentation; None for a network that needs all."""
     if not network.flexible:
         return None
     present = torch.ones(count, len(network.modalities), dtype=torch.bool)

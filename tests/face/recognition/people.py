@@ -25,7 +25,7 @@ def gallery_of(people: int, pictures: int, *, spread: float = 0.02, seed: int = 
 
 
 def write_people(path: Path, people: int, pictures: int, *, spread: float = 0.02) -> Path:
-    """What `sterling face embed` would write."""
+    """Write the file that `sterling face embed` would write."""
     vectors, names = vectors_of(people, pictures, spread=spread)
     found = [
         Embedding(f"{name}/{row}.jpg", vector)

@@ -211,7 +211,7 @@ def test_the_interval_over_people_covers() -> None:
             lambda one: float(one.comparisons()[0].mean()), seed=seed, repetitions=100
         )
         covered += found.interval.contains(0.5)
-    # Of a true coverage of 0.92 (the percentile interval's of 25 people) fewer: 1 in 10^4.
+    # At a true coverage of 0.92 (the percentile interval's for 25 people) fewer: 1 in 10^4.
     assert covered >= 81
 
 

@@ -133,7 +133,7 @@ def test_injection_writes_what_generation_after_the_same_tokens_writes(decoder: 
 def test_the_noise_is_as_private_as_it_says() -> None:
     """Golden values of the released accountant, and the exact curve of one Gaussian mechanism."""
     assert noise_multiplier(1e8, 1e-5) == pytest.approx(1.0488e-4, rel=1e-4)
-    # Of the formula that holds for epsilons below 1 alone, at half of the epsilon:
+    # Ratio to the formula that holds for epsilons below 1 alone, at half of the epsilon:
     assert noise_multiplier(1e8, 1e-5) / (2 * 4.844805 / 1e8) == pytest.approx(1082, abs=1)
     for epsilon in (0.5, 1.0, 5.0, 20.0):
         # Two mechanisms of deviation σ are one of σ / √2 (Balle and Wang, 2018, theorem 8).

@@ -68,7 +68,7 @@ def test_tuning_keeps_the_best_a_on_the_paired_model() -> None:
 
 
 def test_the_bound_of_an_imputed_mean_is_ours() -> None:
-    """Where the reference gives 0.1, p(x) would be (1.3 · (-2) + 0.7) / 2 = -0.95 without it."""
+    """Without it p(x) would be (1.3 · (-2) + 0.7) / 2 = -0.95 for a reference that gives 0.1."""
     bare = ((1 + 0.3) * ((0.1 + 0.3 - 1) / 0.3) + (1 - 0.3)) / 2
     assert bare == pytest.approx(-0.95)
     bounded = likelihood_ratio([0.6], [[0.1]], [[False]], offline_a=0.3, impute=True)

@@ -38,7 +38,7 @@ def test_alike_sets_pass_and_both_kinds_of_leak_fail() -> None:
 
 
 def test_false_alarms_are_as_rare_as_the_interval_says() -> None:
-    # Where the truth is at the edge of the tolerance, the claim fails in at most 2.5 % of runs.
+    # With the truth at the edge of the tolerance the claim fails in at most 2.5 % of runs.
     fails = sum(
         verdict(losses(s, 150), losses(s + 10_000, 150)) == "does not hold" for s in range(200)
     )

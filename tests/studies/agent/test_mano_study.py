@@ -1,4 +1,4 @@
-"""What the study counts of episodes, and what its claims make of stages."""
+"""The study's counts of episodes, and its claims about stages."""
 
 from typing import Any
 

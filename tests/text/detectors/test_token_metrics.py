@@ -198,7 +198,7 @@ def test_diversity_entropy_of_known_series() -> None:
 
 
 def test_lastdes_spread_is_unbiased() -> None:
-    """Of five scales the biased deviation would be √(4 / 5) = 0.894 of it."""
+    """The biased deviation of five scales would be √(4 / 5) = 0.894 of it."""
     series = np.random.default_rng(0).normal(-2, 1, 60)
     entropies = [
         diversity_entropy(np.convolve(series, np.full(k, 1 / k), mode="valid"), 600)

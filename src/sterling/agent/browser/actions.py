@@ -58,7 +58,7 @@ class Action:
     Raises:
         InputError: The kind is unknown, or the action lacks what its kind needs.
 
-    Example:
+    Examples:
         >>> Action("fill", ref=3, text="Ada").describe()
         'fill [3] "Ada"'
     """

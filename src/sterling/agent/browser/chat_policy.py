@@ -33,10 +33,11 @@ class ChatPolicy:
         sampling: Settings of the drawing of tokens.
         memory: Earlier actions that are shown.
 
-    Example::
-
+    Examples:
+        ```python
         policy = ChatPolicy(Endpoint("http://127.0.0.1:8000/v1", "qwen"))
         run_episodes({"login-user": env}, [("login-user", 0)], lambda: policy)
+        ```
     """
 
     def __init__(
@@ -83,7 +84,7 @@ class ChatPolicy:
 def action_line(answer: str) -> str:
     r"""Return the last line of an answer that looks like a call, else its last line.
 
-    Example:
+    Examples:
         >>> action_line("I press it.\n```\nclick('3')\n```")
         "click('3')"
     """

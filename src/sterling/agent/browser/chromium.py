@@ -72,10 +72,11 @@ class Browser:
     Raises:
         InputError: A package or Chromium is missing, or Chromium does not start.
 
-    Example::
-
+    Examples:
+        ```python
         with Browser() as browser, MiniWobEnv("click-test-2", browser=browser) as env:
             observation, info = env.reset(seed=0)
+        ```
     """
 
     def __init__(self, executable: Path | None = None) -> None:

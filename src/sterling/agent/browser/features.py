@@ -67,7 +67,7 @@ class Encoded:
 def tokens_of(goal: str) -> tuple[Token, ...]:
     """Split a goal into words and signs, at most 48.
 
-    Example:
+    Examples:
         >>> [token.text for token in tokens_of('Enter "Ada" and press Submit.')]
         ['Enter', '"', 'Ada', '"', 'and', 'press', 'Submit', '.']
     """

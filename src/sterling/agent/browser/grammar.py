@@ -65,7 +65,7 @@ def parse_action(text: str, grammar: Grammar, *, fields: Sequence[str] = ()) -> 
 
     Source: action sets of UI-TARS, BrowserGym and MiniWoB++, as their code reads them.
 
-    Example:
+    Examples:
         >>> parse_action("click('12')", "browsergym")
         Action(kind='click', ref=12, point=None, text='', end=None, scroll=(0.0, 0.0))
     """

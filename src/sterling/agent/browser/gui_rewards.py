@@ -32,7 +32,7 @@ def step_reward(action: Action | None, wanted: Action, seen: Observation) -> flo
 
     Source: the parts and shares are ours; Mano's are not published in what we could read.
 
-    Example:
+    Examples:
         >>> from sterling.agent.browser import Element
         >>> box = (0.0, 0.0, 40.0, 20.0)
         >>> seen = Observation("", "", "", (Element(1, "button", "", "OK", "", box),))
@@ -58,7 +58,7 @@ def step_reward(action: Action | None, wanted: Action, seen: Observation) -> flo
 def token_f1(text: str, wanted: str) -> float:
     """Return the F1 of the words of two texts, in [0, 1]; 1 for two empty texts.
 
-    Example:
+    Examples:
         >>> round(token_f1("New York", "New Haven"), 2)
         0.5
     """
@@ -74,7 +74,7 @@ def episode_return(episode: Episode) -> float:
 
     A failure also loses 0.02 for each action without effect.
 
-    Example:
+    Examples:
         >>> episode_return(Episode("click-test", 0, reward=1.0))
         1.0
     """

@@ -169,7 +169,7 @@ class LivePage:
             accessibility: Whether to read the accessibility tree.
 
         Returns:
-            What is seen, and the value of `extra`.
+            The observation, and the value of `extra`.
         """
         script = f"([hidden, most]) => [__sterling.observe(hidden, most), {extra}]"
         found, value = await self.evaluate(script, [self._hidden, MOST_ELEMENTS])

@@ -146,7 +146,7 @@ def score_offline(
     Raises:
         InputError: There are no steps, or the numbers of answers do not fit.
 
-    Example:
+    Examples:
         >>> step = OfflineStep("TYPE", "New York", ("7",), ("8",))
         >>> scores = score_offline([OfflineTask("a", "s", "g", (step,))], [[("7", "TYPE", "York")]])
         >>> (scores.element_accuracy, round(scores.operation_f1, 2), scores.step_success)

@@ -109,12 +109,13 @@ class MiniWobEnv(BrowserEnv):
     Raises:
         InputError: The task is unknown, or a package or Chromium is missing.
 
-    Example::
-
+    Examples:
+        ```python
         with MiniWobEnv("click-test-2") as env:
             seen, _ = env.reset(seed=1)
             button = next(one for one in seen.elements if one.text == "ONE")
             seen, reward, done, cut, info = env.step(f"click('{button.ref}')")
+        ```
     """
 
     def __init__(self, task: str, **options: Any) -> None:

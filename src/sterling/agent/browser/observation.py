@@ -150,7 +150,7 @@ class Observation:
     def describe(self, most: int = 100) -> str:
         """Describe the elements, one a line: number, role, text and state; for language models.
 
-        Example:
+        Examples:
             >>> box = (0.0, 0.0, 40.0, 20.0)
             >>> element = Element(3, "button", "", "Submit", "", box)
             >>> Observation("", "", "", (element,)).describe()

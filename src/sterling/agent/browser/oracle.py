@@ -138,9 +138,10 @@ def solve(task: str, seen: Observation) -> Action:
 class OraclePolicy:
     """The scripted solution of each task, which reads the page; an upper bound.
 
-    Example::
-
+    Examples:
+        ```python
         run_episodes({"click-test-2": env}, [("click-test-2", 0)], OraclePolicy)[0].success
+        ```
     """
 
     def __init__(self) -> None:

@@ -145,10 +145,11 @@ class PageEnv(BrowserEnv):
     Raises:
         InputError: The task file is wrong, or a package or Chromium is missing.
 
-    Example::
-
+    Examples:
+        ```python
         with PageEnv(Path("shop/task.yaml")) as env:
             observation, _ = env.reset(seed=0)
+        ```
     """
 
     def __init__(

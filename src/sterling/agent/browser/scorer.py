@@ -286,9 +286,10 @@ class ScorerPolicy:
         model: The scorer.
         draw: `greedy`, or a `sampler`.
 
-    Example::
-
+    Examples:
+        ```python
         run_episodes(envs, jobs, lambda: ScorerPolicy(model))
+        ```
     """
 
     def __init__(self, model: ElementScorer, draw: Callable[[Tensor], Tensor] = greedy) -> None:

@@ -108,7 +108,7 @@ class Site:
 def origin_of(url: str) -> str:
     """Return scheme, host and port of an address; "" if it has none.
 
-    Example:
+    Examples:
         >>> origin_of("http://127.0.0.1:8000/a?b")
         'http://127.0.0.1:8000'
     """

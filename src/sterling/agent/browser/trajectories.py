@@ -56,10 +56,11 @@ class Trajectories:
         frame: One row for each action, with the columns of `SCHEMA`.
         pictures: Picture before each action by file name, uint8 (H, W, 3).
 
-    Example::
-
+    Examples:
+        ```python
         Trajectories.of(episodes).write(Path("runs/demo"))
         Trajectories.read(Path("runs/demo")).frame
+        ```
     """
 
     frame: pl.DataFrame

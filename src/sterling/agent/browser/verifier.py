@@ -56,11 +56,12 @@ class Verifier:
     Source: Mano (arXiv 2509.17336) has a module that checks each action's outcome; its method is
     not published in what we could read. Rules, classes and features are ours.
 
-    Example::
-
+    Examples:
+        ```python
         check = Verifier().check(action, before, after, refused=info.get("refused"))
         if check.alarm:
             ...
+        ```
     """
 
     def __init__(self, learned: "LearnedTier | None" = None) -> None:

@@ -35,7 +35,7 @@ class ClassNameEncoder:
     Raises:
         InputError: A package or transformers is not installed.
 
-    Example:
+    Examples:
         >>> encoder = ClassNameEncoder()
         >>> encoder.images(pictures) @ encoder.texts(["cat", "car"]).T
     """

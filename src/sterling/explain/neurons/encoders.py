@@ -38,7 +38,7 @@ class PretrainedEncoder:
     Raises:
         InputError: There is no such model in the folder, or transformers is not installed.
 
-    Example:
+    Examples:
         >>> encoder = PretrainedEncoder("siglip-base")
         >>> encoder.images(pictures) @ encoder.texts(["a red circle"]).T
     """

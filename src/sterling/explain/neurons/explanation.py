@@ -103,7 +103,7 @@ def explain_units(
         InputError: As `record_activations`; fewer than two phrases; an encoder whose pictures and
             texts have other widths; too few draws for any unit to get a name.
 
-    Example:
+    Examples:
         >>> found = explain_units(network, "layer4", pictures, ["fur", "wheel"], encoder)
         >>> [(one.unit, one.name) for one in found]
     """

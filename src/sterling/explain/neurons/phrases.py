@@ -24,7 +24,7 @@ def clean_phrases(lines: Iterable[str]) -> list[str]:
     Args:
         lines: One phrase each; anything longer is left out.
 
-    Example:
+    Examples:
         >>> clean_phrases(["- Red circle", "2. red  circle.", "a very long line of many words"])
         ['red circle']
     """

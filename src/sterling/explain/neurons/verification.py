@@ -33,7 +33,7 @@ def ablated(
     Raises:
         InputError: There is no such layer or unit.
 
-    Example:
+    Examples:
         >>> with ablated(network, "layer4", 7):
         ...     logits = network(pictures)
     """

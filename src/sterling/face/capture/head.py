@@ -63,7 +63,7 @@ class Subject:
         hair_depth: Thickness of the hair in metres.
         stubble: Strength of facial hair in [0, 1].
         iris: Linear RGB of the iris.
-        brow_height, brow_thickness: Of the brows, relative to the standard.
+        brow_height, brow_thickness: Height and thickness of the brows, relative to the standard.
         lips: Redness of the lips in [0, 1].
         flush: Redness of cheeks and nose, 0 to 1.2.
         cosmetics: Everyday make-up in [0, 1]: evens the skin and colours the lips. People who wear

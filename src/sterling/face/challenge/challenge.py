@@ -289,8 +289,8 @@ def probed(
 ) -> Judgement:
     """The best of several submissions of one detector, each clamped to accept another share.
 
-    That is what somebody wins who sees the ACER of every submission: the threshold is chosen on
-    test.
+    It measures the gain of somebody who sees the ACER of every submission: the threshold is chosen
+    on test.
 
     Args:
         values: As `judge`.

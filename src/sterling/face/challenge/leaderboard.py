@@ -237,7 +237,7 @@ def verify(path: Path, *, rerun: Rerun | None = None) -> list[Check]:
         rerun: Trains an entry's recipe again, too, and compares the scores; None: not done.
 
     Returns:
-        What was checked; the board holds where no check has a problem.
+        The checks; the board is valid where none has a problem.
 
     Raises:
         InputError: The board or its lists cannot be read.

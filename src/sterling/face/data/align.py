@@ -18,9 +18,9 @@ from sterling.face.data.pixels import as_array
 if TYPE_CHECKING:
     from torch import Tensor
 
-# Where eyes, nose and mouth corners lie on average, from the centre of the box in lengths of its
+# Mean positions of eyes, nose and mouth corners, from the centre of the box in lengths of its
 # longer side: the mean over the faces that the shipped detector found in 1,400 photographs of four
-# public sets, made symmetric. An aligned crop so shows as much as one that is not.
+# public sets, made symmetric. An aligned crop thus shows as much as one that is not.
 _TEMPLATE = np.array([-0.18 - 0.115j, 0.18 - 0.115j, 0.09j, -0.15 + 0.245j, 0.15 + 0.245j])
 
 Border = Literal["repeat", "shift"]

@@ -36,7 +36,7 @@ def load_clips(
 ) -> LoadedFaces:
     """Read one clip of every video of a manifest; its first row stands for it.
 
-    Of a video file the clip lies in the middle; of a video cut up into pictures, rows are taken in
+    The clip lies in the middle of a video file; for a video cut up into pictures, rows are taken in
     the order of ``frame``, also in the middle, every `INTERVAL`-th where there are enough and every
     one otherwise. The face is found in the clip's middle frame and cut out of all frames at the
     same place, so that what moves in the crop is the face and not the crop.

@@ -115,7 +115,7 @@ def _bytes(pixels: object) -> _Pixels:
     return np.asarray(pixels, dtype=np.uint8)
 
 
-# What is done, and the highest strength that still means something.
+# Operation, and the highest strength that has a meaning.
 _KINDS: dict[str, tuple[Callable[[_Pixels, float, np.random.Generator], _Pixels], float]] = {
     "low_resolution": (_low_resolution, 1000),
     "noise": (_noise, 255),

@@ -118,7 +118,7 @@ class FaceDetector:
         search finds nothing, something unsure or below 20 of its pixels, or two faces of similar
         size; where the second search loses the face; and in pictures of at most 256 pixels.
 
-        What may be missed: a face larger than the one found, when the coarse search sees no trace
+        It may miss a face larger than the one found, when the coarse search sees no trace
         of it (confidence below 0.3). Boxes differ a little from those of `detect`, since the
         network sees the face at another scale.
 

@@ -75,7 +75,7 @@ def intervene(
         InputError: The kind is unknown; the images are of another type or shape, or have fewer
             pixels than patches a side; or the share is needed and is missing or leaves no frame.
 
-    Example:
+    Examples:
         >>> intervene(torch.zeros(2, 3, 32, 32, dtype=torch.uint8), "grey").shape
         torch.Size([2, 3, 32, 32])
     """

@@ -162,7 +162,7 @@ def visit_faces(
     Raises:
         NothingMeasuredError: Not one row has a face.
 
-    Example:
+    Examples:
         >>> sides = []
         >>> visit_faces(manifest, lambda picture, face: sides.append(face.side))
     """

@@ -38,7 +38,7 @@ def read_source(
         InputError: A protocol is asked for and the folder is no public data set, or nothing can be
             read; the message says what and how to mend it.
 
-    Example:
+    Examples:
         >>> manifest = read_source(Path("photos"))  # doctest: +SKIP
     """
     public = None

@@ -72,7 +72,7 @@ def read_frame_pixels(
 ) -> dict[int, NDArray[np.uint8]]:
     """Read frames from a video file, evenly spread over it, or the next ones from a camera.
 
-    Of a file, each frame is the middle one of `count` equal parts, counted over the frames that
+    Each frame of a file is the middle one of `count` equal parts, counted over the frames that
     can be read. Files are turned upright as their metadata says.
 
     Args:

@@ -39,7 +39,7 @@ class AlignmentTemplate:
     Raises:
         InputError: A number is out of range.
 
-    Example:
+    Examples:
         >>> bool((AlignmentTemplate().points == TEMPLATE).all())
         True
     """
@@ -80,7 +80,7 @@ def template_grid(
 ) -> list[AlignmentTemplate]:
     """Every combination of some crops and shifts, crop by crop.
 
-    Example:
+    Examples:
         >>> [one.shift for one in template_grid([112], [-8, 0, 8])]
         [-8, 0, 8]
     """

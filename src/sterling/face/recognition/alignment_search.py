@@ -142,7 +142,7 @@ def pair_auc(embeddings: Tensor, person: NDArray[np.int64]) -> float:
     Raises:
         InputError: There is no pair of one kind.
 
-    Example:
+    Examples:
         >>> vectors = torch.tensor([[1.0, 0.0], [1.0, 0.1], [0.0, 1.0], [0.1, 1.0]])
         >>> pair_auc(vectors, np.array([0, 0, 1, 1]))
         1.0
@@ -346,7 +346,7 @@ def neighbours(
 ) -> list[AlignmentTemplate]:
     """Templates of a grid one step of crop or of shift away; the template itself if alone.
 
-    Example:
+    Examples:
         >>> from sterling.face.recognition.alignment import template_grid
         >>> grid = template_grid([96, 112, 128], [-8, 0, 8])
         >>> [(one.crop, one.shift) for one in neighbours(grid[0], grid)]

@@ -53,7 +53,7 @@ def face_chip(picture: NDArray[np.uint8], landmarks: ArrayLike) -> NDArray[np.ui
     Raises:
         InputError: There are not five finite landmarks, all are in one place, or in another order.
 
-    Example:
+    Examples:
         >>> import numpy as np
         >>> face_chip(np.zeros((3, 200, 200), np.uint8), CHIP_TEMPLATE).shape
         (3, 150, 150)
@@ -81,7 +81,7 @@ def head_turn(landmarks: ArrayLike) -> float:
     Args:
         landmarks: Eye, eye, nose tip and more, (5, 2), left in the picture first.
 
-    Example:
+    Examples:
         >>> round(head_turn(CHIP_TEMPLATE), 3)
         0.0
     """

@@ -159,7 +159,7 @@ def embed(
     Raises:
         InputError: A file does not exist, or pixels have another type or shape.
 
-    Example:
+    Examples:
         >>> import numpy as np
         >>> embed(np.zeros((3, 64, 64), np.uint8))[0].reason
         'no_face'
@@ -186,7 +186,7 @@ def embed_chips(chips: NDArray[np.uint8]) -> NDArray[np.float32]:
     Raises:
         InputError: The chips have another type or shape.
 
-    Example:
+    Examples:
         >>> import numpy as np
         >>> embed_chips(np.zeros((2, 3, 150, 150), np.uint8)).shape
         (2, 128)
@@ -217,7 +217,7 @@ def _network() -> Any:
     options.intra_op_num_threads = 1
     # Weights become floats once, when the file is read, and not with every picture.
     options.add_session_config_entry("session.disable_quant_qdq", "1")
-    # By name, as ONNX Runtime follows no links, of which some installers make packages.
+    # Passed by name: some installers make packages of links, which ONNX Runtime does not follow.
     values = [onnxruntime.OrtValue.ortvalue_from_numpy(one) for one in weights.values()]
     options.add_external_initializers(list(weights), values)
     return onnxruntime.InferenceSession(

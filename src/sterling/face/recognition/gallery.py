@@ -56,7 +56,7 @@ class Gallery:
     Raises:
         InputError: Lengths differ, or there is no vector.
 
-    Example:
+    Examples:
         >>> vectors = np.eye(2, 128, dtype=np.float32)
         >>> gallery = Gallery.of(vectors, ["bob", "ann"], ["b.jpg", "a.jpg"])
         >>> gallery.people.tolist()
@@ -330,7 +330,7 @@ def identify(
     Raises:
         InputError: The threshold has another direction, or `rank` is below 1.
 
-    Example:
+    Examples:
         >>> vectors = np.eye(2, 128, dtype=np.float32)
         >>> gallery = Gallery.of(vectors, ["ann", "bob"], ["a.jpg", "b.jpg"])
         >>> near, far = Embedding("x.jpg", 0.9 * vectors[1]), Embedding("y.jpg", -vectors[1])

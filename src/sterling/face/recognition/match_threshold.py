@@ -119,7 +119,7 @@ DLIB = MatchThreshold(DLIB_THRESHOLD)
 def percent(estimate: Estimate) -> str:
     """Return a rate with its interval, in percent.
 
-    Example:
+    Examples:
         >>> percent(Estimate(0.012, Interval(0.0099, 0.0234), 0.95, "exact"))
         '1.2 % (0.99 … 2.34)'
     """
@@ -150,7 +150,7 @@ def choose_threshold(
         InputError: Not one rate is given, or the gallery is too small for it; the message says how
             many people would do.
 
-    Example:
+    Examples:
         >>> draw = np.random.default_rng(0)
         >>> vectors = draw.normal(size=(60, 128)).astype(np.float32)
         >>> names = [f"p{number}" for number in range(60)]
@@ -218,7 +218,7 @@ def measure_rates(gallery: Gallery, threshold: Threshold) -> MatchRates:
         NothingMeasuredError: There are fewer than three people.
         InputError: There are more than `MOST_COMPARED` pictures.
 
-    Example:
+    Examples:
         >>> vectors = np.repeat(np.eye(5, 128, dtype=np.float32), 2, axis=0)
         >>> names = [name for name in "abcde" for _ in range(2)]
         >>> rates = measure_rates(Gallery.of(vectors, names, names), DLIB_THRESHOLD)

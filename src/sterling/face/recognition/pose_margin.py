@@ -23,7 +23,7 @@ def pose_ratio(yaw: Tensor, pitch: Tensor) -> Tensor:
         yaw: Degrees, (N,).
         pitch: Degrees, (N,).
 
-    Example:
+    Examples:
         >>> pose_ratio(torch.tensor([0.0, 60.0, -90.0]), torch.zeros(3)).round(decimals=3)
         tensor([0.0000, 0.5000, 1.0000])
     """
@@ -36,7 +36,7 @@ def yaw_ratio(yaw: Tensor) -> Tensor:
     Args:
         yaw: Degrees, (N,).
 
-    Example:
+    Examples:
         >>> yaw_ratio(torch.tensor([0.0, -45.0, 90.0]))
         tensor([0.0000, 0.5000, 1.0000])
     """

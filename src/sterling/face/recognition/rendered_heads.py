@@ -207,7 +207,7 @@ def draw_yaws(
     Raises:
         InputError: A number is out of range.
 
-    Example:
+    Examples:
         >>> draw_yaws(2, 3, near_frontal=1.0).shape
         (2, 3)
     """
@@ -253,7 +253,7 @@ def render_heads(
     Raises:
         InputError: A number is out of range, or an illumination is unknown.
 
-    Example:
+    Examples:
         >>> heads = render_heads([[0.0, 60.0]], size=32)
         >>> heads.images.shape, heads.yaw.tolist()
         (torch.Size([2, 3, 32, 32]), [0.0, 60.0])

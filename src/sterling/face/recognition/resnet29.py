@@ -84,7 +84,7 @@ class ResNet29(nn.Module):
     Args:
         seed: Seed of the initial weights.
 
-    Example:
+    Examples:
         >>> import torch
         >>> network = ResNet29.pretrained()
         >>> tuple(network(torch.zeros(1, 3, 150, 150)).shape)

@@ -34,7 +34,7 @@ class Brand:
 def load_brands() -> tuple[Brand, ...]:
     """Load every brand of the package, in an order that has nothing to do with the names.
 
-    Example:
+    Examples:
         >>> len(load_brands()) > 3000
         True
     """

@@ -1,11 +1,12 @@
 """Logos that are known by one example each, and the naming of what a photograph shows.
 
-Example::
-
+Examples:
+    ```python
     models = load_models()
     gallery = enroll(Path("logos"), models)
     for sight in identify(gallery, [Path("photo.jpg")], models)[Path("photo.jpg")]:
         print(sight.name or "unknown", sight.box)
+    ```
 """
 
 import json

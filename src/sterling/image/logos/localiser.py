@@ -53,7 +53,7 @@ class LogoLocaliser(nn.Module):
         width: Channels of every layer.
         seed: Seed of the initial weights.
 
-    Example:
+    Examples:
         >>> localiser = LogoLocaliser(width=4)
         >>> localiser.find(np.zeros((40, 60, 3), np.uint8), least=0.9)
         LogoBoxes(boxes=array([], shape=(0, 4), dtype=float64), scores=array([], dtype=float64))

@@ -76,7 +76,7 @@ class LogoNetwork(nn.Module):
         design: Sizes.
         seed: Seed of the initial weights.
 
-    Example:
+    Examples:
         >>> network = LogoNetwork(LogoDesign(size=24, width=4, dimension=8))
         >>> network.embed(torch.zeros(2, 3, 24, 24, dtype=torch.uint8)).shape
         torch.Size([2, 8])

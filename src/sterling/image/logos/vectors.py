@@ -39,7 +39,7 @@ def fill_outlines(outlines: Polylines, size: int, *, even_odd: bool = False) -> 
     Returns:
         Share of each pixel that is covered, 0 to 255, (size, size).
 
-    Example:
+    Examples:
         >>> square = np.array([[1.0, 1.0], [3.0, 1.0], [3.0, 3.0], [1.0, 3.0]])
         >>> int((fill_outlines([square], 4) == 255).sum())
         4

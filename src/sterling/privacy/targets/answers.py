@@ -49,7 +49,7 @@ def losses_of(
         InputError: A label that the model does not know, shapes that do not fit, answers that are
             not finite or no probabilities, or a model of another kind.
 
-    Example:
+    Examples:
         >>> import torch
         >>> model = lambda x: torch.stack([x, -x], dim=1)  # logits of two classes
         >>> losses_of(model, torch.tensor([0.0, 3.0]), [0, 0]).round(4)

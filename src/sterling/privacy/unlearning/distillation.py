@@ -146,7 +146,7 @@ def scrub(
     if validation is None or not passed:
         return student
     goal = _error(student, validation)
-    # Of steps that are as near, the last has obeyed longest.
+    # Take the last of equally near steps: it has obeyed longest.
     nearest = min(range(len(passed), 0, -1), key=lambda step: abs(passed[step - 1][0] - goal))
     note_step(nearest)
     rewound = copy.deepcopy(student)

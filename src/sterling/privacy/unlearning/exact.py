@@ -72,7 +72,7 @@ def retrain(
 
 @dataclass(frozen=True)
 class SisaConfig:
-    """How the shards are trained.
+    """Configuration of SISA training: shards, slices, and how one slice is trained.
 
     Attributes:
         train: Training of one slice, from given weights on; it must depend on its arguments only.

@@ -157,7 +157,7 @@ def weighted_ascent(
 ) -> Tensor:
     """Gradient ascent weighted by p^saturation (1 − p)^importance, p the label's probability.
 
-    What is forgotten already is pushed no further. (1, 0) is WGA: Wang et al., "Rethinking LLM
+    Forgotten labels are pushed no further. (1, 0) is WGA: Wang et al., "Rethinking LLM
     Unlearning Objectives: A Gradient Perspective and Go Beyond", ICLR 2025. (5, 1) is SatImp: Yang
     et al., "Exploring Criteria of Loss Reweighting to Enhance LLM Unlearning", 2025.
     """

@@ -102,7 +102,7 @@ def _systems(config: CqilConfig, setting: str) -> Systems:
         )
 
     bare = system(0, False, contrast_weight=0.0)
-    # By the training loop's own objective, with the same augmentation of tones.
+    # The training loop's own objective, with the same augmentation of tones.
     plain = System(bare.network, changes={"augment": True}, finish=bare.finish)
     found = {INVARIANT: system(config.restoring, True), CROSS_ENTROPY: plain}
     if setting == LOW_QUALITY:
@@ -116,7 +116,7 @@ def _systems(config: CqilConfig, setting: str) -> Systems:
 
 
 def _quality(detector: Detector, faces: Faces, _result: Mapping[str, Any]) -> Iterable[Row]:
-    """How a trained network answers to quality, on the development captures, which are sharp."""
+    """Measure a trained network's response to quality on development captures, which are sharp."""
     network, development = detector.model, faces.split("dev")
     assert isinstance(network, CQIL)
     images, label = development.images, development.manifest.bona_fide

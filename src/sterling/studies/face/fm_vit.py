@@ -158,7 +158,7 @@ def _costs(config: FmVitConfig) -> dict[str, tuple[int, int]]:
 
 
 def views(results: Results, config: FmVitConfig) -> Views:
-    """What each network costs and how well it does."""
+    """Show each network's cost and error rates."""
     errors = [Column("ACER", "acer", show="interval"), Column("AUC", "auc")]
     table = Table(
         name="cost",

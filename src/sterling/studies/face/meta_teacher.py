@@ -57,7 +57,7 @@ class MetaTeacherConfig(CaptureConfig):
         inner_rate: α of the student's step that the meta-teacher sees.
         teacher_rate: Learning rate of the meta-teacher.
         learning_rate: Learning rate of the students.
-        device: Where to compute.
+        device: Device to compute on.
     """
 
     protocol: str = "new_types"

@@ -77,11 +77,11 @@ def few_shot_study(
         systems: Systems by name; a function of a module.
         claims: The paper's claims, from the results.
         views: The study's own views, shown after the accuracy of every system.
-        caption: What people must know of the systems.
+        caption: Description of the systems, for people.
         derived: Further rows, from the results of all systems.
-        note: What else people must know before they read the figures.
+        note: Further facts that people must know before they read the figures.
 
-    Example:
+    Examples:
         See ``sterling/studies/image/lwau.py``.
     """
 

@@ -64,7 +64,7 @@ Parts = Mapping[str, LabelledImages]
 
 
 class FewShotConfig(Config):
-    """What the few-shot studies have in common.
+    """Configuration that the few-shot studies share.
 
     Attributes:
         data: Folder of <class>/<picture>, zipped or not (Omniglot, CIFAR-10); replaces `source`.
@@ -87,7 +87,7 @@ class FewShotConfig(Config):
         validation_tasks: Number of validation tasks.
         test_tasks: Number of test tasks of each repetition.
         seeds: Number of repetitions, with other pictures, classes and weights.
-        device: Where networks are trained.
+        device: Device that trains the networks.
     """
 
     source: Embedded = "glyphs"
@@ -128,7 +128,7 @@ class FewShotConfig(Config):
 
 
 class PriorConfig(FewShotConfig):
-    """What studies with prior knowledge have in common.
+    """Configuration that studies with prior knowledge share.
 
     Attributes:
         prior_backbone: Network of the representation.

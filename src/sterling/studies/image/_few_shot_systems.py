@@ -54,7 +54,7 @@ class System:
             for each inner rate that validation classes choose from. None for the nearest centroid
             of the inputs, which learns nothing.
         prior: Training of the representation whose maps are the inputs; None for pictures.
-        changed: What becomes of the inputs, by part, given the seed; None for nothing.
+        changed: Change to the inputs, by part, given the seed; None for none.
         shots: Numbers of shots of its tasks, by turns; empty for the configured one.
         finish: Measures the trained learner further.
         clip: Bound ± of each number of the meta-gradient; None for none.

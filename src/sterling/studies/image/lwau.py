@@ -195,7 +195,7 @@ def views(results: Results, config: LwauConfig) -> Views:
     )
     published = Table(
         name="published",
-        title="What the paper reports, in another setting",
+        title="The paper's figures, in another setting",
         columns=["method", "1 shot, %", "5 shots, %"],
         rows=[["MAML", 48.70, 63.11], ["Meta-SGD", 50.47, 64.03], ["LWAU", 49.93, 64.85]],
         caption="Conv-4 on mini-ImageNet, 84 × 84 pixels, 64 / 16 / 20 classes, 5 ways, 60,000 "

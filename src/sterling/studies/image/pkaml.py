@@ -77,7 +77,7 @@ def across_shots(across: Sequence[int], learner: str, name: str, trained: Traine
 
 
 def derived(results: Results, config: PkamlConfig) -> Iterator[Row]:
-    """What the matrices of accuracy and cross-entropy, trained by tested, say in a repetition."""
+    """Summarise each repetition's matrices of accuracy and cross-entropy, trained by tested."""
     trained = [*map(str, config.across), MIXED]
     for repetition in range(config.seeds):
         for learner in LEARNERS:

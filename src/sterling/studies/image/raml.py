@@ -115,7 +115,7 @@ def claims(results: Results, _: RamlConfig) -> list[Claim]:
 
 
 def views(results: Results, _: RamlConfig) -> Views:
-    """What the representations learned."""
+    """Show the accuracy of the learned representations."""
     prior = results.table(
         "prior",
         "Prior knowledge",
@@ -130,7 +130,7 @@ def views(results: Results, _: RamlConfig) -> Views:
     )
     published = Table(
         name="published",
-        title="What was reported, in another setting",
+        title="Reported figures, in another setting",
         columns=["method", "network", "1 shot, %", "5 shots, %", "source"],
         rows=[
             ["MAML", "Conv-4", 48.70, 63.11, "LWAU's table"],

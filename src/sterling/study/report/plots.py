@@ -43,7 +43,7 @@ def draw(figure: Figure, folder: Path) -> str:
     """One figure of any kind but "gallery" as an SVG element.
 
     Args:
-        figure: What to draw; see :class:`sterling.study.evidence.Figure` for its data.
+        figure: Figure to draw; see :class:`sterling.study.evidence.Figure` for its data.
         folder: The run folder, which the figure's files are relative to.
     """
     import matplotlib as mpl

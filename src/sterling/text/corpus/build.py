@@ -46,7 +46,7 @@ _PIECE = re.compile(rf"(?!\s)(?:(?P<wide>[{_WIDE}])|[^\s{_WIDE}]{{1,24}})")
 
 @dataclass(frozen=True)
 class BuildPlan:
-    """How machine texts are made.
+    """Plan of a corpus: prompts, modes and samplings of its machine texts.
 
     Attributes:
         prefix_tokens: Tokens of the human text that begin the prompt; the platform takes 64.
@@ -91,7 +91,7 @@ def build_corpus(human: Corpus, model: LanguageModel, plan: BuildPlan, folder: P
     Args:
         human: Texts of people; those of machines among them are refused.
         model: Model that writes.
-        plan: How machine texts are made.
+        plan: Prompts, modes and samplings of the machine texts.
         folder: Folder of this corpus alone.
 
     Returns:

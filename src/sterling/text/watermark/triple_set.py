@@ -52,7 +52,7 @@ class WatermarkDetection:
         p_red: Chance of so few red tokens or fewer, by the same; 1 without a red set.
         p_value: P-value of both counts, the chance of so much evidence in a text without this
             watermark. 1 when nothing could be scored.
-        combine: How both counts were combined.
+        combine: Rule that combined both counts.
     """
 
     green: int
@@ -78,7 +78,7 @@ class TripleSetWatermark:
         key: Secret, an integer from 0 to 2^63 - 1.
         ratios: Shares of green, yellow and red, which sum to 1; green lies above 0 and below 1.
         context: Number of tokens before a token that decide its colour, 0 or more.
-        reduction: How these tokens are reduced (see `context_states`).
+        reduction: Reduction of these tokens to one state (see `context_states`).
         bias: Number added to the logits of green tokens, 0 or more.
         least_mass: Probability in [0, 1) of green and yellow below which a step bans no red token:
             better a weak mark than a broken text.

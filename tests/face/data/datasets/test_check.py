@@ -1,4 +1,4 @@
-"""What is wrong with a folder is counted and named: every kind of damage, in every set."""
+"""Every fault of a folder is counted and named: every kind of damage, in every set."""
 
 import json
 import shutil
@@ -18,7 +18,7 @@ WHOLE = ["casia_mfsd", "msu_mfsd", "oulu_npu", "replay_attack"]
 
 
 def problems(account: Account) -> dict[str, int]:
-    """How many of each kind."""
+    """Number of problems of each kind."""
     found: dict[str, int] = {}
     for problem in account.problems:
         found[problem.kind] = found.get(problem.kind, 0) + problem.number

@@ -45,7 +45,7 @@ def test_each_client_has_24_videos_and_enrolment_is_left_out() -> None:
     assert (tree.companions, tree.misnamed, tree.elsewhere) == (2, (), ())
 
 
-# Of attacks, species and media in training and in the test.
+# Species and media of the attacks, in training and in the test.
 SEEN = {
     "2.3": ({("replay", "1"), ("replay", "2"), ("replay", "4")}, {("replay", "3")}),
     "3.1": ({("print", "1"), ("print", "2")}, {("replay", m) for m in "1234"}),

@@ -28,7 +28,7 @@ KEYS = list(DATASETS)
 REPOSITORY = Path(__file__).resolve().parents[4]
 
 
-# Of these only a part is laid out here: their tests say what is published of the whole.
+# Only a part of these sets is laid out here: their own tests check the published whole.
 PARTS = {"suhifimask"}
 
 

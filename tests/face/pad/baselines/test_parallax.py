@@ -41,7 +41,7 @@ def dome() -> Tensor:
 def clip(moved: Tensor, gain: float = 1.0, offset: float = 0.0) -> Tensor:
     """The texture, and again after its points went by `moved` (2, SIDE, SIDE), two frames."""
     x, y = places()
-    # What is at x + d(x) in the second frame was at x: solved by iteration, as d is smooth.
+    # A point at x + d(x) in the second frame was at x: solved by iteration, as d is smooth.
     back = torch.zeros_like(moved)
     for _ in range(30):
         grid = torch.stack([x + back[0], y + back[1]], -1)[None] * 2

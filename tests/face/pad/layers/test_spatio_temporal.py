@@ -30,7 +30,7 @@ def block(channels: int = 3, previous: int = 0, *, signed: bool, wide: bool) -> 
 
 
 def mixed(unit: ShortTermBlock, now: Cues, then: Cues, previous: Tensor | None = None) -> Tensor:
-    """What the block concatenates, before it is levelled; the change in time stands last."""
+    """Channels that the block concatenates, before it is levelled; the change in time is last."""
     seen: list[Tensor] = []
     handles = [
         norm.register_forward_pre_hook(lambda _module, args: seen.append(args[0]))

@@ -84,7 +84,7 @@ def recaptured_faces(
         InputError: On no or an unknown species, a size below 32, a negative seed or count, or
             scales that do not ascend from 1 or more.
 
-    Example:
+    Examples:
         >>> material = read_material("photographs")
         >>> captures = recaptured_faces(material, 1000, seed=1)
     """
@@ -134,7 +134,7 @@ def capture(
         rng: Source of randomness.
         scales: Range of the crop's side over the face's.
 
-    Example:
+    Examples:
         >>> rng = np.random.default_rng(0)
         >>> capture(material, material.people[0], "tablet", 128, rng).shape
         (128, 128, 3)

@@ -102,7 +102,7 @@ def portrait_of(
     Raises:
         InputError: The box is empty.
 
-    Example:
+    Examples:
         >>> portrait_of(np.zeros((480, 640, 3), np.uint8), (300, 200, 400, 320)).pixels.shape
         (480, 624, 3)
     """
@@ -130,7 +130,7 @@ def read_material(folder: Path | str) -> Material:
     Raises:
         InputError: The listing or a picture is missing or malformed.
 
-    Example:
+    Examples:
         >>> material = read_material("photographs")
         >>> train, dev = material.parts((0.8, 0.2), seed=0)
     """

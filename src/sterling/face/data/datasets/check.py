@@ -243,7 +243,7 @@ def _readable(paths: Sequence[str]) -> Iterator[bool]:
     """Whether each file can be decoded, which a child process tries."""
     with sandbox() as box:
         for path, answer in zip(paths, box.map(map(_opening, paths)), strict=True):
-            # Of a video without a frame 0 there are only the numbers, which are none.
+            # A video without a frame 0 gives its number of frames only.
             yield not isinstance(answer, InputError) and len(answer) > is_video(path)
 
 

@@ -116,7 +116,7 @@ HIFIMASK = Dataset(
             ),
         ),
     },
-    # What protocols 1 and 2 leave no choice for.
+    # Counts that protocols 1 and 2 determine.
     counts={
         ("train", BONA_FIDE): 8108,
         ("train", ATTACK): 24406,

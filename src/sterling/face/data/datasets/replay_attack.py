@@ -21,7 +21,7 @@ from sterling.face.data.manifest import BONA_FIDE
 
 _PLACES = {"train": "train", "devel": "dev", "test": "test"}
 _SPECIES = {"": BONA_FIDE, "print": "print", "mobile": "replay_mobile", "highdef": "replay_highdef"}
-# What each client is attacked with: a print of a high-resolution photo, and on either display a
+# Attacks on each client: a print of a high-resolution photo, and on either display a
 # photo and a video that were taken with it.
 _ATTACKS = (
     ("print", "highdef", "photo"),

@@ -36,7 +36,7 @@ class Compact(Network):
         modalities: Modalities stacked along the image's channels.
         seed: Seed of the initial weights.
 
-    Example:
+    Examples:
         >>> network = Compact(stages=5).eval()
         >>> network(torch.zeros(2, 3, 96, 96)).logits.shape
         torch.Size([2, 1])

@@ -80,7 +80,7 @@ class DepthNet(Network):
             )
         initialise(self, seed)
         with torch.no_grad():
-            # Where the last ReLU is shut no gradient passes, and with either sign it is shut on
+            # No gradient passes a closed ReLU, and weights of either sign close the last one on
             # whole maps for many seeds. So the map begins near 0.2 everywhere, whatever the width.
             last.weight.abs_().div_(last.weight[0].numel() ** 0.5)
 

@@ -135,7 +135,7 @@ def part_crops(images: Tensor) -> Tensor:
 def part_windows(wide: int, tall: int) -> tuple[tuple[int, int, int, int], ...]:
     """Left, right, top and bottom of the windows of eyes, chin, nose and both ears, in pixels.
 
-    What would leave the picture, the outer edges of the ears, is cut off.
+    The outer edges of the ears, which would leave the picture, are cut off.
 
     Args:
         wide: Width of a picture.

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from sterling.errors import InputError
 from sterling.face.pad.networks.network import Output
 
-# Where the +1 of each of the eight kernels stands relative to the -1 at the centre.
+# Position of the +1 of each of the eight kernels, relative to the -1 at the centre.
 _NEIGHBOURS = tuple((dy, dx) for dy in (-1, 0, 1) for dx in (-1, 0, 1) if (dy, dx) != (0, 0))
 
 
@@ -123,7 +123,7 @@ class OutputLoss(nn.Module):
     def forward(self, output: Output, maps: Tensor) -> Tensor:
         """Return the scalar loss of an output, given label maps as `Network.map_shape` says.
 
-        Of a clip's label maps the first F are used where the network judges F frames.
+        The first F label maps of a clip are used where the network judges F frames.
         """
         parts = []
         if output.maps is not None and self.logit_share < 1:

@@ -154,7 +154,7 @@ def recovered(seed: int, bias: float, swap: bool, prompts: int = 8, compared: in
 
 
 def paths(config: UpaConfig, cell: Cell) -> list[Row]:
-    """How often 95 % intervals of paths of one to four refinements hold the truth.
+    """Measure the coverage of 95 % intervals of paths of one to four refinements.
 
     Edges have ten comparisons each; their logits are logistic with scale 0.6.
     """

@@ -71,7 +71,7 @@ def _tasks(config: UpaConfig, seed: int) -> list[LabelledTask]:
 
 
 def claims(results: Results, _: UpaConfig) -> list[Claim]:
-    """What comparing in both orders does, and where searches end."""
+    """Test the effects of comparing in both orders, and the prompts that searches end at."""
     wins = results.series("best prompt wins", by="judged")
     quality, right = results.series("quality"), results.series("right")
     found = [
@@ -139,7 +139,7 @@ def claims(results: Results, _: UpaConfig) -> list[Claim]:
 
 
 def views(results: Results, _: UpaConfig) -> Views:
-    """Where searches end, in simulation and with the language model."""
+    """Show the prompts that searches end at, in simulation and with the language model."""
     methods = [*ABLATIONS, *RIVALS, START]
     asked = results.select("right").names("system")
     metrics = [
@@ -164,7 +164,7 @@ def views(results: Results, _: UpaConfig) -> Views:
     ]
     simulated = results.table(
         "worlds",
-        "Where searches end in simulation",
+        "Final prompts of the searches, in simulation",
         "system",
         [Column(f"quality of {BITS}", "quality", show="interval"), Column("calls spent", "calls")],
         order=methods,
@@ -187,7 +187,7 @@ def views(results: Results, _: UpaConfig) -> Views:
     )
     noise = results.lines(
         "noise",
-        "What the judge's noise costs",
+        "Cost of the judge's noise",
         "Mean quality of the prompt that each method ends with, of 8, by the sharpness of the "
         "judge: logits per step of quality.",
         "quality",
@@ -199,7 +199,7 @@ def views(results: Results, _: UpaConfig) -> Views:
 
 
 def scope(config: UpaConfig) -> str:
-    """What the figures hold for."""
+    """Return the scope of the figures."""
     model = f"; and {config.model} as executor, judge and optimiser" if config.tasks else ""
     return f"SIMULATED prompts, judge and optimiser with known truth{model}."
 

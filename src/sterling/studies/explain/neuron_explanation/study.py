@@ -111,7 +111,7 @@ def views(results: Results, _config: NeuronExplanationConfig) -> Views:
             "units",
             [Column("named", "named", show="rate"), Column("dead", "dead", show="rate")],
             order=KINDS,
-            caption="Of units that respond at all. Channels of an untrained CNN see brightness and "
+            caption="Units that respond at all. Channels of an untrained CNN see brightness and "
             "colour, so that names for them can be true; units of random patches have none.",
         ),
         results.table(
@@ -127,7 +127,7 @@ def views(results: Results, _config: NeuronExplanationConfig) -> Views:
         ),
         results.table(
             "descriptions",
-            "How well descriptions fit responses to other scenes",
+            "Fit of descriptions to responses to other scenes",
             "description",
             [Column(metric, metric) for metric in METRICS],
             order=(FOUND, CHANCE, DEPICTION),
@@ -139,7 +139,7 @@ def views(results: Results, _config: NeuronExplanationConfig) -> Views:
             "units",
             [Column("selectivity", "selectivity")],
             order=(PLANTED_UNITS, LEARNED_UNITS, ALONE),
-            caption="Where other channels carry the same word, no single one is missed.",
+            caption="No single channel is missed where others carry the same word.",
         ),
     ]
     patches = Figure(
@@ -159,7 +159,7 @@ def views(results: Results, _config: NeuronExplanationConfig) -> Views:
 
 
 def scope(config: NeuronExplanationConfig) -> str:
-    """What the figures hold for."""
+    """Return the scope of the figures."""
     return (
         f"SIMULATED scenes of one shape, {config.scenes:,} to name units on and as many to check; "
         "an encoder, a CNN and a transformer trained here. Nothing is said of large networks."

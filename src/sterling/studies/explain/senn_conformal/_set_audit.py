@@ -1,4 +1,4 @@
-"""What sets of concepts and labels do over many resplits of items that trained nothing.
+"""Audit of sets of concepts and labels over many resplits of items that trained nothing.
 
 A random resplit is exchangeable whatever the items are, so that the mean coverage over resplits
 tests the guarantee itself. Figures are means over the resplits.

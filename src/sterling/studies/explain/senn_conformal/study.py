@@ -164,7 +164,7 @@ def views(results: Results, config: SennConfig) -> Views:
     promise = results.select("guarantee", source=sources_of(config)[0], repetition=0).frame
     guarantee = Table(
         name="guarantee",
-        title="What the concept sets promise",
+        title="Guarantee of the concept sets",
         columns=["what", "value"],
         rows=[list(each) for each in promise.select("what", "content").rows()],
     )
@@ -192,8 +192,8 @@ def _source_views(results: Results, source: str) -> Views:
     coverage = results.bars(
         f"coverage {source}",
         f"Coverage, {source}",
-        "Of the explanation, or of the label for sets of labels only; means over resplits and "
-        "repetitions with 95 % intervals.",
+        "Coverage of the explanation, or of the label for sets of labels only; means over "
+        "resplits and repetitions with 95 % intervals.",
         "coverage",
         by="sets",
         value_label="coverage",
@@ -208,7 +208,7 @@ def _source_views(results: Results, source: str) -> Views:
 
 
 def scope(config: SennConfig) -> str:
-    """What the figures hold for."""
+    """Return the scope of the figures."""
     rng = np.random.default_rng(0)
     described = sorted({load(config, source, rng, 1).source for source in sources_of(config)})
     return (

@@ -43,7 +43,7 @@ class CaptureConfig(Config):
 
 
 class FaceConfig(CaptureConfig):
-    """What every comparison of detectors has in common.
+    """Configuration that all comparisons of detectors share.
 
     Attributes:
         width: Channels of the networks' stems; 64 is what is published.
@@ -65,7 +65,7 @@ class FaceConfig(CaptureConfig):
     augment: bool = False
 
     def training(self, seed: int) -> TrainConfig:
-        """How to train with this seed."""
+        """Return the training configuration for this seed."""
         return TrainConfig(
             epochs=self.epochs,
             batch_size=self.batch_size,

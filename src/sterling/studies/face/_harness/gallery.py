@@ -1,4 +1,4 @@
-"""What a comparison keeps of its best system: the detector, and pictures of what it finds hard."""
+"""Best system of a comparison, kept: the detector, and pictures of its hardest captures."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -28,7 +28,7 @@ def keep_with_gallery(
 
     Args:
         detector: A detector whose network has maps.
-        faces: What it was trained and tested on, with RGB first.
+        faces: Captures that it was trained and tested on, with RGB first.
         result: Its scores, as `train_and_score` returns them.
         home: Run folder; receives ``detector`` and ``gallery``.
         source: Name of the captures.

@@ -27,7 +27,7 @@ def unseen_domain(faces: Faces) -> NDArray[np.bool_]:
 
 
 def items_of(faces: Faces) -> dict[str, Any]:
-    """What the scores are of, as JSON: items of dev and test, trained species, unseen domain.
+    """Return the items behind the scores as JSON: dev, test, trained species, unseen domain.
 
     Frames of one video have one item, the video.
     """
@@ -67,7 +67,7 @@ class Repetition:
         thresholds: Threshold of each system, at equal error on its development scores.
         results: For each system the object that `train_and_score` returned.
         seen_species: Attack species that were trained on.
-        unseen_domain: Which test captures are of a trained species in an unseen domain, bool (N,).
+        unseen_domain: Mask of test captures of a trained species in an unseen domain, bool (N,).
     """
 
     dev: dict[str, Scores]

@@ -39,7 +39,7 @@ def face_study(
         entry: The study in the registry; seeds are derived from its name.
         presets: Configurations.
         claims: The paper's claims, from the results.
-        caption: What each system is.
+        caption: Description of each system.
         systems: Systems of the only setting, by name; a function of a module.
         settings: Instead of `systems`: the systems of several settings. The first one is shown.
         shown: Systems to show, the main one first; None for all in their order.
@@ -49,7 +49,7 @@ def face_study(
         views: The study's own views, shown before the common ones.
         no_data: Why the study takes no recorded data; None when it does.
 
-    Example:
+    Examples:
         See ``sterling/studies/face/cdcn.py``.
     """
     if settings is None:
@@ -108,7 +108,7 @@ def _only_setting(systems: Callable[[C], Systems], config: C) -> Settings:
 
 
 def scope_of(config: CaptureConfig) -> str:
-    """What the numbers of a face study hold for."""
+    """Return the scope of a face study's numbers."""
     if config.data is None:
         return SIMULATED
     return f"Presentations at {config.data}, and no others; repetitions differ in the weights."

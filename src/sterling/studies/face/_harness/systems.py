@@ -1,4 +1,4 @@
-"""What a face study compares: trained networks, fusions and scorers, in settings."""
+"""Systems that a face study compares: trained networks, fusions and scorers, in settings."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -38,8 +38,8 @@ class System:
             present. The results are of the system "<system>, <scenario>".
         scorings: Further tests likewise: other ways to score than `Detector.score`.
         finish: Measures the trained detector further.
-        sees: What the system is given of the captures, where that differs.
-        objective: What its training minimises, from the training captures; None for label maps.
+        sees: Part of the captures that the system is given, where it is not all of them.
+        objective: Loss of its training, from the training captures; None for that of label maps.
         prepare: Derives a JSON value that the network needs, such as its structure, from the
             captures and the repetition.
         refines: An earlier system whose trained network this one starts from.
@@ -77,13 +77,13 @@ Systems = Mapping[str, System | Fusion | Scorer]
 
 @dataclass(frozen=True)
 class Setting:
-    """Which captures train, choose the threshold, and test.
+    """Split of the captures into training, threshold selection and test.
 
     Attributes:
         name: Short, for tables and claims; "" for the only setting of a study.
         captures: Protocol of the simulated captures; None for that of the configuration. A setting
             with captures of its own does not run on recorded data.
-        changed: What becomes of the captures before training; None for nothing.
+        changed: Change to the captures before training; None for none.
         species: Attacks whose AUC decides; None for all.
     """
 

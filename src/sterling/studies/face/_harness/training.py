@@ -99,7 +99,7 @@ def compare(
 
 
 def _seen(system: System, network: Network, faces: Faces) -> Faces:
-    """What a system is given of the captures."""
+    """Return the part of the captures that a system is given."""
     seen = faces.only(network.modalities)
     if seen.images.ndim == 5 and network.frames == 1:
         seen = seen.first_frame()
@@ -129,7 +129,7 @@ def train_and_score(
     Args:
         network: Its initial weights; trained in place.
         faces: Captures with the splits train, dev and test.
-        system: What it is taught; a network without maps is taught one pixel. Recorded bona fides
+        system: System to train; a network without maps is taught one pixel. Recorded bona fides
             have no depth map: an ellipsoid replaces it.
         config: Training, which the system may change.
         seed: Seed of the training.

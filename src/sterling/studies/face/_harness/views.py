@@ -22,7 +22,7 @@ def face_views(
     Args:
         results: Results of one setting.
         systems: Systems to show, the main one first: species are shown for it.
-        caption: What each system is.
+        caption: Description of each system.
         trained: Systems with a training history.
         kinds: Species by kind of instrument.
         gallery: Whether a gallery was kept.
@@ -112,7 +112,7 @@ def kinds_table(
     """AUC of every system against each kind of instrument that was presented."""
     return results.select(system=systems).table(
         "kinds",
-        "What each system tells apart, by kind of instrument",
+        "AUC of each system, by kind of instrument",
         ("kind", "system"),
         [Column("AUC", "auc", show="interval")],
         order=[*kinds, *kinds_of(results.names("species"), kinds)],
@@ -126,9 +126,9 @@ def settings_table(results: Results, better: str, worse: str, *, title: str, cap
     Args:
         results: Results of all settings.
         better: The system of interest.
-        worse: What it is compared with.
+        worse: System that it is compared with.
         title: Title of the table.
-        caption: What the settings are.
+        caption: Description of the settings.
     """
     asked = {"subset": "asked"}
     areas = [

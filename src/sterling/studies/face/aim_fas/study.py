@@ -30,7 +30,7 @@ MEANING = {
 
 
 def claims(results: Results, config: AimFasConfig) -> list[Claim]:
-    """By ACER on new types, at one number of shots or as the mean over all."""
+    """Test ACER on new types, at one number of shots or as the mean over all."""
     fewest, most = config.shots[0], config.shots[-1]
     mean = results.averaged("shots")
     over_shots = mean.series("ACER")
@@ -121,7 +121,7 @@ def views(results: Results, config: AimFasConfig) -> Views:
 
 
 def scope(config: AimFasConfig) -> str:
-    """What the numbers hold for."""
+    """Return the scope of the numbers."""
     source = (
         "SIMULATED captures: these error rates say nothing about real cameras and attacks."
         if config.data is None

@@ -97,7 +97,7 @@ def views(results: Results, _config: EpcrConfig) -> Views:
 
 
 def caption(config: EpcrConfig) -> str:
-    """What each system is."""
+    """Describe each system."""
     return (
         f"{config.labelled:.0%} of the subjects are labelled. epcr: the others train without "
         "labels. labels: without the others, for as many steps. no embedding, no prediction: one "

@@ -83,7 +83,7 @@ def claims(results: Results, _config: FapsConfig) -> list[Claim]:
 
 
 def views(results: Results, config: FapsConfig) -> Views:
-    """Where searches went, the policy space, and the test."""
+    """Show the paths of the searches, the policy space, and the test."""
     tables = [
         results.table(
             "found",
@@ -137,7 +137,7 @@ def _surface(results: Results, config: FapsConfig, system: str) -> Figure:
 
 
 def scope(config: FapsConfig) -> str:
-    """What the figures hold for."""
+    """Return the scope of the figures."""
     text = (
         "SIMULATED: rendered heads, and patterns planted in their pictures; small networks trained "
         "here."

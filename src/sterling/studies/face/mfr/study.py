@@ -123,7 +123,7 @@ def views(results: Results, config: MfrConfig) -> Views:
 
 
 def scope(config: MfrConfig) -> str:
-    """What the numbers hold for."""
+    """Return the scope of the numbers."""
     source = (
         "SIMULATED: faces drawn from vectors, in four domains."
         if config.data is None

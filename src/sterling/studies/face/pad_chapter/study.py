@@ -32,7 +32,7 @@ from sterling.study import Claim, Column, Results, Views, positive
 
 
 def claims(results: Results, _config: PadChapterConfig) -> list[Claim]:
-    """What new kinds and sets cost, and what the hybrid and the pulse bring."""
+    """Test the cost of new kinds and sets, and the gain from the hybrid and the pulse."""
     found = []
     ours = results.select(setting=None)
     for system in (COLOUR, PIXEL, HYBRID):

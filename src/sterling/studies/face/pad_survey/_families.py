@@ -174,7 +174,7 @@ def with_target(faces: Faces) -> Faces:
 
 
 def _labelled(training: Faces) -> Tensor:
-    """Which training captures are not `with_target`'s, bool (N,)."""
+    """Return the mask of training captures that are not `with_target`'s, bool (N,)."""
     items = training.manifest.column("item")
     return torch.tensor([not str(item).endswith(TARGET) for item in items])
 
@@ -200,7 +200,7 @@ def by_novelty(compared: Compared) -> Iterable[Row]:
 
 
 def _novelty(manifest: Manifest) -> list[str]:
-    """What training has not seen of each test capture's camera and light."""
+    """Name what is new to training in each test capture: its camera, light, both or none."""
     training, test = manifest.where(split="train"), manifest.where(split="test")
     known = [
         test.matches(**{name: set(training.column(name).tolist())})

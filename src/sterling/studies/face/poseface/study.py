@@ -178,7 +178,7 @@ def views(results: Results, config: PoseFaceConfig) -> Views:
 
 
 def scope(config: PoseFaceConfig) -> str:
-    """What the figures hold for."""
+    """Return the scope of the figures."""
     text = "SIMULATED: rendered heads with exact pose; small networks trained here."
     if config.data is not None:
         text += f" Photographs in {config.data}, in grey, are scored by the same networks."

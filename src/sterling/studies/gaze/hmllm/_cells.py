@@ -63,7 +63,7 @@ def settings_of(config: HmllmConfig) -> list[Setting]:
 
 
 def split(config: HmllmConfig, video: NDArray[np.int64], seed: int) -> NDArray[np.bool_]:
-    """Which scenes train: those of all videos but 72 in 498, drawn at random."""
+    """Return the mask of training scenes: those of all videos but 72 in 498, drawn at random."""
     names = np.random.default_rng([seed, 1]).permutation(config.videos)
     training: NDArray[np.bool_] = ~np.isin(video, names[: round(TESTED * config.videos)])
     return training

@@ -61,7 +61,7 @@ def measure(config: HmllmConfig, run: Run) -> Results:
 
 
 def claims(results: Results, config: HmllmConfig) -> list[Claim]:
-    """What the hypergraph adds, and when profiles are worth telling apart."""
+    """Test the gain from the hypergraph, and from telling profiles apart."""
     mean = results.averaged("indicator")  # repetitions are the independent units
     accuracy = mean.series(ACCURACY, protocol=PROFILE, **MAIN)
     strongest = max(interaction for interaction, _ in settings_of(config))
@@ -132,7 +132,7 @@ def views(results: Results, config: HmllmConfig) -> Views:
     )
     personal = mean.select(**MAIN).table(
         "personal",
-        "What telling profiles apart adds",
+        "Gain from telling profiles apart",
         "system",
         [
             Column("P2 accuracy", ACCURACY, {"protocol": PROFILE}, show="interval"),
@@ -186,7 +186,7 @@ def views(results: Results, config: HmllmConfig) -> Views:
                 "Majority classes on held-out videos of Video-SME",
                 ("protocol", "indicator", "baseline"),
                 [Column("accuracy", "real accuracy", show="rate")],
-                caption="What a model has to beat; the videos themselves are not read.",
+                caption="Accuracy that a model has to beat; the videos themselves are not read.",
             )
         )
         metrics += [
@@ -216,7 +216,7 @@ def _difference(mean: Results, than: str, interaction: float, mood: float) -> Me
 
 
 def scope(config: HmllmConfig) -> str:
-    """What the figures hold for."""
+    """Return the scope of the figures."""
     real = "" if config.data is None else f"; and a check on {config.data.name}"
     return (
         f"SIMULATED: {config.videos} videos of {config.scenes} scenes, 14 profiles, EEG and gaze "

@@ -24,7 +24,7 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, eq=False)
 class Truth:
-    """What the answers for one frame are scored against.
+    """Ground truth that the answers for one frame are scored against.
 
     Attributes:
         profiles: Profiles with fixations on the frame.

@@ -194,7 +194,7 @@ def _claims_on_viewers(results: Results) -> list[Claim]:
 
 
 def scope(config: PreMapConfig) -> str:
-    """What the figures hold for."""
+    """Return the scope of the figures."""
     if config.data is None:
         return (
             "SIMULATED: synthetic gaze, not human data, on drawn advertisements of 160×90 pixels "

@@ -209,7 +209,7 @@ def views(results: Results, config: Makeup216Config) -> Views:
 
 
 def scope(config: Makeup216Config) -> str:
-    """What the numbers hold for."""
+    """Return the scope of the numbers."""
     text = (
         "SIMULATED: crops rendered from drawings of real brands (Simple Icons), borders by design. "
         "Small networks trained here; architecture and losses are ours."

@@ -50,7 +50,7 @@ class MetaAdvDetConfig(Config):
         steps: Inner steps in training.
         test_steps: Inner steps in tests.
         test_tasks: Test tasks of each condition.
-        device: Where networks run.
+        device: Device that runs the networks.
         research_use: Must be true: the study attacks classifiers, which are trained here. The smoke
             preset has it set.
     """
@@ -90,7 +90,7 @@ class Attacked:
         classifier: The classifier.
         known: Attacked pictures to learn from.
         tested: Attacked pictures to test on.
-        fresh: What `tested` was made of.
+        fresh: Pictures that `tested` was made from.
         scale: Mean and deviation that all pictures are standardised by.
         accuracy: Accuracy of the classifier on `fresh`.
     """

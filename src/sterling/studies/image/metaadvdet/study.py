@@ -177,7 +177,7 @@ def views(results: Results, config: MetaAdvDetConfig) -> Views:
 
 
 def scope(config: MetaAdvDetConfig) -> str:
-    """What the figures hold for."""
+    """Return the scope of the figures."""
     source = "handwritten digits" if config.data is None else f"pictures in {config.data.name}"
     return (
         f"Real pictures ({source}) and SIMULATED ones (characters drawn from fonts), attacked here "

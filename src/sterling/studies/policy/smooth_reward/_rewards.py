@@ -53,7 +53,7 @@ SNRA, CONSTANT = "SNRA 1 to 100", "SNRA 10 on e"
 
 @dataclass(frozen=True)
 class Shape:
-    """How a relative error e becomes a reward.
+    """Map from a relative error e to a reward.
 
     Attributes:
         activation: From errors and sharpness to rewards.
@@ -107,7 +107,7 @@ ADVANTAGES: dict[str, Callable[[Floats, Any, float], Advantages]] = {
 
 
 class Signal:
-    """What the advantages of a training looked like, averaged over its steps."""
+    """Statistics of a training's advantages, averaged over its steps."""
 
     def __init__(self) -> None:
         self._collapse: list[float] = []

@@ -300,7 +300,7 @@ def _overlap(one: Box, other: Box) -> bool:
 
 
 def _slabs(start: Vector, ray: Vector, low: Vector, high: Vector) -> tuple[float, float]:
-    """Where a ray enters and leaves a box, in multiples of the ray."""
+    """Return the positions at which a ray enters and leaves a box, in multiples of the ray."""
     with np.errstate(divide="ignore", invalid="ignore"):
         near, far = (low - start) / ray, (high - start) / ray
     return float(np.fmax.reduce(np.fmin(near, far))), float(np.fmin.reduce(np.fmax(near, far)))

@@ -196,7 +196,7 @@ def views(results: Results, config: SmoothRewardConfig) -> Views:
 
 
 def scope(config: SmoothRewardConfig) -> str:
-    """What the figures hold for."""
+    """Return the scope of the figures."""
     real = "; parser and rewards also on real answers" if config.data is not None else ""
     return (
         "SIMULATED: hidden functions and rooms are drawn; policies of 0.1 million weights, no "

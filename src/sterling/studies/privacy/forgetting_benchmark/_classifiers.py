@@ -53,7 +53,7 @@ NOT_FOR_CONVOLUTIONS = ("Newton",)
 
 @dataclass(frozen=True, eq=False)
 class ClassifierBench:
-    """What all measurements on one architecture share.
+    """Data and settings that all measurements on one architecture share.
 
     Attributes:
         architecture: One of ``ARCHITECTURES``.
@@ -62,9 +62,9 @@ class ClassifierBench:
         pool: Records of which each model learns, and forgets, its own half.
         base: Records that every model retains.
         models: Shadow models, even.
-        epochs: Of training.
-        descent: Of the methods that descend.
-        seed: Of all that is random.
+        epochs: Epochs of training.
+        descent: Optimisation of the methods that use gradient descent.
+        seed: Seed of all that is random.
     """
 
     architecture: str
@@ -79,7 +79,7 @@ class ClassifierBench:
 
     @property
     def recipe(self) -> Recipe:
-        """How a classifier is trained."""
+        """Training of one classifier."""
         return Recipe(epochs=self.epochs)
 
     @property
@@ -142,7 +142,7 @@ class ClassifierBench:
 def attack_after_forgetting(bench: ClassifierBench, forget_set: str) -> Figures:
     """Every method under every attack on one forget set: for each a row of figures.
 
-    That of ``REWOUND`` has two more: the mean "step" that it rewinds to, and the share of models
+    The row of ``REWOUND`` has two more: the mean "step" that it rewinds to, and the share of models
     that "stayed" at the last one.
     """
     cut = bench.cut(forget_set)

@@ -59,16 +59,16 @@ LANGUAGE_METHODS = (
 
 @dataclass(frozen=True)
 class LanguageBench:
-    """What is trained, forgotten and attacked.
+    """Settings of the language benchmark: authors, methods, lengths of training and attacks.
 
     Attributes:
         authors: Retained, forgotten, never seen, and read only (their facts stand in their texts).
         methods: Names out of ``LANGUAGE_METHODS``.
-        train_steps: Of training, by Adam at 3e-3.
-        steps: Of unlearning.
-        attack_steps: Of relearning, of the benign adapter and of the soft prompt.
+        train_steps: Steps of training, by Adam at 3e-3.
+        steps: Steps of unlearning.
+        attack_steps: Steps of relearning, of the benign adapter and of the soft prompt.
         research_use: Adds the prompts that steer the model.
-        seed: Of all that is random.
+        seed: Seed of all that is random.
     """
 
     authors: tuple[int, int, int, int]
@@ -155,7 +155,7 @@ def _said(model: nn.Module, examples: Examples) -> float:
 
 
 def _relearn(model: nn.Module, fresh: Examples, descent: Descent, seed: int) -> float:
-    """How fast a model learns facts that nobody ever asked it to forget."""
+    """Measure how fast a model learns facts that it was never asked to forget."""
     rng = torch.Generator().manual_seed(seed)
     lesson = fresh.select(torch.randperm(len(fresh), generator=rng)[: max(1, len(fresh) // 2)])
     curve = relearning_curve(model, lesson, lambda student: _said(student, fresh), rng, descent)

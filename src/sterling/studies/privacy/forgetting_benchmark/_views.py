@@ -69,7 +69,7 @@ def figures_of(results: Results) -> list[str]:
 
 
 def rewinding_table(by_place: dict[Place, Results]) -> Table | None:
-    """Where SCRUB+R rewinds to, and whether that lowers the leak."""
+    """Show the step that SCRUB+R rewinds to, and whether that lowers the leak."""
     rows = []
     columns = [
         Column("step", "step", {"method": REWOUND}),
@@ -84,7 +84,7 @@ def rewinding_table(by_place: dict[Place, Results]) -> Table | None:
         return None
     return Table(
         name="rewinding",
-        title="Where SCRUB+R rewinds to",
+        title="Steps that SCRUB+R rewinds to",
         columns=["data", *(column.title for column in columns)],
         rows=rows,
         caption="Means over repetitions. step: whose forget error is nearest to the validation "
@@ -135,7 +135,7 @@ def requests_figure(results: Results) -> Figure:
 
 
 def forgetting_figures(by_place: dict[Place, Results]) -> list[Figure]:
-    """Which method leaks to which attack, which data leak, what a language model still says."""
+    """Draw leaks by method and attack, leaks by data, and a language model's recall."""
     figures = []
     attacked = {place: each for place, each in by_place.items() if is_attacked(place[1])}
     if attacked:
@@ -145,7 +145,7 @@ def forgetting_figures(by_place: dict[Place, Results]) -> list[Figure]:
         figures.append(
             matrix(
                 "attacks",
-                "Which method leaks to which attack",
+                "Leaks by method and attack",
                 "Area minus that of the retrained model, for the data where it is furthest from "
                 "0, means over repetitions. Both colours are leaks: positive, forgotten records "
                 "look like members; negative, they stand out by too much forgetting. Two models "
@@ -162,7 +162,7 @@ def forgetting_figures(by_place: dict[Place, Results]) -> list[Figure]:
         figures.append(
             matrix(
                 "victims",
-                "Which data leak under which method",
+                "Leaks by method and data",
                 "U-LiRA's area minus that of the retrained model, means over repetitions.",
                 methods,
                 list(named),
@@ -177,7 +177,7 @@ def forgetting_figures(by_place: dict[Place, Results]) -> list[Figure]:
         figures.append(
             language.relative_to(method=RETRAINED).matrix(
                 "language",
-                "What a language model still says of forgotten facts",
+                "Recall of forgotten facts by a language model",
                 "Difference from the retrained model, means over repetitions; positive is what was "
                 "not forgotten. retain words: utility, negative is what was lost besides.",
                 rows="method",

@@ -120,7 +120,7 @@ def views(results: Results, config: ForgettingBenchmarkConfig) -> Views:
 
 
 def scope(config: ForgettingBenchmarkConfig) -> str:
-    """What the figures hold for."""
+    """Return the scope of the figures."""
     data = f"records of {config.data}" if config.data else "8×8 handwritten digits (scikit-learn)"
     return (
         f"Small models trained here on {data}, and a small transformer on INVENTED facts: the "

@@ -243,7 +243,7 @@ def views(results: Results, _config: KVCloakConfig) -> Views:
     ]
     figure = results.matrix(
         "fingerprint",
-        "Where the right text ranks among the candidates",
+        "Rank of the right text among the candidates",
         "Mean share of other candidates that a score ranks below the right one; 1 names it, 0.5 is "
         "chance.",
         rows="system",

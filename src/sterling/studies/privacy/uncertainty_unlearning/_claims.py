@@ -248,7 +248,7 @@ def views(results: Results, _config: Config) -> Views:
     tables = [
         results.select(problem=problem).table(
             problem,
-            f"What each request does: {problem}",
+            f"Effect of each request: {problem}",
             ["direction", "system"],
             [
                 Column("deviations of random", "deviations"),
@@ -262,7 +262,7 @@ def views(results: Results, _config: Config) -> Views:
     ]
     figure = results.matrix(
         "deviations",
-        "How far each request moves confidence",
+        "Change of confidence by each request",
         "In standard deviations of random deletion, the way the adversary wants; means over "
         "repetitions, after exact retraining.",
         rows="system",

@@ -45,7 +45,7 @@ def measure(config: CardiacMindConfig, run: Run) -> Results:
 
 
 def claims(results: Results, _: CardiacMindConfig) -> list[Claim]:
-    """What exploits earn, and what process rewards change in a policy."""
+    """Test the reward of exploits, and the effect of process rewards on a policy."""
     coverage = results.series("step coverage")
     made_up = results.series("hallucinated values")
     reward = results.series("reward")
@@ -109,7 +109,7 @@ def views(results: Results, config: CardiacMindConfig) -> Views:
     )
     gaming = results.table(
         "gaming",
-        "What each text earns",
+        "Reward of each text",
         "exploit",
         [*columns, plain],
         order=list(EXPLOITS),
@@ -118,7 +118,7 @@ def views(results: Results, config: CardiacMindConfig) -> Views:
     )
     picture = results.matrix(
         "gaming matrix",
-        "What each text earns",
+        "Reward of each text",
         caption,
         rows="exploit",
         columns=[*columns, plain],
@@ -199,7 +199,7 @@ def _real(results: Results) -> list[Metric]:
 
 
 def scope(config: CardiacMindConfig) -> str:
-    """What the figures hold for."""
+    """Return the scope of the figures."""
     text = (
         "SIMULATED: synthetic cases and schematic pictures, drawn from illustrative templates that "
         "no clinician has reviewed. Synthetic, not for clinical use."

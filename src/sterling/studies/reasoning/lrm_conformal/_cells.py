@@ -143,7 +143,7 @@ def _resplit(
         if not values:
             continue
         risk, size, drawn = np.mean(values, axis=0).tolist()
-        # Of all calibration sets: one that certifies nothing promises nothing and breaks nothing.
+        # Share of all calibration sets: one that certifies nothing breaks no promise.
         exceeded = Rate(sum(one[0] > config.eps for one in values), config.resplits)
         at = {"system": name, "data": data}
         rows += [
@@ -212,7 +212,7 @@ def _by_frequency(known: Signals, rest: Signals, alpha: float) -> NDArray[np.boo
 
 
 def _best_of(signals: Signals, allowed: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Of allowed answers the solution of best quality each, (n, K)."""
+    """Return the mask of each allowed answer's best solution, bool (n, K)."""
     better = (signals.quality[:, None, :] > signals.quality[:, :, None]) | (
         (signals.quality[:, None, :] == signals.quality[:, :, None])
         & (

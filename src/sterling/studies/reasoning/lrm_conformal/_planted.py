@@ -37,7 +37,7 @@ class World:
     def wrong(
         self, weights: NDArray[np.float64], questions: NDArray[np.float64]
     ) -> NDArray[np.bool_]:
-        """Which answers are wrong."""
+        """Return the mask of wrong answers."""
         return np.asarray(np.abs(questions @ (weights - TRUTH)) > TOLERANCE)
 
     def value(self, kept: NDArray[np.bool_]) -> float:

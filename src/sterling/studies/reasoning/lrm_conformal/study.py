@@ -150,7 +150,7 @@ def views(results: Results, config: LrmConformalConfig) -> Views:
 
 
 def scope(config: LrmConformalConfig) -> str:
-    """What the figures hold for."""
+    """Return the scope of the figures."""
     text = (
         "SIMULATED sampler; sums that a transformer trained here solves in two written steps; "
         "planted regression examples."

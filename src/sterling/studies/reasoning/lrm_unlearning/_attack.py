@@ -125,7 +125,7 @@ def largest(values: NDArray[np.float64], count: int) -> Chosen:
 
 @torch.no_grad()
 def token_features(network: SmallTransformer, texts: Sequence[str]) -> TokenFeatures:
-    """What the last layer sees of each text's trace."""
+    """Return the inputs of the last layer along each text's trace."""
     rows = LETTERS.encode(texts)
     features = network.hidden(rows)[:, FOLLOWING]
     targets = rows[:, QUESTION : QUESTION + TRACE]

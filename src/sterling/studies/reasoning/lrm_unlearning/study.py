@@ -54,7 +54,7 @@ def measure(config: LrmUnlearningConfig, run: Run) -> Results:
 
 
 def claims(results: Results, config: LrmUnlearningConfig) -> list[Claim]:
-    """What the attack does, what it needs, and what notices it."""
+    """Test the attack's success, the knowledge that it needs, and the defences that notice it."""
     success = results.series(SUCCESS, budget=config.budget)
     aimed = results.series(SUCCESS, by="questions")
     defended = results.series(SUCCESS, by="defence")
@@ -224,7 +224,7 @@ def _transfer(results: Results) -> Figure:
 
 
 def scope(config: LrmUnlearningConfig) -> str:
-    """What the figures hold for."""
+    """Return the scope of the figures."""
     of_rule = config.right + config.misread
     return (
         f"SIMULATED task: arithmetic modulo 10 in two written steps, {config.examples:,} examples; "

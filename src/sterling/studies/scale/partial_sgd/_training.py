@@ -27,16 +27,16 @@ from sterling.study import Config, row
 
 RATE = 0.05  # of the descent; times the machines where each sees one unknown
 GOAL = 0.05  # share of the first excess loss that is left when a run has arrived
-ALL, QUARTER, FAIR = "wait for all", "abandon 1/4", "abandon 1/8, fairness 5"
-EIGHTH, HALF, TWENTIETH = "abandon 1/8", "abandon 1/2", "abandon 1/20"
+ALL, QUARTER, FAIR = "wait for all", "drop 1/4", "drop 1/8, fairness 5"
+EIGHTH, HALF, TWENTIETH = "drop 1/8", "drop 1/2", "drop 1/20"
 RULES = {
     ALL: Waiting(),
     EIGHTH: Waiting(0.125),
     QUARTER: Waiting(0.25),
     HALF: Waiting(0.5),
-    "abandon 1/4, grace 3": Waiting(0.25, grace=3.0),
+    "drop 1/4, grace 3": Waiting(0.25, grace=3.0),
     FAIR: Waiting(0.125, fairness=5),
-    "abandon 1/8, late ones count 0.5": Waiting(0.125, staleness=0.5),
+    "drop 1/8, late ones count 0.5": Waiting(0.125, staleness=0.5),
 }
 LAWS: dict[str, Callable[[int], Delay]] = {
     "spikes": Spikes,
@@ -80,7 +80,7 @@ class Trained:
     """A run of training as excess loss over time.
 
     Attributes:
-        run: What training went through.
+        run: Training run.
         excess: Loss above the least one, as a share of the first, before and after every step.
         times: Seconds on the workers' clock at these points.
         first: Loss of every shard before training.

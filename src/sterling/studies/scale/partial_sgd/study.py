@@ -50,7 +50,7 @@ def measure(config: PartialSgdConfig, run: Run) -> Results:
 
 
 def claims(results: Results, config: PartialSgdConfig) -> list[Claim]:
-    """What dropping stragglers saves and costs, and what is reported of it."""
+    """Test the savings and costs of dropping stragglers, and the report of dropped shards."""
     straggler = results.select(shards="unlike", law="straggler")
     lost = straggler.series("loss left on shard 0")
     alike = results.select(shards="alike", law="spikes")
@@ -209,7 +209,7 @@ def views(results: Results, config: PartialSgdConfig) -> Views:
     ]
     left = results.bars(
         "straggler_shard",
-        "What the straggler alone holds",
+        "Loss of the shard that the straggler alone holds",
         "Its loss at the end, unlike shards, worker 0 slow for good; means over repetitions.",
         "loss of shard 0",
         order=list(RULES),
@@ -221,7 +221,7 @@ def views(results: Results, config: PartialSgdConfig) -> Views:
 
 
 def scope(_: PartialSgdConfig) -> str:
-    """What the figures hold for."""
+    """Return the scope of the figures."""
     return (
         "SIMULATED: linear regression on drawn data, delays drawn by law; on a virtual clock, and "
         "on Ray with workers that sleep for their delays on one machine."

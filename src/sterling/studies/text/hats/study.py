@@ -157,7 +157,7 @@ def views(results: Results, config: HatsConfig) -> Views:
     )
     quality = results.table(
         "quality",
-        "What the mark costs",
+        "Cost of the mark",
         "system",
         [
             Column("perplexity", "perplexity"),
@@ -184,7 +184,7 @@ def views(results: Results, config: HatsConfig) -> Views:
     edits = [
         results.lines(
             f"edits_{edit}",
-            f"What edits leave: {edit}",
+            f"Texts found after edits: {edit}",
             f"Share of marked texts found at a level of {LEVEL:.0%}, by the share of tokens "
             "edited: left out (delete), replaced by tokens of a human text (substitute), or "
             "overwritten by a human text in one piece (mix).",
@@ -199,7 +199,7 @@ def views(results: Results, config: HatsConfig) -> Views:
 
 
 def scope(config: HatsConfig) -> str:
-    """What the figures hold for."""
+    """Return the scope of the figures."""
     human = "presidents' messages" if config.data is None else f"those of {config.data.name}"
     return (
         f"Texts written here by {config.model}, tested after their text was tokenized again; "

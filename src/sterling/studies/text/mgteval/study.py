@@ -206,7 +206,7 @@ def views(results: Results, _config: MgtevalConfig) -> Views:
     )
     lost = results.bars(
         "transfer",
-        "What supervised detectors lose in another domain",
+        "Loss of supervised detectors in another domain",
         "AUROC in the training domain less AUROC in the other ones.",
         "loss of AUROC",
         by="detector",
@@ -246,7 +246,7 @@ def _metrics(results: Results) -> list[Metric]:
 
 
 def scope(config: MgtevalConfig) -> str:
-    """What the figures hold for."""
+    """Return the scope of the figures."""
     human = "the public sets in the folder" if config.data else "Python's manual and speeches"
     machine = "of the set's own models" if config.data else f"written here by {config.model}"
     return (
