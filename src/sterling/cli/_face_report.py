@@ -65,8 +65,8 @@ def evaluation_findings(
 
     Args:
         evaluation: The evaluation.
-        scope: What the figures hold for.
-        facts: What is known of the item under test, by name.
+        scope: Presentations that the figures hold for.
+        facts: Facts known of the item under test, by name.
         requirements: Bars that were asked for.
         further: Claims of the caller.
         views: Further tables and figures; None for none.

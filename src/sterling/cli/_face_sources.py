@@ -77,8 +77,8 @@ class Source:
 
     Attributes:
         data: Name of the data.
-        scope: What the figures hold for.
-        facts: What is known of the item under test.
+        scope: Presentations that the figures hold for.
+        facts: Facts known of the item under test.
         read: Gives scores, and the further views of a threshold that were asked for.
         own: The threshold given, or the detector's own; None if the split dev has to choose it.
         held_out: Check that development presentations did not train; None if there was none.

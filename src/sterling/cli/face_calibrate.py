@@ -42,7 +42,7 @@ def calibrate(
     ] = 0.95,
     unit: Annotated[
         Literal["capture", "subject"],
-        typer.Option(help="What counts as a trial: each recording, or one of each subject."),
+        typer.Option(help="Unit of a trial: each recording, or one of each subject."),
     ] = "capture",
     subject_pattern: PatternOption = None,
     seed: Annotated[int, typer.Option(min=0)] = 0,

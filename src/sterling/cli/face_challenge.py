@@ -41,9 +41,12 @@ BpcerOption = Annotated[float, typer.Option(help="The bound, with confidence 95 
 def start(
     leaderboard: BoardArgument,
     lists: ListsOption,
-    title: Annotated[str, typer.Option(help="Of the challenge.")] = "Presentation attacks",
+    title: Annotated[str, typer.Option(help="Name of the challenge.")] = "Presentation attacks",
     scope: Annotated[
-        str, typer.Option(help="What the figures hold for; say whether captures are simulated.")
+        str,
+        typer.Option(
+            help="Presentations that the figures hold for; say whether captures are simulated."
+        ),
     ] = "the captures of the lists, and no others",
     threshold: ThresholdOption = "held_back",
     share: ShareOption = 0.25,
@@ -133,11 +136,11 @@ def evaluate(
 def submit(
     leaderboard: BoardArgument,
     scores: ScoresArgument,
-    name: Annotated[str, typer.Option(help="Of the entry.")],
+    name: Annotated[str, typer.Option(help="Name of the entry.")],
     command: Annotated[
-        str, typer.Option("--command", help="What to type to get the scores again.")
+        str, typer.Option("--command", help="Command that gives the scores again.")
     ] = "",
-    seed: Annotated[int | None, typer.Option(min=0, help="Of the initial weights.")] = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="Seed of the initial weights.")] = None,
 ) -> None:
     """Judge a file of scores, in the leaderboard's folder or below, and add it as an entry."""
     from sterling.face.challenge.leaderboard import submit as add

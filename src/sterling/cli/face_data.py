@@ -23,7 +23,7 @@ def check(
     ] = False,
     as_json: JsonFlag = False,
 ) -> int:
-    """Which data set it is, what is missing, doubled or damaged, and what is not known of it.
+    """Name the data set, its missing, doubled and damaged files, and the facts not known of it.
 
     Exit status: 0 complete, 1 something is wrong, 2 no known data set.
     """

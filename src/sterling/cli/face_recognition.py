@@ -22,7 +22,9 @@ LargestFlag = Annotated[
 ]
 ThresholdOption = Annotated[
     Path | None,
-    typer.Option(help="What sterling face threshold wrote; without: dlib's recommendation, 0.6."),
+    typer.Option(
+        help="File that sterling face threshold wrote; without: dlib's recommendation, 0.6."
+    ),
 ]
 GalleryHelp = "Folder <person>/<picture>, or what sterling face embed wrote (.parquet)."
 ADVICE = "choose a threshold with error rates: sterling face threshold GALLERY --fmr 0.001"

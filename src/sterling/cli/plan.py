@@ -14,7 +14,9 @@ from sterling.errors import InputError
 if TYPE_CHECKING:
     from sterling.measure.sample_size import SubjectPlan
 
-app = typer.Typer(no_args_is_help=True, help="How many repetitions or presentations would decide.")
+app = typer.Typer(
+    no_args_is_help=True, help="Numbers of repetitions or presentations that would decide."
+)
 
 
 @app.command()
@@ -81,7 +83,7 @@ def pad(
     ] = None,
     as_json: JsonFlag = False,
 ) -> int:
-    """How many subjects and presentations a bound on BPCER and APCER takes.
+    """Numbers of subjects and presentations that a bound on BPCER and APCER takes.
 
     Exact for independent presentations (Clopper-Pearson, one-sided), and for subjects of whose
     presentations nothing is assumed, or a correlation. A bound on the APCER of every species needs

@@ -42,7 +42,7 @@ WriterOption = Annotated[
     ),
 ]
 EndpointModelOption = Annotated[
-    str | None, typer.Option(help="Which of the endpoint's models; only with an address.")
+    str | None, typer.Option(help="Name of the endpoint's model; only with an address.")
 ]
 SeedOption = Annotated[int, typer.Option(min=0, help="The same seed gives the same texts.")]
 
@@ -92,14 +92,14 @@ def build(
     out: Annotated[Path, typer.Option(help="Folder of the corpus.")] = Path("runs/corpus"),
     model: WriterOption = "smollm2",
     endpoint_model: EndpointModelOption = None,
-    prefix_tokens: Annotated[int, typer.Option(help="Of a text that begin the prompt.")] = 64,
+    prefix_tokens: Annotated[int, typer.Option(help="Words of a text that begin the prompt.")] = 64,
     template: Annotated[str, typer.Option(help="Around the beginning, as {prefix}.")] = "{prefix}",
     system: Annotated[str | None, typer.Option(help="System prompt; makes it a chat.")] = None,
     mode: Annotated[
         Literal["prompt_plus", "continuation"],
         typer.Option(help="Keep the beginning before the machine's text, or leave it out of both."),
     ] = "prompt_plus",
-    max_new_tokens: Annotated[int, typer.Option(help="Of a machine's text.")] = 128,
+    max_new_tokens: Annotated[int, typer.Option(help="Tokens of a machine's text.")] = 128,
     temperature: Annotated[float, typer.Option()] = 0.8,
     top_p: Annotated[float, typer.Option()] = 0.95,
     top_k: Annotated[int, typer.Option()] = 0,
@@ -152,14 +152,14 @@ def build(
 def attack(
     corpus: CorpusArgument,
     name: Annotated[
-        list[str], typer.Option("--attack", help="Of the attacks, several times; or: free.")
+        list[str], typer.Option("--attack", help="Name of an attack, several times; or: free.")
     ],
     out: Annotated[Path, typer.Option(help="A .jsonl file of attacked copies.")] = Path(
         "runs/attacked.jsonl"
     ),
-    share: Annotated[float, typer.Option(help="Of a text's words to attack.")] = 0.2,
+    share: Annotated[float, typer.Option(help="Share of a text's words to attack.")] = 0.2,
     variants: Annotated[int, typer.Option(help="Copies of every text.")] = 1,
-    split: Annotated[str, typer.Option(help="Whose machine texts are attacked.")] = "test",
+    split: Annotated[str, typer.Option(help="Corpus whose machine texts are attacked.")] = "test",
     model: Annotated[
         str | None, typer.Option(help="For attacks that ask a model; as in text build.")
     ] = None,
@@ -210,18 +210,18 @@ def attack(
 @app.command()
 def train(
     corpus: CorpusArgument,
-    detector: Annotated[str, typer.Option(help="Of the detectors.")] = "fast_detect_gpt",
+    detector: Annotated[str, typer.Option(help="Name of a detector.")] = "fast_detect_gpt",
     out: Annotated[Path, typer.Option(help="Folder of the detector.")] = Path("runs/detector"),
     model: Annotated[
         str,
         typer.Option(help="smollm2 or a folder; the classifier's for classifier_folder."),
     ] = "smollm2",
     threshold: Annotated[
-        Literal["accuracy", "f1", "low_fpr"], typer.Option(help="What the threshold is best for.")
+        Literal["accuracy", "f1", "low_fpr"], typer.Option(help="Aim of the threshold.")
     ] = "accuracy",
     max_tokens: Annotated[int, typer.Option(help="The first so many of a text count.")] = 512,
     copies: Annotated[
-        int, typer.Option(help="Of a text, for detect_gpt, npr, dna_gpt and raidar.")
+        int, typer.Option(help="Copies of a text, for detect_gpt, npr, dna_gpt and raidar.")
     ] = 10,
     store: Annotated[
         Path | None, typer.Option(help="Folder in which passes are kept for the next detector.")

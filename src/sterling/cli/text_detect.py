@@ -42,7 +42,7 @@ def detect(
     ] = 0.05,
     procedure: Annotated[
         Literal["bh", "by", "storey", "ptdi", "ptdi_jkbb", "ebh"],
-        typer.Option(help="How the list is made; bh is Benjamini-Hochberg."),
+        typer.Option(help="Procedure of the list; bh is Benjamini-Hochberg."),
     ] = "bh",
     model: Annotated[
         str, typer.Option(help="smollm2, or a folder that transformers wrote.", show_default=True)

@@ -53,7 +53,7 @@ def generate(
         "runs/watermarked.jsonl"
     ),
     model: ModelOption = "smollm2",
-    max_new_tokens: Annotated[int, typer.Option(min=1, help="Of a text.")] = 200,
+    max_new_tokens: Annotated[int, typer.Option(min=1, help="Most tokens of a text.")] = 200,
     temperature: Annotated[float, typer.Option(min=0)] = 1.0,
     top_p: Annotated[float, typer.Option()] = 1.0,
     seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same texts.")] = 0,
@@ -98,7 +98,7 @@ def detect(
     level: Annotated[float, typer.Option(help="Share of unmarked texts that may be found.")] = 0.01,
     combine: Annotated[
         Literal["brown", "exact", "fisher", "green"],
-        typer.Option(help="Of green and red; fisher accuses more often than it says."),
+        typer.Option(help="Combination of green and red; fisher accuses more often than it says."),
     ] = "brown",
     out: Annotated[
         Path | None, typer.Option(help="Run folder for evidence and a report; none by default.")

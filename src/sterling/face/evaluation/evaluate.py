@@ -173,7 +173,7 @@ class Evaluation:
         """Return the rates that are known both here and where the threshold was chosen.
 
         Returns:
-            By species, or ``"bona_fide"``: the rate here, and there.
+            Rates here and there by species, or ``"bona_fide"``.
         """
         here, there = error_figures(self.systems[0].errors), self.chosen.rates
         return {name: (here[name], there[name]) for name in here if name in there}

@@ -217,7 +217,7 @@ def predict_sources(
             f"{model.name} needs {', '.join(model.modalities)}, and these sources show colour "
             "only; use sterling face evaluate with a manifest of all cameras"
         )
-    # Where crops were no business of training's, none is cut here either.
+    # A detector that was trained on ready crops cuts none here either.
     finder = None if detector.preprocessing.crop_scale is None else FaceDetector()
     if model.frames > 1:
         return [_judge_clip(detector, path, finder) for path in _videos(sources)]

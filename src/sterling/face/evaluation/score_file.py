@@ -45,7 +45,7 @@ class ScoreFile:
         columns: Column taken for each role that has one.
         presentations: All rows, in the order of the file.
         split: "dev", "test", "train" or, in a file without splits, "" of each row, text (N,).
-        notes: What was taken for what, one line each.
+        notes: Lines that say which column was taken for which role.
     """
 
     path: Path

@@ -1,4 +1,4 @@
-"""Which documents are of another kind than the calibration texts: another language, code, emoji.
+"""Documents of another kind than the calibration texts: another language, code, emoji.
 
 A conformal p-value says how unlike the calibration texts a document is, not why. A German text
 among English ones is unlike them whoever wrote it. Ours, as a guard before such a p-value is read.

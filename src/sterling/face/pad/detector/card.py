@@ -130,7 +130,7 @@ class Checked(_Strict):
 
 
 class _Described(_Strict):
-    """What every card says, see `Card` and `ScorerCard`.
+    """Fields of every card, see `Card` and `ScorerCard`.
 
     Attributes:
         name: Name of the detector.
