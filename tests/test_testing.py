@@ -120,7 +120,7 @@ def test_wrong_procedures_are_found(wrong: Any, dependence: Any, words: str) -> 
 def test_the_adversarial_p_values_are_uniform_and_hit_as_computed() -> None:
     from scipy import stats
 
-    from sterling.testing import _adversarial
+    from sterling.testing.guarantees import _adversarial
 
     rng = np.random.default_rng(0)
     draws = np.array([_adversarial(10, 0.2, rng) for _ in range(4000)])
