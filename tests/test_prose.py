@@ -3,8 +3,10 @@
 from pathlib import Path
 from textwrap import dedent
 
+import pytest
 from tools.check_prose import dangling
 
+ROOT = Path(__file__).resolve().parents[1]
 DANGLES = '''
     """What a module is for."""
 
@@ -89,3 +91,13 @@ def test_a_description_that_names_its_noun_is_left_alone(tmp_path: Path) -> None
     path = tmp_path / "module.py"
     path.write_text(dedent(NAMES), encoding="utf-8")
     assert dangling(path) == []
+
+
+@pytest.mark.parametrize("folder", ["src", "tests", "benchmarks", "tools"])
+def test_every_description_of_the_project_names_its_noun(folder: str) -> None:
+    found = [
+        f"{path.relative_to(ROOT)}:{line}: {text}"
+        for path in sorted((ROOT / folder).rglob("*.py"))
+        for line, text in dangling(path)
+    ]
+    assert found == []

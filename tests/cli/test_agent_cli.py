@@ -27,6 +27,7 @@ def test_a_search_leaves_its_ranking_and_its_ledger(model: Path, tmp_path: Path)
     given = [questions, "--start", "sing", "--model", model, "--answer-tokens", "3"]
     given += ["--expansions", "2", "--out", tmp_path / "out"]
     found = json.loads(told(*given, "--calls", "40", "--json"))
+    assert found.pop("schema_version") == 1
     assert found == json.loads((tmp_path / "out/search.json").read_text())
     assert found["best"]
     assert found["tree"][0]["prompt"] == "sing"

@@ -227,7 +227,7 @@ def compare_metrics(run_a: Path, run_b: Path) -> list[Difference]:
 def better_direction(name: str) -> Better | None:
     """Return the better direction of a figure by the first word of its name that tells it.
 
-    Example:
+    Examples:
         >>> better_direction("TPR at 1 % FPR"), better_direction("accuracy on the forget set")
         ('higher', None)
     """

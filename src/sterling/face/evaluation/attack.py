@@ -66,7 +66,7 @@ def make_attacks(
             out of range, or a folder that is not empty or cannot be written.
         NothingMeasuredError: No face in any photograph.
 
-    Example:
+    Examples:
         >>> made = make_attacks(read_source("photos"), ["print", "phone"], Path("attacks"))
     """
     live = photographs.select(photographs.bona_fide)

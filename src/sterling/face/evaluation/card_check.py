@@ -3,11 +3,11 @@
 A network with the wrong colour order, range of values or class answers all the same. One photograph
 that is known to be bona fide shows most such mistakes.
 
-Example::
-
-    card = draft_card([Path("new.onnx")], Path("new.yaml"), {"crop_scale": 2.7, "colour": "BGR"})
-    check = check_card(card, Path("new.yaml"), Path("me.jpg"))
-    write_card_file(check.card, Path("new.yaml"))
+Examples:
+    >>> changes = {"crop_scale": 2.7, "colour": "BGR"}
+    >>> card = draft_card([Path("new.onnx")], Path("new.yaml"), changes)  # doctest: +SKIP
+    >>> check = check_card(card, Path("new.yaml"), Path("me.jpg"))  # doctest: +SKIP
+    >>> write_card_file(check.card, Path("new.yaml"))  # doctest: +SKIP
 """
 
 from __future__ import annotations

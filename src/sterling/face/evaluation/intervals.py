@@ -80,7 +80,7 @@ def rate_figure(rate: Rate, counts: Counts | None, level: float = 0.95) -> Figur
         counts: Errors and presentations of each subject; None where a subject is not known.
         level: Confidence in (0, 1).
 
-    Example:
+    Examples:
         >>> none = rate_figure(Rate(0, 360), (np.zeros(6, int), np.full(6, 60)))
         >>> round(none.presentation.high, 3), round(none.interval.high, 2)
         (0.01, 0.46)

@@ -206,7 +206,7 @@ def predict_sources(
             or the network cannot judge colour alone, or judges clips and the source is none. Or a
             scorer of others gave no score; the message names the source.
 
-    Example:
+    Examples:
         >>> (verdict,) = predict_sources(load_detector("compact"), ["me.jpg"])  # doctest: +SKIP
         >>> print(*verdict.lines(), sep="\n")  # doctest: +SKIP
         me.jpg: bona fide (score 1.2034)

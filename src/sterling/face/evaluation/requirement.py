@@ -32,7 +32,7 @@ class Requirement:
         Raises:
             InputError: The text is none of these, the metric is unknown, or the bar is no rate.
 
-        Example:
+        Examples:
             >>> str(Requirement.parse("apcer <= 0.1"))
             'apcer <= 0.1'
         """

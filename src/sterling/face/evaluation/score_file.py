@@ -97,7 +97,7 @@ def read_score_file(
             is no known word, a score is missing or not finite, an item occurs twice, or the
             direction is not given. The message names file, line and option.
 
-    Example:
+    Examples:
         >>> read = read_score_file(Path("scores.csv"), higher_is="attack")  # doctest: +SKIP
         >>> read.notes[0]  # doctest: +SKIP
         "score: column 'spoof_prob', 0.002 to 0.991"

@@ -56,7 +56,7 @@ SPLITS: Mapping[str, str] = {
 def plain_word(text: str) -> str:
     """Return a name or label in lower case, with ``_`` for blanks and dashes; 1.0 is 1.
 
-    Example:
+    Examples:
         >>> plain_word(" Bona-Fide "), plain_word("1.0")
         ('bona_fide', '1')
     """
@@ -71,7 +71,7 @@ def sense_of(word: str, column: str) -> bool | None:
         word: Label, as of `plain_word`.
         column: Name of its column: in one named after attacks 1 and true mean attack.
 
-    Example:
+    Examples:
         >>> sense_of("1", "is_live"), sense_of("1", "is_spoof"), sense_of("live", "is_spoof")
         (True, False, True)
     """

@@ -129,7 +129,7 @@ def _few(
     return chosen
 
 
-def claims(results: Results, _config: CclConfig) -> list[Claim]:
+def claims(results: Results, config: CclConfig) -> list[Claim]:
     """Pairs by context against cross-entropy in every setting, and the ablations."""
     seen = in_setting(results, SEEN)
     return [
@@ -140,7 +140,7 @@ def claims(results: Results, _config: CclConfig) -> list[Claim]:
                 CONTEXT,
                 than=CROSS_ENTROPY,
             )
-            for name in results.names("setting")
+            for name in (setting.name for setting in settings(config))
         ),
         seen.higher(
             "context_beats_random_pairs",

@@ -143,7 +143,7 @@ def _explained(features: np.ndarray, amounts: np.ndarray) -> float:
     return float(1 - np.square(read - amounts).sum() / np.square(amounts - amounts.mean()).sum())
 
 
-def claims(results: Results, _config: CqilConfig) -> list[Claim]:
+def claims(results: Results, config: CqilConfig) -> list[Claim]:
     """Invariance in every setting, and the ablations where quality differs."""
     low = results.select(setting=LOW_QUALITY)
     auc_ = in_setting(results, LOW_QUALITY)
@@ -155,7 +155,7 @@ def claims(results: Results, _config: CqilConfig) -> list[Claim]:
                 INVARIANT,
                 than=CROSS_ENTROPY,
             )
-            for name in results.names("setting")
+            for name in (setting.name for setting in settings(config))
         ),
         auc_.higher(
             "invariance_beats_worse_copies",

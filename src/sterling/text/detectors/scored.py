@@ -91,7 +91,7 @@ class FunctionDetector(TrainingFree):
         function: Maps a list of texts to one number each, larger is more like a machine's text.
             Empty texts and halves of surrogate pairs are not given to it.
 
-    Example:
+    Examples:
         >>> letters = FunctionDetector("letters", lambda texts: [len(text) for text in texts])
         >>> letters.score(["a bee", ""]).values.tolist()
         [5.0, nan]

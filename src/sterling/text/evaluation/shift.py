@@ -66,7 +66,7 @@ def compare_features(
         documents: Documents in question, at least one.
         calibration: Texts of people, at least one.
 
-    Example:
+    Examples:
         >>> short, long = ["a b c d e f"] * 40, ["a b c d e f g h i j k l"] * 40
         >>> [one.feature for one in compare_features(long, short) if one.differs][0]
         'words'

@@ -197,7 +197,7 @@ class CardDetector(DetectorBase):
             InputError: A file is missing, damaged or outside the card's folder, a network is not
                 the one that the card was written for, or does not answer as the card says.
 
-        Example:
+        Examples:
             >>> detector = CardDetector.load("minifasnet.yaml")  # doctest: +SKIP
         """
         path = Path(path)

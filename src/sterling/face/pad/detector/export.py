@@ -156,7 +156,7 @@ def rewrite_card(detector: OnnxDetector, path: Path | str) -> None:
     Raises:
         InputError: The file cannot be written.
 
-    Example:
+    Examples:
         >>> exported = OnnxDetector.load("small.onnx")
         >>> rewrite_card(replace(exported, margin=0.5), "small.onnx")
     """

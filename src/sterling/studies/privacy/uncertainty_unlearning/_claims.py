@@ -1,5 +1,6 @@
 """Claims about deletion requests against confidence, and what is shown of them."""
 
+from collections.abc import Iterable
 from typing import Literal
 
 from sterling.studies.privacy._pooling import pooled
@@ -95,14 +96,14 @@ def gain_in(figure: str) -> str:
     return f"gain in {figure}"
 
 
-def claims(results: Results, _config: Config) -> list[Claim]:
-    """The paper's claims, and ours."""
+def claims(results: Results, problems: Iterable[str]) -> list[Claim]:
+    """The paper's claims, and ours, on problems of these names."""
     every = pooled(results, "problem")
     both = every.averaged("direction")
     confidence = both.series(gain_in("confidence"))
     found = [
         _success(results, problem, direction, system)
-        for problem in results.names("problem")
+        for problem in problems
         for direction in DIRECTIONS
         for system in (ANY_RECORD, WHITE_BOX)
     ]

@@ -267,7 +267,7 @@ STUDY = Study(
         "paper": UncertaintyUnlearningConfig(seeds=(50, 20), random_draws=100, queries=1000),
     },
     measure=measure,
-    claims=claims,
+    claims=lambda results, config: claims(results, config.repetitions),
     views=views,
     scope=scope,
     not_sequential="each problem has its own number of repetitions",
