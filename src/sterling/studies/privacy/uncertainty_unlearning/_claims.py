@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from typing import Literal
 
+from sterling.measure import Rate
 from sterling.studies.privacy._pooling import pooled
 from sterling.studies.privacy.uncertainty_unlearning._effects import EFFECTS
 from sterling.studies.privacy.uncertainty_unlearning._requests import (
@@ -199,12 +200,11 @@ def claims(results: Results, problems: Iterable[str]) -> list[Claim]:
 
 def _success(results: Results, problem: str, direction: str, system: str) -> Claim:
     share = results.rate(SUCCESS, problem=problem, direction=direction, system=system)
-    assert share is not None
     return more_often(
         f"{direction}_confidence_{problem}_{'any' if system == ANY_RECORD else 'own'}",
         f"{direction.capitalize()}-confidence on {problem}, {system}: target confidence moves by "
         "at least 3 standard deviations of random deletion, and no label flips.",
-        share,
+        share or Rate(0, 0),
         level=0.01,
     )
 
