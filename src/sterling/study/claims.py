@@ -151,7 +151,7 @@ def positive(
 def more_often(
     claim_id: str,
     claim: str,
-    share: Rate,
+    share: Rate | None,
     *,
     level: float,
     paper: str | None = None,
@@ -171,13 +171,17 @@ def more_often(
         paper: The paper's own figure, None where it gives none.
         over: Name of the trials, in plural.
     """
-    if _DESIGN.get() == "sequential":
+    interval: Interval | None = None
+    found: Verdict = "undecided"
+    sequential = _DESIGN.get() == "sequential"
+    bar = "> 0.5" if sequential else f"> 0.5 by the one-sided sign test at level {level:g}"
+    if share is None:
+        estimand = f"share of 0 {over}"
+    elif sequential:
         interval = rate_sequence(share.errors, share.trials, 1 - level)
-        found: Verdict = "undecided"
         if not interval.contains(0.5):
             found = "holds" if interval.low > 0.5 else "does not hold"
         estimand = f"share of {share.trials} {over}, {100 * (1 - level):g} % confidence sequence"
-        bar = "> 0.5"
     else:
         interval = share.interval()
         more, fewer = (
@@ -186,9 +190,9 @@ def more_often(
         )
         found = "holds" if more < level else "does not hold" if fewer < level else "undecided"
         estimand = f"share of {share.trials} {over}, exact 95 % interval; sign test p = {more:.2g}"
-        bar = f"> 0.5 by the one-sided sign test at level {level:g}"
-    bars, sample = (0.5, math.inf), [_sample(share)]
-    made = _claim(claim_id, claim, paper, estimand, share.value, interval, bar, found, sample, bars)
+    value, sample = (None, []) if share is None else (share.value, [_sample(share)])
+    bars = (0.5, math.inf)
+    made = _claim(claim_id, claim, paper, estimand, value, interval, bar, found, sample, bars)
     return made.model_copy(update={"error": level, "one_sided": True})
 
 

@@ -3,7 +3,6 @@
 from collections.abc import Iterable
 from typing import Literal
 
-from sterling.measure import Rate
 from sterling.studies.privacy._pooling import pooled
 from sterling.studies.privacy.uncertainty_unlearning._effects import EFFECTS
 from sterling.studies.privacy.uncertainty_unlearning._requests import (
@@ -204,7 +203,7 @@ def _success(results: Results, problem: str, direction: str, system: str) -> Cla
         f"{direction}_confidence_{problem}_{'any' if system == ANY_RECORD else 'own'}",
         f"{direction.capitalize()}-confidence on {problem}, {system}: target confidence moves by "
         "at least 3 standard deviations of random deletion, and no label flips.",
-        share or Rate(0, 0),
+        share,
         level=0.01,
     )
 
