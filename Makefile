@@ -39,8 +39,9 @@ core:
 	du -sh $(CORE)/lib
 	rm -rf $(CORE)
 
-# The site, in site/; a warning is an error.
+# Tables from the recorded evidence, and the site, in site/; a warning is an error.
 docs: $(INSTALLED)
+	$(BIN)/python -m tools.evidence_tables
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
 
 coverage: $(INSTALLED)
