@@ -134,6 +134,8 @@ def lock(
     try:
         with use_design(design):
             claims = study.claims(Results.of([]), config)
+    except InputError:  # a configuration that the study refuses
+        raise
     except (ValueError, LookupError, PolarsError) as error:
         raise InputError(
             f"study {study.name!r} cannot state its claims before anything is measured: its claims "

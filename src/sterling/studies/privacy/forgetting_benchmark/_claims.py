@@ -111,7 +111,31 @@ def _classifier_claims(mean: Results) -> list[Claim]:
 
 
 def _random_claims(random: Results, mislabelled: Results | None) -> list[Claim]:
-    found = []
+    """Claims about random records; undecided where the methods that they need did not run."""
+    found = [
+        positive(
+            "too_much_forgetting_leaks",
+            "Random labels push the loss attack's area on random records below that of "
+            "retraining, and U-LiRA turns that into an area above it: the smaller of both "
+            "distances.",
+            random.values("too much forgotten"),
+            paper="issue reports of areas near 0 after too long unlearning",
+        ),
+        within(
+            "sharding_forgets_exactly",
+            "U-LiRA cannot tell what a SISA ensemble forgot.",
+            random.values("U-LiRA", method="SISA"),
+            0.5 - HALF_TOLERANCE,
+            0.5 + HALF_TOLERANCE,
+        ),
+        positive(
+            "rewinding_leaks_less",
+            "SCRUB leaks less to U-LiRA about random records when it rewinds to the step whose "
+            "forget error is nearest to the validation error.",
+            random.values("fall of U-LiRA"),
+            paper="Kurmanji et al., NeurIPS 2023",
+        ),
+    ]
     if mislabelled:
         pairs = (each.values("excess", attack="U-LiRA") for each in (mislabelled, random))
         found.append(
@@ -123,44 +147,16 @@ def _random_claims(random: Results, mislabelled: Results | None) -> list[Claim]:
                 paper="leakage depends strongly on the setting",
             )
         )
-    if pushed := random.values("too much forgotten"):
-        found.append(
-            positive(
-                "too_much_forgetting_leaks",
-                "Random labels push the loss attack's area on random records below that of "
-                "retraining, and U-LiRA turns that into an area above it: the smaller of both "
-                "distances.",
-                pushed,
-                paper="issue reports of areas near 0 after too long unlearning",
-            )
-        )
-    if sharded := random.values("U-LiRA", method="SISA"):
-        found.append(
-            within(
-                "sharding_forgets_exactly",
-                "U-LiRA cannot tell what a SISA ensemble forgot.",
-                sharded,
-                0.5 - HALF_TOLERANCE,
-                0.5 + HALF_TOLERANCE,
-            )
-        )
-    if fallen := random.values("fall of U-LiRA"):
-        found.append(
-            positive(
-                "rewinding_leaks_less",
-                "SCRUB leaks less to U-LiRA about random records when it rewinds to the step whose "
-                "forget error is nearest to the validation error.",
-                fallen,
-                paper="Kurmanji et al., NeurIPS 2023",
-            )
-        )
     return found
 
 
 def _language_claims(results: Results) -> list[Claim]:
+    """Claims about a language model; undecided where the methods that they need did not run."""
     relearning = results.series("relearning", by="method")
     new = results.values(NEW_FACTS, method=RETRAINED)
-    found = [
+    faster = relearning.gain("GA", than=RETRAINED)
+    ahead = Rate(sum(gain > 0 for gain in faster), len(faster)) if faster else None
+    return [
         within(
             "retrained_model_relearns_as_new",
             "A retrained model relearns the forgotten facts no faster, and no slower, than facts "
@@ -168,31 +164,24 @@ def _language_claims(results: Results) -> list[Claim]:
             [a - b for a, b in zip(relearning[RETRAINED], new, strict=True)],
             -RELEARNING_MARGIN,
             RELEARNING_MARGIN,
-        )
-    ]
-    if faster := relearning.gain("GA", than=RETRAINED):
-        found.append(
-            more_often(
-                "ascent_hides_what_relearning_finds",
-                "A model that forgot by gradient ascent relearns the facts faster than a retrained "
-                "one.",
-                Rate(sum(gain > 0 for gain in faster), len(faster)),
-                level=0.05,
-            )
-        )
-    if quiet := results.values("excess", attack=QUIET_MIN_K):
-        found.append(
-            positive(
-                "silence_is_not_forgetting",
-                "Methods after which the model says fewer than a tenth of the forgotten words "
-                "leave Min-K's area further from 1/2, on either side, than retraining does.",
-                quiet,
-            )
-        )
-    return found + [
-        positive(claim_id, claim, gains, paper=paper)
-        for claim_id, claim, attack, paper in RESTORED
-        if (gains := results.values("restored", attack=attack))
+        ),
+        more_often(
+            "ascent_hides_what_relearning_finds",
+            "A model that forgot by gradient ascent relearns the facts faster than a retrained "
+            "one.",
+            ahead,
+            level=0.05,
+        ),
+        positive(
+            "silence_is_not_forgetting",
+            "Methods after which the model says fewer than a tenth of the forgotten words "
+            "leave Min-K's area further from 1/2, on either side, than retraining does.",
+            results.values("excess", attack=QUIET_MIN_K),
+        ),
+        *(
+            positive(claim_id, claim, results.values("restored", attack=attack), paper=paper)
+            for claim_id, claim, attack, paper in RESTORED
+        ),
     ]
 
 

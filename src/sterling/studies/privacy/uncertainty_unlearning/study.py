@@ -93,6 +93,10 @@ class UncertaintyUnlearningConfig(Config):
         """Number of repetitions by problem."""
         if self.data is not None:
             return {self.data.name: self.seeds[-1]}
+        if len(self.seeds) != len(self.problems):
+            raise InputError(
+                f"seeds {self.seeds}: give one number per problem, {len(self.problems)}"
+            )
         return dict(zip(self.problems, self.seeds, strict=True))
 
 
@@ -117,10 +121,6 @@ def _check(config: UncertaintyUnlearningConfig) -> None:
     for problem in config.problems:
         if problem not in FEATURES:
             raise unknown_name("problem", problem, FEATURES)
-    if len(config.seeds) != len(config.problems):
-        raise InputError(
-            f"seeds {config.seeds}: give one number per problem, {len(config.problems)}"
-        )
     if config.budget > config.owned * config.records:
         raise InputError(
             f"budget {config.budget}: the adversary owns {int(config.owned * config.records)} "
