@@ -1,7 +1,8 @@
 """Write the tables of claims in the documents from the recorded evidence.
 
-A document asks for one by a line ``<!-- evidence: STUDY -->``; what follows, up to
-``<!-- end of evidence -->``, is generated, so that no figure in it is typed by hand::
+A document asks for the claims by a line ``<!-- evidence: STUDY -->``, and for another table by
+``<!-- evidence: STUDY/TABLE -->``; what follows, up to ``<!-- end of evidence -->``, is generated,
+so that no figure in it is typed by hand::
 
     python -m tools.evidence_tables          # writes them
     python -m tools.evidence_tables --check  # exit status 1 where a document differs
@@ -15,10 +16,12 @@ from sterling.study import Claim, Evidence, load_evidence
 
 ROOT = Path(__file__).resolve().parents[1]
 EVIDENCE, DOCS = ROOT / "evidence", ROOT / "docs"
-BLOCK = re.compile(r"(<!-- evidence: (\w+) -->\n).*?(<!-- end of evidence -->)", re.DOTALL)
+BLOCK = re.compile(
+    r"(<!-- evidence: (\w+)(?:/([\w-]+))? -->\n).*?(<!-- end of evidence -->)", re.DOTALL
+)
 
 
-def table(evidence: Evidence) -> str:
+def claims_table(evidence: Evidence) -> str:
     """Markdown table of the claims of a run, with the command that repeats it."""
     rows = "".join(_row(claim) for claim in evidence.claims)
     minutes = max(1, round(evidence.wall_s / 60))
@@ -40,11 +43,39 @@ def _measured(claim: Claim) -> str:
     return f"{claim.measured:.3f}{spread}".replace("-", "−")
 
 
+def named_table(evidence: Evidence, name: str) -> str:
+    """Markdown table of the evidence by its name; ends of intervals join what they belong to."""
+    (table,) = [one for one in evidence.tables if one.name == name]
+    columns = [title for title in table.columns if title not in ("low", "high")]
+    lines = [columns, ["---"] * len(columns)]
+    for row in table.rows:
+        cells: list[str] = []
+        for title, value in zip(table.columns, row, strict=True):
+            if title == "low":
+                cells[-1] += "" if value is None else f" ({_shown(value)}"
+            elif title == "high":
+                cells[-1] += "" if value is None else f" … {_shown(value)})"
+            else:
+                cells.append(_shown(value))
+        lines.append(cells)
+    return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
+
+
+def _shown(value: object) -> str:
+    if value is None:
+        return "–"
+    return f"{value:.3f}".replace("-", "−") if isinstance(value, float) else str(value)
+
+
 def generated(text: str) -> str:
     """A document with its tables written anew."""
-    return BLOCK.sub(
-        lambda found: found[1] + table(load_evidence(EVIDENCE / found[2])) + found[3], text
-    )
+
+    def anew(found: re.Match[str]) -> str:
+        start, study, name, end = found.groups()
+        evidence = load_evidence(EVIDENCE / study)
+        return start + (named_table(evidence, name) if name else claims_table(evidence)) + end
+
+    return BLOCK.sub(anew, text)
 
 
 def outdated() -> list[Path]:
