@@ -118,7 +118,7 @@ def draw_list(adjusted: NDArray[np.float64], level: float, ax: "Axes | None") ->
     for mask, name in ((declared, "declared"), (~declared, "not declared")):
         ax.plot(rank[mask], ordered[mask], ".", label=f"{name}: {int(mask.sum())}")
     ax.set(xlabel="rank of the item", ylabel="least FDR that declares it", yscale="log")
-    ax.legend()
+    ax.legend(loc="lower right")
     return ax
 
 
