@@ -55,8 +55,9 @@ def _pages_of(notebook: File, config: Any) -> list[File]:
     """Return a notebook as a page of Markdown, and its pictures."""
     name = notebook.src_uri.removesuffix(".ipynb")
     own = name.rpartition("/")[2]
+    exporter: Any = MarkdownExporter()  # type: ignore[no-untyped-call]
     resources = {"output_files_dir": f"{own}_files"}
-    text, resources = MarkdownExporter().from_filename(notebook.abs_src_path, resources)
+    text, resources = exporter.from_filename(notebook.abs_src_path, resources)
     text += f"\nThis page is a notebook: [{own}.ipynb]({own}.ipynb).\n"
     pictures = [
         File.generated(config, f"{name.rpartition('/')[0]}/{path}", content=content)

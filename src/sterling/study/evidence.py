@@ -126,7 +126,9 @@ class Table(_Record):
     caption: str = ""
 
     def __repr__(self) -> str:
-        return line(self, self.title, f"{len(self.rows)} rows", ", ".join(self.columns))
+        return line(
+            self, self.title, f"{len(self.rows)} × {len(self.columns)}", ", ".join(self.columns)
+        )
 
     def _repr_html_(self) -> str:
         return html_table(self.columns, self.rows, caption=self.title)

@@ -85,12 +85,12 @@ class Results:
         return cls(pl.DataFrame(columns, schema_overrides=SCHEMA, strict=False), not_scored)
 
     def __repr__(self) -> str:
-        repetitions, metrics = (self.frame[name].n_unique() for name in ("repetition", "metric"))
+        metrics = self.frame["metric"].unique(maintain_order=True).to_list()
+        named = ", ".join(metrics[:4]) + (", ..." if len(metrics) > 4 else "")
         return line(
             self,
-            f"{len(self.frame)} rows",
-            f"{metrics} metrics",
-            f"{repetitions} repetitions",
+            f"{len(self.frame)} rows of {named}" if metrics else "empty",
+            f"{self.frame['repetition'].n_unique()} repetitions",
             f"by {' × '.join(self.coordinates)}" if self.coordinates else "",
             f"{self.not_scored} not scored" if self.not_scored else "",
         )
