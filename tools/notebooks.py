@@ -7,7 +7,6 @@
 """
 
 import os
-import re
 import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -28,7 +27,6 @@ STRICT = (
     "warnings.simplefilter('ignore', PendingDeprecationWarning)"
 )
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "POLARS_MAX_THREADS": "1"}
-_ADDRESS = re.compile(r" at 0x[0-9a-f]+")
 
 
 def read(path: Path) -> Any:
@@ -43,11 +41,6 @@ def execute(notebook: Any) -> None:
         nbclient.exceptions.CellExecutionError: A cell raised, or warned.
     """
     with TemporaryDirectory() as folder:
-        own = {
-            **ONE_THREAD,
-            "IPYTHONDIR": folder,
-            "MPLCONFIGDIR": os.environ.get("MPLCONFIGDIR", ""),
-        }
         manager = AsyncKernelManager(
             kernel_name="python3",
             # Sockets in a folder of our own: ports could be taken by a kernel beside.
@@ -62,17 +55,14 @@ def execute(notebook: Any) -> None:
             resources={"metadata": {"path": str(ROOT / "docs" / "notebooks")}},
             extra_arguments=[STRICT],
         )
-        client.execute(
-            cleanup_kc=True,
-            env={**os.environ, **{key: value for key, value in own.items() if value}},
-        )
+        environment = {**os.environ, **ONE_THREAD, "IPYTHONDIR": folder}
+        client.execute(cleanup_kc=True, env=environment)
     for number, cell in enumerate(_code(notebook), start=1):
         cell.execution_count = number
         cell.metadata.pop("execution", None)  # times
         for output in cell.outputs:
             if "execution_count" in output:
                 output.execution_count = number
-    notebook.metadata.pop("widgets", None)
     # The same file, whichever Python ran it.
     notebook.metadata["language_info"] = {"name": "python"}
 
@@ -94,7 +84,7 @@ def _texts(output: Any) -> list[str]:
     shown = output.get("data", {})
     if "image/png" in shown:
         return []
-    return [_ADDRESS.sub("", shown[kind]) for kind in ("text/plain", "text/html") if kind in shown]
+    return [shown[kind] for kind in ("text/plain", "text/html") if kind in shown]
 
 
 def main(paths: list[str]) -> None:

@@ -19,7 +19,7 @@ PAGES = {
 }
 """Files beside ``docs/``, and their names on the site."""
 
-_LINK = re.compile(r"(\]\()((?:\.\./)*)([\w/.-]+\.(?:md|png|svg))")
+_LINK = re.compile(r"(\]\()((?:\.\./)*)([\w/.-]+\.(?:md|png|svg|ipynb))")
 
 _NOTEBOOK = re.compile(r"(\]\([\w/.-]*notebooks/\w+)\.ipynb\)")
 
