@@ -120,7 +120,7 @@ def declaration() -> Declaration:
         ),
         (
             audit([True, True, False], [True, False, True]),
-            "MembershipAudit(1 of 2 declared are no members, 1 of 2 members declared)",
+            "MembershipAudit(1 of 2 declared are not members, 1 of 2 members declared)",
         ),
         (audit([False], [False]), "MembershipAudit(none declared)"),
         (RESULTS, "Results(4 rows of auc, 2 repetitions, by system)"),

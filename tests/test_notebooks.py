@@ -53,6 +53,24 @@ def test_a_notebook_is_a_short_story_on_the_site(path: Path) -> None:
     assert f"notebooks/{path.stem}.md" in (REPOSITORY / "mkdocs.yml").read_text("utf-8")
 
 
+def test_a_notebook_becomes_a_page_with_its_pictures() -> None:
+    from mkdocs.config.defaults import MkDocsConfig
+    from mkdocs.structure.files import File, Files
+    from tools.site_hooks import on_files
+
+    config = MkDocsConfig()
+    config.load_dict({"site_name": "s", "docs_dir": str(REPOSITORY / "docs")})
+    config.validate()
+    config.plugins._current_plugin = "hook"  # as while mkdocs calls hooks
+    path = "notebooks/face_scores.ipynb"
+    source = File(path, config.docs_dir, config.site_dir, use_directory_urls=True)
+    files = on_files(Files([source]), config=config)
+    page = files.src_uris["notebooks/face_scores.md"].content_string
+    assert page.startswith("# What error rates does my face detector have?")
+    (picture,) = re.findall(r"!\[png\]\((.*)\)", page)
+    assert files.src_uris[f"notebooks/{picture}"].content_bytes.startswith(b"\x89PNG")
+
+
 def test_there_are_notebooks() -> None:
     assert len(notebooks.NOTEBOOKS) == 6
 

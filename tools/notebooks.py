@@ -21,12 +21,15 @@ from sterling.storage import write_atomically
 ROOT = Path(__file__).resolve().parents[1]
 NOTEBOOKS = sorted((ROOT / "docs" / "notebooks").glob("*.ipynb"))
 TIMEOUT_S = 120
-# A warning ends the run, but for the kernel's own on the way out; and one thread sums in one order.
+# A warning ends the run, but for the kernel's own on the way out.
 STRICT = (
     "--IPKernelApp.exec_lines=import warnings; warnings.simplefilter('error'); "
     "warnings.simplefilter('ignore', PendingDeprecationWarning)"
 )
-ONE_THREAD = {"OMP_NUM_THREADS": "1", "POLARS_MAX_THREADS": "1"}
+SAME_EVERYWHERE = {
+    **{"OMP_NUM_THREADS": "1", "POLARS_MAX_THREADS": "1"},
+    **{"COLUMNS": "100", "NO_COLOR": "1"},  # as wide and as plain, whatever the terminal
+}
 
 
 def read(path: Path) -> Any:
@@ -55,7 +58,7 @@ def execute(notebook: Any) -> None:
             resources={"metadata": {"path": str(ROOT / "docs" / "notebooks")}},
             extra_arguments=[STRICT],
         )
-        environment = {**os.environ, **ONE_THREAD, "IPYTHONDIR": folder}
+        environment = {**os.environ, **SAME_EVERYWHERE, "IPYTHONDIR": folder}
         client.execute(cleanup_kc=True, env=environment)
     for number, cell in enumerate(_code(notebook), start=1):
         cell.execution_count = number

@@ -389,7 +389,7 @@ class MembershipAudit:
         wrong, found = self.false_discoveries, self.power
         return line(
             self,
-            f"{wrong.errors} of {wrong.trials} declared are no members"
+            f"{wrong.errors} of {wrong.trials} declared are not members"
             if wrong
             else "none declared",
             f"{found.errors} of {found.trials} members declared" if found else "",
