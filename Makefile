@@ -22,7 +22,7 @@ test: $(INSTALLED)
 test-fast: $(INSTALLED)
 	$(PYTEST) -m "not no_cover and not smoke" $(addprefix --ignore tests/, studies cli scale \
 	  face/pad face/capture privacy/unlearning_attacks privacy/cache \
-	  test_readme.py test_plugins.py test_faults.py test_storage.py)
+	  test_readme.py test_notebooks.py test_plugins.py test_faults.py test_storage.py)
 
 # The wheel alone, with core dependencies, in an environment of its own.
 CORE := .core

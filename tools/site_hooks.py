@@ -1,7 +1,7 @@
-"""Hooks of the documentation site: the pages beside ``docs/`` belong to it, too.
+"""Hooks of the documentation site: notebooks and the pages beside ``docs/`` belong to it, too.
 
 On the hosts of repositories ``docs/results.md`` links to ``../PAPERS.md``; on the site both are
-pages of one folder.
+pages of one folder. A notebook becomes a page with the outputs that its file stores.
 """
 
 import re
@@ -10,6 +10,7 @@ from typing import Any
 
 from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
+from nbconvert import MarkdownExporter
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = {
@@ -18,13 +19,18 @@ PAGES = {
 }
 """Files beside ``docs/``, and their names on the site."""
 
-_LINK = re.compile(r"(\]\()((?:\.\./)*)([\w/.-]+\.(?:md|png|svg))")
+_LINK = re.compile(r"(\]\()((?:\.\./)*)([\w/.-]+\.(?:md|png|svg|ipynb))")
+
+_NOTEBOOK = re.compile(r"(\]\([\w/.-]*notebooks/\w+)\.ipynb\)")
 
 _SOURCE = re.compile(r"\[([^\]]+)\]\(src/[\w/.-]+\)")  # the site does not hold the source
 
 
 def on_files(files: Files, *, config: Any) -> Files:
-    """Add the pages beside ``docs/``."""
+    """Add the pages beside ``docs/``, and a page for each notebook."""
+    for file in [each for each in files if each.src_uri.endswith(".ipynb")]:
+        for page in _pages_of(file, config):
+            files.append(page)
     for source, name in PAGES.items():
         text = (ROOT / source).read_text(encoding="utf-8")
         text = _SOURCE.sub(r"\1", text)
@@ -42,7 +48,22 @@ def on_page_markdown(markdown: str, *, page: Page, **_: Any) -> str:
             return f"{start}{'../' * depth}{PAGES[target]}"
         return match[0]
 
-    return _LINK.sub(inside, markdown)
+    return _LINK.sub(inside, _NOTEBOOK.sub(r"\1.md)", markdown))
+
+
+def _pages_of(notebook: File, config: Any) -> list[File]:
+    """Return a notebook as a page of Markdown, and its pictures."""
+    name = notebook.src_uri.removesuffix(".ipynb")
+    own = name.rpartition("/")[2]
+    exporter: Any = MarkdownExporter()  # type: ignore[no-untyped-call]
+    resources = {"output_files_dir": f"{own}_files"}
+    text, resources = exporter.from_filename(notebook.abs_src_path, resources)
+    text += f"\nThis page is a notebook: [{own}.ipynb]({own}.ipynb).\n"
+    pictures = [
+        File.generated(config, f"{name.rpartition('/')[0]}/{path}", content=content)
+        for path, content in resources["outputs"].items()
+    ]
+    return [File.generated(config, f"{name}.md", content=text), *pictures]
 
 
 def _from_root(match: re.Match[str]) -> str:

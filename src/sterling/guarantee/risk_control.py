@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
+from sterling.display import line, number
 from sterling.errors import InputError
 from sterling.guarantee.checks import Bools, Floats, check_alpha
 from sterling.guarantee.family_wise import bonferroni, fixed_sequence
@@ -42,6 +43,10 @@ class SafeSettings:
     losses: Losses
     guarantee: Guarantee
 
+    def __repr__(self) -> str:
+        safe = f"{int(self.safe.sum())} of {len(self.safe)} settings safe"
+        return line(self, safe, f"risk <= {self.guarantee.level:g}")
+
     @property
     def risk(self) -> Floats:
         """Mean calibration loss of each setting (L,)."""
@@ -61,6 +66,10 @@ class ControlledRisk:
     setting: int
     risk: float
     guarantee: Guarantee
+
+    def __repr__(self) -> str:
+        risks = f"risk {number(self.risk)} on {self.guarantee.n} calibration items"
+        return line(self, f"setting {self.setting}", f"{risks}, to be <= {self.guarantee.level:g}")
 
 
 def learn_then_test(

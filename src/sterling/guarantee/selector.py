@@ -2,13 +2,14 @@
 
 import math
 import warnings
-from typing import Literal, Self, get_args
+from typing import TYPE_CHECKING, Literal, Self, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
+from sterling.display import draw_list
 from sterling.errors import InputError, unknown_name
 from sterling.guarantee.checks import Bools, Floats, check_alpha, check_groups, check_scores
 from sterling.guarantee.exchangeability import exchangeability_p_value
@@ -22,6 +23,9 @@ from sterling.guarantee.fdr import (
 )
 from sterling.guarantee.p_values import mondrian_p_values
 from sterling.guarantee.statement import Assumption, Guarantee, ResolutionWarning
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 Procedure = Literal["bh", "by", "storey", "ptdi", "ptdi_jkbb", "ebh"]
 PROCEDURES: tuple[Procedure, ...] = get_args(Procedure)
@@ -191,6 +195,24 @@ class ConformalSelector(BaseEstimator):  # type: ignore[misc]
         if len(adjusted):
             self._check_resolution(len(adjusted))
         return adjusted <= self.alpha
+
+    def plot(
+        self, scores: ArrayLike, groups: ArrayLike | None = None, *, ax: "Axes | None" = None
+    ) -> "Axes":
+        """Draw the adjusted p-values of test items in ascending order, and the level.
+
+        Args:
+            scores: Scores (T,) of the test items.
+            groups: Groups, as for `predict`.
+            ax: Axes to draw on; None makes a figure.
+
+        Returns:
+            The axes; items at or below the dashed line are selected.
+
+        Raises:
+            InputError: matplotlib is not installed.
+        """
+        return draw_list(self.adjusted_p_values(scores, groups), self.alpha, ax)
 
     def resolution(self, tested: int) -> tuple[int, int]:
         """Return how many items must stand out together, and the calibration items for one alone.

@@ -4,12 +4,13 @@ Marginal, or within every class or group (Mondrian: Vovk et al. 2005, section 4.
 """
 
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.cluster import KMeans
 
+from sterling.display import draw_shares, line
 from sterling.errors import InputError, unknown_name
 from sterling.guarantee.checks import Bools, Floats, check_alpha, check_groups
 from sterling.guarantee.label_scores import (
@@ -20,6 +21,9 @@ from sterling.guarantee.label_scores import (
 )
 from sterling.guarantee.quantiles import conformal_quantile, group_quantiles
 from sterling.guarantee.statement import EXCHANGEABLE, UNSEEN, Guarantee
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 Condition = Literal["none", "class", "group"]
 QUANTILES = (0.5, 0.6, 0.7, 0.8, 0.9)
@@ -45,6 +49,17 @@ class LabelSetRule:
     n_classes: int
     guarantee: Guarantee
 
+    def __repr__(self) -> str:
+        within = {"none": "", "class": "within every class", "group": "within every group"}
+        return line(
+            self,
+            f"coverage >= {self.guarantee.level:g}",
+            within[self.condition],
+            type(self.score).__name__,
+            f"{self.n_classes} classes",
+            f"{self.guarantee.n} calibration items",
+        )
+
     def sets(
         self,
         probabilities: ArrayLike,
@@ -68,6 +83,37 @@ class LabelSetRule:
         if self.condition == "group":
             limit = self.limits[_group_numbers(groups, self.groups, len(array)), None]
         return label_sets(self.score, array, limit, _random_numbers(len(array), rng))
+
+    def plot(
+        self,
+        probabilities: ArrayLike,
+        *,
+        groups: ArrayLike | None = None,
+        rng: np.random.Generator | None = None,
+        ax: "Axes | None" = None,
+    ) -> "Axes":
+        """Draw the share of items whose set has each size, by group where the rule has groups.
+
+        Args:
+            probabilities: (N, C), as for `sets`.
+            groups: As for `sets`.
+            rng: As for `sets`.
+            ax: Axes to draw on; None makes a figure.
+
+        Returns:
+            The axes: size of the set from left to right, share of the items upwards.
+
+        Raises:
+            InputError: As for `sets`, or matplotlib is not installed.
+        """
+        sizes = self.sets(probabilities, groups=groups, rng=rng).sum(axis=1)
+        names = np.full(len(sizes), "") if groups is None else np.asarray(groups)
+        shares = {
+            str(name): np.bincount(sizes[names == name], minlength=self.n_classes + 1)
+            / (names == name).sum()
+            for name in np.unique(names)
+        }
+        return draw_shares(shares, ax, xlabel="labels in the set", ylabel="share of items")
 
 
 def calibrate_label_sets(

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from sterling.display import html_table, line
+
 
 class ResolutionWarning(UserWarning):
     """The calibration set is too small for the level: the statement holds but says little."""
@@ -45,6 +47,18 @@ class Guarantee:
     n: int
     level: float
     confidence: float | None = None
+
+    def __repr__(self) -> str:
+        broken = sum(one.met is False for one in self.assumptions)
+        return line(
+            self,
+            self.statement.rstrip("."),
+            f"{self.n} calibration items",
+            f"{len(self.assumptions)} assumptions" + (f" ({broken} not met)" if broken else ""),
+        )
+
+    def _repr_html_(self) -> str:
+        return html_table(["guarantee", ""], self.rows())
 
     def rows(self) -> list[list[str | int | float | None]]:
         """Return the guarantee as a table of two columns, name and content."""

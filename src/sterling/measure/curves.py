@@ -2,14 +2,20 @@
 
 import math
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import optimize, special, stats
 
+from sterling.display import draw_trade_off, line, number
 from sterling.measure.interval import Estimate, Interval, check_level
 from sterling.measure.rate import clopper_pearson
 from sterling.measure.scores import Scores
+
+if TYPE_CHECKING:
+    import polars as pl
+    from matplotlib.axes import Axes
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,6 +34,36 @@ class ErrorCurve:
     threshold: NDArray[np.float64]
     fpr: NDArray[np.float64]
     fnr: NDArray[np.float64]
+
+    def __repr__(self) -> str:
+        equal = number(_crossing(self.fpr, self.fnr))
+        return line(self, f"{len(self.threshold)} points", f"equal error rate {equal}")
+
+    def to_frame(self) -> "pl.DataFrame":
+        """Return the points as a frame with the columns ``threshold``, ``fpr`` and ``fnr``."""
+        import polars as pl
+
+        return pl.DataFrame(vars(self))
+
+    def plot(self, ax: "Axes | None" = None, *, label: str = "") -> "Axes":
+        """Draw the trade-off of both rates: left and low is better; the dashed line has FPR = FNR.
+
+        Args:
+            ax: Axes to draw on; None makes a figure.
+            label: Name of the curve for a legend.
+
+        Returns:
+            The axes: false positive rate from left to right, false negative rate upwards.
+
+        Raises:
+            InputError: matplotlib is not installed.
+
+        Example:
+            >>> scores = Scores([0.1, 0.4, 0.3, 0.9], [False, False, True, True])
+            >>> error_curve(scores).plot().get_xlabel()
+            'false positive rate'
+        """
+        return draw_trade_off(self.fpr, self.fnr, ax, label)
 
 
 def error_curve(scores: Scores, group: str = "pooled") -> ErrorCurve:

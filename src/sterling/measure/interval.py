@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
+from sterling.display import line, number, span
 from sterling.errors import InputError, NothingMeasuredError
 
 
@@ -26,6 +27,9 @@ class Interval:
         """Return whether ``low <= x <= high``."""
         return self.low <= x <= self.high
 
+    def __repr__(self) -> str:
+        return line(self, f"{number(self.low)} … {number(self.high)}")
+
 
 @dataclass(frozen=True)
 class Estimate:
@@ -42,6 +46,10 @@ class Estimate:
     interval: Interval
     level: float
     method: str
+
+    def __repr__(self) -> str:
+        limits = span(self.interval.low, self.interval.high, self.level)
+        return line(self, number(self.value), limits, self.method)
 
 
 def check_level(level: float) -> float:

@@ -10,10 +10,12 @@ false negative rate::
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from sterling.display import html_table, line, number
 from sterling.errors import InputError, NothingMeasuredError
 from sterling.measure.curves import error_curve
 from sterling.measure.interval import Interval, check_level
@@ -28,6 +30,9 @@ from sterling.measure.operating_point import (
 from sterling.measure.rate import Rate
 from sterling.measure.scores import POSITIVE, Scores
 from sterling.measure.threshold import Threshold, digest_items
+
+if TYPE_CHECKING:
+    import polars as pl
 
 BONA_FIDE = POSITIVE
 
@@ -84,6 +89,43 @@ class PadErrors:
     def hter(self) -> float:
         """Mean of pooled APCER and BPCER (half total error rate); for comparison with papers."""
         return (self.apcer_pooled.value + self.bpcer.value) / 2
+
+    def to_frame(self) -> "pl.DataFrame":
+        """Return one row per rate: the APCER of every species, the worst first, and the BPCER.
+
+        Columns: ``rate``, ``species``, ``errors``, ``trials``, ``value``, and ``low`` and ``high``
+        of the exact 95 % interval for independent presentations.
+
+        Example:
+            >>> threshold = Threshold(0.5)
+            >>> errors = PadErrors({"print": Rate(1, 20)}, Rate(0, 30), threshold, False)
+            >>> errors.to_frame()["errors"].to_list()
+            [1, 0]
+        """
+        import polars as pl
+
+        worst_first = sorted(self.apcer.items(), key=lambda one: (-one[1].value, one[1].trials))
+        rates = [("APCER", name, rate) for name, rate in worst_first]
+        rows = []
+        for kind, species, rate in [*rates, ("BPCER", None, self.bpcer)]:
+            ends = rate.interval()
+            counts = {"errors": rate.errors, "trials": rate.trials, "value": rate.value}
+            rows.append({"rate": kind, "species": species, **counts, **vars(ends)})
+        return pl.DataFrame(rows, schema_overrides={"species": pl.String})
+
+    def __repr__(self) -> str:
+        return line(
+            self,
+            f"APCER {number(self.apcer_max.value)} ({self.worst}"
+            + (f", worst of {len(self.apcer)})" if len(self.apcer) > 1 else ")"),
+            f"BPCER {number(self.bpcer.value)}",
+            f"bona fide if {self.threshold.decision}",
+            "IN SAMPLE" if self.in_sample else "",
+        )
+
+    def _repr_html_(self) -> str:
+        frame = self.to_frame()
+        return html_table(frame.columns, frame.rows(), caption=repr(self))
 
     def apcer_max_interval(self, level: float = 0.95) -> Interval:
         """Interval of the highest true APCER of all species, whichever species that is.

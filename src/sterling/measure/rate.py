@@ -5,6 +5,7 @@ from operator import index
 
 from scipy import stats
 
+from sterling.display import line, number, span
 from sterling.errors import InputError, NothingMeasuredError
 from sterling.measure.interval import Interval, check_level
 
@@ -55,6 +56,11 @@ class Rate:
                 f"rate of {self.errors} errors in {self.trials} trials: "
                 "errors must lie between 0 and the number of trials"
             )
+
+    def __repr__(self) -> str:
+        limits = self.interval()
+        counted = f"{self.errors} of {self.trials} = {number(self.value)}"
+        return line(self, counted, span(limits.low, limits.high))
 
     @property
     def value(self) -> float:

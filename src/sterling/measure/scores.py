@@ -7,6 +7,7 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from sterling.display import line
 from sterling.errors import InputError, NothingMeasuredError, unknown_name
 
 Direction = Literal["up", "down"]
@@ -89,6 +90,18 @@ class Scores:
 
     def __len__(self) -> int:
         return len(self.values)
+
+    def __repr__(self) -> str:
+        positives, subjects = int(self.label.sum()), len(set(self.subject.tolist()) - {""})
+        groups = self.negative_groups
+        named = ", ".join(groups[:4]) + (", ..." if len(groups) > 4 else "")
+        return line(
+            self,
+            f"{positives} positive",
+            f"{len(self) - positives} negative" + (f" ({named})" if groups else ""),
+            f"{subjects} subjects" if subjects else "",
+            f"{'higher' if self.direction == 'up' else 'lower'} is positive",
+        )
 
     def select(self, mask: ArrayLike) -> "Scores":
         """Return the rows where a bool mask (N,) is true, in their order."""

@@ -9,6 +9,7 @@ from hashlib import blake2b
 import numpy as np
 from numpy.typing import NDArray
 
+from sterling.display import line, number
 from sterling.errors import InputError
 from sterling.measure.scores import Direction, Scores
 
@@ -49,6 +50,16 @@ class Threshold:
             raise InputError(f"threshold {self.value}: give a finite number")
         if self.direction not in ("up", "down"):
             raise InputError(f"threshold direction {self.direction!r}: use 'up' or 'down'")
+
+    def __repr__(self) -> str:
+        chosen = f"chosen on {self.n} of {self.source or 'unnamed data'}" if self.items else ""
+        unresolved = "" if self.resolved else "too few items for the target"
+        return line(self, self.decision, self.rule, chosen, unresolved)
+
+    @property
+    def decision(self) -> str:
+        """The rule that accepts an item, such as ``score >= 0.5``."""
+        return f"score {'>=' if self.direction == 'up' else '<='} {number(self.value)}"
 
     def overlap(self, scores: Scores) -> int:
         """Return the number of scored items that the threshold was chosen on."""

@@ -2,13 +2,17 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from sterling.display import html_table, line, number, span
 from sterling.errors import InputError
 from sterling.measure import Rate, mean_interval
 from sterling.storage import SCHEMA_VERSION, SUMS, digest_of, read_sums
+
+if TYPE_CHECKING:
+    import polars as pl
 
 Verdict = Literal["holds", "does not hold", "undecided"]
 Design = Literal["fixed", "sequential"]
@@ -38,6 +42,9 @@ class Metric(_Record):
     high: float | None = None
     n: int
     unit: str
+
+    def __repr__(self) -> str:
+        return line(self, self.name, *_measured(self.value, self.low, self.high), self.unit)
 
 
 class Sample(_Record):
@@ -92,6 +99,10 @@ class Claim(_Record):
     error: float = 0.05
     one_sided: bool = False
 
+    def __repr__(self) -> str:
+        measured = _measured(self.measured, self.low, self.high, 1 - self.error)
+        return line(self, self.id, self.verdict, *measured, f"to be {self.bar}")
+
     @property
     def can_be_decided(self) -> bool:
         """Whether it is undecided, from values or counts that more repetitions may decide."""
@@ -113,6 +124,30 @@ class Table(_Record):
     columns: list[str]
     rows: list[TableRow]
     caption: str = ""
+
+    def __repr__(self) -> str:
+        return line(
+            self, self.title, f"{len(self.rows)} × {len(self.columns)}", ", ".join(self.columns)
+        )
+
+    def _repr_html_(self) -> str:
+        return html_table(self.columns, self.rows, caption=self.title)
+
+    def to_frame(self) -> "pl.DataFrame":
+        """Return the table as a frame; a heading that occurs again is numbered: ``low 2``.
+
+        Example:
+            >>> Table(name="t", title="T", columns=["low", "low"], rows=[[1, 2]]).to_frame().columns
+            ['low', 'low 2']
+        """
+        import polars as pl
+
+        earlier = [self.columns[:place].count(name) for place, name in enumerate(self.columns)]
+        names = [
+            f"{name} {count + 1}" if count else name
+            for name, count in zip(self.columns, earlier, strict=True)
+        ]
+        return pl.DataFrame(self.rows, schema=names, orient="row", infer_schema_length=None)
 
 
 class Figure(_Record):
@@ -192,6 +227,27 @@ class Evidence(Findings):
     repetitions: int | None = None
     stopped: Stop | None = None
 
+    def __repr__(self) -> str:
+        return line(self, f"{self.study} {self.preset}, seed {self.seed}", self.outcome)
+
+    def _repr_html_(self) -> str:
+        frame = self.to_frame().drop("claim")
+        return html_table(frame.columns, frame.rows(), caption=f"{self!r}. {self.scope}")
+
+    def to_frame(self) -> "pl.DataFrame":
+        """Return one row per claim.
+
+        Columns: ``id``, ``verdict``, ``measured``, ``low``, ``high``, ``bar`` and ``claim``, the
+        sentence.
+        """
+        import polars as pl
+
+        names = ("id", "verdict", "measured", "low", "high", "bar", "claim")
+        rows = [{name: getattr(claim, name) for name in names} for claim in self.claims]
+        numbers = dict.fromkeys(("measured", "low", "high"), pl.Float64)
+        texts = dict.fromkeys(("id", "verdict", "bar", "claim"), pl.String)
+        return pl.DataFrame(rows, schema={name: {**numbers, **texts}[name] for name in names})
+
     @property
     def outcome(self) -> str:
         """One line for people: "5 of 6 claims hold; does not hold: x; undecided: y"."""
@@ -261,6 +317,13 @@ def metric_of_rate(name: str, rate: Rate) -> Metric:
         n=rate.trials,
         unit="rate",
     )
+
+
+def _measured(
+    value: float | None, low: float | None, high: float | None, level: float = 0.95
+) -> tuple[str, str]:
+    limits = "" if low is None or high is None else span(low, high, level)
+    return "not measured" if value is None else number(value), limits
 
 
 def mean_cells(*values: Sequence[float]) -> TableRow:

@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 import polars as pl
 
+from sterling.display import line
 from sterling.errors import InputError
 from sterling.measure import Estimate, Interval, Rate
 from sterling.runs import Coordinate, Row
@@ -82,6 +83,21 @@ class Results:
         names = [*SCHEMA, *dict.fromkeys(name for each in rows for name in each)]
         columns = {name: [each.get(name) for each in rows] for name in dict.fromkeys(names)}
         return cls(pl.DataFrame(columns, schema_overrides=SCHEMA, strict=False), not_scored)
+
+    def __repr__(self) -> str:
+        metrics = self.frame["metric"].unique(maintain_order=True).to_list()
+        named = ", ".join(metrics[:4]) + (", ..." if len(metrics) > 4 else "")
+        return line(
+            self,
+            f"{len(self.frame)} rows of {named}" if metrics else "empty",
+            f"{self.frame['repetition'].n_unique()} repetitions",
+            f"by {' × '.join(self.coordinates)}" if self.coordinates else "",
+            f"{self.not_scored} not scored" if self.not_scored else "",
+        )
+
+    def _repr_html_(self) -> str:
+        html: str = self.frame._repr_html_()
+        return html
 
     @property
     def coordinates(self) -> list[str]:

@@ -11,16 +11,21 @@ takes as known. Reported FDRs near alpha, such as LiRA's 0.145 at 0.15, are of t
 
 import warnings
 from dataclasses import dataclass
-from typing import Literal, Self
+from typing import TYPE_CHECKING, Literal, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator
 
+from sterling.display import draw_list, line
 from sterling.errors import InputError, unknown_name
 from sterling.guarantee import Assumption, ConformalSelector, Guarantee, Procedure
 from sterling.guarantee.selector import SCALES
 from sterling.measure import Rate
+
+if TYPE_CHECKING:
+    import polars as pl
+    from matplotlib.axes import Axes
 
 
 class ShiftWarning(UserWarning):
@@ -163,6 +168,69 @@ class MembershipFDR(BaseEstimator):  # type: ignore[misc]
             _refuse_shared(self.ids_, _ids(ids, len(values)), "to be judged by this calibration")
         declared: NDArray[np.bool_] = selector.predict(values, groups)
         return declared
+
+    def to_frame(
+        self,
+        scores: ArrayLike,
+        alpha: float,
+        *,
+        groups: ArrayLike | None = None,
+        ids: ArrayLike | None = None,
+    ) -> "pl.DataFrame":
+        """Return the list as a frame, one row per record, in the order of the scores.
+
+        Columns: ``record``, ``score``, ``p_value``, ``adjusted_p`` and ``declared``.
+
+        Args:
+            scores: Scores of the records in question, (T,).
+            alpha: FDR level in (0, 1).
+            groups: Groups of the records, when the calibration had groups.
+            ids: Ids of the records, (T,); their positions by default.
+
+        Raises:
+            InputError: As for `select`.
+
+        Example:
+            >>> fdr = MembershipFDR().calibrate(range(99))
+            >>> fdr.to_frame([200, 50], 0.1)["declared"].to_list()
+            [True, False]
+        """
+        import polars as pl
+
+        declared = self.select(scores, alpha, groups=groups, ids=ids)
+        return pl.DataFrame(
+            {
+                "record": np.arange(len(declared)) if ids is None else np.asarray(ids),
+                "score": np.asarray(scores, dtype=np.float64),
+                "p_value": self.p_values(scores, groups=groups),
+                "adjusted_p": self.adjusted_p_values(scores, groups=groups),
+                "declared": declared,
+            }
+        )
+
+    def plot(
+        self,
+        scores: ArrayLike,
+        alpha: float,
+        *,
+        groups: ArrayLike | None = None,
+        ax: "Axes | None" = None,
+    ) -> "Axes":
+        """Draw the adjusted p-values of records in ascending order, and the level.
+
+        Args:
+            scores: Scores of the records in question, (T,).
+            alpha: FDR level in (0, 1).
+            groups: Groups of the records, when the calibration had groups.
+            ax: Axes to draw on; None makes a figure.
+
+        Returns:
+            The axes; records at or below the dashed line are declared.
+
+        Raises:
+            InputError: matplotlib is not installed.
+        """
+        return draw_list(self.adjusted_p_values(scores, groups=groups), alpha, ax)
 
     def resolution(self, tested: int, alpha: float) -> tuple[int, int]:
         """Return how many records must stand out together, and the non-members for one alone.
@@ -316,6 +384,16 @@ class MembershipAudit:
     false_discoveries: Rate | None
     power: Rate | None
     marginal_error: Rate | None
+
+    def __repr__(self) -> str:
+        wrong, found = self.false_discoveries, self.power
+        return line(
+            self,
+            f"{wrong.errors} of {wrong.trials} declared are not members"
+            if wrong
+            else "none declared",
+            f"{found.errors} of {found.trials} members declared" if found else "",
+        )
 
     @property
     def fdp(self) -> float:

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sterling.checks import check_numbers
+from sterling.display import line, number, span
 from sterling.errors import InputError
 from sterling.measure import Estimate, Interval, Rate, Scores, tpr_at_fpr
 from sterling.privacy.unlearning_attacks.separation import attack_area, lingering, privleak
@@ -63,6 +64,16 @@ class ForgettingAudit:
     retraining: Retraining | None
     sets: Mapping[str, Signals]
     tolerance: float
+
+    def __repr__(self) -> str:
+        found, retrained = self.area, self.retraining
+        limits = span(found.interval.low, found.interval.high, found.level)
+        return line(
+            self,
+            f"area {number(found.value)}",
+            limits,
+            f"retrained {number(retrained.area)}" if retrained else "",
+        )
 
 
 def audit_forgetting(

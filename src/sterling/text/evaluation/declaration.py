@@ -8,11 +8,12 @@ which an expected share of at most the stated rate was written by people after a
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from sterling.display import draw_list, html_table, line, number
 from sterling.errors import InputError, NothingMeasuredError
 from sterling.guarantee import ConformalSelector, Guarantee, Procedure
 from sterling.lm import SignalStore
@@ -23,6 +24,10 @@ from sterling.text.detectors.stepwise import Report, score_in_steps
 from sterling.text.evaluation.shift import LEVEL, FeatureShift, compare_features
 from sterling.text.evaluation.unlike import unlike_calibration
 from sterling.text.hidden_characters import hidden_characters
+
+if TYPE_CHECKING:
+    import polars as pl
+    from matplotlib.axes import Axes
 
 CAUTION = "not sole evidence against a person"
 
@@ -63,6 +68,16 @@ class Verdict:
     unlike: bool = False
     caution: str = CAUTION
 
+    def __repr__(self) -> str:
+        return line(
+            self,
+            self.id,
+            "declared" if self.declared else "not declared",
+            f"p = {number(self.p_value)}",
+            f"declared from an FDR of {number(self.adjusted_p)} on",
+            self.not_scored,
+        )
+
 
 @dataclass(frozen=True)
 class Declaration:
@@ -100,6 +115,49 @@ class Declaration:
     def declared(self) -> list[Verdict]:
         """The verdicts on the list."""
         return [verdict for verdict in self.verdicts if verdict.declared]
+
+    def to_frame(self) -> "pl.DataFrame":
+        """Return one row per document, in their order.
+
+        Columns: ``id``, ``declared``, ``p_value``, ``adjusted_p``, ``score``, ``probability``,
+        ``hidden`` (number of characters that readers do not see), ``not_scored`` and ``unlike``.
+        """
+        import polars as pl
+
+        rows = [
+            {**vars(verdict), "hidden": sum(verdict.hidden.values())} for verdict in self.verdicts
+        ]
+        numbers = {"score": pl.Float64, "probability": pl.Float64}
+        return pl.DataFrame(rows, schema_overrides=numbers).drop("caution")
+
+    def plot(self, ax: "Axes | None" = None) -> "Axes":
+        """Draw the documents' adjusted p-values in ascending order, and the level.
+
+        Args:
+            ax: Axes to draw on; None makes a figure.
+
+        Returns:
+            The axes; documents at or below the dashed line are declared.
+
+        Raises:
+            InputError: matplotlib is not installed.
+        """
+        adjusted = np.array([verdict.adjusted_p for verdict in self.verdicts])
+        return draw_list(adjusted, self.guarantee.level, ax)
+
+    def __repr__(self) -> str:
+        return line(
+            self,
+            f"{len(self.declared)} of {len(self.verdicts)} documents declared",
+            f"FDR <= {self.guarantee.level:g}",
+            f"{self.guarantee.n} calibration texts",
+            "REFUTED" if self.shift_verdict == "refuted" else "",
+        )
+
+    def _repr_html_(self) -> str:
+        frame = self.to_frame().filter("declared").sort("adjusted_p")
+        shown = frame.select("id", "p_value", "adjusted_p", "score")
+        return html_table(shown.columns, shown.rows(), caption=f"{self!r}; {CAUTION}")
 
 
 def declare_machine_written(
