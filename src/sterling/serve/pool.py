@@ -156,6 +156,8 @@ class Pool:
         for worker in self._all:
             worker.stop()
         self._threads.shutdown(wait=True)
+        for worker in self._all:
+            worker.close()
         shutil.rmtree(self.root, ignore_errors=True)
 
     def _run(
@@ -163,7 +165,10 @@ class Pool:
     ) -> Document:
         worker = self._free.get()
         try:
+            worker.start()  # first, so that who cancels or closes finds a process to end
             ticket.give_to(worker)
+            if self._closed:
+                raise CancelledError
             return worker.answer(ticket.folder, call, seconds, report)
         except (BrokenPipeError, EOFError) as error:
             if ticket.cancelled or self._closed:
@@ -203,7 +208,7 @@ class Worker:
         """
         for path in files.iterdir():
             path.rename(self.folder / path.name)
-        child = self._started()
+        child = self.start()
         assert child.stdin is not None
         assert child.stdout is not None
         late = threading.Event()
@@ -262,14 +267,22 @@ class Worker:
             child.kill()
             child.wait()
 
-    def _started(self) -> subprocess.Popen[bytes]:
-        if self._child is not None and self._child.poll() is None:
-            return self._child
+    def close(self) -> None:
+        """End the process and close its pipes; nobody may read from it."""
+        self.stop()
         if self._child is not None:
             for pipe in (self._child.stdin, self._child.stdout):
-                with contextlib.suppress(OSError):
+                with contextlib.suppress(OSError):  # what could not be written is of no use
                     assert pipe is not None
                     pipe.close()
+            self._child = None
+
+    def start(self) -> subprocess.Popen[bytes]:
+        """Return the process, started anew where it ended."""
+        if self._child is not None:
+            if self._child.poll() is None:
+                return self._child
+            self.close()
         self._child = subprocess.Popen(  # noqa: S603 - our own program
             [sys.executable, "-P", "-c", _PROGRAM],
             cwd=self.folder,
