@@ -16,6 +16,7 @@ from tests.serve.conftest import ASTRONAUT, HERE
 from sterling.errors import InputError
 from sterling.serve import Settings, create_app
 from sterling.serve.pool import BusyError, CancelledError, DeadlineError, Pool, Ticket
+from sterling.serve.worker import explain
 
 GIVEN = {"detector": "compact", "detector_name": "compact", "file": "file.jpg"}
 
@@ -91,6 +92,14 @@ def test_the_token_is_not_given_to_workers(monkeypatch: pytest.MonkeyPatch) -> N
 
     monkeypatch.setenv("STERLING_TOKEN", "secret")
     assert "STERLING_TOKEN" not in _environment()
+
+
+def test_errors_are_explained_and_ours_only_named() -> None:
+    assert explain(InputError("a.csv: row 3")) == ("input", "a.csv: row 3")
+    assert explain(ValueError("what somebody sent")) == ("broken", "ValueError")
+    kind, message = explain(ModuleNotFoundError("no torch", name="torch"))
+    assert (kind, message[-31:]) == ("input", "'sterling[train]' on the server")
+    assert explain(ModuleNotFoundError("no x", name="x")) == ("broken", "ModuleNotFoundError")
 
 
 def test_late_and_busy_as_answers(runs: Path) -> None:

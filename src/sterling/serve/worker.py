@@ -12,6 +12,7 @@ from types import FrameType
 from typing import Any
 
 from sterling.errors import InputError, NothingMeasuredError
+from sterling.extras import extra_of
 
 MEMORY = 12 << 30
 """Bytes of a worker's address space, most of which PyTorch reserves and never fills. Our choice."""
@@ -43,12 +44,24 @@ def work() -> None:
                 given, lambda done, of: say({"done": done, "total": of})
             )
             say({"document": document})
-        except (InputError, NothingMeasuredError) as error:
-            say({"error": "input", "message": without_place(str(error), given)})
-        except MemoryError:
-            say({"error": "input", "message": "takes more memory than there is; give less"})
         except Exception as error:
-            say({"error": "broken", "message": type(error).__name__})
+            kind, message = explain(error)
+            say({"error": kind, "message": without_place(message, given)})
+
+
+def explain(error: Exception) -> tuple[str, str]:
+    """Return whether the input is at fault ("input") or we are ("broken"), and a message.
+
+    An error that is ours is named by its type alone, as its message may hold what was sent.
+    """
+    if isinstance(error, (InputError, NothingMeasuredError)):
+        return "input", str(error)
+    if isinstance(error, MemoryError):
+        return "input", "takes more memory than there is; give less"
+    if isinstance(error, ModuleNotFoundError) and (extra := extra_of(error.name or "")):
+        needed = f"the package {error.name}: pip install 'sterling[{extra}]' on the server"
+        return "input", f"this needs {needed}"
+    return "broken", type(error).__name__
 
 
 def _stop(_number: int, _frame: FrameType | None) -> None:
