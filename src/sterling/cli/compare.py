@@ -1,6 +1,5 @@
 """`sterling compare`: what changed from one run to another, and whether it is worse."""
 
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -8,18 +7,12 @@ import typer
 from rich.table import Table as RichTable
 
 from sterling.cli.studies import JsonFlag, plain_console, show_json
-from sterling.errors import InputError
 from sterling.shown import shown
 
 if TYPE_CHECKING:
     from sterling.study.comparison import Difference
 
 NAMED = 3  # items of one run alone that are named
-NOTE = (
-    "95 % intervals of B - A; p-values are adjusted for all rows by Holm, and a row is better or "
-    "worse below 0.05. Paired rows resample subjects, or items without them; the others take the "
-    "runs for independent."
-)
 
 
 def register(app: typer.Typer) -> None:
@@ -39,21 +32,11 @@ def compare(
 
     Figures whose better direction is not known are shown and never worse.
     """
-    from sterling.study.comparison import compare_items, compare_metrics, with_verdicts
+    from sterling.study.comparison import NOTE, compare_runs, comparison_document
 
-    found, only = compare_items(run_a, run_b)
-    rows = with_verdicts([*found, *compare_metrics(run_a, run_b)])
-    if not rows:
-        raise InputError(f"{run_a} and {run_b} have no figure in common; compare runs of one study")
+    rows, only = compare_runs(run_a, run_b)
     if as_json:
-        show_json(
-            {
-                "differences": [asdict(row) for row in rows],
-                "only_a": {name: list(items[0]) for name, items in only.items()},
-                "only_b": {name: list(items[1]) for name, items in only.items()},
-                "note": NOTE,
-            }
-        )
+        show_json(comparison_document(rows, only))
     else:
         _show(rows)
         for system, items in only.items():

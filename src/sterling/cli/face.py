@@ -249,27 +249,19 @@ def predict(
     The largest face of a picture decides, and every face is answered; a clip's score is the mean
     over its frames.
     """
-    from sterling.face.evaluation.prediction import advice, predict_sources, standing
+    from sterling.face.evaluation.prediction import (
+        advice,
+        predict_sources,
+        prediction_document,
+        standing,
+    )
     from sterling.face.pad import load_detector
 
     trained = load_detector(detector)
     answers = predict_sources(trained, sources, frames=frames, largest=largest, boxes=boxes)
-    threshold, calibrated = trained.threshold, bool(trained.promise)
-    next_step = advice(trained, detector)
+    threshold, next_step = trained.threshold, advice(trained, detector)
     if as_json:
-        origin = {} if threshold is None else {"rule": threshold.rule, "source": threshold.source}
-        document: dict[str, Any] = {
-            "detector": {
-                "name": detector,
-                "trained on": trained.provenance.data,
-                "caution": trained.caution or None,
-            },
-            "calibrated": calibrated,
-            "standing": standing(trained),
-            "threshold": {**origin, "advice": next_step or None},
-            "answers": [answer.to_dict() for answer in answers],
-        }
-        show_json(document)
+        show_json(prediction_document(trained, detector, answers))
     else:
         typer.echo(standing(trained))
         for answer in answers:

@@ -1,7 +1,5 @@
 """`sterling privacy …`: audits of the user's own models."""
 
-import warnings
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -69,9 +67,8 @@ def mia(
     is within groups; with a column member in the scores, the list is held against that truth.
     Status 1: the shift diagnostic refutes the guarantee.
     """
-    from sterling.cli._privacy_report import members_findings
-    from sterling.privacy.membership import MembershipFDR
-    from sterling.privacy.membership import audit as audit_list
+    from sterling.findings.privacy import members_findings
+    from sterling.privacy.membership.member_list import declare_members
     from sterling.privacy.membership.score_file import (
         read_record_ids,
         read_score_file,
@@ -89,69 +86,34 @@ def mia(
     asked, known = read(scores), read(calibration)
     if not len(asked):
         raise NothingMeasuredError(f"{scores} holds no record")
-    by_name = asked.named and known.named
-    wrapper = MembershipFDR(method, smooth=smooth, random_state=seed).calibrate(
-        known.scores,
-        groups=known.groups,
-        ids=known.ids if known.named else None,
-        scored_by=scored_by,
+    found = declare_members(
+        asked,
+        known,
+        alpha=alpha,
+        method=method,
         members=None if members is None else read_record_ids(members),
+        holdout=None if holdout is None else read(holdout),
+        scored_by=scored_by,
+        smooth=smooth,
+        seed=seed,
     )
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        mask = wrapper.select(
-            asked.scores, alpha, groups=asked.groups, ids=asked.ids if by_name else None
-        )
-        if holdout is not None:
-            further = read(holdout)
-            named = further.named and known.named
-            wrapper.diagnose(further.scores, ids=further.ids if named else None)
-    p = wrapper.p_values(asked.scores, groups=asked.groups)
-    adjusted = wrapper.adjusted_p_values(asked.scores, groups=asked.groups)
-    promise = wrapper.guarantee(alpha)
-    outcome = None if asked.member is None else audit_list(mask, asked.member)
-    declared = [
-        {
-            "record": str(asked.ids[row]),
-            "score": float(asked.scores[row]),
-            "p": float(p[row]),
-            "adjusted_p": float(adjusted[row]),
-        }
-        for row in adjusted.argsort(kind="stable")
-        if mask[row]
-    ]
-    warned = [str(one.message) for one in caught]
     if out is not None:
-        found = members_findings(
-            declared, len(asked), promise, shift_p=wrapper.shift_p_, refuted=wrapper.shift_refuted
-        )
-        leave_evidence(context, out, "privacy-mia", lambda: found, seed=seed)
+        leave_evidence(context, out, "privacy-mia", lambda: members_findings(found), seed=seed)
     if as_json:
-        show_json(
-            {
-                "declared": declared,
-                "tested": len(asked),
-                "calibration_for_one": wrapper.resolution(len(asked), alpha)[1],
-                "method": method,
-                "guarantee": asdict(promise),
-                "warnings": warned,
-                "audit": None if outcome is None else asdict(outcome),
-            }
-        )
-        return int(wrapper.shift_refuted)
-    for line in declared:
+        show_json(found.to_dict())
+        return int(found.refuted)
+    for line in found.declared:
         typer.echo(f"{shown(str(line['record']))}\tadjusted p {line['adjusted_p']:.4g}")
-    typer.echo(f"{len(declared)} of {len(asked)} records declared members")
-    if not declared:
-        resolution = wrapper.resolution(len(asked), alpha)
-        typer.echo(nothing_declared("records", promise.n, *resolution))
-    for name, text in promise.rows():
+    typer.echo(f"{len(found.declared)} of {found.tested} records declared members")
+    if not found.declared:
+        typer.echo(nothing_declared("records", found.guarantee.n, *found.resolution))
+    for name, text in found.guarantee.rows():
         typer.echo(f"{name}: {text}")
-    if outcome is not None:
-        typer.echo(f"truth: false discovery proportion {outcome.fdp:.4f}")
-    for message in warned:
+    if found.audit is not None:
+        typer.echo(f"truth: false discovery proportion {found.audit.fdp:.4f}")
+    for message in found.warnings:
         typer.echo(f"warning: {message}", err=True)
-    return int(wrapper.shift_refuted)
+    return int(found.refuted)
 
 
 @app.command()
@@ -196,7 +158,7 @@ def audit(
 
     Status 1: the records can be told apart; 4: undecided, there are too few to say.
     """
-    from sterling.cli._privacy_report import forgetting_findings
+    from sterling.findings.privacy import forgetting_findings
     from sterling.privacy.unlearning_attacks.audit import audit_forgetting
     from sterling.privacy.unlearning_attacks.signals import ask_onnx, read_signals
 

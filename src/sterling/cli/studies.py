@@ -1,7 +1,6 @@
 """`sterling list | run | verify | cite`: the studies."""
 
 import json
-import math
 import re
 from collections.abc import Mapping, Sequence
 from itertools import groupby
@@ -16,7 +15,7 @@ from rich.text import Text
 from sterling.cli._verdicts import claims_status, show_undecided
 from sterling.errors import InputError
 from sterling.shown import shown
-from sterling.storage import SCHEMA_VERSION
+from sterling.storage import versioned
 
 if TYPE_CHECKING:
     from sterling.runs import Backend
@@ -67,19 +66,7 @@ def register(app: typer.Typer) -> None:
 
 def show_json(document: Mapping[str, Any]) -> None:
     """Write one JSON document, with the version of its form, on standard output."""
-    shown = {"schema_version": SCHEMA_VERSION, **_finite(document)}
-    typer.echo(json.dumps(shown, indent=1, allow_nan=False))
-
-
-def _finite(value: Any) -> Any:
-    """Replace infinities and NaN, which JSON has no words for, by null."""
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, Mapping):
-        return {name: _finite(one) for name, one in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_finite(one) for one in value]
-    return value
+    typer.echo(json.dumps(versioned(document), indent=1, allow_nan=False))
 
 
 def show_evidence(evidence: "Evidence") -> None:

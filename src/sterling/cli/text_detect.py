@@ -3,7 +3,6 @@
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -70,7 +69,11 @@ def detect(
 
     from sterling.lm import SignalStore
     from sterling.text.corpus.records import read_corpus
-    from sterling.text.evaluation.declaration import declare_machine_written
+    from sterling.text.evaluation.declaration import (
+        declaration_document,
+        declare_machine_written,
+        describe,
+    )
 
     asked, known = read_corpus(documents), read_corpus(calibration)
     for path, corpus in ((documents, asked), (calibration, known)):
@@ -90,38 +93,16 @@ def detect(
             report=report,
         )
     _tell_unread(known.unread)
-    described = _described(judge)
+    described = describe(judge)
     if out is not None:
         _write(given, described, context, out)
     if as_json:
-        show_json(
-            {
-                "declared": [one.id for one in given.declared],
-                "documents": [asdict(one) for one in given.verdicts],
-                "not_read": [asdict(one) for one in given.unread],
-                "not_read_calibration": [asdict(one) for one in known.unread],
-                "calibration_not_scored": given.calibration_not_scored,
-                "calibration_for_one": given.calibration_for_one,
-                "guarantee": asdict(given.guarantee),
-                "shift": [asdict(one) for one in given.shift],
-                "shift_of_rest": [asdict(one) for one in given.shift_of_rest],
-                "shift_verdict": given.shift_verdict,
-                "warnings": list(given.warnings),
-                "detector": described,
-                "caution": _caution(),
-            }
-        )
+        show_json(declaration_document(given, known.unread, described))
     else:
         _show(given, described)
         if out is not None:
             typer.echo(f"all verdicts: {out}")
     return {"refuted": 1, "undecided": UNDECIDED, "not refuted": 0}[given.shift_verdict]
-
-
-def _caution() -> str:
-    from sterling.text.evaluation.declaration import CAUTION
-
-    return CAUTION
 
 
 def _detector(name: str, model: str) -> Any:
@@ -132,14 +113,6 @@ def _detector(name: str, model: str) -> Any:
     if "/" in name or Path(name).is_dir():
         return load_detector(Path(name), None if model == "smollm2" else load_local(model))
     return untrained_detector(name, DetectorPlan(model, max_tokens=UNTRAINED_TOKENS))
-
-
-def _described(judge: Any) -> dict[str, Any]:
-    from sterling.text import CalibratedDetector
-
-    if isinstance(judge, CalibratedDetector):
-        return judge.describe()
-    return {"detector": judge.name, "settings": judge.settings(), "trained": False}
 
 
 @contextmanager

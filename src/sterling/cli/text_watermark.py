@@ -1,8 +1,7 @@
 """`sterling text watermark …`: make a key, generate marked texts, test texts for the mark."""
 
-from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import typer
 
@@ -17,8 +16,6 @@ app = typer.Typer(
     "Only keys made here can be tested: of HATS, KGW and Unigram marks. A mark of ChatGPT or of "
     "Google's SynthID cannot be tested without its owner's key, here or anywhere.",
 )
-
-CAVEAT = "not sole evidence against a person"
 
 KeyArgument = Annotated[Path, typer.Argument(help="The key's file; keep it secret.")]
 ModelOption = Annotated[
@@ -113,32 +110,22 @@ def detect(
     from sterling.cli._text_report import marks_findings
     from sterling.lm import load_tokenizer
     from sterling.text.corpus.records import read_corpus
-    from sterling.text.detectors.scored import unreadable
+    from sterling.text.watermark.marks import CAUTION, examine_marks, marks_document
     from sterling.text.watermark.watermark_key import WatermarkKey
 
-    if not 0 < level < 1:
-        raise InputError(f"level {level}: between 0 and 1, such as 0.01")
     held = WatermarkKey.read(path)
     tokenizer = load_tokenizer(model)
     held.check(tokenizer, model)
     corpus = read_corpus(texts)
     for one in corpus.unread:
         typer.echo(shown(f"not used: {one.source}: {one.reason}"), err=True)
-    rows: list[dict[str, Any]] = []
-    for record in corpus.records:
-        if reason := unreadable(record.text):
-            rows.append({"id": record.id, "marked": None, "not_scored": reason})
-            continue
-        ids = tokenizer(record.text, add_special_tokens=False, verbose=False)["input_ids"]
-        found = held.watermark.detect(ids, combine=combine)
-        marked = found.p_value <= level if found.tokens_scored else None
-        rows.append({"id": record.id, **asdict(found), "marked": marked, "not_scored": ""})
+    rows = examine_marks(held, tokenizer, corpus.records, level=level, combine=combine)
     if not any(row.get("tokens_scored") for row in rows):
         raise NothingMeasuredError(f"{texts} holds no text that is long enough to test")
     if out is not None:
         leave_evidence(context, out, "text-watermark-detect", lambda: marks_findings(rows, level))
     if as_json:
-        show_json({"level": level, "note": CAVEAT, "texts": rows})
+        show_json(marks_document(rows, level))
         return
     for row in rows:
         if row["not_scored"]:
@@ -150,4 +137,6 @@ def detect(
             f"{row['tokens_scored']} tokens: {row['green']} green "
             f"(z {row['z_green']:.1f}), {row['red']} red (z {row['z_red']:.1f})"
         )
-    typer.echo(f"each at a level of {level:g}, for the mark of {path} alone; a verdict is {CAVEAT}")
+    typer.echo(
+        f"each at a level of {level:g}, for the mark of {path} alone; a verdict is {CAUTION}"
+    )

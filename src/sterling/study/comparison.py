@@ -2,16 +2,17 @@
 
 import math
 import re
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 from scipy import stats
 
+from sterling.errors import InputError
 from sterling.guarantee.family_wise import holm_adjusted
 from sterling.measure import (
     Estimate,
@@ -69,6 +70,44 @@ class Difference:
     better: Better | None
     p_value: float | None
     verdict: Change = "-"
+
+
+NOTE = (
+    "95 % intervals of B - A; p-values are adjusted for all rows by Holm, and a row is better or "
+    "worse below 0.05. Paired rows resample subjects, or items without them; the others take the "
+    "runs for independent."
+)
+
+
+def compare_runs(run_a: Path, run_b: Path) -> tuple[list[Difference], dict[str, Only]]:
+    """Compare all figures of two runs, with verdicts.
+
+    Returns:
+        The differences B - A, and by system the items that one run has alone.
+
+    Raises:
+        InputError: They have no figure in common, or as for `compare_items`.
+    """
+    found, only = compare_items(run_a, run_b)
+    rows = with_verdicts([*found, *compare_metrics(run_a, run_b)])
+    if not rows:
+        raise InputError(f"{run_a} and {run_b} have no figure in common; compare runs of one study")
+    return rows, only
+
+
+def comparison_document(rows: Sequence[Difference], only: Mapping[str, Only]) -> dict[str, Any]:
+    """Return a comparison as a JSON object.
+
+    Args:
+        rows: The differences.
+        only: Items that one run has alone, by system.
+    """
+    return {
+        "differences": [asdict(row) for row in rows],
+        "only_a": {name: list(items[0]) for name, items in only.items()},
+        "only_b": {name: list(items[1]) for name, items in only.items()},
+        "note": NOTE,
+    }
 
 
 def compare_items(run_a: Path, run_b: Path) -> tuple[list[Difference], dict[str, Only]]:

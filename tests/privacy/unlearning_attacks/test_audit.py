@@ -8,8 +8,8 @@ import pytest
 from numpy.typing import NDArray
 from scipy.special import softmax
 
-from sterling.cli._privacy_report import forgetting_findings
 from sterling.errors import InputError
+from sterling.findings.privacy import forgetting_findings
 from sterling.privacy.unlearning_attacks import attack_area
 from sterling.privacy.unlearning_attacks.audit import _area, audit_forgetting
 from sterling.privacy.unlearning_attacks.signals import Signals, ask_onnx, read_signals

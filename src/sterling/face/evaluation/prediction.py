@@ -39,7 +39,7 @@ from sterling.face.data.video import (
 )
 from sterling.face.pad import Decision, DetectorBase, Outcome, decide
 from sterling.face.pad.detector.decision import ScoringError
-from sterling.sandbox import Call, sandbox
+from sterling.sandbox import Arrays, Call, sandbox
 from sterling.shown import shown
 from sterling.storage import write_atomically
 
@@ -179,6 +179,31 @@ def advice(detector: DetectorBase, source: str) -> str:
     )
 
 
+def prediction_document(
+    detector: DetectorBase, source: str, answers: Sequence[Prediction]
+) -> dict[str, Any]:
+    """Return answers with the detector, its standing and its threshold, as a JSON object.
+
+    Args:
+        detector: The detector that gave them.
+        source: Name by which it was loaded.
+        answers: Its answers.
+    """
+    threshold = detector.threshold
+    origin = {} if threshold is None else {"rule": threshold.rule, "source": threshold.source}
+    return {
+        "detector": {
+            "name": source,
+            "trained on": detector.provenance.data,
+            "caution": detector.caution or None,
+        },
+        "calibrated": bool(detector.promise),
+        "standing": standing(detector),
+        "threshold": {**origin, "advice": advice(detector, source) or None},
+        "answers": [answer.to_dict() for answer in answers],
+    }
+
+
 def predict_sources(
     detector: DetectorBase,
     sources: Sequence[str],
@@ -186,6 +211,7 @@ def predict_sources(
     frames: int = 8,
     largest: bool = False,
     boxes: Path | None = None,
+    isolated: bool = False,
 ) -> list[Prediction]:
     r"""Give one verdict on every source.
 
@@ -197,6 +223,7 @@ def predict_sources(
         largest: Whether only the largest face of a picture is searched and answered for, in a
             quarter of the time: see `FaceDetector.largest`. Of a frame, only that is searched.
         boxes: Folder that receives each picture with its answers drawn in.
+        isolated: Whether one source alone is decoded in a child process too, as a stranger's is.
 
     One source alone that cannot be read is refused. Of several, and of a folder, it is answered
     "cannot tell", and the others are answered as well; their files are decoded in a child process.
@@ -222,7 +249,7 @@ def predict_sources(
     if model.frames > 1:
         return [_judge_clip(detector, path, finder) for path in _videos(sources)]
     predictions = []
-    for name, picture in _pictures(sources, frames):
+    for name, picture in _pictures(sources, frames, isolated=isolated):
         try:
             verdict = _verdict(detector, name, picture, finder, largest=largest)
         except ScoringError as error:
@@ -353,7 +380,9 @@ def _videos(sources: Sequence[str]) -> Iterator[Path]:
         yield from videos
 
 
-def _pictures(sources: Sequence[str], frames: int) -> Iterator[tuple[str, _Picture]]:
+def _pictures(
+    sources: Sequence[str], frames: int, *, isolated: bool
+) -> Iterator[tuple[str, _Picture]]:
     """Name and picture, or frames, of every file and camera."""
     files: list[Path] = []
     for source in sources:
@@ -370,7 +399,7 @@ def _pictures(sources: Sequence[str], frames: int) -> Iterator[tuple[str, _Pictu
         if source.isdigit() and not Path(source).exists():
             yield f"camera {source}", read_frame_pixels(int(source), count=frames)
     if len(sources) == 1 and files == [Path(sources[0])]:
-        yield str(files[0]), _of_file(files[0], frames)
+        yield str(files[0]), _of_file(files[0], frames, isolated=isolated)
     else:
         yield from _decoded(files, frames)
 
@@ -385,8 +414,14 @@ def _pictures_of_folder(folder: Path) -> list[Path]:
     return files
 
 
-def _of_file(path: Path, frames: int) -> _Picture:
-    return read_spread_pixels(path, count=frames) if is_video(path) else read_pixels(path)
+def _of_file(path: Path, frames: int, *, isolated: bool) -> _Picture:
+    if not isolated:
+        return read_spread_pixels(path, count=frames) if is_video(path) else read_pixels(path)
+    with sandbox() as box:
+        (answer,) = box.map([_call(path, frames)])
+    if isinstance(answer, InputError):
+        raise answer
+    return _picture(path, answer)
 
 
 def _decoded(files: Sequence[Path], frames: int) -> Iterator[tuple[str, _Picture]]:
@@ -397,11 +432,16 @@ def _decoded(files: Sequence[Path], frames: int) -> Iterator[tuple[str, _Picture
                 # One damaged file must not end thousands; it is answered "cannot tell".
                 logger.warning("%s", shown(str(answer)))
                 yield str(path), "unreadable"
-            elif is_video(path):
-                numbers, *images = answer
-                yield str(path), dict(zip(numbers.tolist(), images, strict=True))
             else:
-                yield str(path), answer[0]
+                yield str(path), _picture(path, answer)
+
+
+def _picture(path: Path, arrays: Arrays) -> _Picture:
+    """The picture, or the frames of a clip, that a child process decoded."""
+    if not is_video(path):
+        return arrays[0]
+    numbers, *images = arrays
+    return dict(zip(numbers.tolist(), images, strict=True))
 
 
 def _call(path: Path, frames: int) -> Call:

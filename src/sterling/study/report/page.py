@@ -18,6 +18,7 @@ from sterling.study.report.glossary import GLOSSARY
 from sterling.study.report.plots import draw
 
 _KNOWN = re.compile(rf"\b(?:{'|'.join(GLOSSARY)})\b")
+STYLE = "style.css"
 RANKS: tuple[Verdict, ...] = ("does not hold", "undecided", "holds")  # in reading order
 
 
@@ -47,8 +48,9 @@ def render_report(folders: Sequence[Path], out: Path, *, overview: Assurance | N
         autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     environment.filters.update(number=_number, amount=_amount, pretty=_pretty, defined=_defined)
-    template = environment.from_string(
-        files("sterling.study.report").joinpath("template.html").read_text(encoding="utf-8")
+    template, style = (
+        files("sterling.study.report").joinpath(name).read_text(encoding="utf-8")
+        for name in ("template.html", STYLE)
     )
     names = {} if overview is None else overview.measured
     runs = []
@@ -73,7 +75,12 @@ def render_report(folders: Sequence[Path], out: Path, *, overview: Assurance | N
                 "counts": _counts(evidence),
             }
         )
-    write_atomically(out, template.render(runs=runs, overview=overview))
+    page = environment.from_string(template).render(
+        runs=runs,
+        overview=overview,
+        style=Markup(style),  # noqa: S704  # our own
+    )
+    write_atomically(out, page)
 
 
 def _counts(evidence: Evidence) -> dict[Verdict, int]:

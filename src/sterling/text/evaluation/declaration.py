@@ -6,9 +6,9 @@ which an expected share of at most the stated rate was written by people after a
 """
 
 import warnings
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -158,6 +158,40 @@ class Declaration:
         frame = self.to_frame().filter("declared").sort("adjusted_p")
         shown = frame.select("id", "p_value", "adjusted_p", "score")
         return html_table(shown.columns, shown.rows(), caption=f"{self!r}; {CAUTION}")
+
+
+def describe(detector: CalibratedDetector | Detector) -> dict[str, Any]:
+    """Return the name and settings of a detector as a JSON object."""
+    if isinstance(detector, CalibratedDetector):
+        return detector.describe()
+    return {"detector": detector.name, "settings": detector.settings(), "trained": False}
+
+
+def declaration_document(
+    given: Declaration, unread_calibration: Sequence[Unread], detector: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Return a declaration as a JSON object, without a word of any text.
+
+    Args:
+        given: The declaration.
+        unread_calibration: Calibration files that could not be read.
+        detector: Description of the detector.
+    """
+    return {
+        "declared": [one.id for one in given.declared],
+        "documents": [asdict(one) for one in given.verdicts],
+        "not_read": [asdict(one) for one in given.unread],
+        "not_read_calibration": [asdict(one) for one in unread_calibration],
+        "calibration_not_scored": given.calibration_not_scored,
+        "calibration_for_one": given.calibration_for_one,
+        "guarantee": asdict(given.guarantee),
+        "shift": [asdict(one) for one in given.shift],
+        "shift_of_rest": [asdict(one) for one in given.shift_of_rest],
+        "shift_verdict": given.shift_verdict,
+        "warnings": list(given.warnings),
+        "detector": dict(detector),
+        "caution": CAUTION,
+    }
 
 
 def declare_machine_written(

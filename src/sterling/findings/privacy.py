@@ -1,36 +1,21 @@
 """Evidence of `sterling privacy mia` and `audit`: metrics, claims and tables."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
-
 import numpy as np
 
-from sterling.guarantee import Guarantee
 from sterling.measure import Estimate
+from sterling.privacy.membership.member_list import MemberList
 from sterling.privacy.unlearning_attacks.audit import ForgettingAudit
 from sterling.study import Claim, Findings, Metric, Table, TableRow, metric_of_rate, within
 
 
-def members_findings(
-    declared: Sequence[Mapping[str, Any]],
-    tested: int,
-    promise: Guarantee,
-    *,
-    shift_p: float | None,
-    refuted: bool,
-) -> Findings:
+def members_findings(found: MemberList) -> Findings:
     """Turn a list of declared members into findings.
 
     A shift that is refuted is a claim that does not hold. A shift that is not seen proves nothing,
     so that then there is no claim.
-
-    Args:
-        declared: Record, score, p-value and adjusted p-value of each declared member.
-        tested: Number of records in question.
-        promise: Guarantee of the list.
-        shift_p: P-value of the diagnosis on further non-members; None without one.
-        refuted: Whether it refutes the guarantee.
     """
+    declared, tested, promise = found.declared, found.tested, found.guarantee
+    shift_p, refuted = found.shift_p, found.refuted
     metrics = [
         Metric(name="records declared members", value=len(declared), n=tested, unit="records")
     ]
