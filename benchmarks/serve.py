@@ -27,7 +27,8 @@ RUN = "import sys; from sterling.cli import main; main(sys.argv[1:])"
 def resident(pid: int) -> float:
     """Resident memory of a process and of all that it started, in MB."""
     own = psutil.Process(pid)
-    return sum(one.memory_info().rss for one in (own, *own.children(recursive=True))) / 1e6
+    family = (own, *own.children(recursive=True))
+    return float(sum(one.memory_info().rss for one in family)) / 1e6
 
 
 async def load(address: str, clients: int, requests: int) -> list[float]:

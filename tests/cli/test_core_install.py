@@ -74,6 +74,7 @@ def test_the_core_predicts_and_declares(scores: tuple[Path, Path]) -> None:
         (("face", "models"), "train"),
         (("run", "hats", "--preset", "smoke"), "train"),
         (("report", "runs/none"), "report"),
+        (("serve",), "serve"),
     ],
 )
 def test_a_verb_names_the_extra_that_it_lacks(arguments: tuple[str, ...], extra: str) -> None:

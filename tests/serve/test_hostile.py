@@ -157,12 +157,12 @@ def test_a_token_is_needed(runs: Path) -> None:
         assert client.get("/runs").headers["location"] == "/login"
         assert client.post("/privacy/mia").status_code == 401
         for wrong in ("", "Bearer", "Bearer ", f"Basic {TOKEN}", f"Bearer {TOKEN}x", "Bearer é"):
-            given = {"Authorization": wrong.encode()}
+            given = {b"Authorization": wrong.encode()}
             refused(client.get("/v1/jobs/a", headers=given), 401, "Bearer")
-        given = {"Authorization": f"Bearer {TOKEN}".encode()}
+        given = {b"Authorization": f"Bearer {TOKEN}".encode()}
         assert client.get("/metrics", headers=given).status_code == 200
         for cookie in ("", TOKEN, "\\"):
-            given = {"Cookie": f"sterling={cookie}".encode()}
+            given = {b"Cookie": f"sterling={cookie}".encode()}
             assert client.get("/runs", headers=given).status_code == 303
         assert client.post("/login", data={"token": "wrong"}).status_code == 401
         entered = client.post("/login", data={"token": TOKEN})
@@ -209,6 +209,21 @@ def test_text_from_outside_is_escaped(client: TestClient) -> None:
     page = client.post("/privacy/mia", files=files).text
     assert "&lt;b&gt;record&lt;/b&gt;" in page
     assert "<b>record" not in page
+
+
+def test_a_fault_of_ours_tells_nothing(runs: Path, caplog: pytest.LogCaptureFixture) -> None:
+    app = create_app(Settings(runs=runs, workers=1))
+
+    async def broken() -> None:
+        message = "what somebody sent"
+        raise RuntimeError(message)
+
+    app.add_api_route("/v1/broken", broken)
+    with TestClient(app, base_url=HERE) as client:
+        answer = client.get("/v1/broken", headers={"X-Request-ID": "one"})
+    refused(answer, 500, "tell the operator one")
+    assert "one broke: RuntimeError at " in caplog.text
+    assert "what somebody sent" not in caplog.text + answer.text
 
 
 def test_nothing_is_kept_or_logged(

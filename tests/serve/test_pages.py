@@ -69,6 +69,21 @@ def test_runs_are_filtered_opened_and_compared(client: TestClient) -> None:
     assert "p-values are adjusted" in compared
 
 
+def test_a_job_is_watched_and_cancelled(client: TestClient) -> None:
+    files = {"calibration": ("known.txt", b"It was a dark night. " * 20)}
+    place = client.post("/text/detect", files=files, data={"pasted": "One text."})
+    assert place.status_code == 303
+    address = place.headers["location"]
+    page = client.get(address).text
+    assert '<meta http-equiv="refresh" content="2">' in page
+    assert f'action="{address}/cancel"' in page
+    assert client.post(f"{address}/cancel").headers["location"] == address
+    page = client.get(address).text
+    assert "<h1>Cancelled</h1>" in page
+    assert "refresh" not in page
+    assert client.get("/jobs/unknown").status_code == 404
+
+
 def test_the_look_is_that_of_reports(client: TestClient) -> None:
     sheet = client.get("/style.css").text
     colours = re.findall(r"--\w+: #\w+", sheet)

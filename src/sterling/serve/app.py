@@ -12,7 +12,6 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.types import Scope
 
 from sterling.errors import InputError, NothingMeasuredError
-from sterling.extras import require
 from sterling.serve.guard import Guard, Refuse, is_rest, json_refusal
 from sterling.serve.metrics import Metrics
 from sterling.serve.pages import Pages, page_routes
@@ -31,15 +30,10 @@ def create_app(settings: Settings) -> FastAPI:
     Args:
         settings: Settings of the service.
 
-    Raises:
-        InputError: A package of the extra ``serve`` is missing.
-
     Example::
 
         app = create_app(Settings(runs=Path("runs")))
     """
-    require("serve", "a web service")
-    require("report", "a web service")
     service = Service(settings)
     pages, metrics = Pages(token=settings.token is not None), Metrics(service.pool, service.jobs)
     session = secrets.token_urlsafe(32)

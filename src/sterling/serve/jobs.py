@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import IO, Any, Literal
 
 from sterling.errors import InputError
-from sterling.serve.pool import BusyError, CancelledError, DeadlineError, Pool, Ticket
+from sterling.serve.pool import BusyError, DeadlineError, Pool, Ticket
 
 State = Literal["waiting", "running", "done", "failed", "cancelled"]
 
@@ -41,10 +41,10 @@ class Job:
     def state(self) -> State:
         """State of the job."""
         future = self.ticket.future
+        if self.ticket.cancelled or future.cancelled():  # the latter by a service that stops
+            return "cancelled"
         if not future.done():
             return "running" if self.ticket.worker is not None else "waiting"
-        if future.cancelled() or isinstance(future.exception(), CancelledError):
-            return "cancelled"
         return "failed" if future.exception() else "done"
 
     @property

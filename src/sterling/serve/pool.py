@@ -60,6 +60,8 @@ class Ticket:
     def cancel(self) -> None:
         """End the work; a call that has ended stays as it is."""
         with self._lock:
+            if self.future.done():
+                return
             self.cancelled = True
             if not self.future.cancel() and self.worker is not None:
                 self.worker.stop()

@@ -1,4 +1,4 @@
-"""What both the pages and the REST interface do: check a request, and have a worker answer it."""
+"""The requests of the pages and of REST: each is checked, and answered by a worker."""
 
 import asyncio
 import io

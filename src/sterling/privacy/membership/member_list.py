@@ -74,7 +74,7 @@ def declare_members(
         method: The procedure.
         members: Ids of known training records, which may not calibrate.
         holdout: Further known non-members, to diagnose a shift.
-        scored_by: Who scored the calibration records.
+        scored_by: Model that scored the calibration records.
         smooth: Whether ties between scores are broken at random.
         seed: Seed of the tie-breaks.
 

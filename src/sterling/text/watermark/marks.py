@@ -27,7 +27,7 @@ def examine_marks(
         tokenizer: Tokenizer of the model that wrote.
         texts: The texts.
         level: Share of unmarked texts that may be found, in (0, 1).
-        combine: How the evidence of green and red tokens is combined.
+        combine: Test that combines the evidence of green and red tokens.
 
     Returns:
         One JSON object a text. ``marked`` is None where the text could not be read or is too short.
