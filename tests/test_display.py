@@ -135,7 +135,7 @@ def declaration() -> Declaration:
     ids=lambda each: type(each).__name__ if not isinstance(each, str) else "",
 )
 def test_a_result_is_one_line_with_its_numbers(result: object, shown: str) -> None:
-    assert repr(result) == shown
+    assert repr(result) == str(result) == shown
 
 
 def test_an_audit_of_forgetting_names_both_areas() -> None:

@@ -46,7 +46,7 @@ def pictures(cell: Any) -> int:
 def test_a_notebook_is_a_short_story_on_the_site(path: Path) -> None:
     notebook = notebooks.read(path)
     assert path.stat().st_size < LARGEST
-    assert 6 <= len(cells(notebook, "code")) <= 12
+    assert 6 <= len(notebook.cells) <= 12
     assert re.fullmatch(r"# \w.*\?", notebook.cells[0].source.splitlines()[0])  # one question
     assert any(pictures(cell) for cell in notebook.cells if cell.cell_type == "code")
     assert str(REPOSITORY) not in path.read_text("utf-8")

@@ -23,6 +23,9 @@ TableRow = list[str | int | float | None]
 class _Record(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
+    def __str__(self) -> str:
+        return repr(self)
+
 
 class Metric(_Record):
     """One measured number.
