@@ -1,4 +1,4 @@
-"""How results show themselves: one line, an HTML table, axes to draw on.
+"""Displays of results: one line, an HTML table, axes to draw on.
 
 Types that users hold build their ``__repr__``, ``_repr_html_`` and ``plot`` from these.
 """

@@ -84,7 +84,7 @@ class Guard:
             else:
                 await self.app(scope, self._bounded(receive), answer)
         except Exception as error:
-            # Where it broke, and not its message, which may hold what was sent.
+            # The place where it broke, without the message, which may hold what was sent.
             frame = traceback.extract_tb(error.__traceback__)[-1]
             where = f"{frame.filename}:{frame.lineno}"
             logger.error("%s broke: %s at %s", name, type(error).__name__, where)  # noqa: TRY400
