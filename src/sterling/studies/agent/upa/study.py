@@ -70,7 +70,7 @@ def _tasks(config: UpaConfig, seed: int) -> list[LabelledTask]:
     return chosen
 
 
-def claims(results: Results, _: UpaConfig) -> list[Claim]:
+def claims(results: Results, config: UpaConfig) -> list[Claim]:
     """Test the effects of comparing in both orders, and the prompts that searches end at."""
     wins = results.series("best prompt wins", by="judged")
     quality, right = results.series("quality"), results.series("right")
@@ -125,7 +125,7 @@ def claims(results: Results, _: UpaConfig) -> list[Claim]:
             than=UNFILTERED,
         ),
     ]
-    if right[START]:
+    if config.tasks:
         found += [
             positive(
                 f"right_more_often_than_{name.lower()}",

@@ -183,7 +183,6 @@ def claims(results: Results, problems: Iterable[str]) -> list[Claim]:
             confidence[kind],
         )
         for kind, words in NETWORKS.items()
-        if confidence[kind]
     ]
     return found + [
         at_least(
