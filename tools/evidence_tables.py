@@ -24,9 +24,8 @@ BLOCK = re.compile(
 def claims_table(evidence: Evidence) -> str:
     """Markdown table of the claims of a run, with the command that repeats it."""
     rows = "".join(_row(claim) for claim in evidence.claims)
-    minutes = max(1, round(evidence.wall_s / 60))
     return (
-        f"`{evidence.command}`, {minutes} minutes of work:\n\n"
+        f"`{evidence.command}`:\n\n"
         f"| claim | bar | measured, 95 % interval | verdict |\n|---|---|---|---|\n{rows}"
     )
 
