@@ -37,6 +37,12 @@ def _is_this_machine(host: str) -> bool:
 
 
 @pytest.fixture(autouse=True)
+def _no_plugin_of_an_earlier_test(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Forget after each test the modules that ``--plugin`` named, which live in the environment."""
+    monkeypatch.setenv("STERLING_PLUGINS", "")
+
+
+@pytest.fixture(autouse=True)
 def _no_network(monkeypatch: pytest.MonkeyPatch) -> None:
     connect = socket.socket.connect
 

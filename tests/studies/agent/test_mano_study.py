@@ -93,4 +93,5 @@ def test_claims_follow_the_stages(
 ) -> None:
     found = claims(Results.of(stage_rows(offline, online, guarded)), ManoConfig())
     assert {one.id for one in found if one.verdict == "does not hold"} == fail
-    assert {one.id for one in found if one.verdict == "undecided"} == set()
+    silent = {"few_false_alarms", "seeds_repeat"}  # no action and no repeat is among the rows
+    assert {one.id for one in found if one.verdict == "undecided"} == silent

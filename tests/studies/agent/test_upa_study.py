@@ -43,7 +43,8 @@ def test_answers_are_compared_question_by_question() -> None:
     assert found["right_more_often_than_start"].measured == pytest.approx(0.75)
     assert "4 questions" in found["right_more_often_than_start"].estimand
     assert found["swap_removes_lean"].measured == 0
-    alone = {claim.id for claim in claims(measured(language=False), config)}
+    simulated = config.model_copy(update={"tasks": 0})
+    alone = {claim.id for claim in claims(measured(language=False), simulated)}
     assert set(found) - alone == {
         "right_more_often_than_start",
         "right_more_often_than_spo",
