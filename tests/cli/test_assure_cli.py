@@ -97,6 +97,11 @@ def test_a_finished_run_is_read(folder: Path, tmp_path: Path) -> None:
         ("parts:\n  a: {run: b}\n  a: {run: c}", "line 3: 'a' is given twice"),
         ("parts: &a {b: *a}", "has references"),
         ("parts: [", "not readable as YAML"),
+        (
+            "parts: {a b: {verb: privacy mia, scores: holdout.csv, calibration: holdout.csv}, "
+            "a-b: {verb: privacy mia, scores: holdout.csv, calibration: holdout.csv}}",
+            "part 'a b': rename it: another has its folder",
+        ),
         ("parts: {a: {verb: privacy audit, forget: holdout.csv}}", "part 'a': Missing option"),
         (
             "parts: {a: {verb: privacy audit, forget: system.yaml, holdout: holdout.csv}}",

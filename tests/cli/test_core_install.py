@@ -74,6 +74,8 @@ def test_the_core_predicts_and_declares(scores: tuple[Path, Path]) -> None:
         (("face", "models"), "train"),
         (("run", "hats", "--preset", "smoke"), "train"),
         (("report", "runs/none"), "report"),
+        (("gaze", "evaluate", "--maps", "none", "--fixations", "none.csv"), "report"),
+        (("privacy", "mia", "--scores", "n", "--calibration", "n", "--out", "runs/n"), "report"),
         (("serve",), "serve"),
     ],
 )

@@ -201,6 +201,8 @@ def test_a_lock_is_known_before_the_run(tmp_path: Path, until: UntilDecided | No
     assert all(claim.agrees for claim in recheck(folder, evidence, COIN))
     other = lock(COIN, CoinConfig(n=5), preset="smoke", seed=2, until_decided=until)
     assert "seed 1 instead of 2" in other.differences(evidence)
+    # The number of repetitions may grow where the stopping rule says so, and nowhere else.
+    assert ("configuration field 'n'" in other.differences(evidence)) == (until is None)
 
 
 def test_a_study_must_state_its_claims_before_it_measures(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from sterling.cli._options import given_command, given_config
+from sterling.extras import require
 
 if TYPE_CHECKING:
     from sterling.study import Evidence, Findings
@@ -21,12 +22,19 @@ OutOption = Annotated[
 ]
 
 
-def new_run(verb: str) -> Path:
-    """Name a run folder that no earlier call used, such as ``runs/face-evaluate-20260131-101500``.
+def evidence_folder(out: Path | None, verb: str) -> Path:
+    """Return the run folder of a verb; call it first, since it says which package is missing.
 
-    Calls within one second share a name; the second is refused, as its folder is in use or taken.
+    Args:
+        out: Folder that the user named; None takes a new one, such as
+            ``runs/face-evaluate-20260131-101500``.
+        verb: Name of the verb, such as "face-evaluate".
+
+    Raises:
+        InputError: Reports need an extra that is not installed.
     """
-    return Path("runs") / f"{verb}-{datetime.now():%Y%m%d-%H%M%S}"
+    require("report", "a report")
+    return out or Path("runs") / f"{verb}-{datetime.now():%Y%m%d-%H%M%S}"
 
 
 def leave_evidence(
@@ -49,8 +57,7 @@ def leave_evidence(
         facts: Further facts for the record of the configuration, as JSON values.
 
     Raises:
-        InputError: The folder cannot take this run, or reports need an extra that is missing, which
-            is said before the work begins.
+        InputError: The folder cannot take this run, or reports need an extra that is missing.
     """
     from sterling.runs import open_run
     from sterling.study import finish_run

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from sterling.cli._run import OutOption, leave_evidence, new_run
+from sterling.cli._run import OutOption, evidence_folder, leave_evidence
 from sterling.cli.studies import JsonFlag, show_evidence, show_json, show_table
 from sterling.errors import InputError
 from sterling.shown import shown
@@ -162,7 +162,7 @@ def evaluate(
     from sterling.agent.browser import Trajectories
     from sterling.cli._gui_report import gui_findings, picture_steps
 
-    out = out or new_run("gui-evaluate")
+    out = evidence_folder(out, "gui-evaluate")
     with _environments(task, allow, faults, max_steps, screenshot=True) as envs:
         chosen = _policy(policy, model, task)
 

@@ -95,6 +95,10 @@ def assessed(path: Path, out: Path) -> "Assurance":
     name, parts = _system(path, read_yaml(path, "system"))
     root = path.resolve().parent
     steps = [_step(path, part, value, root, out) for part, value in parts.items()]
+    folders = [step.folder for step in steps]
+    for step in steps:
+        if folders.count(step.folder) > 1:
+            raise InputError(f"{path}: part {step.part!r}: rename it: another has its folder")
     with chdir(root):  # names of files in the system are relative to it
         found = Assurance(name, [_assess(step) for step in steps])
     write_atomically(out / "assurance.json", json.dumps(_document(found), indent=1) + "\n")

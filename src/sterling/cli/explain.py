@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from sterling.cli._run import OutOption, leave_evidence, new_run
+from sterling.cli._run import OutOption, evidence_folder, leave_evidence
 from sterling.cli.studies import JsonFlag, show_evidence
 from sterling.errors import InputError
 from sterling.shown import shown
@@ -64,7 +64,7 @@ def neurons(
     from sterling.explain.neurons.phrases import read_phrases
     from sterling.explain.neurons.picture_folder import read_pictures
 
-    out = out or new_run("explain-neurons")
+    out = evidence_folder(out, "explain-neurons")
     shift, scale = (
         torch.tensor(_three(name, text)) for name, text in (("mean", mean), ("std", std))
     )

@@ -24,7 +24,7 @@ from sterling.cli._face_sources import (
     score_source,
 )
 from sterling.cli._options import given_command, given_config
-from sterling.cli._run import OutOption, new_run
+from sterling.cli._run import OutOption, evidence_folder
 from sterling.cli._verdicts import claims_status
 from sterling.cli.studies import JsonFlag, show_evidence, show_metrics, show_table
 from sterling.errors import InputError
@@ -99,7 +99,7 @@ def evaluate(
     from sterling.face.evaluation.requirement import Requirement
     from sterling.study.report import render_report
 
-    out = out or new_run("face-evaluate")
+    out = evidence_folder(out, "face-evaluate")
     requirements = [Requirement.parse(one) for one in require or ()]
     promise = None if guarantee is None else Promise.parse(guarantee)
     if promise is not None and threshold is not None:

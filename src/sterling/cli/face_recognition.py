@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from sterling.cli._options import given_command
-from sterling.cli._run import OutOption, new_run
+from sterling.cli._run import OutOption, evidence_folder
 from sterling.cli.studies import JsonFlag, show_evidence, show_json
 from sterling.errors import InputError
 from sterling.shown import shown
@@ -213,7 +213,7 @@ def threshold(
     )
     from sterling.face.recognition.match_threshold import FILE, percent
 
-    out = out or new_run("face-threshold")
+    out = evidence_folder(out, "face-threshold")
     known = _gallery(gallery, largest=largest)
     listed = None if groups is None else _groups(groups, known)
     limits = [DLIB_THRESHOLD]

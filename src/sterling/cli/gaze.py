@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from sterling.cli._run import OutOption, leave_evidence, new_run
+from sterling.cli._run import OutOption, evidence_folder, leave_evidence
 from sterling.cli.studies import JsonFlag, show_evidence, show_json, show_table
 from sterling.errors import InputError, NothingMeasuredError
 from sterling.shown import shown
@@ -49,7 +49,7 @@ def evaluate(
     from sterling.runs import track
     from sterling.storage import write_parquet
 
-    out = out or new_run("gaze-evaluate")
+    out = evidence_folder(out, "gaze-evaluate")
     seen = Fixations.read(
         fixations,
         screen=None if screen is None else _screen(screen),

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from sterling.cli._options import given_command
-from sterling.cli._run import OutOption, new_run
+from sterling.cli._run import OutOption, evidence_folder
 from sterling.cli.studies import JsonFlag, show_json
 from sterling.shown import shown
 
@@ -65,7 +65,7 @@ def diagnose(
     from sterling.study import finish_run
     from sterling.study.report import render_report
 
-    out = out or new_run("policy-diagnose")
+    out = evidence_folder(out, "policy-diagnose")
     rewards = read_reward_log(
         log,
         group=group,

@@ -5,10 +5,11 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from sterling.cli._run import OutOption, leave_evidence, new_run
+from sterling.cli._run import OutOption, evidence_folder, leave_evidence
 from sterling.cli._verdicts import claims_status, nothing_declared, show_undecided
 from sterling.cli.studies import JsonFlag, show_evidence, show_json, show_metrics
 from sterling.errors import InputError, NothingMeasuredError
+from sterling.extras import require
 from sterling.shown import shown
 
 if TYPE_CHECKING:
@@ -75,6 +76,8 @@ def mia(
         score_records,
     )
 
+    if out is not None:
+        require("report", "--out")
     if model is not None and lower_is_member:
         raise InputError("--lower-is-member: belongs to files of scores, not to --model")
 
@@ -162,7 +165,7 @@ def audit(
     from sterling.privacy.unlearning_attacks.audit import audit_forgetting
     from sterling.privacy.unlearning_attacks.signals import ask_onnx, read_signals
 
-    out = out or new_run("privacy-audit")
+    out = evidence_folder(out, "privacy-audit")
     if (retrained_forget is None) != (retrained_holdout is None):
         raise InputError("--retrained-forget and --retrained-holdout: give both or none")
     if retrained_model is not None and (model is None or retrained_forget is not None):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from sterling.cli import text_detect, text_watermark
-from sterling.cli._run import OutOption, leave_evidence, new_run
+from sterling.cli._run import OutOption, evidence_folder, leave_evidence
 from sterling.cli.studies import JsonFlag, show_evidence, show_json, show_metrics
 from sterling.errors import NothingMeasuredError
 from sterling.shown import shown
@@ -288,7 +288,7 @@ def evaluate(
     from sterling.storage import write_atomically, write_parquet
     from sterling.text.evaluation.assessment import assess
 
-    out = out or new_run("text-evaluate")
+    out = evidence_folder(out, "text-evaluate")
     records = [one for one in _in_splits(_corpus(corpus), seed) if one.split == "test"]
     copies = [one for path in attacked or [] for one in _corpus(path).records]
     judge = _detector(detector, model)

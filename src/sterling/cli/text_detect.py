@@ -13,6 +13,7 @@ from sterling.cli._run import leave_evidence
 from sterling.cli._verdicts import UNDECIDED, nothing_declared
 from sterling.cli.studies import JsonFlag, show_json
 from sterling.errors import InputError, NothingMeasuredError
+from sterling.extras import require
 from sterling.shown import shown
 
 if TYPE_CHECKING:
@@ -62,6 +63,8 @@ def detect(
     tested: that takes its key (sterling text watermark detect), which for ChatGPT or SynthID only
     their owners have. No verdict is sole evidence against a person.
     """
+    if out is not None and out.suffix.lower() != ".csv":
+        require("report", "--out")
     if out is not None and out.suffix.lower() not in OUTPUTS:
         raise InputError(f"--out {out}: name a .csv or .html file, or a folder")
     typer.echo("loading the detector", err=True)  # the first line, before torch is imported

@@ -8,6 +8,7 @@ import typer
 from sterling.cli._run import leave_evidence
 from sterling.cli.studies import JsonFlag, show_json
 from sterling.errors import InputError, NothingMeasuredError
+from sterling.extras import require
 from sterling.shown import shown
 
 app = typer.Typer(
@@ -113,6 +114,8 @@ def detect(
     from sterling.text.watermark.marks import CAUTION, examine_marks, marks_document
     from sterling.text.watermark.watermark_key import WatermarkKey
 
+    if out is not None:
+        require("report", "--out")
     held = WatermarkKey.read(path)
     tokenizer = load_tokenizer(model)
     held.check(tokenizer, model)

@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 
-from sterling.measure import Interval
 from sterling.study.evidence import Claim, Evidence
 
 
@@ -23,12 +22,11 @@ class Agreement:
         """Whether both intervals share a value; without intervals, whether verdicts are equal."""
         if self.again is None:
             return False
-        if self.recorded.low is None or self.again.low is None:
+        ends = (self.recorded.low, self.recorded.high, self.again.low, self.again.high)
+        known = [end for end in ends if end is not None]
+        if len(known) < len(ends):
             return self.recorded.verdict == self.again.verdict
-        first, second = (
-            Interval(claim.low or 0.0, claim.high or 0.0) for claim in (self.recorded, self.again)
-        )
-        return first.low <= second.high and second.low <= first.high
+        return known[0] <= known[3] and known[2] <= known[1]
 
 
 def agreements(recorded: Evidence, again: Evidence) -> list[Agreement]:

@@ -53,6 +53,7 @@ class Lock(_Locked):
         config: Configuration of the run.
         design: "fixed" or "sequential", as in `Evidence`.
         stopping_rule: When the run ends, for people.
+        repetitions: Configuration field that a sequential run raises; None for a fixed one.
         code: Digest of the package's source code.
         claims: The claims, in order.
     """
@@ -64,6 +65,7 @@ class Lock(_Locked):
     config: dict[str, Any]
     design: Design
     stopping_rule: str
+    repetitions: str | None
     code: str
     claims: list[LockedClaim]
 
@@ -85,11 +87,8 @@ class Lock(_Locked):
         ]
         found += [
             f"configuration field {name!r}"
-            for name in sorted(self.config.keys() | evidence.config.keys())
-            if self.config.get(name) != evidence.config.get(name)
-            and not (
-                evidence.design == "sequential" and evidence.config[name] == evidence.repetitions
-            )
+            for name in self.config.keys() | evidence.config.keys()
+            if name != self.repetitions and self.config.get(name) != evidence.config.get(name)
         ]
         if evidence.versions.get("code", self.code) != self.code:
             found.append("source code")
@@ -148,6 +147,7 @@ def lock(
         config=config.model_dump(mode="json"),
         design=design,
         stopping_rule=_stopping_rule(study, config, until_decided),
+        repetitions=None if until_decided is None else study.repetitions,
         code=code_digest(),
         claims=[LockedClaim(id=each.id, claim=each.claim, bar=each.bar) for each in claims],
     )

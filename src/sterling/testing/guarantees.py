@@ -129,7 +129,7 @@ def check_fdr(
     Args:
         procedure: ``(p (T,), alpha)`` to the rejections, bool (T,).
         alpha: Level to test at.
-        dependence: Under which kinds of dependence the level is promised. ``"independent"``;
+        dependence: Kinds of dependence under which the level is promised. ``"independent"``;
             ``"conformal"``: p-values that share one calibration set; ``"arbitrary"``: also the
             adversarial one of Guo and Rao (2008), which breaks Benjamini-Hochberg.
         hypotheses: T.
