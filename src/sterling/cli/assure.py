@@ -13,6 +13,7 @@ import typer
 from rich.table import Table as RichTable
 from rich.text import Text
 
+from sterling.cli._run import OutOption, evidence_folder
 from sterling.cli.studies import COLOURS, JsonFlag, plain_console, show_json
 from sterling.errors import InputError, NothingMeasuredError, unknown_name
 from sterling.shown import shown
@@ -65,9 +66,7 @@ def assure(
     system: Annotated[
         Path, typer.Argument(help="YAML file of the system's parts; see docs/assurance.md.")
     ],
-    out: Annotated[Path, typer.Option(help="Folder for the report and a run a part.")] = Path(
-        "runs/assure"
-    ),
+    out: OutOption = None,
     as_json: JsonFlag = False,
 ) -> int:
     """One report over the parts of a system: what can be trusted, with what error rate.
@@ -75,6 +74,7 @@ def assure(
     Exit status: 0 every claim of every part holds; 1 one does not; 3 a part could not be measured;
     4 none of these, but a claim is undecided.
     """
+    out = evidence_folder(out, "assure")
     found = assessed(system, out.resolve())
     if as_json:
         show_json(_document(found))

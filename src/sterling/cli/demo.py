@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from sterling.cli._run import OutOption, evidence_folder
+
 EXAMPLE = Path(__file__).with_name("example_system")
 """Files of the example system; `tools/build_example_system.py` makes them."""
 
@@ -18,7 +20,7 @@ def demo(
     photographs: Annotated[
         list[str] | None, typer.Argument(help="Photographs of faces to judge at the end.")
     ] = None,
-    out: Annotated[Path, typer.Option(help="Folder for the report.")] = Path("runs/demo"),
+    out: OutOption = None,
 ) -> None:
     """Assess an example system, whose answers are known, and judge photographs.
 
@@ -28,6 +30,7 @@ def demo(
     from sterling.face.evaluation.prediction import predict_sources, standing
     from sterling.face.pad import load_detector
 
+    out = evidence_folder(out, "demo")
     found = assessed(EXAMPLE / "system.yaml", out.resolve())
     show(found)
     typer.echo(
