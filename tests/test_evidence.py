@@ -3,7 +3,7 @@
 import pytest
 from tools.evidence_tables import EVIDENCE, ROOT, generated, outdated
 
-from sterling.studies import STUDIES
+from sterling.studies import ENTRIES, STUDIES
 from sterling.study import load_evidence
 from sterling.study.recheck import FRAME, recheck
 
@@ -26,6 +26,14 @@ def test_recorded_evidence_is_small(name: str) -> None:
     files = {path.name: path.stat().st_size for path in (EVIDENCE / name).iterdir()}
     assert files.keys() <= {"evidence.json", "results.parquet", "run.json", "claims.lock.json"}
     assert sum(files.values()) <= 300 * 1024
+
+
+@pytest.mark.parametrize("name", RECORDED)
+def test_minutes_in_the_list_are_those_of_the_recorded_run(name: str) -> None:
+    evidence = load_evidence(EVIDENCE / name)
+    assert evidence.wall_s is not None
+    if evidence.preset == "quick" and evidence.design == "fixed":
+        assert ENTRIES[name].minutes == max(1, round(evidence.wall_s / 60))
 
 
 def test_tables_in_documents_are_those_of_the_evidence() -> None:

@@ -44,7 +44,7 @@ def examine() -> dict[str, dict[str, str]]:
         "model and texts": {name: _package_state(name, version) for name, version in PACKAGES},
         "device": _device(),
         "cache": {
-            "language model, scores of texts": _cache_state(user_cache_path("sterling")),
+            "language model, scores of texts, captures": _cache_state(user_cache_path("sterling")),
             "runs": _cache_state(Path("runs")),
         },
     }

@@ -19,7 +19,7 @@ from sterling.storage import versioned
 
 if TYPE_CHECKING:
     from sterling.runs import Backend
-    from sterling.study import Claim, Config, Evidence, Metric, Table, UntilDecided
+    from sterling.study import Claim, Config, Evidence, Metric, StudyEntry, Table, UntilDecided
     from sterling.study.mlflow_log import MlflowLog
 
 JsonFlag = Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")]
@@ -105,7 +105,7 @@ def _cell(cell: object) -> str:
 
 
 def list_studies(as_json: JsonFlag = False) -> None:
-    """Every study by domain: what it tests, the paper, presets."""
+    """Every study by domain: what it tests, the paper, minutes of `quick`, extras it needs."""
     from sterling.studies import ENTRIES
 
     known = sorted(ENTRIES.values(), key=lambda study: study.domain)
@@ -117,6 +117,8 @@ def list_studies(as_json: JsonFlag = False) -> None:
                 "paper": study.paper.title,
                 "domain": study.domain,
                 "presets": list(study.presets),
+                "extras": list(study.extras),
+                "minutes": study.minutes,
             }
             for study in known
         ]
@@ -128,9 +130,23 @@ def list_studies(as_json: JsonFlag = False) -> None:
         for study in studies:  # a name is to be copied, so it is never cut
             line = Text.assemble("  ", (study.name, "cyan"), f"  {study.summary}")
             console.print(line, soft_wrap=True)
-            detail = f"      {study.paper.title}; {', '.join(study.presets)}"
+            detail = "; ".join([f"      {study.paper.title}", *_needs(study)])
             console.print(Text(detail, style="dim"), soft_wrap=True)
-    console.print("presets: smoke takes seconds, quick 10 minutes on two cores, paper its data")
+    console.print(
+        "presets: smoke takes seconds; quick as said, on two cores, else about 10 minutes; "
+        "paper its data\nextras: pip install 'sterling[train,report]' for all, and what stands "
+        "in brackets"
+    )
+
+
+def _needs(study: "StudyEntry") -> list[str]:
+    """Presets, where they are not the usual ones, minutes and extras of a study, for people."""
+    from sterling.study.entry import PRESETS
+
+    unusual = [] if study.presets == PRESETS else [", ".join(study.presets)]
+    minutes = [] if study.minutes is None else [f"quick {study.minutes} min"]
+    extras = [f"[{','.join(study.extras)}]"] if study.extras else []
+    return [*unusual, *minutes, *extras]
 
 
 def run(

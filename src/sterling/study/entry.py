@@ -54,6 +54,8 @@ class StudyEntry:
         cite: Key of the paper in ``papers.bib``, or a `Paper` that is not in it.
         module: Module whose ``STUDY`` is the study; imported when the study is run.
         presets: Names of its presets.
+        extras: Extras that its presets need beside ``train`` and ``report``.
+        minutes: Minutes that the preset ``quick`` took on two cores; None where nobody measured.
 
     Examples:
         >>> entry = StudyEntry("coin", "Is a coin fair?", "chance", "yu2020searching", "coin_study")
@@ -67,6 +69,8 @@ class StudyEntry:
     cite: str | Paper
     module: str
     presets: tuple[Preset, ...] = PRESETS
+    extras: tuple[str, ...] = ()
+    minutes: int | None = None
 
     @property
     def paper(self) -> Paper:

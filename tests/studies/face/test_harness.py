@@ -143,7 +143,7 @@ def test_a_system_sees_its_own_modalities_and_each_scenario_the_same_weights(
     }
     with open_run(tmp_path / "run", identity={}, seed=0) as run:
         cell = Cell(run, "", {"repetition": 0}, 5)
-        faces = partial(simulated_faces, "test", CONFIG, run, 0)
+        faces = partial(simulated_faces, CONFIG, run, 0)
         found = compare(CONFIG, run, cell, systems, faces)
     assert set(found.test) == {"two", "two, depth", "two, both", "prepared", BASELINE, "fused"}
     np.testing.assert_array_equal(found.test["two"].values, found.test["two, both"].values)

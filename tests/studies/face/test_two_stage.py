@@ -41,7 +41,7 @@ def test_the_second_stage_holds_the_first_ones_network_and_trains_the_rest(
         "clip": refining(CONFIG, network, "single", gallery=True),
     }
     with open_run(tmp_path, identity={}, seed=0) as run:
-        faces = partial(simulated_faces, "test", CONFIG, run, 0)
+        faces = partial(simulated_faces, CONFIG, run, 0)
         compare(CONFIG, run, Cell(run, "", {"repetition": 0}, 3), systems, faces)
     kept = Detector.from_pretrained(tmp_path / "trained" / "single-0").model
     taken, given = made[0].single.state_dict(), kept.state_dict()

@@ -17,7 +17,6 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from sterling.adapt import FunctionalModel, with_running_statistics
-from sterling.face.capture import Scale, simulate
 from sterling.face.data import Faces, LabelKind, label_maps
 from sterling.face.pad.few_shot.aim_fas import DepthMaps
 from sterling.face.pad.few_shot.meta_teacher import (
@@ -31,7 +30,7 @@ from sterling.face.pad.few_shot.meta_teacher import (
 from sterling.measure import Scores, auc
 from sterling.runs import Cell, Row, Run, derive_seed
 from sterling.studies.face._harness.config import CaptureConfig
-from sterling.studies.face._harness.measuring import divided, read_recorded
+from sterling.studies.face._harness.measuring import divided, read_recorded, simulated_faces
 from sterling.studies.face._harness.repetition import Repetition, items_of, rows_of
 from sterling.studies.face._harness.study import scope_of
 from sterling.studies.face._harness.systems import BASELINE, THUMBNAILS
@@ -88,9 +87,7 @@ def measure(config: MetaTeacherConfig, run: Run) -> Results:
 def _repetition(config: MetaTeacherConfig, recorded: Faces | None, cell: Cell) -> list[Row]:
     seed = derive_seed(cell.run.seed, "meta_teacher", cell.repetition)
     if recorded is None:
-        scale = Scale(config.subjects, config.captures)
-        captures = simulate(config.protocol, seed=cell.seed, size=config.size, scale=scale)
-        faces = captures.faces()
+        faces = simulated_faces(config, cell.run, cell.repetition).only(["rgb"])
     else:
         faces = divided(recorded, cell.repetition)
     training = faces.split("train")

@@ -6,7 +6,8 @@ from functools import cache, partial
 from pathlib import Path
 from typing import Any, TypeVar
 
-from sterling.face.capture import KINDS, Scale, simulate
+from sterling.face.capture import KINDS, Scale
+from sterling.face.capture.store import simulate_stored
 from sterling.face.data import CropSpec, Faces, Modality, load_clips, load_faces, split_by_subject
 from sterling.face.data.source import read_source
 from sterling.runs import Cell, Row, Run, derive_seed
@@ -68,7 +69,7 @@ def measure_faces(
     if config.data is not None:
         recorded, missed = read_recorded(config, config.data, modalities)
     rows = run.map(
-        partial(_repetition, settings, extra, kinds, study),
+        partial(_repetition, settings, extra, kinds),
         [{"repetition": index} for index in range(config.seeds)],
         config,
         recorded,
@@ -96,7 +97,6 @@ def _repetition(
     settings: Callable[[C], Settings],
     extra: Extra | None,
     kinds: Mapping[str, Sequence[str]],
-    study: str,
     config: C,
     recorded: Faces | None,
     cell: Cell,
@@ -106,7 +106,7 @@ def _repetition(
         if recorded is not None:
             return divided(recorded, cell.repetition)
         changed = config.model_copy(update={"protocol": protocol})
-        return simulated_faces(study, changed, cell.run, cell.repetition)
+        return simulated_faces(changed, cell.run, cell.repetition)
 
     def faces(setting: Setting) -> Faces:
         found = captured(setting.captures or config.protocol)
@@ -143,11 +143,15 @@ def divided(faces: Faces, repetition: int) -> Faces:
     return replace(faces, manifest=split_by_subject(faces.manifest, seed=repetition))
 
 
-def simulated_faces(study: str, config: CaptureConfig, run: Run, index: int) -> Faces:
-    """Simulate the captures of one repetition in all three modalities."""
-    captures = simulate(
+def simulated_faces(config: CaptureConfig, run: Run, index: int) -> Faces:
+    """Simulated captures of one repetition in all three modalities.
+
+    They depend on the run's seed, the repetition and the configuration alone, so that all studies
+    of one seed share them, and render them once.
+    """
+    captures = simulate_stored(
         config.protocol,
-        seed=derive_seed(run.seed, study, index),
+        seed=derive_seed(run.seed, "captures", index),
         size=config.size,
         frames=config.frames,
         rate=config.rate,

@@ -10,7 +10,8 @@ from pydantic import Field
 from torch import nn
 
 from sterling.adapt import FunctionalModel, GradientLearner, LearnedRates, Task, fit_meta
-from sterling.face.capture import Scale, simulate
+from sterling.face.capture import Scale
+from sterling.face.capture.store import simulate_stored
 from sterling.face.data import CropSpec, Faces, label_maps, load_faces, read_type_lists
 from sterling.face.pad.few_shot.aim_fas import DepthMaps, adaptive_inner_update
 from sterling.face.pad.few_shot.attack_type_tasks import (
@@ -131,7 +132,7 @@ def _repetition(
 def _simulated(config: AimFasConfig, seed: int) -> dict[str, FaceTypes]:
     """Living types are lights, spoofing types are species."""
     scale = Scale(config.subjects, config.captures)
-    faces = simulate("new_types", seed=seed % 2**31, size=config.size, scale=scale).faces()
+    faces = simulate_stored("new_types", seed=seed % 2**31, size=config.size, scale=scale).faces()
     return {
         split: _types(faces.split(split), "illumination", "depth")
         for split in ("train", "dev", "test")

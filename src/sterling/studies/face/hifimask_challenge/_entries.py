@@ -117,7 +117,7 @@ def _faces(
 ) -> Callable[[], Faces]:
     if recorded is not None:
         return lambda: divided(recorded, index)
-    return cache(partial(simulated_faces, NAME, config, run, index))
+    return cache(partial(simulated_faces, config, run, index))
 
 
 def _lists(faces: Faces) -> Manifest:
