@@ -1,7 +1,8 @@
 """Write the tables of claims in the documents from the recorded evidence.
 
 A document asks for the claims by a line ``<!-- evidence: STUDY -->``, and for another table by
-``<!-- evidence: STUDY/TABLE -->``; what follows, up to ``<!-- end of evidence -->``, is generated,
+``<!-- evidence: STUDY/TABLE -->``, and for the count of claims of every recorded study by
+``<!-- evidence: all -->``; what follows, up to ``<!-- end of evidence -->``, is generated,
 so that no figure in it is typed by hand::
 
     python -m tools.evidence_tables          # writes them
@@ -38,8 +39,27 @@ def _row(claim: Claim) -> str:
 def _measured(claim: Claim) -> str:
     if claim.measured is None:
         return "–"
-    spread = "" if claim.low is None else f" ({claim.low:.3f} … {claim.high:.3f})"
-    return f"{claim.measured:.3f}{spread}".replace("-", "−")
+    ends = [claim.measured, claim.low or 0.0, claim.high or 0.0]
+    tiny = 0 < max(map(abs, ends)) < 5e-4  # three decimals would show nothing of it
+    form = ".2e" if tiny else ".3f"
+    spread = "" if claim.low is None else f" ({claim.low:{form}} … {claim.high:{form}})"
+    return f"{claim.measured:{form}}{spread}".replace("-", "−")
+
+
+def summary() -> str:
+    """Markdown table of every recorded study: how many claims hold, do not hold, are undecided."""
+    found = {
+        path.name: [claim.verdict for claim in load_evidence(path).claims]
+        for path in sorted(EVIDENCE.iterdir())
+        if path.is_dir()
+    }
+    rows = {f"`{name}`": verdicts for name, verdicts in found.items()}
+    rows[f"**all {len(found)}**"] = [verdict for verdicts in found.values() for verdict in verdicts]
+    return "| study | hold | do not hold | undecided |\n|---|---|---|---|\n" + "".join(
+        f"| {name} | {held.count('holds')} | {held.count('does not hold')} "
+        f"| {held.count('undecided')} |\n"
+        for name, held in rows.items()
+    )
 
 
 def named_table(evidence: Evidence, name: str) -> str:
@@ -71,6 +91,8 @@ def generated(text: str) -> str:
 
     def anew(found: re.Match[str]) -> str:
         start, study, name, end = found.groups()
+        if study == "all":
+            return start + summary() + end
         evidence = load_evidence(EVIDENCE / study)
         return start + (named_table(evidence, name) if name else claims_table(evidence)) + end
 
