@@ -162,7 +162,15 @@ STUDY = face_study(
         "smoke": CasiaSurfConfig(
             subjects=(3, 2, 3), captures=(24, 16, 36), size=32, seeds=2, width=4, epochs=1
         ),
-        "quick": CasiaSurfConfig(),
+        "quick": CasiaSurfConfig(
+            captures=(1600, 240, 480),
+            subjects=(36, 12, 24),
+            epochs=6,
+            learning_rate=6e-3,
+            warmup_steps=50,
+            schedule="cosine",
+            batch_size=32,
+        ),
         "paper": CasiaSurfConfig(
             size=128,
             width=64,

@@ -88,7 +88,15 @@ STUDY = face_study(
         "smoke": CdcnConfig(
             subjects=(3, 2, 3), captures=(28, 24, 40), size=32, seeds=2, width=4, epochs=2
         ),
-        "quick": CdcnConfig(),
+        "quick": CdcnConfig(
+            captures=(1600, 240, 480),
+            subjects=(36, 12, 24),
+            epochs=6,
+            learning_rate=8e-3,
+            warmup_steps=50,
+            schedule="cosine",
+            batch_size=16,
+        ),
         "paper": CdcnConfig(
             captures=(1200, 900, 600),
             size=256,

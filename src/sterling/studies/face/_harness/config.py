@@ -3,6 +3,7 @@
 from pydantic import Field
 
 from sterling.face.pad import TrainConfig
+from sterling.face.pad.training.config import Schedule
 from sterling.study import Config
 
 
@@ -48,7 +49,9 @@ class FaceConfig(CaptureConfig):
     Attributes:
         width: Channels of the networks' stems; 64 is what is published.
         epochs: Passes over the training captures.
-        learning_rate: Learning rate of the first epoch.
+        learning_rate: Learning rate of the first epoch, after the warm-up.
+        warmup_steps: Steps over which the learning rate rises.
+        schedule: "step", or "cosine" (see `TrainConfig`).
         step_epochs: Epochs between two changes of the learning rate.
         step_factor: Factor of each change.
         batch_size: Captures per step.
@@ -59,6 +62,8 @@ class FaceConfig(CaptureConfig):
     width: int = Field(default=8, ge=1)
     epochs: int = Field(default=3, ge=1)
     learning_rate: float = Field(default=2e-3, gt=0)
+    warmup_steps: int = Field(default=0, ge=0)
+    schedule: Schedule = "step"
     step_epochs: int = Field(default=1, ge=1)
     step_factor: float = Field(default=0.4, gt=0, le=1)
     batch_size: int = Field(default=8, ge=1)
@@ -70,6 +75,8 @@ class FaceConfig(CaptureConfig):
             epochs=self.epochs,
             batch_size=self.batch_size,
             learning_rate=self.learning_rate,
+            warmup_steps=self.warmup_steps,
+            schedule=self.schedule,
             step_epochs=self.step_epochs,
             step_factor=self.step_factor,
             augment=self.augment,
