@@ -1,4 +1,4 @@
-"""One file per paper. A study becomes known by its entry in `registry`.
+"""One file per paper. A study becomes known by its entry in ``registry.toml``.
 
 ``STUDIES["cdcn"]`` imports one study; `ENTRIES` holds names, summaries and papers of all.
 """
