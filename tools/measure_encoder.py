@@ -1,6 +1,6 @@
 """Zero-shot accuracy of an image-text encoder on a folder of classes.
 
-Run ``python -m tools.measure_encoder FOLDER --size 32 [--encoder DIR] [--count 1000]``. The folder
+Run ``python -m tools.measure_encoder FOLDER --size 32 [--encoder NAME] [--count 1000]``. The folder
 is one that `sterling.image.read_class_folders` reads; its class names are the phrases. The pictures
 are drawn with seed 0, and the interval is exact.
 """
@@ -11,8 +11,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from sterling.explain.neurons.class_name_encoder import ClassNameEncoder
-from sterling.explain.neurons.encoders import ImageTextEncoder, PretrainedEncoder
+from sterling.explain.neurons.choice import choose_encoder
 from sterling.image import read_class_folders
 from sterling.measure import Rate
 
@@ -21,16 +20,16 @@ def main() -> None:
     """Print the accuracy."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--encoder", type=Path, help="CLIP or SigLIP folder; else class names")
+    parser.add_argument(
+        "--encoder", default="captions", help="CLIP or SigLIP folder, or captions, or class-names"
+    )
     parser.add_argument(
         "--size", type=int, required=True, help="side of the pictures in the folder"
     )
     parser.add_argument("--count", type=int, default=1000, help="pictures")
     given = parser.parse_args()
     torch.set_num_threads(1)
-    encoder: ImageTextEncoder = (
-        ClassNameEncoder() if given.encoder is None else PretrainedEncoder(given.encoder)
-    )
+    encoder = choose_encoder(given.encoder)
     data = read_class_folders(given.folder, given.size)
     rows = np.random.default_rng(0).permutation(len(data.labels))[: given.count]
     text = encoder.texts([name.replace("_", " ") for name in data.names])
