@@ -207,7 +207,7 @@ def build(archives: dict[str, Path], out: Path) -> None:
     projections = train(
         Examples(torch.cat([seen, drawn[:kept]]), [*captions, *said[:kept]], weights), text
     )
-    stored = {name: one.half() for name, one in projections.items()}
+    stored = {name: one.half().contiguous() for name, one in projections.items()}
     parts = {
         "emoji, development": listed(
             [one for one in emoji if one.part == "development"], classifier
@@ -224,9 +224,9 @@ def build(archives: dict[str, Path], out: Path) -> None:
     card = {
         "purpose": "projections of EfficientNet-Lite0's features and all-MiniLM-L6-v2's sentence "
         "embeddings into one space, float16",
-        "trained_on": f"{sum(one.part == 'train' for one in emoji)} emoji in three styles with their "
-        f"CLDR names and keywords, plain and varied, and {kept} rendered scenes; no name of an ImageNet "
-        "class and no logit",
+        "trained_on": f"{sum(one.part == 'train' for one in emoji)} emoji in three styles, plain "
+        f"and varied, with CLDR names and keywords, and {kept} rendered scenes; no name of an "
+        "ImageNet class and no logit",
         "packages": [line.split()[1] for line in SUMS.read_text("utf-8").splitlines()],
         "command": "python -m tools.build_caption_encoder --out src/sterling/explain/neurons",
         "measured": found,

@@ -189,8 +189,8 @@ def views(results: Results, config: NeuronExplanationConfig) -> Views:
                 [Column("right", "right name", show="rate")],
                 order=(OWN, ANOTHER),
                 caption=f"Classes among the {FIRST} likeliest of {config.class_pictures} or more "
-                f"pictures. Right: a name of the class, or of what it is a kind of, {STEPS} steps up; "
-                "beside it, the mean over all other units' names.",
+                "pictures. Right: a name of the class, or of what it is a kind of, up to "
+                f"{STEPS} steps up; beside it, the mean over all other units' names.",
             )
         )
     patches = Figure(
