@@ -27,9 +27,7 @@ def main() -> None:
     parser.add_argument(
         "--encoder", default="captions", help="CLIP or SigLIP folder, or captions, or class-names"
     )
-    parser.add_argument(
-        "--size", type=int, default=32, help="side of the pictures in the folder"
-    )
+    parser.add_argument("--size", type=int, default=32, help="side of the pictures in the folder")
     parser.add_argument("--count", type=int, default=1000, help="pictures")
     given = parser.parse_args()
     torch.set_num_threads(1)
