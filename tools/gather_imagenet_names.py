@@ -1,4 +1,4 @@
-"""Write the names of ImageNet's classes from timm's wheel.
+"""Write the names of ImageNet's classes, and their places in WordNet, from timm's wheel.
 
 Run ``python -m tools.gather_imagenet_names timm-1.0.31-py3-none-any.whl`` after
 ``pip download --no-deps timm==1.0.31``. The wheel's SHA-256 must be the one in the file's record.
@@ -16,7 +16,7 @@ INFO = "timm/data/_info"
 
 
 def main() -> None:
-    """Check the wheel and write the names."""
+    """Check the wheel and write names and synsets."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("wheel", type=Path)
     wheel = parser.parse_args().wheel
@@ -29,6 +29,7 @@ def main() -> None:
     lemmas = dict(line.split("\t", 1) for line in lines)
     names = "".join(f"{lemmas[synset]}\n" for synset in synsets)
     (FOLDER / "imagenet_names.txt").write_text(names, encoding="utf-8")
+    (FOLDER / "imagenet_synsets.txt").write_text("".join(f"{one}\n" for one in synsets))
 
 
 if __name__ == "__main__":

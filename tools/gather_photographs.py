@@ -65,14 +65,14 @@ class Found:
     face: Face | None
 
 
-def download(folder: Path) -> dict[str, Path]:
-    """Fetch every archive into `folder`.
+def download(folder: Path, sums: Path = SUMS) -> dict[str, Path]:
+    """Fetch every archive that a file of SHA-256 sums lists into `folder`.
 
     Raises:
         InputError: One cannot be fetched, or is not the one whose SHA-256 is recorded.
     """
     found = {}
-    for digest, name in (line.split() for line in SUMS.read_text("utf-8").splitlines()):
+    for digest, name in (line.split() for line in sums.read_text("utf-8").splitlines()):
         place = folder / hashlib.sha256(name.encode()).hexdigest()[:12]
         place.mkdir()
         if "==" in name:

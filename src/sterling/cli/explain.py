@@ -33,9 +33,8 @@ def neurons(
     layer: Annotated[str, typer.Option(help="Name of the module whose units are named.")],
     phrases: Annotated[Path, typer.Option(help="Vocabulary: text file, one phrase a line.")],
     encoder: Annotated[
-        Path | None,
-        typer.Option(help="Folder of a CLIP or SigLIP model; without one, ImageNet's names."),
-    ] = None,
+        str, typer.Option(help="Folder of a CLIP or SigLIP model, or captions, or class-names.")
+    ] = "captions",
     weights: Annotated[
         Path | None, typer.Option(help="Weights of the network, .safetensors.")
     ] = None,
@@ -59,8 +58,7 @@ def neurons(
 
     from sterling.cli._explain_report import neuron_findings
     from sterling.explain import explain_units
-    from sterling.explain.neurons.class_name_encoder import ClassNameEncoder
-    from sterling.explain.neurons.encoders import PretrainedEncoder
+    from sterling.explain.neurons.choice import choose_encoder
     from sterling.explain.neurons.phrases import read_phrases
     from sterling.explain.neurons.picture_folder import read_pictures
 
@@ -71,7 +69,7 @@ def neurons(
     vocabulary = read_phrases(phrases)
     chosen = None if units is None else _numbers(units)
     network = _network(model, weights)
-    embeds = ClassNameEncoder() if encoder is None else PretrainedEncoder(encoder)
+    embeds = choose_encoder(encoder)
     pictures, names, refused = read_pictures(images, size)
     for line in refused:
         typer.echo(f"not read: {shown(line)}", err=True)

@@ -5,9 +5,12 @@ from pathlib import Path
 import pytest
 import torch
 
-from sterling.errors import InputError
-from sterling.explain.neurons import class_name_encoder
-from sterling.explain.neurons.class_name_encoder import PACKAGES, ClassNameEncoder
+from sterling.explain.neurons.class_name_encoder import (
+    ClassNameEncoder,
+    class_names,
+    class_synsets,
+)
+from sterling.explain.neurons.packaged import PACKAGES
 from sterling.pictures import read_pixels
 
 PHOTOGRAPHS = Path(__file__).parents[3] / "examples" / "photographs"
@@ -35,7 +38,7 @@ def test_texts_and_pictures_lie_in_one_space() -> None:
     assert found[0] @ clothes > found[0] @ fish
 
 
-def test_packages_that_are_missing_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(class_name_encoder, "find_spec", lambda _: None)
-    with pytest.raises(InputError, match="--no-deps efficientnet-lite-pytorch"):
-        ClassNameEncoder()
+def test_names_and_synsets_of_the_classes_are_in_one_order() -> None:
+    names, synsets = class_names(), class_synsets()
+    assert len(names) == len(synsets) == len(set(synsets)) == 1000
+    assert (names[281], synsets[281]) == ("tabby, tabby cat", "n02123045")

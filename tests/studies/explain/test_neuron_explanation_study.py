@@ -21,6 +21,7 @@ from sterling.studies.explain.neuron_explanation._scenes import (
     draw_scenes,
     phrases,
 )
+from sterling.studies.explain.neuron_explanation._settings import NeuronExplanationConfig
 
 
 def test_one_word_of_each_kind_is_true_of_a_scene() -> None:
@@ -69,7 +70,7 @@ def test_units_of_random_patches_keep_the_size_of_real_ones() -> None:
     network = train_network(SceneNetwork, 2, 0)
     seen = record_activations(network, cells.LAYER, scenes.pictures, top=5)
     assert len(seen.units) == LEARNED + len(PLANTED)
-    config = cells.NeuronExplanationConfig(scenes=120, top=5, random_units=30)
+    config = NeuronExplanationConfig(scenes=120, top=5, random_units=30)
     drawn = cells._random(seen, config, rng)
     sides = drawn.boxes[..., 2:] - drawn.boxes[..., :2]
     real = {tuple(side) for side in (seen.boxes[..., 2:] - seen.boxes[..., :2]).reshape(-1, 2)}

@@ -3,13 +3,11 @@
 import json
 from collections.abc import Sequence
 from functools import partial
-from typing import Annotated
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from PIL import Image
-from pydantic import Field
 from torch import nn
 
 from sterling.explain import NeuronExplanation
@@ -46,7 +44,8 @@ from sterling.studies.explain.neuron_explanation._scenes import (
     draw_scenes,
     phrases,
 )
-from sterling.study import Config, row
+from sterling.studies.explain.neuron_explanation._settings import NeuronExplanationConfig
+from sterling.study import row
 
 MEAN_DIFFERENCE, SOFT, WPMI, CUBED, REORDER = (
     "mean difference",
@@ -63,30 +62,6 @@ ALONE = "planted detectors, no channel beside them"
 KINDS = (PLANTED_UNITS, LEARNED_UNITS, TRANSFORMER, UNTRAINED, RANDOM)
 FOUND, CHANCE = "name found", "random phrase"
 LAYER = "units"
-
-
-class NeuronExplanationConfig(Config):
-    """Settings of the study.
-
-    Attributes:
-        seeds: Repetitions.
-        scenes: Scenes on which units are named, and as many others on which names are checked.
-        encoder_steps: Training steps of the image-text encoder.
-        network_steps: Training steps of each network.
-        top: Patches of each unit.
-        random_units: Number of units whose patches are drawn at random.
-        alpha: Share of wrong discoveries allowed among named units.
-        draws: Random sets of patches of the permutation test.
-    """
-
-    seeds: Annotated[int, Field(ge=2)] = 8
-    scenes: Annotated[int, Field(ge=100)] = 1500
-    encoder_steps: Annotated[int, Field(ge=1)] = 400
-    network_steps: Annotated[int, Field(ge=1)] = 300
-    top: Annotated[int, Field(ge=2)] = 20
-    random_units: Annotated[int, Field(ge=1)] = 100
-    alpha: Annotated[float, Field(gt=0, lt=1)] = 0.05
-    draws: Annotated[int, Field(ge=100)] = 3000
 
 
 def explain(config: NeuronExplanationConfig, cell: Cell) -> list[Row]:

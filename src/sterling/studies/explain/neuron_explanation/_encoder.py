@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from sterling.explain.neurons.encoders import crops
+from sterling.explain.neurons.encoders import ImageTextEncoder, crops
 from sterling.studies.explain.neuron_explanation._scenes import (
     DEPICTION,
     PLACES,
@@ -97,7 +97,7 @@ def _cut_out(scenes: Scenes, rng: np.random.Generator) -> Tensor:
 
 
 @torch.no_grad()
-def zero_shot(encoder: SceneEncoder, scenes: Scenes) -> dict[str, float]:
+def zero_shot(encoder: ImageTextEncoder, scenes: Scenes) -> dict[str, float]:
     """Accuracy of the most similar word of each kind on whole scenes."""
     similar = (encoder.images(scenes.pictures) @ encoder.texts(WORDS).T).numpy()
     kinds = {

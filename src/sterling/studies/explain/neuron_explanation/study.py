@@ -3,7 +3,9 @@
 "Automated Natural Language Explanation of Deep Visual Neurons with Large Models" (arXiv
 2310.10708). Its language model, encoder and networks are large; here scenes, an image-text encoder,
 a CNN with planted detectors and a vision transformer are made and trained in seconds, so that the
-right names are known. Scores, tests and checks are our choice.
+right names are known. Scores, tests and checks are our choice. With ``--data``, a folder of
+pictures of things, class units of EfficientNet-Lite0 are named, too, by an encoder that never saw
+a class name.
 """
 
 from sterling.explain.neurons.verification import METRICS
@@ -19,10 +21,18 @@ from sterling.studies.explain.neuron_explanation._cells import (
     RANDOM,
     SCORES,
     SOFT,
-    NeuronExplanationConfig,
     explain,
 )
+from sterling.studies.explain.neuron_explanation._classes import (
+    ANOTHER,
+    CLASS_UNITS,
+    FIRST,
+    OWN,
+    explain_classes,
+)
 from sterling.studies.explain.neuron_explanation._scenes import DEPICTION
+from sterling.studies.explain.neuron_explanation._settings import NeuronExplanationConfig
+from sterling.studies.explain.neuron_explanation._wordnet import STEPS
 from sterling.studies.registry import ENTRIES
 from sterling.study import (
     Claim,
@@ -38,12 +48,18 @@ from sterling.study import (
 
 NAMED = 7 / 8
 AGREED = 0.8
+CHANCE_LEVEL = 0.05
+MOST = 0.5
 
 
 def measure(config: NeuronExplanationConfig, run: Run) -> Results:
-    """Train, name and check in every repetition."""
+    """Train, name and check in every repetition; class units once, where there are pictures."""
     grid = [{"repetition": index} for index in range(config.seeds)]
-    return Results.of(run.map(explain, grid, config, seed="neuron_explanation/{repetition}"))
+    rows = []
+    if config.data is not None:
+        rows += run.map(explain_classes, grid[:1], config, config.data, seed="classes")
+    rows += run.map(explain, grid, config, seed="neuron_explanation/{repetition}")
+    return Results.of(rows)
 
 
 def claims(results: Results, config: NeuronExplanationConfig) -> list[Claim]:
@@ -51,7 +67,7 @@ def claims(results: Results, config: NeuronExplanationConfig) -> list[Claim]:
     by_metric = [
         results.series(metric, by="description").gain(FOUND, DEPICTION) for metric in METRICS
     ]
-    return [
+    stated = [
         at_least(
             "planted_units_named",
             "Seven in eight planted detectors get their own word as their name.",
@@ -92,9 +108,31 @@ def claims(results: Results, config: NeuronExplanationConfig) -> list[Claim]:
             [min(each) for each in zip(*by_metric, strict=True)],
         ),
     ]
+    return stated if config.data is None else [*stated, *_class_claims(results)]
 
 
-def views(results: Results, _config: NeuronExplanationConfig) -> Views:
+def _class_claims(results: Results) -> list[Claim]:
+    """Names of class units are right, and not by the breadth of the vocabulary."""
+    return [
+        at_most(
+            "class_names_beyond_chance",
+            "At most 5 % of random orders of the class units give as many right names.",
+            results.rate("as right by chance") or (),
+            CHANCE_LEVEL,
+            over="random orders",
+        ),
+        at_least(
+            "class_units_named",
+            "The best phrase of half of the class units is the class's name, a synonym, or what it "
+            f"is a kind of, up to {STEPS} steps up in WordNet.",
+            results.rate("right name", units=CLASS_UNITS, name=OWN) or (),
+            MOST,
+            over="class units",
+        ),
+    ]
+
+
+def views(results: Results, config: NeuronExplanationConfig) -> Views:
     """Encoder, kinds of units, scores, checks and patches."""
     tables = [
         results.table(
@@ -142,6 +180,19 @@ def views(results: Results, _config: NeuronExplanationConfig) -> Views:
             caption="No single channel is missed where others carry the same word.",
         ),
     ]
+    if config.data is not None:
+        tables.append(
+            results.select(units=CLASS_UNITS).table(
+                "classes",
+                "Class units of EfficientNet-Lite0 whose best phrase is right",
+                "name",
+                [Column("right", "right name", show="rate")],
+                order=(OWN, ANOTHER),
+                caption=f"Classes among the {FIRST} likeliest of {config.class_pictures} or more "
+                "pictures. Right: a name of the class, or of what it is a kind of, up to "
+                f"{STEPS} steps up; beside it, the mean over all other units' names.",
+            )
+        )
     patches = Figure(
         name="patches",
         title="Patches that excite each unit most, and its names",
@@ -160,10 +211,13 @@ def views(results: Results, _config: NeuronExplanationConfig) -> Views:
 
 def scope(config: NeuronExplanationConfig) -> str:
     """Return the scope of the figures."""
-    return (
+    text = (
         f"SIMULATED scenes of one shape, {config.scenes:,} to name units on and as many to check; "
         "an encoder, a CNN and a transformer trained here. Nothing is said of large networks."
     )
+    if config.data is not None:
+        text += f" Class units of EfficientNet-Lite0 are named by the pictures in {config.data}."
+    return text
 
 
 STUDY = Study(
