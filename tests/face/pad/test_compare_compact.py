@@ -53,8 +53,7 @@ def test_frozen_features_are_the_means_of_the_stages() -> None:
     network, plain = Frozen((2, 7)).eval(), Compact().eval()
     with torch.no_grad():
         seen = plain.stem(images)
-        for block in plain.blocks[:3]:
-            seen = block(seen)
+        seen = plain.blocks[:3](seen)
         expected = torch.cat([seen.mean((2, 3)), plain.features(images)], 1)
         torch.testing.assert_close(network.features(images), expected)
         every = Frozen(tuple(range(1, 8))).eval().features(images)
