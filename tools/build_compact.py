@@ -67,9 +67,10 @@ PARTS = ("train", "dev", "test")
 SHARES = (0.7, 0.15, 0.15)  # of the people and of the backgrounds, to train, choose and measure
 TIGHT = (1.1, 1.4)  # side of a crop over that of the face, that shows no edge of most instruments
 WIDE = 2.7  # side of the deployed crop over that of the face
-# Crops show at least what the tightest captures do. A third of the captures is grey, but one
-# simulated camera's: grey photographs of others are not judged.
-LIMITS = Limits(most_outside=round(1 - (SCALES[0] / WIDE) ** 2, 2))
+LEAST = 1.5  # side of a crop over that of the face, below which little is left to be judged
+# A third of the captures is grey, but one simulated camera's: grey photographs of others are not
+# judged.
+LIMITS = Limits(most_outside=round(1 - (LEAST / WIDE) ** 2, 2))
 EXACT = 12  # convolutions in floating point: the stem and the blocks down to an eighth of the side
 CALIBRATION = 256  # crops that set the ranges of 8-bit activations
 NORMS = 2048  # captures that set the statistics of averaged batch norms

@@ -12,7 +12,8 @@ import torch
 from sterling.cli import main
 from sterling.errors import InputError
 from sterling.face.capture.recaptured import Material, capture, portrait_of
-from sterling.face.data import FaceDetector, crop_face, read_image
+from sterling.face.data import Face, FaceDetector, crop_face, read_image
+from sterling.face.data.quality import SIZE_ONLY, Cut, check_cut
 from sterling.face.pad import OnnxDetector, Preprocessing, load_detector, shipped_detector
 from sterling.face.pad.detector.pretrained import RECORD, WEIGHTS
 from sterling.measure import Threshold
@@ -166,3 +167,26 @@ def test_a_photograph_scores_above_what_is_made_of_it(shipped: OnnxDetector) -> 
         ]
         seen = np.ascontiguousarray(np.stack(shown).transpose(0, 3, 1, 2))
         assert (shipped.score(seen) < live[0]).sum() >= 10, species
+
+
+def test_a_face_that_fills_the_picture_is_not_judged(shipped: OnnxDetector) -> None:
+    photograph = read_image(ASTRONAUT)
+    face = FaceDetector().detect(photograph)[0]
+    left, top, right, bottom = face.box
+    own, answers = shipped.preprocessing.crop_spec(), {}
+    for scale in (1.3, 1.8):
+        half = scale * face.side / 2
+        x, y = (left + right) / 2, (top + bottom) / 2
+        place = tuple(round(v) for v in (y - half, y + half, x - half, x + half))
+        portrait = photograph[:, place[0] : place[1], place[2] : place[3]].numpy()
+        cut = Cut(np.ascontiguousarray(portrait), moved(face, place), own)
+        refusal = check_cut(cut, shipped.limits or SIZE_ONLY)
+        answers[scale] = refusal and refusal.reason
+    assert answers == {1.3: "cut_off", 1.8: None}
+
+
+def moved(face: Face, place: tuple[int, ...]) -> Face:
+    """The same face in a part of the picture."""
+    left, top, right, bottom = face.box
+    x, y = place[2], place[0]
+    return Face((left - x, top - y, right - x, bottom - y), face.landmarks, face.confidence)
