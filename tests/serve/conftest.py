@@ -1,11 +1,14 @@
 """A service with two small runs, and files to send."""
 
+import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 import pytest
+import uvicorn
 from starlette.testclient import TestClient
 from tests.cli.command import run
 
@@ -58,3 +61,20 @@ def client(runs: Path) -> Iterator[TestClient]:
 @pytest.fixture
 def photograph() -> dict[str, tuple[str, bytes]]:
     return {"file": ("me.jpg", ASTRONAUT.read_bytes())}
+
+
+@pytest.fixture(scope="session")
+def address(runs: Path) -> Iterator[str]:
+    """A server that listens, as neither Chromium nor Schemathesis asks a test client."""
+    app = create_app(Settings(runs=runs, workers=1, queue=400, megabytes=2))
+    server = uvicorn.Server(uvicorn.Config(app, port=0, log_config=None, ws="none"))
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    ends = time.monotonic() + 20
+    while not server.started:
+        assert time.monotonic() < ends
+        time.sleep(0.01)
+    port = server.servers[0].sockets[0].getsockname()[1]
+    yield f"http://127.0.0.1:{port}"
+    server.should_exit = True
+    thread.join()

@@ -14,8 +14,9 @@ from starlette.types import Scope
 from sterling.errors import InputError, NothingMeasuredError
 from sterling.serve.guard import Guard, Refuse, is_rest, json_refusal
 from sterling.serve.metrics import Metrics
-from sterling.serve.pages import Pages, page_routes
+from sterling.serve.pages import page_routes
 from sterling.serve.pool import BrokenTaskError, BusyError, CancelledError, DeadlineError
+from sterling.serve.rendering import Pages
 from sterling.serve.rest import rest_routes
 from sterling.serve.service import Service
 from sterling.serve.settings import Settings
@@ -80,7 +81,8 @@ def _handle(app: FastAPI, refuse: Refuse) -> None:
         assert isinstance(error, RequestValidationError)
         first = error.errors()[0]
         field = ".".join(str(part) for part in first["loc"][1:]) or "the request"
-        return refuse(request.scope, 422, f"{field}: {first['msg'].lower()}")
+        words = "no file; send one" if "UploadFile" in first["msg"] else first["msg"].lower()
+        return refuse(request.scope, 422, f"{field}: {words}")
 
     async def stated(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)

@@ -1,0 +1,253 @@
+"""A detector is trained and attacked in a job, with the figures of the command line."""
+
+import json
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from starlette.testclient import TestClient
+from tests.cli.command import refused, run, told
+from tests.serve.conftest import HERE
+from tests.serve.test_rest import OF_A_RUN
+
+from sterling.errors import InputError
+from sterling.serve import Settings, create_app
+from sterling.serve.choices import (
+    FREE_ATTACKS,
+    MODEL_ATTACKS,
+    TRAINABLE,
+    TRAINABLE_BY_MODEL,
+    UNTRAINED,
+    choices,
+)
+from sterling.text import attacks
+from sterling.text.corpus.prose import human_prose
+from sterling.text.detectors import DETECTORS
+from sterling.text.detectors.registry import NEED_TRAINING, WITHOUT_MODEL
+
+OF_A_CLOCK = ("time", "speed", "peak memory")
+CHOSEN = {"attack": "homo", "detector": "character_ngrams", "share": "0.5", "fpr": "0.1"}
+
+
+def passages() -> list[str]:
+    return [one.text for one in human_prose("manual", 40)]
+
+
+def as_a_machine(text: str) -> str:
+    """A habit that a detector can learn and an attack can hide."""
+    return text.replace("is", "be").replace("the", "that")
+
+
+@pytest.fixture(scope="module")
+def texts(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Passages of a manual, half of them with a habit that plays the machine."""
+    folder = tmp_path_factory.mktemp("texts")
+    found = passages()
+    for kind, some in (("human", found[:48]), ("machine", map(as_a_machine, found[48:96]))):
+        rows = [{"id": f"{kind}{row}", "text": text} for row, text in enumerate(some)]
+        lines = "".join(json.dumps(row) + "\n" for row in rows)
+        (folder / f"{kind}.jsonl").write_text(lines)
+    return folder
+
+
+def uploads(texts: Path) -> dict[str, tuple[str, bytes]]:
+    names = ("human", "machine")
+    return {name: (f"{name}.jsonl", (texts / f"{name}.jsonl").read_bytes()) for name in names}
+
+
+def finished(client: TestClient, place: str) -> dict[str, Any]:
+    ends = time.monotonic() + 120
+    while (job := client.get(place).json())["state"] in ("waiting", "running"):
+        assert time.monotonic() < ends
+        time.sleep(0.2)
+    return dict(job)
+
+
+def test_an_attack_has_the_figures_of_the_command_line(
+    client: TestClient, texts: Path, tmp_path: Path
+) -> None:
+    started = client.post("/v1/text/attack", files=uploads(texts), data=CHOSEN)
+    assert started.status_code == 202, started.text
+    place = started.headers["location"]
+    job = finished(client, place)
+    assert job["state"] == "done", job
+    assert (job["step"], job["done"], job["total"]) == ("evaluate", 36, 36)
+    answer = job["document"]
+
+    corpus, copies, trained = (tmp_path / name for name in ("c", "attacked.jsonl", "detector"))
+    given = ("--human", texts / "human.jsonl", "--machine", texts / "machine.jsonl")
+    told("text", "build", *given, "--out", corpus)
+    corpus /= "corpus.jsonl"
+    told("text", "attack", corpus, "--attack", "homo", "--share", "0.5", "--out", copies)
+    told("text", "train", corpus, "--detector", "character_ngrams", "--out", trained)
+    given = (trained, corpus, "--attacked", copies, "--fpr", "0.1", "--out", tmp_path / "run")
+    expected = json.loads(told("text", "evaluate", *given, "--json"))
+    assert answer["config"]["calibration"] == expected["config"]["calibration"]
+    for document in (answer, expected):
+        for name in OF_A_RUN:
+            del document[name]
+        document["metrics"] = [one for one in document["metrics"] if one["name"] not in OF_A_CLOCK]
+    assert answer == expected
+    changes = {one["name"]: one for one in answer["metrics"] if "less before" in one["name"]}
+    assert set(changes) == {"AUROC under homo less before", "TPR at 0.1 FPR under homo less before"}
+    assert changes["AUROC under homo less before"]["value"] < 0
+
+    for name, path in (("corpus.jsonl", corpus), ("attacked.jsonl", copies)):
+        file = client.get(f"{place}/{name}")
+        assert file.text == path.read_text()
+        assert f'filename="{name}"' in file.headers["content-disposition"]
+    assert client.get(f"{place}/detector.json").status_code == 404
+    page = client.get(place.removeprefix("/v1")).text
+    assert "<h1>character_ngrams under homo</h1>" in page
+    assert "TPR at 0.1 FPR" in page
+    assert "attacked.jsonl</a>" in page
+
+
+def test_steps_are_shown_and_cancelled(client: TestClient, texts: Path) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(client, "follow_redirects", False)
+        place = client.post("/text/attack", files=uploads(texts), data=CHOSEN).headers["location"]
+    page = client.get(place).text
+    assert "<li>Train and calibrate the detector</li>" in page or 'aria-current="step"' in page
+    assert client.get(f"{place}/corpus.jsonl").status_code == 404
+    client.post(f"{place}/cancel")
+    page = client.get(place).text
+    assert "<h1>Cancelled</h1>" in page
+    assert 'href="/text/attack"' in page
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        ({"attack": "humanize"}, "attack: 'humanize' is not offered here; typo"),
+        ({"detector": "os:system"}, "detector: 'os:system' is not offered here"),
+        ({"share": "0"}, "share: input should be greater than 0"),
+        ({"fpr": "1"}, "fpr: input should be less than 1"),
+        ({"share": "nan"}, "share"),
+        ({"pasted_human": "a text"}, "human: give one .jsonl file alone, or texts"),
+    ],
+)
+def test_a_wrong_choice_is_refused_at_once(
+    client: TestClient, texts: Path, data: dict[str, str], words: str
+) -> None:
+    answer = client.post("/v1/text/attack", files=uploads(texts), data=CHOSEN | data)
+    assert answer.status_code == 422, answer.text
+    assert words in answer.json()["error"]
+
+
+def line(text: str, label: int = 0) -> str:
+    return json.dumps({"text": text, "label": label}) + "\n"
+
+
+@pytest.mark.parametrize(
+    ("human", "machine", "words"),
+    [
+        ("", line("a"), "human: no text; give those that people wrote"),
+        (line("a"), line("a"), "machine: text 'machine.jsonl:1' is the human text"),
+        (line("a", 1), line("b"), "labelled as a machine's"),
+        (line("a " * 2_000_001), line("b"), "letters in all texts: at most 4000000"),
+        ("".join(line(str(row)) for row in range(15)), line("b") * 9, "at most 20, of both kinds"),
+        ("{", line("b"), "human.jsonl:1: no JSON object"),
+        ("".join(line(str(row)) for row in range(5)), line("b"), "split"),
+    ],
+    ids=["no human", "the same", "labelled", "too large", "too many", "damaged", "too few"],
+)
+def test_texts_that_cannot_be_used_are_named(
+    small: TestClient, human: str, machine: str, words: str
+) -> None:
+    files = {
+        name: (f"{name}.jsonl", content.encode())
+        for name, content in (("human", human), ("machine", machine))
+        if content
+    }
+    answer = small.post("/v1/text/attack", files=files, data=CHOSEN)
+    if answer.status_code == 202:
+        answer = small.get(answer.headers["location"])
+        job = finished(small, f"/v1/jobs/{answer.json()['id']}")
+        assert job["state"] == "failed", job
+        error = job["error"]
+    else:
+        error = answer.json()["error"]
+    assert words in error
+    assert "\n" not in error
+    assert "/tmp" not in error
+
+
+@pytest.fixture(scope="module")
+def trained(texts: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A detector of the operator's, without a language model."""
+    folder = tmp_path_factory.mktemp("own")
+    given = ("--human", texts / "human.jsonl", "--machine", texts / "machine.jsonl")
+    told("text", "build", *given, "--out", folder / "c")
+    named = ("--detector", "character_ngrams", "--out", folder / "letters")
+    told("text", "train", folder / "c" / "corpus.jsonl", *named)
+    return folder / "letters"
+
+
+@pytest.fixture(scope="module")
+def small(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
+    """A service with a detector of the operator's, for research, for at most 20 texts."""
+    settings = Settings(
+        runs=tmp_path_factory.mktemp("none"),
+        workers=1,
+        text_detectors=(trained,),
+        research_use=True,
+        items=20,
+    )
+    with TestClient(create_app(settings), base_url=HERE) as opened:
+        yield opened
+
+
+def test_a_detector_of_the_operator_lists_as_the_command_line(
+    small: TestClient, trained: Path, tmp_path: Path
+) -> None:
+    assert "<option>letters</option>" in small.get("/text").text
+    known, asked = passages()[100:115], [as_a_machine(passages()[120]), passages()[121]]
+    for name, some in (("calibration", known), ("texts", asked)):
+        lines = "".join(line(text) for text in some)
+        (tmp_path / f"{name}.jsonl").write_text(lines)
+    files = {
+        name: (f"{name}.jsonl", (tmp_path / f"{name}.jsonl").read_bytes())
+        for name in ("calibration", "texts")
+    }
+    data = {"detector": "letters", "fdr": "0.2"}
+    place = small.post("/v1/text/detect", files=files, data=data).headers["location"]
+    job = finished(small, place)
+    given = ("--calibration", tmp_path / "calibration.jsonl", "--detector", trained, "--fdr", 0.2)
+    done = run("text", "detect", tmp_path / "texts.jsonl", *given, "--json")
+    assert job["document"] == json.loads(done.out), job
+    assert job["document"]["detector"]["detector"] == "character_ngrams"
+
+
+def test_research_use_is_the_operators(small: TestClient, client: TestClient) -> None:
+    allowed, plain = small.get("/text/attack").text, client.get("/text/attack").text
+    assert "<option>humanize</option>" in allowed
+    assert "for research on detectors of your own" in allowed
+    assert "<option>humanize</option>" not in plain
+    assert "it takes a service that was started with --research-use" in plain
+
+
+def test_names_that_are_offered_are_those_of_the_registries(
+    trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert FREE_ATTACKS == attacks.FREE_ATTACKS
+    assert {*MODEL_ATTACKS, "humanize", "syno_ranked"} == set(attacks.MODEL_ATTACKS)
+    assert set(UNTRAINED) <= set(DETECTORS) - {*NEED_TRAINING, *WITHOUT_MODEL}
+    assert set(TRAINABLE) == set(WITHOUT_MODEL) - {"classifier_folder"}
+    assert set(TRAINABLE_BY_MODEL) <= set(DETECTORS) - set(WITHOUT_MODEL)
+    monkeypatch.setattr("sterling.serve.choices._model_is_here", lambda: False)
+    monkeypatch.setattr("sterling.serve.choices.WORDNET", tmp_path / "none")
+    bare = choices([trained], research=True)
+    assert (bare.detectors, bare.trainable) == (("letters",), TRAINABLE)
+    assert bare.attacks == FREE_ATTACKS
+    assert not bare.writes
+    with pytest.raises(InputError, match=r"no detector\.json of sterling text train"):
+        choices([tmp_path], research=False)
+    with pytest.raises(InputError, match="the name letters is taken"):
+        choices([trained, trained], research=False)
+
+
+def test_a_folder_without_a_detector_is_refused_before_it_listens(tmp_path: Path) -> None:
+    assert "no detector.json" in refused("serve", "--text-detector", tmp_path, "--port", "0")
