@@ -73,7 +73,9 @@ def photograph() -> dict[str, tuple[str, bytes]]:
 @pytest.fixture(scope="session")
 def address(runs: Path) -> Iterator[str]:
     """A server that listens, as neither Chromium nor Schemathesis asks a test client."""
-    app = create_app(Settings(runs=runs, workers=1, queue=400, megabytes=2))
+    # No job may load PyTorch behind the tests.
+    settings = Settings(runs=runs, workers=1, queue=400, megabytes=2, job_seconds=0.1)
+    app = create_app(settings)
     server = uvicorn.Server(uvicorn.Config(app, port=0, log_config=None, ws="none"))
     thread = threading.Thread(target=server.run)
     thread.start()

@@ -86,7 +86,10 @@ def _handle(app: FastAPI, refuse: Refuse) -> None:
 
     async def stated(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
-        return refuse(request.scope, error.status_code, str(error.detail))
+        detail = str(error.detail)
+        if error.status_code == 400 and detail.startswith("Field exceeded"):
+            detail = "a field of the form is longer than 1 MB; send it as a file"
+        return refuse(request.scope, error.status_code, detail)
 
     app.add_exception_handler(RequestValidationError, invalid)
     app.add_exception_handler(HTTPException, stated)

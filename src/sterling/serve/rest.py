@@ -38,6 +38,7 @@ class JobState(BaseModel):
 REFUSALS: dict[int | str, dict[str, Any]] = {
     status: {"model": Refusal, "description": description}
     for status, description in (
+        (400, "The form is cut off, or has too many parts."),
         (401, "The token is missing or wrong."),
         (403, "Sent from another site's page, or by another site's name."),
         (408, "The upload took too long."),
