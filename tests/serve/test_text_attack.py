@@ -57,7 +57,7 @@ def test_an_attack_has_the_figures_of_the_command_line(
         assert f'filename="{name}"' in file.headers["content-disposition"]
     assert client.get(f"{place}/detector.json").status_code == 404
     page = client.get(place.removeprefix("/v1")).text
-    assert "<h1>character_ngrams under homo</h1>" in page
+    assert "<h1>character_ngrams under the attack homo</h1>" in page
     assert "TPR at 0.1 FPR" in page
     assert "attacked.jsonl</a>" in page
 
