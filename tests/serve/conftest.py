@@ -132,9 +132,9 @@ def trained(texts: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A detector of the operator's, without a language model."""
     human, machine = (read_corpus(texts / f"{kind}.jsonl") for kind in ("human", "machine"))
     records = join_texts(human, machine).records
-    split = [[one for one in records if one.split == name] for name in ("train", "dev")]
+    train, dev = ([one for one in records if one.split == name] for name in ("train", "dev"))
     folder = tmp_path_factory.mktemp("own") / "letters"
-    train_detector(make_detector("character_ngrams"), *split).save(folder)
+    train_detector(make_detector("character_ngrams"), train, dev).save(folder)
     return folder
 
 

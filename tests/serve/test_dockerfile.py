@@ -29,7 +29,7 @@ def test_what_is_copied_exists_and_is_not_ignored() -> None:
     assert set(own) == {".", "constraints.txt"}
     for one in own:
         assert (ROOT / one).exists(), one
-    # What builds the wheel, by pyproject.toml.
+    # The wheel is built from these, by pyproject.toml.
     for one in ("pyproject.toml", "README.md", "LICENSE", "constraints.txt", "src/sterling"):
         assert (ROOT / one).exists(), one
         assert not any(fnmatch(one, rule) for rule in ignored), one

@@ -40,8 +40,8 @@ def test_an_attack_has_the_figures_of_the_command_line(
     corpus /= "corpus.jsonl"
     told("text", "attack", corpus, "--attack", "homo", "--share", "0.5", "--out", copies)
     told("text", "train", corpus, "--detector", "character_ngrams", "--out", trained)
-    given = (trained, corpus, "--attacked", copies, "--fpr", "0.1", "--out", tmp_path / "run")
-    expected = json.loads(told("text", "evaluate", *given, "--json"))
+    options = ("--attacked", copies, "--fpr", "0.1", "--out", tmp_path / "run", "--json")
+    expected = json.loads(told("text", "evaluate", trained, corpus, *options))
     assert answer["config"]["calibration"] == expected["config"]["calibration"]
     for document in (answer, expected):
         for name in OF_A_RUN:

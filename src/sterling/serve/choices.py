@@ -1,4 +1,4 @@
-"""What this server offers for texts, by the packages and folders that are here.
+"""Detectors and attacks that this server offers, by the packages and folders that are here.
 
 Names are written down, as reading them from `sterling.text` would load PyTorch into the server.
 """
@@ -51,7 +51,7 @@ class Choices:
 
 
 def choices(folders: Sequence[Path], *, research: bool) -> Choices:
-    """Return what can be chosen here.
+    """Return the names that a request may choose among.
 
     Args:
         folders: Folders of detectors, as ``sterling text train`` writes them.
@@ -68,7 +68,7 @@ def choices(folders: Sequence[Path], *, research: bool) -> Choices:
             raise InputError(f"--text-detector {folder}: the name {name} is taken; rename it")
         _check(folder)
         given[name] = str(folder.resolve())
-    attacks = FREE_ATTACKS
+    attacks: tuple[str, ...] = FREE_ATTACKS
     if WORDNET.is_file():
         attacks += ("syno", "syno_ranked") if model else ("syno",)
     if model:

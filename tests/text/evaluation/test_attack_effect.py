@@ -81,7 +81,7 @@ def test_attacks_are_apart_and_texts_that_were_not_attacked_are_left_out(
 
 
 def test_intervals_of_the_difference_hold_the_truth(trained: CalibratedDetector) -> None:
-    """Of 100 exact 95 % intervals more than 12 miss with a probability of 0.0015."""
+    """More than 12 of 100 exact 95 % intervals miss with a probability of 0.0015."""
     rng = np.random.default_rng(0)
     before, after = (stats.norm.cdf(shift / np.sqrt(2)) for shift in (1.5, 0.5))
     missed = 0

@@ -1,4 +1,4 @@
-"""What an attack does to a detector's AUROC and TPR, paired by text.
+"""Effect of an attack on a detector's AUROC and TPR, paired by text.
 
 The human texts are the same before and after, and so is the threshold, which is chosen on them.
 With several copies of one text the least machine-like counts; a copy that cannot be scored ranks
@@ -66,7 +66,7 @@ class AttackEffect:
 def attack_effects(
     originals: Judged, attacked: Judged, fpr: float, *, seed: int = 0, repetitions: int = 500
 ) -> dict[str, AttackEffect]:
-    """Measure what each attack changes.
+    """Measure the change of AUROC and TPR by each attack.
 
     The difference of areas has a bootstrap interval over groups; where no draw differs, one that
     takes the two areas as independent. The difference of rates has exact limits for a threshold
