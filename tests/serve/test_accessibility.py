@@ -53,7 +53,7 @@ def pages(client: TestClient, tables: Path, attacked: str, listed: str) -> dict[
     rendered = Pages(token=True)
     for state in ("running", "waiting", "failed", "cancelled"):
         job = {**waiting, "state": state, "error": "why"}
-        shown = rendered.show("job", job=job, steps=STEPS, files=[])
+        shown = rendered.show("job", job=job, steps=STEPS)
         found[f"a job, {state}"] = bytes(shown.body).decode()
     return found
 

@@ -1,6 +1,7 @@
 """A detector is trained and attacked in a job, with the figures of the command line."""
 
 import json
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ from tests.serve.conftest import CHOSEN, HERE, as_a_machine, finished, line, pas
 from tests.serve.test_rest import OF_A_RUN
 
 from sterling.errors import InputError
-from sterling.serve import Settings, create_app
+from sterling.serve import Settings, create_app, text_tasks
 from sterling.serve.choices import (
     FREE_ATTACKS,
     MODEL_ATTACKS,
@@ -32,6 +33,7 @@ def test_an_attack_has_the_figures_of_the_command_line(
     job, place = finished(client, attacked), attacked
     assert job["state"] == "done", job
     assert (job["step"], job["done"], job["total"]) == ("evaluate", 36, 36)
+    assert job["files"] == ["corpus.jsonl", "attacked.jsonl"]
     answer = job["document"]
 
     corpus, copies, trained = (tmp_path / name for name in ("c", "attacked.jsonl", "detector"))
@@ -176,3 +178,11 @@ def test_names_that_are_offered_are_those_of_the_registries(
 
 def test_a_folder_without_a_detector_is_refused_before_it_listens(tmp_path: Path) -> None:
     assert "no detector.json" in refused("serve", "--text-detector", tmp_path, "--port", "0")
+
+
+def test_packaged_passages_are_of_many_topics() -> None:
+    records = text_tasks._packaged().records
+    topics = Counter(one.group for one in records)
+    assert len(records) == text_tasks.PACKAGED
+    assert len(topics) > 30
+    assert max(topics.values()) == 2

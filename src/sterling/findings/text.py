@@ -119,11 +119,11 @@ def _robustness(detector: str, found: Mapping[str, AttackSuccess]) -> Table:
 
 
 def _changes(effect: AttackEffect) -> list[Metric]:
-    n = effect.machine
+    texts, attacked = effect.human + effect.machine, effect.machine
     at = f"TPR at {effect.point.target:.4g} FPR"
     return [
-        _metric(f"AUROC under {effect.attack} less before", effect.auroc.difference, n + effect.human, "area"),
-        _metric(f"{at} under {effect.attack} less before", effect.tpr.difference, n, "rate"),
+        _metric(f"AUROC under {effect.attack} less before", effect.auroc.difference, texts, "area"),
+        _metric(f"{at} under {effect.attack} less before", effect.tpr.difference, attacked, "rate"),
     ]
 
 

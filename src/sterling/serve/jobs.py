@@ -81,6 +81,7 @@ class Job:
             "step": self.step,
             "error": self.error,
             "document": document,
+            "files": list(self.files),
         }
 
 

@@ -33,6 +33,7 @@ class JobState(BaseModel):
     step: str = Field(description="build, attack, train or evaluate; empty for work of one step.")
     error: str = Field(description="Why it failed; empty unless it did.")
     document: dict[str, Any] | None = Field(description="The answer; null until it is done.")
+    files: list[str] = Field(description="Files of the answer, at the job's address / name.")
 
 
 REFUSALS: dict[int | str, dict[str, Any]] = {

@@ -104,7 +104,7 @@ def _job_routes(routes: APIRouter, service: Service, pages: Pages) -> None:
     async def job(job_id: str) -> Response:
         found = named(job_id)
         steps = STEPS if found.task == "attacked_texts" else {}
-        return pages.show("job", job=found.to_dict(), steps=steps, files=list(found.files))
+        return pages.show("job", job=found.to_dict(), steps=steps)
 
     @routes.get("/jobs/{job_id}/{file}")
     async def job_file(job_id: str, file: str) -> Response:

@@ -1,5 +1,6 @@
 """Tasks of a worker process about texts."""
 
+from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -140,10 +141,15 @@ def _corpus(given: Arguments, report: Report) -> "Corpus":
 
 
 def _packaged() -> "Corpus":
-    from sterling.text.corpus.prose import human_prose
+    from sterling.text.corpus.prose import Passage, human_prose
     from sterling.text.corpus.records import Corpus, TextRecord
 
-    passages = human_prose("manual", WORDS)[:PACKAGED]
+    topics: dict[str, list[Passage]] = {}
+    for one in human_prose("manual", WORDS):
+        topics.setdefault(one.source, []).append(one)
+    # The first of every topic, then the second: passages of one topic are not independent.
+    in_turn = [one for each in zip_longest(*topics.values()) for one in each if one is not None]
+    passages = in_turn[:PACKAGED]
     return Corpus(
         tuple(
             TextRecord(f"manual-{row}", one.text, 0, one.source, domain=one.domain)
