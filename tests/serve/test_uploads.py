@@ -69,6 +69,15 @@ def test_a_table_and_records_that_are_cut_off_are_named(client: TestClient, tabl
     assert "calibration.jsonl:20: no JSON object" in job["error"]
 
 
+def test_the_line_that_ends_a_form_is_found(client: TestClient) -> None:
+    """In quotes a boundary may hold blanks and commas; after it anything may follow."""
+    body = part("file", b"no picture\r\n").replace(b"--b", b"--a b,c")
+    kind = {"Content-Type": 'Multipart/Form-Data; boundary="a b,c"'}
+    whole = client.post("/v1/liveness", content=body + b"--a b,c--\r\nthe end", headers=kind)
+    refused(whole, 422, "not a picture")
+    refused(client.post("/v1/liveness", content=body, headers=kind), 400, "cut off")
+
+
 def test_a_field_that_is_too_long_says_what_to_do(client: TestClient) -> None:
     data = {"pasted_human": "a " * 600_000}
     refused(client.post("/v1/text/attack", data=data), 400, "send it as a file")

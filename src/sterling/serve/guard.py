@@ -11,6 +11,7 @@ from http.cookies import CookieError, SimpleCookie
 from urllib.parse import urlsplit
 from uuid import uuid4
 
+from python_multipart.multipart import parse_options_header
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, RedirectResponse, Response
@@ -33,7 +34,6 @@ HEADERS = {
     "Cache-Control": "no-store",
 }
 _ID = re.compile(r"[\w.-]{1,64}", re.ASCII)
-_BOUNDARY = re.compile(r'boundary="?([^\s";,]{1,70})', re.IGNORECASE)
 TAIL = 1024
 """Bytes at the end of a body in which its form has to end."""
 
@@ -181,9 +181,9 @@ def _closing(headers: Headers) -> bytes:
 
     Without it the last file of a form, which is cut off, would count as not sent.
     """
-    kind = headers.get("content-type", "")
-    found = _BOUNDARY.search(kind) if kind.lower().startswith("multipart/form-data") else None
-    return f"--{found[1]}--".encode("latin-1") if found else b""
+    kind, options = parse_options_header(headers.get("content-type"))
+    boundary = options.get(b"boundary")
+    return b"--" + boundary + b"--" if kind == b"multipart/form-data" and boundary else b""
 
 
 def _host(headers: Headers) -> str:
