@@ -81,15 +81,15 @@ def test_attacks_are_apart_and_texts_that_were_not_attacked_are_left_out(
 
 
 def test_intervals_of_the_difference_hold_the_truth(trained: CalibratedDetector) -> None:
-    """More than 12 of 100 exact 95 % intervals miss with a probability of 0.0015."""
+    """More than 8 of 50 exact 95 % intervals miss with a probability of 0.0008."""
     rng = np.random.default_rng(0)
     before, after = (stats.norm.cdf(shift / np.sqrt(2)) for shift in (1.5, 0.5))
     missed = 0
-    for _ in range(100):
+    for _ in range(50):
         human, machine = rng.normal(0, 1, 60), rng.normal(1.5, 1, 60)
         judged = originals(trained, human.tolist(), machine.tolist())
         copies = [one for row in range(60) for one in attacked(f"m{row}", machine[row] - 1.0)]
         change = attack_effects(judged, trained.judge(copies), 0.1, repetitions=100)["typo"].auroc
         limits = change.difference.interval
         missed += not limits.low <= after - before <= limits.high
-    assert missed <= 12
+    assert missed <= 8
