@@ -210,3 +210,17 @@ def test_a_function_of_ones_own_detects(folder: Path, monkeypatch: pytest.Monkey
     assert found["detector"]["detector"] == "own_metric:roads"
     scores = {one["id"]: one["score"] for one in found["documents"]}
     assert scores["3.txt"] == (folder / "human" / "3.txt").read_text().count("road")
+
+
+def test_texts_of_a_machine_that_exist_are_taken(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "machine").mkdir()
+    for seed in range(8):
+        (tmp_path / "machine" / f"{seed}.txt").write_text(prose(900 + seed))
+    given = ("--human", folder / "human", "--machine", tmp_path / "machine")
+    made = json.loads(told("build", *given, "--out", tmp_path / "c", "--json"))
+    counts = {split: one["machine"] for split, one in made["records"].items()}
+    assert counts == {"train": 4, "dev": 2, "test": 2}
+    options = ("--detector", "character_ngrams", "--out", tmp_path / "d")
+    assert run("train", tmp_path / "c" / "corpus.jsonl", *options).status == 0
+    same = ("--human", folder / "human", "--machine", folder / "human")
+    assert "is the human text" in refused("build", *same, "--out", tmp_path / "same")

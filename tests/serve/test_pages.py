@@ -1,21 +1,16 @@
 """The pages: what they say, and in Chromium that they fit, take a keyboard, and turn dark."""
 
 import re
-import threading
-import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-import uvicorn
 from playwright.async_api import Page
 from starlette.testclient import TestClient
 from tests.agent.browser.conftest import browser  # noqa: F401  # a fixture
 from tests.serve.conftest import ASTRONAUT
 
 from sterling.agent.browser.chromium import Browser
-from sterling.serve import Settings, create_app
 
 FORMS = ("/", "/liveness", "/text", "/privacy", "/runs")
 
@@ -90,23 +85,6 @@ def test_the_look_is_that_of_reports(client: TestClient) -> None:
     assert len(colours) >= 18  # light and dark
     report = client.get("/runs/report/leaks").text
     assert all(colour in report for colour in colours)
-
-
-@pytest.fixture(scope="module")
-def address(runs: Path) -> Iterator[str]:
-    """A server of its own, as Chromium cannot ask a test client."""
-    app = create_app(Settings(runs=runs, workers=1))
-    server = uvicorn.Server(uvicorn.Config(app, port=0, log_config=None, ws="none"))
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    ends = time.monotonic() + 20
-    while not server.started:
-        assert time.monotonic() < ends
-        time.sleep(0.01)
-    port = server.servers[0].sockets[0].getsockname()[1]
-    yield f"http://127.0.0.1:{port}"
-    server.should_exit = True
-    thread.join()
 
 
 WIDE = "document.documentElement.scrollWidth - document.documentElement.clientWidth"

@@ -30,6 +30,16 @@ def serve(
     ] = None,
     runs: Annotated[Path, typer.Option(help="Folder of run folders to show.")] = Path("runs"),
     detector: Annotated[str, typer.Option(help=ANY_DETECTOR)] = "compact",
+    text_detector: Annotated[
+        list[Path] | None,
+        typer.Option(help="Folder from text train whose detector may be chosen, several times."),
+    ] = None,
+    research_use: Annotated[
+        bool,
+        typer.Option(
+            "--research-use", help="Offer humanize too, an attack whose only use is to evade."
+        ),
+    ] = False,
     workers: Annotated[int, typer.Option(min=1, help="Processes that answer.")] = 2,
     queue: Annotated[int, typer.Option(min=0, help="Requests that may wait.")] = 16,
     seconds: Annotated[float, typer.Option(help="Time that a request may take.")] = 60.0,
@@ -47,6 +57,8 @@ def serve(
         token=token,
         runs=runs,
         detector=detector,
+        text_detectors=tuple(text_detector or ()),
+        research_use=research_use,
         workers=workers,
         queue=queue,
         seconds=seconds,

@@ -1,18 +1,16 @@
 """`sterling text …`: corpora, attacks on them, and detectors of machine-generated text."""
 
-import os
-from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from sterling.cli import text_detect, text_watermark
+from sterling.cli import text_build, text_detect, text_watermark
 from sterling.cli._run import OutOption, evidence_folder, leave_evidence
 from sterling.cli.studies import JsonFlag, show_evidence, show_json, show_metrics
+from sterling.cli.text_build import EndpointModelOption, SeedOption, tell_unread, writer_of
 from sterling.errors import NothingMeasuredError
-from sterling.shown import shown
 
 if TYPE_CHECKING:
     from sterling.study import Findings
@@ -23,9 +21,8 @@ app = typer.Typer(
 )
 
 app.add_typer(text_watermark.app, name="watermark")
+app.command("build")(text_build.build)
 app.command("detect")(text_detect.detect)
-
-API_KEY = "STERLING_API_KEY"
 
 CorpusArgument = Annotated[
     Path, typer.Argument(help="A .jsonl file of records, as text build writes it.")
@@ -34,25 +31,6 @@ DetectorArgument = Annotated[Path, typer.Argument(help="Folder of a trained dete
 ModelOption = Annotated[
     str, typer.Option(help="smollm2, or a folder that transformers wrote.", show_default=True)
 ]
-WriterOption = Annotated[
-    str,
-    typer.Option(
-        help="smollm2, a folder, or the address of an OpenAI-compatible endpoint "
-        f"(key in ${API_KEY})."
-    ),
-]
-EndpointModelOption = Annotated[
-    str | None, typer.Option(help="Name of the endpoint's model; only with an address.")
-]
-SeedOption = Annotated[int, typer.Option(min=0, help="The same seed gives the same texts.")]
-
-
-def _writer(source: str, endpoint_model: str | None) -> Any:
-    from sterling.lm import is_address, load
-
-    if is_address(source):
-        return load(source, model=endpoint_model, api_key=os.environ.get(API_KEY))
-    return load(source, model=endpoint_model)
 
 
 def _likelihoods(model: Any, texts: Any) -> list[float]:
@@ -64,15 +42,10 @@ def _corpus(path: Path) -> Any:
     from sterling.text.corpus.records import read_corpus
 
     corpus = read_corpus(path)
-    _tell_unread(corpus.unread)
+    tell_unread(corpus.unread)
     if not corpus.records:
         raise NothingMeasuredError(f"{path} holds no text that can be read")
     return corpus
-
-
-def _tell_unread(unread: Any) -> None:
-    for one in unread:
-        typer.echo(shown(f"not used: {one.source}: {one.reason}"), err=True)
 
 
 def _in_splits(corpus: Any, seed: int) -> list[Any]:
@@ -82,70 +55,6 @@ def _in_splits(corpus: Any, seed: int) -> list[Any]:
     if any(record.split for record in corpus.records):
         return list(corpus.records)
     return split_by_group(corpus.records, seed)
-
-
-@app.command()
-def build(
-    human: Annotated[
-        Path, typer.Option(help="Texts of people: a folder of text files, or a .jsonl file.")
-    ],
-    out: Annotated[Path, typer.Option(help="Folder of the corpus.")] = Path("runs/corpus"),
-    model: WriterOption = "smollm2",
-    endpoint_model: EndpointModelOption = None,
-    prefix_tokens: Annotated[int, typer.Option(help="Words of a text that begin the prompt.")] = 64,
-    template: Annotated[str, typer.Option(help="Around the beginning, as {prefix}.")] = "{prefix}",
-    system: Annotated[str | None, typer.Option(help="System prompt; makes it a chat.")] = None,
-    mode: Annotated[
-        Literal["prompt_plus", "continuation"],
-        typer.Option(help="Keep the beginning before the machine's text, or leave it out of both."),
-    ] = "prompt_plus",
-    max_new_tokens: Annotated[int, typer.Option(help="Tokens of a machine's text.")] = 128,
-    temperature: Annotated[float, typer.Option()] = 0.8,
-    top_p: Annotated[float, typer.Option()] = 0.95,
-    top_k: Annotated[int, typer.Option()] = 0,
-    repetition_penalty: Annotated[float, typer.Option()] = 1.0,
-    sweep: Annotated[
-        bool, typer.Option("--sweep", help="Seven settings of the sampling for every text.")
-    ] = False,
-    seed: SeedOption = 0,
-    as_json: JsonFlag = False,
-) -> None:
-    """Human texts, and what a model makes of their beginnings, divided 8 : 1 : 1 by origin.
-
-    An interrupted build resumes with the same --out.
-    """
-    from sterling.lm import Sampling
-    from sterling.text.corpus.build import BuildPlan, build_corpus
-    from sterling.text.corpus.build import sweep as sampling_sweep
-    from sterling.text.corpus.records import read_corpus
-
-    one = Sampling(max_new_tokens, temperature, top_p, top_k, repetition_penalty)
-    plan = BuildPlan(
-        prefix_tokens=prefix_tokens,
-        template=template,
-        system=system,
-        mode=mode,
-        samplings=sampling_sweep(max_new_tokens) if sweep else (one,),
-        seed=seed,
-    )
-    corpus = build_corpus(read_corpus(human), _writer(model, endpoint_model), plan, out)
-    _tell_unread(corpus.unread)
-    counts = {
-        split: {
-            kind: sum(one.split == split and one.label == label for one in corpus.records)
-            for label, kind in enumerate(("human", "machine"))
-        }
-        for split in ("train", "dev", "test")
-    }
-    path = out / "corpus.jsonl"
-    if as_json:
-        unread = [asdict(one) for one in corpus.unread]
-        show_json({"corpus": str(path), "records": counts, "not_used": unread})
-        return
-    for split, count in counts.items():
-        typer.echo(f"{split}: {count['human']} human, {count['machine']} machine texts")
-    typer.echo(f"{len(corpus.unread)} texts not used")
-    typer.echo(f"next: sterling text train {path} --out {out / 'detector'}")
 
 
 @app.command()
@@ -181,7 +90,7 @@ def attack(
 
     records = _in_splits(_corpus(corpus), seed)
     names = [one for given in name for one in (FREE_ATTACKS if given == "free" else (given,))]
-    writer = None if model is None else _writer(model, endpoint_model)
+    writer = None if model is None else writer_of(model, endpoint_model)
 
     tools = AttackTools(
         model=writer,
@@ -274,6 +183,9 @@ def evaluate(
     attacked: Annotated[
         list[Path] | None, typer.Option(help="Attacked copies, as text attack writes them.")
     ] = None,
+    fpr: Annotated[
+        float, typer.Option(help="False positive rate at which attacks are compared.")
+    ] = 0.05,
     model: ModelOption = "smollm2",
     seed: SeedOption = 0,
     out: OutOption = None,
@@ -283,7 +195,8 @@ def evaluate(
 
     A text that cannot be scored counts as a wrong answer.
     """
-    from sterling.cli._text_report import assessment_findings, prediction_lines, score_table
+    from sterling.cli._text_report import prediction_lines, score_table
+    from sterling.findings.text import assessment_findings
     from sterling.runs import SCORES_FILE
     from sterling.storage import write_atomically, write_parquet
     from sterling.text.evaluation.assessment import assess
@@ -294,7 +207,7 @@ def evaluate(
     judge = _detector(detector, model)
 
     def find() -> "Findings":
-        found = assess(judge, records, copies, seed=seed)
+        found = assess(judge, records, copies, fpr=fpr, seed=seed)
         lines = "".join(prediction_lines(one) for one in found.judged)
         write_atomically(out / "predictions.jsonl", lines)
         write_parquet(out / SCORES_FILE, score_table(found.judged[0], judge))

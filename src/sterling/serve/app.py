@@ -14,8 +14,9 @@ from starlette.types import Scope
 from sterling.errors import InputError, NothingMeasuredError
 from sterling.serve.guard import Guard, Refuse, is_rest, json_refusal
 from sterling.serve.metrics import Metrics
-from sterling.serve.pages import Pages, page_routes
+from sterling.serve.pages import page_routes
 from sterling.serve.pool import BrokenTaskError, BusyError, CancelledError, DeadlineError
+from sterling.serve.rendering import Pages
 from sterling.serve.rest import rest_routes
 from sterling.serve.service import Service
 from sterling.serve.settings import Settings
@@ -80,11 +81,15 @@ def _handle(app: FastAPI, refuse: Refuse) -> None:
         assert isinstance(error, RequestValidationError)
         first = error.errors()[0]
         field = ".".join(str(part) for part in first["loc"][1:]) or "the request"
-        return refuse(request.scope, 422, f"{field}: {first['msg'].lower()}")
+        words = "no file; send one" if "UploadFile" in first["msg"] else first["msg"].lower()
+        return refuse(request.scope, 422, f"{field}: {words}")
 
     async def stated(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
-        return refuse(request.scope, error.status_code, str(error.detail))
+        detail = str(error.detail)
+        if error.status_code == 400 and detail.startswith("Field exceeded"):
+            detail = "a field of the form is longer than 1 MB; send it as a file"
+        return refuse(request.scope, error.status_code, detail)
 
     app.add_exception_handler(RequestValidationError, invalid)
     app.add_exception_handler(HTTPException, stated)

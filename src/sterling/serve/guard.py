@@ -11,6 +11,7 @@ from http.cookies import CookieError, SimpleCookie
 from urllib.parse import urlsplit
 from uuid import uuid4
 
+from python_multipart.multipart import parse_options_header
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, RedirectResponse, Response
@@ -33,6 +34,9 @@ HEADERS = {
     "Cache-Control": "no-store",
 }
 _ID = re.compile(r"[\w.-]{1,64}", re.ASCII)
+TAIL = 1024
+"""Bytes at the end of a body in which its form has to end."""
+
 _LOCAL = {"localhost", "127.0.0.1", "::1"}
 
 Refuse = Callable[[Scope, int, str], Response]
@@ -82,7 +86,7 @@ class Guard:
             if refusal is not None:
                 await refusal(scope, receive, answer)
             else:
-                await self.app(scope, self._bounded(receive), answer)
+                await self.app(scope, self._bounded(receive, headers), answer)
         except Exception as error:
             # The place where it broke, without the message, which may hold what was sent.
             frame = traceback.extract_tb(error.__traceback__)[-1]
@@ -125,22 +129,29 @@ class Guard:
             return False
         return cookie is not None and same(cookie.value, self.session)
 
-    def _bounded(self, receive: Receive) -> Receive:
+    def _bounded(self, receive: Receive, headers: Headers) -> Receive:
+        """Read a body that is not too large, in time, and to the end of its form."""
+        closing = _closing(headers)
+        tail = b""
         left, ends = self.settings.largest, time.monotonic() + self.settings.seconds
         whole = False
 
         async def read() -> Message:
-            nonlocal left, whole
+            nonlocal left, whole, tail
             if whole:
                 return await receive()
             try:
                 message = await asyncio.wait_for(receive(), max(0.0, ends - time.monotonic()))
             except TimeoutError as error:
                 raise HTTPException(408, "the upload took too long; send it again") from error
-            left -= len(message.get("body", b""))
+            body = message.get("body", b"")
+            left -= len(body)
             if left < 0:
                 raise HTTPException(413, self._too_large())
             whole = not message.get("more_body", False)
+            tail = (tail + body)[-TAIL:]
+            if whole and message["type"] == "http.request" and closing not in tail:
+                raise HTTPException(400, "the form is cut off; send it again")
             return message
 
         return read
@@ -163,6 +174,16 @@ def json_refusal(status: int, message: str) -> Response:
     """Make the JSON answer to a refused request."""
     headers = {401: {"WWW-Authenticate": "Bearer"}, 503: {"Retry-After": "5"}}.get(status)
     return JSONResponse({"error": message}, status, headers)
+
+
+def _closing(headers: Headers) -> bytes:
+    """The line that ends a form; nothing for a body that is none.
+
+    Without it the last file of a form, which is cut off, would count as not sent.
+    """
+    kind, options = parse_options_header(headers.get("content-type"))
+    boundary = options.get(b"boundary")
+    return b"--" + boundary + b"--" if kind == b"multipart/form-data" and boundary else b""
 
 
 def _host(headers: Headers) -> str:

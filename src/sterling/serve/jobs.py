@@ -15,6 +15,9 @@ State = Literal["waiting", "running", "done", "failed", "cancelled"]
 KEPT_SECONDS = 900.0
 """Time that the answer of a job is kept. Our choice."""
 
+FILES = "files"
+"""Key of a task's answer under which its files are, apart from the document."""
+
 KEPT = 100
 """Jobs that are kept at most. Our choice."""
 
@@ -26,15 +29,19 @@ class Job:
     Attributes:
         id: Name that nobody can guess.
         ticket: The call.
-        done: Number of items done.
-        total: Number of all items; 0 until it is known.
+        task: Name of the task.
+        done: Number of items of the step done.
+        total: Number of all items of the step; 0 where it is unknown.
+        step: Name of the step; "" for a task of one.
         ended: Clock when it ended, in seconds; None before.
     """
 
     id: str
     ticket: Ticket = field(repr=False)
+    task: str
     done: int = 0
     total: int = 0
+    step: str = ""
     ended: float | None = None
 
     @property
@@ -55,15 +62,26 @@ class Job:
             return ""
         return str(error) if isinstance(error, (InputError, DeadlineError)) else "it broke"
 
+    @property
+    def files(self) -> dict[str, str]:
+        """Files of the answer by name; none until the job is done."""
+        if self.state != "done":
+            return {}
+        return dict(self.ticket.future.result().get(FILES, {}))
+
     def to_dict(self) -> dict[str, Any]:
         """Return a JSON object; ``document`` is null until the job is done."""
+        done = self.ticket.future.result() if self.state == "done" else None
+        document = done and {name: value for name, value in done.items() if name != FILES}
         return {
             "id": self.id,
             "state": self.state,
             "done": self.done,
             "total": self.total,
+            "step": self.step,
             "error": self.error,
-            "document": self.ticket.future.result() if self.state == "done" else None,
+            "document": document,
+            "files": list(self.files),
         }
 
 
@@ -87,12 +105,12 @@ class Jobs:
             raise BusyError
         started: list[Job] = []
 
-        def report(done: int, total: int) -> None:
+        def report(done: int, total: int, step: str = "") -> None:
             if started:
-                started[0].done, started[0].total = done, total
+                started[0].done, started[0].total, started[0].step = done, total, step
 
         ticket = self.pool.submit(task, files, arguments, seconds=self.seconds, report=report)
-        job = Job(secrets.token_urlsafe(16), ticket)
+        job = Job(secrets.token_urlsafe(16), ticket, task)
         started.append(job)
         with self._lock:
             self._jobs[job.id] = job

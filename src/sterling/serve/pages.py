@@ -4,14 +4,15 @@ from collections.abc import Mapping
 from importlib.resources import files
 from typing import Annotated, Any, get_args
 
-import jinja2
-from fastapi import APIRouter, File, Form, HTTPException, Request, UploadFile
+from fastapi import APIRouter, Form, Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from sterling.guarantee import Procedure
 from sterling.serve.guard import COOKIE, same
+from sterling.serve.rendering import Pages
 from sterling.serve.rest import Maybe, Rate, Upload
-from sterling.serve.service import Service, UntrainedDetector
+from sterling.serve.service import Service
+from sterling.serve.text_pages import text_page_routes
 
 REPORT_POLICY = (
     "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; "
@@ -23,34 +24,6 @@ NEXT = {
     "attack": "Refuse, and ask for another capture or another proof; the detector may be wrong.",
     "cannot tell": "Ask for another photograph that mends the reason: neither accept nor refuse.",
 }
-
-
-class Pages:
-    """Templates of the pages, rendered with every text escaped."""
-
-    def __init__(self, *, token: bool) -> None:
-        loader = jinja2.PackageLoader("sterling.serve", "templates")
-        self.environment = jinja2.Environment(
-            loader=loader,
-            autoescape=True,
-            undefined=jinja2.StrictUndefined,
-            trim_blocks=True,
-            lstrip_blocks=True,
-        )
-        self.environment.filters["number"] = _number
-        self.environment.globals["token"] = token
-
-    def show(self, template: str, code: int = 200, **values: Any) -> HTMLResponse:
-        """Render a template."""
-        page = self.environment.get_template(f"{template}.html").render(values)
-        return HTMLResponse(page, code)
-
-    def refusal(self, status: int, message: str) -> Response:
-        """Make the page that answers a refused request."""
-        page = self.show("refused", status, message=message, status=status)
-        if status == 503:
-            page.headers["Retry-After"] = "5"
-        return page
 
 
 def style() -> str:
@@ -73,7 +46,7 @@ def page_routes(service: Service, pages: Pages, session: str) -> APIRouter:
     _open_routes(routes, service, pages, session)
     _liveness_routes(routes, service, pages)
     _privacy_routes(routes, service, pages)
-    _text_routes(routes, service, pages)
+    text_page_routes(routes, service, pages)
     _run_routes(routes, service, pages)
     return routes
 
@@ -166,57 +139,6 @@ def _privacy_routes(routes: APIRouter, service: Service, pages: Pages) -> None:
         return show(audit=await service.forgetting(request, files, tolerance=tolerance))
 
 
-def _text_routes(routes: APIRouter, service: Service, pages: Pages) -> None:
-    def show(**values: Any) -> Response:
-        choices = {"detectors": get_args(UntrainedDetector), "procedures": get_args(Procedure)}
-        return pages.show("text", **{"marks": None} | choices | values)
-
-    @routes.get("/text")
-    async def form() -> Response:
-        return show()
-
-    @routes.post("/text/detect")
-    async def detect(
-        calibration: Annotated[list[UploadFile], File()],
-        texts: Annotated[list[UploadFile] | None, File()] = None,
-        pasted: Annotated[str, Form()] = "",
-        fdr: Rate = 0.05,
-        detector: Annotated[UntrainedDetector, Form()] = "fast_detect_gpt",
-        procedure: Annotated[Procedure, Form()] = "bh",
-    ) -> Response:
-        job = await service.detect(
-            pasted, texts or [], calibration, fdr=fdr, detector=detector, procedure=procedure
-        )
-        return RedirectResponse(f"/jobs/{job.id}", 303)
-
-    @routes.post("/text/watermark")
-    async def watermark(
-        request: Request,
-        key: Upload,
-        texts: Annotated[list[UploadFile] | None, File()] = None,
-        pasted: Annotated[str, Form()] = "",
-        level: Rate = 0.01,
-    ) -> Response:
-        found = await service.marks(request, key, pasted, texts or [], level=level)
-        return show(marks=found)
-
-    @routes.get("/jobs/{job_id}")
-    async def job(job_id: str) -> Response:
-        return pages.show("job", job=_job(service, job_id).to_dict())
-
-    @routes.post("/jobs/{job_id}/cancel")
-    def cancel(job_id: str) -> Response:
-        _job(service, job_id).ticket.cancel()
-        return RedirectResponse(f"/jobs/{job_id}", 303)
-
-
-def _job(service: Service, job_id: str) -> Any:
-    try:
-        return service.jobs.get(job_id)
-    except KeyError as error:
-        raise HTTPException(404, "no such job; answers are kept for 15 minutes") from error
-
-
 def _run_routes(routes: APIRouter, service: Service, pages: Pages) -> None:
     @routes.get("/runs")
     async def runs(request: Request, verdict: str = "") -> Response:
@@ -248,9 +170,3 @@ def _with_verdict(run: Mapping[str, Any], verdict: str) -> dict[str, Any]:
     claims = [one for one in run["claims"] if verdict in ("", one["verdict"])]
     claims.sort(key=lambda one: VERDICTS.index(one["verdict"]))
     return {**run, "claims": claims}
-
-
-def _number(value: Any) -> str:
-    if value is None:
-        return "–"
-    return f"{value:.4g}" if isinstance(value, float) else str(value)

@@ -10,19 +10,19 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from queue import SimpleQueue
 from typing import IO, Any
 
 from sterling.errors import InputError
+from sterling.serve.calls import Report
 
 _PROGRAM = "from sterling.serve.worker import work; work()"
 _LARGEST_ANSWER = 256 << 20
 _GRACE = 2.0  # seconds in which a worker ends by itself, with the child that decodes for it
 
-Report = Callable[[int, int], None]
 Document = dict[str, Any]
 
 
@@ -125,7 +125,7 @@ class Pool:
             files: Content of files by their names in the worker's folder; copied before return.
             arguments: JSON object that the task gets.
             seconds: Time that it may work.
-            report: Function of the number of items done and of all.
+            report: Function of the number of items done, of all, and the step.
 
         Raises:
             BusyError: Too many calls wait, or the pool is closed.
@@ -246,7 +246,7 @@ class Worker:
                 kinds = {"input": InputError, "broken": BrokenTaskError}
                 raise kinds[value["error"]](value["message"])
             if report is not None:
-                report(value["done"], value["total"])
+                report(value["done"], value["total"], value["step"])
         raise EOFError
 
     def clear(self) -> None:

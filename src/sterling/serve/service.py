@@ -1,28 +1,20 @@
 """The requests of the pages and of REST: each is checked, and answered by a worker."""
 
 import asyncio
-import io
-import re
 from collections.abc import Mapping, Sequence
-from pathlib import Path, PurePath
-from typing import IO, Any, Literal
+from pathlib import Path
+from typing import IO, Any
 
 from fastapi import Request, UploadFile
 
 from sterling.checks import check_numbers
 from sterling.errors import InputError
 from sterling.guarantee import Procedure
+from sterling.serve.choices import Choices, choices
 from sterling.serve.jobs import Job, Jobs
 from sterling.serve.pool import CancelledError, Document, Pool
 from sterling.serve.settings import Settings
-
-UntrainedDetector = Literal[
-    "fast_detect_gpt", "likelihood", "rank", "log_rank", "lrr", "lastde", "binoculars"
-]
-"""Detectors that need no training. No request names a folder or a function of the server's."""
-
-SEPARATOR = re.compile(r"^\s*---+\s*$", re.MULTILINE)
-"""A line between two pasted texts."""
+from sterling.serve.uploads import given_file, named_files, names, text_files
 
 LOOK_SECONDS = 0.5  # between two looks at whether the client is still there
 
@@ -38,18 +30,22 @@ class Service:
         self.settings = settings
         self.pool = Pool(settings.workers, queue=settings.queue)
         self.jobs = Jobs(queue=settings.queue, seconds=settings.job_seconds)
+        self.choices: Choices = choices(settings.text_detectors, research=settings.research_use)
         self._runs = str(settings.runs.resolve())
         there = Path(settings.detector).exists()
         self._detector = str(Path(settings.detector).resolve()) if there else settings.detector
 
     def check(self) -> None:
-        """Load the detector in every worker, so that no request waits for it.
+        """Load the detectors in the workers, so that no request waits for them.
 
         Raises:
             InputError: There is no such detector.
         """
         given = {"detector": self._detector}
         calls = [self.pool.submit("ready", {}, given, seconds=300) for _ in range(self.pool.size)]
+        if folders := list(self.choices.folders.values()):
+            given_texts = {"folders": folders}
+            calls.append(self.jobs.pool.submit("ready_texts", {}, given_texts, seconds=300))
         for call in calls:
             call.future.result()
 
@@ -111,11 +107,12 @@ class Service:
         calibration: Sequence[UploadFile],
         *,
         fdr: float,
-        detector: UntrainedDetector,
+        detector: str,
         procedure: Procedure,
     ) -> Job:
         """Start a job that lists machine-written texts."""
         check_numbers(above=0, below=1, fdr=fdr)
+        one_of("detector", detector, self.choices.detectors)
         asked, files = text_files("texts", pasted, texts, self.settings.items)
         known, more = text_files("calibration", "", calibration, self.settings.items)
         given = {
@@ -123,11 +120,56 @@ class Service:
             "calibration": known,
             "fdr": fdr,
             "detector": detector,
+            "folder": self.choices.folders.get(detector, ""),
             "procedure": procedure,
             "model": "smollm2",
             "items": self.settings.items,
         }
         return await asyncio.to_thread(self.jobs.start, "machine_texts", files | more, given)
+
+    async def attack(
+        self,
+        human: tuple[str, Sequence[UploadFile]],
+        machine: tuple[str, Sequence[UploadFile]],
+        *,
+        attack: str,
+        detector: str,
+        share: float,
+        fpr: float,
+    ) -> Job:
+        """Start a job that trains a detector and tests it before and after an attack.
+
+        Args:
+            human: Texts of people, pasted and uploaded; none at all takes the packaged ones.
+            machine: Texts of machines; none at all has the packaged model write them.
+            attack: One of the attacks of `choices`.
+            detector: One of its detectors to train.
+            share: Share of words to attack, in (0, 1].
+            fpr: False positive rate, in (0, 1).
+        """
+        check_numbers(above=0, at_most=1, share=share)
+        check_numbers(above=0, below=1, fpr=fpr)
+        one_of("attack", attack, self.choices.attacks)
+        one_of("detector", detector, self.choices.trainable)
+        given: dict[str, Any] = {
+            "attack": attack,
+            "detector": detector,
+            "share": share,
+            "fpr": fpr,
+            "model": "smollm2",
+            "items": self.settings.items,
+            "research_use": self.settings.research_use,
+        }
+        files: dict[str, IO[bytes]] = {}
+        for field, (pasted, uploads) in (("human", human), ("machine", machine)):
+            if pasted.strip() or any(map(given_file, uploads)):
+                given[field], own = text_files(field, pasted, uploads, self.settings.items)
+                files |= own
+        if not self.choices.writes and "human" not in given:
+            raise InputError("human: no text; paste or upload some")
+        if "machine" in given and "human" not in given:
+            raise InputError("human: no text; give those that people wrote beside the machine's")
+        return await asyncio.to_thread(self.jobs.start, "attacked_texts", files, given)
 
     async def about_runs(self, request: Request, task: str, **given: str) -> Document:
         """Answer a question about the folder of runs."""
@@ -150,72 +192,11 @@ class Service:
                 await asyncio.to_thread(ticket.cancel)
 
 
-def given_file(file: UploadFile | None) -> bool:
-    """Whether a form holds a file; a browser sends an empty one where none was chosen."""
-    return file is not None and bool(file.filename or file.size)
-
-
-def named_files(files: Mapping[str, UploadFile | None]) -> dict[str, IO[bytes]]:
-    """Files by the field of the form and the suffix of the upload, such as ``scores.csv``.
+def one_of(field: str, name: str, known: Sequence[str]) -> None:
+    """Refuse a name that is not among those that this server offers.
 
     Raises:
-        InputError: A file is empty.
+        InputError: It is not; the message lists them.
     """
-    found: dict[str, IO[bytes]] = {}
-    for field, file in files.items():
-        if file is None or not given_file(file):
-            continue
-        if not file.size:
-            raise InputError(f"{field}: empty; choose a file")
-        found[f"{field}{_suffix(file)}"] = file.file
-    return found
-
-
-def names(files: Mapping[str, object]) -> dict[str, str]:
-    """Names of files by their field."""
-    return {PurePath(name).stem: name for name in files}
-
-
-def text_files(
-    field: str, pasted: str, uploads: Sequence[UploadFile], most: int
-) -> tuple[str, dict[str, IO[bytes]]]:
-    """Texts as one JSONL file or as a folder of text files, and its name.
-
-    Args:
-        field: Field of the form.
-        pasted: Texts with lines ``---`` between them.
-        uploads: One .jsonl file, or text files.
-        most: Number of texts at most.
-
-    Raises:
-        InputError: There is no text, too many, or both kinds of files.
-    """
-    files = [one for one in uploads if given_file(one)]
-    texts = [text.strip() for text in SEPARATOR.split(pasted) if text.strip()]
-    records = [one for one in files if _suffix(one) in (".jsonl", ".ndjson")]
-    if records:
-        if len(files) > 1 or texts:
-            raise InputError(f"{field}: give one .jsonl file alone, or texts")
-        return f"{field}.jsonl", {f"{field}.jsonl": records[0].file}
-    if not texts and not files:
-        raise InputError(f"{field}: no text; paste or upload one")
-    if len(texts) + len(files) > most:
-        raise InputError(f"{field}: {len(texts) + len(files)} texts; give at most {most}")
-    found: dict[str, IO[bytes]] = {
-        f"{field}/pasted-{row}.txt": io.BytesIO(text.encode(errors="replace"))
-        for row, text in enumerate(texts, start=1)
-    }
-    for row, one in enumerate(files, start=1):
-        found[f"{field}/{row}-{_plain(one)}.txt"] = one.file
-    return field, found
-
-
-def _plain(file: UploadFile) -> str:
-    """Letters and digits of an upload's name, for people to know it by."""
-    stem = PurePath((file.filename or "").replace("\\", "/")).stem
-    return re.sub(r"[^\w-]+", "-", stem)[:60].strip("-") or "text"
-
-
-def _suffix(file: UploadFile) -> str:
-    suffix = PurePath((file.filename or "").replace("\\", "/")).suffix.lower()
-    return suffix if re.fullmatch(r"\.[a-z0-9]{1,8}", suffix) else ""
+    if name not in known:
+        raise InputError(f"{field}: {name[:60]!r} is not offered here; {', '.join(known)}")

@@ -21,6 +21,8 @@ class Settings:
         token: Secret that every request must show; needed when others can reach the address.
         runs: Folder of run folders.
         detector: Liveness detector, as `load_detector` names it.
+        text_detectors: Folders of detectors of machine-written texts that may be chosen.
+        research_use: Whether attacks may be chosen whose only use is to evade a detector.
         workers: Number of processes that answer requests.
         queue: Number of requests, and of jobs, that may wait; further ones are refused.
         seconds: Time that a request may take, upload and work each.
@@ -37,6 +39,8 @@ class Settings:
     token: str | None = None
     runs: Path = Path("runs")
     detector: str = "compact"
+    text_detectors: tuple[Path, ...] = ()
+    research_use: bool = False
     workers: Count = 2
     queue: Natural = 16
     seconds: Positive = 60.0

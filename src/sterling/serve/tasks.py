@@ -11,10 +11,9 @@ from typing import Any
 
 from sterling.errors import InputError, NothingMeasuredError
 from sterling.files import within
+from sterling.serve.calls import Arguments, Report
+from sterling.serve.text_tasks import attacked_texts, machine_texts, marks, ready_texts
 from sterling.storage import versioned
-
-Arguments = Mapping[str, Any]
-Report = Callable[[int, int], None]
 
 MOST_RUNS = 500
 """Runs that are listed, the newest first. Our choice."""
@@ -98,54 +97,6 @@ def forgetting(given: Arguments, _report: Report) -> dict[str, Any]:
     return versioned(evidence.model_dump(mode="json"))
 
 
-def machine_texts(given: Arguments, report: Report) -> dict[str, Any]:
-    """List machine-written texts, as ``sterling text detect --json``; no score is kept."""
-    from sterling.text.corpus.records import read_corpus
-    from sterling.text.detectors import DetectorPlan, untrained_detector
-    from sterling.text.detectors.registry import UNTRAINED_TOKENS
-    from sterling.text.evaluation.declaration import (
-        declaration_document,
-        declare_machine_written,
-        describe,
-    )
-
-    asked, known = (read_corpus(Path(given[name])) for name in ("texts", "calibration"))
-    for name, corpus in (("texts", asked), ("calibration", known)):
-        if not corpus.records:
-            raise NothingMeasuredError(f"{name}: holds no text that can be read")
-    if (count := len(asked.records) + len(known.records)) > given["items"]:
-        raise InputError(f"{count} texts: at most {given['items']}, calibration included")
-    plan = DetectorPlan(given["model"], max_tokens=UNTRAINED_TOKENS)
-    detector = untrained_detector(given["detector"], plan)
-    found = declare_machine_written(
-        detector,
-        asked.records,
-        known.records,
-        fdr=given["fdr"],
-        procedure=given["procedure"],
-        unread=asked.unread,
-        report=report,
-    )
-    return versioned(declaration_document(found, known.unread, describe(detector)))
-
-
-def marks(given: Arguments, _report: Report) -> dict[str, Any]:
-    """Test texts for a key's mark, as ``sterling text watermark detect --json``."""
-    from sterling.lm import load_tokenizer
-    from sterling.text.corpus.records import read_corpus
-    from sterling.text.watermark.marks import examine_marks, marks_document
-    from sterling.text.watermark.watermark_key import WatermarkKey
-
-    key, tokenizer = WatermarkKey.read(Path(given["key"])), load_tokenizer(given["model"])
-    key.check(tokenizer, given["model"])
-    rows = examine_marks(
-        key, tokenizer, read_corpus(Path(given["texts"])).records, level=given["level"]
-    )
-    if not any(row.get("tokens_scored") for row in rows):
-        raise NothingMeasuredError("texts: none is long enough to test")
-    return versioned(marks_document(rows, given["level"]))
-
-
 def runs(given: Arguments, _report: Report) -> dict[str, Any]:
     """List the runs of a folder, the newest first, with their claims."""
     from sterling.study import load_evidence
@@ -169,10 +120,11 @@ def runs(given: Arguments, _report: Report) -> dict[str, Any]:
 
 
 def without_place(message: str, given: Arguments) -> str:
-    """Return a message on one line that does not name the folder in which the runs lie."""
-    place = given.get("runs", "")
-    named = message.replace(f"{place}/", "").replace(place, "runs") if place else message
-    return " ".join(named.split())
+    """Return a message on one line that does not name folders of the server."""
+    for place, name in ((given.get("runs"), "runs"), (given.get("folder"), "the detector")):
+        if place:
+            message = message.replace(f"{place}/", "").replace(place, name)
+    return " ".join(message.split())
 
 
 def _run_names(folder: Path) -> list[str]:
@@ -222,6 +174,8 @@ TASKS: Mapping[str, Callable[[Arguments, Report], dict[str, Any]]] = {
         members,
         forgetting,
         machine_texts,
+        attacked_texts,
+        ready_texts,
         marks,
         runs,
         evidence,

@@ -21,8 +21,9 @@ MEMORY = 12 << 30
 def work() -> None:
     """Answer calls on standard input until it ends; the process's whole life.
 
-    A call is a line ``{"task": …, "arguments": {…}}``. Answers are lines ``{"done": …, "total":
-    …}`` while it works, and then one ``{"document": {…}}`` or ``{"error": …, "message": …}``.
+    A call is a line ``{"task": …, "arguments": {…}}``. Answers are lines ``{"done": …, "total": …,
+    "step": …}`` while it works, and then one ``{"document": {…}}`` or ``{"error": …, "message":
+    …}``.
     """
     from sterling.serve.tasks import TASKS, without_place
 
@@ -36,14 +37,14 @@ def work() -> None:
         answers.write(json.dumps(value, allow_nan=False).encode() + b"\n")
         answers.flush()
 
+    def report(done: int, total: int, step: str = "") -> None:
+        say({"done": done, "total": total, "step": step})
+
     for line in sys.stdin.buffer:
         asked = json.loads(line)
         given = asked["arguments"]
         try:
-            document = TASKS[asked["task"]](
-                given, lambda done, of: say({"done": done, "total": of})
-            )
-            say({"document": document})
+            say({"document": TASKS[asked["task"]](given, report)})
         except Exception as error:
             kind, message = explain(error)
             say({"error": kind, "message": without_place(message, given)})

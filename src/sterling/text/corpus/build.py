@@ -7,7 +7,7 @@ text may have, since its length would give it away.
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Literal
@@ -82,7 +82,13 @@ def sweep(max_new_tokens: int = 128) -> tuple[Sampling, ...]:
     )
 
 
-def build_corpus(human: Corpus, model: LanguageModel, plan: BuildPlan, folder: Path) -> Corpus:
+def build_corpus(
+    human: Corpus,
+    model: LanguageModel,
+    plan: BuildPlan,
+    folder: Path,
+    report: Callable[[int, int], None] | None = None,
+) -> Corpus:
     """Write ``corpus.jsonl`` into a folder, or resume an interrupted build.
 
     Finished batches are kept; the same batches with the same seeds are asked for again, so a
@@ -93,6 +99,8 @@ def build_corpus(human: Corpus, model: LanguageModel, plan: BuildPlan, folder: P
         model: Model that writes.
         plan: Prompts, modes and samplings of the machine texts.
         folder: Folder of this corpus alone.
+        report: Function of the number of texts that were continued and of all, before the first
+            batch and after each.
 
     Returns:
         The corpus, divided into splits. Texts too short for a prompt, and prompts to which the
@@ -116,11 +124,14 @@ def build_corpus(human: Corpus, model: LanguageModel, plan: BuildPlan, folder: P
     }
     batches = [usable[start : start + BATCH] for start in range(0, len(usable), BATCH)]
     parts = [folder / "batches" / f"{number:05}.jsonl" for number in range(len(batches))]
+    tell = report or (lambda _done, _total: None)
+    tell(0, len(usable))
     with track("machine texts", len(batches)) as advance:
         for number, (batch, part) in enumerate(zip(batches, parts, strict=True)):
             if not part.exists():
                 write_records(part, _placed(_batch(batch, number, model, plan), split))
             advance()
+            tell(min(len(usable), (number + 1) * BATCH), len(usable))
     write_atomically(folder / "corpus.jsonl", b"".join(part.read_bytes() for part in parts))
     corpus = read_corpus(folder / "corpus.jsonl")
     answered = {str(one.meta["human"]) for one in corpus.records if one.label == 1}

@@ -16,6 +16,7 @@ from sterling.measure import Scores, Threshold, auc
 from sterling.storage import write_atomically
 from sterling.text.corpus.records import TextRecord, beginning_id
 from sterling.text.detectors.scored import Detector
+from sterling.text.detectors.stepwise import Report, score_in_steps
 from sterling.text.evaluation.calibration import Platt, ThresholdMode, choose_threshold, fit_platt
 
 
@@ -79,9 +80,20 @@ class CalibratedDetector:
     threshold: Threshold
     development: dict[str, Any]
 
-    def judge(self, records: Sequence[TextRecord]) -> Judged:
-        """Score records and decide. No text raises; an unscored one has a reason."""
-        scored = self.detector.score([record.text for record in records])
+    def judge(self, records: Sequence[TextRecord], report: Report | None = None) -> Judged:
+        """Score records and decide. No text raises; an unscored one has a reason.
+
+        Args:
+            records: Any texts.
+            report: Function of the number of scored texts and of all; with it texts are scored
+                step by step, which moves a language model's scores in the last digits.
+        """
+        texts = [record.text for record in records]
+        scored = (
+            self.detector.score(texts)
+            if report is None
+            else score_in_steps(self.detector, texts, report=report)
+        )
         logit = self.platt.logit(scored.values)
         return Judged(
             tuple(records),

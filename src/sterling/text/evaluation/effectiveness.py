@@ -29,6 +29,7 @@ from sterling.measure import (
 )
 from sterling.text.corpus.records import TextRecord
 from sterling.text.detectors import CalibratedDetector, Judged
+from sterling.text.detectors.stepwise import Report
 
 FALSE_POSITIVE_RATES = (0.01, 0.05, 0.1)
 FAR = 40.0  # a logit beyond which a probability is 0 or 1 in double precision
@@ -67,11 +68,11 @@ class Efficiency:
 
 
 def judge_timed(
-    detector: CalibratedDetector, records: Sequence[TextRecord]
+    detector: CalibratedDetector, records: Sequence[TextRecord], report: Report | None = None
 ) -> tuple[Judged, Efficiency]:
     """Score records and measure the cost."""
     start = time.perf_counter()
-    judged = detector.judge(records)
+    judged = detector.judge(records, report)
     seconds = time.perf_counter() - start
     return judged, Efficiency(seconds, len(records), _peak_mib())
 
