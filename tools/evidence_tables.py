@@ -40,7 +40,7 @@ def _measured(claim: Claim) -> str:
     if claim.measured is None:
         return "–"
     ends = [claim.measured, claim.low or 0.0, claim.high or 0.0]
-    tiny = 0 < max(map(abs, ends)) < 5e-4  # three decimals would show nothing of it
+    tiny = claim.measured != 0 and max(map(abs, ends)) < 5e-4  # else three decimals are enough
     form = ".2e" if tiny else ".3f"
     spread = "" if claim.low is None else f" ({claim.low:{form}} … {claim.high:{form}})"
     return f"{claim.measured:{form}}{spread}".replace("-", "−")
