@@ -133,9 +133,9 @@ def list_studies(as_json: JsonFlag = False) -> None:
             detail = "; ".join([f"      {study.paper.title}", *_needs(study)])
             console.print(Text(detail, style="dim"), soft_wrap=True)
     console.print(
-        "presets: smoke takes seconds; quick as said, on two cores, else about 10 minutes; "
-        "paper its data\nextras: pip install 'sterling[train,report]' for all, and what stands "
-        "in brackets"
+        "presets: smoke takes seconds; quick as said, by recorded runs on two cores beside other "
+        "work, else about 10 minutes; paper its data\n"
+        "extras: pip install 'sterling[train,report]' for all, and what stands in brackets"
     )
 
 

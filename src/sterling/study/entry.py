@@ -55,7 +55,7 @@ class StudyEntry:
         module: Module whose ``STUDY`` is the study; imported when the study is run.
         presets: Names of its presets.
         extras: Extras that its presets need beside ``train`` and ``report``.
-        minutes: Minutes that the preset ``quick`` took on two cores; None where nobody measured.
+        minutes: Minutes that the recorded run of the preset ``quick`` took; None without one.
 
     Examples:
         >>> entry = StudyEntry("coin", "Is a coin fair?", "chance", "yu2020searching", "coin_study")
