@@ -6,6 +6,7 @@ crops (`recaptured_faces`), taken by one camera, so that only what is presented 
 """
 
 from sterling.face.capture.recaptured.captures import RecapturedFaces, capture, recaptured_faces
+from sterling.face.capture.recaptured.clips import capture_clip
 from sterling.face.capture.recaptured.instruments import KINDS
 from sterling.face.capture.recaptured.material import (
     Material,
@@ -20,6 +21,7 @@ __all__ = [
     "Portrait",
     "RecapturedFaces",
     "capture",
+    "capture_clip",
     "portrait_of",
     "read_material",
     "recaptured_faces",
