@@ -49,7 +49,7 @@ def attack(
     # A clip counts once.
     live = len(set(made.manifest.presentation[made.manifest.bona_fide]))
     attacks = len(set(made.manifest.presentation)) - live
-    typer.echo(f"{out}: {live} bona fide crops, {attacks} SIMULATED attacks")
+    typer.echo(f"{out}: {live} bona fide captures, {attacks} SIMULATED attacks")
     typer.echo(f"not used: {count_reasons(made.non_responses)}")
     for missing in made.non_responses:
         if missing.reason == "unreadable":
