@@ -13,7 +13,7 @@ GREY = 1 / 3  # share of captures without colour
 
 @dataclass(frozen=True, eq=False)
 class Moment:
-    """What differs between frames of a clip; all else is drawn once.
+    """A frame's own part in a clip, of which all else is drawn once.
 
     Attributes:
         sway: Map (3, 3) from where things are at rest to where they are seen, in sides of the crop.

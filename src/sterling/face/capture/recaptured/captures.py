@@ -134,7 +134,7 @@ def capture(
         size: Side of the capture in pixels.
         rng: Source of randomness.
         scales: Range of the crop's side over the face's.
-        moment: What differs in a frame of a clip; None for a picture.
+        moment: Sway and noise of a frame of a clip; None for a picture.
 
     Examples:
         >>> rng = np.random.default_rng(0)
