@@ -196,7 +196,7 @@ def test_training_needs_both_classes(photographs: Path, tmp_path: Path) -> None:
 def test_attack_makes_a_folder_that_trains(photographs: Path, tmp_path: Path) -> None:
     made = tmp_path / "attacks"
     arguments = ("face", "attack", photographs, "--size", "160", "--out", made)
-    assert "12 bona fide crops, 24 SIMULATED attacks" in told(
+    assert "12 bona fide captures, 24 SIMULATED attacks" in told(
         *arguments, "--species", "print, television"
     )
     table = pl.read_csv(made / "manifest.csv")

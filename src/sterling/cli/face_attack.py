@@ -10,7 +10,10 @@ from sterling.cli._crops import PatternOption
 
 def attack(
     photographs: Annotated[
-        Path, typer.Argument(help="Folder with live/, or a manifest; only bona fide rows are used.")
+        Path,
+        typer.Argument(
+            help="Folder with live/, or a manifest; only bona fide rows are used, videos as clips."
+        ),
     ],
     out: Annotated[Path, typer.Option(help="New folder that receives crops and attacks.")],
     species: Annotated[
@@ -27,21 +30,30 @@ def attack(
     ] = 2.7,
     seed: Annotated[int, typer.Option(min=0)] = 0,
 ) -> None:
-    """Simulate prints and replays of your own bona fide photographs, ready to train on."""
+    """Simulate prints and replays of your own bona fide photographs and clips, to train on."""
     from sterling.face.data.source import read_source
     from sterling.face.evaluation.attack import make_attacks
     from sterling.face.evaluation.evaluate import count_reasons
     from sterling.runs import track
+    from sterling.shown import shown
 
-    manifest = read_source(photographs, subject_pattern=subject_pattern)
+    manifest = read_source(photographs, subject_pattern=subject_pattern, clips=True)
+    live_rows = manifest.select(manifest.bona_fide)
+    photos, videos = live_rows.where(video=""), set(live_rows.column("video")) - {""}
     names = [name.strip() for name in species.split(",")]
-    with track("faces, then instruments", int(manifest.bona_fide.sum()) + len(names)) as advance:
+    steps = len(photos) + 2 * len(videos) + len(names)
+    with track("faces, then instruments", steps) as advance:
         made = make_attacks(
             manifest, names, out, size=size, crop_scale=crop_scale, seed=seed, progress=advance
         )
-    live = int(made.manifest.bona_fide.sum())
-    typer.echo(f"{out}: {live} bona fide crops, {len(made.manifest) - live} SIMULATED attacks")
+    # A clip counts once.
+    live = len(set(made.manifest.presentation[made.manifest.bona_fide]))
+    attacks = len(set(made.manifest.presentation)) - live
+    typer.echo(f"{out}: {live} bona fide captures, {attacks} SIMULATED attacks")
     typer.echo(f"not used: {count_reasons(made.non_responses)}")
+    for missing in made.non_responses:
+        if missing.reason == "unreadable":
+            typer.echo(shown(missing.detail), err=True)
     typer.echo(
         f"next: sterling face train --data {out / 'manifest.csv'} --out detector --model compact "
         f"--size 96 --crop-scale {crop_scale:g} --border shift"

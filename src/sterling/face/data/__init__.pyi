@@ -1,5 +1,5 @@
 from .align import CropSpec, crop_face, crop_pixels, landmark_places, resize_crop, resize_pixels
-from .clips import clip_of_video, load_clips
+from .clips import clip_of_video, load_clips, visit_clips
 from .datasets.account import Account, Count, Problem
 from .datasets.casia_mfsd import CASIA_MFSD
 from .datasets.casia_surf import CASIA_SURF, CASIA_SURF_ATTACKS
@@ -140,5 +140,6 @@ __all__ = [
     "resize_pixels",
     "split_by_subject",
     "stack",
+    "visit_clips",
     "visit_faces",
 ]

@@ -5,14 +5,23 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from sterling.errors import InputError, NothingMeasuredError
 from sterling.face.data.align import CropSpec
-from sterling.face.data.detect import FaceDetector
+from sterling.face.data.detect import Face, FaceDetector
 from sterling.face.data.faces import Faces
 from sterling.face.data.images import call_picture
-from sterling.face.data.load import LoadedFaces, NoCropError, Reason, crop_each, cutter
+from sterling.face.data.load import (
+    LoadedFaces,
+    NoCropError,
+    NonResponse,
+    Reason,
+    crop_each,
+    cutter,
+    usable_face,
+)
 from sterling.face.data.manifest import Manifest
 from sterling.face.data.modality import require_modalities
 from sterling.face.data.quality import Limits
@@ -71,7 +80,7 @@ def load_clips(
     clips: list[Tensor] = []
 
     def crop(row: int, _place: int) -> None:
-        pictures = _frames([paths[place] for place in videos[row]], frames)
+        pictures = _frames([paths[place] for place in videos[row]], frames, _at_interval)
         clips.append(_cut(paths[row], pictures, spec, finder, limits))
 
     found, missing = crop_each(manifest, paths, list(videos), crop, progress)
@@ -80,6 +89,42 @@ def load_clips(
             f"{manifest.source}: no clip of any of {len(missing)} videos; {missing[0].detail}"
         )
     return LoadedFaces(Faces(manifest.select(np.array(found)), torch.stack(clips)), missing)
+
+
+def visit_clips(
+    manifest: Manifest,
+    frames: int,
+    visit: Callable[[int, list[NDArray[np.uint8]], Face], None],
+    *,
+    progress: Callable[[], None] = lambda: None,
+) -> tuple[NonResponse, ...]:
+    """Read successive frames of every video and hand them on with the middle one's largest face.
+
+    Args:
+        manifest: Rows with a video, as in `load_clips`; other rows are left out.
+        frames: Frames from the middle of each video; all of a shorter one.
+        visit: Called with the first row of each video, its frames, uint8 (3, H, W), and the face.
+        progress: Called after each video.
+
+    Returns:
+        The videos without a face, or that cannot be read.
+
+    Examples:
+        >>> sides = []
+        >>> visit_clips(manifest, 13, lambda row, pictures, face: sides.append(face.side))
+    """
+    videos = {int(rows[0]): rows for rows in _videos(manifest)}
+    paths, finder = manifest.column("path").tolist(), FaceDetector()
+
+    def look(row: int, _place: int) -> None:
+        pictures = _frames([paths[place] for place in videos[row]], frames, _successive)
+        middle = pictures[len(pictures) // 2]
+        if any(picture.shape != middle.shape for picture in pictures):
+            raise NoCropError("unreadable", f"{paths[row]}: its video's frames differ in size")
+        face = usable_face(paths[row], middle, finder)
+        visit(row, [picture.numpy() for picture in pictures], face)
+
+    return crop_each(manifest, paths, list(videos), look, lambda *_: progress())[1]
 
 
 def clip_of_video(
@@ -103,7 +148,7 @@ def clip_of_video(
         InputError: The file is missing or no video.
     """
     try:
-        return _cut(str(path), _of_file(str(path), frames), spec, detector, limits)
+        return _cut(str(path), _of_file(str(path), frames, _at_interval), spec, detector, limits)
     except NoCropError as problem:
         return problem.reason, problem.detail
 
@@ -117,20 +162,22 @@ def _videos(manifest: Manifest) -> Iterator[np.ndarray]:
             yield rows[np.argsort(numbers[rows], kind="stable")]
 
 
-def _frames(paths: Sequence[str], frames: int) -> list[Tensor]:
+def _frames(
+    paths: Sequence[str], frames: int, places: Callable[[int, int, str], list[int]]
+) -> list[Tensor]:
+    """The frames of a video at the places that are chosen of those available."""
     try:
         if is_video(paths[0]):
-            return _of_file(paths[0], frames)
-        places = _middle(len(paths), frames, _step(len(paths), frames), paths[0])
-        return [arrays[0] for arrays in _decoded(call_picture(paths[place]) for place in places)]
+            return _of_file(paths[0], frames, places)
+        chosen = places(len(paths), frames, paths[0])
+        return [arrays[0] for arrays in _decoded(call_picture(paths[place]) for place in chosen)]
     except InputError as error:
         raise NoCropError("unreadable", str(error)) from error
 
 
-def _of_file(path: str, frames: int) -> list[Tensor]:
+def _of_file(path: str, frames: int, places: Callable[[int, int, str], list[int]]) -> list[Tensor]:
     ((available,),) = _decoded([call_count(path)])
-    places = _middle(int(available), frames, _step(int(available), frames), path)
-    return next(_decoded([call_numbered(path, places)]))[1:]
+    return next(_decoded([call_numbered(path, places(int(available), frames, path))]))[1:]
 
 
 def _decoded(calls: Iterable[Call]) -> Iterator[list[Tensor]]:
@@ -146,9 +193,15 @@ def _decoded(calls: Iterable[Call]) -> Iterator[list[Tensor]]:
             yield [torch.from_numpy(array) for array in answer]
 
 
-def _step(available: int, frames: int) -> int:
+def _at_interval(available: int, frames: int, path: str) -> list[int]:
     """Every `INTERVAL`-th frame where there are enough, every one otherwise."""
-    return INTERVAL if available > (frames - 1) * INTERVAL else 1
+    step = INTERVAL if available > (frames - 1) * INTERVAL else 1
+    return _middle(available, frames, step, path)
+
+
+def _successive(available: int, frames: int, path: str) -> list[int]:
+    """Every frame, and no more than there are."""
+    return _middle(available, min(frames, available), 1, path)
 
 
 def _middle(available: int, frames: int, step: int, path: str) -> list[int]:

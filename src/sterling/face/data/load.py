@@ -159,9 +159,6 @@ def visit_faces(
     Returns:
         The rows with a face, and the others.
 
-    Raises:
-        NothingMeasuredError: Not one row has a face.
-
     Examples:
         >>> sides = []
         >>> visit_faces(manifest, lambda picture, face: sides.append(face.side))
@@ -172,13 +169,9 @@ def visit_faces(
 
         def look(row: int, _place: int) -> None:
             picture = _whole(next(pictures)[paths[row]])
-            face = _largest_face(paths[row], picture, finder)
-            _require_quality(paths[row], Cut(picture.numpy(), face, CropSpec(1)), SIZE_ONLY)
-            visit(picture.numpy(), face)
+            visit(picture.numpy(), usable_face(paths[row], picture, finder))
 
         found, missing = crop_each(manifest, paths, range(len(manifest)), look, progress)
-    if not found:
-        raise NothingMeasuredError(_nothing(manifest, missing))
     return manifest.select(np.array(found)), missing
 
 
@@ -344,6 +337,17 @@ def cutter(
     if face is None:
         return lambda image: torch.stack([resize_crop(image, spec.size) for spec in specs])
     return lambda image: torch.stack([crop_face(image, face, spec) for spec in specs])
+
+
+def usable_face(path: str, picture: Tensor, finder: FaceDetector) -> Face:
+    """The largest face of a picture, uint8 (3, H, W).
+
+    Raises:
+        NoCropError: There is no face, or it is too small.
+    """
+    face = _largest_face(path, picture, finder)
+    _require_quality(path, Cut(picture.numpy(), face, CropSpec(1)), SIZE_ONLY)
+    return face
 
 
 def _largest_face(path: str, picture: Tensor, finder: FaceDetector) -> Face:

@@ -1,5 +1,7 @@
 """The one camera that takes bona fides and attacks alike, so that its traces tell nothing."""
 
+from dataclasses import dataclass
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -9,7 +11,45 @@ from sterling.face.capture.sensor import Picture, jpeg
 GREY = 1 / 3  # share of captures without colour
 
 
-def take(scene: Picture, size: int, rng: np.random.Generator) -> NDArray[np.uint8]:
+@dataclass(frozen=True, eq=False)
+class Moment:
+    """A frame's own part in a clip, of which all else is drawn once.
+
+    Attributes:
+        sway: Map (3, 3) from where things are at rest to where they are seen, in sides of the crop.
+        noise: Source of the frame's noise.
+    """
+
+    sway: NDArray[np.float64]
+    noise: np.random.Generator
+
+    def pixels(self, side: int) -> NDArray[np.float64]:
+        """The sway in pixels of a scene of this side, (3, 3)."""
+        scale = np.diag([side, side, 1.0])
+        return np.asarray(scale @ self.sway @ np.linalg.inv(scale), dtype=np.float64)
+
+    def swayed(self, scene: Picture) -> Picture:
+        """A whole scene (S, S, 3) as a camera sees it that sways."""
+        side = scene.shape[0]
+        # Lanczos, as a softer filter would blur all frames but the one at rest.
+        return np.asarray(
+            cv2.warpPerspective(
+                scene,
+                self.pixels(side),
+                (side, side),
+                flags=cv2.INTER_LANCZOS4,
+                borderMode=cv2.BORDER_REFLECT_101,
+            ),
+            dtype=np.float32,
+        )
+
+
+def take(
+    scene: Picture,
+    size: int,
+    rng: np.random.Generator,
+    fresh: np.random.Generator | None = None,
+) -> NDArray[np.uint8]:
     """Take a picture: exposure, colour cast, tone, focus, resolution, noise, JPEG, maybe grey.
 
     Every range is our choice, and the same for every presentation.
@@ -18,6 +58,7 @@ def take(scene: Picture, size: int, rng: np.random.Generator) -> NDArray[np.uint
         scene: sRGB, float32 (S, S, 3), nominally in [0, 1].
         size: Side of the stored picture in pixels.
         rng: Source of randomness.
+        fresh: Source of the noise, where a clip shares all other randomness.
 
     Returns:
         uint8 (size, size, 3).
@@ -35,6 +76,8 @@ def take(scene: Picture, size: int, rng: np.random.Generator) -> NDArray[np.uint
     if rng.random() < 0.6:
         channels = 1 if rng.random() < 0.4 else 3
         noise = rng.standard_normal((size, size, channels), dtype=np.float32)
+        if fresh is not None:  # drawn from both, so that what `rng` gives next stays the same
+            noise = fresh.standard_normal(noise.shape, dtype=np.float32)
         seen = seen + np.float32(rng.uniform(0.003, 0.05)) * noise
     if rng.random() < GREY:
         seen = np.repeat(seen.mean(-1, keepdims=True), 3, -1)
@@ -42,6 +85,19 @@ def take(scene: Picture, size: int, rng: np.random.Generator) -> NDArray[np.uint
     if rng.random() < 0.65:
         pixels = jpeg(pixels, int(rng.integers(20, 96)))
     return pixels
+
+
+def padded(scene: Picture, rng: np.random.Generator) -> Picture:
+    """Turn, shrink and pad a scene, as programs do to pictures."""
+    side = scene.shape[0]
+    turn = cv2.getRotationMatrix2D((side / 2, side / 2), rng.normal(0, 7), rng.uniform(0.88, 1.0))
+    tone = 0.0 if rng.random() < 0.75 else float(rng.uniform(0, 1))
+    return np.asarray(
+        cv2.warpAffine(
+            scene, turn, (side, side), borderMode=cv2.BORDER_CONSTANT, borderValue=(tone,) * 3
+        ),
+        dtype=np.float32,
+    )
 
 
 def _developed(scene: Picture, rng: np.random.Generator) -> Picture:

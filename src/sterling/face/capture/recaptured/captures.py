@@ -12,16 +12,16 @@ from numpy.typing import NDArray
 from sterling.checks import check_numbers
 from sterling.errors import InputError, unknown_name
 from sterling.face.capture.plan import stream
-from sterling.face.capture.recaptured.camera import take
+from sterling.face.capture.recaptured.camera import Moment, padded, take
 from sterling.face.capture.recaptured.displays import emitted, printed
 from sterling.face.capture.recaptured.hands import fingers
 from sterling.face.capture.recaptured.instruments import KINDS, Sheet, make_sheet, outline
+from sterling.face.capture.recaptured.light import lit, shadowed
 from sterling.face.capture.recaptured.material import Material, Portrait
 from sterling.face.capture.recaptured.surroundings import (
     SCALES,
     Framing,
     frame_person,
-    piece,
     room,
     see,
     shade,
@@ -123,6 +123,7 @@ def capture(
     size: int,
     rng: np.random.Generator,
     scales: tuple[float, float] = SCALES,
+    moment: Moment | None = None,
 ) -> NDArray[np.uint8]:
     """Capture a person, or an instrument that shows the person; uint8 (size, size, 3).
 
@@ -133,6 +134,7 @@ def capture(
         size: Side of the capture in pixels.
         rng: Source of randomness.
         scales: Range of the crop's side over the face's.
+        moment: Sway and noise of a frame of a clip; None for a picture.
 
     Examples:
         >>> rng = np.random.default_rng(0)
@@ -140,6 +142,7 @@ def capture(
         (128, 128, 3)
     """
     side = round(SUPERSAMPLING * size)
+    in_hand = False
     if species == "bona_fide":
         scene = bona_fide(material, portrait, side, rng, scales)
     elif (
@@ -148,10 +151,14 @@ def capture(
     ):
         scene = _filled(material, portrait, species, side, rng, scales)
     else:
-        scene = attack(material, portrait, species, side, rng, scales)
+        in_hand = KINDS[species].hands > 0.5
+        sway = moment.pixels(side) if moment and in_hand else None
+        scene = attack(material, portrait, species, side, rng, scales, sway)
+    if moment and not in_hand:
+        scene = moment.swayed(scene)
     if rng.random() < PADDED:
-        scene = _padded(scene, rng)
-    return take(scene, size, rng)
+        scene = padded(scene, rng)
+    return take(scene, size, rng, moment.noise if moment else None)
 
 
 def bona_fide(
@@ -218,8 +225,9 @@ def attack(
     side: int,
     rng: np.random.Generator,
     scales: tuple[float, float] = SCALES,
+    sway: NDArray[np.float64] | None = None,
 ) -> Picture:
-    """An instrument held before a scene, sRGB (side, side, 3)."""
+    """An instrument held before a scene, sRGB (side, side, 3); `sway` maps its pixels (3, 3)."""
     sheet = make_sheet(species, portrait, material, rng)
     if species == "paper_mask":  # worn by somebody else
         wearer = material.people[rng.integers(len(material.people))]
@@ -229,6 +237,8 @@ def attack(
         someone = material.people[rng.integers(len(material.people))]
         scene, framing = room(material, rng, (side, side)), frame_person(someone, rng, scales)
     to_scene = _pose(sheet, framing, side, rng, flat=species == "paper_mask")
+    if sway is not None:
+        to_scene = sway @ to_scene
     corners = cv2.perspectiveTransform(outline(sheet)[None], to_scene)[0]
     scale = float(np.sqrt(abs(np.linalg.det(to_scene[:2, :2]))))
     pixels = sheet.pixels
@@ -239,8 +249,8 @@ def attack(
         pixels, to_scene, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
     )
     alpha = cv2.warpPerspective(sheet.alpha, to_scene, size, flags=cv2.INTER_LINEAR)
-    seen = _lit(seen, sheet.screen, material, rng)
-    scene = _shadowed(scene, alpha, rng)
+    seen = lit(seen, sheet.screen, material, rng)
+    scene = shadowed(scene, alpha, rng)
     if sheet.screen and rng.random() < 0.4:  # the camera exposes for the screen
         scene = scene * np.float32(rng.uniform(0.2, 0.9))
     scene = scene + alpha[..., None] * (seen - scene)
@@ -270,41 +280,6 @@ def _pose(
     )
 
 
-def _lit(seen: Picture, screen: bool, material: Material, rng: np.random.Generator) -> Picture:
-    """Light of the room on an instrument: a gradient, highlights, reflections in the glass."""
-    side = seen.shape[0]
-    seen = shade(seen, rng, 0.15 if screen else 0.5)
-    if not screen and rng.random() < 0.5:
-        seen = seen * np.float32(rng.uniform(0.45, 1.2))
-    if rng.random() < (0.5 if screen else 0.3):
-        seen = seen + _highlight(side, rng)
-    if screen and rng.random() < 0.5:
-        mirrored = piece(_any_picture(material, rng), rng, (side, side))
-        mirrored = cv2.GaussianBlur(mirrored, (0, 0), float(rng.uniform(0.5, 5)))
-        seen = seen + np.float32(rng.uniform(0.03, 0.3)) * mirrored
-    return seen.astype(np.float32)
-
-
-def _highlight(side: int, rng: np.random.Generator) -> Picture:
-    at, spread_ = rng.uniform(0, side, 2), rng.uniform(0.03, 0.3, 2) * side
-    turn = rng.uniform(0, np.pi)
-    x = np.arange(side, dtype=np.float32)[None] - np.float32(at[0])
-    y = np.arange(side, dtype=np.float32)[:, None] - np.float32(at[1])
-    along = (x * np.cos(turn) + y * np.sin(turn)) / spread_[0]
-    across = (y * np.cos(turn) - x * np.sin(turn)) / spread_[1]
-    bright = rng.uniform(0.08, 0.65) * np.exp(-(along**2) - across**2)
-    return np.asarray(bright[..., None], dtype=np.float32)
-
-
-def _shadowed(scene: Picture, alpha: Picture, rng: np.random.Generator) -> Picture:
-    """Shadow of a sheet on the scene behind it."""
-    soft = cv2.GaussianBlur(alpha, (0, 0), float(rng.uniform(1, 9)) * alpha.shape[0] / 176)
-    shift = np.array([[1, 0, rng.uniform(-5, 5)], [0, 1, rng.uniform(-5, 5)]])
-    moved = cv2.warpAffine(soft, shift, alpha.shape[::-1], borderMode=cv2.BORDER_REPLICATE)
-    dark = np.float32(rng.uniform(0, 0.5)) * moved
-    return np.asarray(scene * (1 - dark[..., None]), dtype=np.float32)
-
-
 def _filled(
     material: Material,
     portrait: Portrait,
@@ -316,23 +291,4 @@ def _filled(
     """An instrument so near that no edge of it is in sight."""
     scene, _ = _person(material, portrait, side, rng, scales)
     seen = emitted(scene, rng) if KINDS[species].screen else printed(scene, rng)
-    return _lit(seen, KINDS[species].screen, material, rng)
-
-
-def _any_picture(material: Material, rng: np.random.Generator) -> NDArray[np.uint8]:
-    """A photograph for a mirror to show."""
-    others = material.others or tuple(one.pixels for one in material.people)
-    return others[rng.integers(len(others))]
-
-
-def _padded(scene: Picture, rng: np.random.Generator) -> Picture:
-    """Turn, shrink and pad a scene, as programs do to pictures."""
-    side = scene.shape[0]
-    turn = cv2.getRotationMatrix2D((side / 2, side / 2), rng.normal(0, 7), rng.uniform(0.88, 1.0))
-    tone = 0.0 if rng.random() < 0.75 else float(rng.uniform(0, 1))
-    return np.asarray(
-        cv2.warpAffine(
-            scene, turn, (side, side), borderMode=cv2.BORDER_CONSTANT, borderValue=(tone,) * 3
-        ),
-        dtype=np.float32,
-    )
+    return lit(seen, KINDS[species].screen, material, rng)
