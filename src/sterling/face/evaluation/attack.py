@@ -96,10 +96,13 @@ def make_attacks(
         people.append(portrait_of(picture.transpose(1, 2, 0), face.box))
 
     rows, missing = visit_faces(photos, keep, progress=lambda _done, _total: progress())
-    # People are backgrounds of each other, so that all are read before the first capture; only one
-    # frame of each clip, as all frames are too many to hold.
+    # People are backgrounds of each other, so that all are read before the first capture. Of clips
+    # one frame is kept, as all are too many to hold; they are read again when they are captured.
     lacking = visit_clips(
-        clips, 1, lambda _, frames, face: keep(frames[0], face), progress=progress
+        clips,
+        CLIP_FRAMES,
+        lambda _row, frames, face: keep(frames[len(frames) // 2], face),
+        progress=progress,
     )
     if not people:
         none = (*missing, *lacking)
