@@ -1,5 +1,5 @@
 """The harness of face studies: name systems, claims and sizes, and `face_study` makes the rest.
 
-Every repetition draws its own captures and its own initial weights, which the systems of one
-repetition share, so that their differences are paired.
+Every repetition has its own captures, which all studies of a seed share, and its own initial
+weights. The systems of one repetition share both, so that their differences are paired.
 """
