@@ -21,10 +21,11 @@ from sterling.storage import write_atomically
 ROOT = Path(__file__).resolve().parents[1]
 NOTEBOOKS = sorted((ROOT / "docs" / "notebooks").glob("*.ipynb"))
 TIMEOUT_S = 120
-# A warning ends the run, but for the kernel's own on the way out.
+# A warning ends the run, but for the kernel's own, on the way in (Python 3.13) and on the way out.
 STRICT = (
     "--IPKernelApp.exec_lines=import warnings; warnings.simplefilter('error'); "
-    "warnings.simplefilter('ignore', PendingDeprecationWarning)"
+    "warnings.simplefilter('ignore', PendingDeprecationWarning); "
+    "warnings.filterwarnings('ignore', 'There is no current event loop', DeprecationWarning)"
 )
 SAME_EVERYWHERE = {
     **{"OMP_NUM_THREADS": "1", "POLARS_MAX_THREADS": "1"},

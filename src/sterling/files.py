@@ -95,9 +95,13 @@ def within(folder: Path, name: str) -> Path:
     """
     try:
         path = folder / name
-        inside = path.resolve().is_relative_to(folder.resolve())
-    except (OSError, ValueError, RuntimeError) as error:  # an endless link, a zero byte
-        raise InputError(f"{folder}: names a file {name!r} that cannot be followed") from error
+        found = path.resolve()
+        endless = found.is_symlink()  # before Python 3.13 resolve() raises
+    except (OSError, ValueError, RuntimeError):  # an endless link, a zero byte
+        endless = True
+    if endless:
+        raise InputError(f"{folder}: names a file {name!r} that cannot be followed")
+    inside = found.is_relative_to(folder.resolve())
     if not inside:
         raise InputError(
             f"{folder}: names the file {name!r}, which lies outside it and is not read"

@@ -47,6 +47,8 @@ def test_a_text_that_could_not_be_scored_ranks_on_the_wrong_side() -> None:
     scores = scores_of([0, 0, 1, 1], [0.1, np.nan, 0.9, np.nan])
     assert scores.values[1] > 0.9
     assert scores.values[3] < 0.1
+    none = scores_of([0, 1], [np.nan, np.nan])
+    assert none.values[0] > none.values[1]
 
 
 def test_lists_have_no_rate_where_too_few_name_a_text() -> None:

@@ -97,7 +97,8 @@ def _training(records: Sequence[TextRecord]) -> tuple[list[str], NDArray[np.int6
 def scores_of(label: ArrayLike, values: ArrayLike, subject: ArrayLike | None = None) -> Scores:
     """Scores of texts, machine being positive; one not scored (NaN) ranks on the wrong side."""
     positive, given = np.asarray(label) == 1, np.asarray(values, dtype=np.float64)
-    low, high = np.nanmin(given) - 1, np.nanmax(given) + 1
+    scored = given[~np.isnan(given)]
+    low, high = scored.min(initial=0) - 1, scored.max(initial=0) + 1  # also where none is scored
     worst = np.where(positive, low, high)
     return Scores(np.where(np.isnan(given), worst, given), positive, subject=subject)
 
