@@ -69,6 +69,19 @@ def test_what_was_not_asked_for_longest_goes_first(tmp_path: Path) -> None:
     assert len(list(tmp_path.iterdir())) == 2
 
 
+def test_a_store_that_may_only_be_read_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = stored(tmp_path)
+
+    def forbidden(*_: object) -> None:
+        raise PermissionError
+
+    monkeypatch.setattr(os, "utime", forbidden)
+    monkeypatch.setattr(store, "simulate", refuse)
+    assert torch.equal(stored(tmp_path).rgb, first.rgb)
+
+
 def test_a_store_that_cannot_be_written_costs_only_time(tmp_path: Path) -> None:
     file = tmp_path / "file"
     file.write_text("no folder")

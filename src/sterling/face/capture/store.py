@@ -2,6 +2,8 @@
 
 import io
 import json
+import os
+from contextlib import suppress
 from dataclasses import asdict
 from functools import cache
 from hashlib import blake2b
@@ -74,7 +76,8 @@ def simulate_stored(
     path = (folder or capture_store()) / f"{name}.safetensors"
     try:
         found = _captures(read_sealed(path))
-        path.touch()
+        with suppress(OSError):  # a store that may only be read
+            os.utime(path)
     except (FileNotFoundError, ValueError, KeyError, SafetensorError, StorageError):
         found = simulate(protocol, seed=seed, size=size, frames=frames, rate=rate, scale=chosen)
         _keep(path, _content(found), limit)
